@@ -1,0 +1,46 @@
+"""Static checks of arrays where they enter the package: shape and dtype, known before any tracing ends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+
+def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
+    """`value` as a real floating array of the given shape, or a `ValueError` that names it.
+
+    A string in `shape` stands for an axis of any length; a leading `"..."` for any number of axes.
+    Integers are refused rather than promoted: an integer state is nearly always a mistake, and an
+    integer time silently loses the fraction of everything added to it.
+    """
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype (float32 or float64)")
+    free, expected = (True, list(shape[1:])) if shape and shape[0] == "..." else (False, list(shape))
+    found = list(array.shape[array.ndim - len(expected) :] if free else array.shape)
+    if len(found) != len(expected) or any(isinstance(e, int) and e != f for e, f in zip(expected, found, strict=True)):
+        words = ", ".join(str(s) for s in shape)
+        raise ValueError(f"`{name}` has shape {tuple(array.shape)}; expected ({words})")
+    return array
+
+
+def is_concrete(*arrays: Any) -> bool:
+    """Whether the values can be looked at now, that is, outside a JAX transformation."""
+    try:
+        for array in arrays:
+            np.asarray(array)
+    except Exception as error:  # jax.errors.TracerArrayConversionError and kin
+        if "Tracer" in type(error).__name__:
+            return False
+        raise
+    return True
+
+
+def same_shape(first: str, a: Array, second: str, b: Array) -> None:
+    if a.shape != b.shape:
+        raise ValueError(f"`{second}` has shape {b.shape}; expected {a.shape}, that of `{first}`")

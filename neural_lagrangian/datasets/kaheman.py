@@ -1,0 +1,57 @@
+"""Free swings of a real single and double pendulum (Kaheman et al. 2022)."""
+
+from typing import Literal
+
+import numpy as np
+import scipy.io
+
+from ..trajectories import Trajectories
+from .files import DataFileError, fetch
+
+_ADDRESS = (
+    "https://raw.githubusercontent.com/dynamicslab/MultiArm-Pendulum/"
+    "e99a7e13fe2adc8fc647321a156b6cb59a48a698/ParameterEstimation"
+)
+_FILES = {
+    "single": (
+        "SinglePendulum",
+        "f3b8cdda4a6e86405ec37ff32b98be76fd37806a609cba7870628c1e40377a98",
+    ),
+    "double": (
+        "DoublePendulum",
+        "4bf9e4006aa83b2b003295ac1b1946717eec87d76873834d6248683aca419902",
+    ),
+}
+
+
+def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "even", "odd"] = "all") -> Trajectories:
+    """One long free swing of a damped pendulum, recorded by encoders at 1 kHz, cut into consecutive pieces.
+
+    Kaheman, Fasel, Bramburger, Strom, Kutz and Brunton, "The Experimental Multi-Arm Pendulum on a Cart",
+    arXiv:2205.06231; MIT licence. Single: 6 pieces of 9.167 s; double: 30 pieces of 2.667 s. Angles are absolute,
+    in radians, as recorded: pi is hanging straight down. Velocities were denoised by the authors and lag the
+    angles by about 1 ms. Times of each piece start at zero.
+
+    **Arguments:**
+
+    - `arms`: `"single"` (dof 1) or `"double"` (dof 2).
+    - `pieces`: `"even"` (counted from 0; the half to train on), `"odd"` (the half to test on) or `"all"`.
+
+    **Raises:** `ValueError` for an unknown option; `DataFileError` if the file is altered, unreadable or absent.
+    """
+    if arms not in _FILES:
+        raise ValueError(f"`arms` is {arms!r}; expected one of {sorted(_FILES)}")
+    starts = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
+    if pieces not in starts:
+        raise ValueError(f"`pieces` is {pieces!r}; expected one of {sorted(starts)}")
+    folder, sha256 = _FILES[arms]
+    name = f"{folder}DataForParameterEstimation.mat"
+    path = fetch(f"kaheman/{name}", url=f"{_ADDRESS}/{folder}/{name}", sha256=sha256)
+    try:
+        recording = scipy.io.loadmat(path)
+        ys = [piece.T for key in ("Y_id", "Y_vad") for piece in recording[key].ravel()]
+        dt = float(recording["dt"].squeeze())
+    except Exception as error:
+        raise DataFileError(f"{path} cannot be read as the recording it should be: {error}") from error
+    chosen = ys[starts[pieces]]
+    return Trajectories([dt * np.arange(len(y)) for y in chosen], chosen)

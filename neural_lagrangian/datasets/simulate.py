@@ -1,0 +1,71 @@
+"""Simulated motion."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from diffrax import RESULTS, PIDController
+from jaxtyping import ArrayLike
+
+from .._checks import floating
+from ..systems import AbstractSystem
+from ..trajectories import Trajectories
+
+
+def simulate(
+    system: AbstractSystem,
+    ts: ArrayLike,
+    y0s: ArrayLike,
+    *,
+    tolerance: float | None = None,
+    accelerations: bool = False,
+) -> Trajectories:
+    """Motion of a known system from each initial state, integrated far below the error of anything learned from it.
+
+    **Arguments:**
+
+    - `system`: a physical system; its solver is used, with adaptive steps.
+    - `ts`: strictly increasing times in seconds, shape `(time,)`.
+    - `y0s`: initial states `[q, v]`, shape `(trajectory, 2 dof)`.
+    - `tolerance`: relative and absolute; `None` means 1e-12 in double and 1e-6 in single precision.
+    - `accelerations`: whether to record the true accelerations too.
+
+    **Raises:** `ValueError` for wrong shapes or dtypes; `RuntimeError` naming the trajectory whose solve failed.
+    """
+    y0s = floating("y0s", y0s, ("trajectory", "2 dof"))
+    ts = floating("ts", ts, ("time",))
+    if tolerance is None:
+        tolerance = 1e-12 if y0s.dtype == jnp.float64 else 1e-6
+    system = eqx.tree_at(
+        lambda s: (s.integration.stepsize_controller, s.integration.dt0),
+        system,
+        (PIDController(rtol=tolerance, atol=tolerance), None),
+        is_leaf=lambda x: x is None,
+    )
+    ys, successful = _solve_all(system, system._checked(ts, y0s[0])[0], y0s)
+    failed = ~np.asarray(successful)
+    if failed.any():
+        i = int(np.argmax(failed))
+        raise RuntimeError(
+            f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to t = {float(ts[-1])} "
+            f"within {system.integration.max_steps} steps at tolerance {tolerance}"
+        )
+    recorded = np.asarray(_accelerations(system, ts, ys)) if accelerations else None
+    return Trajectories(np.asarray(ts), np.asarray(ys), accelerations=recorded)
+
+
+@eqx.filter_jit
+def _solve_all(system, ts, y0s):
+    def one(y0):
+        solution = system.solve(ts, y0)
+        return solution.ys, (solution.result == RESULTS.successful) & jnp.all(jnp.isfinite(solution.ys))
+
+    return jax.vmap(one)(y0s)
+
+
+@eqx.filter_jit
+def _accelerations(system, ts, ys):
+    def one(t, y):
+        return system.acceleration(t, *jnp.split(y, 2))
+
+    return jax.vmap(jax.vmap(one), (None, 0))(ts, ys)

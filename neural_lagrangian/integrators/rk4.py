@@ -1,0 +1,28 @@
+"""The classical fourth-order Runge-Kutta method, which diffrax does not ship."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import diffrax
+import numpy as np
+
+
+class RK4(diffrax.AbstractERK):
+    r"""Classical Runge-Kutta method of order 4 (Kutta 1901): four evaluations a step.
+
+    The error estimate is the difference to the midpoint rule on the first two stages, which is of order 2: honest
+    but pessimistic, so prefer `diffrax.Tsit5` for adaptive steps. Dense output is cubic Hermite.
+    """
+
+    tableau: ClassVar[diffrax.ButcherTableau] = diffrax.ButcherTableau(
+        c=np.array([0.5, 0.5, 1.0]),
+        a_lower=(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.0, 0.0, 1.0])),
+        b_sol=np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6]),
+        b_error=np.array([1 / 6, 1 / 3 - 1, 1 / 3, 1 / 6]),
+    )
+    interpolation_cls: ClassVar[Callable[..., diffrax.AbstractLocalInterpolation]] = (
+        diffrax.ThirdOrderHermitePolynomialInterpolation.from_k
+    )
+
+    def order(self, terms):
+        return 4

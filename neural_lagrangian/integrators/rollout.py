@@ -1,0 +1,167 @@
+"""From a vector field to a rollout: the one place where diffrax is called."""
+
+import abc
+from typing import Any, TypeAlias
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, PyTree
+
+from .._checks import floating, is_concrete
+from .._types import State, Trajectory
+from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
+
+Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
+
+
+class Integration(eqx.Module):
+    """How a vector field is integrated: solver, steps, adjoint.
+
+    **Arguments:**
+
+    - `solver`: any diffrax solver for ordinary differential equations.
+    - `stepsize_controller`: a diffrax controller, or `StepsPerSample`. `None` means adaptive steps at
+      relative and absolute tolerance `1e-6` (single precision) or `1e-9` (double), or constant steps of `dt0`
+      where the solver has no error estimate.
+    - `dt0`: first (or constant) step size, in units of time; `None` lets the controller choose.
+    - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
+      an explicit Runge-Kutta solver the checkpointed scan of `explicit_rollout`.
+    - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps.
+    """
+
+    solver: diffrax.AbstractSolver
+    stepsize_controller: Controller | None
+    dt0: float | Array | None
+    adjoint: diffrax.AbstractAdjoint | None
+    max_steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        solver: diffrax.AbstractSolver | None = None,
+        *,
+        stepsize_controller: Controller | None = None,
+        dt0: float | Array | None = None,
+        adjoint: diffrax.AbstractAdjoint | None = None,
+        max_steps: int = 4096,
+    ):
+        solver = diffrax.Tsit5() if solver is None else solver
+        _check_instance("solver", solver, diffrax.AbstractSolver)
+        _check_instance("stepsize_controller", stepsize_controller, (*Controller.__args__, type(None)))
+        _check_instance("adjoint", adjoint, (diffrax.AbstractAdjoint, type(None)))
+        if isinstance(stepsize_controller, diffrax.ConstantStepSize) and dt0 is None:
+            raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` takes constant steps")
+        adaptive = isinstance(solver, diffrax.AbstractAdaptiveSolver)
+        if stepsize_controller is None and dt0 is None and not adaptive:
+            raise ValueError(
+                f"`dt0` is None; expected a step size (or `stepsize_controller=StepsPerSample(k)`), since "
+                f"{type(solver).__name__} has no error estimate to adapt steps with"
+            )
+        if not isinstance(max_steps, int) or max_steps < 1:
+            raise ValueError(f"`max_steps` is {max_steps!r}; expected a positive integer")
+        self.solver = solver
+        self.stepsize_controller = stepsize_controller
+        self.dt0 = dt0
+        self.adjoint = adjoint
+        self.max_steps = max_steps
+
+    def solve(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
+        """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
+        controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
+        if isinstance(controller, StepsPerSample):
+            max_steps = controller.substeps * (ts.shape[0] - 1)
+            controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
+        elif isinstance(controller, diffrax.StepTo):
+            dt0 = None
+        elif dt0 is not None:
+            dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1] - ts[0])
+        return diffrax.diffeqsolve(
+            term,
+            self.solver,
+            t0=ts[0],
+            t1=ts[-1],
+            dt0=dt0,
+            y0=y0,
+            args=args,
+            saveat=diffrax.SaveAt(ts=ts),
+            stepsize_controller=controller,
+            adjoint=diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint,
+            max_steps=max_steps,
+            throw=False,
+        )
+
+    def rollout(self, term: diffrax.ODETerm, ts: Array, y0: Array, args: PyTree = None) -> Array:
+        """Rows of the solution at `ts`; rows that a failed solve did not reach are infinite."""
+        controller = self.stepsize_controller
+        if isinstance(controller, StepsPerSample) and self.adjoint is None and is_explicit_runge_kutta(self.solver):
+            return explicit_rollout(term, self.solver, ts, y0, controller.substeps, args)
+        ys = self.solve(term, ts, y0, args).ys
+        assert ys is not None
+        return ys
+
+    def _controller(self, dtype: Any) -> Controller:
+        if self.stepsize_controller is not None:
+            return self.stepsize_controller
+        if not isinstance(self.solver, diffrax.AbstractAdaptiveSolver):
+            return diffrax.ConstantStepSize()
+        tolerance = 1e-6 if dtype == jnp.float32 else 1e-9
+        return diffrax.PIDController(rtol=tolerance, atol=tolerance)
+
+
+class AbstractRolloutModel(eqx.Module):
+    """A model of motion: a vector field, and how it is integrated.
+
+    `model(ts, y0)` is a rollout of one initial state; `jax.vmap(model, (None, 0))(ts, y0s)` one of many.
+    """
+
+    integration: eqx.AbstractVar[Integration]
+
+    @abc.abstractmethod
+    def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        r"""Right-hand side $\dot y = f(t, y)$ at the state $y = [q, v]$, shape `(2 dof,)`."""
+
+    def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
+        """The rollout as a `diffrax.Solution`: `.ys` as `model(ts, y0)`, `.result`, `.stats`.
+
+        A failed solve says so in `.result` and leaves infinite rows; it never raises. Constant steps through a
+        singularity can also give NaN with a successful result: check that `.ys` is finite.
+
+        **Arguments:**
+
+        - `ts`: strictly increasing (or decreasing) times, shape `(time,)`, in seconds; `ts[0]` is that of `y0`.
+        - `y0`: initial state `[q, v]`, shape `(2 dof,)`.
+        - `args`: passed on to the vector field.
+
+        **Raises:** `ValueError` for wrong shapes, integer dtypes, and (outside `jit`) times out of order.
+        """
+        ts, y0 = self._checked(ts, y0)
+        return self.integration.solve(diffrax.ODETerm(self.vector_field), ts, y0, args)
+
+    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+        """States at the times `ts` of the motion from `y0`, shape `(time, 2 dof)`; arguments as for `solve`."""
+        ts, y0 = self._checked(ts, y0)
+        return self.integration.rollout(diffrax.ODETerm(self.vector_field), ts, y0)
+
+    def _checked(self, ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]:
+        y0 = floating("y0", y0, ("2 dof",))
+        if y0.shape[0] % 2:
+            raise ValueError(f"`y0` has shape {y0.shape}; expected an even length, (2 dof,), as [q, v]")
+        ts = floating("ts", ts, ("time",))
+        if ts.shape[0] < 2:
+            raise ValueError(f"`ts` has shape {ts.shape}; expected at least two times")
+        if is_concrete(ts):
+            steps = np.diff(np.asarray(ts))
+            if not np.all(np.isfinite(ts)) or not (np.all(steps > 0) or np.all(steps < 0)):
+                sign = 1 if ts[-1] >= ts[0] else -1
+                wrong = int(np.argmax(~(sign * steps > 0))) + 1
+                raise ValueError(
+                    f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {ts[wrong - 1]}, "
+                    f"ts[{wrong}] = {ts[wrong]}"
+                )
+        return ts.astype(y0.dtype), y0
+
+
+def _check_instance(name: str, value: Any, types: Any) -> None:
+    if not isinstance(value, types):
+        raise ValueError(f"`{name}` is {value!r}; expected an instance of {types}")

@@ -1,0 +1,189 @@
+r"""The Euler-Lagrange equations of any Lagrangian, solved for the acceleration.
+
+$$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
+  b = \frac{\partial L}{\partial q} - \frac{\partial^2 L}{\partial v\,\partial q} v
+      - \frac{\partial^2 L}{\partial v\,\partial t} + Q.$$
+
+*Forming it.* One linearisation of $\partial L / \partial v$ and n + 1 tangents: the n unit velocities give the
+columns of $M$, and $(\dot t, \dot q, \dot v) = (1, v, 0)$ gives both cross terms. The mixed block is never formed.
+
+*Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
+$r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
+rule is written in differentiable terms it holds to any order.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from .._checks import floating, same_shape
+from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
+from .mass_solve import AbstractMassSolve, PseudoInverse
+
+
+def acceleration(
+    lagrangian: Lagrangian,
+    t: ArrayLike,
+    q: ArrayLike,
+    v: ArrayLike,
+    *,
+    force: Force | None = None,
+    mass_solve: AbstractMassSolve | None = None,
+) -> Coordinates:
+    r"""Acceleration $a = M^{-1} b$ of the Euler-Lagrange equations
+    $\frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} = Q$.
+
+    Differentiable to any order, forward and reverse, in everything `lagrangian` and `force` depend on, closed-over
+    arrays included. (Cranmer et al. 2020, eq. 6, with the time term and the force.)
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
+    - `mass_solve`: how $M a = b$ is solved; `PseudoInverse()` unless given.
+
+    **Returns:** $a$, shape `(dof,)`.
+
+    **Raises:** `ValueError` if `q` or `v` is not a floating vector, their shapes differ, or the Lagrangian is not
+    a scalar.
+    """
+    t, q, v = as_coordinates(t, q, v)
+    L = eqx.filter_closure_convert(scalar_valued(lagrangian), t, q, v)
+    Q = None if force is None else eqx.filter_closure_convert(_vector_valued(force), t, q, v)
+    return _acceleration(L, Q, t, q, v, mass_solve=PseudoInverse() if mass_solve is None else mass_solve)
+
+
+def mass_matrix(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> MassMatrix:
+    r"""Mass matrix $M = \partial^2 L / \partial v^2$ (the velocity Hessian), shape `(dof, dof)`.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+    """
+    t, q, v = as_coordinates(t, q, v)
+    L = scalar_valued(lagrangian)
+    return jax.jacfwd(lambda v: jax.grad(L, argnums=2)(t, q, v))(v)
+
+
+def euler_lagrange_residual(
+    lagrangian: Lagrangian,
+    t: ArrayLike,
+    q: ArrayLike,
+    v: ArrayLike,
+    a: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> Coordinates:
+    r"""Residual $r = \frac{\partial L}{\partial q} - \frac{d}{dt}\frac{\partial L}{\partial v} + Q$, zero on a motion.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `t`: time, in seconds. `q`, `v`, `a`: coordinates, velocities and accelerations, shape `(dof,)`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
+
+    **Returns:** $r$, shape `(dof,)`, a generalised force.
+    """
+    t, q, v = as_coordinates(t, q, v)
+    a = floating("a", a, ("dof",))
+    same_shape("q", q, "a", a)
+    return _residual(scalar_valued(lagrangian), None if force is None else _vector_valued(force), t, q, v, a)
+
+
+def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Coordinates, Coordinates]:
+    """`(t, q, v)` checked, with the time in the precision of the coordinates."""
+    q, v = floating("q", q, ("dof",)), floating("v", v, ("dof",))
+    same_shape("q", q, "v", v)
+    if jnp.ndim(t) != 0:
+        raise ValueError(f"`t` has shape {jnp.shape(t)}; expected a scalar time")
+    return jnp.asarray(t, dtype=q.dtype), q, v
+
+
+def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
+    """`lagrangian`, refusing to return anything but a real scalar."""
+
+    def checked(t, q, v):
+        L = jnp.asarray(lagrangian(t, q, v))
+        if L.shape != () or not jnp.issubdtype(L.dtype, jnp.floating):
+            raise ValueError(f"`lagrangian` returned shape {L.shape}, dtype {L.dtype}; expected a real scalar")
+        return L
+
+    return checked
+
+
+def _vector_valued(force: Force) -> Force:
+    def checked(t, q, v):
+        Q = jnp.asarray(force(t, q, v))
+        if Q.shape != q.shape:
+            raise ValueError(f"`force` returned shape {Q.shape}; expected {q.shape}, that of `q`")
+        return Q
+
+    return checked
+
+
+def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
+    """M and b of the Euler-Lagrange equations M a = b."""
+
+    def momentum(t, q, v):
+        dL_dq, dL_dv = jax.grad(L, argnums=(1, 2))(t, q, v)
+        return dL_dv, dL_dq
+
+    _, push, dL_dq = jax.linearize(momentum, t, q, v, has_aux=True)
+    n = q.shape[0]
+    t_dot = jnp.zeros(n + 1, q.dtype).at[n].set(1)
+    q_dot = jnp.zeros((n + 1, n), q.dtype).at[n].set(v)
+    v_dot = jnp.eye(n + 1, n, dtype=q.dtype)
+    pushed = jax.vmap(push)(t_dot, q_dot, v_dot)
+    M, drift = pushed[:n], pushed[n]
+    return M, _add(dL_dq - drift, Q, t, q, v)
+
+
+def _residual(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, a: Array) -> Coordinates:
+    def momentum(t, q, v):
+        dL_dq, dL_dv = jax.grad(L, argnums=(1, 2))(t, q, v)
+        return dL_dv, dL_dq
+
+    _, dp_dt, dL_dq = jax.jvp(momentum, (t, q, v), (jnp.ones_like(t), v, a), has_aux=True)
+    return _add(dL_dq - dp_dt, Q, t, q, v)
+
+
+def _add(conservative: Array, Q: Force | None, t: Scalar, q: Array, v: Array) -> Coordinates:
+    return conservative if Q is None else conservative + Q(t, q, v)
+
+
+@eqx.filter_custom_jvp
+def _acceleration(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, *, mass_solve: AbstractMassSolve):
+    return mass_solve.solve(*_equations(L, Q, t, q, v))
+
+
+@_acceleration.def_jvp
+def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates, Any]:
+    L, Q, t, q, v = primals
+    M, b = _equations(L, Q, t, q, v)
+    a = mass_solve.solve(M, b)
+    dr = _tangent(lambda *args: _residual(*args, a), primals, tangents)
+
+    def mass_product(L, t, q, v, w):  # M w
+        return jax.jvp(lambda v: jax.grad(L, argnums=2)(t, q, v), (v,), (w,))[1]
+
+    def dM(W):
+        def one(w):
+            product = partial(mass_product, w=w)
+            return _tangent(product, (L, t, q, v), (tangents[0], *tangents[2:]))
+
+        return jax.vmap(one)(W)
+
+    return a, mass_solve.tangent(M, b, a, dr, dM)
+
+
+def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:
+    """The tangent of `fn`, zeros where it depends on nothing that varies."""
+    out, out_dot = eqx.filter_jvp(fn, primals, tangents)
+    return jnp.zeros_like(out) if out_dot is None else out_dot

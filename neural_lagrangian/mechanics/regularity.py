@@ -1,0 +1,60 @@
+"""Is the Lagrangian regular? Rank and condition of its mass matrix along a path."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from .._checks import floating
+from .._types import Lagrangian
+from .euler_lagrange import mass_matrix
+
+
+class MassMatrixReport(eqx.Module):
+    """Spectrum of the mass matrix at each row of a path.
+
+    `eigenvalues`, ascending, shape `(time, dof)`; `rank`, shape `(time,)`: how many count as non-zero for
+    `PseudoInverse`; `condition`, shape `(time,)`: largest over smallest magnitude, infinite where singular.
+    """
+
+    eigenvalues: Float[Array, "time dof"]
+    rank: Int[Array, " time"]
+    condition: Float[Array, " time"]
+
+    def __str__(self) -> str:
+        dof = self.eigenvalues.shape[1]
+        lost = int(jnp.sum(self.rank < dof))
+        indefinite = int(jnp.sum((self.eigenvalues[:, 0] < 0) & (self.eigenvalues[:, -1] > 0)))
+        return (
+            f"mass matrix at {self.rank.shape[0]} states: rank lost at {lost}, indefinite at {indefinite}, condition "
+            f"median {float(jnp.median(self.condition)):.3g}, worst {float(jnp.max(self.condition)):.3g}, "
+            f"eigenvalues {float(self.eigenvalues.min()):.3g} to {float(self.eigenvalues.max()):.3g}"
+        )
+
+
+def mass_matrix_report(
+    lagrangian: Lagrangian, ts: ArrayLike, ys: ArrayLike, *, rcond: float | None = None
+) -> MassMatrixReport:
+    r"""Rank, condition and eigenvalues of $M = \partial^2 L / \partial v^2$ along a trajectory.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `ts`: times, shape `(time,)`. `ys`: states `[q, v]`, shape `(time, 2 dof)`.
+    - `rcond`: relative cut-off of the rank; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
+    """
+    ts, ys = floating("ts", ts, ("time",)), floating("ys", ys, ("time", "2 dof"))
+    if ts.shape[0] != ys.shape[0]:
+        raise ValueError(f"`ys` has {ys.shape[0]} rows; expected {ts.shape[0]}, one for each of `ts`")
+
+    def spectrum(t, y):
+        M = mass_matrix(lagrangian, t, *jnp.split(y, 2))
+        return jnp.linalg.eigvalsh((M + M.T) / 2)
+
+    eigenvalues = jax.vmap(spectrum)(ts, ys)
+    size = jnp.abs(eigenvalues)
+    largest, smallest = size.max(axis=1), size.min(axis=1)
+    cutoff = 10 * eigenvalues.shape[1] * jnp.finfo(eigenvalues.dtype).eps if rcond is None else rcond
+    rank = jnp.sum(size > cutoff * largest[:, None], axis=1)
+    condition = jnp.where(smallest == 0, jnp.inf, largest / jnp.where(smallest == 0, 1, smallest))
+    return MassMatrixReport(eigenvalues, rank, condition)

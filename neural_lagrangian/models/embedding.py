@@ -1,0 +1,44 @@
+"""Features of a state that a network sees instead of the raw coordinates."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array
+
+
+class PeriodicEmbedding(eqx.Module):
+    r"""A network of angles that is exactly $2 \pi$-periodic in them: each angle enters as $(\cos q_i, \sin q_i)$.
+
+    The wrapped network receives `[cos q_periodic, sin q_periodic, q_other, v]`, so its input size is
+    `2 dof + len(periodic)`.
+
+    **Arguments:**
+
+    - `network`: any callable on the features.
+    - `dof`: degrees of freedom n of the state `[q, v]`.
+    - `periodic`: indices of the coordinates that are angles in radians; all of them unless given.
+    """
+
+    network: Callable[..., Any]
+    dof: int = eqx.field(static=True)
+    periodic: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, network: Callable[..., Any], dof: int, periodic: Sequence[int] | None = None):
+        periodic = tuple(range(dof)) if periodic is None else tuple(periodic)
+        if any(i not in range(dof) for i in periodic) or len(set(periodic)) != len(periodic):
+            raise ValueError(f"`periodic` is {periodic}; expected distinct indices from 0 to {dof - 1}")
+        self.network = network
+        self.dof = dof
+        self.periodic = periodic
+
+    @property
+    def in_size(self) -> int:
+        return 2 * self.dof
+
+    def __call__(self, y: Array) -> Array:
+        q, v = jnp.split(y, 2)
+        angles = q[jnp.array(self.periodic, dtype=int)]
+        others = q[jnp.array([i for i in range(self.dof) if i not in self.periodic], dtype=int)]
+        return self.network(jnp.concatenate([jnp.cos(angles), jnp.sin(angles), others, v]))

@@ -1,0 +1,32 @@
+"""Initial weights for networks that are differentiated twice."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+
+def cranmer_init(mlp: eqx.nn.MLP, key: PRNGKeyArray) -> eqx.nn.MLP:
+    r"""`mlp` with the initial weights that Cranmer et al. (2020, appendix C) found by symbolic regression.
+
+    Biases are zero; weights are normal with standard deviation $c / \sqrt{w}$, w the width, where c is 2.2 in the
+    first layer, $0.58\,i$ in hidden layer i, and w in the last.
+
+    **Arguments:**
+
+    - `mlp`: a network with at least one hidden layer.
+    - `key`: a JAX random key.
+    """
+    layers, width = mlp.layers, mlp.width_size
+    if len(layers) < 2:
+        raise ValueError(f"`mlp` has {len(layers)} layer; expected at least one hidden layer before the last")
+    factors = [2.2, *(0.58 * i for i in range(1, len(layers) - 1)), float(width)]
+
+    def redraw(layer: eqx.nn.Linear, factor: float, key: PRNGKeyArray) -> eqx.nn.Linear:
+        draw = jax.random.normal(key, layer.weight.shape, layer.weight.dtype)
+        layer = eqx.tree_at(lambda m: m.weight, layer, factor / width**0.5 * draw)
+        return layer if layer.bias is None else eqx.tree_at(lambda m: m.bias, layer, jnp.zeros_like(layer.bias))
+
+    keys = jax.random.split(key, len(layers))
+    drawn = tuple(redraw(*triple) for triple in zip(layers, factors, keys, strict=True))
+    return eqx.tree_at(lambda m: m.layers, mlp, drawn)

@@ -1,0 +1,67 @@
+"""Neural ordinary differential equations: the baseline that knows no mechanics."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PyTree
+
+from .._types import State
+from ..integrators import AbstractRolloutModel, Integration
+from ..integrators.rollout import Controller
+from .network_size import infer_dof, output_shape
+
+
+class NeuralODE(AbstractRolloutModel):
+    r"""A network as the right-hand side of the equations of motion, in one of two forms told by its output size.
+
+    - first order, `2 dof` outputs: $\dot y = \mathrm{network}(y)$ (Chen et al. 2018);
+    - second order, `dof` outputs: $\dot q = v,\ \dot v = \mathrm{network}([q, v])$, the stronger baseline.
+
+    **Arguments:**
+
+    - `network`: callable on states `[q, v]`, shape `(2 dof,)`.
+    - `solver`: any diffrax solver.
+    - `dof`: degrees of freedom; read from the network's `in_size` where it has one, else from the first call.
+    - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
+
+    **Raises:** `ValueError` if the network has the wrong input or output size.
+    """
+
+    network: Callable[..., Any]
+    integration: Integration
+    dof: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        network: Callable[..., Any],
+        solver: diffrax.AbstractSolver | None = None,
+        *,
+        dof: int | None = None,
+        stepsize_controller: Controller | None = None,
+        dt0: float | Array | None = None,
+        adjoint: diffrax.AbstractAdjoint | None = None,
+        max_steps: int = 4096,
+    ):
+        self.network = network
+        self.integration = Integration(
+            solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
+        )
+        self.dof = infer_dof(network, dof)
+        if self.dof is not None:
+            _check_output(output_shape(network, self.dof), self.dof)
+
+    def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        out = self.network(y)
+        _check_output(jnp.shape(out), y.shape[0] // 2)
+        return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])
+
+
+def _check_output(shape: tuple[int, ...], dof: int) -> None:
+    if shape not in ((dof,), (2 * dof,)):
+        raise ValueError(
+            f"`network` returned shape {shape}; expected ({dof},) for the second-order or ({2 * dof},) for the "
+            f"first-order form"
+        )

@@ -1,0 +1,205 @@
+"""Training."""
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PRNGKeyArray, PyTree
+from tqdm.auto import tqdm
+
+from ..integrators import AbstractRolloutModel, StepsPerSample
+from ..integrators.rollout import Controller
+from ..trajectories import Trajectories, Windows
+from .losses import trajectory_mse
+from .safe_gradient import safe_gradient
+
+Model = TypeVar("Model", bound=Callable[..., Any])
+CHUNK = 50
+"""Steps a compiled call: large enough to hide dispatch, small enough for a lively progress bar."""
+
+
+class History(eqx.Module):
+    """What happened at each training step; all arrays have shape `(step,)`.
+
+    `loss` is that of the samples that behaved, `failures` the number of windows that diverged, `skipped` whether the
+    step was not taken (nothing usable in its batch), `horizon` the window length, `seconds` the time since the
+    start, compilation included.
+    """
+
+    loss: np.ndarray
+    failures: np.ndarray
+    skipped: np.ndarray
+    horizon: np.ndarray
+    seconds: np.ndarray
+
+
+class FitResult(eqx.Module):
+    """A trained `model` and the `history` of its training."""
+
+    model: Any
+    history: History
+
+
+def fit(
+    model: Model,
+    trajectories: Trajectories,
+    *,
+    loss: Callable[..., Array] = trajectory_mse,
+    optimizer: optax.GradientTransformation | Sequence[optax.GradientTransformation] | None = None,
+    steps: int | Sequence[int] = 2000,
+    key: PRNGKeyArray,
+    horizon: int | Sequence[int] = (2, 8),
+    stride: int = 1,
+    batch_size: int = 128,
+    stepsize_controller: Controller | None = StepsPerSample(1),  # noqa: B008 - frozen
+    progress: bool = True,
+) -> FitResult:
+    """Train a model on windows of trajectories, with true gradients through its rollouts.
+
+    The horizon grows in stages: short windows first, since long rollouts of an untrained model fit little but the
+    mean. Each stage draws its own optimiser state. Windows that diverge are left out of their step, which then has
+    exactly the gradient of the others, and are counted. The batch of a step depends on `key` and the step's number only.
+
+    **Arguments:**
+
+    - `model`: any rollout model; its floating arrays are trained, in their own precision.
+    - `trajectories`: the motion to learn from.
+    - `loss`: `loss(model, ts, ys) -> scalar` of one window, or with a fourth argument where the trajectories carry
+      accelerations.
+    - `optimizer`: an optax optimiser, or one for each stage. `None` means Muon with a cosine-decayed rate from 1e-2.
+    - `steps`: gradient steps in all, split evenly over the stages, or one number for each stage.
+    - `key`: a JAX random key.
+    - `horizon`: intervals a window, or a sequence of them, one for each stage.
+    - `stride`: samples from one row of a window to the next.
+    - `batch_size`: windows a step.
+    - `stepsize_controller`: how rollouts step during training; `None` keeps the model's own. The model returned has
+      its own again.
+    - `progress`: whether to show a progress bar (never outside a terminal).
+
+    **Returns:** a `FitResult`.
+
+    **Raises:** `ValueError` for arguments that do not fit together, or data that do not fit the model.
+    """
+    stages = _stages(horizon, steps, optimizer)
+    dtype = _parameter_dtype(model)
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` is {batch_size}; expected at least 1")
+    training = model
+    if isinstance(model, AbstractRolloutModel) and stepsize_controller is not None:
+        training = _with_controller(model, stepsize_controller)
+    params, static = eqx.partition(training, eqx.is_inexact_array)
+
+    records: list[tuple[Any, ...]] = []
+    done, began = 0, time.perf_counter()
+    with tqdm(total=sum(count for _, count, _ in stages), disable=None if progress else True, unit="step") as bar:
+        for stage_horizon, count, stage_optimizer in stages:
+            windows = Windows(trajectories, stage_horizon, stride=stride, dtype=dtype)
+            opt_state = stage_optimizer.init(params)
+            remaining = count
+            while remaining:
+                chunk = min(CHUNK, remaining)
+                span = jnp.array([done, chunk])  # arrays: a Python integer would compile anew each time
+                params, opt_state, record = _run(
+                    params, opt_state, static, windows, loss, stage_optimizer, key, span, batch_size
+                )
+                record = jax.tree.map(lambda x: np.asarray(x)[:chunk], record)  # noqa: B023 - used at once
+                seconds = np.full(chunk, time.perf_counter() - began)
+                records.append((*record, np.full(chunk, stage_horizon), seconds))
+                remaining -= chunk
+                done += chunk
+                bar.update(chunk)
+                failed = int(sum(r[1].sum() for r in records))
+                bar.set_postfix(horizon=stage_horizon, loss=f"{record[0][-1]:.2e}", diverged=failed)
+    history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
+    _report(history, batch_size)
+    trained = eqx.combine(params, static)
+    if isinstance(model, AbstractRolloutModel):
+        trained = _with_controller(trained, model.integration.stepsize_controller)
+    return FitResult(trained, history)
+
+
+@eqx.filter_jit
+def _run(
+    params: PyTree,
+    opt_state: PyTree,
+    static: PyTree,
+    windows: Windows,
+    loss: Callable[..., Array],
+    optimizer: optax.GradientTransformation,
+    key: PRNGKeyArray,
+    span: Array,
+    batch_size: int,
+) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
+    """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`."""
+
+    def sample_loss(params, *sample):
+        return loss(eqx.combine(params, static), *sample)
+
+    def step(i, state):
+        params, opt_state, (losses, failures, skipped) = state
+        indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
+        result = safe_gradient(sample_loss, params, windows.gather(indices))
+        updates, stepped = optimizer.update(result.gradient, opt_state, params)
+        moved = optax.apply_updates(params, updates)
+        take = result.usable
+        params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(take, new, old), (moved, stepped), (params, opt_state)
+        )
+        record = (
+            losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
+            failures.at[i].set(result.failures),
+            skipped.at[i].set(~take),
+        )
+        return params, opt_state, record
+
+    dtype = jax.tree.leaves(params)[0].dtype
+    record = (jnp.zeros(CHUNK, dtype), jnp.zeros(CHUNK, int), jnp.zeros(CHUNK, bool))
+    return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
+
+
+def _stages(horizon: Any, steps: Any, optimizer: Any) -> list[tuple[int, int, optax.GradientTransformation]]:
+    horizons = list(horizon) if isinstance(horizon, Sequence) else [horizon]
+    n = len(horizons)
+    if n == 0:
+        raise ValueError("`horizon` is empty; expected at least one stage")
+    counts = list(steps) if isinstance(steps, Sequence) else [steps // n + (i < steps % n) for i in range(n)]
+    if len(counts) != n or any(not isinstance(c, int) or c < 1 for c in counts):
+        raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one a stage")
+    if optimizer is None:
+        optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(1e-2, count)) for count in counts]
+    elif isinstance(optimizer, optax.GradientTransformation):
+        optimizers = [optimizer] * n
+    else:
+        optimizers = list(optimizer)
+    if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
+        raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
+    return list(zip(horizons, counts, optimizers, strict=True))
+
+
+def _parameter_dtype(model: Any) -> Any:
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))}
+    if len(dtypes) != 1:
+        found = ", ".join(sorted(str(d) for d in dtypes)) or "no floating arrays"
+        raise ValueError(f"`model` has parameters of {found}; expected all of one floating dtype")
+    return dtypes.pop()
+
+
+def _with_controller(model: Any, controller: Controller | None) -> Any:
+    return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
+
+
+def _report(history: History, batch_size: int) -> None:
+    failed, skipped = int(history.failures.sum()), int(history.skipped.sum())
+    if failed or skipped:
+        warnings.warn(
+            f"{failed} of {batch_size * len(history.loss)} windows diverged and were left out; {skipped} of "
+            f"{len(history.loss)} steps had nothing usable and were skipped. Shorter windows (`horizon`), more steps "
+            f"a sample (`StepsPerSample`) or a smaller learning rate help.",
+            stacklevel=3,
+        )

@@ -1,0 +1,79 @@
+"""Gradients of a batch in which some samples diverge: exactly those of the samples that do not."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+Params = TypeVar("Params", bound=PyTree)
+
+
+class SafeGradient(eqx.Module):
+    """Loss and gradient over the samples of a batch that behaved."""
+
+    loss: Float[Array, ""]
+    gradient: PyTree
+    kept: Bool[Array, " batch"]
+
+    @property
+    def failures(self) -> Int[Array, ""]:
+        """Number of samples that diverged."""
+        return jnp.sum(~self.kept)
+
+    @property
+    def usable(self) -> Bool[Array, ""]:
+        """Whether any sample was left and its gradient is finite."""
+        finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self.gradient)]
+        return jnp.all(jnp.stack([jnp.any(self.kept), jnp.isfinite(self.loss), *finite]))
+
+
+def safe_gradient(loss: Callable[..., Float[Array, ""]], params: Params, batch: tuple[Array, ...]) -> SafeGradient:
+    """Mean loss over a batch and its gradient, as if samples that diverge had not been in it.
+
+    Setting the loss of a diverged sample to zero is not enough: its infinite derivatives times zero are NaN. The
+    sample itself is replaced, by one that behaved, and the batch is solved again. A batch in which all is well is
+    solved once. A sample diverges when its loss, or the derivative of its loss by the sample, is not finite.
+
+    **Arguments:**
+
+    - `loss`: `loss(params, *sample) -> scalar`.
+    - `params`: what is differentiated, a pytree of floating arrays.
+    - `batch`: arrays with the batch axis first.
+    """
+
+    def mean_loss(params, batch, kept):
+        losses = jax.vmap(loss, (None, *(0 for _ in batch)))(params, *batch)
+        return jnp.sum(jnp.where(kept, losses, 0)) / jnp.maximum(jnp.sum(kept), 1).astype(losses.dtype), losses
+
+    def attempt(state: tuple[SafeGradient, Array]) -> tuple[SafeGradient, Array]:
+        previous, _ = state
+        kept = previous.kept
+        stand_in = jnp.argmax(kept)
+        safe = jax.tree.map(lambda x: jnp.where(_rows(kept, x), x, x[stand_in]), batch)
+        (value, losses), (gradient, by_sample) = jax.value_and_grad(mean_loss, argnums=(0, 1), has_aux=True)(
+            params, safe, kept
+        )
+        finite = [jnp.isfinite(losses)]
+        finite += [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in by_sample]
+        good = jnp.all(jnp.stack(finite), axis=0)
+        now_kept = kept & good
+        return SafeGradient(value, gradient, now_kept), jnp.all(now_kept == kept)
+
+    def unfinished(state: tuple[SafeGradient, Array]) -> Array:
+        result, settled = state
+        return ~settled & jnp.any(result.kept)
+
+    size = batch[0].shape[0]
+    structure = jax.eval_shape(loss, params, *(x[0] for x in batch))
+    start = SafeGradient(
+        jnp.zeros((), structure.dtype), jax.tree.map(jnp.zeros_like, params), jnp.ones(size, dtype=bool)
+    )
+    result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
+    return result
+
+
+def _rows(mask: Bool[Array, " batch"], like: Array) -> Array:
+    return mask.reshape(-1, *(1 for _ in like.shape[1:]))

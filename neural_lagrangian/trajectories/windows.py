@@ -1,0 +1,65 @@
+"""Windows of trajectories: index pairs on the host, gathers on the device, never copies of the data."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, DTypeLike, Float, Int
+
+from .container import Trajectories
+
+
+class Windows(eqx.Module):
+    """All stretches of `horizon` intervals of `stride` samples each that lie inside one trajectory.
+
+    **Arguments:**
+
+    - `trajectories`: where they are cut from.
+    - `horizon`: intervals a window, so that it has `horizon + 1` rows; 0 gives single samples.
+    - `stride`: samples from one row to the next.
+    - `dtype`: floating precision of the rows.
+
+    **Raises:** `ValueError` if no trajectory is long enough.
+    """
+
+    ts: Float[Array, "trajectory time"]
+    ys: Float[Array, "trajectory time two_dof"]
+    accelerations: Float[Array, "trajectory time dof"] | None
+    starts: Int[Array, "window 2"]
+    horizon: int = eqx.field(static=True)
+    stride: int = eqx.field(static=True)
+
+    def __init__(self, trajectories: Trajectories, horizon: int, *, stride: int = 1, dtype: DTypeLike | None = None):
+        if horizon < 0 or stride < 1:
+            raise ValueError(f"`horizon` is {horizon}, `stride` {stride}; expected at least 0 and at least 1")
+        counts = np.maximum(trajectories.lengths - horizon * stride, 0)
+        if counts.sum() == 0:
+            raise ValueError(
+                f"`horizon` is {horizon} intervals of {stride} samples, so a window needs {horizon * stride + 1} "
+                f"samples; the longest trajectory has {trajectories.lengths.max()}"
+            )
+        starts = np.stack(
+            [
+                np.repeat(np.arange(len(trajectories)), counts),
+                np.concatenate([np.arange(count) for count in counts]),
+            ],
+            axis=1,
+        )
+        dtype = trajectories.ys.dtype if dtype is None else dtype
+        self.ts = jnp.asarray(trajectories.ts, dtype)
+        self.ys = jnp.asarray(trajectories.ys, dtype)
+        self.accelerations = (
+            None if trajectories.accelerations is None else jnp.asarray(trajectories.accelerations, dtype)
+        )
+        self.starts = jnp.asarray(starts)
+        self.horizon = horizon
+        self.stride = stride
+
+    def __len__(self) -> int:
+        return self.starts.shape[0]
+
+    def gather(self, indices: Int[Array, " batch"]) -> tuple[Array, ...]:
+        """`(ts, ys)` or `(ts, ys, accelerations)` of the windows of the given numbers, the batch axis first."""
+        trajectory, start = self.starts[indices, 0][:, None], self.starts[indices, 1][:, None]
+        rows = start + self.stride * jnp.arange(self.horizon + 1)
+        arrays = (self.ts, self.ys) if self.accelerations is None else (self.ts, self.ys, self.accelerations)
+        return tuple(array[trajectory, rows] for array in arrays)

@@ -1,0 +1,74 @@
+"""Everything that can be run: `nox -l` lists the sessions. Each installs what it needs."""
+
+import os
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests"]
+
+CONSTRAINTS = ("-c", "constraints.txt")
+DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
+
+
+def install(session: nox.Session, *extras: str) -> None:
+    """The package and its extras, at the versions of the last green run unless NEURAL_LAGRANGIAN_NEWEST is set."""
+    target = f".[{','.join(extras)}]" if extras else "."
+    pinned = () if os.environ.get("NEURAL_LAGRANGIAN_NEWEST") else CONSTRAINTS
+    session.install("-e", target, *pinned)
+
+
+def environment(session: nox.Session, **variables: str) -> dict[str, str]:
+    """Compiled functions outlive a session's run; data are found from any folder; figures need no screen."""
+    cache = Path(session.cache_dir).resolve() / "jax"
+    env = {"JAX_COMPILATION_CACHE_DIR": str(cache), "MPLBACKEND": "agg", **variables}
+    if os.environ.get(DATA_VARIABLE):
+        env[DATA_VARIABLE] = str(Path(os.environ[DATA_VARIABLE]).resolve())
+    return env
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: a Lagrangian network and a neural ODE learn the double pendulum."""
+    install(session)
+    session.run("python", "examples/double_pendulum.py", *session.posargs, env=environment(session))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite in double precision; `-- --slow` adds the slow ones."""
+    install(session, "tests")
+    session.run("pytest", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session
+def tests_float32(session: nox.Session) -> None:
+    """The tests that hold in single precision too."""
+    install(session, "tests")
+    session.run("pytest", "-m", "not double", *session.posargs, env=environment(session, JAX_ENABLE_X64="0"))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, and imports that go downward only."""
+    install(session, "lint", "tests")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+    session.run("pyright")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks as ratios; `-- --quick` for the shortest mode."""
+    install(session, "bench")
+    session.run("pytest", "bench", "-s", *session.posargs, env=environment(session))
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Each example at smoke size."""
+    install(session)
+    for script in sorted(Path("examples").glob("*.py")):
+        session.run("python", str(script), "--smoke", *session.posargs, env=environment(session))

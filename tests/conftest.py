@@ -1,0 +1,31 @@
+import os
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="slow; run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def strict_promotion(request):
+    """Mixed dtypes inside the package are errors; optax is exempt, since its Muon mixes them."""
+    if "optax" in request.keywords:
+        yield
+    else:
+        with jax.numpy_dtype_promotion("strict"):
+            yield

@@ -1,0 +1,103 @@
+"""What the tests share: registries of Lagrangians, mass solves and solvers, and independent oracles."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import neural_lagrangian as nl
+
+DTYPE = jnp.result_type(float)
+DOUBLE = jnp.float64 == DTYPE
+
+
+class ChargedParticle(eqx.Module):
+    """Three dimensions, a gauge potential linear in v, explicit time, a velocity-dependent mass: nothing vanishes."""
+
+    field: jax.Array = eqx.field(default_factory=lambda: jnp.asarray([0.3, -0.7, 1.1]))
+
+    def __call__(self, t, q, v):
+        potential = jnp.cross(self.field, q) * (1 + jnp.sin(t))
+        mass = 1 + jnp.dot(q, q)
+        return 0.5 * mass * jnp.dot(v, v) + 0.1 * jnp.sum(v**4) + jnp.dot(potential, v) - jnp.sum(jnp.cos(q)) * t
+
+
+class Oscillators(eqx.Module):
+    """Coupled oscillators in any dimension, with a mass matrix that depends on q."""
+
+    stiffness: jax.Array
+
+    def __init__(self, dof):
+        A = np.random.default_rng(dof).normal(size=(dof, dof))
+        self.stiffness = jnp.asarray(A @ A.T + np.eye(dof), DTYPE)
+
+    def __call__(self, t, q, v):
+        M = self.stiffness + jnp.outer(q, q)
+        return 0.5 * v @ M @ v - 0.5 * q @ self.stiffness @ q
+
+
+def double_pendulum(t, q, v):
+    return nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81).lagrangian(t, q, v)
+
+
+LAGRANGIANS = {
+    "oscillator": (Oscillators(1), 1),
+    "double_pendulum": (double_pendulum, 2),
+    "charged_particle": (ChargedParticle(), 3),
+    "oscillators_5": (Oscillators(5), 5),
+}
+
+MASS_SOLVES = {
+    "pseudoinverse": nl.PseudoInverse(),
+    "damped": nl.DampedInverse(),
+    "cholesky": nl.Cholesky(),
+}
+
+
+def states(dof, count, seed=0, scale=1.0):
+    """Random times, coordinates and velocities."""
+    draw = np.random.default_rng(seed).normal(size=(count, 2 * dof + 1)) * scale
+    draw = jnp.asarray(draw, DTYPE)
+    return draw[:, 0], draw[:, 1 : dof + 1], draw[:, dof + 1 :]
+
+
+def plain_acceleration(lagrangian, t, q, v, solve=None):
+    """The published formula: nested derivatives of every block, and a dense solve (Cranmer et al. 2020, eq. 6)."""
+    M = jax.hessian(lagrangian, 2)(t, q, v)
+    mixed = jax.jacfwd(jax.grad(lagrangian, 2), 1)(t, q, v)
+    b = jax.grad(lagrangian, 1)(t, q, v) - mixed @ v - jax.jacfwd(jax.grad(lagrangian, 2), 0)(t, q, v)
+    return jnp.linalg.solve(M, b) if solve is None else solve(M, b)
+
+
+def central_difference(f, x, direction, step):
+    """Directional derivative by a fourth-order central difference."""
+
+    def at(k):
+        return f(jax.tree.map(lambda a, d: a + k * step * d, x, direction))
+
+    return jax.tree.map(lambda a, b, c, d: (8 * (a - b) - (c - d)) / (12 * step), at(1), at(-1), at(2), at(-2))
+
+
+def random_like(tree, seed=0):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape), x.dtype), tree)
+
+
+def inner(a, b):
+    products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
+    return sum(jax.tree.leaves(products))
+
+
+def small_network(dof=2, width=8, out="scalar", seed=0, activation=jax.nn.softplus):
+    return eqx.nn.MLP(2 * dof, out, width, 2, activation=activation, key=jax.random.key(seed))
+
+
+SOLVERS = {
+    "euler": diffrax.Euler(),
+    "heun": diffrax.Heun(),
+    "tsit5": diffrax.Tsit5(),
+    "dopri8": diffrax.Dopri8(),
+    "kvaerno5": diffrax.Kvaerno5(),
+    "rk4": nl.RK4(),
+}
