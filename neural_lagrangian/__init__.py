@@ -16,7 +16,7 @@ from .mechanics import (
     mass_matrix_report,
     momentum,
 )
-from .models import NeuralLagrangian, NeuralODE, PeriodicEmbedding, cranmer_init
+from .models import NeuralLagrangian, NeuralODE, PeriodicEmbedding, cranmer_init, load, save, with_precision
 from .training import FitResult, acceleration_mse, fit, trajectory_mse
 from .trajectories import Trajectories, TrajectoryError
 
@@ -44,14 +44,17 @@ __all__ = [
     "fit",
     "integrators",
     "kaheman_pendulum",
+    "load",
     "mass_matrix",
     "mass_matrix_report",
     "mechanics",
     "models",
     "momentum",
+    "save",
     "simulate",
     "systems",
     "training",
     "trajectories",
     "trajectory_mse",
+    "with_precision",
 ]

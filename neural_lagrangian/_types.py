@@ -6,11 +6,11 @@ from typing import TypeAlias
 from jaxtyping import Array, Bool, Complex, Float
 
 Scalar: TypeAlias = Float[Array, ""]
-Coordinates: TypeAlias = Float[Array, "dof"]
+Coordinates: TypeAlias = Float[Array, " dof"]
 MassMatrix: TypeAlias = Float[Array, "dof dof"]
-ComplexVector: TypeAlias = Complex[Array, "dof"]
-State: TypeAlias = Float[Array, "two_dof"]
-Times: TypeAlias = Float[Array, "time"]
+ComplexVector: TypeAlias = Complex[Array, " dof"]
+State: TypeAlias = Float[Array, " two_dof"]
+Times: TypeAlias = Float[Array, " time"]
 Trajectory: TypeAlias = Float[Array, "time two_dof"]
 Flag: TypeAlias = Bool[Array, ""]
 

@@ -3,6 +3,7 @@ import os
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import jax
+import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -19,6 +20,14 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def as_users_call_it(request):
+    """Tests of bad input see the package's own message, not that of the run-time type checker of the tests."""
+    jaxtyping.config.update("jaxtyping_disable", "bad_input" in request.keywords)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(autouse=True)

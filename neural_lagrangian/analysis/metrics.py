@@ -40,8 +40,8 @@ def angle_rmse(
 
     def one(t):
         inside = (ts >= t - window) & (ts <= t)
-        mean = jnp.sum(jnp.where(inside[:, None], squared, 0), axis=(1, 2)) / (dof * jnp.sum(inside))
-        lost = ~jnp.all(jnp.isfinite(predicted) | ~inside[:, None], axis=(1, 2))
+        mean = jnp.mean(squared, axis=(1, 2), where=inside[None, :, None])
+        lost = ~jnp.all(jnp.isfinite(predicted), axis=(1, 2), where=inside[None, :, None])
         return jnp.where(lost, jnp.pi, jnp.sqrt(jnp.where(lost, 0, mean)))
 
     return jax.vmap(one)(jnp.asarray(at, ts.dtype))
@@ -70,7 +70,7 @@ def energy_error(
     deviation = jnp.where(jnp.isfinite(deviation), deviation, jnp.inf)
     if at is None:
         return deviation
-    return jnp.stack([jnp.max(jnp.where(ts <= t, deviation, 0), axis=1) for t in at])
+    return jnp.stack([jnp.max(deviation, axis=1, where=(ts <= t)[None], initial=0.0) for t in at])
 
 
 def valid_time(

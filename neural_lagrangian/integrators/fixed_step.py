@@ -5,12 +5,14 @@ trajectories keeps the whole batch in lockstep, and the gradient of shared param
 instead of once per trajectory.
 """
 
+from typing import TypeGuard
+
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._types import Scalar, State, Times, Trajectory
 
@@ -32,14 +34,14 @@ class StepsPerSample(eqx.Module):
         if not isinstance(self.substeps, int) or self.substeps < 1:
             raise ValueError(f"`substeps` is {self.substeps!r}; expected an integer of at least 1")
 
-    def step_times(self, ts: Times) -> Times:
+    def step_times(self, ts: Times) -> Float[Array, " step"]:
         """The times of every step, samples included, shape `((time - 1) substeps + 1,)`."""
         fractions = jnp.arange(self.substeps, dtype=ts.dtype) / self.substeps
-        inner = ts[:-1, None] + fractions * jnp.diff(ts)[:, None]
+        inner = ts[:-1, None] + fractions[None] * jnp.diff(ts)[:, None]
         return jnp.append(inner.reshape(-1), ts[-1])
 
 
-def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> bool:
+def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax.AbstractERK]:
     """Whether `explicit_rollout` can run the solver: one explicit Butcher tableau."""
     return isinstance(solver, diffrax.AbstractERK) and isinstance(solver.tableau, diffrax.ButcherTableau)
 
@@ -54,13 +56,15 @@ def explicit_rollout(
 
     **Returns:** shape `(time, 2 dof)`, the first row `y0`.
     """
+    tableau = solver.tableau
+    assert isinstance(tableau, diffrax.ButcherTableau)
 
     @jax.checkpoint
     def step(y, interval):
         t0, t1 = interval
         h = (t1 - t0) / substeps
         for i in range(substeps):
-            y = _explicit_step(term, solver.tableau, t0 + i * h, h, y, args)
+            y = _explicit_step(term, tableau, t0 + i * h, h, y, args)
         return y, y
 
     _, ys = jax.lax.scan(step, y0, (ts[:-1], ts[1:]))

@@ -14,7 +14,7 @@ class RK4(diffrax.AbstractERK):
     but pessimistic, so prefer `diffrax.Tsit5` for adaptive steps. Dense output is cubic Hermite.
     """
 
-    tableau: ClassVar[diffrax.ButcherTableau] = diffrax.ButcherTableau(
+    tableau: ClassVar[diffrax.ButcherTableau | diffrax.MultiButcherTableau] = diffrax.ButcherTableau(
         c=np.array([0.5, 0.5, 1.0]),
         a_lower=(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.0, 0.0, 1.0])),
         b_sol=np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6]),

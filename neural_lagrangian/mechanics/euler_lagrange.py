@@ -168,7 +168,7 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates,
     L, Q, t, q, v = primals
     M, b = _equations(L, Q, t, q, v)
     a = mass_solve.solve(M, b)
-    dr = _tangent(lambda *args: _residual(*args, a), primals, tangents)
+    dr = _tangent(lambda L, Q, t, q, v: _residual(L, Q, t, q, v, a), primals, tangents)
 
     def mass_product(L, t, q, v, w):  # M w
         return jax.jvp(lambda v: jax.grad(L, argnums=2)(t, q, v), (v,), (w,))[1]

@@ -1,8 +1,19 @@
 """Networks as models of motion; no physical system is known here."""
 
 from .embedding import PeriodicEmbedding
+from .files import ModelFileError, load, save
 from .initialization import cranmer_init
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
+from .precision import with_precision
 
-__all__ = ["NeuralLagrangian", "NeuralODE", "PeriodicEmbedding", "cranmer_init"]
+__all__ = [
+    "ModelFileError",
+    "NeuralLagrangian",
+    "NeuralODE",
+    "PeriodicEmbedding",
+    "cranmer_init",
+    "load",
+    "save",
+    "with_precision",
+]

@@ -52,10 +52,11 @@ def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array]:
 def _with_random_weights(network: Callable[..., Any]) -> Callable[..., Any]:
     dynamic, static = eqx.partition(network, eqx.is_inexact_array)
     leaves, structure = jax.tree.flatten(dynamic)
+
+    def draw(key, leaf):
+        fan_in = leaf.shape[-1] if leaf.ndim else 1
+        return jax.random.normal(key, leaf.shape, leaf.dtype) / fan_in**0.5
+
     keys = jax.random.split(jax.random.key(1), max(len(leaves), 1))
-    drawn = [
-        jax.random.normal(key, leaf.shape, leaf.dtype)
-        / jnp.sqrt(leaf.shape[-1] if leaf.ndim else 1.0).astype(leaf.dtype)
-        for key, leaf in zip(keys, leaves, strict=False)
-    ]
+    drawn = [draw(key, leaf) for key, leaf in zip(keys, leaves, strict=False)]
     return eqx.combine(jax.tree.unflatten(structure, drawn), static)

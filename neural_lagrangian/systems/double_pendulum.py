@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from .._types import Coordinates, Scalar, State
+from .._types import Coordinates, Scalar
 from ..integrators import Integration
 from .system import AbstractSystem
 
@@ -72,7 +72,7 @@ class DoublePendulum(AbstractSystem):
         (m1, m2), (l1, l2) = self.mass, self.length
         return self.gravity * ((m1 + m2) * l1 + m2 * l2)
 
-    def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.2 * jnp.pi) -> State:
+    def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.2 * jnp.pi) -> Array:
         """Random states, all four components uniform in [-limit, limit] (rad, rad/s), shape `(count, 4)`."""
         return jax.random.uniform(key, (count, 4), minval=-limit, maxval=limit)
 

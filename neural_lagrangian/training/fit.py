@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,7 +19,6 @@ from ..trajectories import Trajectories, Windows
 from .losses import trajectory_mse
 from .safe_gradient import safe_gradient
 
-Model = TypeVar("Model", bound=Callable[..., Any])
 CHUNK = 50
 """Steps a compiled call: large enough to hide dispatch, small enough for a lively progress bar."""
 
@@ -47,7 +46,7 @@ class FitResult(eqx.Module):
 
 
 def fit(
-    model: Model,
+    model: Callable[[Array, Array], Array],
     trajectories: Trajectories,
     *,
     loss: Callable[..., Array] = trajectory_mse,
@@ -64,7 +63,7 @@ def fit(
 
     The horizon grows in stages: short windows first, since long rollouts of an untrained model fit little but the
     mean. Each stage draws its own optimiser state. Windows that diverge are left out of their step, which then has
-    exactly the gradient of the others, and are counted. The batch of a step depends on `key` and the step's number only.
+    exactly the gradient of the others, and are counted. A step's batch depends on `key` and the step's number only.
 
     **Arguments:**
 

@@ -1,14 +1,11 @@
 """Gradients of a batch in which some samples diverge: exactly those of the samples that do not."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
-
-Params = TypeVar("Params", bound=PyTree)
 
 
 class SafeGradient(eqx.Module):
@@ -30,7 +27,7 @@ class SafeGradient(eqx.Module):
         return jnp.all(jnp.stack([jnp.any(self.kept), jnp.isfinite(self.loss), *finite]))
 
 
-def safe_gradient(loss: Callable[..., Float[Array, ""]], params: Params, batch: tuple[Array, ...]) -> SafeGradient:
+def safe_gradient(loss: Callable[..., Float[Array, ""]], params: PyTree, batch: tuple[Array, ...]) -> SafeGradient:
     """Mean loss over a batch and its gradient, as if samples that diverge had not been in it.
 
     Setting the loss of a diverged sample to zero is not enough: its infinite derivatives times zero are NaN. The

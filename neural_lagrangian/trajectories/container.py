@@ -20,7 +20,7 @@ class Trajectories(eqx.Module):
     **Arguments:**
 
     - `ts`: times in seconds, strictly increasing: shape `(time,)` shared by all, `(trajectory, time)`, or a sequence.
-    - `ys`: states `[q, v]`: shape `(time, 2 dof)` for one, `(trajectory, time, 2 dof)`, or a sequence of `(time, 2 dof)`.
+    - `ys`: states `[q, v]`, shape `(trajectory, time, 2 dof)`, or `(time, 2 dof)` for one, or a sequence of those.
     - `accelerations`: measured or known accelerations, optional, shaped as `ys` with `dof` in place of `2 dof`.
     - `mask`: shape `(trajectory, time)`, true where a sample is real; only the tail of a trajectory may be false.
 

@@ -60,6 +60,6 @@ class Windows(eqx.Module):
     def gather(self, indices: Int[Array, " batch"]) -> tuple[Array, ...]:
         """`(ts, ys)` or `(ts, ys, accelerations)` of the windows of the given numbers, the batch axis first."""
         trajectory, start = self.starts[indices, 0][:, None], self.starts[indices, 1][:, None]
-        rows = start + self.stride * jnp.arange(self.horizon + 1)
+        rows = start + self.stride * jnp.arange(self.horizon + 1)[None]
         arrays = (self.ts, self.ys) if self.accelerations is None else (self.ts, self.ys, self.accelerations)
         return tuple(array[trajectory, rows] for array in arrays)

@@ -63,6 +63,7 @@ def test_force_enters_as_a_generalised_force():
     np.testing.assert_allclose(nl.mass_matrix(double_pendulum, t, q, v) @ (forced - free), Q, rtol=1e-4)
 
 
+@pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -78,6 +79,7 @@ def test_bad_arguments_are_named(arguments, message):
             function(double_pendulum, *arguments)
 
 
+@pytest.mark.bad_input
 def test_what_the_callables_return_is_checked():
     with pytest.raises(ValueError, match=r"`lagrangian` returned shape \(2,\)"):
         nl.acceleration(lambda t, q, v: v, 0.0, jnp.zeros(2), jnp.zeros(2))

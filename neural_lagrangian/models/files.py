@@ -1,0 +1,102 @@
+"""Models in files: arrays with their SHA-256, the package's version and the architecture; no code, no pickle.
+
+Layout: the line `neural_lagrangian model 1`, a line of JSON, then the bytes of the arrays, little-endian, in order.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+MAGIC = b"neural_lagrangian model 1\n"
+MAX_HEADER = 1 << 20
+
+Model = TypeVar("Model")
+
+
+class ModelFileError(ValueError):
+    """A model file that is damaged, or that holds another architecture."""
+
+
+def save(path: str | Path, model: Any) -> None:
+    """Write a model: all or nothing, so that a crash leaves the previous file as it was.
+
+    **Arguments:**
+
+    - `path`: the file to write; its folder must exist.
+    - `model`: any Equinox module.
+    """
+    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_array))]
+    payload = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)
+    header = {
+        "version": version("neural_lagrangian"),
+        "architecture": _architecture(model),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + json.dumps(header).encode() + b"\n" + payload)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | Path, like: Model) -> Model:
+    """Read a model written by `save`.
+
+    **Arguments:**
+
+    - `path`: the file.
+    - `like`: a model of the same architecture, whose arrays are replaced.
+
+    **Raises:** `ModelFileError` if the file is not a model, is damaged, or holds another architecture (naming the
+    first array that differs); `OSError` if it cannot be opened.
+    """
+    content = Path(path).read_bytes()
+    end = content.find(b"\n", len(MAGIC), len(MAGIC) + MAX_HEADER)
+    if not content.startswith(MAGIC) or end < 0:
+        raise ModelFileError(f"{path} is not a model file: it does not begin as one")
+    try:
+        header = json.loads(content[len(MAGIC) : end])
+        stored, digest = dict(header["architecture"]), header["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path} is damaged: its header cannot be read ({error})") from error
+    payload = content[end + 1 :]
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise ModelFileError(f"{path} is damaged: the SHA-256 of its arrays is not the one recorded")
+    expected = _architecture(like)
+    for name in [*expected, *stored]:
+        if expected.get(name) != stored.get(name):
+            raise ModelFileError(
+                f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "
+                f"{expected.get(name, 'absent')} in `like`"
+            )
+    dynamic, static = eqx.partition(like, eqx.is_array)
+    leaves, structure = jax.tree.flatten(dynamic)
+    arrays, start = [], 0
+    for leaf in leaves:
+        stop = start + leaf.dtype.itemsize * leaf.size
+        array = np.frombuffer(payload[start:stop], np.dtype(leaf.dtype).newbyteorder("<")).reshape(leaf.shape)
+        arrays.append(jnp.asarray(array.astype(leaf.dtype)))
+        start = stop
+    return eqx.combine(jax.tree.unflatten(structure, arrays), static)
+
+
+def _architecture(model: Any) -> dict[str, str]:
+    """Shape and dtype of every array by its path in the model, and the rest of the model by its type."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(model, eqx.is_array))
+    arrays = {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
+    return {"model": f"{type(model).__module__}.{type(model).__qualname__}", **arrays}

@@ -1,0 +1,40 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+
+from ..helpers import DTYPE
+
+SYSTEM = nl.systems.DoublePendulum()
+Y0S = SYSTEM.sample_states(jax.random.key(0), 3)
+TS = jnp.linspace(0.0, 1.0, 5).astype(DTYPE)
+
+
+def test_each_row_is_a_rollout_and_accelerations_are_true():
+    trajectories = nl.simulate(SYSTEM, TS, Y0S, accelerations=True)
+    np.testing.assert_allclose(trajectories.ys[1], SYSTEM(TS, Y0S[1]), atol=1e-4)
+    q, v = jnp.split(jnp.asarray(trajectories.ys[2, 3]), 2)
+    np.testing.assert_allclose(trajectories.accelerations[2, 3], SYSTEM.acceleration(0.0, q, v), rtol=1e-4)
+
+
+def test_a_failed_solve_names_its_trajectory():
+    system = nl.systems.DoublePendulum(integration=nl.integrators.Integration(max_steps=3))
+    calm = jnp.zeros_like(Y0S[0])
+    with pytest.raises(RuntimeError, match=r"trajectory 1 of 2 .* within 3 steps"):
+        nl.simulate(system, TS[:2] * 0.1, jnp.stack([calm, Y0S[0]]))
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("ts", "y0s", "message"),
+    [
+        (TS, Y0S[0], r"`y0s` has shape \(4,\); expected \(trajectory, 2 dof\)"),
+        (TS[::-1].at[0].set(0.3), Y0S, "`ts` is not strictly monotonic"),
+        (jnp.arange(3), Y0S, "`ts` has dtype int"),
+    ],
+)
+def test_bad_input_is_named(ts, y0s, message):
+    with pytest.raises(ValueError, match=message):
+        nl.simulate(SYSTEM, ts, y0s)

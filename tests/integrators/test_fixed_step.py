@@ -1,0 +1,74 @@
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.integrators import Integration
+
+from ..helpers import DOUBLE, DTYPE
+
+TERM = diffrax.ODETerm(nl.systems.DoublePendulum().vector_field)
+TS = jnp.asarray([0.0, 0.01, 0.05, 0.06, 0.1], DTYPE)
+Y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
+
+
+@pytest.mark.parametrize("solver", [diffrax.Tsit5(), diffrax.Dopri8(), nl.RK4()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("direction", [1, -1])
+def test_scan_takes_the_steps_that_diffrax_takes(solver, direction):
+    """Values and gradients, forward and backward in time, on unequal samples."""
+    integration = Integration(solver, stepsize_controller=nl.StepsPerSample(2))
+    ts = direction * TS
+
+    def scanned(y0, ts):
+        return integration.rollout(TERM, ts, y0)
+
+    def stepped(y0, ts):
+        return integration.solve(TERM, ts, y0).ys
+
+    def value_and_gradient(f):
+        return jax.jit(jax.value_and_grad(lambda y0, ts: jnp.sum(jnp.sin(f(y0, ts))), argnums=(0, 1)))(Y0, ts)
+
+    atol = 1e-11 if DOUBLE else 1e-4
+    np.testing.assert_allclose(scanned(Y0, ts), stepped(Y0, ts), atol=atol)
+    ours, theirs = value_and_gradient(scanned), value_and_gradient(stepped)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=100 * atol), ours, theirs)
+
+
+def test_unweighted_stages_are_not_evaluated():
+    """Tsit5's seventh stage serves its error estimate only: six evaluations a step."""
+    calls = []
+
+    def field(t, y, args):
+        jax.debug.callback(lambda: calls.append(1))
+        return -y
+
+    integration = Integration(diffrax.Tsit5(), stepsize_controller=nl.StepsPerSample(1))
+    jax.block_until_ready(integration.rollout(diffrax.ODETerm(field), TS, Y0))
+    jax.effects_barrier()
+    assert len(calls) == 6 * (len(TS) - 1)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"stepsize_controller": diffrax.ConstantStepSize()}, "`dt0` is None; expected a step size"),
+        ({"solver": diffrax.Euler()}, "`dt0` is None; expected a step size"),
+        ({"max_steps": 0}, "`max_steps` is 0"),
+        ({"solver": diffrax.Tsit5}, "`solver` is .*Tsit5"),
+        ({"adjoint": "direct"}, "`adjoint` is 'direct'"),
+        ({"stepsize_controller": 0.1}, "`stepsize_controller` is 0.1"),
+    ],
+)
+def test_bad_options_are_named(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        Integration(**keywords)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("substeps", [0, -1, 1.5])
+def test_bad_substeps_are_named(substeps):
+    with pytest.raises(ValueError, match="`substeps` is"):
+        nl.StepsPerSample(substeps)

@@ -1,0 +1,82 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.models import ModelFileError
+
+from ..helpers import small_network
+
+
+def model_of(**keywords):
+    return nl.NeuralLagrangian(small_network(**keywords))
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    model, other = model_of(seed=1), model_of(seed=2)
+    nl.save(tmp_path / "model", model)
+    loaded = nl.load(tmp_path / "model", other)
+    assert eqx.tree_equal(loaded, model)
+    assert list(tmp_path.iterdir()) == [tmp_path / "model"]
+
+
+def test_every_truncation_and_any_flipped_bit_is_detected(tmp_path):
+    path = tmp_path / "model"
+    model = model_of(width=2)
+    nl.save(path, model)
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    damaged = [content[:length] for length in range(len(content))]
+    for place, bit in zip(rng.integers(0, len(content), 500), rng.integers(0, 8, 500), strict=True):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << bit
+        damaged.append(bytes(flipped))
+    for bytes_ in damaged:
+        path.write_bytes(bytes_)
+        try:
+            loaded = nl.load(path, model)
+        except ModelFileError:
+            continue
+        # A flipped bit in the recorded version changes nothing that is loaded.
+        assert eqx.tree_equal(loaded, model)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"width": 9}, r"network.layers\[0\].weight is float.*\[8, 4\] in the file, float.*\[9, 4\] in `like`"),
+        ({"dof": 1}, r"network.layers\[0\].weight"),
+    ],
+)
+def test_another_architecture_is_named(tmp_path, other, message):
+    nl.save(tmp_path / "model", model_of())
+    with pytest.raises(ModelFileError, match=message):
+        nl.load(tmp_path / "model", model_of(**other))
+
+
+def test_another_kind_of_file_is_refused(tmp_path):
+    (tmp_path / "pickle").write_bytes(b"\x80\x04.")
+    with pytest.raises(ModelFileError, match="is not a model file"):
+        nl.load(tmp_path / "pickle", model_of())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    nl.save(path, model_of())
+    before = path.read_bytes()
+
+    def no_space(_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="no space left"):
+        nl.save(path, model_of(seed=3))
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_precision_is_changed_throughout():
+    single = nl.with_precision(model_of(), jnp.float32)
+    assert {leaf.dtype for leaf in jax.tree.leaves(eqx.filter(single, eqx.is_inexact_array))} == {jnp.dtype("float32")}

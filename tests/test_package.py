@@ -1,0 +1,27 @@
+import subprocess
+import sys
+
+import neural_lagrangian as nl
+
+
+def test_everything_promised_is_there():
+    for name in nl.__all__:
+        assert getattr(nl, name) is not None
+    for namespace in ("systems", "datasets", "analysis", "training", "mechanics"):
+        module = getattr(nl, namespace)
+        assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_importing_changes_no_global_configuration():
+    code = """
+import jax
+before = dict(jax.config.values)
+import neural_lagrangian
+assert dict(jax.config.values) == before
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_every_public_object_is_documented():
+    for module in (nl, nl.systems, nl.datasets, nl.analysis, nl.training, nl.mechanics, nl.models, nl.trajectories):
+        assert all(getattr(module, name).__doc__ for name in module.__all__)

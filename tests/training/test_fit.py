@@ -1,0 +1,147 @@
+import warnings
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.training.fit import CHUNK
+
+from ..helpers import DTYPE, small_network
+
+pytestmark = pytest.mark.optax
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def oscillations():
+    """A harmonic oscillator of unit frequency, exactly."""
+    ts = jnp.linspace(0.0, 1.0, 21).astype(DTYPE)
+    phases = jnp.linspace(0.0, 6.0, 8).astype(DTYPE)[:, None]
+    ys = jnp.stack([jnp.cos(ts + phases), -jnp.sin(ts + phases)], axis=-1)
+    return nl.Trajectories(ts, ys, accelerations=-ys[..., :1])
+
+
+def without_accelerations(trajectories):
+    return nl.Trajectories(trajectories.ts, trajectories.ys)
+
+
+def true_error(model):
+    ts = jnp.linspace(0.0, 5.0, 20).astype(DTYPE)
+    ys = jax.jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
+    return float(jnp.abs(ys[:, 0] - jnp.cos(ts)).max())
+
+
+def model_of(cls=nl.NeuralLagrangian, **keywords):
+    return cls(small_network(1, 16, out="scalar" if cls is nl.NeuralLagrangian else 1), **keywords)
+
+
+@pytest.mark.parametrize("cls", [nl.NeuralLagrangian, nl.NeuralODE])
+def test_the_plain_use_learns(cls, oscillations):
+    """Two lines, all defaults: an untrained model errs by order one, a trained one by little, far from the data."""
+    model = model_of(cls)
+    data = without_accelerations(oscillations)
+    result = nl.fit(model, data, optimizer=optax.adam(3e-3), steps=600, key=KEY)
+    assert true_error(model) > 0.5
+    assert true_error(result.model) < 0.15
+    assert result.history.loss[-20:].mean() < 0.02 * result.history.loss[:5].mean()
+    np.testing.assert_array_equal(result.history.failures, 0)
+    np.testing.assert_array_equal(np.unique(result.history.horizon), [2, 8])
+    assert jax.tree.structure(result.model) == jax.tree.structure(model)  # its own controller again
+
+
+@pytest.mark.bad_input
+def test_the_default_optimiser_learns(oscillations):
+    result = nl.fit(model_of(), without_accelerations(oscillations), steps=400, key=KEY)
+    assert true_error(result.model) < 0.05
+
+
+def test_accelerations_can_be_matched(oscillations):
+    model = model_of()
+    result = nl.fit(model, oscillations, loss=nl.acceleration_mse, horizon=0, steps=400, key=KEY)
+    assert true_error(result.model) < 0.05
+    with pytest.raises(ValueError, match="`accelerations` is None"):
+        nl.fit(model, without_accelerations(oscillations), loss=nl.acceleration_mse, steps=2, key=KEY)
+
+
+def test_the_same_key_gives_the_same_weights_and_another_does_not(oscillations):
+    data = without_accelerations(oscillations)
+
+    def weights(key, steps=CHUNK + 3):
+        trained = nl.fit(model_of(), data, optimizer=optax.sgd(1e-2), steps=steps, horizon=2, key=key).model
+        return np.concatenate([np.ravel(x) for x in jax.tree.leaves(eqx.filter(trained, eqx.is_inexact_array))])
+
+    first = weights(KEY)
+    np.testing.assert_array_equal(first, weights(KEY))
+    assert np.any(first != weights(jax.random.key(1)))
+
+
+@pytest.mark.bad_input
+def test_one_bad_trajectory_is_left_out_and_counted(oscillations):
+    """A recording of nonsense that makes rollouts overflow does not stop the training on the others."""
+    broken = np.full((1, 21, 2), 1e30 if jnp.float32 == DTYPE else 1e200)
+    ys = np.concatenate([oscillations.ys, broken.astype(oscillations.ys.dtype)])
+    data = nl.Trajectories(oscillations.ts[0], ys)
+    with pytest.warns(UserWarning, match="windows diverged and were left out"):
+        result = nl.fit(model_of(), data, optimizer=optax.adam(3e-3), steps=400, horizon=4, key=KEY)
+    assert result.history.failures.sum() > 0
+    assert not result.history.skipped.any()
+    assert true_error(result.model) < 0.3
+
+
+def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
+    ys = np.full_like(oscillations.ys, 1e30 if jnp.float32 == DTYPE else 1e200)
+    model = model_of()
+    with pytest.warns(UserWarning, match="3 of 3 steps had nothing usable"):
+        result = nl.fit(model, nl.Trajectories(oscillations.ts[0], ys), steps=3, horizon=1, key=KEY)
+    assert eqx.tree_equal(eqx.filter(model, eqx.is_array), eqx.filter(result.model, eqx.is_array))
+
+
+def test_the_model_s_own_controller_can_be_kept(oscillations):
+    model = model_of(stepsize_controller=diffrax.PIDController(1e-5, 1e-5), max_steps=64)
+    result = nl.fit(model, without_accelerations(oscillations), steps=20, horizon=4, key=KEY, stepsize_controller=None)
+    assert result.history.loss[-1] < result.history.loss[0]
+
+
+def test_data_are_cast_to_the_model_s_precision(oscillations):
+    if jnp.float64 != DTYPE:
+        pytest.skip("one precision only")
+    single = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, model_of())
+    result = nl.fit(single, without_accelerations(oscillations), steps=3, horizon=1, key=KEY)
+    assert {x.dtype for x in jax.tree.leaves(eqx.filter(result.model, eqx.is_inexact_array))} == {jnp.dtype("float32")}
+
+
+def test_no_progress_bar_outside_a_terminal(oscillations, capfd):
+    nl.fit(model_of(), without_accelerations(oscillations), steps=2, horizon=1, key=KEY)
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"horizon": ()}, "`horizon` is empty"),
+        ({"horizon": 50}, "`horizon` is 50 intervals of 1 samples"),
+        ({"steps": 0}, "`steps` is 0"),
+        ({"steps": (5,), "horizon": (1, 2)}, r"`steps` is \(5,\); expected at least 2, or 2 positive integers"),
+        ({"optimizer": "adam"}, "`optimizer` is"),
+        ({"batch_size": 0}, "`batch_size` is 0"),
+    ],
+)
+def test_bad_options_are_named(keywords, message, oscillations):
+    with pytest.raises(ValueError, match=message):
+        nl.fit(model_of(), without_accelerations(oscillations), **{"key": KEY, "steps": 4, **keywords})
+
+
+@pytest.mark.bad_input
+def test_models_without_weights_and_misfit_data_are_named(oscillations):
+    with pytest.raises(ValueError, match="no floating arrays"):
+        nl.fit(nl.NeuralODE(lambda y: y), oscillations, key=KEY)
+    with pytest.raises(ValueError, match=r"`y` has shape \(2,\); expected \(4,\)"):
+        nl.fit(nl.NeuralLagrangian(small_network(2)), without_accelerations(oscillations), steps=2, key=KEY)
+    warnings.simplefilter("error")

@@ -1,0 +1,94 @@
+"""A diverging sample neither stops nor poisons a step: the gradient is that of the others alone."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.training import safe_gradient
+
+from ..helpers import DTYPE, small_network
+
+pytestmark = pytest.mark.double
+TS = jnp.linspace(0.0, 0.3, 4).astype(DTYPE)
+CONTROLLERS = {
+    "scan": {"stepsize_controller": nl.StepsPerSample(1)},
+    "constant": {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": 0.1},
+    "adaptive": {"stepsize_controller": diffrax.PIDController(1e-6, 1e-6), "max_steps": 64},
+}
+
+
+class Runaway(eqx.Module):
+    """A network whose motion blows up in finite time from states beyond q = 3, and only from those."""
+
+    network: eqx.nn.MLP
+
+    def __call__(self, y):
+        q = y[0]
+        return self.network(y) + 0.5 * jnp.sum(y[2:] ** 2) + jnp.where(q > 3, jnp.exp(jnp.where(q > 3, q, 0.0) ** 4), 0)
+
+
+def batch_of(count, bad):
+    rng = np.random.default_rng(0)
+    ys = jnp.asarray(rng.normal(size=(count, 1, 4)) * 0.3, DTYPE) * jnp.ones((1, len(TS), 1), DTYPE)
+    ys = ys.at[jnp.asarray(bad, dtype=int), :, 0].set(5.0)
+    return jnp.broadcast_to(TS, (count, len(TS))), ys
+
+
+def setup(keywords):
+    model = nl.NeuralLagrangian(Runaway(small_network()), dof=2, **keywords)
+    params, static = eqx.partition(model, eqx.is_inexact_array)
+    return params, lambda params, ts, ys: nl.trajectory_mse(eqx.combine(params, static), ts, ys)
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+@pytest.mark.parametrize("bad", [[3], [0, 5], [0, 1, 2, 6, 7]])
+def test_gradient_equals_that_of_the_clean_subset(controller, bad):
+    params, loss = setup(CONTROLLERS[controller])
+    ts, ys = batch_of(8, bad)
+    result = eqx.filter_jit(safe_gradient)(loss, params, (ts, ys))
+    clean = np.setdiff1d(np.arange(8), bad)
+    assert int(result.failures) == len(bad)
+    np.testing.assert_array_equal(np.flatnonzero(result.kept), clean)
+
+    def clean_loss(params):
+        return jnp.mean(jax.vmap(loss, (None, 0, 0))(params, ts[clean], ys[clean]))
+
+    value, gradient = jax.jit(jax.value_and_grad(clean_loss))(params)
+    assert float(result.loss) == pytest.approx(float(value), rel=1e-12)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), result.gradient, gradient)
+    assert bool(result.usable)
+
+
+@pytest.mark.bad_input
+def test_the_bad_sample_would_have_poisoned_the_plain_gradient():
+    """Negative control: zeroing its loss is not enough."""
+    params, loss = setup(CONTROLLERS["scan"])
+    ts, ys = batch_of(4, [1])
+
+    def masked(params):
+        losses = jax.vmap(loss, (None, 0, 0))(params, ts, ys)
+        return jnp.mean(jnp.where(jnp.isfinite(losses), losses, 0))
+
+    leaves = jax.tree.leaves(jax.grad(masked)(params))
+    assert not all(jnp.all(jnp.isfinite(leaf)) for leaf in leaves)
+
+
+def test_nothing_left_is_not_usable():
+    params, loss = setup(CONTROLLERS["scan"])
+    result = safe_gradient(loss, params, batch_of(3, [0, 1, 2]))
+    assert not bool(result.usable)
+    assert int(result.failures) == 3
+
+
+def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
+    def loss(scale, x):
+        return jnp.sqrt(jnp.sum(scale * x**2))
+
+    x = jnp.asarray([[1.0], [0.0], [2.0]], DTYPE)
+    result = safe_gradient(loss, jnp.ones((), DTYPE), (x,))
+    np.testing.assert_array_equal(result.kept, [True, False, True])
+    assert float(result.gradient) == pytest.approx((0.5 + 1.0) / 2)

@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from neural_lagrangian.trajectories import (
+    DtypeError,
+    NonFiniteError,
+    ShapeError,
+    TimeOrderError,
+    Trajectories,
+    TrajectoryError,
+)
+
+
+def recording(lengths=(5, 3, 4), dof=2, seed=0):
+    rng = np.random.default_rng(seed)
+    ts = [np.cumsum(rng.uniform(0.1, 1.0, n)) for n in lengths]
+    return ts, [rng.normal(size=(n, 2 * dof)) for n in lengths]
+
+
+def test_ragged_recordings_come_back_as_they_went_in():
+    ts, ys = recording()
+    trajectories = Trajectories(ts, ys)
+    assert (len(trajectories), trajectories.dof, list(trajectories.lengths)) == (3, 2, [5, 3, 4])
+    assert np.all(np.diff(trajectories.ts, axis=1) > 0)
+    for (t, y), t0, y0 in zip(trajectories, ts, ys, strict=True):
+        np.testing.assert_array_equal(t, t0)
+        np.testing.assert_array_equal(y, y0)
+
+
+def test_shared_times_and_single_trajectories():
+    ts, ys = np.linspace(0.0, 1.0, 4), np.zeros((4, 2))
+    assert Trajectories(ts, ys).ys.shape == (1, 4, 2)
+    assert Trajectories(ts, np.zeros((3, 4, 2))).ts.shape == (3, 4)
+    np.testing.assert_array_equal(Trajectories(ts, [ys, ys]).ts, [ts, ts])
+
+
+def test_select_thin_and_astype_keep_the_mask():
+    trajectories = Trajectories(*recording())
+    assert list(trajectories.select([2, 0]).lengths) == [4, 5]
+    assert list(trajectories.select(slice(1, None)).lengths) == [3, 4]
+    assert list(trajectories.thin(2).lengths) == [3, 2, 2]
+    assert trajectories.astype(np.float32).ys.dtype == np.float32
+    assert repr(trajectories) == "Trajectories(3 of 3 to 5 samples, dof=2, float64)"
+
+
+FAULTS = ["nan", "inf", "nan time", "repeated", "backwards", "columns", "rows", "integers", "text", "gap", "empty"]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(
+    fault=st.sampled_from(FAULTS),
+    lengths=st.lists(st.integers(2, 6), min_size=1, max_size=4),
+    dof=st.integers(1, 3),
+    place=st.tuples(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100)),
+    ragged=st.booleans(),
+)
+@pytest.mark.bad_input
+def test_every_fault_is_found_and_located(fault, lengths, dof, place, ragged):
+    """A sound recording with one fault planted anywhere is refused, by the error of that fault, with its place."""
+    if not ragged:
+        lengths = [lengths[0]] * len(lengths)
+    ts, ys = recording(lengths, dof)
+    Trajectories(ts, ys)  # sound before
+    i = place[0] % len(ys)
+    j = place[1] % lengths[i]
+    later = 1 + place[1] % (lengths[i] - 1)
+    mask, where = None, (i, j)
+    match fault:
+        case "nan" | "inf":
+            ys[i][j, place[2] % (2 * dof)] = np.nan if fault == "nan" else np.inf
+            error = NonFiniteError
+        case "nan time":
+            ts[i][j] = np.nan
+            error = NonFiniteError
+        case "repeated" | "backwards":
+            ts[i][later] = ts[i][later - 1] - (fault == "backwards") * 0.05
+            error, where = TimeOrderError, (i, later)
+        case "columns":
+            ys[i] = np.concatenate([ys[i], ys[i][:, :1]], axis=1)
+            error, where = ShapeError, (i if len(ys) > 1 and i > 0 else None, None)
+        case "rows":
+            ys[i] = ys[i][:-1]
+            error, where = ShapeError, (i, None)
+        case "integers":
+            ys[i] = np.ones(ys[i].shape, int)
+            error, where = DtypeError, (i, None)
+        case "text":
+            ys[i] = np.full(ys[i].shape, "0.1")
+            error, where = DtypeError, (i, None)
+        case "gap":
+            assume(not ragged and lengths[0] > 2)
+            mask = np.ones((len(ys), lengths[0]), bool)
+            gap = place[1] % (lengths[0] - 1)
+            mask[i, gap] = False
+            error, where = ShapeError, (i, gap)
+        case "empty":
+            ys, error, where = [], ShapeError, (None, None)
+    arguments = (ts, ys) if mask is None else (np.stack(ts), np.stack(ys))
+    with pytest.raises(error) as caught:
+        Trajectories(*arguments, mask=mask)
+    assert isinstance(caught.value, TrajectoryError)
+    if fault == "columns":
+        return  # which of the trajectories is the odd one out is anybody's guess
+    if fault == "gap":
+        assert caught.value.trajectory == i
+        return
+    assert (caught.value.trajectory, caught.value.index) == where
+    if where[0] is not None:
+        assert f"trajectory {where[0]}" in str(caught.value)
+    if where[1] is not None:
+        assert f"index {where[1]}" in str(caught.value)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("ts", "ys", "message"),
+    [
+        (np.zeros(3), np.zeros((2, 4, 2)), r"`ts` has shape \(2, 3\); expected \(4,\) or \(2, 4\)"),
+        (np.zeros(3), np.zeros(3), r"`ys` has shape \(3,\); expected \(trajectory, time, 2 dof\)"),
+        (np.arange(3.0), np.zeros((3, 3)), "`ys` has 3 columns; expected an even number"),
+        (np.arange(3), np.zeros((3, 2)), "`ts` has dtype int64"),
+        ([np.arange(3.0)], [np.zeros((3, 2))] * 2, "`ts` holds 1 trajectories; expected 2"),
+        (np.arange(3.0), np.zeros((0, 3, 2)), "at least one trajectory"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(ts, ys, message):
+    with pytest.raises(TrajectoryError, match=message):
+        Trajectories(ts, ys)
+
+
+def test_nan_in_the_padding_is_nobody_s_business():
+    ys = np.zeros((1, 3, 2))
+    ys[0, 2] = np.nan
+    Trajectories(np.arange(3.0), ys, mask=np.array([[True, True, False]]))
