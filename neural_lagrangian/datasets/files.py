@@ -36,4 +36,4 @@ def fetch(name: str, *, url: str, sha256: str) -> Path:
         )
     except Exception as error:
         looked = f"not in {folder}, " if folder else f"{DATA_VARIABLE} is not set, "
-        raise DataFileError(f"{name}: {looked}and no valid copy could be had from {url}: {error}") from error
+        raise DataFileError(f"{name}: {looked}and no valid copy could be had from {url}: {error}") from None

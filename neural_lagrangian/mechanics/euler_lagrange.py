@@ -19,11 +19,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
 from .mass_solve import AbstractMassSolve, PseudoInverse
+
+STAGE = "neural_lagrangian.stage"
+"""Name, for `jax.checkpoint` policies, of what is worth keeping of an evaluation: $a$ and the factor of $M$."""
 
 
 def acceleration(
@@ -167,7 +171,8 @@ def _acceleration(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array,
 def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates, Any]:
     L, Q, t, q, v = primals
     M, b = _equations(L, Q, t, q, v)
-    a = mass_solve.solve(M, b)
+    factor = jax.tree.map(lambda x: checkpoint_name(x, STAGE), mass_solve.factor(M))
+    a = checkpoint_name(mass_solve.apply(factor, b), STAGE)
     dr = _tangent(lambda L, Q, t, q, v: _residual(L, Q, t, q, v, a), primals, tangents)
 
     def mass_product(L, t, q, v, w):  # M w
@@ -180,7 +185,7 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates,
 
         return jax.vmap(one)(W)
 
-    return a, mass_solve.tangent(M, b, a, dr, dM)
+    return a, mass_solve.tangent(factor, a, dr, dM, lambda: _equations(L, Q, t, q, v))
 
 
 def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:

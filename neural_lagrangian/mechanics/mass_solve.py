@@ -12,24 +12,43 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from .._types import ComplexVector, Coordinates, Flag, MassMatrix, Scalar
 
 MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
 """The map `w -> dM w` for a stack of vectors, with `dM` the tangent of the mass matrix."""
 
+Equations = Callable[[], tuple[MassMatrix, Coordinates]]
+
 
 class AbstractMassSolve(eqx.Module):
-    """The map from a symmetric mass matrix and a right-hand side to an acceleration."""
+    """The map from a symmetric mass matrix and a right-hand side to an acceleration.
+
+    It comes in two parts so that a training rollout can keep the small factor of each stage, and need not form the
+    mass matrix again on the way back.
+    """
 
     @abc.abstractmethod
+    def factor(self, M: MassMatrix) -> PyTree:
+        """What solving needs of $M$, differentiable to any order."""
+
+    @abc.abstractmethod
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        """The acceleration $a = S(M, b)$, given the factor of $M$."""
+
+    @abc.abstractmethod
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
+        r"""The tangent $\dot a$, given $\dot r = \dot b - \dot M a$ (with $a$ held) and products $\dot M w$.
+
+        `equations()` forms $(M, b)$ anew: for what a factor cannot say.
+        """
+
     def solve(self, M: MassMatrix, b: Coordinates) -> Coordinates:
-        """The acceleration $a = S(M, b)$, differentiable to any order."""
-
-    @abc.abstractmethod
-    def tangent(self, M: MassMatrix, b: Coordinates, a: Coordinates, dr: Coordinates, dM: MassTangent) -> Coordinates:
-        r"""The tangent $\dot a$, given $\dot r = \dot b - \dot M a$ (with $a$ held) and products $\dot M w$."""
+        """The acceleration $a = S(M, b)$."""
+        return self.apply(self.factor(M), b)
 
 
 class PseudoInverse(AbstractMassSolve):
@@ -50,14 +69,21 @@ class PseudoInverse(AbstractMassSolve):
 
     rcond: float | None = None
 
-    def solve(self, M: MassMatrix, b: Coordinates) -> Coordinates:
-        inverse, _ = _pseudoinverse(M, rcond=self._cutoff(M))
+    def factor(self, M: MassMatrix) -> PyTree:
+        return _pseudoinverse(M, rcond=self._cutoff(M))
+
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        inverse, _ = factor
         return inverse @ b
 
-    def tangent(self, M: MassMatrix, b: Coordinates, a: Coordinates, dr: Coordinates, dM: MassTangent) -> Coordinates:
-        inverse, deficient = _pseudoinverse(M, rcond=self._cutoff(M))
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
+        inverse, deficient = factor
 
+        @jax.checkpoint  # or both branches of the `cond` would store its intermediate values, as zeros when not taken
         def null_space_terms() -> Coordinates:
+            M, b = equations()
             first, second = dM(jnp.stack([b - M @ (inverse @ b), inverse @ a]))
             return inverse @ (inverse @ first) + second - inverse @ (M @ second)
 
@@ -89,13 +115,19 @@ class DampedInverse(AbstractMassSolve):
 
     eps: float | None = None
 
-    def solve(self, M: MassMatrix, b: Coordinates) -> Coordinates:
-        return _shifted_solve(M, self._damping(M), jax.lax.complex(b, jnp.zeros_like(b))).real
+    def factor(self, M: MassMatrix) -> PyTree:
+        return M, self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + 1e-8)
 
-    def tangent(self, M: MassMatrix, b: Coordinates, a: Coordinates, dr: Coordinates, dM: MassTangent) -> Coordinates:
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        return _shifted_solve(*factor, jax.lax.complex(b, jnp.zeros_like(b))).real
+
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
         # (M + i lam) z = b, a = Re z:  dz = (M + i lam)^-1 (db - dM z - i dlam z).
+        M, damping = factor
         n = M.shape[0]
-        damping = self._damping(M)
+        _, b = equations()
         z = _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b)))
         products = dM(jnp.concatenate([z.imag[None], jnp.eye(n, dtype=M.dtype)]))
         # lam^2 = eps^2 (<M, M> / n + floor), so lam dlam = eps^2 <M, dM> / n.
@@ -108,9 +140,6 @@ class DampedInverse(AbstractMassSolve):
             return self.eps
         return 1e-3 if M.dtype == jnp.float32 else 1e-6
 
-    def _damping(self, M: MassMatrix) -> Scalar:
-        return self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + 1e-8)
-
 
 class Cholesky(AbstractMassSolve):
     r"""$a = M^{-1} b$ by a Cholesky factorisation, for mass matrices positive definite by construction.
@@ -118,28 +147,42 @@ class Cholesky(AbstractMassSolve):
     A matrix that is not positive definite gives NaN, which a rollout reports as a failure.
     """
 
-    def solve(self, M: MassMatrix, b: Coordinates) -> Coordinates:
-        return _cholesky_solve(M, b)
+    def factor(self, M: MassMatrix) -> PyTree:
+        return _cholesky(M)
 
-    def tangent(self, M: MassMatrix, b: Coordinates, a: Coordinates, dr: Coordinates, dM: MassTangent) -> Coordinates:
-        return _cholesky_solve(M, dr)
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        return _triangular_solves(factor, b)
+
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
+        return _triangular_solves(factor, dr)
 
 
-def _cholesky_solve(M: MassMatrix, b: Coordinates) -> Coordinates:
+# Up to n = 3 the same algorithms are written out: several times faster than batched LAPACK calls on small matrices.
+
+
+def _cholesky(M: MassMatrix) -> MassMatrix:
     n = M.shape[0]
     if n > 3:
-        return jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(M), True), b)
-    # The same algorithm written out: several times faster than a batched LAPACK call on small matrices.
-    C = [[M[i, j] for j in range(n)] for i in range(n)]
+        return jnp.linalg.cholesky(M)
+    C = [[jnp.zeros_like(M[0, 0])] * n for _ in range(n)]
     for i in range(n):
         for j in range(i + 1):
             rest = M[i, j] - sum(C[i][k] * C[j][k] for k in range(j))
             C[i][j] = jnp.sqrt(rest) if i == j else rest / C[j][j]
+    return jnp.stack([jnp.stack(row) for row in C])
+
+
+def _triangular_solves(C: MassMatrix, b: Coordinates) -> Coordinates:
+    n = C.shape[0]
+    if n > 3:
+        return jax.scipy.linalg.cho_solve((C, True), b)
     y, x = list(b), list(b)
     for i in range(n):
-        y[i] = (b[i] - sum(C[i][k] * y[k] for k in range(i))) / C[i][i]
+        y[i] = (b[i] - sum(C[i, k] * y[k] for k in range(i))) / C[i, i]
     for i in reversed(range(n)):
-        x[i] = (y[i] - sum(C[k][i] * x[k] for k in range(i + 1, n))) / C[i][i]
+        x[i] = (y[i] - sum(C[k, i] * x[k] for k in range(i + 1, n))) / C[i, i]
     return jnp.stack(x)
 
 

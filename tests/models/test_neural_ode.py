@@ -1,4 +1,4 @@
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_the_output_size_tells_the_order():
 def test_a_known_vector_field_gives_the_known_motion():
     model = nl.NeuralODE(lambda y: jnp.stack([-y[0]]))
     ts = jnp.linspace(0.0, 1.0, 5)
-    ys = jax.jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
+    ys = eqx.filter_jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
     np.testing.assert_allclose(ys, jnp.stack([jnp.cos(ts), -jnp.sin(ts)], axis=1), atol=1e-4)
 
 

@@ -24,6 +24,11 @@ def node_model(solver=None, **keywords):
     return nl.NeuralODE(small_network(out=2), solver, **(keywords or CONSTANT))
 
 
+@eqx.filter_jit
+def run(model, y0):
+    return model(TS, y0)
+
+
 def loss_of(model):
     """A scalar of (parameters, y0, ts), as a function of their differentiable part."""
     params, static = eqx.partition(model, eqx.is_inexact_array)
@@ -38,7 +43,7 @@ def loss_of(model):
 def assert_gradient_is_right(model, gradient=None):
     loss, x = loss_of(model)
     direction = random_like(x)
-    reverse = inner((gradient or jax.grad)(loss)(x), direction)
+    reverse = inner(jax.jit((gradient or jax.grad)(loss))(x), direction)
     difference = central_difference(loss, x, direction, 2e-4)
     assert float(reverse) == pytest.approx(float(difference), rel=1e-6)
 
@@ -70,7 +75,7 @@ def test_gradient_with_adaptive_steps_and_with_an_implicit_solver():
     params, y0, _ = x
     smooth = lambda z: loss((*z, TS))  # noqa: E731 - save times move with accepted steps: not differentiated here
     direction = random_like((params, y0))
-    reverse = inner(jax.grad(smooth)((params, y0)), direction)
+    reverse = inner(jax.jit(jax.grad(smooth))((params, y0)), direction)
     assert float(reverse) == pytest.approx(float(central_difference(smooth, (params, y0), direction, 1e-3)), rel=1e-6)
     finder = diffrax.VeryChord(rtol=1e-12, atol=1e-12)
     assert_gradient_is_right(lagrangian_model(diffrax.Kvaerno5(root_finder=finder), **CONSTANT))
@@ -85,7 +90,7 @@ def test_backsolve_adjoint_runs_and_approximates():
     )
     direction = random_like(params)
     fixed = lambda p: loss((p, y0, TS))  # noqa: E731
-    reverse = inner(jax.grad(fixed)(params), direction)
+    reverse = inner(jax.jit(jax.grad(fixed))(params), direction)
     assert float(reverse) == pytest.approx(float(central_difference(fixed, params, direction, 1e-3)), rel=1e-4)
 
 
@@ -108,7 +113,7 @@ def test_hessian_vector_product_of_a_rollout_loss(controller):
 @pytest.mark.parametrize("controller", [nl.StepsPerSample(1), diffrax.ConstantStepSize()], ids=["scan", "diffrax"])
 def test_vmap_equals_loop_and_jit_equals_eager(make, controller):
     model = make(stepsize_controller=controller, dt0=0.04)
-    y0s = Y0 + 0.1 * jnp.arange(3, dtype=DTYPE)[:, None]
+    y0s = Y0[None] + 0.1 * jnp.arange(3, dtype=DTYPE)[:, None]
     batched = eqx.filter_jit(jax.vmap(model, (None, 0)))(TS, y0s)
     tolerance = 1e-12 if DOUBLE else 1e-5
     for i in range(3):
@@ -122,14 +127,14 @@ def test_any_solver_approaches_the_same_motion(name):
     model = lagrangian_model(SOLVERS[name], stepsize_controller=diffrax.ConstantStepSize(), dt0=step, max_steps=10_000)
     reference = lagrangian_model(stepsize_controller=diffrax.PIDController(rtol=1e-11, atol=1e-11))
     tolerance = {"euler": 1e-3, "heun": 1e-5}.get(name, 1e-9)
-    np.testing.assert_allclose(jax.jit(model)(TS, Y0), jax.jit(reference)(TS, Y0), atol=tolerance)
+    np.testing.assert_allclose(run(model, Y0), run(reference, Y0), atol=tolerance)
 
 
 @pytest.mark.double
 def test_stiff_and_non_stiff_solvers_agree_to_tolerance():
     adaptive = {"stepsize_controller": diffrax.PIDController(rtol=1e-8, atol=1e-8)}
-    explicit = lagrangian_model(diffrax.Tsit5(), **adaptive)(TS, Y0)
-    implicit = lagrangian_model(diffrax.Kvaerno5(), **adaptive)(TS, Y0)
+    explicit = run(lagrangian_model(diffrax.Tsit5(), **adaptive), Y0)
+    implicit = run(lagrangian_model(diffrax.Kvaerno5(), **adaptive), Y0)
     np.testing.assert_allclose(explicit, implicit, atol=1e-6)
 
 

@@ -21,8 +21,8 @@ KEY = jax.random.key(0)
 def oscillations():
     """A harmonic oscillator of unit frequency, exactly."""
     ts = jnp.linspace(0.0, 1.0, 21).astype(DTYPE)
-    phases = jnp.linspace(0.0, 6.0, 8).astype(DTYPE)[:, None]
-    ys = jnp.stack([jnp.cos(ts + phases), -jnp.sin(ts + phases)], axis=-1)
+    angles = ts[None] + jnp.linspace(0.0, 6.0, 8).astype(DTYPE)[:, None]
+    ys = jnp.stack([jnp.cos(angles), -jnp.sin(angles)], axis=-1)
     return nl.Trajectories(ts, ys, accelerations=-ys[..., :1])
 
 
@@ -32,7 +32,7 @@ def without_accelerations(trajectories):
 
 def true_error(model):
     ts = jnp.linspace(0.0, 5.0, 20).astype(DTYPE)
-    ys = jax.jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
+    ys = eqx.filter_jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
     return float(jnp.abs(ys[:, 0] - jnp.cos(ts)).max())
 
 
