@@ -119,7 +119,8 @@ class DampedInverse(AbstractMassSolve):
         return M, self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + 1e-8)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
-        return _shifted_solve(*factor, jax.lax.complex(b, jnp.zeros_like(b))).real
+        M, damping = factor
+        return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
 
     def tangent(
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
