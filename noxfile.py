@@ -39,14 +39,15 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite in double precision; `-- --slow` adds the slow ones."""
     install(session, "tests")
-    session.run("pytest", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+    session.run("pytest", "-n", "auto", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
 
 
 @nox.session
 def tests_float32(session: nox.Session) -> None:
     """The tests that hold in single precision too."""
     install(session, "tests")
-    session.run("pytest", "-m", "not double", *session.posargs, env=environment(session, JAX_ENABLE_X64="0"))
+    env = environment(session, JAX_ENABLE_X64="0")
+    session.run("pytest", "-n", "auto", "-m", "not double", *session.posargs, env=env)
 
 
 @nox.session
@@ -63,7 +64,7 @@ def lint(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Benchmarks as ratios; `-- --quick` for the shortest mode."""
     install(session, "bench")
-    session.run("pytest", "bench", "-s", *session.posargs, env=environment(session))
+    session.run("pytest", "-o", "addopts=", "bench", "-s", *session.posargs, env=environment(session))
 
 
 @nox.session

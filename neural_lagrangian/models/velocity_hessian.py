@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 
@@ -50,13 +51,11 @@ def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array]:
 
 
 def _with_random_weights(network: Callable[..., Any]) -> Callable[..., Any]:
-    dynamic, static = eqx.partition(network, eqx.is_inexact_array)
-    leaves, structure = jax.tree.flatten(dynamic)
+    rng = np.random.default_rng(1)  # on the host: drawing each leaf by JAX would compile once a shape
 
-    def draw(key, leaf):
+    def draw(leaf):
         fan_in = leaf.shape[-1] if leaf.ndim else 1
-        return jax.random.normal(key, leaf.shape, leaf.dtype) / fan_in**0.5
+        return jnp.asarray(rng.normal(size=leaf.shape) / fan_in**0.5, leaf.dtype)
 
-    keys = jax.random.split(jax.random.key(1), max(len(leaves), 1))
-    drawn = [draw(key, leaf) for key, leaf in zip(keys, leaves, strict=False)]
-    return eqx.combine(jax.tree.unflatten(structure, drawn), static)
+    dynamic, static = eqx.partition(network, eqx.is_inexact_array)
+    return eqx.combine(jax.tree.map(draw, dynamic), static)

@@ -69,7 +69,7 @@ def test_gradient_of_the_training_rollout(make):
 
 
 @pytest.mark.double
-def test_gradient_with_adaptive_steps_and_with_an_implicit_solver():
+def test_gradient_with_adaptive_steps():
     tight = diffrax.PIDController(rtol=1e-11, atol=1e-11)
     loss, x = loss_of(lagrangian_model(stepsize_controller=tight))
     params, y0, _ = x
@@ -77,11 +77,17 @@ def test_gradient_with_adaptive_steps_and_with_an_implicit_solver():
     direction = random_like((params, y0))
     reverse = inner(jax.jit(jax.grad(smooth))((params, y0)), direction)
     assert float(reverse) == pytest.approx(float(central_difference(smooth, (params, y0), direction, 1e-3)), rel=1e-6)
+
+
+@pytest.mark.double
+@pytest.mark.slow
+def test_gradient_with_an_implicit_solver():
     finder = diffrax.VeryChord(rtol=1e-12, atol=1e-12)
     assert_gradient_is_right(lagrangian_model(diffrax.Kvaerno5(root_finder=finder), **CONSTANT))
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_backsolve_adjoint_runs_and_approximates():
     """Its gradients are approximate by nature: they approach the true one with the tolerance."""
     tight = diffrax.PIDController(rtol=1e-9, atol=1e-9)
@@ -95,7 +101,9 @@ def test_backsolve_adjoint_runs_and_approximates():
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("controller", [nl.StepsPerSample(2), None], ids=["scan", "diffrax"])
+@pytest.mark.parametrize(
+    "controller", [nl.StepsPerSample(2), pytest.param(None, marks=pytest.mark.slow)], ids=["scan", "diffrax"]
+)
 def test_hessian_vector_product_of_a_rollout_loss(controller):
     """Forward over reverse, against central differences of the gradient."""
     keywords = {"stepsize_controller": controller} if controller else {"adjoint": diffrax.DirectAdjoint(), **CONSTANT}
