@@ -5,6 +5,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 
 import neural_lagrangian as nl
 
@@ -98,6 +99,6 @@ SOLVERS = {
     "heun": diffrax.Heun(),
     "tsit5": diffrax.Tsit5(),
     "dopri8": diffrax.Dopri8(),
-    "kvaerno5": diffrax.Kvaerno5(),
+    "kvaerno5": diffrax.Kvaerno5(root_finder=diffrax.VeryChord(rtol=1e-12, atol=1e-12, norm=optx.max_norm)),
     "rk4": nl.RK4(),
 }

@@ -20,7 +20,9 @@ from .losses import trajectory_mse
 from .safe_gradient import safe_gradient
 
 CHUNK = 50
-"""Steps a compiled call: large enough to hide dispatch, small enough for a lively progress bar."""
+"""Most steps a compiled call takes: enough to hide its dispatch."""
+REFRESH = 0.5
+"""Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
 
 
 class History(eqx.Module):
@@ -86,35 +88,39 @@ def fit(
     **Raises:** `ValueError` for arguments that do not fit together, or data that do not fit the model.
     """
     stages = _stages(horizon, steps, optimizer)
-    dtype = _parameter_dtype(model)
     if batch_size < 1:
         raise ValueError(f"`batch_size` is {batch_size}; expected at least 1")
     training = model
     if isinstance(model, AbstractRolloutModel) and stepsize_controller is not None:
         training = _with_controller(model, stepsize_controller)
-    params, static = eqx.partition(training, eqx.is_inexact_array)
+    params, static = eqx.partition(training, _trainable(training))
+    dtype = _parameter_dtype(params)
 
     records: list[tuple[Any, ...]] = []
-    done, began = 0, time.perf_counter()
+    done, failed, began = 0, 0, time.perf_counter()
     with tqdm(total=sum(count for _, count, _ in stages), disable=None if progress else True, unit="step") as bar:
         for stage_horizon, count, stage_optimizer in stages:
             windows = Windows(trajectories, stage_horizon, stride=stride, dtype=dtype)
             opt_state = stage_optimizer.init(params)
-            remaining = count
+            bar.set_description("compiling")
+            remaining, chunk = count, 1
             while remaining:
-                chunk = min(CHUNK, remaining)
+                chunk = min(chunk, remaining)
+                started = time.perf_counter()
                 span = jnp.array([done, chunk])  # arrays: a Python integer would compile anew each time
                 params, opt_state, record = _run(
                     params, opt_state, static, windows, loss, stage_optimizer, key, span, batch_size
                 )
                 record = jax.tree.map(lambda x: np.asarray(x)[:chunk], record)  # noqa: B023 - used at once
-                seconds = np.full(chunk, time.perf_counter() - began)
-                records.append((*record, np.full(chunk, stage_horizon), seconds))
+                now = time.perf_counter()
+                records.append((*record, np.full(chunk, stage_horizon), np.full(chunk, now - began)))
                 remaining -= chunk
                 done += chunk
+                failed += int(record[1].sum())
+                bar.set_description(f"horizon {stage_horizon}")
+                bar.set_postfix(loss=f"{record[0][-1]:.2e}", diverged=failed, refresh=False)
                 bar.update(chunk)
-                failed = int(sum(r[1].sum() for r in records))
-                bar.set_postfix(horizon=stage_horizon, loss=f"{record[0][-1]:.2e}", diverged=failed)
+                chunk = min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1)
     history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
     _report(history, batch_size)
     trained = eqx.combine(params, static)
@@ -181,8 +187,16 @@ def _stages(horizon: Any, steps: Any, optimizer: Any) -> list[tuple[int, int, op
     return list(zip(horizons, counts, optimizers, strict=True))
 
 
-def _parameter_dtype(model: Any) -> Any:
-    dtypes = {leaf.dtype for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array))}
+def _trainable(model: Any) -> PyTree:
+    """True at every floating array of the model but those of its integration, such as a step size."""
+    spec = jax.tree.map(eqx.is_inexact_array, model)
+    if isinstance(model, AbstractRolloutModel):
+        spec = eqx.tree_at(lambda m: m.integration, spec, replace_fn=lambda part: jax.tree.map(lambda _: False, part))
+    return spec
+
+
+def _parameter_dtype(params: PyTree) -> Any:
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(params)}
     if len(dtypes) != 1:
         found = ", ".join(sorted(str(d) for d in dtypes)) or "no floating arrays"
         raise ValueError(f"`model` has parameters of {found}; expected all of one floating dtype")

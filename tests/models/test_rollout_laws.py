@@ -82,8 +82,7 @@ def test_gradient_with_adaptive_steps():
 @pytest.mark.double
 @pytest.mark.slow
 def test_gradient_with_an_implicit_solver():
-    finder = diffrax.VeryChord(rtol=1e-12, atol=1e-12)
-    assert_gradient_is_right(lagrangian_model(diffrax.Kvaerno5(root_finder=finder), **CONSTANT))
+    assert_gradient_is_right(lagrangian_model(SOLVERS["kvaerno5"], **CONSTANT))
 
 
 @pytest.mark.double

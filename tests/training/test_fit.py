@@ -115,6 +115,13 @@ def test_data_are_cast_to_the_model_s_precision(oscillations):
     assert {x.dtype for x in jax.tree.leaves(eqx.filter(result.model, eqx.is_inexact_array))} == {jnp.dtype("float32")}
 
 
+def test_a_step_size_is_not_trained(oscillations):
+    model = model_of(stepsize_controller=diffrax.ConstantStepSize(), dt0=jnp.asarray(0.05, DTYPE))
+    result = nl.fit(model, without_accelerations(oscillations), steps=3, horizon=2, key=KEY, stepsize_controller=None)
+    assert float(result.model.integration.dt0) == float(model.integration.dt0)
+    assert not eqx.tree_equal(result.model.network, model.network)
+
+
 def test_no_progress_bar_outside_a_terminal(oscillations, capfd):
     nl.fit(model_of(), without_accelerations(oscillations), steps=2, horizon=1, key=KEY)
     captured = capfd.readouterr()

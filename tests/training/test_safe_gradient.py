@@ -45,25 +45,26 @@ def setup(keywords):
 
 
 @pytest.mark.parametrize("controller", CONTROLLERS)
-@pytest.mark.parametrize("bad", [[3], [0, 5], [0, 1, 2, 6, 7]])
-def test_gradient_equals_that_of_the_clean_subset(controller, bad):
+def test_gradient_equals_that_of_the_clean_subset(controller):
+    """1, 2 and 5 of 8 diverging, against the mean of the others' gradients taken one by one."""
     params, loss = setup(CONTROLLERS[controller])
-    ts, ys = batch_of(8, bad)
-    result = eqx.filter_jit(safe_gradient)(loss, params, (ts, ys))
-    clean = np.setdiff1d(np.arange(8), bad)
-    assert int(result.failures) == len(bad)
-    np.testing.assert_array_equal(np.flatnonzero(result.kept), clean)
+    together = jax.jit(lambda params, batch: safe_gradient(loss, params, batch))
+    alone = jax.jit(jax.value_and_grad(loss))
+    for bad in ([3], [0, 5], [0, 1, 2, 6, 7]):
+        ts, ys = batch_of(8, bad)
+        clean = np.setdiff1d(np.arange(8), bad)
+        result = together(params, (ts, ys))
+        assert int(result.failures) == len(bad)
+        assert bool(result.usable)
+        np.testing.assert_array_equal(np.flatnonzero(result.kept), clean)
+        expected = jax.tree.map(lambda *x: sum(x) / len(x), *(alone(params, ts[i], ys[i]) for i in clean))
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
+            (result.loss, result.gradient),
+            expected,
+        )
 
-    def clean_loss(params):
-        return jnp.mean(jax.vmap(loss, (None, 0, 0))(params, ts[clean], ys[clean]))
 
-    value, gradient = jax.jit(jax.value_and_grad(clean_loss))(params)
-    assert float(result.loss) == pytest.approx(float(value), rel=1e-12)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), result.gradient, gradient)
-    assert bool(result.usable)
-
-
-@pytest.mark.bad_input
 def test_the_bad_sample_would_have_poisoned_the_plain_gradient():
     """Negative control: zeroing its loss is not enough."""
     params, loss = setup(CONTROLLERS["scan"])
