@@ -68,6 +68,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def notebooks(session: nox.Session) -> None:
+    """Execute each example in full into the notebook beside it, its claims checked."""
+    install(session, "examples")
+    for script in sorted(Path("examples").glob("*.py")):
+        session.run("jupytext", "--to", "ipynb", "--execute", str(script), env=environment(session))
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Each example at smoke size."""
     install(session)

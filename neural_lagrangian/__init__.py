@@ -16,7 +16,16 @@ from .mechanics import (
     mass_matrix_report,
     momentum,
 )
-from .models import NeuralLagrangian, NeuralODE, PeriodicEmbedding, cranmer_init, load, save, with_precision
+from .models import (
+    NeuralLagrangian,
+    NeuralODE,
+    PeriodicEmbedding,
+    TimeReversible,
+    cranmer_init,
+    load,
+    save,
+    with_precision,
+)
 from .training import FitResult, acceleration_mse, fit, trajectory_mse
 from .trajectories import Trajectories, TrajectoryError
 
@@ -32,6 +41,7 @@ __all__ = [
     "PeriodicEmbedding",
     "PseudoInverse",
     "StepsPerSample",
+    "TimeReversible",
     "Trajectories",
     "TrajectoryError",
     "acceleration",

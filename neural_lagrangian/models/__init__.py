@@ -6,12 +6,14 @@ from .initialization import cranmer_init
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
 from .precision import with_precision
+from .time_reversal import TimeReversible
 
 __all__ = [
     "ModelFileError",
     "NeuralLagrangian",
     "NeuralODE",
     "PeriodicEmbedding",
+    "TimeReversible",
     "cranmer_init",
     "load",
     "save",

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ..integrators import AbstractRolloutModel, StepsPerSample
 from ..integrators.rollout import Controller

@@ -161,6 +161,20 @@ def test_periodic_embedding_is_exact_and_names_bad_indices():
         nl.PeriodicEmbedding(network, 2, periodic=[2])
 
 
+def test_time_reversible_networks_are_even_and_their_motion_runs_backwards():
+    model = nl.NeuralLagrangian(nl.TimeReversible(small_network()))
+    assert model.dof == 2
+    t, q, v = (x[0] for x in states(2, 1))
+    rtol = 1e-9 if DOUBLE else 1e-3
+    np.testing.assert_allclose(model.lagrangian(t, q, v), model.lagrangian(t, q, -v), rtol=rtol)
+    ts = jnp.linspace(0.0, 0.5, 3).astype(DTYPE)
+    flip = jnp.asarray([1, 1, -1, -1], DTYPE)
+    back = model(ts, model(ts, jnp.concatenate([q, v]))[-1] * flip)[-1] * flip
+    np.testing.assert_allclose(back, jnp.concatenate([q, v]), atol=1e-6 if DOUBLE else 1e-3)
+    plain = nl.NeuralLagrangian(small_network())
+    assert abs(plain.lagrangian(t, q, v) - plain.lagrangian(t, q, -v)) > 1e-3
+
+
 def test_cranmer_initialisation_has_the_published_spread():
     mlp = nl.cranmer_init(eqx.nn.MLP(4, "scalar", 400, 3, jax.nn.softplus, key=KEY), KEY)
     for layer, factor in zip(mlp.layers, [2.2, 0.58, 1.16, 400.0], strict=True):
