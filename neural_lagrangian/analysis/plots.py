@@ -27,7 +27,7 @@ def plot_trajectories(
     reach = 1.6 * np.max(np.abs(truth - truth.mean()))
     ax.set_ylim(truth.mean() - reach, truth.mean() + reach)
     ax.set(xlabel="time [s]", ylabel=label)
-    ax.legend(loc="upper right", fontsize="small", ncols=len(predicted) + 1)
+    _legend_below(ax)
     return ax
 
 
@@ -51,7 +51,7 @@ def plot_error_growth(ts: Any, errors: Mapping[str, Any], *, label: str, ax: Axe
     if visible.size:
         ax.set_ylim(max(np.quantile(visible, 0.01), 1e-16) / 2, visible.max() * 3)
     ax.set(xlabel="time [s]", ylabel=label)
-    ax.legend(loc="lower right", fontsize="small")
+    _legend_below(ax)
     return ax
 
 
@@ -65,8 +65,13 @@ def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axe
         ax.plot(np.asarray(history.seconds)[size - 1 : count : size], np.nanmedian(blocks, axis=1), label=name)
     ax.set_yscale("log")
     ax.set(xlabel="wall time, compilation included [s]", ylabel="training loss")
-    ax.legend(fontsize="small")
+    _legend_below(ax)
     return ax
+
+
+def _legend_below(ax: Axes) -> None:
+    """Where it hides nothing; `layout="constrained"` makes room for it."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small", frameon=False)
 
 
 def _axes(ax: Axes | None) -> Axes:
