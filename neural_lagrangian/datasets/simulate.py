@@ -8,6 +8,7 @@ from diffrax import RESULTS, PIDController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
+from ..integrators.rollout import check_rollout_arguments
 from ..systems import AbstractSystem
 from ..trajectories import Trajectories
 
@@ -33,7 +34,9 @@ def simulate(
     **Raises:** `ValueError` for wrong shapes or dtypes; `RuntimeError` naming the trajectory whose solve failed.
     """
     y0s = floating("y0s", y0s, ("trajectory", "2 dof"))
-    ts = floating("ts", ts, ("time",))
+    if y0s.shape[0] == 0:
+        raise ValueError(f"`y0s` has shape {y0s.shape}; expected at least one initial state")
+    ts, _ = check_rollout_arguments(ts, y0s[0])
     if tolerance is None:
         tolerance = 1e-12 if y0s.dtype == jnp.float64 else 1e-6
     system = eqx.tree_at(
@@ -42,7 +45,7 @@ def simulate(
         (PIDController(rtol=tolerance, atol=tolerance), None),
         is_leaf=lambda x: x is None,
     )
-    ys, successful = _solve_all(system, system._checked(ts, y0s[0])[0], y0s)
+    ys, successful = _solve_all(system, ts, y0s)
     failed = ~np.asarray(successful)
     if failed.any():
         i = int(np.argmax(failed))

@@ -58,6 +58,8 @@ class Integration(eqx.Module):
                 f"`dt0` is None; expected a step size (or `stepsize_controller=StepsPerSample(k)`), since "
                 f"{type(solver).__name__} has no error estimate to adapt steps with"
             )
+        if isinstance(dt0, float | int) and not dt0 > 0:
+            raise ValueError(f"`dt0` is {dt0}; expected a positive step size (its sign follows that of time)")
         if not isinstance(max_steps, int) or max_steps < 1:
             raise ValueError(f"`max_steps` is {max_steps!r}; expected a positive integer")
         self.solver = solver
@@ -135,31 +137,48 @@ class AbstractRolloutModel(eqx.Module):
 
         **Raises:** `ValueError` for wrong shapes, integer dtypes, and (outside `jit`) times out of order.
         """
-        ts, y0 = self._checked(ts, y0)
-        return self.integration.solve(diffrax.ODETerm(self.vector_field), ts, y0, args)
+        ts, y0 = check_rollout_arguments(ts, y0)
+        return self.integration.solve(diffrax.ODETerm(_Field(self)), ts, y0, args)
 
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
         """States at the times `ts` of the motion from `y0`, shape `(time, 2 dof)`; arguments as for `solve`."""
-        ts, y0 = self._checked(ts, y0)
-        return self.integration.rollout(diffrax.ODETerm(self.vector_field), ts, y0)
+        ts, y0 = check_rollout_arguments(ts, y0)
+        return self.integration.rollout(diffrax.ODETerm(_Field(self)), ts, y0)
 
-    def _checked(self, ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]:
-        y0 = floating("y0", y0, ("2 dof",))
-        if y0.shape[0] % 2:
-            raise ValueError(f"`y0` has shape {y0.shape}; expected an even length, (2 dof,), as [q, v]")
-        ts = floating("ts", ts, ("time",))
-        if ts.shape[0] < 2:
-            raise ValueError(f"`ts` has shape {ts.shape}; expected at least two times")
-        if is_concrete(ts):
-            steps = np.diff(np.asarray(ts))
-            if not np.all(np.isfinite(ts)) or not (np.all(steps > 0) or np.all(steps < 0)):
-                sign = 1 if ts[-1] >= ts[0] else -1
-                wrong = int(np.argmax(~(sign * steps > 0))) + 1
-                raise ValueError(
-                    f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {ts[wrong - 1]}, "
-                    f"ts[{wrong}] = {ts[wrong]}"
-                )
-        return ts.astype(y0.dtype), y0
+
+class _Field(eqx.Module):
+    """The vector field of a model, refusing to change the precision of the state."""
+
+    model: AbstractRolloutModel
+
+    def __call__(self, t: ArrayLike, y: Array, args: PyTree) -> State:
+        y_dot = self.model.vector_field(t, y, args)
+        if y_dot.dtype != y.dtype:
+            raise ValueError(
+                f"`y0` has dtype {y.dtype}, but the model computes in {y_dot.dtype}; expected the same: cast the "
+                f"state, or the model by `with_precision`"
+            )
+        return y_dot
+
+
+def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]:
+    """`(ts, y0)` as arrays of one precision, or a `ValueError`; the order of traced times cannot be checked."""
+    y0 = floating("y0", y0, ("2 dof",))
+    if y0.shape[0] % 2:
+        raise ValueError(f"`y0` has shape {y0.shape}; expected an even length, (2 dof,), as [q, v]")
+    ts = floating("ts", ts, ("time",)).astype(y0.dtype)
+    if ts.shape[0] < 2:
+        raise ValueError(f"`ts` has shape {ts.shape}; expected at least two times")
+    if is_concrete(ts):
+        steps = np.diff(np.asarray(ts))
+        if not np.all(np.isfinite(ts)) or not (np.all(steps > 0) or np.all(steps < 0)):
+            sign = 1 if ts[-1] >= ts[0] else -1
+            wrong = int(np.argmax(~(sign * steps > 0))) + 1
+            raise ValueError(
+                f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {ts[wrong - 1]}, "
+                f"ts[{wrong}] = {ts[wrong]}"
+            )
+    return ts, y0
 
 
 def _check_instance(name: str, value: Any, types: Any) -> None:

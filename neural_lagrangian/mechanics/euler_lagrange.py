@@ -134,12 +134,7 @@ def _vector_valued(force: Force) -> Force:
 
 def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
     """M and b of the Euler-Lagrange equations M a = b."""
-
-    def momentum(t, q, v):
-        dL_dq, dL_dv = jax.grad(L, argnums=(1, 2))(t, q, v)
-        return dL_dv, dL_dq
-
-    _, push, dL_dq = jax.linearize(momentum, t, q, v, has_aux=True)
+    _, push, dL_dq = jax.linearize(_momentum(L), t, q, v, has_aux=True)
     n = q.shape[0]
     t_dot = jnp.zeros(n + 1, q.dtype).at[n].set(1)
     q_dot = jnp.zeros((n + 1, n), q.dtype).at[n].set(v)
@@ -150,12 +145,18 @@ def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) ->
 
 
 def _residual(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, a: Array) -> Coordinates:
+    _, dp_dt, dL_dq = jax.jvp(_momentum(L), (t, q, v), (jnp.ones_like(t), v, a), has_aux=True)
+    return _add(dL_dq - dp_dt, Q, t, q, v)
+
+
+def _momentum(L: Lagrangian) -> Callable[..., tuple[Coordinates, Coordinates]]:
+    """dL/dv as a function of (t, q, v), with dL/dq from the same sweep beside it."""
+
     def momentum(t, q, v):
         dL_dq, dL_dv = jax.grad(L, argnums=(1, 2))(t, q, v)
         return dL_dv, dL_dq
 
-    _, dp_dt, dL_dq = jax.jvp(momentum, (t, q, v), (jnp.ones_like(t), v, a), has_aux=True)
-    return _add(dL_dq - dp_dt, Q, t, q, v)
+    return momentum
 
 
 def _add(conservative: Array, Q: Force | None, t: Scalar, q: Array, v: Array) -> Coordinates:

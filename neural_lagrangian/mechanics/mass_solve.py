@@ -20,6 +20,7 @@ MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
 """The map `w -> dM w` for a stack of vectors, with `dM` the tangent of the mass matrix."""
 
 Equations = Callable[[], tuple[MassMatrix, Coordinates]]
+"""Forms `(M, b)` of $M a = b$."""
 
 
 class AbstractMassSolve(eqx.Module):
@@ -105,8 +106,9 @@ class DampedInverse(AbstractMassSolve):
       \lambda^2 = \epsilon^2 (\mathrm{tr} M^2 / n + \delta).$$
 
     Unchanged under $L \to \alpha L$ and $L \to -L$; the relative bias along an eigenvalue $\mu$ is
-    $\lambda^2 / \mu^2$, so prefer an undamped solve for evaluation. The floor $\delta = 10^{-8}$ keeps $M = 0$ regular
-    (then $a = 0$) with finite derivatives. Solved as the complex shifted system, not by normal equations.
+    $\lambda^2 / \mu^2$, so prefer an undamped solve for evaluation. The floor $\delta$ ($10^{-10}$ in single and
+    $10^{-30}$ in double precision: mass matrices should be well above its root) keeps $M = 0$ regular (then $a = 0$)
+    with finite derivatives. Solved as the complex shifted system, not by normal equations.
 
     **Arguments:**
 
@@ -116,7 +118,8 @@ class DampedInverse(AbstractMassSolve):
     eps: float | None = None
 
     def factor(self, M: MassMatrix) -> PyTree:
-        return M, self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + 1e-8)
+        floor = 1e-10 if M.dtype == jnp.float32 else 1e-30
+        return M, self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + floor)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
         M, damping = factor

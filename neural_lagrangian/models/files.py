@@ -6,6 +6,7 @@ Layout: the line `neural_lagrangian model 1`, a line of JSON, then the bytes of 
 import hashlib
 import json
 import os
+import re
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..integrators import AbstractRolloutModel
+
 MAGIC = b"neural_lagrangian model 1\n"
 MAX_HEADER = 1 << 20
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Model = TypeVar("Model")
 
@@ -34,7 +38,7 @@ def save(path: str | Path, model: Any) -> None:
     - `path`: the file to write; its folder must exist.
     - `model`: any Equinox module.
     """
-    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_array))]
+    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(model, _is_array))]
     payload = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)
     header = {
         "version": version("neural_lagrangian"),
@@ -48,6 +52,9 @@ def save(path: str | Path, model: Any) -> None:
             file.write(MAGIC + json.dumps(header).encode() + b"\n" + payload)
             file.flush()
             os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # as any other file: temporary ones are private
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -84,7 +91,7 @@ def load(path: str | Path, like: Model) -> Model:
                 f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "
                 f"{expected.get(name, 'absent')} in `like`"
             )
-    dynamic, static = eqx.partition(like, eqx.is_array)
+    dynamic, static = eqx.partition(like, _is_array)
     leaves, structure = jax.tree.flatten(dynamic)
     arrays, start = [], 0
     for leaf in leaves:
@@ -95,8 +102,21 @@ def load(path: str | Path, like: Model) -> Model:
     return eqx.combine(jax.tree.unflatten(structure, arrays), static)
 
 
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray)
+
+
 def _architecture(model: Any) -> dict[str, str]:
-    """Shape and dtype of every array by its path in the model, and the rest of the model by its type."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(model, eqx.is_array))
-    arrays = {jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
-    return {"model": f"{type(model).__module__}.{type(model).__qualname__}", **arrays}
+    """Shape and dtype of every array by its path in the model, every other leaf, and the structure around them.
+
+    How a model is integrated is no part of it.
+    """
+    if isinstance(model, AbstractRolloutModel):
+        model = eqx.tree_at(lambda m: m.integration, model, None)
+    leaves, structure = jax.tree_util.tree_flatten_with_path(model)
+
+    def describe(leaf: Any) -> str:
+        return f"{leaf.dtype}{list(leaf.shape)}" if _is_array(leaf) else _ADDRESS.sub("", repr(leaf))
+
+    parts = {jax.tree_util.keystr(path): describe(leaf) for path, leaf in leaves}
+    return {**parts, "structure": hashlib.sha256(_ADDRESS.sub("", str(structure)).encode()).hexdigest()}

@@ -106,6 +106,8 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         """The acceleration that the Euler-Lagrange equations imply, shape `(dof,)`."""
+        if self.dof is None:  # nothing was known when the model was built
+            check_velocity_hessian(self.network, q.shape[0], potential_allowed=self.kinetic_prior > 0)
         return mechanics.acceleration(self.lagrangian, t, q, v, force=self.force, mass_solve=self.mass_solve)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:

@@ -54,6 +54,8 @@ class NeuralODE(AbstractRolloutModel):
             _check_output(output_shape(network, self.dof), self.dof)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        if self.dof is not None and y.shape != (2 * self.dof,):
+            raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
         out = self.network(y)
         _check_output(jnp.shape(out), y.shape[0] // 2)
         return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])

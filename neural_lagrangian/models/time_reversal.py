@@ -13,7 +13,8 @@ class TimeReversible(eqx.Module):
     r"""A network made exactly even in the velocities, $f(q, v) = \tfrac12 [N(q, v) + N(q, -v)]$.
 
     An even Lagrangian, or an even acceleration of a second-order `NeuralODE`, has time-reversible motion: a film of
-    it played backwards is another motion. True of every system without friction, magnetic or Coriolis forces.
+    it played backwards is another motion. True of every system without friction, magnetic or Coriolis forces. Not
+    for a first-order `NeuralODE`, whose upper half is odd in the velocities.
 
     **Arguments:**
 

@@ -14,16 +14,15 @@ def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_a
     r"""Raise `ValueError` if $\partial^2 L / \partial v^2$ vanishes whatever the weights are.
 
     Probed at random states with random weights, so that a network whose last layer starts at zero passes and a
-    ReLU network does not. With `potential_allowed` (a kinetic prior supplies the mass) a network that ignores the
-    velocities altogether passes too.
+    ReLU network does not. With `potential_allowed` (a kinetic prior supplies the mass) pass too: a network that
+    ignores the velocities, and one that is linear in them with coefficients that vary, a vector potential.
     """
     try:
         with jax.ensure_compile_time_eval():
-            hessian, slope = _probe(_with_random_weights(network), dof)
-            dependent, curved = bool(slope), bool(hessian)
+            curved, dependent, mixed = (bool(x) for x in _probe(_with_random_weights(network), dof))
     except jax.errors.ConcretizationTypeError:
         return  # closes over traced values: nothing can be looked at now
-    if curved or (potential_allowed and not dependent):
+    if curved or (potential_allowed and (mixed or not dependent)):
         return
     raise ValueError(
         "`network` has no second derivative in the velocities, so the mass matrix is zero and nothing ever "
@@ -33,21 +32,21 @@ def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_a
 
 
 @eqx.filter_jit
-def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array]:
-    """Whether the velocity Hessian and the velocity gradient are anywhere different from zero."""
+def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array, Array]:
+    """Whether d2L/dv2, dL/dv and d2L/dv dq are anywhere different from zero."""
     dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
     dtype = jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
     states = jax.random.normal(jax.random.key(0), (8, 2 * dof), dtype)
 
-    def L(v, q):
-        return jnp.reshape(network(jnp.concatenate([q, v])), ())
+    def momentum(q, v):
+        return jax.grad(lambda v: jnp.reshape(network(jnp.concatenate([q, v])), ()))(v)
 
-    def one(y):
+    def derivatives(y):
         q, v = jnp.split(y, 2)
-        return jax.jacfwd(jax.grad(L))(v, q), jax.grad(L)(v, q)
+        return jax.jacfwd(momentum, 1)(q, v), momentum(q, v), jax.jacfwd(momentum, 0)(q, v)
 
-    hessian, slope = jax.vmap(one)(states)
-    return jnp.any(hessian != 0), jnp.any(slope != 0)
+    hessian, slope, mixed = jax.vmap(derivatives)(states)
+    return jnp.any(hessian != 0), jnp.any(slope != 0), jnp.any(mixed != 0)
 
 
 def _with_random_weights(network: Callable[..., Any]) -> Callable[..., Any]:

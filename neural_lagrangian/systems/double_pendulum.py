@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
+from .._checks import is_concrete
 from .._types import Coordinates, Scalar
 from ..integrators import Integration
 from .system import AbstractSystem
@@ -43,6 +44,8 @@ class DoublePendulum(AbstractSystem):
         for name, pair in (("mass", mass), ("length", length)):
             if len(pair) != 2:
                 raise ValueError(f"`{name}` has {len(pair)} entries; expected 2")
+            if any(is_concrete(value) and not value > 0 for value in pair):
+                raise ValueError(f"`{name}` is {tuple(pair)}; expected positive numbers")
         self.mass = (mass[0], mass[1])
         self.length = (length[0], length[1])
         self.gravity = gravity

@@ -1,5 +1,6 @@
 """Training."""
 
+import operator
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ def fit(
     horizon: int | Sequence[int] = (2, 8),
     stride: int = 1,
     batch_size: int = 128,
-    stepsize_controller: Controller | None = StepsPerSample(1),  # noqa: B008 - frozen
+    stepsize_controller: Controller | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Train a model on windows of trajectories, with true gradients through its rollouts.
@@ -79,8 +80,8 @@ def fit(
     - `horizon`: intervals a window, or a sequence of them, one for each stage.
     - `stride`: samples from one row of a window to the next.
     - `batch_size`: windows a step.
-    - `stepsize_controller`: how rollouts step during training; `None` keeps the model's own. The model returned has
-      its own again.
+    - `stepsize_controller`: how rollouts step during training. `None` means as the model says, or `StepsPerSample(1)`
+      where it says nothing (neither `stepsize_controller` nor `dt0`). The model returned has its own again.
     - `progress`: whether to show a progress bar (never outside a terminal).
 
     **Returns:** a `FitResult`.
@@ -90,9 +91,9 @@ def fit(
     stages = _stages(horizon, steps, optimizer)
     if batch_size < 1:
         raise ValueError(f"`batch_size` is {batch_size}; expected at least 1")
-    training = model
-    if isinstance(model, AbstractRolloutModel) and stepsize_controller is not None:
-        training = _with_controller(model, stepsize_controller)
+    training = model if stepsize_controller is None else _with_controller(model, stepsize_controller)
+    if stepsize_controller is None and _says_nothing_of_steps(model):
+        training = _with_controller(model, StepsPerSample(1))
     params, static = eqx.partition(training, _trainable(training))
     dtype = _parameter_dtype(params)
 
@@ -123,10 +124,8 @@ def fit(
                 chunk = min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1)
     history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
     _report(history, batch_size)
-    trained = eqx.combine(params, static)
-    if isinstance(model, AbstractRolloutModel):
-        trained = _with_controller(trained, model.integration.stepsize_controller)
-    return FitResult(trained, history)
+    _, untouched = eqx.partition(model, _trainable(model))
+    return FitResult(eqx.combine(params, untouched), history)
 
 
 @eqx.filter_jit
@@ -142,6 +141,7 @@ def _run(
     batch_size: int,
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
     """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`."""
+    update = optax.with_extra_args_support(optimizer).update
 
     def sample_loss(params, *sample):
         return loss(eqx.combine(params, static), *sample)
@@ -150,7 +150,8 @@ def _run(
         params, opt_state, (losses, failures, skipped) = state
         indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
         result = safe_gradient(sample_loss, params, windows.gather(indices))
-        updates, stepped = optimizer.update(result.gradient, opt_state, params)
+        # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
+        updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
         moved = optax.apply_updates(params, updates)
         take = result.usable
         params, opt_state = jax.tree.map(
@@ -169,12 +170,14 @@ def _run(
 
 
 def _stages(horizon: Any, steps: Any, optimizer: Any) -> list[tuple[int, int, optax.GradientTransformation]]:
-    horizons = list(horizon) if isinstance(horizon, Sequence) else [horizon]
+    horizons = _integers("horizon", horizon)
     n = len(horizons)
     if n == 0:
         raise ValueError("`horizon` is empty; expected at least one stage")
-    counts = list(steps) if isinstance(steps, Sequence) else [steps // n + (i < steps % n) for i in range(n)]
-    if len(counts) != n or any(not isinstance(c, int) or c < 1 for c in counts):
+    counts = _integers("steps", steps)
+    if np.ndim(steps) == 0:
+        counts = [counts[0] // n + (i < counts[0] % n) for i in range(n)]
+    if len(counts) != n or min(counts) < 1:
         raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one a stage")
     if optimizer is None:
         optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(1e-2, count)) for count in counts]
@@ -185,6 +188,13 @@ def _stages(horizon: Any, steps: Any, optimizer: Any) -> list[tuple[int, int, op
     if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
         raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
     return list(zip(horizons, counts, optimizers, strict=True))
+
+
+def _integers(name: str, value: Any) -> list[int]:
+    try:
+        return [operator.index(entry) for entry in np.atleast_1d(value).tolist()]
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` is {value!r}; expected an integer, or a sequence of integers") from None
 
 
 def _trainable(model: Any) -> PyTree:
@@ -203,7 +213,15 @@ def _parameter_dtype(params: PyTree) -> Any:
     return dtypes.pop()
 
 
-def _with_controller(model: Any, controller: Controller | None) -> Any:
+def _says_nothing_of_steps(model: Any) -> bool:
+    if not isinstance(model, AbstractRolloutModel):
+        return False
+    return model.integration.stepsize_controller is None and model.integration.dt0 is None
+
+
+def _with_controller(model: Any, controller: Controller) -> Any:
+    if not isinstance(model, AbstractRolloutModel):
+        return model
     return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
 
 

@@ -49,6 +49,8 @@ def acceleration_mse(model: AbstractRolloutModel, ts: Array, ys: Array, accelera
     """
     if accelerations is None:
         raise ValueError("`accelerations` is None; expected the trajectories to carry them, or another loss")
-    dof = accelerations.shape[-1]
+    dof = ys.shape[-1] // 2
+    if accelerations.shape != (*ys.shape[:-1], dof):
+        raise ValueError(f"`accelerations` has shape {accelerations.shape}; expected {(*ys.shape[:-1], dof)}")
     predicted = jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys)
     return jnp.mean((predicted - accelerations) ** 2)

@@ -27,18 +27,26 @@ class SafeGradient(eqx.Module):
         return jnp.all(jnp.stack([jnp.any(self.kept), jnp.isfinite(self.loss), *finite]))
 
 
-def safe_gradient(loss: Callable[..., Float[Array, ""]], params: PyTree, batch: tuple[Array, ...]) -> SafeGradient:
+def safe_gradient(
+    loss: Callable[..., Float[Array, ""]],
+    params: PyTree,
+    batch: tuple[Array, ...],
+    *,
+    limit: float = 1e10,
+) -> SafeGradient:
     """Mean loss over a batch and its gradient, as if samples that diverge had not been in it.
 
     Setting the loss of a diverged sample to zero is not enough: its infinite derivatives times zero are NaN. The
     sample itself is replaced, by one that behaved, and the batch is solved again. A batch in which all is well is
-    solved once. A sample diverges when its loss, or the derivative of its loss by the sample, is not finite.
+    solved once. A sample diverges when its loss, or the derivative of its loss by the sample, is not finite, or its
+    loss is more than `limit` times the batch's median.
 
     **Arguments:**
 
     - `loss`: `loss(params, *sample) -> scalar`.
     - `params`: what is differentiated, a pytree of floating arrays.
     - `batch`: arrays with the batch axis first.
+    - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
     """
 
     def mean_loss(params, batch, kept):
@@ -55,7 +63,8 @@ def safe_gradient(loss: Callable[..., Float[Array, ""]], params: PyTree, batch: 
         )
         finite = [jnp.isfinite(losses)]
         finite += [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in by_sample]
-        good = jnp.all(jnp.stack(finite), axis=0)
+        exploded = losses > limit * jnp.maximum(jnp.nanmedian(losses), jnp.finfo(losses.dtype).eps)
+        good = jnp.all(jnp.stack(finite), axis=0) & ~exploded
         now_kept = kept & good
         return SafeGradient(value, gradient, now_kept), jnp.all(now_kept == kept)
 

@@ -101,7 +101,9 @@ def _array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise ShapeError(f"`{name}` cannot be read as an array: {error}", trajectory=trajectory) from error
-    if not np.issubdtype(array.dtype, np.floating):
+    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
+        raise NonFiniteError(f"`{name}` is a masked array with masked entries; split the recording there")
+    if array.dtype not in (np.float32, np.float64):
         raise DtypeError(f"`{name}` has dtype {array.dtype}; expected float32 or float64", trajectory=trajectory)
     return array
 

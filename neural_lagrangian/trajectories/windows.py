@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int
 
 from .container import Trajectories
+from .errors import TimeOrderError
 
 
 class Windows(eqx.Module):
@@ -18,7 +19,8 @@ class Windows(eqx.Module):
     - `stride`: samples from one row to the next.
     - `dtype`: floating precision of the rows.
 
-    **Raises:** `ValueError` if no trajectory is long enough.
+    **Raises:** `ValueError` if no trajectory is long enough; `TimeOrderError` if the times are too large for `dtype`
+    to tell neighbouring samples apart.
     """
 
     ts: Float[Array, "trajectory time"]
@@ -45,6 +47,7 @@ class Windows(eqx.Module):
             axis=1,
         )
         dtype = trajectories.ys.dtype if dtype is None else dtype
+        _check_resolution(trajectories, dtype)
         self.ts = jnp.asarray(trajectories.ts, dtype)
         self.ys = jnp.asarray(trajectories.ys, dtype)
         self.accelerations = (
@@ -63,3 +66,19 @@ class Windows(eqx.Module):
         rows = start + self.stride * jnp.arange(self.horizon + 1)[None]
         arrays = (self.ts, self.ys) if self.accelerations is None else (self.ts, self.ys, self.accelerations)
         return tuple(array[trajectory, rows] for array in arrays)
+
+
+def _check_resolution(trajectories: Trajectories, dtype: DTypeLike) -> None:
+    """Large times in single precision, such as seconds since 1970, would silently distort every step."""
+    exact = np.diff(trajectories.ts, axis=1)
+    rounded = np.diff(trajectories.ts.astype(dtype), axis=1).astype(exact.dtype)
+    wrong = (np.abs(rounded - exact) > 0.01 * exact) & trajectories.mask[:, 1:]
+    if wrong.any():
+        trajectory, before = (int(i) for i in np.argwhere(wrong)[0])
+        earlier, later = trajectories.ts[trajectory, before : before + 2]
+        raise TimeOrderError(
+            f"times {earlier} and {later} are {rounded[trajectory, before]} apart in {np.dtype(dtype)}; expected times "
+            f"that start near zero, or double precision",
+            trajectory=trajectory,
+            index=before + 1,
+        )

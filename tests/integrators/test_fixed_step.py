@@ -57,6 +57,7 @@ def test_unweighted_stages_are_not_evaluated():
         ({"stepsize_controller": diffrax.ConstantStepSize()}, "`dt0` is None; expected a step size"),
         ({"solver": diffrax.Euler()}, "`dt0` is None; expected a step size"),
         ({"max_steps": 0}, "`max_steps` is 0"),
+        ({"dt0": 0.0}, "`dt0` is 0.0; expected a positive step size"),
         ({"solver": diffrax.Tsit5}, "`solver` is .*Tsit5"),
         ({"adjoint": "direct"}, "`adjoint` is 'direct'"),
         ({"stepsize_controller": 0.1}, "`stepsize_controller` is 0.1"),

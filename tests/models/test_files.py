@@ -56,6 +56,29 @@ def test_another_architecture_is_named(tmp_path, other, message):
         nl.load(tmp_path / "model", model_of(**other))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: nl.NeuralLagrangian(small_network(activation=jnp.tanh)),
+        lambda: nl.NeuralLagrangian(small_network(), kinetic_prior=0.0),
+        lambda: nl.NeuralLagrangian(nl.TimeReversible(small_network())),
+        lambda: nl.NeuralLagrangian(small_network(), mass_solve=nl.Cholesky()),
+    ],
+    ids=["activation", "prior", "wrapper", "mass_solve"],
+)
+def test_the_same_arrays_in_another_model_are_refused(tmp_path, other):
+    nl.save(tmp_path / "model", model_of())
+    with pytest.raises(ModelFileError, match="holds another architecture"):
+        nl.load(tmp_path / "model", other())
+
+
+def test_another_solver_is_no_other_architecture(tmp_path):
+    nl.save(tmp_path / "model", model_of())
+    loaded = nl.load(tmp_path / "model", nl.NeuralLagrangian(small_network(seed=5), nl.RK4(), dt0=0.1))
+    assert eqx.tree_equal(loaded.network, model_of().network)
+    assert loaded.integration.dt0 == 0.1
+
+
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "pickle").write_bytes(b"\x80\x04.")
     with pytest.raises(ModelFileError, match="is not a model file"):

@@ -113,6 +113,20 @@ def test_smooth_networks_are_accepted_even_with_a_zero_last_layer(activation):
     nl.NeuralLagrangian(zero)
 
 
+def test_a_network_that_does_not_state_its_size_is_refused_at_its_first_call():
+    layers = [eqx.nn.Linear(2, 8, key=KEY), eqx.nn.Lambda(jax.nn.relu), eqx.nn.Linear(8, 1, key=KEY)]
+    model = nl.NeuralLagrangian(eqx.nn.Sequential(layers))
+    with pytest.raises(ValueError, match="no second derivative in the velocities"):
+        eqx.filter_jit(model.vector_field)(0.0, jnp.ones(2, DTYPE))
+
+
+def test_a_vector_potential_is_accepted_with_a_kinetic_prior():
+    """A charge in a uniform magnetic field: linear in the velocities, yet no potential."""
+    model = nl.NeuralLagrangian(lambda y: y[0] * y[3] - y[1] * y[2], dof=2, kinetic_prior=1.0)
+    y = jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE)
+    np.testing.assert_allclose(model.acceleration(0.0, y[:2], y[2:]), [2 * 0.4, -2 * 0.3], rtol=1e-5)
+
+
 def test_a_potential_alone_is_accepted_with_a_kinetic_prior_only():
     class Potential(eqx.Module):
         stiffness: jax.Array

@@ -103,7 +103,7 @@ def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
 
 def test_the_model_s_own_controller_can_be_kept(oscillations):
     model = model_of(stepsize_controller=diffrax.PIDController(1e-5, 1e-5), max_steps=64)
-    result = nl.fit(model, without_accelerations(oscillations), steps=20, horizon=4, key=KEY, stepsize_controller=None)
+    result = nl.fit(model, without_accelerations(oscillations), steps=20, horizon=4, key=KEY)
     assert result.history.loss[-1] < result.history.loss[0]
 
 
@@ -117,7 +117,7 @@ def test_data_are_cast_to_the_model_s_precision(oscillations):
 
 def test_a_step_size_is_not_trained(oscillations):
     model = model_of(stepsize_controller=diffrax.ConstantStepSize(), dt0=jnp.asarray(0.05, DTYPE))
-    result = nl.fit(model, without_accelerations(oscillations), steps=3, horizon=2, key=KEY, stepsize_controller=None)
+    result = nl.fit(model, without_accelerations(oscillations), steps=3, horizon=2, key=KEY)
     assert float(result.model.integration.dt0) == float(model.integration.dt0)
     assert not eqx.tree_equal(result.model.network, model.network)
 
@@ -135,6 +135,7 @@ def test_no_progress_bar_outside_a_terminal(oscillations, capfd):
         ({"horizon": ()}, "`horizon` is empty"),
         ({"horizon": 50}, "`horizon` is 50 intervals of 1 samples"),
         ({"steps": 0}, "`steps` is 0"),
+        ({"horizon": 2.5}, "`horizon` is 2.5; expected an integer"),
         ({"steps": (5,), "horizon": (1, 2)}, r"`steps` is \(5,\); expected at least 2, or 2 positive integers"),
         ({"optimizer": "adam"}, "`optimizer` is"),
         ({"batch_size": 0}, "`batch_size` is 0"),

@@ -27,3 +27,5 @@ def test_acceleration_mse_is_the_mean_square():
     accelerations = jnp.asarray(np.arange(10.0).reshape(5, 2), DTYPE)
     ys = jnp.ones((5, 4), DTYPE)
     assert float(nl.acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.arange(10.0) ** 2))
+    with pytest.raises(ValueError, match=r"`accelerations` has shape \(5, 1\); expected \(5, 2\)"):
+        nl.acceleration_mse(model, TS, ys, accelerations[:, :1])

@@ -85,6 +85,16 @@ def test_nothing_left_is_not_usable():
     assert int(result.failures) == 3
 
 
+def test_a_sample_that_explodes_but_stays_finite_is_a_failure():
+    def loss(scale, x):
+        return jnp.sum(scale * x**2)
+
+    x = jnp.asarray([[1.0], [2.0], [3.0], [1e15]], DTYPE)
+    result = safe_gradient(loss, jnp.ones((), DTYPE), (x,))
+    np.testing.assert_array_equal(result.kept, [True, True, True, False])
+    assert float(result.gradient) == pytest.approx(14 / 3)
+
+
 def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
     def loss(scale, x):
         return jnp.sqrt(jnp.sum(scale * x**2))

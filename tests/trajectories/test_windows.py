@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neural_lagrangian.trajectories import Trajectories, Windows
+from neural_lagrangian.trajectories import TimeOrderError, Trajectories, Windows
 
 from .test_container import recording
 
@@ -31,6 +31,13 @@ def test_accelerations_come_along():
 
 
 @pytest.mark.bad_input
+def test_times_too_large_for_the_precision_are_refused():
+    """Seconds since 1970 in single precision are minutes apart, or not at all."""
+    data = Trajectories(1.7e9 + 0.01 * np.arange(5.0), np.zeros((1, 5, 2)))
+    with pytest.raises(TimeOrderError, match=r"trajectory 0, index 1: times .* apart in float32"):
+        Windows(data, 1, dtype=np.float32)
+
+
 def test_a_horizon_that_is_too_long_is_named():
     with pytest.raises(ValueError, match=r"`horizon` is 3 intervals of 2 samples, .* needs 7 samples; .* has 5"):
         Windows(Trajectories(*recording()), 3, stride=2)
