@@ -124,8 +124,10 @@ def fit(
                 chunk = min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1)
     history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
     _report(history, batch_size)
-    _, untouched = eqx.partition(model, _trainable(model))
-    return FitResult(eqx.combine(params, untouched), history)
+    trained = eqx.combine(params, static)
+    if isinstance(model, AbstractRolloutModel):
+        trained = eqx.tree_at(lambda m: m.integration, trained, model.integration)
+    return FitResult(trained, history)
 
 
 @eqx.filter_jit

@@ -198,9 +198,19 @@ def test_compiled_once_for_every_network_of_one_shape(controller):
         (jnp.asarray([0.0, 0.2, 0.2]), Y0, r"not strictly monotonic and finite: ts\[1\]"),
         (jnp.asarray([0.0, jnp.nan, 0.2]), Y0, "not strictly monotonic and finite"),
         (TS, "state", "`y0` cannot be read as an array"),
-        (TS, Y0.astype(jnp.float16), "`y0` has dtype float16, but the model computes in float"),
     ],
 )
 def test_bad_rollout_arguments_are_named(ts, y0, message):
     with pytest.raises(ValueError, match=message):
         nl.NeuralLagrangian(small_network())(ts, y0)
+
+
+@pytest.mark.double
+@pytest.mark.parametrize("controller", [nl.StepsPerSample(1), None], ids=["scan", "diffrax"])
+def test_a_state_of_another_precision_than_the_model_is_named(controller):
+    model = nl.NeuralLagrangian(small_network(), stepsize_controller=controller)
+    with (
+        jax.numpy_dtype_promotion("standard"),
+        pytest.raises(ValueError, match="`y0` has dtype float32, but the model computes in float64"),
+    ):
+        model(TS, Y0.astype(jnp.float32))
