@@ -208,7 +208,7 @@ def test_bad_rollout_arguments_are_named(ts, y0, message):
 @pytest.mark.double
 @pytest.mark.parametrize("controller", [nl.StepsPerSample(1), None], ids=["scan", "diffrax"])
 def test_a_state_of_another_precision_than_the_model_is_named(controller):
-    model = nl.NeuralLagrangian(small_network(), stepsize_controller=controller)
+    model = nl.NeuralODE(small_network(out=2), stepsize_controller=controller)
     with (
         jax.numpy_dtype_promotion("standard"),
         pytest.raises(ValueError, match="`y0` has dtype float32, but the model computes in float64"),
