@@ -193,7 +193,10 @@ def _triangular_solves(C: MassMatrix, b: Coordinates) -> Coordinates:
 def _shifted_solve(M: MassMatrix, shift: Scalar, b: ComplexVector) -> ComplexVector:
     """(M + i shift I)^-1 b."""
     n = M.shape[0]
-    A = jax.lax.complex(M, shift * jnp.eye(n, dtype=M.dtype))
+    # Entries of order one: their products neither overflow nor vanish. The solution does not depend on the scale.
+    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(M)) + shift)
+    A = jax.lax.complex(M / scale, shift / scale * jnp.eye(n, dtype=M.dtype))
+    b = jax.lax.complex(b.real / scale, b.imag / scale)
     if n == 1:
         return b / A[0]
     if n == 2:

@@ -1,6 +1,7 @@
 """Windows of trajectories: index pairs on the host, gathers on the device, never copies of the data."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int
@@ -46,7 +47,7 @@ class Windows(eqx.Module):
             ],
             axis=1,
         )
-        dtype = trajectories.ys.dtype if dtype is None else dtype
+        dtype = jax.dtypes.canonicalize_dtype(trajectories.ys.dtype if dtype is None else dtype)
         _check_resolution(trajectories, dtype)
         self.ts = jnp.asarray(trajectories.ts, dtype)
         self.ys = jnp.asarray(trajectories.ys, dtype)
