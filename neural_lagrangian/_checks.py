@@ -11,7 +11,7 @@ from jaxtyping import Array
 def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     """`value` as a real floating array of the given shape, or a `ValueError` that names it.
 
-    A string in `shape` stands for an axis of any length; a leading `"..."` for any number of axes.
+    A string in `shape` stands for an axis of any length.
     Integers are refused rather than promoted: an integer state is nearly always a mistake, and an
     integer time silently loses the fraction of everything added to it.
     """
@@ -21,9 +21,7 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype (float32 or float64)")
-    free, expected = (True, list(shape[1:])) if shape and shape[0] == "..." else (False, list(shape))
-    found = list(array.shape[array.ndim - len(expected) :] if free else array.shape)
-    if len(found) != len(expected) or any(isinstance(e, int) and e != f for e, f in zip(expected, found, strict=True)):
+    if array.ndim != len(shape) or any(isinstance(e, int) and e != f for e, f in zip(shape, array.shape, strict=True)):
         words = ", ".join(str(s) for s in shape)
         raise ValueError(f"`{name}` has shape {tuple(array.shape)}; expected ({words})")
     return array

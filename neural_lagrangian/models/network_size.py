@@ -29,12 +29,17 @@ def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
 
 def output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:
     """Shape that the network returns for one state; an error inside the network is raised as a `ValueError`."""
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
-    dtype = jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
+    state = jax.ShapeDtypeStruct((2 * dof,), network_dtype(network))
     try:
-        out = eqx.filter_eval_shape(lambda f, y: f(y), network, jax.ShapeDtypeStruct((2 * dof,), dtype))
+        out = eqx.filter_eval_shape(lambda f, y: f(y), network, state)
     except Exception as error:
         raise ValueError(f"`network` fails on a state of shape ({2 * dof},): {error}") from error
     if not hasattr(out, "shape") or not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError(f"`network` returned {out}; expected one real floating array")
     return out.shape
+
+
+def network_dtype(network: Callable[..., Any]) -> jnp.dtype:
+    """Precision of the network's arrays; JAX's default for a network without any."""
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
+    return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from .network_size import network_dtype
+
 
 def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_allowed: bool) -> None:
     r"""Raise `ValueError` if $\partial^2 L / \partial v^2$ vanishes whatever the weights are.
@@ -34,9 +36,7 @@ def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_a
 @eqx.filter_jit
 def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array, Array]:
     """Whether d2L/dv2, dL/dv and d2L/dv dq are anywhere different from zero."""
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
-    dtype = jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)
-    states = jax.random.normal(jax.random.key(0), (8, 2 * dof), dtype)
+    states = jax.random.normal(jax.random.key(0), (8, 2 * dof), network_dtype(network))
 
     def momentum(q, v):
         return jax.grad(lambda v: jnp.reshape(network(jnp.concatenate([q, v])), ()))(v)
