@@ -18,6 +18,8 @@ from jaxtyping import Array, Float, PyTree
 from .._types import Scalar, State, Times, Trajectory
 from ..mechanics.euler_lagrange import STAGE
 
+KEEP_STAGES = partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(STAGE))
+
 
 class StepsPerSample(eqx.Module):
     """Constant steps that land on the sample times: `substeps` equal steps from each sample to the next.
@@ -53,16 +55,17 @@ def explicit_rollout(
 ) -> Trajectory:
     """Rows at `ts` of the solution by `substeps` explicit Runge-Kutta steps between samples.
 
-    One checkpoint a step. Of each stage of a Lagrangian vector field the acceleration and the factor of the mass
-    matrix are kept, n + n^2 numbers: the backward pass linearises the Euler-Lagrange residual there, and never forms
-    the mass matrix again. All else is recomputed. Differentiable to any order.
+    One checkpoint a step, and one a stage inside it. Of each stage of a Lagrangian vector field the acceleration and
+    the factor of the mass matrix are kept, n + n^2 numbers: the backward pass linearises the Euler-Lagrange residual
+    there, and never forms the mass matrix again. All else is recomputed, a stage at a time: what a stage needs on
+    the way back is used while it is in the cache. Differentiable to any order.
 
     **Returns:** shape `(time, 2 dof)`, the first row `y0`.
     """
     tableau = solver.tableau
     assert isinstance(tableau, diffrax.ButcherTableau)
 
-    @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(STAGE))
+    @KEEP_STAGES
     def step(y, interval):
         t0, t1 = interval
         h = (t1 - t0) / substeps
@@ -85,6 +88,7 @@ def _explicit_step(
         a[i + 1, : i + 1] = row
     c = np.concatenate([[0.0], tableau.c])[:stages]
 
+    @KEEP_STAGES
     def stage(k, node):
         i, a_i, c_i = node
         return k.at[i].set(term.vf(t + c_i * h, y + h * (a_i @ k), args)), None

@@ -4,8 +4,9 @@ $$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
   b = \frac{\partial L}{\partial q} - \frac{\partial^2 L}{\partial v\,\partial q} v
       - \frac{\partial^2 L}{\partial v\,\partial t} + Q.$$
 
-*Forming it.* One linearisation of $\partial L / \partial v$ and n + 1 tangents: the n unit velocities give the
-columns of $M$, and $(\dot t, \dot q, \dot v) = (1, v, 0)$ gives both cross terms. The mixed block is never formed.
+*Forming it.* One sweep of n + 1 directions forward and one of $L$'s derivative back: the n unit velocities paired with
+each other give $M$, and paired with $(\dot t, \dot q, \dot v) = (1, v, 0)$ both cross terms. n + 3 passes through
+the network; the mixed block is never formed.
 
 *Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
 $r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
@@ -24,7 +25,9 @@ from jaxtyping import Array, ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
+from .curvature import gradient_and_curvature
 from .mass_solve import AbstractMassSolve, PseudoInverse
+from .program import program_of
 
 STAGE = "neural_lagrangian.stage"
 """Name, for `jax.checkpoint` policies, of what is worth keeping of an evaluation: $a$ and the factor of $M$."""
@@ -58,8 +61,8 @@ def acceleration(
     a scalar.
     """
     t, q, v = as_coordinates(t, q, v)
-    L = eqx.filter_closure_convert(scalar_valued(lagrangian), t, q, v)
-    Q = None if force is None else eqx.filter_closure_convert(_vector_valued(force), t, q, v)
+    L = _closure_converted(scalar_valued(lagrangian), t, q, v)
+    Q = None if force is None else _closure_converted(_vector_valued(force), t, q, v)
     return _acceleration(L, Q, t, q, v, mass_solve=PseudoInverse() if mass_solve is None else mass_solve)
 
 
@@ -132,15 +135,20 @@ def _vector_valued(force: Force) -> Force:
     return checked
 
 
+def _closure_converted(fn: Callable[..., Array], *args: Array) -> Callable[..., Array]:
+    """`fn` as a pytree of what it closes over, its products in the order that a batch likes."""
+    return eqx.filter_closure_convert(lambda *args: program_of(fn, *args)(*args), *args)
+
+
+@eqx.filter_jit
 def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
     """M and b of the Euler-Lagrange equations M a = b."""
-    _, push, dL_dq = jax.linearize(_momentum(L), t, q, v, has_aux=True)
     n = q.shape[0]
     t_dot = jnp.zeros(n + 1, q.dtype).at[n].set(1)
     q_dot = jnp.zeros((n + 1, n), q.dtype).at[n].set(v)
     v_dot = jnp.eye(n + 1, n, dtype=q.dtype)
-    pushed = jax.vmap(push)(t_dot, q_dot, v_dot)
-    M, drift = pushed[:n], pushed[n]
+    (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), (t_dot, q_dot, v_dot), n)
+    M, drift = paired[:n], paired[n]
     return M, _add(dL_dq - drift, Q, t, q, v)
 
 

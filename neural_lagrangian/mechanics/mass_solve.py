@@ -215,10 +215,16 @@ def _pseudoinverse(M: MassMatrix, *, rcond: float) -> tuple[MassMatrix, Flag]:
         return jnp.where(zero, 0, 1 / jnp.where(zero, 1, M)), zero
     if n == 2:
         return _pseudoinverse_2x2(M, rcond)
-    w, U = jnp.linalg.eigh(M)
-    kept = jnp.abs(w) > rcond * jnp.max(jnp.abs(w))
-    inverse = jnp.where(kept, 1 / jnp.where(kept, w, 1), 0)
-    return (U * inverse[None]) @ U.T, ~jnp.all(kept)
+    # |M| |M^-1| bounds the condition number. Well below 1 / rcond the rank is full and the inverse, several times
+    # cheaper than the eigenvalues, is the pseudoinverse.
+    inverse = jnp.linalg.inv(M)
+    full = jnp.linalg.norm(M) * jnp.linalg.norm(inverse) * rcond < 0.1
+
+    def by_eigenvalues() -> tuple[MassMatrix, Flag]:
+        P, deficient = _pseudoinverse_by_eigenvalues(M, rcond)
+        return jnp.where(full, inverse, P), deficient & ~full
+
+    return jax.lax.cond(_any_in_batch(~full), by_eigenvalues, lambda: (inverse, jnp.zeros_like(full)))
 
 
 @_pseudoinverse.def_jvp
@@ -229,6 +235,13 @@ def _(primals, tangents, *, rcond):
     null = jnp.eye(M.shape[0], dtype=M.dtype) - M @ P
     dP = -P @ dM @ P + P @ P @ dM @ null + null.T @ dM @ P @ P
     return (P, deficient), (dP, None)
+
+
+def _pseudoinverse_by_eigenvalues(M: MassMatrix, rcond: float) -> tuple[MassMatrix, Flag]:
+    w, U = jnp.linalg.eigh(M)
+    kept = jnp.abs(w) > rcond * jnp.max(jnp.abs(w))
+    inverse = jnp.where(kept, 1 / jnp.where(kept, w, 1), 0)
+    return (U * inverse[None]) @ U.T, ~jnp.all(kept)
 
 
 def _pseudoinverse_2x2(M: MassMatrix, rcond: float) -> tuple[MassMatrix, Flag]:

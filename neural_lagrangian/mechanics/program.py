@@ -1,0 +1,138 @@
+"""A function as the list of its elementary steps, so that rules can be written step by step."""
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+from jaxtyping import Array
+
+INLINED = {"jit", "pjit", "closed_call"}
+"""Primitives that only call: their body is listed in their place."""
+
+
+class Step(NamedTuple):
+    """One elementary operation, from numbered values to numbered values."""
+
+    apply: Callable[..., list[Array]]
+    inputs: list[int]
+    outputs: list[int]
+
+
+class Program(NamedTuple):
+    """The steps of a function with one output; `constants` are the values that no step computes."""
+
+    inputs: list[int]
+    constants: dict[int, Array]
+    steps: list[Step]
+    output: int
+
+    def __call__(self, *args: Array) -> Array:
+        values = dict(zip(self.inputs, args, strict=True)) | self.constants
+        for step in self.steps:
+            values.update(zip(step.outputs, step.apply(*(values[i] for i in step.inputs)), strict=True))
+        return values[self.output]
+
+
+def program_of(fn: Callable[..., Array], *args: Array) -> Program:
+    """The program of `fn` at arguments like `args`.
+
+    Products of a matrix with a vector are written vector first: a batch of vectors then stays in the rows of every
+    intermediate value, where the other order would make each product transpose it. (Half of the time of a batch of
+    1 024 through a network of 128 units.)
+
+    A function with a custom reverse-mode rule cannot be pushed forward step by step, and one with complex values
+    has no real inner product at each step; each is a program of one step, itself.
+    """
+    closed = jax.make_jaxpr(fn)(*args)
+    numbers = count()
+    inputs = [next(numbers) for _ in args]
+    if any(_is_opaque(eqn) for eqn in _equations(closed.jaxpr)):
+        output = next(numbers)
+        return Program(inputs, {}, [Step(lambda *args: [fn(*args)], inputs, [output])], output)
+    constants: dict[int, Array] = {}
+    steps: list[Step] = []
+
+    def constant(value: Any) -> int:
+        number = next(numbers)
+        constants[number] = jnp.asarray(value)
+        return number
+
+    def flatten(jaxpr: core.Jaxpr, consts: list[Any], arguments: list[int]) -> list[int]:
+        number = dict(zip(jaxpr.constvars, map(constant, consts), strict=True))
+        number |= zip(jaxpr.invars, arguments, strict=True)
+
+        def read(atom: Any) -> int:
+            return constant(atom.val) if isinstance(atom, core.Literal) else number[atom]
+
+        used = set(variables(jaxpr.outvars)).union(*(variables(eqn.invars) for eqn in jaxpr.eqns))
+        for eqn in jaxpr.eqns:
+            if eqn.primitive.name in INLINED and isinstance(body := eqn.params.get("jaxpr"), core.ClosedJaxpr):
+                outputs = flatten(body.jaxpr, body.consts, [read(atom) for atom in eqn.invars])
+                number |= zip(eqn.outvars, outputs, strict=True)
+                continue
+            inputs, outputs = variables(eqn.invars), [var for var in eqn.outvars if var in used]
+            number |= {var: next(numbers) for var in outputs}
+            apply = _vector_first(eqn) if _is_matrix_vector_product(eqn) else _alone(jaxpr, eqn, inputs, outputs)
+            steps.append(Step(apply, [number[var] for var in inputs], [number[var] for var in outputs]))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    (output,) = flatten(closed.jaxpr, closed.consts, inputs)
+    return Program(inputs, constants, steps, output)
+
+
+def _alone(
+    jaxpr: core.Jaxpr, eqn: core.JaxprEqn, inputs: list[core.Var], outputs: list[core.Var]
+) -> Callable[..., list[Array]]:
+    """One equation of `jaxpr` as a function."""
+    whence = jaxpr.debug_info._replace(arg_names=None, result_paths=None)
+    alone = core.Jaxpr((), inputs, outputs, [eqn], eqn.effects, whence)
+    return core.jaxpr_as_fun(core.ClosedJaxpr(alone, ()))
+
+
+def _is_matrix_vector_product(eqn: core.JaxprEqn) -> bool:
+    return eqn.primitive.name == "dot_general" and [aval.ndim for aval in _avals(variables(eqn.invars))] == [2, 1]
+
+
+def _vector_first(eqn: core.JaxprEqn) -> Callable[..., list[Array]]:
+    (left, right), batch = eqn.params["dimension_numbers"]
+    precision = eqn.params["precision"]
+
+    def product(matrix: Array, vector: Array) -> list[Array]:
+        out = jax.lax.dot_general(
+            vector,
+            matrix,
+            ((right, left), batch),
+            precision=precision[::-1] if isinstance(precision, tuple) else precision,
+            preferred_element_type=eqn.params["preferred_element_type"],
+        )
+        return [out]
+
+    return product
+
+
+def variables(atoms: Iterable[Any]) -> list[core.Var]:
+    """The distinct variables among atoms."""
+    return list(dict.fromkeys(atom for atom in atoms if not isinstance(atom, core.Literal)))
+
+
+def _avals(atoms: Iterable[Any]) -> list[Any]:
+    """Shapes and dtypes of the arrays among atoms."""
+    return [atom.aval for atom in atoms if hasattr(atom.aval, "dtype")]
+
+
+def _is_opaque(eqn: core.JaxprEqn) -> bool:
+    avals = _avals((*eqn.invars, *eqn.outvars))
+    complex_valued = any(jnp.issubdtype(aval.dtype, jnp.complexfloating) for aval in avals)
+    return complex_valued or eqn.primitive.name.startswith("custom_vjp_call")
+
+
+def _equations(jaxpr: core.Jaxpr):
+    """Every equation, those of nested bodies included."""
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for leaf in jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, core.Jaxpr | core.ClosedJaxpr)):
+            if isinstance(leaf, core.Jaxpr | core.ClosedJaxpr):
+                yield from _equations(leaf.jaxpr if isinstance(leaf, core.ClosedJaxpr) else leaf)
