@@ -62,9 +62,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Benchmarks as ratios; `-- --quick` for the shortest mode."""
+    """Benchmarks as ratios; `-- --quick` for the shortest mode, `-- --gpu` for a machine with an NVIDIA GPU."""
     install(session, "bench")
-    session.run("pytest", "-o", "addopts=", "bench", "-s", *session.posargs, env=environment(session))
+    if "--gpu" in session.posargs:
+        session.install("jax[cuda12]", *CONSTRAINTS)
+    options = ("-o", "addopts=", "-s", "--benchmark-columns=median", "--benchmark-json=bench/output/benchmark.json")
+    Path("bench/output").mkdir(exist_ok=True)
+    session.run("pytest", *options, "bench", *session.posargs, env=environment(session))
 
 
 @nox.session

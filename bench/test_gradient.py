@@ -1,117 +1,135 @@
-"""Cost of the gradient of a trajectory loss against the number of parameters.
+"""The gradient of a trajectory loss: 100 double-pendulum-sized rollouts of 20 Tsit5 steps.
 
-The experiment of Unneberg and Kaarbø (2023), figures 8 and 9: the double pendulum, 10 initial conditions, 140 points of
-[0, 1], trajectory mean square error. Three contenders in one run: reverse mode through the Lagrangian network's
-rollout, reverse mode through a neural ODE's of equal hidden layers, and forward differences through the Lagrangian
-network's rollout, timed on a sample of the parameters and extrapolated to all (one rollout a parameter, and one more).
+Against the published formula, against its own forward solve, and by the adjoint that forms it.
 """
 
-import json
-from pathlib import Path
-
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
 
-import neural_lagrangian as nl
+from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, parameter_count, rollout_loss, states
+from .harness import Contender
 
-WIDTHS = [7, 16, 44, 128]  # 4-w-w-1: 99, 369, 2245, 17 281 parameters
-QUICK_WIDTHS = [7, 128]
-SAMPLED = 3  # parameters perturbed for the finite differences
-OUTPUT = Path(__file__).parent / "output"
-results: dict[tuple[str, int], dict] = {}
-
-
-@pytest.fixture(scope="module")
-def data():
-    system = nl.systems.DoublePendulum()
-    return nl.simulate(system, jnp.linspace(0.0, 1.0, 140), system.sample_states(jax.random.key(0), 10))
-
-
-def loss_of(cls, outputs, width, data):
-    """`(loss, params)` with the loss compiled as a function of the parameters alone."""
-    mlp = eqx.nn.MLP(4, outputs, width, 2, activation=jax.nn.softplus, key=jax.random.key(1))
-    model = cls(mlp, diffrax.Tsit5(), stepsize_controller=nl.StepsPerSample(1))
-    params, static = eqx.partition(model, eqx.is_inexact_array)
-    ts, ys = jnp.asarray(data.ts), jnp.asarray(data.ys)
-
-    def loss(params):
-        return jnp.mean(jax.vmap(nl.trajectory_mse, (None, 0, 0))(eqx.combine(params, static), ts, ys))
-
-    return loss, params
+WIDTH, STEPS = 128, 20
+COLUMNS = {
+    "contender": "trajectory loss",
+    "dof": "n",
+    "batch": "batch",
+    "seconds": "time",
+    "ratio": "/ gradient",
+    "flops": "operations of one pass of the loops",
+    "error": "error",
+    "temporary_bytes": "memory",
+    "compile_seconds": "compile",
+    "trace_seconds": "trace",
+}
 
 
-def count(params):
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+def _ts_and_ys(dof, batch, steps=STEPS):
+    ts = jnp.linspace(0.0, 1.0, steps + 1)
+    return ts, jnp.broadcast_to(states(dof, batch)[:, None], (batch, steps + 1, 2 * dof))
 
 
-def perturbed(params, index, step):
-    leaves, structure = jax.tree.flatten(params)
-    flat = leaves[0].reshape(-1)
-    leaves[0] = flat.at[index].add(step).reshape(leaves[0].shape)
-    return jax.tree.unflatten(structure, leaves)
+def _difference(a, b):
+    pairs = zip(*map(jax.tree.leaves, (a, b)), strict=True)
+    return max(float(jnp.abs(x - y).max() / jnp.abs(y).max()) for x, y in pairs)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("contender", ["LNN reverse mode", "NODE reverse mode", "LNN forward differences"])
-def test_gradient_cost(benchmark, data, contender, width, quick):
-    if quick and width not in QUICK_WIDTHS:
+def test_against_the_published_formula(compare, report, quick):
+    """One run: ours, our forward solve, the published formula's, and a neural ODE's."""
+    rows = []
+    for dof, batch in [(2, 100)] if quick else [(2, 100), (8, 32), (2, 1024)]:
+        ts, ys = _ts_and_ys(dof, batch)
+        ours, params = rollout_loss(lagrangian_network(dof, WIDTH), ts, ys)
+        plain, plain_params = rollout_loss(PublishedFormula(network(dof, WIDTH)), ts, ys)
+        node, node_params = rollout_loss(neural_ode(dof, WIDTH), ts, ys)
+        size = {"dof": dof, "batch": batch}
+        measured, outputs = compare(
+            [
+                Contender("LNN gradient", jax.value_and_grad(ours), (params,), dict(size)),
+                Contender("LNN forward", ours, (params,), dict(size)),
+                Contender("published formula, gradient", jax.value_and_grad(plain), (plain_params,), dict(size)),
+                Contender("published formula, forward", plain, (plain_params,), dict(size)),
+                Contender("NODE gradient", jax.value_and_grad(node), (node_params,), dict(size)),
+                Contender("NODE forward", node, (node_params,), dict(size)),
+            ],
+            baseline="LNN gradient",
+            rounds=3 if quick else 9,
+        )
+        error = _difference(outputs["LNN gradient"][1], outputs["published formula, gradient"][1])
+        measured[0]["error"] = error
+        rows += measured
+        assert error < 1e-4
+    report.table("gradient", f"Gradient of a trajectory loss, {WIDTH} x 2, {STEPS} Tsit5 steps", rows, COLUMNS)
+
+
+def test_adjoints(compare, report, quick):
+    """The same loss and the same steps through each way of reversing them."""
+    if quick:
         pytest.skip("not in the quick mode")
-    cls, outputs = (nl.NeuralODE, 4) if contender.startswith("NODE") else (nl.NeuralLagrangian, "scalar")
-    loss, params = loss_of(cls, outputs, width, data)
-    differences = contender.endswith("differences")
-    compiled = jax.jit(loss if differences else jax.value_and_grad(loss)).lower(params).compile()
-    samples = [perturbed(params, i, 1e-3) for i in range(SAMPLED)] if differences else [params]
-
-    def run():
-        jax.block_until_ready([compiled(p) for p in samples])
-
-    benchmark.group = f"gradient, width {width}"
-    benchmark.pedantic(run, rounds=3 if quick else 7, warmup_rounds=1)
-    parameters = count(params)
-    seconds = benchmark.stats.stats.median
-    if differences:
-        seconds *= (parameters + 1) / SAMPLED
-    record = {
-        "parameters": parameters,
-        "seconds": seconds,
-        "extrapolated": differences,
-        "flops": compiled.cost_analysis().get("flops"),
-        "temporary_bytes": compiled.memory_analysis().temp_size_in_bytes,
-        "dtype": str(data.ys.dtype),
-        "device": jax.devices()[0].device_kind,
+    dof, batch = 2, 100
+    ts, ys = _ts_and_ys(dof, batch)
+    to_samples = {"stepsize_controller": diffrax.StepTo(ts), "max_steps": STEPS}
+    models = {
+        "scan, stages kept (StepsPerSample)": lagrangian_network(dof, WIDTH),
+        "RecursiveCheckpointAdjoint": lagrangian_network(dof, WIDTH, **to_samples),
+        "DirectAdjoint": lagrangian_network(dof, WIDTH, adjoint=diffrax.DirectAdjoint(), **to_samples),
     }
-    benchmark.extra_info.update(record)
-    results[contender, width] = record
+    adaptive = {"stepsize_controller": diffrax.PIDController(rtol=1e-6, atol=1e-6), "max_steps": 256}
+    models["RecursiveCheckpointAdjoint, adaptive"] = lagrangian_network(dof, WIDTH, **adaptive)
+    models["BacksolveAdjoint, adaptive"] = lagrangian_network(
+        dof, WIDTH, adjoint=diffrax.BacksolveAdjoint(), **adaptive
+    )
+    contenders = []
+    for name, model in models.items():
+        loss, params = rollout_loss(model, ts, ys)
+        contenders.append(Contender(name, jax.value_and_grad(loss), (params,), {"dof": dof, "batch": batch}))
+    rows, outputs = compare(contenders, baseline="scan, stages kept (StepsPerSample)", rounds=3)
+    for row in rows[1:]:
+        row["error"] = _difference(outputs[row["contender"]][1], outputs[rows[0]["contender"]][1])
+    report.table("adjoints", "Ways of reversing the same rollout", rows, {**COLUMNS, "ratio": "/ scan"})
 
 
-def test_report(quick):
-    """The ratios, to the neural ODE and to forward differences, of this run."""
-    widths = QUICK_WIDTHS if quick else WIDTHS
-    if ("LNN forward differences", widths[-1]) not in results:
-        pytest.skip("the benchmarks did not run")
-    lines = [
-        "| parameters | LNN reverse mode | NODE reverse mode | LNN / NODE | forward differences | / reverse mode |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for width in widths:
-        ad, node, fd = (
-            results[name, width] for name in ("LNN reverse mode", "NODE reverse mode", "LNN forward differences")
+def test_batching(compare, report, quick):
+    """One fixed-step scan over a `vmap`ped step (lockstep) against `vmap` of diffrax solves, and memory by size."""
+    if quick:
+        pytest.skip("not in the quick mode")
+    rows = []
+    for batch in (10, 100, 1000):
+        ts, ys = _ts_and_ys(2, batch)
+        lockstep, params = rollout_loss(lagrangian_network(2, WIDTH), ts, ys)
+        solves, solve_params = rollout_loss(
+            lagrangian_network(2, WIDTH, stepsize_controller=diffrax.StepTo(ts), max_steps=STEPS), ts, ys
         )
-        lines.append(
-            f"| {ad['parameters']} | {ad['seconds'] * 1e3:.1f} ms | {node['seconds'] * 1e3:.1f} ms | "
-            f"{ad['seconds'] / node['seconds']:.1f} | {fd['seconds']:.3g} s (extrapolated from {SAMPLED}) | "
-            f"{fd['seconds'] / ad['seconds']:.0f} |"
-        )
-    OUTPUT.mkdir(exist_ok=True)
-    (OUTPUT / "gradient.md").write_text("\n".join(lines) + "\n")
-    rows = [{"contender": name, "width": width, **record} for (name, width), record in results.items()]
-    (OUTPUT / "gradient.json").write_text(json.dumps(rows, indent=1))
-    print("\n\n" + "\n".join(lines))
-    first, last = results["LNN reverse mode", widths[0]], results["LNN reverse mode", widths[-1]]
-    extra = (last["seconds"] - first["seconds"]) / (last["parameters"] - first["parameters"])
-    print(f"\nper extra parameter: {extra * 1e6:.2f} us by reverse mode (the source: 80 ms by finite differences)")
-    fd, ad = results["LNN forward differences", widths[-1]], last
-    assert fd["seconds"] > 100 * ad["seconds"]
+        rows += compare(
+            [
+                Contender("lockstep scan", jax.value_and_grad(lockstep), (params,), {"dof": 2, "batch": batch}),
+                Contender("vmap of solves", jax.value_and_grad(solves), (solve_params,), {"dof": 2, "batch": batch}),
+            ],
+            baseline="lockstep scan",
+            rounds=3,
+        )[0]
+    report.table("batching", "A batch inside one scan, and a batch of solves", rows, {**COLUMNS, "ratio": "/ lockstep"})
+
+
+def test_memory(report, quick):
+    """Temporary memory of the gradient, by compilation alone: with the steps, and with batch times parameters."""
+    rows = []
+    sizes = [(20, 100, 128), (20, 100, 512), (80, 100, 128), (320, 100, 128), (20, 400, 128)]
+    adjoints = {"scan, stages kept": None, "RecursiveCheckpointAdjoint": diffrax.RecursiveCheckpointAdjoint()}
+    if quick:
+        sizes, adjoints = sizes[:1], {"scan, stages kept": None}
+    for steps, batch, width in sizes:
+        for name, adjoint in adjoints.items():
+            loss, params = rollout_loss(lagrangian_network(2, width, adjoint=adjoint), *_ts_and_ys(2, batch, steps))
+            compiled = jax.jit(jax.value_and_grad(loss)).lower(params).compile()
+            size = {"contender": name, "steps": steps, "batch": batch, "parameters": parameter_count(params)}
+            used = {"temporary_bytes": compiled.memory_analysis().temp_size_in_bytes}
+            rows.append(size | used | {"copies_bytes": 4 * batch * parameter_count(params)})
+    columns = {"contender": "reversed by", "steps": "steps", "batch": "batch", "parameters": "parameters"}
+    columns |= {"temporary_bytes": "memory", "copies_bytes": "a copy of the parameters for each sample"}
+    report.table("memory", "Temporary memory of the gradient", rows, columns)
+    # No parameter-sized cotangent for each sample.
+    ours = [row for row in rows if row["contender"] == "scan, stages kept" and row["steps"] == 20]
+    assert all(row["temporary_bytes"] < row["copies_bytes"] for row in ours)
