@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian import analysis
 
 from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, parameter_count, rollout_loss
 from .harness import Contender
@@ -96,26 +97,24 @@ def _perturbed(params, index, step):
 
 
 def _figures(report, rows):
-    """Figures 8 and 9 of the source with our lines on them; slopes of the last points in log-log."""
-    slopes = []
-    gradients = ["published formula, forward differences", "LNN forward differences"]
-    gradients += ["LNN reverse mode", "NODE reverse mode"]
-    forward = ["LNN reverse mode", "LNN forward", "NODE reverse mode", "NODE forward"]
-    for name, contenders in {"scaling_gradients": gradients, "scaling_forward": forward}.items():
-        figure, ax = plt.subplots(figsize=(6, 4))
-        for contender in contenders:
-            points = [(row["parameters"], row["seconds"]) for row in rows if row["contender"] == contender]
-            x, y = np.array(points).T
-            slope = np.polyfit(np.log(x), np.log(y), 1)[0] if len(x) > 1 else np.nan
-            ax.loglog(x, y, "o-", label=f"{contender} (slope {slope:.2f})")
-            slopes.append(f"{name}: {contender}: slope {slope:.2f}")
-        if name == "scaling_gradients":
-            x = np.array(sorted({row["parameters"] for row in rows}))
-            label = "finite differences, Unneberg and Kaarbø 2023 (80 ms a parameter)"
-            ax.loglog(x, SOURCE_PER_PARAMETER * x, "k--", label=label)
-        ax.set(xlabel="parameters", ylabel="time of one gradient (s)" if "gradients" in name else "time (s)")
-        ax.grid(which="major", alpha=0.3)
-        ax.legend(fontsize=8)
-        report.figure(name, figure)
-        plt.close(figure)
-    return slopes
+    """Figures 8 and 9 of the source with our lines on them."""
+    differences = ["published formula, forward differences", "LNN forward differences"]
+    reverse = ["LNN reverse mode", "NODE reverse mode"]
+    lines = {
+        name: [(row["parameters"], row["seconds"]) for row in rows if row["contender"] == name]
+        for name in [*differences, *reverse, "LNN forward", "NODE forward"]
+    }
+    figure, ax = plt.subplots(layout="constrained")
+    analysis.plot_parameter_scaling({k: lines[k] for k in differences + reverse}, cost="one gradient [s]", ax=ax)
+    x = np.array(sorted({row["parameters"] for row in rows}))
+    ax.plot(x, SOURCE_PER_PARAMETER * x, "k--", label="finite differences of the source (80 ms a parameter)")
+    ax.legend(ax.get_lines(), [line.get_label() for line in ax.get_lines()], fontsize="small")
+    report.figure("scaling_gradients", figure)
+    figure, ax = plt.subplots(layout="constrained")
+    analysis.plot_parameter_scaling({k: v for k, v in lines.items() if k not in differences}, ax=ax)
+    report.figure("scaling_forward", figure)
+    plt.close("all")
+    return [
+        f"{name}: time grows with the parameters to the power {analysis.power_law(line):.2f}"
+        for name, line in lines.items()
+    ]

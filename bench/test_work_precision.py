@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian import analysis
 from neural_lagrangian.integrators import Integration
 
 FIXED = {"Euler": diffrax.Euler(), "Heun": diffrax.Heun(), "RK4": nl.RK4()}
@@ -32,13 +33,10 @@ def test_work_precision(report, quick):
     with jax.enable_x64(True):
         rows = _rows(quick)
     report.table("work_precision", "Work against precision (double pendulum, 5 s, 8 starts)", rows, COLUMNS)
-    figure, ax = plt.subplots(figsize=(6, 4))
-    for name in dict.fromkeys(row["contender"] for row in rows):
-        points = np.array([(r["evaluations"], r["error"]) for r in rows if r["contender"] == name])
-        ax.loglog(*points.T, "o--" if "adaptive" in name else "o-", label=name)
-    ax.set(xlabel="evaluations of the right-hand side", ylabel="median error of the state at 5 s")
-    ax.grid(which="major", alpha=0.3)
-    ax.legend(fontsize=8)
+    figure, ax = plt.subplots(layout="constrained")
+    names = dict.fromkeys(row["contender"] for row in rows)
+    points = {k: [(r["evaluations"], r["error"]) for r in rows if r["contender"] == k] for k in names}
+    analysis.plot_work_precision(points, error="median error of the state at 5 s", ax=ax)
     report.figure("work_precision", figure)
     plt.close(figure)
 

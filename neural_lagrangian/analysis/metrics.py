@@ -1,10 +1,12 @@
 """How good is a rollout? Measures over batches of rollouts, `(trajectory, time, 2 dof)` against the truth."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..integrators import AbstractRolloutModel
@@ -47,32 +49,6 @@ def angle_rmse(
     return jax.vmap(one)(jnp.asarray(at, ts.dtype))
 
 
-def energy_error(
-    energy: Callable[[Array, Array, Array], Array],
-    predicted: Rollouts,
-    ts: Array,
-    scale: float | Array,
-    at: Sequence[float] | None = None,
-) -> Array:
-    """Largest deviation of a known energy along predicted paths from its start, up to each time, over `scale`.
-
-    **Arguments:**
-
-    - `energy`: the true system's `(t, q, v) -> scalar`.
-    - `predicted`: shape `(trajectory, time, 2 dof)`. `ts`: shape `(time,)`.
-    - `scale`: energy that counts as one, such as the depth of the potential.
-    - `at`: times up to which the maximum is taken; `None` gives the deviation at every time.
-
-    **Returns:** shape `(at, trajectory)`, or `(trajectory, time)` without `at`; infinite where a rollout failed.
-    """
-    path = jax.vmap(jax.vmap(lambda t, y: energy(t, *jnp.split(y, 2))), (None, 0))(ts, predicted)
-    deviation = jnp.abs(path - path[:, :1]) / scale
-    deviation = jnp.where(jnp.isfinite(deviation), deviation, jnp.inf)
-    if at is None:
-        return deviation
-    return jnp.stack([jnp.max(deviation, axis=1, where=(ts <= t)[None], initial=0.0) for t in at])
-
-
 def valid_time(
     predicted: Rollouts, truth: Rollouts, ts: Array, *, tolerance: float = 0.1
 ) -> Float[Array, " trajectory"]:
@@ -84,23 +60,21 @@ def valid_time(
     return ts[first] - ts[0]
 
 
-def phase_shift(predicted: Rollouts, truth: Rollouts) -> Float[Array, "trajectory dof"]:
-    """Phase in degrees by which each predicted coordinate leads the true one, at the true one's dominant frequency.
+def relative_rollout_error(predicted: Rollouts, truth: Rollouts, ts: Array) -> Float[Array, " trajectory"]:
+    r"""Geometric mean over time of the relative error of the state (Finzi, Wang and Wilson 2020, section 6):
 
-    The angle between the two Hann-windowed Fourier coefficients there; times must be uniform. A rollout that is not
-    finite gives NaN.
+    $$\exp \frac{1}{T} \int_0^T \log \frac{|\hat z - z|}{|\hat z + z|}\, dt,$$
+
+    by the trapezoidal rule. Lies in [0, 1] for a prediction of the right kind and says something of every stage of an
+    error that grows exponentially. Not invariant under a change of origin: compare models in the same coordinates
+    (the source's are Cartesian). One where a rollout failed; the first row, exact, is left out.
     """
-    dof = truth.shape[-1] // 2
-    taper = jnp.hanning(truth.shape[1])[None, :, None]
-
-    def spectrum(ys):
-        q = ys[..., :dof]
-        return jnp.fft.rfft((q - q.mean(axis=1, keepdims=True)) * taper, axis=1)
-
-    true, other = spectrum(truth), spectrum(predicted)
-    peak = jnp.argmax(jnp.abs(true), axis=1, keepdims=True)
-    product = jnp.take_along_axis(other * jnp.conj(true), peak, axis=1)[:, 0]
-    return jnp.rad2deg(jnp.angle(product))
+    distance = jnp.linalg.norm(predicted - truth, axis=-1)[:, 1:]
+    size = jnp.linalg.norm(predicted + truth, axis=-1)[:, 1:]
+    tiny = jnp.finfo(truth.dtype).tiny
+    logarithm = jnp.log(jnp.maximum(distance, tiny)) - jnp.log(jnp.maximum(size, tiny))
+    logarithm = jnp.where(jnp.isfinite(predicted).all(axis=-1)[:, 1:], logarithm, 0.0)
+    return jnp.exp(jax.vmap(jnp.trapezoid, (0, None))(logarithm, ts[1:]) / (ts[-1] - ts[1]))
 
 
 def perturbation_floor(
@@ -110,3 +84,30 @@ def perturbation_floor(
     direction = jax.random.normal(key, y0s.shape, y0s.dtype)
     direction = direction / jnp.linalg.norm(direction, axis=-1, keepdims=True)
     return rollouts(system, ts, y0s + size * direction)
+
+
+class Summary(eqx.Module):
+    """A measure over many rollouts: quartiles of those that are finite, and how many are not.
+
+    A mean would be that of the worst rollout.
+    """
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+    failures: int
+    count: int
+
+    def __str__(self) -> str:
+        failed = f", {self.failures} failed" if self.failures else ""
+        return f"{self.median:.3g} ({self.lower_quartile:.3g} to {self.upper_quartile:.3g}; {self.count}{failed})"
+
+
+def summarize(values: Any) -> Summary:
+    """Median and quartiles over all entries of `values`; what is not finite counts as a failure and as the worst."""
+    values = np.asarray(values, float).ravel()
+    if values.size == 0:
+        raise ValueError("`values` is empty; expected at least one entry")
+    failed = ~np.isfinite(values)
+    low, middle, high = np.quantile(np.where(failed, np.inf, values), [0.25, 0.5, 0.75], method="nearest")
+    return Summary(float(middle), float(low), float(high), int(failed.sum()), values.size)

@@ -1,9 +1,11 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .gauge import gauge_fix
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
 from .regularity import MassMatrixReport, mass_matrix_report
+from .symmetry import noether_charge
 
 __all__ = [
     "AbstractMassSolve",
@@ -14,7 +16,9 @@ __all__ = [
     "acceleration",
     "energy",
     "euler_lagrange_residual",
+    "gauge_fix",
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
+    "noether_charge",
 ]

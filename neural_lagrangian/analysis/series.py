@@ -1,11 +1,12 @@
-"""Figures; each function draws on the axes it is given and returns them."""
+"""Figures against time; each function draws on the axes it is given and returns them."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+
+from .axes import axes, finite, legend_below
 
 
 def plot_trajectories(
@@ -18,46 +19,71 @@ def plot_trajectories(
     - `ts`: shape `(time,)`. `truth` and each of `predicted`: shape `(time, 2 dof)`.
     - `coordinate`: its index. `label`: its name and unit.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     for name, ys in predicted.items():
-        column = np.asarray(ys)[:, coordinate]
-        ax.plot(ts, np.where(np.isfinite(column), column, np.nan), label=name, linewidth=1.2)
+        ax.plot(ts, finite(np.asarray(ys)[:, coordinate]), label=name, linewidth=1.2)
     truth = np.asarray(truth)[:, coordinate]
     ax.plot(ts, truth, "k--", label="truth", linewidth=1.0)
     reach = 1.6 * np.max(np.abs(truth - truth.mean()))
     ax.set_ylim(truth.mean() - reach, truth.mean() + reach)
     ax.set(xlabel="time [s]", ylabel=label)
-    _legend_below(ax)
+    legend_below(ax)
     return ax
 
 
-def plot_error_growth(ts: Any, errors: Mapping[str, Any], *, label: str, ax: Axes | None = None) -> Axes:
+def plot_energy(
+    ts: Any, energies: Mapping[str, Any], truth: Any = None, *, label: str = "energy [J]", ax: Axes | None = None
+) -> Axes:
+    """An energy, or another quantity that should not change, against time; the truth dashed.
+
+    **Arguments:**
+
+    - `ts`: shape `(time,)`. `truth` and each of `energies`: shape `(time,)`.
+    - `label`: the quantity and its unit.
+    """
+    ax = axes(ax)
+    for name, energy in energies.items():
+        ax.plot(ts, finite(energy), label=name, linewidth=1.2)
+    if truth is not None:
+        ax.plot(ts, truth, "k--", label="truth", linewidth=1.0)
+    ax.ticklabel_format(axis="y", useOffset=False)
+    ax.set(xlabel="time [s]", ylabel=label)
+    legend_below(ax)
+    return ax
+
+
+def plot_error_growth(
+    ts: Any, errors: Mapping[str, Any], floor: Any = None, *, label: str, ax: Axes | None = None
+) -> Axes:
     """Median over trajectories of an error against time, on a logarithmic scale, with the quartiles shaded.
 
     **Arguments:**
 
     - `ts`: shape `(time,)`. `errors`: by name, each of shape `(trajectory, time)`.
+    - `floor`: the error of `perturbation_floor`, shape `(trajectory, time)`: dashed, below it nothing can be asked.
     - `label`: what the error is, with its unit.
     """
-    ax = _axes(ax)
+    ax = axes(ax)
     tops = []
     for name, error in errors.items():
         low, middle, high = np.quantile(np.asarray(error), [0.25, 0.5, 0.75], axis=0, method="nearest")
         (line,) = ax.plot(ts, middle, label=name, linewidth=1.2)
         ax.fill_between(ts, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         tops.append(middle[np.isfinite(middle) & (middle > 0)])
+    if floor is not None:
+        ax.plot(ts, np.median(np.asarray(floor), axis=0), "k--", label="perturbed truth", linewidth=1.0)
     ax.set_yscale("log")
     visible = np.concatenate(tops)
     if visible.size:
         ax.set_ylim(max(np.quantile(visible, 0.01), 1e-16) / 2, visible.max() * 3)
     ax.set(xlabel="time [s]", ylabel=label)
-    _legend_below(ax)
+    legend_below(ax)
     return ax
 
 
 def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
     """Training loss against wall time, a running median over the steps of one second or so."""
-    ax = _axes(ax)
+    ax = axes(ax)
     for name, history in histories.items():
         size = max(len(history.loss) // 100, 1)
         count = len(history.loss) // size * size
@@ -65,14 +91,5 @@ def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axe
         ax.plot(np.asarray(history.seconds)[size - 1 : count : size], np.nanmedian(blocks, axis=1), label=name)
     ax.set_yscale("log")
     ax.set(xlabel="wall time, compilation included [s]", ylabel="training loss")
-    _legend_below(ax)
+    legend_below(ax)
     return ax
-
-
-def _legend_below(ax: Axes) -> None:
-    """Where it hides nothing; `layout="constrained"` makes room for it."""
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small", frameon=False)
-
-
-def _axes(ax: Axes | None) -> Axes:
-    return plt.subplots(layout="constrained")[1] if ax is None else ax

@@ -1,0 +1,23 @@
+"""What the figures share."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+
+def axes(ax: Axes | None) -> Axes:
+    """The axes given, or those of a new figure."""
+    return plt.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def legend_below(ax: Axes) -> None:
+    """Where it hides nothing; `layout="constrained"` makes room for it."""
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small", frameon=False)
+
+
+def finite(values: Any) -> np.ndarray:
+    """`values` with gaps where they are not finite: a failed rollout ends, the figure goes on."""
+    values = np.asarray(values, float)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,60 @@
+"""How fast do neighbouring motions part?"""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
+
+from .._types import Scalar
+from ..integrators import AbstractRolloutModel
+from ..integrators.rollout import check_rollout_arguments
+
+
+class LyapunovEstimate(eqx.Module):
+    """Largest Lyapunov exponent of a motion, in 1/s, and the running estimates that lead to it, shape `(time - 1,)`."""
+
+    exponent: Scalar
+    running: Array
+
+    @property
+    def time(self) -> Scalar:
+        """Lyapunov time in seconds, that in which an error grows by e; infinite where nothing grows."""
+        return jnp.where(self.exponent > 0, 1 / jnp.where(self.exponent > 0, self.exponent, 1), jnp.inf)
+
+
+@eqx.filter_jit
+def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike, key: PRNGKeyArray) -> LyapunovEstimate:
+    r"""Mean growth rate of an infinitesimal disturbance along a motion:
+
+    $$\lambda = \frac{1}{t_N - t_0} \sum_k \log |w(t_{k+1})|, \qquad
+      \dot y = f(t, y), \quad \dot w = \frac{\partial f}{\partial y} w, \quad |w(t_k)| = 1$$
+
+    (Benettin, Galgani, Giorgilli and Strelcyn 1980.) Converges like 1 / time; on a regular motion it tends to zero.
+
+    **Arguments:**
+
+    - `model`: a system or a learned model, with its vector field and integration.
+    - `ts`: times, shape `(time,)`: the disturbance is normalised at each. `y0`: initial state, shape `(2 dof,)`.
+    - `key`: a JAX random key, for the direction of the first disturbance.
+
+    **Returns:** a `LyapunovEstimate`; infinite or NaN where the motion could not be integrated.
+    """
+    ts, y0 = check_rollout_arguments(ts, y0)
+
+    def field(t, pair, args):
+        y_dot, w_dot = jax.jvp(lambda y: model.vector_field(t, y), (pair[0],), (pair[1],))
+        return jnp.stack([y_dot, w_dot])
+
+    def interval(pair, ends):
+        end = model.integration.solve(diffrax.ODETerm(field), ends, pair).ys
+        assert end is not None
+        y, w = end[-1]
+        growth = jnp.linalg.norm(w)
+        return jnp.stack([y, w / growth]), jnp.log(growth)
+
+    w0 = jax.random.normal(key, y0.shape, y0.dtype)
+    pair = jnp.stack([y0, w0 / jnp.linalg.norm(w0)])
+    _, growths = jax.lax.scan(interval, pair, jnp.stack([ts[:-1], ts[1:]], axis=1))
+    running = jnp.cumsum(growths) / (ts[1:] - ts[0])
+    return LyapunovEstimate(running[-1], running)

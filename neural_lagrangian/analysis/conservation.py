@@ -1,0 +1,54 @@
+"""What a motion should conserve, along predicted paths."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .metrics import Rollouts
+
+Quantity = Callable[[Array, Array, Array], Array]
+"""A quantity of the state, `(t, q, v) -> scalar`: an energy, a momentum, a Noether charge."""
+
+
+def energy_error(
+    energy: Quantity,
+    predicted: Rollouts,
+    ts: Array,
+    scale: float | Array,
+    at: Sequence[float] | None = None,
+) -> Array:
+    """Largest deviation of a known energy along predicted paths from its start, up to each time, over `scale`.
+
+    **Arguments:**
+
+    - `energy`: the true system's `(t, q, v) -> scalar`, or any other quantity that should not change.
+    - `predicted`: shape `(trajectory, time, 2 dof)`. `ts`: shape `(time,)`.
+    - `scale`: energy that counts as one, such as the depth of the potential.
+    - `at`: times up to which the maximum is taken; `None` gives the deviation at every time.
+
+    **Returns:** shape `(at, trajectory)`, or `(trajectory, time)` without `at`; infinite where a rollout failed.
+    """
+    path = along(energy, predicted, ts)
+    deviation = jnp.abs(path - path[:, :1]) / scale
+    deviation = jnp.where(jnp.isfinite(deviation), deviation, jnp.inf)
+    if at is None:
+        return deviation
+    return jnp.stack([jnp.max(deviation, axis=1, where=(ts <= t)[None], initial=0.0) for t in at])
+
+
+def energy_drift(energy: Quantity, predicted: Rollouts, ts: Array, scale: float | Array) -> Float[Array, " trajectory"]:
+    """Slope of a least-squares line through the energy along each predicted path, over `scale`, per second.
+
+    Tells a drift from a bounded oscillation, which the largest deviation cannot. NaN where a rollout failed.
+    Arguments as for `energy_error`.
+    """
+    path = along(energy, predicted, ts) / scale
+    time = ts - ts.mean()
+    return (path - path.mean(axis=1, keepdims=True)) @ time / jnp.dot(time, time)
+
+
+def along(quantity: Quantity, paths: Rollouts, ts: Array) -> Float[Array, "trajectory time"]:
+    """The value of a quantity at every state of many paths."""
+    return jax.vmap(jax.vmap(lambda t, y: quantity(t, *jnp.split(y, 2))), (None, 0))(ts, paths)

@@ -1,0 +1,61 @@
+"""Figures of cost: work against precision, time against size."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .axes import axes
+
+Points = Mapping[str, Any]
+
+
+def plot_work_precision(
+    points: Points,
+    *,
+    work: str = "evaluations of the right-hand side",
+    error: str = "error",
+    ax: Axes | None = None,
+) -> Axes:
+    """Error against work, both logarithmic; lower and further left is better.
+
+    **Arguments:**
+
+    - `points`: by method, pairs `(work, error)`. `work`, `error`: what they are, with units.
+    """
+    ax = axes(ax)
+    for name, pairs in points.items():
+        ax.loglog(*np.asarray(pairs, float).T, "o-", markersize=4, label=name)
+    ax.set(xlabel=work, ylabel=error)
+    _finish(ax)
+    return ax
+
+
+def plot_parameter_scaling(points: Points, *, cost: str = "time [s]", ax: Axes | None = None) -> Axes:
+    """Cost against the number of parameters, both logarithmic, each with its `power_law`.
+
+    **Arguments:**
+
+    - `points`: by method, pairs `(parameters, cost)`. `cost`: what it is, with its unit.
+    """
+    ax = axes(ax)
+    for name, pairs in points.items():
+        ax.loglog(*np.asarray(pairs, float).T, "o-", markersize=4, label=f"{name} (slope {power_law(pairs):.2f})")
+    ax.set(xlabel="parameters", ylabel=cost)
+    _finish(ax)
+    return ax
+
+
+def power_law(pairs: Any) -> float:
+    """Exponent k of `y = c x^k` by least squares in the logarithms; NaN for a single pair.
+
+    Of a cost against the number of parameters: 1 is proportional to it, 0 independent of it.
+    """
+    x, y = np.log(np.asarray(pairs, float)).T
+    return float(np.polyfit(x, y, 1)[0]) if len(x) > 1 else np.nan
+
+
+def _finish(ax: Axes) -> None:
+    ax.grid(which="major", alpha=0.3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small", frameon=False)

@@ -1,0 +1,91 @@
+"""Functions of two variables: a Lagrangian over phase space, a loss over two parameters."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+
+from .._types import Lagrangian
+from .axes import axes
+
+
+def plot_lagrangian(
+    lagrangian: Lagrangian,
+    q: Any,
+    v: Any,
+    *,
+    kind: Literal["contour", "surface"] = "contour",
+    t: float = 0.0,
+    levels: Any = 20,
+    labels: tuple[str, str] = ("q", "dq/dt"),
+    ax: Axes | None = None,
+) -> Axes:
+    """A Lagrangian with one degree of freedom over coordinate and velocity.
+
+    To show a learned one beside the true one, pass both through `mechanics.gauge_fix` first: they are equal then
+    where their motions are.
+
+    **Arguments:**
+
+    - `q`, `v`: grids, shapes `(k,)` and `(m,)`.
+    - `kind`: filled contours, or a surface (an `ax` given must then have `projection="3d"`).
+    - `levels`: of the contours, as matplotlib takes them: the same for two panels to compare.
+    - `labels`: names and units of coordinate and velocity.
+    """
+    if kind not in ("contour", "surface"):
+        raise ValueError(f"`kind` is {kind!r}; expected 'contour' or 'surface'")
+    values = _on_grid(lambda q, v: lagrangian(t, q[None], v[None]), q, v)
+    if kind == "contour":
+        ax = axes(ax)
+        filled = ax.contourf(np.asarray(q), np.asarray(v), values.T, levels=levels)
+        ax.figure.colorbar(filled, ax=ax, label="Lagrangian")
+    else:
+        ax = plt.figure(layout="constrained").add_subplot(projection="3d") if ax is None else ax
+        grid = np.meshgrid(np.asarray(q), np.asarray(v), indexing="ij")
+        ax.plot_surface(*grid, values, cmap="viridis", linewidth=0)  # pyright: ignore[reportAttributeAccessIssue]
+        ax.set_zlabel("Lagrangian")  # pyright: ignore[reportAttributeAccessIssue]
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    return ax
+
+
+def plot_loss_landscape(
+    loss: Callable[[Array, Array], Array],
+    first: Any,
+    second: Any,
+    *,
+    labels: tuple[str, str],
+    truth: tuple[Any, Any] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """A positive loss over two parameters, on a logarithmic scale, with its least value on the grid and the truth.
+
+    **Arguments:**
+
+    - `loss`: `(first, second) -> scalar`, differentiable or not.
+    - `first`, `second`: grids, shapes `(k,)` and `(m,)`. `labels`: their names and units.
+    - `truth`: the true parameters, where they are known.
+    """
+    ax = axes(ax)
+    values = _on_grid(loss, first, second)
+    first, second = np.asarray(first), np.asarray(second)
+    positive = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    filled = ax.contourf(first, second, np.log10(positive).T, levels=20)
+    ax.figure.colorbar(filled, ax=ax, label="log10 loss")
+    i, j = np.unravel_index(np.nanargmin(positive), values.shape)
+    ax.plot(first[i], second[j], "w+", markersize=12, markeredgewidth=2, label="least on the grid")
+    if truth is not None:
+        ax.plot(*truth, "ro", markerfacecolor="none", markersize=10, label="truth")
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small", facecolor="0.7")
+    return ax
+
+
+def _on_grid(f: Callable[[Array, Array], Array], x: Any, y: Any) -> Float[np.ndarray, "k m"]:
+    x, y = jnp.asarray(x, jnp.result_type(float)), jnp.asarray(y, jnp.result_type(float))
+    return np.asarray(eqx.filter_jit(jax.vmap(jax.vmap(f, (None, 0)), (0, None)))(x, y))

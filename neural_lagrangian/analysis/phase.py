@@ -1,0 +1,62 @@
+"""By how much does one oscillation lead another?"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .metrics import Rollouts
+
+
+def phase_shift(predicted: Rollouts, truth: Rollouts) -> Float[Array, "trajectory dof"]:
+    """Phase in degrees by which each predicted coordinate leads the true one, at the true one's dominant frequency.
+
+    The angle between the two Hann-windowed Fourier coefficients there; times must be uniform. A rollout that is not
+    finite gives NaN.
+    """
+    dof = truth.shape[-1] // 2
+    taper = jnp.hanning(truth.shape[1])[None, :, None]
+
+    def spectrum(ys):
+        q = ys[..., :dof]
+        return jnp.fft.rfft((q - q.mean(axis=1, keepdims=True)) * taper, axis=1)
+
+    true, other = spectrum(truth), spectrum(predicted)
+    peak = jnp.argmax(jnp.abs(true), axis=1, keepdims=True)
+    product = jnp.take_along_axis(other * jnp.conj(true), peak, axis=1)[:, 0]
+    return jnp.rad2deg(jnp.angle(product))
+
+
+def mean_phase_shift(predicted: Rollouts, truth: Rollouts, ts: ArrayLike) -> Float[np.ndarray, "trajectory dof"]:
+    r"""Phase in degrees by which each predicted coordinate leads the true one, from the times of its maxima:
+
+    $$\Delta\phi = 360 \cdot \mathrm{mean}_k \frac{t_k - \hat t_k}{T_k}$$
+
+    with $t_k$ the true maxima, $\hat t_k$ the predicted one nearest to each, both by a parabola through three samples,
+    and $T_k$ the local period, half the distance between the neighbouring true maxima. This is how the dephasing of two
+    nearly harmonic motions is read off a plot. On motion with several frequencies maxima appear and vanish and the
+    pairing fails: `phase_shift` is right there. NaN where either has fewer than two maxima, or a rollout failed.
+
+    **Arguments:**
+
+    - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
+    """
+    times = np.asarray(ts)
+    dof = truth.shape[-1] // 2
+    shifts = np.full((truth.shape[0], dof), np.nan)
+    for i, j in np.ndindex(*shifts.shape):
+        true, other = (_maxima(times, np.asarray(ys)[i, :, j]) for ys in (truth, predicted))
+        if len(true) > 1 and len(other) > 1:
+            nearest = other[np.abs(true[:, None] - other[None]).argmin(axis=1)]
+            shifts[i, j] = 360 * np.mean((true - nearest) / np.gradient(true))
+    return shifts
+
+
+def _maxima(ts: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Times of the local maxima, each at the top of the parabola through its three samples."""
+    if not np.isfinite(x).all():
+        return np.empty(0)
+    i = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])) + 1
+    before, after = ts[i - 1] - ts[i], ts[i + 1] - ts[i]
+    rise, fall = x[i - 1] - x[i], x[i + 1] - x[i]
+    top = (rise * after**2 - fall * before**2) / (2 * (rise * after - fall * before))
+    return ts[i] + top

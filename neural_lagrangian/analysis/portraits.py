@@ -1,0 +1,54 @@
+"""Figures in phase space."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .axes import axes, finite, legend_below
+
+
+def plot_phase_portrait(
+    truth: Any,
+    predicted: Mapping[str, Any],
+    *,
+    coordinate: int = 0,
+    labels: tuple[str, str] = ("q", "dq/dt"),
+    ax: Axes | None = None,
+) -> Axes:
+    """Velocity against coordinate: predictions in colour, the truth dashed, the start a dot.
+
+    **Arguments:**
+
+    - `truth` and each of `predicted`: states, shape `(time, 2 dof)`.
+    - `coordinate`: which one. `labels`: names and units of coordinate and velocity.
+    """
+    ax = axes(ax)
+    truth = np.asarray(truth)
+    pair = [coordinate, truth.shape[1] // 2 + coordinate]
+    for name, ys in predicted.items():
+        ax.plot(*finite(np.asarray(ys)[:, pair]).T, label=name, linewidth=1.2)
+    ax.plot(*truth[:, pair].T, "k--", label="truth", linewidth=1.0)
+    ax.plot(*truth[0, pair], "ko", markersize=5, label="start")
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    legend_below(ax)
+    return ax
+
+
+def plot_poincare_section(
+    sections: Mapping[str, Any], *, columns: tuple[int, int], labels: tuple[str, str], ax: Axes | None = None
+) -> Axes:
+    """Points of Poincare sections, one colour a motion or a model.
+
+    **Arguments:**
+
+    - `sections`: by name, states on the surface as `poincare_section` returns them, shape `(crossing, 2 dof)`.
+    - `columns`: the two components of the state to show. `labels`: their names and units.
+    """
+    ax = axes(ax)
+    for name, points in sections.items():
+        ax.plot(*np.asarray(points)[:, list(columns)].T, ".", markersize=2.5, label=name)
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    legend_below(ax)
+    return ax

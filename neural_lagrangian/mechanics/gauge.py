@@ -1,0 +1,49 @@
+r"""Gauge freedom: $\alpha L + \frac{d}{dt} F(q, t) + c$ has the motion of $L$, and one member is chosen to be shown."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from .._types import Lagrangian, Scalar
+from .euler_lagrange import as_coordinates, mass_matrix, scalar_valued
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
+    r"""The member of a Lagrangian's equivalence class with unit mean mass, no momentum and the value zero at rest.
+
+    $$L'(t, q, v) = \frac{L - \nabla F \cdot v - L(t, q^*, 0)}{\mathrm{tr}\, M(t, q^*, 0) / n}, \qquad
+      F(q) = \int_0^1 (q - q^*) \cdot A\bigl(q^* + s (q - q^*)\bigr)\, ds, \quad
+      A(q) = \frac{\partial L}{\partial v}(t, q, 0),$$
+
+    by Gauss quadrature with 16 points. Exact for Lagrangians without explicit time; where $A$ has a curl (a magnetic
+    field) only its gradient part along rays from $q^*$ is removed. Two gauge-fixed Lagrangians of one motion agree,
+    so a learned one can be shown beside the true one.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `q_ref`: reference coordinates $q^*$, shape `(dof,)`. `t`: the time at which the gauge is read, in seconds.
+
+    **Returns:** a Lagrangian `(t, q, v) -> scalar`.
+    """
+    t_ref, q_ref, rest = as_coordinates(t, q_ref, jnp.zeros_like(jnp.asarray(q_ref)))
+    L = scalar_valued(lagrangian)
+    mass = jnp.trace(mass_matrix(L, t_ref, q_ref, rest)) / q_ref.shape[0]
+    origin = L(t_ref, q_ref, rest)
+    nodes = jnp.asarray((_NODES + 1) / 2, q_ref.dtype)
+    weights = jnp.asarray(_WEIGHTS / 2, q_ref.dtype)
+
+    def F(q: Array) -> Scalar:
+        def integrand(s):
+            return jnp.dot(q - q_ref, jax.grad(L, argnums=2)(t_ref, q_ref + s * (q - q_ref), rest))
+
+        return jnp.dot(weights, jax.vmap(integrand)(nodes))
+
+    def fixed(t: ArrayLike, q: Array, v: Array) -> Scalar:
+        _, dF_dt = jax.jvp(F, (q,), (v,))
+        return (L(t, q, v) - dF_dt - origin) / mass
+
+    return fixed

@@ -1,0 +1,51 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.mechanics import gauge_fix
+
+from ..helpers import LAGRANGIANS, states
+
+pytestmark = pytest.mark.double
+
+
+@pytest.mark.parametrize("name", ["oscillator", "double_pendulum", "oscillators_5"])
+def test_equivalent_lagrangians_become_equal(name):
+    lagrangian, dof = LAGRANGIANS[name]
+    t, q, v = states(dof, 20)
+
+    def total_derivative(q, v):
+        return jax.jvp(lambda q: jnp.sum(jnp.sin(q)) * q[0] ** 2 + q[-1] ** 3, (q,), (v,))[1]
+
+    def disguised(t, q, v):
+        return -2.7 * lagrangian(t, q, v) + total_derivative(q, v) + 5.0
+
+    reference = jnp.full(dof, 0.3)
+    fixed = [jax.jit(jax.vmap(gauge_fix(L, reference)))(t, q, v) for L in (lagrangian, disguised)]
+    np.testing.assert_allclose(*fixed, rtol=1e-8, atol=1e-8)
+
+
+def test_the_motion_stays_and_the_normalisation_holds():
+    lagrangian, dof = LAGRANGIANS["double_pendulum"]
+    reference = jnp.asarray([0.1, -0.2])
+    fixed = gauge_fix(lambda t, q, v: 3 * lagrangian(t, q, v) + q[0] * v[1] + q[1] * v[0] + v[0], reference)
+    rest = jnp.zeros(dof)
+    assert float(fixed(0.0, reference, rest)) == pytest.approx(0, abs=1e-12)
+    np.testing.assert_allclose(nl.momentum(fixed, 0.0, jnp.asarray([0.7, 0.4]), rest), 0, atol=1e-9)
+    assert float(jnp.trace(nl.mass_matrix(fixed, 0.0, reference, rest))) == pytest.approx(dof)
+    _, q, v = states(dof, 5)
+    for i in range(5):
+        np.testing.assert_allclose(
+            nl.acceleration(fixed, 0.0, q[i], v[i]), nl.acceleration(lagrangian, 0.0, q[i], v[i]), rtol=1e-9
+        )
+
+
+def test_a_different_motion_stays_different():
+    """Negative control: another potential does not become the same Lagrangian."""
+    lagrangian, dof = LAGRANGIANS["oscillator"]
+    t, q, v = states(dof, 20)
+    other = gauge_fix(lambda t, q, v: lagrangian(t, q, v) + 0.5 * jnp.sum(q**4), jnp.zeros(dof))
+    fixed = gauge_fix(lagrangian, jnp.zeros(dof))
+    assert jnp.abs(jax.vmap(other)(t, q, v) - jax.vmap(fixed)(t, q, v)).max() > 0.1
