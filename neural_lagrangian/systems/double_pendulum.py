@@ -1,19 +1,17 @@
 """The planar double pendulum."""
 
-from collections.abc import Sequence
-
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from .._checks import is_concrete
 from .._types import Coordinates, Scalar
 from ..integrators import Integration
-from .system import AbstractSystem
+from .drawing import Drawing, chain, hanging
+from .parameter import Value, parameter
+from .system import AbstractConservativeSystem, reference_integration
 
 
-class DoublePendulum(AbstractSystem):
+class DoublePendulum(AbstractConservativeSystem):
     r"""Two point masses on massless rods, the second hung from the first; angles in radians from hanging straight down.
 
     $$L = \tfrac12 (m_1 + m_2) l_1^2 \dot\theta_1^2 + \tfrac12 m_2 l_2^2 \dot\theta_2^2
@@ -28,28 +26,14 @@ class DoublePendulum(AbstractSystem):
     - `integration`: how rollouts are integrated.
     """
 
-    mass: tuple[float | Array, float | Array]
-    length: tuple[float | Array, float | Array]
-    gravity: float | Array
-    integration: Integration
+    mass: tuple[Value, Value] = parameter("kg", (1.0, 1.0), entries=2)
+    length: tuple[Value, Value] = parameter("m", (1.0, 1.0), entries=2)
+    gravity: Value = parameter("m/s^2", 9.81)
+    integration: Integration = reference_integration()
 
-    def __init__(
-        self,
-        mass: Sequence[float | Array] = (1.0, 1.0),
-        length: Sequence[float | Array] = (1.0, 1.0),
-        gravity: float | Array = 9.81,
-        *,
-        integration: Integration | None = None,
-    ):
-        for name, pair in (("mass", mass), ("length", length)):
-            if len(pair) != 2:
-                raise ValueError(f"`{name}` has {len(pair)} entries; expected 2")
-            if any(is_concrete(value) and not value > 0 for value in pair):
-                raise ValueError(f"`{name}` is {tuple(pair)}; expected positive numbers")
-        self.mass = (mass[0], mass[1])
-        self.length = (length[0], length[1])
-        self.gravity = gravity
-        self.integration = Integration(diffrax.Dopri8(), max_steps=100_000) if integration is None else integration
+    @property
+    def dof(self) -> int:
+        return 2
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         kinetic, potential = self._energies(q, v)
@@ -69,8 +53,11 @@ class DoublePendulum(AbstractSystem):
         f2 = l1 / l2 * v1**2 * jnp.sin(difference) - g / l2 * jnp.sin(q2)  # eq. 9
         return jnp.stack([f1 - alpha1 * f2, f2 - alpha2 * f1]) / (1 - alpha1 * alpha2)  # eq. 10
 
+    def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
+        return {"energy": self.energy(t, q, v)}
+
     @property
-    def energy_scale(self) -> float | Array:
+    def energy_scale(self) -> Value:
         r"""$(m_1 + m_2) g l_1 + m_2 g l_2$ in joules, the depth of the potential below horizontal rods."""
         (m1, m2), (l1, l2) = self.mass, self.length
         return self.gravity * ((m1 + m2) * l1 + m2 * l2)
@@ -78,6 +65,11 @@ class DoublePendulum(AbstractSystem):
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.2 * jnp.pi) -> Array:
         """Random states, all four components uniform in [-limit, limit] (rad, rad/s), shape `(count, 4)`."""
         return jax.random.uniform(key, (count, 4), minval=-limit, maxval=limit)
+
+    def drawing(self, q: Array) -> Drawing:
+        upper = hanging(q[0], self.length[0])
+        bobs = jnp.stack([upper, upper + hanging(q[1], self.length[1])])
+        return Drawing(bobs, chain(jnp.concatenate([jnp.zeros_like(bobs[:1]), bobs])))
 
     def _energies(self, q: Array, v: Array) -> tuple[Array, Array]:
         (m1, m2), (l1, l2), g = self.mass, self.length, self.gravity

@@ -1,26 +1,52 @@
 """What every physical system offers."""
 
 import abc
+from typing import Any
 
+import diffrax
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, PyTree
+from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
 from .._types import Coordinates, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
+from .drawing import Drawing
+from .parameter import check_parameters
+
+
+def reference_integration() -> Any:
+    """The field `integration` of a system, by keyword; unless given, Dormand and Prince's method of order 8."""
+    return eqx.field(default=None, converter=_or_reference, kw_only=True)
+
+
+def _or_reference(integration: Integration | None) -> Integration:
+    return Integration(diffrax.Dopri8(), max_steps=100_000) if integration is None else integration
 
 
 class AbstractSystem(AbstractRolloutModel):
     """A physical system with known equations: a rollout model, and the truth that learned models are held against.
 
-    The acceleration of each system is derived by hand, not from its Lagrangian: an independent oracle.
+    The acceleration and the energy of each system are derived by hand, not from its Lagrangian: independent oracles.
+    Its parameters are fields declared by `parameter`, with unit and range; `parameters` lists them.
     """
 
     integration: eqx.AbstractVar[Integration]
 
+    def __check_init__(self):
+        check_parameters(self)
+
+    @property
+    @abc.abstractmethod
+    def dof(self) -> int:
+        """Degrees of freedom n."""
+
     @abc.abstractmethod
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         """The Lagrangian $L(t, q, v)$, in joules."""
+
+    @abc.abstractmethod
+    def force(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        """The generalised force $Q(t, q, v)$ that the Lagrangian does not hold, shape `(dof,)`."""
 
     @abc.abstractmethod
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
@@ -28,8 +54,27 @@ class AbstractSystem(AbstractRolloutModel):
 
     @abc.abstractmethod
     def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        """The hand-derived energy, in joules."""
+        r"""The hand-derived energy $p \cdot v - L$, in joules."""
+
+    @abc.abstractmethod
+    def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
+        """What keeps its value along every motion, by name; empty where nothing is known to."""
+
+    @abc.abstractmethod
+    def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
+        """Random initial states `[q, v]` away from singularities, shape `(count, 2 dof)`."""
+
+    @abc.abstractmethod
+    def drawing(self, q: Array) -> Drawing:
+        """The system as it looks at the coordinates `q`."""
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         q, v = jnp.split(y, 2)
         return jnp.concatenate([v, self.acceleration(t, q, v)])
+
+
+class AbstractConservativeSystem(AbstractSystem):
+    """A system on which no force acts but those its Lagrangian holds."""
+
+    def force(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        return jnp.zeros_like(q)

@@ -1,0 +1,95 @@
+"""Parameters of a physical system: their units, in machine-readable form, and the values they may take."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .._checks import is_concrete
+
+Value: TypeAlias = float | Array
+"""A number: a Python float, or a scalar array, which may be differentiated."""
+
+Sign: TypeAlias = Literal["positive", "non-negative", "any"]
+
+
+class Parameter(NamedTuple):
+    """The value of a parameter (a number, or one for each part of the system) and its unit, such as `"kg m^2/s"`."""
+
+    value: Any
+    unit: str
+
+
+def parameter(
+    unit: str, default: Any, *, sign: Sign = "positive", entries: int | str | None = None, matrix: bool = False
+) -> Any:
+    """A field of a system that holds a physical parameter.
+
+    **Arguments:**
+
+    - `unit`: SI (or the system's own) unit, factors separated by spaces; `"1"` if the parameter is a pure number.
+    - `default`: its value unless given. A tuple declares one number for each part of the system.
+    - `sign`: which values are accepted.
+    - `entries`: how many numbers a tuple must hold, or the parameter that has as many; `None` accepts any length.
+    - `matrix`: whether an array may stand in place of the number; the system then checks it.
+    """
+    metadata = {"unit": unit, "sign": sign, "entries": entries, "matrix": matrix}
+    converter = _array if matrix else _each if isinstance(default, tuple) else _as_is
+    return eqx.field(default=default, converter=converter, metadata=metadata)
+
+
+def parameters(system: eqx.Module) -> dict[str, Parameter]:
+    """The parameters of a system by name, each with its value and unit; those that are `None` are left out."""
+    declared = (f for f in dataclasses.fields(system) if "unit" in f.metadata)
+    listed = {f.name: Parameter(getattr(system, f.name), f.metadata["unit"]) for f in declared}
+    return {name: parameter for name, parameter in listed.items() if parameter.value is not None}
+
+
+def check_parameters(system: eqx.Module) -> None:
+    """`ValueError` naming the first parameter of a system whose value, shape or number of entries is wrong."""
+    for field in dataclasses.fields(system):
+        value = getattr(system, field.name)
+        if "unit" not in field.metadata or (value is None and field.default is None):
+            continue
+        if isinstance(field.default, tuple):
+            _check_entries(system, field.name, value, field.metadata)
+        elif not (field.metadata["matrix"] and isinstance(value, Array) and value.ndim > 0):
+            _check_number(field.name, value, value, field.metadata["sign"])
+
+
+def _check_entries(system: eqx.Module, name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+    if not isinstance(value, tuple) or not value:
+        raise ValueError(f"`{name}` is {value!r}; expected a sequence of numbers")
+    expected = metadata["entries"]
+    expected = len(getattr(system, expected)) if isinstance(expected, str) else expected
+    if expected is not None and len(value) != expected:
+        raise ValueError(f"`{name}` has {len(value)} entries; expected {expected}")
+    for number in value:
+        _check_number(name, value, number, metadata["sign"])
+
+
+def _check_number(name: str, value: Any, number: Any, sign: Sign) -> None:
+    expected = "a finite number" if sign == "any" else f"a {sign}, finite number"
+    scalar = isinstance(number, float | int | np.ndarray | np.generic | Array) and np.ndim(number) == 0
+    if not scalar or (is_concrete(number) and not (np.isfinite(number) and _allowed(np.asarray(number), sign))):
+        raise ValueError(f"`{name}` is {value!r}; expected {expected} in place of {number!r}")
+
+
+def _allowed(number: np.ndarray, sign: Sign) -> bool:
+    return bool(number > 0 if sign == "positive" else number >= 0 if sign == "non-negative" else True)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _each(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) or getattr(value, "ndim", 0) else value
+
+
+def _array(value: Any) -> Any:
+    return jnp.asarray(value) if isinstance(value, list | tuple | np.ndarray) else value
