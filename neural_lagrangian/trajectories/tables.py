@@ -129,7 +129,7 @@ def _read_csv(path: Path, numbers: Sequence[str], labels: Sequence[str]) -> Tabl
     except DataFileError:
         raise
     except (ValueError, csv.Error) as error:
-        _locate_fault(path, header, numbers)
+        _locate_fault(path, header, numbers)  # else what NumPy said
         raise DataFileError(f"the file cannot be read as CSV: {error}", path=path) from error
     return Table(columns, 2, "line")
 
@@ -164,27 +164,31 @@ def _load_text(path: Path, header: Sequence[str], names: Sequence[str], dtype: A
 
 def _locate_fault(path: Path, header: Sequence[str], numbers: Sequence[str]) -> None:
     """Raise `DataFileError` at the first line that is not a row of the table, if there is one."""
-    places = [(name, header.index(name)) for name in numbers]
+    places = [(name, header.index(name)) for name in numbers if name in header]
     blank = 0
+
+    def fault(message: str, line: int, column: str | None = None) -> DataFileError:
+        return DataFileError(message, path=path, row=line, column=column, counted="line")
+
     with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
         reader = csv.reader(file)
-        next(reader)
-        for fields in reader:
-            line = reader.line_num
-            if not fields:
-                blank = blank or line
-                continue
-            if blank:
-                raise DataFileError("is blank; expected a row", path=path, row=blank, counted="line")
-            if len(fields) != len(header):
-                message = f"has {len(fields)} fields; expected {len(header)}, as the header"
-                raise DataFileError(message, path=path, row=line, counted="line")
-            for name, place in places:
-                if not _is_number(fields[place]):
-                    found = fields[place].strip()
-                    fault = f"{found!r} is not a number" if found else "is missing"
-                    message = f"{fault}; expected a number"
-                    raise DataFileError(message, path=path, row=line, column=name, counted="line")
+        try:
+            next(reader)
+            for fields in reader:
+                if not fields:
+                    blank = blank or reader.line_num
+                    continue
+                if blank:
+                    raise fault("is blank; expected a row", blank)
+                if len(fields) != len(header):
+                    raise fault(f"has {len(fields)} fields; expected {len(header)}, as the header", reader.line_num)
+                for name, place in places:
+                    if not _is_number(fields[place]):
+                        found = fields[place].strip()
+                        what = f"{found!r} is not a number" if found else "is missing"
+                        raise fault(f"{what}; expected a number", reader.line_num, name)
+        except csv.Error as error:
+            raise fault(f"cannot be read as CSV: {error}", reader.line_num) from error
 
 
 def _is_number(text: str) -> bool:
@@ -233,8 +237,10 @@ def _load_parquet(file: BinaryIO, check_names: Callable[[Sequence[str]], None], 
 
 
 def _write_parquet(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    table = _optional("pyarrow", "Parquet").table(columns)
-    _optional("pyarrow.parquet", "Parquet").write_table(table, file)
+    pyarrow, parquet = _optional("pyarrow", "Parquet"), _optional("pyarrow.parquet", "Parquet")
+    sink = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table(columns), sink)
+    file.write(sink.getvalue())
 
 
 # HDF5

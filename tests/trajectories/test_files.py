@@ -1,5 +1,6 @@
 """Recordings by column names: exact round trips, and every fault named with its place."""
 
+import contextlib
 import functools
 import sys
 import time
@@ -127,6 +128,7 @@ FAULTS = {  # what is done to which line, and the place and words of the error
     "jump": (4, "2.6,5,6,0", 4, "t", "jumps by 1.6 s after 1.0 s, more than `max_gap` = 1.5 s"),
     "absent column": (1, "t,q,w,run", None, "v", "is absent; the file has 't', 'q', 'w', 'run'"),
     "column twice": (1, "t,q,v,q", None, "q", "appears more than once"),
+    "endless quote": (3, '1,3,4,"' + "x" * 200_000, 3, None, "field larger than field limit"),
     "lines in a field": (3, '1,3,4,"0\n"', None, None, "spans several lines"),
 }
 
@@ -207,6 +209,19 @@ def test_a_fault_anywhere_is_found_at_its_row(tmp_path_factory, suffix, fault, p
     first = {".csv": 2, ".npz": 1}[suffix]
     assert caught.value.row == int(np.flatnonzero(order == index)[0]) + first
     assert caught.value.column == column
+
+
+@pytest.mark.bad_input
+@settings(max_examples=500, deadline=None)
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_text_file_is_refused_or_gives_sound_motion(tmp_path_factory, place, byte, cut):
+    """Any byte replaced, or the file cut anywhere: a `DataFileError`, or trajectories; never anything else."""
+    path = tmp_path_factory.mktemp("damaged") / "a.csv"
+    content = ("\n".join(SOUND) + "\n").encode()
+    place %= len(content)
+    path.write_bytes(content[:place] if cut else content[:place] + bytes([byte]) + content[place + 1 :])
+    with contextlib.suppress(DataFileError):
+        assert read_sound(path).dof == 1
 
 
 @pytest.mark.bad_input
