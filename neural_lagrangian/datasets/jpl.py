@@ -78,5 +78,5 @@ def _vectors(body: str) -> tuple[np.ndarray, np.ndarray]:
     table = path.read_text().partition("$$SOE")[2].partition("$$EOE")[0]
     rows = np.array(_ROW.findall(table), dtype=np.float64)
     if rows.ndim != 2 or len(rows) != table.count(" X ="):
-        raise DataFileError(f"{path} cannot be read as the vectors it should hold")
+        raise DataFileError("cannot be read as the vectors it should hold", path=path)
     return rows[:, 0], rows[:, 1:]

@@ -46,9 +46,12 @@ def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accele
     """
     _check_options(window, degree)
     single = not isinstance(qs, Sequence)
-    ts, qs = ([ts], [qs]) if single else (list(ts), list(qs))
+    ts, qs = ([ts], [np.asarray(qs)]) if single else (list(ts), [np.asarray(q) for q in qs])
+    for i, q in enumerate(qs):
+        if q.ndim != 2:
+            raise ShapeError(f"`qs` has shape {q.shape}; expected (time, dof)", trajectory=i)
     # The data are checked as any others: with velocities that are not known yet.
-    sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in map(np.asarray, qs)])
+    sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in qs])
     ys, a = [], []
     for i, (t, y) in enumerate(sound):
         if len(t) < window:

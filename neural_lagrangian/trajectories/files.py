@@ -47,8 +47,8 @@ def read_trajectories(
     **Raises:** `DataFileError` naming file, row and column: a missing column or value, text in place of a number,
     infinity, times that repeat or decrease, a gap, a unit that is unknown or of another kind, a damaged or truncated
     file (a text cut off inside its last number cannot be told from a sound one). `ValueError` for arguments that do
-    not fit together; `OSError` if the file cannot be opened; `ImportError` if its format needs a package that is not
-    installed.
+    not fit together; `TrajectoryError` for a trajectory too short for `estimate`; `OSError` if the file cannot be
+    opened; `ImportError` if its format needs a package that is not installed.
     """
     path = Path(path)
     quantities = _quantities(time, positions, velocities, accelerations, trajectory)

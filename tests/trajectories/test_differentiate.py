@@ -106,6 +106,8 @@ def test_bad_input_is_named():
         differentiate([EVEN, EVEN[:5]], [q, q[:5]])
     with pytest.raises(TimeOrderError, match="trajectory 0, index 1: time repeats"):
         differentiate(0 * EVEN, q)
+    with pytest.raises(ShapeError, match=r"trajectory 0: `qs` has shape \(80,\); expected \(time, dof\)"):
+        differentiate(EVEN, q[:, 0])
     with pytest.raises(ShapeError, match="`ts` has shape"):
         differentiate(EVEN[:-1], q)
     with pytest.raises(ValueError, match=r"`ts` has shape \(5,\)"):
