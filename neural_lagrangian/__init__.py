@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from . import analysis, datasets, integrators, mechanics, models, systems, training, trajectories
-from .datasets import kaheman_pendulum, simulate
+from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
 from .integrators import RK4, StepsPerSample
 from .mechanics import (
     Cholesky,
@@ -20,6 +20,7 @@ from .models import (
     NeuralLagrangian,
     NeuralODE,
     PeriodicEmbedding,
+    Scaled,
     TimeReversible,
     cranmer_init,
     load,
@@ -27,7 +28,14 @@ from .models import (
     with_precision,
 )
 from .training import FitResult, acceleration_mse, fit, trajectory_mse
-from .trajectories import Trajectories, TrajectoryError
+from .trajectories import (
+    Scaling,
+    Trajectories,
+    TrajectoryError,
+    differentiate,
+    read_trajectories,
+    write_trajectories,
+)
 
 __version__ = version("neural_lagrangian")
 
@@ -40,19 +48,24 @@ __all__ = [
     "NeuralODE",
     "PeriodicEmbedding",
     "PseudoInverse",
+    "Scaled",
+    "Scaling",
     "StepsPerSample",
     "TimeReversible",
     "Trajectories",
     "TrajectoryError",
     "acceleration",
     "acceleration_mse",
+    "add_noise",
     "analysis",
     "cranmer_init",
     "datasets",
+    "differentiate",
     "energy",
     "euler_lagrange_residual",
     "fit",
     "integrators",
+    "jpl_inner_planets",
     "kaheman_pendulum",
     "load",
     "mass_matrix",
@@ -60,6 +73,7 @@ __all__ = [
     "mechanics",
     "models",
     "momentum",
+    "read_trajectories",
     "save",
     "simulate",
     "systems",
@@ -67,4 +81,5 @@ __all__ = [
     "trajectories",
     "trajectory_mse",
     "with_precision",
+    "write_trajectories",
 ]

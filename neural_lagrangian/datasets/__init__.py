@@ -1,7 +1,20 @@
 """Simulated and measured motion."""
 
-from .files import DataFileError
+from .files import DataFile, DataFileError, Provenance
+from .jpl import jpl_inner_planets
 from .kaheman import kaheman_pendulum
+from .noise import add_noise
+from .provenance import MEASURED, provenance
 from .simulate import simulate
 
-__all__ = ["DataFileError", "kaheman_pendulum", "simulate"]
+__all__ = [
+    "MEASURED",
+    "DataFile",
+    "DataFileError",
+    "Provenance",
+    "add_noise",
+    "jpl_inner_planets",
+    "kaheman_pendulum",
+    "provenance",
+    "simulate",
+]

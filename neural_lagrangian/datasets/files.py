@@ -1,39 +1,69 @@
-"""Where measured data files come from: a local folder, the user's cache, or their public address."""
+"""Measured data files: what they are, and where they come from."""
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 
+from ..trajectories import DataFileError
+
 DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
 
 
-class DataFileError(ValueError):
-    """A data file that cannot be had, cannot be read, or is not the file it should be."""
+@dataclass(frozen=True)
+class DataFile:
+    """A file known by its content: `name` below the data folder, public address, SHA-256."""
+
+    name: str
+    url: str
+    sha256: str
 
 
-def fetch(name: str, *, url: str, sha256: str) -> Path:
-    """Path of a data file whose content is known by its SHA-256.
+@dataclass(frozen=True)
+class Provenance:
+    """Where a measured data set comes from; `print` it.
 
-    Looks first for `name` below the folder named by the environment variable `NEURAL_LAGRANGIAN_DATA`, then in the
-    user's cache, then at `url`.
+    `name`: as the package calls it. `title`: what was measured. `citation`: whom to cite. `licence`: under which
+    terms. `notes`: what a user of the numbers should know. `files`: what is downloaded.
+    """
+
+    name: str
+    title: str
+    citation: str
+    licence: str
+    notes: str
+    files: tuple[DataFile, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.title}"]
+        lines += [f"  Cite:    {self.citation}", f"  Licence: {self.licence}", f"  Notes:   {self.notes}"]
+        lines += [f"  File:    {file.url}\n           SHA-256 {file.sha256}" for file in self.files]
+        return "\n".join(lines)
+
+
+def fetch(file: DataFile) -> Path:
+    """Path of a data file.
+
+    Looks first below the folder named by the environment variable `NEURAL_LAGRANGIAN_DATA`, then in the user's
+    cache, then at its public address.
 
     **Raises:** `DataFileError` if the file was altered, or is absent and cannot be downloaded.
     """
     folder = os.environ.get(DATA_VARIABLE)
     if folder:
-        path = Path(folder) / name
+        path = Path(folder) / file.name
         if path.is_file():
             found = hashlib.sha256(path.read_bytes()).hexdigest()
-            if found != sha256:
-                raise DataFileError(f"{path} was altered or truncated: its SHA-256 is {found}, expected {sha256}")
+            if found != file.sha256:
+                raise DataFileError(f"{path} was altered or truncated: its SHA-256 is {found}, expected {file.sha256}")
             return path
-    cached = Path(pooch.os_cache("neural_lagrangian")) / name
+    cached = Path(pooch.os_cache("neural_lagrangian")) / file.name
     try:
         return Path(
-            pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=cached.name, path=cached.parent, progressbar=False)
+            pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=cached.name, path=cached.parent, progressbar=False)
         )
     except Exception as error:
         looked = f"not in {folder}, " if folder else f"{DATA_VARIABLE} is not set, "
-        raise DataFileError(f"{name}: {looked}and no valid copy could be had from {url}: {error}") from None
+        raise DataFileError(f"{file.name}: {looked}and no valid copy could be had from {file.url}: {error}") from None

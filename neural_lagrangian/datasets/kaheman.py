@@ -6,20 +6,36 @@ import numpy as np
 import scipy.io
 
 from ..trajectories import Trajectories
-from .files import DataFileError, fetch
+from .files import DataFile, DataFileError, Provenance, fetch
 
 _ADDRESS = (
     "https://raw.githubusercontent.com/dynamicslab/MultiArm-Pendulum/"
     "e99a7e13fe2adc8fc647321a156b6cb59a48a698/ParameterEstimation"
 )
-_FILES = {
-    "single": (
-        "SinglePendulum",
-        "f3b8cdda4a6e86405ec37ff32b98be76fd37806a609cba7870628c1e40377a98",
+
+
+def _provenance(arms: str, pieces: str, sha256: str) -> Provenance:
+    folder = f"{arms.capitalize()}Pendulum"
+    name = f"{folder}DataForParameterEstimation.mat"
+    return Provenance(
+        name=f"kaheman_{arms}",
+        title=f"one long free swing of a real {arms} pendulum, encoders at 1 kHz, {pieces}",
+        citation=(
+            "Kaheman, Fasel, Bramburger, Strom, Kutz and Brunton (2022), The Experimental Multi-Arm Pendulum on a "
+            "Cart: A Benchmark System for Chaos, Learning, and Control, arXiv:2205.06231"
+        ),
+        licence="MIT, Copyright dynamicslab",
+        notes="angles in rad (pi hangs down), rates in rad/s, denoised by the authors and about 1 ms late; damped",
+        files=(DataFile(f"kaheman/{name}", f"{_ADDRESS}/{folder}/{name}", sha256),),
+    )
+
+
+PROVENANCE = {
+    "single": _provenance(
+        "single", "6 pieces of 9.167 s", "f3b8cdda4a6e86405ec37ff32b98be76fd37806a609cba7870628c1e40377a98"
     ),
-    "double": (
-        "DoublePendulum",
-        "4bf9e4006aa83b2b003295ac1b1946717eec87d76873834d6248683aca419902",
+    "double": _provenance(
+        "double", "30 pieces of 2.667 s", "4bf9e4006aa83b2b003295ac1b1946717eec87d76873834d6248683aca419902"
     ),
 }
 
@@ -39,19 +55,17 @@ def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "
 
     **Raises:** `ValueError` for an unknown option; `DataFileError` if the file is altered, unreadable or absent.
     """
-    if arms not in _FILES:
-        raise ValueError(f"`arms` is {arms!r}; expected one of {sorted(_FILES)}")
+    if arms not in PROVENANCE:
+        raise ValueError(f"`arms` is {arms!r}; expected one of {sorted(PROVENANCE)}")
     starts = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
     if pieces not in starts:
         raise ValueError(f"`pieces` is {pieces!r}; expected one of {sorted(starts)}")
-    folder, sha256 = _FILES[arms]
-    name = f"{folder}DataForParameterEstimation.mat"
-    path = fetch(f"kaheman/{name}", url=f"{_ADDRESS}/{folder}/{name}", sha256=sha256)
+    path = fetch(*PROVENANCE[arms].files)
     try:
         recording = scipy.io.loadmat(path)
         ys = [piece.T for key in ("Y_id", "Y_vad") for piece in recording[key].ravel()]
         dt = float(recording["dt"].squeeze())
     except Exception as error:
-        raise DataFileError(f"{path} cannot be read as the recording it should be: {error}") from error
+        raise DataFileError(f"cannot be read as the recording it should be: {error}", path=path) from error
     chosen = ys[starts[pieces]]
     return Trajectories([dt * np.arange(len(y)) for y in chosen], chosen)

@@ -2,6 +2,6 @@
 
 from .fixed_step import StepsPerSample
 from .rk4 import RK4
-from .rollout import AbstractRolloutModel, Integration
+from .rollout import AbstractMotionModel, AbstractRolloutModel, Integration
 
-__all__ = ["RK4", "AbstractRolloutModel", "Integration", "StepsPerSample"]
+__all__ = ["RK4", "AbstractMotionModel", "AbstractRolloutModel", "Integration", "StepsPerSample"]

@@ -111,7 +111,7 @@ class Integration(eqx.Module):
         return diffrax.PIDController(rtol=tolerance, atol=tolerance)
 
 
-class AbstractRolloutModel(eqx.Module):
+class AbstractMotionModel(eqx.Module):
     """A model of motion: a vector field, and how it is integrated.
 
     `model(ts, y0)` is a rollout of one initial state; `jax.vmap(model, (None, 0))(ts, y0s)` one of many.
@@ -123,6 +123,7 @@ class AbstractRolloutModel(eqx.Module):
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         r"""Right-hand side $\dot y = f(t, y)$ at the state $y = [q, v]$, shape `(2 dof,)`."""
 
+    @abc.abstractmethod
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         """The rollout as a `diffrax.Solution`: `.ys` as `model(ts, y0)`, `.result`, `.stats`.
 
@@ -137,11 +138,20 @@ class AbstractRolloutModel(eqx.Module):
 
         **Raises:** `ValueError` for wrong shapes, integer dtypes, and (outside `jit`) times out of order.
         """
+
+    @abc.abstractmethod
+    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+        """States at the times `ts` of the motion from `y0`, shape `(time, 2 dof)`; arguments as for `solve`."""
+
+
+class AbstractRolloutModel(AbstractMotionModel):
+    """A model of motion that integrates its own vector field: what is left to say is that field."""
+
+    def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         ts, y0 = check_rollout_arguments(ts, y0)
         return self.integration.solve(diffrax.ODETerm(_Field(self)), ts, y0, args)
 
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        """States at the times `ts` of the motion from `y0`, shape `(time, 2 dof)`; arguments as for `solve`."""
         ts, y0 = check_rollout_arguments(ts, y0)
         return self.integration.rollout(diffrax.ODETerm(_Field(self)), ts, y0)
 

@@ -6,6 +6,7 @@ from .initialization import cranmer_init
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
 from .precision import with_precision
+from .scaled import Scaled
 from .time_reversal import TimeReversible
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "NeuralLagrangian",
     "NeuralODE",
     "PeriodicEmbedding",
+    "Scaled",
     "TimeReversible",
     "cranmer_init",
     "load",

@@ -5,9 +5,7 @@ Layout: the line `neural_lagrangian model 1`, a line of JSON, then the bytes of 
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..integrators import AbstractRolloutModel
+from .._atomic import atomic_write
+from ..integrators import AbstractMotionModel
 
 MAGIC = b"neural_lagrangian model 1\n"
 MAX_HEADER = 1 << 20
@@ -45,20 +44,8 @@ def save(path: str | Path, model: Any) -> None:
         "architecture": _architecture(model),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + json.dumps(header).encode() + b"\n" + payload)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # as any other file: temporary ones are private
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_write(path) as file:
+        file.write(MAGIC + json.dumps(header).encode() + b"\n" + payload)
 
 
 def load(path: str | Path, like: Model) -> Model:
@@ -97,7 +84,8 @@ def load(path: str | Path, like: Model) -> Model:
     for leaf in leaves:
         stop = start + leaf.dtype.itemsize * leaf.size
         array = np.frombuffer(payload[start:stop], np.dtype(leaf.dtype).newbyteorder("<")).reshape(leaf.shape)
-        arrays.append(jnp.asarray(array.astype(leaf.dtype)))
+        array = array.astype(leaf.dtype)
+        arrays.append(array if isinstance(leaf, np.ndarray) else jnp.asarray(array))
         start = stop
     return eqx.combine(jax.tree.unflatten(structure, arrays), static)
 
@@ -111,7 +99,7 @@ def _architecture(model: Any) -> dict[str, str]:
 
     How a model is integrated is no part of it.
     """
-    if isinstance(model, AbstractRolloutModel):
+    if isinstance(model, AbstractMotionModel):
         model = eqx.tree_at(lambda m: m.integration, model, None)
     leaves, structure = jax.tree_util.tree_flatten_with_path(model)
 

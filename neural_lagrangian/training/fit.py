@@ -14,9 +14,9 @@ import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..integrators import AbstractRolloutModel, StepsPerSample
+from ..integrators import AbstractMotionModel, StepsPerSample
 from ..integrators.rollout import Controller
-from ..trajectories import Trajectories, Windows
+from ..trajectories import Scaling, Trajectories, Windows
 from .losses import trajectory_mse
 from .safe_gradient import safe_gradient
 
@@ -125,7 +125,7 @@ def fit(
     history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
     _report(history, batch_size)
     trained = eqx.combine(params, static)
-    if isinstance(model, AbstractRolloutModel):
+    if isinstance(model, AbstractMotionModel):
         trained = eqx.tree_at(lambda m: m.integration, trained, model.integration)
     return FitResult(trained, history)
 
@@ -200,9 +200,13 @@ def _integers(name: str, value: Any) -> list[int]:
 
 
 def _trainable(model: Any) -> PyTree:
-    """True at every floating array of the model but those of its integration, such as a step size."""
-    spec = jax.tree.map(eqx.is_inexact_array, model)
-    if isinstance(model, AbstractRolloutModel):
+    """True at every floating array of the model but those of its integration, such as a step size, and of its units."""
+
+    def trainable(node):
+        return eqx.is_inexact_array(node) and not isinstance(node, Scaling)
+
+    spec = jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, Scaling))
+    if isinstance(model, AbstractMotionModel):
         spec = eqx.tree_at(lambda m: m.integration, spec, replace_fn=lambda part: jax.tree.map(lambda _: False, part))
     return spec
 
@@ -216,13 +220,13 @@ def _parameter_dtype(params: PyTree) -> Any:
 
 
 def _says_nothing_of_steps(model: Any) -> bool:
-    if not isinstance(model, AbstractRolloutModel):
+    if not isinstance(model, AbstractMotionModel):
         return False
     return model.integration.stepsize_controller is None and model.integration.dt0 is None
 
 
 def _with_controller(model: Any, controller: Controller) -> Any:
-    if not isinstance(model, AbstractRolloutModel):
+    if not isinstance(model, AbstractMotionModel):
         return model
     return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._types import Scalar
-from ..integrators import AbstractRolloutModel
+from ..integrators import AbstractMotionModel
 
 
 def trajectory_mse(
@@ -34,7 +34,7 @@ def trajectory_mse(
     return jnp.mean((model(ts, ys[0])[1:] - ys[1:]) ** 2)
 
 
-def acceleration_mse(model: AbstractRolloutModel, ts: Array, ys: Array, accelerations: Array | None = None) -> Scalar:
+def acceleration_mse(model: AbstractMotionModel, ts: Array, ys: Array, accelerations: Array | None = None) -> Scalar:
     r"""Mean square error of the model's accelerations at observed states: no rollout, hence many times cheaper.
 
     $$\frac{1}{n T} \sum_{i=1}^{T} |\hat a(t_i, q_i, v_i) - a_i|^2$$

@@ -5,7 +5,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE
+from ..helpers import DOUBLE, DTYPE
 
 SYSTEM = nl.systems.DoublePendulum()
 Y0S = SYSTEM.sample_states(jax.random.key(0), 3)
@@ -38,3 +38,13 @@ def test_a_failed_solve_names_its_trajectory():
 def test_bad_input_is_named(ts, y0s, message):
     with pytest.raises(ValueError, match=message):
         nl.simulate(SYSTEM, ts, y0s)
+
+
+def test_irregular_times_are_as_good_as_regular_ones():
+    """The state at a time does not depend on which other times are asked for."""
+    dense = jnp.linspace(0.0, 1.0, 41).astype(DTYPE)
+    chosen = np.array([0, 1, 5, 6, 17, 33, 40])
+    regular = nl.simulate(SYSTEM, dense, Y0S)
+    irregular = nl.simulate(SYSTEM, dense[chosen], Y0S)
+    np.testing.assert_array_equal(irregular.ts[0], dense[chosen])
+    np.testing.assert_allclose(irregular.ys, regular.ys[:, chosen], atol=1e-10 if DOUBLE else 1e-5)

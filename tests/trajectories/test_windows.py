@@ -1,3 +1,7 @@
+import sys
+import tracemalloc
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -43,3 +47,27 @@ def test_a_horizon_that_is_too_long_is_named():
         Windows(Trajectories(*recording()), 3, stride=2)
     with pytest.raises(ValueError, match="`horizon` is -1"):
         Windows(Trajectories(*recording()), -1)
+
+
+def test_memory_does_not_grow_with_the_horizon(request):
+    """A window is two indices, and a gather when it is needed: not a copy of its rows."""
+    rows = 1_000_000 if request.config.getoption("--slow") else 100_000
+    data = Trajectories(1e-3 * np.arange(rows / 10), np.zeros((10, rows // 10, 4)))
+    size = data.ys.nbytes + data.ts.shape[1] * 8
+
+    def held_and_peak(horizon):
+        tracemalloc.start()
+        try:
+            windows = Windows(data, horizon)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        batch = jax.eval_shape(windows.gather, jnp.arange(128))
+        assert batch[1].shape == (128, horizon + 1, 4)
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(windows)), peak
+
+    held, peak = zip(*(held_and_peak(horizon) for horizon in (1, 8, 512)), strict=True)
+    sys.stdout.write(f"{rows} rows of {size / 1e6:.0f} MB: windows hold {held}, host peak {peak} bytes\n")
+    assert held[0] >= held[1] >= held[2]
+    assert peak[2] <= 1.05 * peak[0]
+    assert peak[0] < 3 * size  # a copy of each window of 512 would be 500 times as much

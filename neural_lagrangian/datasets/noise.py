@@ -1,0 +1,53 @@
+r"""Measurement noise."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from ..trajectories import Trajectories
+
+
+def add_noise(
+    trajectories: Trajectories, *, snr_db: Any = None, relative: Any = None, key: PRNGKeyArray
+) -> Trajectories:
+    r"""The same motion with independent Gaussian noise on every sample.
+
+    Each channel $c$ (each coordinate and each velocity, and each acceleration where there are some) has its own
+    noise, of standard deviation $\sigma_c$ against that of the signal, $S_c$, taken over all samples of all
+    trajectories about their mean:
+
+    $$\mathrm{relative} = \sigma_c / S_c, \qquad \mathrm{SNR} = 20 \log_{10} (S_c / \sigma_c) \text{ dB}.$$
+
+    So 40 dB is 1 % and 20 dB is 10 %. A channel that never changes stays as it is. Times are exact.
+
+    **Arguments:**
+
+    - `trajectories`: the motion.
+    - `snr_db`: signal-to-noise ratio in decibels, a number, or one for each of the `2 dof` columns `[q, v]`
+      (accelerations then take those of the velocities). Infinity means no noise.
+    - `relative`: instead, the ratio of standard deviations, a number of at least 0 or one for each column.
+    - `key`: a JAX random key.
+
+    **Raises:** `ValueError` unless exactly one of `snr_db` and `relative` is given, and makes sense.
+    """
+    if (snr_db is None) == (relative is None):
+        raise ValueError(f"`snr_db` is {snr_db}, `relative` {relative}; expected one of them")
+    columns = trajectories.ys.shape[2]
+    ratio = np.asarray(relative, float) if snr_db is None else 10.0 ** (-np.asarray(snr_db, float) / 20)
+    if ratio.shape not in ((), (columns,)) or not np.all((ratio >= 0) & np.isfinite(ratio)):
+        given = f"`relative` is {relative}" if snr_db is None else f"`snr_db` is {snr_db}"
+        raise ValueError(f"{given}; expected a number, or one for each of the {columns} columns [q, v]")
+    ratio = np.broadcast_to(ratio, (columns,))
+    keys = jax.random.split(key)
+    ys = _noisy(trajectories.ys, trajectories.mask, ratio, keys[0])
+    a = trajectories.accelerations
+    a = None if a is None else _noisy(a, trajectories.mask, ratio[trajectories.dof :], keys[1])
+    return Trajectories(trajectories.ts, ys, accelerations=a, mask=trajectories.mask)
+
+
+def _noisy(signal: np.ndarray, mask: np.ndarray, ratio: np.ndarray, key: PRNGKeyArray) -> np.ndarray:
+    deviation = ratio * signal[mask].std(axis=0, dtype=np.float64)
+    noise = np.asarray(jax.random.normal(key, signal.shape))
+    return (signal + deviation * noise).astype(signal.dtype)

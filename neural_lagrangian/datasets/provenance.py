@@ -1,0 +1,23 @@
+"""Where each measured data set comes from."""
+
+from . import jpl, kaheman
+from .files import Provenance
+
+_RECORDS = {record.name: record for record in (*kaheman.PROVENANCE.values(), jpl.PROVENANCE)}
+
+MEASURED = tuple(_RECORDS)
+"""Names of the measured data sets."""
+
+
+def provenance(name: str) -> Provenance:
+    """Source, licence and citation of a measured data set: `print(provenance("kaheman_single"))`.
+
+    **Arguments:**
+
+    - `name`: one of `datasets.MEASURED`.
+
+    **Raises:** `ValueError` for an unknown name, listing those known.
+    """
+    if name not in _RECORDS:
+        raise ValueError(f"`name` is {name!r}; expected one of {', '.join(MEASURED)}")
+    return _RECORDS[name]

@@ -1,0 +1,147 @@
+"""Models that work in natural units inside, and in physical units outside."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PyTree
+
+from .._types import Coordinates, Force, MassMatrix, Scalar, State, Trajectory
+from ..integrators import AbstractMotionModel, Integration
+from ..integrators.rollout import check_rollout_arguments
+from ..trajectories import Scaling
+
+
+class Scaled(AbstractMotionModel):
+    r"""A model of scaled motion as a model of the motion itself: it takes and gives physical units.
+
+    With $\tilde q = (q - c) / s,\ \tilde t = t / \tau,\ \tilde v = v \tau / s$ (see `Scaling`) and the inner model's
+    $\tilde L, \tilde Q$,
+
+    $$L(t, q, v) = \tilde L(\tilde t, \tilde q, \tilde v), \quad p_i = \tfrac{\tau}{s_i} \tilde p_i, \quad
+      M_{ij} = \tfrac{\tau^2}{s_i s_j} \tilde M_{ij}, \quad E = \tilde E, \quad Q_i = \tilde Q_i / s_i, \quad
+      a_i = \tfrac{s_i}{\tau^2} \tilde a_i.$$
+
+    So the Euler-Lagrange equations hold in physical units whenever they hold in scaled ones:
+    $\frac{d}{dt} \frac{\partial L}{\partial v_i} - \frac{\partial L}{\partial q_i} - Q_i$ is $1 / s_i$ times the same
+    inside. The values of $L$, $E$ and the forces are in the units of the inner Lagrangian, whose scale is free.
+
+    The inner model integrates in its own units: its tolerances are relative to the size of the motion, and its `dt0`
+    is in units of $\tau$. `fit` trains the inner model and leaves the scaling as it is; `save` and `load` carry it.
+    Losses weigh coordinates in the units of the data: to weigh them alike, train inside,
+    `Scaled(fit(inner, scaling.scale(data), key=key).model, scaling)`.
+
+    **Arguments:**
+
+    - `model`: any model of scaled motion, such as a `NeuralLagrangian` or a `NeuralODE`. Where it has no
+      Lagrangian, its energy and the like raise `AttributeError` here too.
+    - `scaling`: the units that it works in.
+    """
+
+    model: Any
+    scaling: Scaling
+
+    def __init__(self, model: AbstractMotionModel, scaling: Scaling):
+        if not isinstance(model, AbstractMotionModel):
+            raise ValueError(f"`model` is {model!r}; expected a model of motion, such as a NeuralLagrangian")
+        if not isinstance(scaling, Scaling):
+            raise ValueError(f"`scaling` is {scaling!r}; expected a Scaling")
+        self.model = model
+        self.scaling = scaling
+
+    @property  # of an abstract variable, as Equinox allows
+    def integration(self) -> Integration:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """That of the inner model, in scaled units."""
+        return self.model.integration
+
+    @property
+    def force(self) -> Force | None:
+        r"""The generalised force $Q$ of the inner model, `(t, q, v) -> (dof,)`, if it has one."""
+        inner = self.model.force
+        return None if inner is None else _ScaledForce(inner, self.scaling)
+
+    def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        r"""The Lagrangian $\tilde L(\tilde t, \tilde q, \tilde v)$, a scalar."""
+        return self.model.lagrangian(*_Units(self.scaling, q).inward(t, q, v))
+
+    def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
+        r"""$M = \partial^2 L / \partial v^2$, shape `(dof, dof)`."""
+        units = _Units(self.scaling, q)
+        per_speed = units.tau / units.s
+        return jnp.outer(per_speed, per_speed) * self.model.mass_matrix(*units.inward(t, q, v))
+
+    def momentum(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        r"""Conjugate momentum $p = \partial L / \partial v$, shape `(dof,)`."""
+        units = _Units(self.scaling, q)
+        return units.tau / units.s * self.model.momentum(*units.inward(t, q, v))
+
+    def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        r"""Energy $p \cdot v - L$, that of the inner model."""
+        return self.model.energy(*_Units(self.scaling, q).inward(t, q, v))
+
+    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        r"""Acceleration, shape `(dof,)`."""
+        units = _Units(self.scaling, q)
+        return units.s / units.tau**2 * self.model.acceleration(*units.inward(t, q, v))
+
+    def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        q, v = jnp.split(y, 2)
+        units = _Units(self.scaling, q)
+        t, q, v = units.inward(t, q, v)
+        rate = units.outward(self.model.vector_field(t, jnp.concatenate([q, v]), args), centre=False)
+        return rate / units.tau
+
+    def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
+        ts, y0 = check_rollout_arguments(ts, y0)
+        units = _Units(self.scaling, y0[: y0.shape[0] // 2])
+        solution = self.model.solve(*units.inward_state(ts, y0), args)
+        return eqx.tree_at(
+            lambda solution: (solution.t0, solution.t1, solution.ts, solution.ys),
+            solution,
+            (ts[0], ts[-1], ts, units.outward(solution.ys)),
+        )
+
+    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+        ts, y0 = check_rollout_arguments(ts, y0)
+        units = _Units(self.scaling, y0[: y0.shape[0] // 2])
+        return units.outward(self.model(*units.inward_state(ts, y0)))
+
+
+class _Units(eqx.Module):
+    """The constants of a scaling as constants of a computation: in its precision, and never trained."""
+
+    c: Array
+    s: Array
+    tau: Array
+
+    def __init__(self, scaling: Scaling, q: Array):
+        if q.shape != scaling.q_scale.shape:
+            raise ValueError(f"`q` has shape {q.shape}; expected {scaling.q_scale.shape}, as the scaling")
+        constants = (scaling.centre, scaling.q_scale, scaling.t_scale)
+        self.c, self.s, self.tau = (jax.lax.stop_gradient(jnp.asarray(x, q.dtype)) for x in constants)
+
+    def inward(self, t: ArrayLike, q: Array, v: Array) -> tuple[Array, Array, Array]:
+        return jnp.asarray(t, q.dtype) / self.tau, (q - self.c) / self.s, v * (self.tau / self.s)
+
+    def inward_state(self, ts: Array, y0: Array) -> tuple[Array, Array]:
+        t, q, v = self.inward(ts, *jnp.split(y0, 2))
+        return t, jnp.concatenate([q, v])
+
+    def outward(self, ys: Array, *, centre: bool = True) -> Array:
+        """States, or with `centre=False` differences of states, of any leading shape."""
+        q, v = jnp.split(ys, 2, axis=-1)
+        shape = (1,) * (q.ndim - 1) + self.s.shape
+        s = self.s.reshape(shape)
+        c = self.c.reshape(shape) if centre else 0.0
+        return jnp.concatenate([q * s + c, v * (s / self.tau)], axis=-1)
+
+
+class _ScaledForce(eqx.Module):
+    force: Force
+    scaling: Scaling
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        units = _Units(self.scaling, q)
+        return self.force(*units.inward(t, q, v)) / units.s

@@ -1,0 +1,108 @@
+r"""Velocities and accelerations from positions, by local polynomials (Savitzky and Golay 1964, at any times).
+
+At each sample a polynomial of degree $d$ is fitted by least squares to the $w$ samples around it; its value and
+derivatives there are $q$, $v$ and $a$. All three are linear in the data, $x_i = \sum_j c_{ij} q_j$, so
+
+- polynomials up to degree $d$ pass unchanged: a steady motion is never late, not even at the ends;
+- inside, at equal steps, the weights are even (or odd), so no frequency is shifted: the **lag is zero**;
+- independent noise of standard deviation $\sigma$ becomes $\sigma (\sum_j c_{ij}^2)^{1/2}$: the **noise gain**.
+
+At the ends, where the window is one-sided, the noise gain is larger.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .container import Trajectories
+from .errors import ShapeError
+
+BLOCK = 1 << 14
+"""Samples whose polynomials are fitted at a time."""
+
+
+def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accelerations: bool = False) -> Trajectories:
+    r"""Trajectories from recorded positions: smoothed positions, and velocities (and accelerations) to match.
+
+    With the defaults, at equal steps $\Delta t$ and away from the ends: lag 0; noise gain 0.577 for positions,
+    0.246 / $\Delta t$ for velocities, 0.256 / $\Delta t^2$ for accelerations (0.957, 1.47 / $\Delta t$ and
+    1.29 / $\Delta t^2$ at the first and last sample); the velocity of a sinusoid with 20 samples a period comes out
+    1.4 % too small, with 40 samples 0.1 %. See `noise_gain` for other choices. A wider window has less noise and
+    flattens fast motion more.
+
+    Angles must be continuous (`np.unwrap`), without jumps of a turn.
+
+    **Arguments:**
+
+    - `ts`: times in seconds, strictly increasing, equal steps or not: shape `(time,)`, or a sequence of those.
+    - `qs`: positions, shape `(time, dof)`, or a sequence of those, one for each trajectory.
+    - `window`: samples of a fit, an odd number.
+    - `degree`: of the polynomials, at least 2 and less than `window`.
+    - `accelerations`: whether the trajectories carry them.
+
+    **Raises:** `ValueError` for a window or degree that makes no sense; `TrajectoryError` if the data do not fit
+    together or a trajectory is shorter than the window.
+    """
+    _check_options(window, degree)
+    single = not isinstance(qs, Sequence)
+    ts, qs = ([ts], [np.asarray(qs)]) if single else (list(ts), [np.asarray(q) for q in qs])
+    for i, q in enumerate(qs):
+        if q.ndim != 2:
+            raise ShapeError(f"`qs` has shape {q.shape}; expected (time, dof)", trajectory=i)
+    # The data are checked as any others: with velocities that are not known yet.
+    sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in qs])
+    ys, a = [], []
+    for i, (t, y) in enumerate(sound):
+        if len(t) < window:
+            raise ShapeError(f"has {len(t)} samples; expected at least `window` = {window}", trajectory=i)
+        estimates = np.empty((3, len(t), sound.dof), y.dtype)
+        for rows, neighbours, weights in _weights(t, window, degree):
+            estimates[:, rows] = np.einsum("kij,ijn->kin", weights, y[neighbours, : sound.dof])
+        ys.append(np.concatenate([estimates[0], estimates[1]], axis=1))
+        a.append(estimates[2])
+    return Trajectories([t for t, _ in sound], ys, accelerations=a if accelerations else None)
+
+
+def noise_gain(ts: Any, *, window: int = 11, degree: int = 4) -> np.ndarray:
+    r"""Standard deviation of the $q$, $v$ and $a$ that `differentiate` gives, for independent noise of unit standard
+    deviation in the recorded positions: $(\sum_j c_{ij}^2)^{1/2}$ at each sample, shape `(time, 3)`.
+
+    **Arguments:** as for `differentiate`, of one trajectory.
+    """
+    _check_options(window, degree)
+    ts = np.asarray(ts, np.float64)
+    if ts.ndim != 1 or len(ts) < window:
+        raise ValueError(f"`ts` has shape {ts.shape}; expected (time,), at least `window` = {window} of them")
+    return np.concatenate([np.sqrt(np.sum(weights**2, axis=2)).T for _, _, weights in _weights(ts, window, degree)])
+
+
+def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Times and positions alone of each trajectory: what a camera or an encoder sees, and `differentiate` takes."""
+    return [t for t, _ in trajectories], [y[:, : trajectories.dof] for _, y in trajectories]
+
+
+def _check_options(window: int, degree: int) -> None:
+    if window % 2 == 0 or not 2 <= degree < window:
+        raise ValueError(
+            f"`window` is {window}, `degree` {degree}; expected an odd window and a degree from 2 to `window` - 1"
+        )
+
+
+def _weights(ts: np.ndarray, window: int, degree: int):
+    """Blocks of samples: their rows, the rows of each one's window, and the weights `(3, row, window)` of q, v, a."""
+    ts = ts.astype(np.float64)
+    first = np.clip(np.arange(len(ts)) - window // 2, 0, len(ts) - window)
+    for start in range(0, len(ts), BLOCK):
+        rows = slice(start, start + BLOCK)
+        neighbours = first[rows, None] + np.arange(window)
+        offsets = ts[neighbours] - ts[rows, None]
+        scale = np.abs(offsets).max(axis=1, keepdims=True)  # else powers of small steps would underflow
+        vandermonde = (offsets / scale)[..., None] ** np.arange(degree + 1)
+        Q, R = np.linalg.qr(vandermonde)
+        derivatives = np.zeros((degree + 1, 3))
+        derivatives[[0, 1, 2], [0, 1, 2]] = [1.0, 1.0, 2.0]  # value, first and second derivative at the sample itself
+        # weights = Q R^-T e_k k! / scale^k
+        half = np.linalg.solve(np.swapaxes(R, 1, 2), np.broadcast_to(derivatives, (len(R), *derivatives.shape)))
+        weights = np.moveaxis(Q @ half, 2, 0) / np.stack([scale**0, scale, scale**2])
+        yield rows, neighbours, weights

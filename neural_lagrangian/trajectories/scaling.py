@@ -1,0 +1,102 @@
+r"""Natural units: coordinates and time of order one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from .container import Trajectories
+
+
+class Scaling(eqx.Module):
+    r"""A change of units that leaves the physics as it is.
+
+    $$\tilde q_i = (q_i - c_i) / s_i, \qquad \tilde t = t / \tau, \qquad
+      \tilde v_i = v_i \tau / s_i, \qquad \tilde a_i = a_i \tau^2 / s_i.$$
+
+    Velocities have no scale of their own: dividing them by their standard deviation, as one does with features,
+    would break $\tilde v = d\tilde q / d\tilde t$, and no Lagrangian describes such data. Constants of the motion
+    scale too: gravity becomes $g \tau^2 / s$, so a law learned from scaled data holds in scaled units only. Wrap the
+    model as `Scaled(model, scaling)` to have it in physical units.
+
+    **Arguments:**
+
+    - `centre`: $c$, shape `(dof,)`, in the units of the coordinates.
+    - `q_scale`: $s > 0$, shape `(dof,)`, in the units of the coordinates.
+    - `t_scale`: $\tau > 0$, a scalar, in seconds.
+
+    **Raises:** `ValueError` for shapes that do not fit, or scales that are not positive and finite.
+    """
+
+    centre: Float[np.ndarray, " dof"]
+    q_scale: Float[np.ndarray, " dof"]
+    t_scale: Float[np.ndarray, ""]
+
+    def __init__(self, centre: Any, q_scale: Any, t_scale: Any):
+        self.centre = np.asarray(centre, np.float64)
+        self.q_scale = np.asarray(q_scale, np.float64)
+        self.t_scale = np.asarray(t_scale, np.float64)
+        if self.q_scale.ndim != 1 or self.centre.shape != self.q_scale.shape or self.t_scale.ndim != 0:
+            raise ValueError(
+                f"`centre` has shape {self.centre.shape}, `q_scale` {self.q_scale.shape}, `t_scale` "
+                f"{self.t_scale.shape}; expected (dof,), (dof,) and ()"
+            )
+        for name, value in (("q_scale", self.q_scale), ("t_scale", self.t_scale)):
+            if not np.all((value > 0) & np.isfinite(value)):
+                raise ValueError(f"`{name}` is {value}; expected positive numbers")
+        if not np.all(np.isfinite(self.centre)):
+            raise ValueError(f"`centre` is {self.centre}; expected finite numbers")
+
+    @classmethod
+    def of(cls, trajectories: Trajectories, *, centre: bool = False, periodic: Sequence[int] = ()) -> "Scaling":
+        """The scaling that brings coordinates and velocities of these trajectories to a root mean square of one.
+
+        Each coordinate has its scale, time one for all, so the velocities do so together, not one by one. A
+        coordinate that is zero throughout keeps its unit.
+
+        **Arguments:**
+
+        - `trajectories`: the motion, of the training part alone.
+        - `centre`: whether to subtract the mean of each coordinate. Off unless asked for: the origin of a coordinate
+          mostly means something (the vertical, the Sun, a wall), and symmetry about it is lost when it moves.
+        - `periodic`: indices of angles that enter the model by `PeriodicEmbedding`, which only knows radians: they
+          are neither centred nor scaled.
+        """
+        dof = trajectories.dof
+        if any(i not in range(dof) for i in periodic):
+            raise ValueError(f"`periodic` is {tuple(periodic)}; expected indices from 0 to {dof - 1}")
+        q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)
+        free = np.array([i not in periodic for i in range(dof)])
+        c = np.where(free & centre, q.mean(axis=0), 0.0)
+        s = np.sqrt(np.mean((q - c) ** 2, axis=0))
+        s = np.where(free & (s > 0), s, 1.0)
+        rate = np.sqrt(np.mean((v / s) ** 2))
+        return cls(c, s, 1 / rate if rate > 0 else 1.0)
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom n."""
+        return self.q_scale.shape[0]
+
+    @property
+    def inverse(self) -> "Scaling":
+        """The scaling that takes scaled motion back."""
+        return Scaling(-self.centre / self.q_scale, 1 / self.q_scale, 1 / self.t_scale)
+
+    def scale(self, trajectories: Trajectories) -> Trajectories:
+        """The same motion in scaled units, in the precision it has."""
+        if trajectories.dof != self.dof:
+            raise ValueError(f"`trajectories` has dof {trajectories.dof}; expected {self.dof}, as the scaling")
+        s, tau, dtype = self.q_scale, self.t_scale, trajectories.ys.dtype
+        q, v = np.split(trajectories.ys, 2, axis=2)
+        ys = np.concatenate([(q - self.centre) / s, v * (tau / s)], axis=2).astype(dtype)
+        a = trajectories.accelerations
+        a = None if a is None else (a * (tau**2 / s)).astype(dtype)
+        ts = (trajectories.ts / tau).astype(trajectories.ts.dtype)
+        return Trajectories(ts, ys, accelerations=a, mask=trajectories.mask)
+
+    def unscale(self, trajectories: Trajectories) -> Trajectories:
+        """The same motion in physical units: undoes `scale`."""
+        return self.inverse.scale(trajectories)

@@ -1,0 +1,48 @@
+"""Parts of a set of trajectories: to train on, to choose by, to judge by."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from .container import Trajectories
+from .errors import SplitError
+
+
+def split(
+    trajectories: Trajectories, parts: Sequence[float] | Sequence[int], *, key: PRNGKeyArray
+) -> tuple[Trajectories, ...]:
+    """Trajectories drawn at random into parts, each whole in one part and every one in some part.
+
+    `train, validation, test = split(trajectories, (0.7, 0.15, 0.15), key=key)`. The same key gives the same parts.
+    Inside a part the trajectories keep their order.
+
+    **Arguments:**
+
+    - `trajectories`: at least as many as there are parts. Pieces of one long recording resemble their neighbours:
+      choose those by number, with `select`.
+    - `parts`: sizes of the parts: fractions that sum to 1, or integers that sum to the number of trajectories.
+    - `key`: a JAX random key.
+
+    **Raises:** `SplitError` if the sizes do not sum to the whole, or a part would be empty.
+    """
+    counts = _counts(parts, len(trajectories))
+    order = np.asarray(jax.random.permutation(key, len(trajectories)))
+    return tuple(trajectories.select(np.sort(part)) for part in np.split(order, np.cumsum(counts)[:-1]))
+
+
+def _counts(parts: Sequence[float] | Sequence[int], total: int) -> np.ndarray:
+    """Sizes of the parts; fractions are rounded so that they sum to the whole, the largest remainders up."""
+    sizes = np.asarray(parts)
+    expected = total if sizes.dtype.kind in "iu" else 1.0
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iuf" or not abs(sizes.sum() - expected) < 1e-6:
+        raise SplitError(
+            f"`parts` is {parts!r}; expected fractions that sum to 1, or integers that sum to {total}, all trajectories"
+        )
+    shares = sizes if sizes.dtype.kind in "iu" else sizes * total
+    counts = np.floor(shares + 1e-9).astype(int)
+    counts[np.argsort(counts - shares, kind="stable")[: total - counts.sum()]] += 1
+    if counts.min() < 1:
+        raise SplitError(f"`parts` {tuple(parts)} of {total} trajectories are {counts.tolist()}; expected none empty")
+    return counts
