@@ -1,5 +1,6 @@
 """Judging and showing rollouts."""
 
+from .animation import animate
 from .chaos import LyapunovEstimate, lyapunov_exponent
 from .conservation import along, energy_drift, energy_error
 from .costs import plot_parameter_scaling, plot_work_precision, power_law
@@ -24,6 +25,7 @@ __all__ = [
     "Summary",
     "along",
     "angle_rmse",
+    "animate",
     "energy_drift",
     "energy_error",
     "lyapunov_exponent",
