@@ -2,7 +2,6 @@
 
 from functools import cache
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +10,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.systems import SYSTEMS, parameters
 
 from ..helpers import DTYPE
+from .side_by_side import SideBySide
 
 
 def generic(name, **options):
@@ -43,15 +43,13 @@ CASES = {name: generic(name) for name in SYSTEMS} | {
 }
 
 
-@eqx.filter_jit
 def states(system, count=1000):
     """Times and states: half as the system samples them, half with other velocities of the same size."""
-    key_state, key_velocity, key_time = jax.random.split(jax.random.key(0), 3)
-    q, v = jnp.split(system.sample_states(key_state, count), 2, axis=1)
-    fastest = jnp.max(jnp.abs(v), axis=0, keepdims=True)
-    other = fastest * jax.random.uniform(key_velocity, v.shape, minval=-1)
-    t = jax.random.uniform(key_time, (count,), minval=-5, maxval=5)
-    return t, q, v.at[::2].set(other[::2])
+    q, v = np.split(np.array(system.sample_states(jax.random.key(0), count)), 2, axis=1)
+    draw = np.random.default_rng(0)
+    v[::2] = np.abs(v).max(axis=0) * draw.uniform(-1, 1, (len(v[::2]), system.dof))
+    t = draw.uniform(-5, 5, count).astype(v.dtype)
+    return jnp.asarray(t), jnp.asarray(q), jnp.asarray(v)
 
 
 def accounts(system, t, q, v):
@@ -83,23 +81,29 @@ def laws(name):
         }
 
     t, q, v = states(system)
-    keys = jax.random.split(jax.random.key(1), 3)
-    sign = tuple(jax.random.rademacher(key, x.shape, x.dtype) for key, x in zip(keys, (t, q, v), strict=True))
+    draw = np.random.default_rng(1)
+    sign = tuple(jnp.asarray(draw.choice([-1.0, 1.0], x.shape), x.dtype) for x in (t, q, v))
     values = jax.jit(jax.vmap(evaluate))(t, q, v, sign)
     return jax.tree.map(np.asarray, values)
 
 
+TS = jnp.linspace(0, 2, 10, dtype=DTYPE)
+MOVING = [*SYSTEMS, "CartPole, pushed"]
+
+
 @cache
-def motion(name):
-    """Simulated motion of two sampled states over two units of time, at ten times."""
-    system = CASES[name]
-    y0s = jnp.concatenate(states(system)[1:], axis=1)[1:4:2]
-    return nl.simulate(system, jnp.linspace(0, 2, 10, dtype=DTYPE), y0s)
+def motion():
+    """Simulated motion of each of `MOVING` from two random states, shape `(trajectory, time, 2 dof)`."""
+    together = SideBySide(CASES[name] for name in MOVING)
+    starts = [states(CASES[name])[1:] for name in MOVING]
+    y0s = jnp.concatenate([x[1:4:2] for part in (0, 1) for x in (start[part] for start in starts)], axis=1)
+    ys = jnp.asarray(nl.simulate(together, TS, y0s).ys)
+    halves = (together.split(half) for half in jnp.split(ys, 2, axis=2))
+    return {name: np.concatenate(pair, axis=2) for name, *pair in zip(MOVING, *halves, strict=True)}
 
 
 @cache
 def along(name):
     """The energy and the invariants along that motion, each of shape `(trajectory, time)`."""
-    one = jax.vmap(jax.vmap(lambda t, y: accounts(CASES[name], t, *jnp.split(y, 2))))
-    simulated = motion(name)
-    return jax.tree.map(np.asarray, jax.jit(one)(jnp.asarray(simulated.ts), jnp.asarray(simulated.ys)))
+    one = jax.vmap(lambda t, y: accounts(CASES[name], t, *jnp.split(y, 2)))
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(one, (None, 0)))(TS, motion()[name]))
