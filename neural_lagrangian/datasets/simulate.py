@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from diffrax import RESULTS, PIDController
+from diffrax import RESULTS, ClipStepSizeController, PIDController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
@@ -42,7 +42,8 @@ def simulate(
     system = eqx.tree_at(
         lambda s: (s.integration.stepsize_controller, s.integration.dt0),
         system,
-        (PIDController(rtol=tolerance, atol=tolerance), None),
+        # Steps end at the times asked for: between steps the solution is interpolated, at an error nobody controls.
+        (ClipStepSizeController(PIDController(rtol=tolerance, atol=tolerance), step_ts=ts), None),
         is_leaf=lambda x: x is None,
     )
     ys, successful = _solve_all(system, ts, y0s)

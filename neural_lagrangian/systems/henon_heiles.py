@@ -62,11 +62,11 @@ class HenonHeiles(AbstractConservativeSystem):
         r"""Within $0.3 k / \lambda$ of the origin, at energies from 0.4 to `highest` of that of escape."""
         radius, angle, heading, energy = jax.random.uniform(key, (4, count))
         r = 0.3 * jnp.asarray(self.stiffness / self.coupling, radius.dtype) * radius
-        q = r * jnp.stack([jnp.cos(2 * jnp.pi * angle), jnp.sin(2 * jnp.pi * angle)])
+        q = r[None] * jnp.stack([jnp.cos(2 * jnp.pi * angle), jnp.sin(2 * jnp.pi * angle)])
         potential = jax.vmap(lambda q: self.energy(0.0, q, jnp.zeros_like(q)))(q.T)
         energy = (0.4 + (highest - 0.4) * energy) * self.escape_energy
         speed = jnp.sqrt(2 / self.mass * (energy - potential))
-        v = speed * jnp.stack([jnp.cos(2 * jnp.pi * heading), jnp.sin(2 * jnp.pi * heading)])
+        v = speed[None] * jnp.stack([jnp.cos(2 * jnp.pi * heading), jnp.sin(2 * jnp.pi * heading)])
         return jnp.concatenate([q, v]).T
 
     def drawing(self, q: Array) -> Drawing:

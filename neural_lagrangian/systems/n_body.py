@@ -88,9 +88,9 @@ class NBody(AbstractConservativeSystem):
         added to each component, relative to the radius $r$ and the speed.
         """
         n, d = len(self.mass), self.dimension
-        angle = 2 * jnp.pi * jnp.arange(n) / n
+        angle = 2 * jnp.pi * jnp.arange(0.0, n) / n
         m = jnp.asarray(self.mass, angle.dtype)
-        crowd = jnp.sum(1 / jnp.sin(jnp.pi * jnp.arange(1, n) / n))
+        crowd = jnp.sum(1 / jnp.sin(jnp.pi * jnp.arange(1.0, n) / n))
         rate = jnp.sqrt(jnp.asarray(self.gravity, m.dtype) * jnp.mean(m) * crowd / (4 * radius**3))
         ring = jnp.zeros((2, n, d)).at[0, :, 0].set(jnp.cos(angle)).at[0, :, 1].set(jnp.sin(angle))
         ring = ring.at[1, :, 0].set(-jnp.sin(angle)).at[1, :, 1].set(jnp.cos(angle))

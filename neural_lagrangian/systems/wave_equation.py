@@ -78,13 +78,13 @@ class WaveEquation(AbstractConservativeSystem):
         """Sums of the `modes` longest standing waves, with random amplitudes that fall as 1 / number."""
         number = jnp.arange(1.0, modes + 1)
         if self.ends == "periodic":
-            phase = 2 * jnp.pi * number[:, None] * jnp.arange(self.sites)[None] / self.sites
+            phase = 2 * jnp.pi * number[:, None] * jnp.arange(0.0, self.sites)[None] / self.sites
             shapes, span = jnp.concatenate([jnp.sin(phase), jnp.cos(phase)]), self.sites
             number = jnp.tile(number, 2)
             half_waves = 2 * number
         else:
             span = self.sites + 1
-            shapes = jnp.sin(jnp.pi * number[:, None] * jnp.arange(1, span)[None] / span)
+            shapes = jnp.sin(jnp.pi * number[:, None] * jnp.arange(1.0, span)[None] / span)
             half_waves = number
         draw = jax.random.normal(key, (count, 2, len(number)))
         length = jnp.asarray(span * self.spacing, draw.dtype)
