@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -12,7 +13,6 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 
 from ..systems import AbstractSystem
-from ..systems.drawing import Drawing
 
 
 def animate(
@@ -34,11 +34,11 @@ def animate(
     **Arguments:**
 
     - `system`: says what the motion looks like, by its `drawing`; its parameters give the lengths.
-    - `ts`: times in seconds, shape `(time,)`.
+    - `ts`: times in the system's unit, shape `(time,)`; lengths are in that of its parameters.
     - `motions`: states, shape `(time, 2 dof)`, or a mapping of them by name, one panel each.
     - `path`: where to write: `.gif` (by Pillow) or `.html` (frames within the page). `None` writes nothing.
-    - `frames_per_second`: of the animation. `speed`: seconds of motion a second of animation.
-    - `trace`: how far back the traces reach, in seconds of motion.
+    - `frames_per_second`: of the animation. `speed`: time of the motion a second of animation.
+    - `trace`: how far back the traces reach, in time of the motion.
     - `size`: of each panel, in inches.
 
     **Returns:** the `matplotlib.animation.FuncAnimation`; in a notebook, `HTML(animation.to_jshtml())` shows it.
@@ -56,12 +56,15 @@ def animate(
     for name, ys in named.items():
         if np.shape(ys) != shape:
             raise ValueError(f"`motions` {name!r} has shape {np.shape(ys)}; expected {shape}, as [q, v] at `ts`")
+    if not any(np.isfinite(np.asarray(ys)[0]).all() for ys in named.values()):
+        raise ValueError("`motions` begin with states that are not finite; expected at least one to draw")
     frames = np.arange(times[0], times[-1], speed / frames_per_second)
     drawings = {name: _drawings(system, times, np.asarray(ys, float), frames) for name, ys in named.items()}
 
     figure, axes = plt.subplots(
         1, len(named), figsize=(size * len(named), size), squeeze=False, layout="constrained", sharex=True, sharey=True
     )
+    axes[0, 0].set_ylabel("y")
     limits = _limits(drawings.values())
     trail = max(1, round(trace / speed * frames_per_second))
     panels = [
@@ -70,7 +73,7 @@ def animate(
     clock = figure.supxlabel("", fontsize="small")
 
     def update(frame: int) -> list[Any]:
-        clock.set_text(f"{frames[frame]:.2f} s")
+        clock.set_text(f"t = {frames[frame]:.2f}")
         return [clock, *(artist for panel in panels for artist in panel.draw(frame))]
 
     animation = FuncAnimation(figure, update, frames=len(frames), interval=1000 / frames_per_second, blit=False)
@@ -83,18 +86,25 @@ def animate(
     return animation
 
 
+class _Frames(NamedTuple):
+    """What a motion looks like at each frame: `bodies` (frame, body, 2) and `lines` (frame, line, point, 2)."""
+
+    bodies: np.ndarray
+    lines: np.ndarray
+
+
 class _Panel:
     """One motion: its lines, bodies and traces."""
 
-    def __init__(self, ax: Axes, name: str, drawing: Drawing, limits: tuple[Any, Any], trail: int):
+    def __init__(self, ax: Axes, name: str, drawing: _Frames, limits: tuple[Any, Any], trail: int):
         self.drawing, self.trail = drawing, trail
         _, body_count, _ = drawing.bodies.shape
         colors = [f"C{i}" for i in range(body_count)]
         self.lines = [ax.plot([], [], color="0.4", linewidth=1.2)[0] for _ in range(drawing.lines.shape[1])]
         self.traces = [ax.plot([], [], color=color, alpha=0.4, linewidth=1)[0] for color in colors]
         self.bodies = ax.scatter(np.zeros(body_count), np.zeros(body_count), c=colors, s=40, zorder=3)
-        self.note = ax.text(0.5, 0.5, "", transform=ax.transAxes, ha="center", color="C3")
-        ax.set(xlim=limits[0], ylim=limits[1], title=name)
+        self.note = ax.text(0.5, 0.03, "", transform=ax.transAxes, ha="center", color="C3", fontsize="small")
+        ax.set(xlim=limits[0], ylim=limits[1], title=name, xlabel="x")
         ax.set_aspect("equal")
         ax.tick_params(labelsize="x-small")
 
@@ -112,22 +122,21 @@ class _Panel:
         return [self.bodies, self.note, *self.traces, *self.lines]
 
 
-def _drawings(system: AbstractSystem, ts: np.ndarray, ys: np.ndarray, frames: np.ndarray) -> Drawing:
-    """The drawing at each frame, as NumPy arrays with the frames leading."""
+def _drawings(system: AbstractSystem, ts: np.ndarray, ys: np.ndarray, frames: np.ndarray) -> _Frames:
     index = np.clip(np.searchsorted(ts, frames, side="right") - 1, 0, len(ts) - 2)
     fraction = (frames - ts[index]) / (ts[index + 1] - ts[index])
     with np.errstate(invalid="ignore"):
         q = ys[index] + fraction[:, None] * (ys[index + 1] - ys[index])
-    drawn = jax.vmap(system.drawing)(jnp.asarray(q[:, : system.dof], jnp.result_type(float)))
-    return Drawing(np.asarray(drawn.bodies), np.asarray(drawn.lines))
+    drawn = eqx.filter_jit(jax.vmap(lambda q: system.drawing(q)))(
+        jnp.asarray(q[:, : system.dof], jnp.result_type(float))
+    )
+    return _Frames(np.asarray(drawn.bodies), np.asarray(drawn.lines))
 
 
 def _limits(drawings: Any) -> tuple[tuple[float, float], tuple[float, float]]:
     """A square that holds everything drawn that is finite, with a margin."""
     points = np.concatenate([np.concatenate([d.bodies.reshape(-1, 2), d.lines.reshape(-1, 2)]) for d in drawings])
     points = points[np.isfinite(points).all(axis=1)]
-    if len(points) == 0:
-        raise ValueError("`motions` is nowhere finite; expected at least one state to draw")
     low, high = points.min(axis=0), points.max(axis=0)
     middle, half = (low + high) / 2, 0.55 * max((high - low).max(), 1e-9)
     return (middle[0] - half, middle[0] + half), (middle[1] - half, middle[1] + half)
