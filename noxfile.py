@@ -38,14 +38,14 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The test suite in double precision; `-- --slow` adds the slow ones."""
-    install(session, "tests")
+    install(session, "tests", "io")
     session.run("pytest", "-n", "auto", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
 
 
 @nox.session
 def tests_float32(session: nox.Session) -> None:
     """The tests that hold in single precision too."""
-    install(session, "tests")
+    install(session, "tests", "io")
     env = environment(session, JAX_ENABLE_X64="0")
     session.run("pytest", "-n", "auto", "-m", "not double", *session.posargs, env=env)
 

@@ -318,7 +318,8 @@ def test_arguments_that_do_not_fit_are_named(tmp_path):
 @pytest.mark.parametrize(("suffix", "package"), [(".parquet", "pyarrow"), (".h5", "h5py")])
 def test_a_missing_package_is_named(suffix, package, tmp_path, monkeypatch):
     path = tmp_path / f"a{suffix}"
-    monkeypatch.setitem(sys.modules, package, None)
+    for loaded in [name for name in sys.modules if name.partition(".")[0] == package] + [package]:
+        monkeypatch.setitem(sys.modules, loaded, None)
     with pytest.raises(ImportError, match=rf"need {package}: pip install 'neural_lagrangian\[io\]'"):
         write_trajectories(path, recording(), **NAMES)
     assert list(tmp_path.iterdir()) == []
