@@ -13,7 +13,7 @@ from .henon_heiles import HenonHeiles
 from .kepler import Kepler
 from .n_body import NBody
 from .n_link_pendulum import NLinkPendulum
-from .parameter import Parameter, parameters
+from .parameter import Parameter, parameter, parameters
 from .pendulum import Pendulum
 from .poynting_robertson import PoyntingRobertson
 from .relativistic_particle import RelativisticParticle
@@ -67,5 +67,6 @@ __all__ = [
     "RelativisticParticle",
     "SpringPendulum",
     "WaveEquation",
+    "parameter",
     "parameters",
 ]
