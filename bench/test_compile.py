@@ -34,7 +34,7 @@ def test_compile_time(report, quick):
         if quick:
             makers = dict(list(makers.items())[:2])
         taken = {(name, kind): [] for name in makers for kind in ("forward", "gradient")}
-        for _ in range(1 if quick else 3):
+        for _ in range(1 if quick else 2):
             for name, make in makers.items():
                 loss, params = rollout_loss(make(dof), ts, ys)
                 for kind, fn in {"forward": loss, "gradient": jax.value_and_grad(loss)}.items():
