@@ -63,7 +63,9 @@ def plot_loss_landscape(
     truth: tuple[Any, Any] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """A positive loss over two parameters, on a logarithmic scale, with its least value on the grid and the truth.
+    """A loss of at least zero over two parameters, with its least value on the grid and the truth.
+
+    The scale is logarithmic and ends ten decades below the largest value.
 
     **Arguments:**
 
@@ -74,10 +76,10 @@ def plot_loss_landscape(
     ax = axes(ax)
     values = _on_grid(loss, first, second)
     first, second = np.asarray(first), np.asarray(second)
-    positive = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-    filled = ax.contourf(first, second, np.log10(positive).T, levels=20)
+    values = np.where(np.isfinite(values), values, np.nan)
+    filled = ax.contourf(first, second, np.log10(np.maximum(values, 1e-10 * np.nanmax(values))).T, levels=20)
     ax.figure.colorbar(filled, ax=ax, label="log10 loss")
-    i, j = np.unravel_index(np.nanargmin(positive), values.shape)
+    i, j = np.unravel_index(np.nanargmin(values), values.shape)
     ax.plot(first[i], second[j], "w+", markersize=12, markeredgewidth=2, label="least on the grid")
     if truth is not None:
         ax.plot(*truth, "ro", markerfacecolor="none", markersize=10, label="truth")
