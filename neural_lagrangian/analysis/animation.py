@@ -130,7 +130,7 @@ def _drawings(system: AbstractSystem, ts: np.ndarray, ys: np.ndarray, frames: np
     drawn = eqx.filter_jit(jax.vmap(lambda q: system.drawing(q)))(
         jnp.asarray(q[:, : system.dof], jnp.result_type(float))
     )
-    return _Frames(np.asarray(drawn.bodies), np.asarray(drawn.lines))
+    return _Frames(np.asarray(drawn.bodies, float), np.asarray(drawn.lines, float))
 
 
 def _limits(drawings: Any) -> tuple[tuple[float, float], tuple[float, float]]:
