@@ -75,8 +75,9 @@ def bench(session: nox.Session) -> None:
 def notebooks(session: nox.Session) -> None:
     """Execute each example in full into the notebook beside it, its claims checked."""
     install(session, "examples")
+    env = environment(session, MPLBACKEND="module://matplotlib_inline.backend_inline")  # figures go into the notebook
     for script in sorted(Path("examples").glob("*.py")):
-        session.run("jupytext", "--to", "ipynb", "--execute", str(script), env=environment(session))
+        session.run("jupytext", "--to", "ipynb", "--execute", str(script), env=env)
 
 
 @nox.session
