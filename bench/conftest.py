@@ -34,6 +34,13 @@ def quick(request):
     return request.config.getoption("--quick")
 
 
+@pytest.fixture
+def standard(quick):
+    """Skips what the quick mode has no time for."""
+    if quick:
+        pytest.skip("not in the quick mode")
+
+
 @pytest.fixture(scope="session")
 def report(request):
     return Report(Path(request.config.getoption("--output")))

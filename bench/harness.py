@@ -20,7 +20,7 @@ class Contender:
     fn: Callable[..., Any]
     args: tuple[Any, ...]
     record: dict[str, Any] = field(default_factory=dict)
-    repeats: int = 1
+    repeats: float = 1
     """The time is multiplied by this: for costs extrapolated from a sample."""
 
 
@@ -38,41 +38,42 @@ def measure(
     A row holds the median of rounds taken in turns, its ratio to the baseline, operations and memory.
     Short functions are called several times a round, so that a round lasts at least `least` seconds.
     """
-    compiled, rows = [], []
+    executables, rows = [], []
     for contender in contenders:
-        began = time.perf_counter()
-        lowered = jax.jit(contender.fn).lower(*contender.args)
-        traced = time.perf_counter()
-        executable = lowered.compile()
-        finished = time.perf_counter()
-        cost = executable.cost_analysis() or {}
-        compiled.append(executable)
-        rows.append(
-            {
-                "contender": contender.name,
-                "trace_seconds": traced - began,
-                "compile_seconds": finished - traced,
-                "flops": cost.get("flops"),
-                "temporary_bytes": executable.memory_analysis().temp_size_in_bytes,
-                **environment(),
-                **contender.record,
-            }
-        )
+        executable, record = compiled(contender.fn, *contender.args)
+        executables.append(executable)
+        extrapolated = {"extrapolated": contender.repeats != 1}
+        rows.append({"contender": contender.name, **record, **environment(), **extrapolated, **contender.record})
     times: list[list[float]] = [[] for _ in contenders]
     calls = []
-    for executable, contender in zip(compiled, contenders, strict=True):
+    for executable, contender in zip(executables, contenders, strict=True):
         calls.append(max(1, int(least / _seconds(executable, contender.args, 1))))
     for _ in range(rounds):
-        for executable, contender, taken, count in zip(compiled, contenders, times, calls, strict=True):
+        for executable, contender, taken, count in zip(executables, contenders, times, calls, strict=True):
             taken.append(_seconds(executable, contender.args, count) * contender.repeats)
     for row, taken in zip(rows, times, strict=True):
         row["seconds"], row["fastest_seconds"] = statistics.median(taken), min(taken)
-        row["extrapolated"] = any(c.name == row["contender"] and c.repeats > 1 for c in contenders)
     reference = next(row for row in rows if row["contender"] == baseline)["seconds"]
     for row in rows:
         row["ratio"], row["baseline"] = row["seconds"] / reference, baseline
-    outputs = {c.name: executable(*c.args) for c, executable in zip(contenders, compiled, strict=True)}
+    outputs = {c.name: executable(*c.args) for c, executable in zip(contenders, executables, strict=True)}
     return rows, outputs
+
+
+def compiled(fn: Callable[..., Any], *args: Any) -> tuple[Any, dict[str, Any]]:
+    """`fn` compiled for arguments like these, with what that took and what XLA says of the program."""
+    began = time.perf_counter()
+    lowered = jax.jit(fn).lower(*args)
+    traced = time.perf_counter()
+    executable = lowered.compile()
+    finished = time.perf_counter()
+    record = {
+        "trace_seconds": traced - began,
+        "compile_seconds": finished - traced,
+        "flops": (executable.cost_analysis() or {}).get("flops"),
+        "temporary_bytes": executable.memory_analysis().temp_size_in_bytes,
+    }
+    return executable, record
 
 
 def _seconds(executable: Callable[..., Any], args: tuple[Any, ...], count: int) -> float:
@@ -87,7 +88,7 @@ def _seconds(executable: Callable[..., Any], args: tuple[Any, ...], count: int) 
 def matrix_multiply_rate(rows: int = 4096, width: int = 128, *, precision: Any = None) -> float:
     """Floating-point operations a second of one product `(rows, width) x (width, width)`."""
     x, w = jnp.ones((rows, width)), jnp.ones((width, width))
-    product = jax.jit(lambda x, w: jnp.matmul(x, w, precision=precision)).lower(x, w).compile()
+    product, _ = compiled(lambda x, w: jnp.matmul(x, w, precision=precision), x, w)
     seconds = statistics.median(_seconds(product, (x, w), 20) for _ in range(15))
     return 2 * rows * width**2 / seconds
 

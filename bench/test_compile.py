@@ -1,7 +1,6 @@
 """What a user waits for before the first step: tracing and compiling, beside the published formula's."""
 
 import statistics
-import time
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import neural_lagrangian as nl
 
 from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, rollout_loss, states
+from .harness import compiled
 
 COLUMNS = {
     "contender": "trajectory loss, 128 x 2, 20 steps",
@@ -39,11 +39,8 @@ def test_compile_time(report, quick):
                 loss, params = rollout_loss(make(dof), ts, ys)
                 for kind, fn in {"forward": loss, "gradient": jax.value_and_grad(loss)}.items():
                     jax.clear_caches()
-                    began = time.perf_counter()
-                    lowered = jax.jit(fn).lower(params)
-                    traced = time.perf_counter()
-                    lowered.compile()
-                    taken[name, kind].append((traced - began, time.perf_counter() - traced))
+                    _, record = compiled(fn, params)
+                    taken[name, kind].append((record["trace_seconds"], record["compile_seconds"]))
         for (name, kind), times in taken.items():
             trace, compile_ = (statistics.median(column) for column in zip(*times, strict=True))
             rows.append(

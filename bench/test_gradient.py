@@ -6,10 +6,9 @@ Against the published formula, against its own forward solve, and by the adjoint
 import diffrax
 import jax
 import jax.numpy as jnp
-import pytest
 
 from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, parameter_count, rollout_loss, states
-from .harness import Contender
+from .harness import Contender, compiled
 
 WIDTH, STEPS = 128, 20
 COLUMNS = {
@@ -64,10 +63,8 @@ def test_against_the_published_formula(compare, report, quick):
     report.table("gradient", f"Gradient of a trajectory loss, {WIDTH} x 2, {STEPS} Tsit5 steps", rows, COLUMNS)
 
 
-def test_ratio_by_parameters(compare, report, quick):
+def test_ratio_by_parameters(standard, compare, report):
     """Gradient over forward for networks of 1 000 to 1 000 000 parameters, and what forward differences would cost."""
-    if quick:
-        pytest.skip("not in the quick mode")
     rows = []
     ts, ys = _ts_and_ys(2, 100)
     for width in (30, 128, 316, 1000):
@@ -85,10 +82,8 @@ def test_ratio_by_parameters(compare, report, quick):
     report.table("ratio", f"Gradient over forward, batch 100, {STEPS} Tsit5 steps, n = 2", rows, columns)
 
 
-def test_adjoints(compare, report, quick):
+def test_adjoints(standard, compare, report):
     """The same loss and the same steps through each way of reversing them."""
-    if quick:
-        pytest.skip("not in the quick mode")
     dof, batch = 2, 100
     ts, ys = _ts_and_ys(dof, batch)
     to_samples = {"stepsize_controller": diffrax.StepTo(ts), "max_steps": STEPS}
@@ -112,10 +107,8 @@ def test_adjoints(compare, report, quick):
     report.table("adjoints", "Ways of reversing the same rollout", rows, {**COLUMNS, "ratio": "/ scan"})
 
 
-def test_batching(compare, report, quick):
+def test_batching(standard, compare, report):
     """One fixed-step scan over a `vmap`ped step (lockstep) against `vmap` of diffrax solves, and memory by size."""
-    if quick:
-        pytest.skip("not in the quick mode")
     rows = []
     for batch in (10, 1000):
         ts, ys = _ts_and_ys(2, batch)
@@ -144,10 +137,9 @@ def test_memory(report, quick):
     for steps, batch, width in sizes:
         for name, adjoint in adjoints.items():
             loss, params = rollout_loss(lagrangian_network(2, width, adjoint=adjoint), *_ts_and_ys(2, batch, steps))
-            compiled = jax.jit(jax.value_and_grad(loss)).lower(params).compile()
+            _, record = compiled(jax.value_and_grad(loss), params)
             size = {"contender": name, "steps": steps, "batch": batch, "parameters": parameter_count(params)}
-            used = {"temporary_bytes": compiled.memory_analysis().temp_size_in_bytes}
-            rows.append(size | used | {"copies_bytes": 4 * batch * parameter_count(params)})
+            rows.append(record | size | {"copies_bytes": 4 * batch * parameter_count(params)})
     columns = {"contender": "reversed by", "steps": "steps", "batch": "batch", "parameters": "parameters"}
     columns |= {"temporary_bytes": "memory", "copies_bytes": "a copy of the parameters for each sample"}
     report.table("memory", "Temporary memory of the gradient", rows, columns)

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
@@ -20,9 +19,7 @@ COLUMNS = {
 }
 
 
-def test_precision(compare, report, quick):
-    if quick:
-        pytest.skip("not in the quick mode")
+def test_precision(standard, compare, report):
     rows, references = [], {}
     system = nl.systems.DoublePendulum(integration=Integration(max_steps=20_000))
     single = lagrangian_network(2, 128), states(2, 1024), system, system.sample_states(jax.random.key(0), 8)

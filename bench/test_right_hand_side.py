@@ -63,7 +63,7 @@ def _case(compare, dof, batch, quick):
         record = {"dof": dof, "batch": batch, "must_do_flops": must_do}
         contenders.append(Contender(name, fn, (params, ys), record))
     rows, outputs = compare(contenders, baseline="NODE", rounds=5 if quick else 7, least=0.02)
-    rate = matrix_multiply_rate(max(batch, 1) * (dof + 1), WIDTH)
+    rate = matrix_multiply_rate(batch * (dof + 1), WIDTH)
     reference = outputs["published formula"]
     for row in rows:
         if row["contender"] != "NODE":

@@ -12,9 +12,10 @@ def axes(ax: Axes | None) -> Axes:
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 
 
-def legend_below(ax: Axes) -> None:
+def legend_below(ax: Axes, *, columns: int = 3, background: str | None = None) -> None:
     """Where it hides nothing; `layout="constrained"` makes room for it."""
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small", frameon=False)
+    frame: dict[str, Any] = {"frameon": False} if background is None else {"facecolor": background}
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, fontsize="small", **frame)
 
 
 def finite(values: Any) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .axes import axes
+from .axes import axes, legend_below
 
 Points = Mapping[str, Any]
 
@@ -58,4 +58,4 @@ def power_law(pairs: Any) -> float:
 
 def _finish(ax: Axes) -> None:
     ax.grid(which="major", alpha=0.3)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small", frameon=False)
+    legend_below(ax, columns=2)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from matplotlib.axes import Axes
 
 from .._types import Lagrangian
-from .axes import axes
+from .axes import axes, legend_below
 
 
 def plot_lagrangian(
@@ -84,7 +84,7 @@ def plot_loss_landscape(
     if truth is not None:
         ax.plot(*truth, "ro", markerfacecolor="none", markersize=10, label="truth")
     ax.set(xlabel=labels[0], ylabel=labels[1])
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small", facecolor="0.7")
+    legend_below(ax, columns=2, background="0.7")
     return ax
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.extend import core
 from jaxtyping import Array
 
-INLINED = {"jit", "pjit", "closed_call"}
+INLINED = {"jit", "pjit"}
 """Primitives that only call: their body is listed in their place."""
 
 
