@@ -12,6 +12,7 @@ the computation of Hessians", section 3, in the form that needs no sparse matrix
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,21 +21,43 @@ from jaxtyping import Array, Float
 from .program import Program, Step, variables
 
 
+class Directions(NamedTuple):
+    """Directions in one argument, or what of them reaches a value: rows `first` to `last` of k, all others zero."""
+
+    first: int
+    rows: Array
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.rows)
+
+    def between(self, first: int, last: int) -> Array:
+        """Rows `first` to `last`, zeros included."""
+        inside = self.rows[max(0, first - self.first) : max(0, last - self.first)]
+        before = min(max(0, self.first - first), last - first)
+        after = last - first - before - len(inside)
+        return jnp.pad(inside, [(before, after)] + [(0, 0)] * (inside.ndim - 1)) if before or after else inside
+
+
 def gradient_and_curvature(
-    f: Program, x: tuple[Array, ...], directions: tuple[Array, ...], columns: int
+    f: Program, x: tuple[Array, ...], directions: tuple[Directions, ...], columns: int
 ) -> tuple[tuple[Array, ...], Float[Array, "k columns"]]:
     r"""The gradient of `f` at `x`, and $D^2 f[u_i, u_j]$ for all i and for $j <$ `columns`.
+
+    A step that a direction does not reach costs it nothing: the network of a potential energy sees no pass of the
+    unit velocities, nor does that of a mass matrix.
 
     **Arguments:**
 
     - `f`: the program of a scalar function.
-    - `x`: its arguments. `directions`: k directions in each of them, stacked on a leading axis.
+    - `x`: its arguments. `directions`: the k directions in each of them.
     - `columns`: how many of the directions to pair each of them with.
 
     **Returns:** the derivatives with respect to each argument, and the second derivatives, shape `(k, columns)`.
     """
     values = dict(zip(f.inputs, x, strict=True)) | f.constants
     images = dict(zip(f.inputs, directions, strict=True))
+    count = max(d.last for d in directions)
     tape = []
     for step in f.steps:
         varying = [i for i in step.inputs if i in images]
@@ -46,21 +69,26 @@ def gradient_and_curvature(
         tape.append((smooth, varying, primals, outputs))
         if f.output not in outputs:
             _, push = jax.linearize(smooth, *primals)
-            images.update(zip(outputs, jax.vmap(push)(*(images[i] for i in varying)), strict=True))
+            first, last = min(images[i].first for i in varying), max(images[i].last for i in varying)
+            pushed = jax.vmap(push)(*(images[i].between(first, last) for i in varying))
+            images.update((i, Directions(first, rows)) for i, rows in zip(outputs, pushed, strict=True))
 
     adjoints = {f.output: jnp.ones_like(values[f.output])}
-    curvature = jnp.zeros((directions[0].shape[0], columns), values[f.output].dtype)
+    curvature = jnp.zeros((count, columns), values[f.output].dtype)
     for smooth, varying, primals, outputs in reversed(tape):
         if not any(i in adjoints for i in outputs):
             continue
         pull = partial(_pull, smooth, [adjoints.pop(i, jnp.zeros_like(values[i])) for i in outputs])
-        if _is_constant(pull, *primals):  # a linear step
+        first, last = min(images[i].first for i in varying), min(columns, max(images[i].last for i in varying))
+        if first >= last or _is_constant(pull, *primals):  # none of the columns arrives, or a linear step
             pulled = pull(*primals)
         else:
             pulled, bend = jax.linearize(pull, *primals)
-            bent = jax.vmap(bend)(*(images[i][:columns] for i in varying))
+            bent = jax.vmap(bend)(*(images[i].between(first, last) for i in varying))
             for i, b in zip(varying, bent, strict=True):
-                curvature += images[i].reshape(len(images[i]), -1) @ b.reshape(columns, -1).T
+                rows = images[i].rows
+                paired = rows.reshape(len(rows), -1) @ b.reshape(last - first, -1).T
+                curvature = curvature.at[images[i].first : images[i].last, first:last].add(paired)
         for i, adjoint in zip(varying, pulled, strict=True):
             adjoints[i] = adjoints[i] + adjoint if i in adjoints else adjoint
     return tuple(adjoints.get(i, jnp.zeros_like(xi)) for i, xi in zip(f.inputs, x, strict=True)), curvature

@@ -25,7 +25,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
-from .curvature import gradient_and_curvature
+from .curvature import Directions, gradient_and_curvature
 from .mass_solve import AbstractMassSolve, PseudoInverse
 from .program import program_of
 
@@ -144,10 +144,9 @@ def _closure_converted(fn: Callable[..., Array], *args: Array) -> Callable[..., 
 def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
     """M and b of the Euler-Lagrange equations M a = b."""
     n = q.shape[0]
-    t_dot = jnp.zeros(n + 1, q.dtype).at[n].set(1)
-    q_dot = jnp.zeros((n + 1, n), q.dtype).at[n].set(v)
-    v_dot = jnp.eye(n + 1, n, dtype=q.dtype)
-    (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), (t_dot, q_dot, v_dot), n)
+    units = Directions(0, jnp.eye(n, dtype=q.dtype))
+    directions = (Directions(n, jnp.ones(1, q.dtype)), Directions(n, v[None]), units)  # in t, q, v
+    (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), directions, n)
     M, drift = paired[:n], paired[n]
     return M, _add(dL_dq - drift, Q, t, q, v)
 

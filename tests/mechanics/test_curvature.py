@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics.curvature import gradient_and_curvature
+from neural_lagrangian.mechanics.curvature import Directions, gradient_and_curvature
 from neural_lagrangian.mechanics.program import program_of
 
 from ..helpers import DOUBLE, DTYPE, small_network
@@ -62,7 +62,7 @@ def test_against_forward_over_reverse(name):
 
     @jax.jit
     def ours(x):
-        return gradient_and_curvature(program_of(f, x), (x,), (U,), 2)
+        return gradient_and_curvature(program_of(f, x), (x,), (Directions(0, U),), 2)
 
     (gradient,), curvature = ours(x)
     tolerance = 1e-12 if DOUBLE else 2e-5
@@ -71,11 +71,21 @@ def test_against_forward_over_reverse(name):
     np.testing.assert_allclose(program_of(f, x)(x), f(x), rtol=tolerance)
 
 
+def test_directions_that_reach_only_some_arguments():
+    """Rows that are zero in an argument are never pushed: the same second derivatives as with their zeros."""
+    x, y, u, w = jnp.asarray(np.random.default_rng(2).normal(size=(4, 4)), DTYPE)
+    f = program_of(lambda x, y: jnp.sum(jnp.sin(x)) * jnp.prod(y) + MLP(x * y) + MLP(y), x, y)
+    sparse = (Directions(2, jnp.stack([w])), Directions(0, jnp.stack([u, w])))
+    dense = tuple(Directions(0, d.between(0, 3)) for d in sparse)
+    for a, b in zip(*(jax.tree.leaves(gradient_and_curvature(f, (x, y), d, 2)) for d in (sparse, dense)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12 if DOUBLE else 1e-4)
+
+
 def test_integers_are_no_obstacle_to_a_batch():
     f = FUNCTIONS["through integers"]
     x = jnp.asarray(np.random.default_rng(1).normal(size=(5, 4)), DTYPE)
     U = jnp.eye(4, dtype=DTYPE)
-    batched = jax.vmap(lambda x: gradient_and_curvature(program_of(f, x), (x,), (U,), 4)[1])(x)
+    batched = jax.vmap(lambda x: gradient_and_curvature(program_of(f, x), (x,), (Directions(0, U),), 4)[1])(x)
     np.testing.assert_allclose(batched, jax.vmap(jax.hessian(f))(x), atol=1e-5)
 
 
@@ -93,6 +103,19 @@ def test_products_of_an_acceleration(dof):
     assert (dof + 3) * hidden < flops < (dof + 3) * (hidden + outer) + elementwise
     if dof > 1:
         assert flops < (2 * dof + 4) * hidden
+
+
+def test_directions_that_do_not_arrive_cost_nothing():
+    """A potential sees one pass forward and one back, whatever the number of degrees of freedom."""
+    dof, width, batch = 5, 64, 16
+    potential = eqx.nn.MLP(dof, "scalar", width, 2, activation=jnp.tanh, key=jax.random.key(0))
+    q = jnp.zeros((batch, dof), potential.layers[0].weight.dtype)
+
+    def acceleration(q):
+        return nl.acceleration(lambda t, q, v: 0.5 * jnp.dot(v, v) - potential(q), 0.0, q, q, mass_solve=nl.Cholesky())
+
+    hidden, outer = 2 * width**2 * batch, 2 * dof * width * batch
+    assert _flops(jax.vmap(acceleration), q) < 2 * (hidden + outer) + 100 * width * batch
 
 
 def _flops(fn, *args):
