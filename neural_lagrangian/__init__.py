@@ -17,6 +17,7 @@ from .mechanics import (
     momentum,
 )
 from .models import (
+    MechanicalLagrangian,
     NeuralLagrangian,
     NeuralODE,
     PeriodicEmbedding,
@@ -44,6 +45,7 @@ __all__ = [
     "Cholesky",
     "DampedInverse",
     "FitResult",
+    "MechanicalLagrangian",
     "NeuralLagrangian",
     "NeuralODE",
     "PeriodicEmbedding",

@@ -1,6 +1,7 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .forces import AbstractForce
 from .gauge import gauge_fix
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
@@ -8,6 +9,7 @@ from .regularity import MassMatrixReport, mass_matrix_report
 from .symmetry import noether_charge
 
 __all__ = [
+    "AbstractForce",
     "AbstractMassSolve",
     "Cholesky",
     "DampedInverse",
