@@ -24,12 +24,12 @@ def pendulum(t, q, v, *, length):
     return 0.5 * length * v[0] ** 2 + 9.81 * jnp.cos(q[0])
 
 
-def accelerations(system, count=64):
-    """States with accelerations, each a trajectory of one sample and its neighbour."""
-    q, v = np.split(np.array(system.sample_states(jax.random.key(1), count)), 2, axis=1)
-    ys = np.concatenate([q, v], axis=1)[:, None].repeat(2, axis=1)
-    a = np.asarray(jax.vmap(lambda q, v: system.acceleration(0.0, q, v))(q, v))[:, None].repeat(2, axis=1)
-    return nl.Trajectories(np.array([0.0, 1.0], DTYPE), ys.astype(DTYPE), accelerations=a.astype(DTYPE))
+def accelerations(system, count=64, longest=1.0):
+    """Accelerations at random states and times; no motion leads from one to the next."""
+    ys = np.array(system.sample_states(jax.random.key(1), count))
+    ts = np.linspace(0.0, longest, count, dtype=ys.dtype)
+    a = jax.vmap(system.acceleration)(ts, *jnp.split(ys, 2, axis=1))
+    return nl.Trajectories(ts, ys, accelerations=np.asarray(a))
 
 
 def trained(lagrangian, data, steps=300, rate=0.1, **options):

@@ -72,9 +72,9 @@ def test_it_starts_at_a_free_particle_and_is_smooth_at_the_origin(kind):
 
 def relative_error(lagrangian, system):
     test = accelerations(system, 100)
-    q, v = np.split(test.ys[:, 0], 2, axis=1)
+    q, v = np.split(test.ys[0], 2, axis=1)
     model = eqx.filter_jit(eqx.filter_vmap(nl.NeuralLagrangian(lagrangian).acceleration, in_axes=(None, 0, 0)))
-    a = test.accelerations[:, 0]
+    a = test.accelerations[0]
     return float(np.linalg.norm(model(0.0, q, v) - a) / np.linalg.norm(a))
 
 
@@ -89,6 +89,7 @@ def test_a_sum_learns_an_oscillator_and_leaves_gauge_terms_alone():
     assert "kinetic" in repr(found)
 
 
+@pytest.mark.slow
 @pytest.mark.optax
 def test_a_sum_learns_coupled_motion():
     system = nl.systems.HenonHeiles()
@@ -98,7 +99,7 @@ def test_a_sum_learns_coupled_motion():
 
 
 @pytest.mark.optax
-@pytest.mark.parametrize(("rank", "tolerance"), [(1, 0.1), (2, 1e-4)])
+@pytest.mark.parametrize(("rank", "tolerance"), [pytest.param(1, 0.1, marks=pytest.mark.slow), (2, 1e-4)])
 def test_products_learn_an_oscillator(rank, tolerance):
     """Two of them hold its Lagrangian; one holds another whose motion is close where the data are."""
     system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=1.0)
