@@ -6,6 +6,8 @@ from . import analysis, datasets, integrators, mechanics, models, systems, train
 from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
 from .integrators import RK4, StepsPerSample
 from .mechanics import (
+    Banded,
+    BlockDiagonal,
     Cholesky,
     DampedInverse,
     PseudoInverse,
@@ -41,6 +43,8 @@ __version__ = version("neural_lagrangian")
 
 __all__ = [
     "RK4",
+    "Banded",
+    "BlockDiagonal",
     "Cholesky",
     "DampedInverse",
     "FitResult",

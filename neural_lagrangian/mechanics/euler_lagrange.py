@@ -6,7 +6,8 @@ $$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
 
 *Forming it.* One sweep of n + 1 directions forward and one of $L$'s derivative back: the n unit velocities paired with
 each other give $M$, and paired with $(\dot t, \dot q, \dot v) = (1, v, 0)$ both cross terms. n + 3 passes through
-the network; the mixed block is never formed.
+the network; the mixed block is never formed. Where the mass solve knows the pattern of $M$, k products of it with
+seeds take the place of $M$: k + 1 tangents of one gradient, and nothing of size n x n.
 
 *Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
 $r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
@@ -26,7 +27,7 @@ from jaxtyping import Array, ArrayLike
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
 from .curvature import Directions, gradient_and_curvature
-from .mass_solve import AbstractMassSolve, PseudoInverse
+from .mass_solve import AbstractMassSolve, Products, PseudoInverse
 from .program import program_of
 
 STAGE = "neural_lagrangian.stage"
@@ -141,14 +142,33 @@ def _closure_converted(fn: Callable[..., Array], *args: Array) -> Callable[..., 
 
 
 @eqx.filter_jit
-def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
-    """M and b of the Euler-Lagrange equations M a = b."""
+def _equations(
+    L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, mass_solve: AbstractMassSolve
+) -> tuple[Products, Coordinates]:
+    """M, or its products with the seeds of the mass solve, and b of the Euler-Lagrange equations M a = b."""
     n = q.shape[0]
+    seeds = mass_solve.seeds(n)
+    if seeds is not None:
+        M, dL_dq, drift = _products(L, jnp.asarray(seeds, q.dtype), t, q, v)
+        return M, _add(dL_dq - drift, Q, t, q, v)
     units = Directions(0, jnp.eye(n, dtype=q.dtype))
     directions = (Directions(n, jnp.ones(1, q.dtype)), Directions(n, v[None]), units)  # in t, q, v
     (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), directions, n)
     M, drift = paired[:n], paired[n]
     return M, _add(dL_dq - drift, Q, t, q, v)
+
+
+def _products(
+    L: Lagrangian, seeds: Products, t: Scalar, q: Array, v: Array
+) -> tuple[Products, Coordinates, Coordinates]:
+    r"""$M s_i$, $\partial L / \partial q$ and $(\partial_t + v \cdot \partial_q)\, \partial L / \partial v$.
+
+    The seeds vary v alone: what depends on q alone, such as a potential, sees no pass of theirs.
+    """
+    _, mass_product = jax.linearize(lambda v: jax.grad(L, argnums=2)(t, q, v), v)
+    momentum = _momentum(L)
+    _, drift, dL_dq = jax.jvp(lambda t, q: momentum(t, q, v), (t, q), (jnp.ones_like(t), v), has_aux=True)
+    return jax.vmap(mass_product)(seeds), dL_dq, drift
 
 
 def _residual(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, a: Array) -> Coordinates:
@@ -172,13 +192,13 @@ def _add(conservative: Array, Q: Force | None, t: Scalar, q: Array, v: Array) ->
 
 @eqx.filter_custom_jvp
 def _acceleration(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, *, mass_solve: AbstractMassSolve):
-    return mass_solve.solve(*_equations(L, Q, t, q, v))
+    return mass_solve.solve(*_equations(L, Q, t, q, v, mass_solve))
 
 
 @_acceleration.def_jvp
 def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates, Any]:
     L, Q, t, q, v = primals
-    M, b = _equations(L, Q, t, q, v)
+    M, b = _equations(L, Q, t, q, v, mass_solve)
     factor = jax.tree.map(lambda x: checkpoint_name(x, STAGE), mass_solve.factor(M))
     a = checkpoint_name(mass_solve.apply(factor, b), STAGE)
     dr = _tangent(lambda L, Q, t, q, v: _residual(L, Q, t, q, v, a), primals, tangents)
@@ -193,7 +213,7 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates,
 
         return jax.vmap(one)(W)
 
-    return a, mass_solve.tangent(factor, a, dr, dM, lambda: _equations(L, Q, t, q, v))
+    return a, mass_solve.tangent(factor, a, dr, dM, lambda: _equations(L, Q, t, q, v, mass_solve))
 
 
 def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:
