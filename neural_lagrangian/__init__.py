@@ -19,6 +19,7 @@ from .mechanics import (
     momentum,
 )
 from .models import (
+    MechanicalLagrangian,
     NeuralLagrangian,
     NeuralODE,
     PeriodicEmbedding,
@@ -48,6 +49,7 @@ __all__ = [
     "Cholesky",
     "DampedInverse",
     "FitResult",
+    "MechanicalLagrangian",
     "NeuralLagrangian",
     "NeuralODE",
     "PeriodicEmbedding",

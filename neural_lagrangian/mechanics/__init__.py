@@ -3,6 +3,7 @@
 from .banded import Banded
 from .block_diagonal import BlockDiagonal
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .forces import AbstractForce
 from .gauge import gauge_fix
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
@@ -11,6 +12,7 @@ from .structure import structure_error
 from .symmetry import noether_charge
 
 __all__ = [
+    "AbstractForce",
     "AbstractMassSolve",
     "Banded",
     "BlockDiagonal",

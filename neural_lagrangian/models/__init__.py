@@ -3,6 +3,8 @@
 from .embedding import PeriodicEmbedding
 from .files import ModelFileError, load, save
 from .initialization import cranmer_init
+from .lagrangian import AbstractLagrangian, StateNetwork
+from .mechanical import MechanicalLagrangian
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
 from .precision import with_precision
@@ -10,11 +12,14 @@ from .scaled import Scaled
 from .time_reversal import TimeReversible
 
 __all__ = [
+    "AbstractLagrangian",
+    "MechanicalLagrangian",
     "ModelFileError",
     "NeuralLagrangian",
     "NeuralODE",
     "PeriodicEmbedding",
     "Scaled",
+    "StateNetwork",
     "TimeReversible",
     "cranmer_init",
     "load",

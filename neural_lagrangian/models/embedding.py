@@ -12,7 +12,8 @@ class PeriodicEmbedding(eqx.Module):
     r"""A network of angles that is exactly $2 \pi$-periodic in them: each angle enters as $(\cos q_i, \sin q_i)$.
 
     The wrapped network receives `[cos q_periodic, sin q_periodic, q_other, v]`, so its input size is
-    `2 dof + len(periodic)`.
+    `2 dof + len(periodic)`. Called with coordinates alone, shape `(dof,)`, as by a `MechanicalLagrangian`, it passes
+    on the features of the coordinates, `dof + len(periodic)` of them.
 
     **Arguments:**
 
@@ -38,7 +39,7 @@ class PeriodicEmbedding(eqx.Module):
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:
-        q, v = jnp.split(y, 2)
+        q, v = y[: self.dof], y[self.dof :]
         angles = q[jnp.array(self.periodic, dtype=int)]
         others = q[jnp.array([i for i in range(self.dof) if i not in self.periodic], dtype=int)]
         return self.network(jnp.concatenate([jnp.cos(angles), jnp.sin(angles), others, v]))

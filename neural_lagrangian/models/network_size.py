@@ -7,9 +7,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .lagrangian import AbstractLagrangian
+
 
 def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
-    """Degrees of freedom from `dof` or the network's `in_size`; `None` where neither says.
+    """Degrees of freedom from `dof`, the network's `in_size` or a Lagrangian's `dof`; `None` where none says.
 
     Raises `ValueError` where they disagree or make no sense.
     """
@@ -17,6 +19,10 @@ def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
         raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
     if dof is not None and (not isinstance(dof, int) or dof < 1):
         raise ValueError(f"`dof` is {dof!r}; expected a positive integer")
+    if isinstance(network, AbstractLagrangian):
+        if dof is not None and network.dof not in (None, dof):
+            raise ValueError(f"`network` has {network.dof} degrees of freedom; expected `dof` {dof}")
+        return network.dof if dof is None else dof
     in_size = getattr(network, "in_size", None)
     if not isinstance(in_size, int):
         return dof
@@ -27,13 +33,14 @@ def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
     return in_size // 2
 
 
-def output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:
-    """Shape that the network returns for one state; an error inside the network is raised as a `ValueError`."""
-    state = jax.ShapeDtypeStruct((2 * dof,), network_dtype(network))
+def output_shape(network: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape that the network returns for arguments of these shapes; an error inside it is raised as a `ValueError`."""
+    arguments = [jax.ShapeDtypeStruct(shape, network_dtype(network)) for shape in shapes]
     try:
-        out = eqx.filter_eval_shape(lambda f, y: f(y), network, state)
+        out = eqx.filter_eval_shape(lambda f, args: f(*args), network, arguments)
     except Exception as error:
-        raise ValueError(f"`network` fails on a state of shape ({2 * dof},): {error}") from error
+        named = ", ".join(map(str, shapes))
+        raise ValueError(f"`network` fails on a state of shape {named}: {error}") from error
     if not hasattr(out, "shape") or not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError(f"`network` returned {out}; expected one real floating array")
     return out.shape

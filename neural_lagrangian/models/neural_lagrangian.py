@@ -13,14 +13,15 @@ from .._types import Coordinates, Force, MassMatrix, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import Controller
 from ..mechanics import AbstractMassSolve, PseudoInverse
+from .lagrangian import AbstractLagrangian, as_lagrangian, takes_time_and_state
 from .network_size import infer_dof, output_shape
 from .velocity_hessian import check_velocity_hessian
 
 
 class NeuralLagrangian(AbstractRolloutModel):
-    r"""A network as a Lagrangian $L(q, v)$, and the motion it implies.
+    r"""A network as a Lagrangian, and the motion it implies.
 
-    $$L(q, v) = \mathrm{network}([q, v]) + \tfrac{k}{2} v \cdot v, \qquad
+    $$L(t, q, v) = \mathrm{network}([q, v]) + \tfrac{k}{2} v \cdot v, \qquad
       \dot y = [v, M^{+} b], \qquad M = \frac{\partial^2 L}{\partial v^2}.$$
 
     (Cranmer et al. 2020, eq. 6.) A rollout `model(ts, y0)` is differentiable in the network, `y0` and `ts`.
@@ -28,14 +29,15 @@ class NeuralLagrangian(AbstractRolloutModel):
     **Arguments:**
 
     - `network`: any callable from $\mathbb{R}^{2n}$ to a scalar (or to shape `(1,)`), such as
-      `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`.
+      `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian, any callable
+      `(t, q, v) -> scalar`, such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula.
     - `solver`: any diffrax solver.
     - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
     - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network starts near a free particle of unit mass, which
       is what training needs. `None` means 1 for a network that states its `in_size`, as `eqx.nn.MLP` does, and 0 for
-      any other callable: a formula is taken as it stands.
+      any other callable: a Lagrangian is taken as it stands.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$; its arrays train with the network.
-    - `mass_solve`: how $M a = b$ is solved.
+    - `mass_solve`: how $M a = b$ is solved; `None` means as the Lagrangian says, or `PseudoInverse()`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size, or no second derivative in the
@@ -64,20 +66,23 @@ class NeuralLagrangian(AbstractRolloutModel):
         max_steps: int = 4096,
     ):
         dof = infer_dof(network, dof)
+        lagrangian = as_lagrangian(network)
         if kinetic_prior is None:
             kinetic_prior = 1.0 if hasattr(network, "in_size") else 0.0
         if not kinetic_prior >= 0:
             raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
         if dof is not None:
-            shape = output_shape(network, dof)
+            shape = _output_shape(network, dof)
             if shape not in ((), (1,)):
                 raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
-            check_velocity_hessian(network, dof, potential_allowed=kinetic_prior > 0)
+            check_velocity_hessian(lagrangian, dof, potential_allowed=kinetic_prior > 0)
         if mass_solve is not None and not isinstance(mass_solve, AbstractMassSolve):
             raise ValueError(f"`mass_solve` is {mass_solve!r}; expected PseudoInverse(), DampedInverse() or Cholesky()")
         self.network = network
         self.force = force
-        self.mass_solve = PseudoInverse() if mass_solve is None else mass_solve
+        if mass_solve is None:
+            mass_solve = lagrangian.mass_solve if isinstance(lagrangian, AbstractLagrangian) else PseudoInverse()
+        self.mass_solve = mass_solve
         self.integration = Integration(
             solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
         )
@@ -85,12 +90,9 @@ class NeuralLagrangian(AbstractRolloutModel):
         self.dof = dof
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        """The Lagrangian, a scalar; it does not depend on `t`."""
-        L = jnp.asarray(self.network(jnp.concatenate([q, v])))
-        if L.shape not in ((), (1,)):
-            raise ValueError(f"`network` returned shape {L.shape}; expected a scalar, () or (1,)")
-        prior = 0.5 * self.kinetic_prior * jnp.dot(v, v) if self.kinetic_prior else 0.0
-        return L.reshape(()) + prior
+        """The Lagrangian, a scalar."""
+        L = as_lagrangian(self.network)(t, q, v)
+        return L + 0.5 * self.kinetic_prior * jnp.dot(v, v) if self.kinetic_prior else L
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
         r"""$M = \partial^2 L / \partial v^2$, shape `(dof, dof)`."""
@@ -107,7 +109,7 @@ class NeuralLagrangian(AbstractRolloutModel):
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         """The acceleration that the Euler-Lagrange equations imply, shape `(dof,)`."""
         if self.dof is None:  # nothing was known when the model was built
-            check_velocity_hessian(self.network, q.shape[0], potential_allowed=self.kinetic_prior > 0)
+            check_velocity_hessian(as_lagrangian(self.network), q.shape[0], potential_allowed=self.kinetic_prior > 0)
         return mechanics.acceleration(self.lagrangian, t, q, v, force=self.force, mass_solve=self.mass_solve)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
@@ -115,3 +117,9 @@ class NeuralLagrangian(AbstractRolloutModel):
             raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
         q, v = jnp.split(y, 2)
         return jnp.concatenate([v, self.acceleration(t, q, v)])
+
+
+def _output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:
+    if takes_time_and_state(network):
+        return output_shape(network, (), (dof,), (dof,))
+    return output_shape(network, (2 * dof,))

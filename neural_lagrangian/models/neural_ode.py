@@ -51,7 +51,7 @@ class NeuralODE(AbstractRolloutModel):
         )
         self.dof = infer_dof(network, dof)
         if self.dof is not None:
-            _check_output(output_shape(network, self.dof), self.dof)
+            _check_output(output_shape(network, (2 * self.dof,)), self.dof)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         if self.dof is not None and y.shape != (2 * self.dof,):

@@ -1,18 +1,16 @@
 """Refuse, when a model is built, networks that cannot carry kinetic energy."""
 
-from collections.abc import Callable
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from .._types import Lagrangian
 from .network_size import network_dtype
 
 
-def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_allowed: bool) -> None:
+def check_velocity_hessian(lagrangian: Lagrangian, dof: int, *, potential_allowed: bool) -> None:
     r"""Raise `ValueError` if $\partial^2 L / \partial v^2$ vanishes whatever the weights are.
 
     Probed at random states with random weights, so that a network whose last layer starts at zero passes and a
@@ -21,7 +19,7 @@ def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_a
     """
     try:
         with jax.ensure_compile_time_eval():
-            curved, dependent, mixed = (bool(x) for x in _probe(_with_random_weights(network), dof))
+            curved, dependent, mixed = (bool(x) for x in _probe(_with_random_weights(lagrangian), dof))
     except jax.errors.ConcretizationTypeError:
         return  # closes over traced values: nothing can be looked at now
     if curved or (potential_allowed and (mixed or not dependent)):
@@ -34,27 +32,25 @@ def check_velocity_hessian(network: Callable[..., Any], dof: int, *, potential_a
 
 
 @eqx.filter_jit
-def _probe(network: Callable[..., Any], dof: int) -> tuple[Array, Array, Array]:
+def _probe(lagrangian: Lagrangian, dof: int) -> tuple[Array, Array, Array]:
     """Whether d2L/dv2, dL/dv and d2L/dv dq are anywhere different from zero."""
-    states = jax.random.normal(jax.random.key(0), (8, 2 * dof), network_dtype(network))
+    states = jax.random.normal(jax.random.key(0), (8, 2 * dof + 1), network_dtype(lagrangian))
 
-    def momentum(q, v):
-        return jax.grad(lambda v: jnp.reshape(network(jnp.concatenate([q, v])), ()))(v)
-
-    def derivatives(y):
-        q, v = jnp.split(y, 2)
+    def derivatives(x):
+        t, (q, v) = x[0], jnp.split(x[1:], 2)
+        momentum = jax.grad(lambda q, v: lagrangian(t, q, v), argnums=1)
         return jax.jacfwd(momentum, 1)(q, v), momentum(q, v), jax.jacfwd(momentum, 0)(q, v)
 
     hessian, slope, mixed = jax.vmap(derivatives)(states)
     return jnp.any(hessian != 0), jnp.any(slope != 0), jnp.any(mixed != 0)
 
 
-def _with_random_weights(network: Callable[..., Any]) -> Callable[..., Any]:
+def _with_random_weights(lagrangian: Lagrangian) -> Lagrangian:
     rng = np.random.default_rng(1)  # on the host: drawing each leaf by JAX would compile once a shape
 
     def draw(leaf):
         fan_in = leaf.shape[-1] if leaf.ndim else 1
         return jnp.asarray(rng.normal(size=leaf.shape) / fan_in**0.5, leaf.dtype)
 
-    dynamic, static = eqx.partition(network, eqx.is_inexact_array)
+    dynamic, static = eqx.partition(lagrangian, eqx.is_inexact_array)
     return eqx.combine(jax.tree.map(draw, dynamic), static)

@@ -1,0 +1,43 @@
+r"""Generalised forces $Q(t, q, v)$: what a Lagrangian does not hold.
+
+Any callable `force(t, q, v) -> (dof,)` is a force. Those made here add up with each other and with any other.
+"""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, ArrayLike
+
+from .._types import Coordinates, Force
+
+
+class AbstractForce(eqx.Module):
+    """A generalised force $Q(t, q, v)$, shape `(dof,)`, in joules per unit of `q`. Forces add: `damping + motor`."""
+
+    @abc.abstractmethod
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        """The force $Q(t, q, v)$, shape `(dof,)`."""
+
+    def __add__(self, other: Force) -> "ForceSum":
+        return ForceSum((*_terms(self), *_terms(other)))
+
+    def __radd__(self, other: Force) -> "ForceSum":
+        return ForceSum((*_terms(other), *_terms(self)))
+
+
+class ForceSum(AbstractForce):
+    r"""$Q = \sum_k Q_k$."""
+
+    terms: tuple[Force, ...]
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        first, *others = self.terms
+        return sum((term(t, q, v) for term in others), first(t, q, v))
+
+
+def _terms(force: Force) -> tuple[Force, ...]:
+    if isinstance(force, ForceSum):
+        return force.terms
+    if not callable(force):
+        raise ValueError(f"`force` is {force!r}; expected a callable (t, q, v) -> (dof,)")
+    return (force,)

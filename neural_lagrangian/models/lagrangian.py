@@ -1,0 +1,127 @@
+"""Lagrangians with structure, and their sums."""
+
+import abc
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from .._types import Lagrangian, Scalar
+from ..mechanics import AbstractMassSolve, PseudoInverse
+
+
+class AbstractLagrangian(eqx.Module):
+    """A Lagrangian that knows something of itself: how many coordinates, and how its mass matrix is solved.
+
+    Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians add up: `kinetic + interaction`. A plain function
+    `(t, q, v)`, or a network on states `[q, v]`, may be added too.
+    """
+
+    @property
+    @abc.abstractmethod
+    def dof(self) -> int | None:
+        """Degrees of freedom n; `None` where any number will do."""
+
+    @property
+    @abc.abstractmethod
+    def mass_solve(self) -> AbstractMassSolve:
+        """How $M a = b$ is solved for this structure, unless the model says otherwise."""
+
+    @abc.abstractmethod
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        """The Lagrangian $L(t, q, v)$."""
+
+    def __add__(self, other: Any) -> "LagrangianSum":
+        return LagrangianSum((*_terms(self), *_terms(other)))
+
+    def __radd__(self, other: Any) -> "LagrangianSum":
+        return LagrangianSum((*_terms(other), *_terms(self)))
+
+
+class LagrangianSum(AbstractLagrangian):
+    r"""$L = \sum_k L_k$, of one motion or of parts that interact."""
+
+    terms: tuple[Lagrangian, ...]
+
+    def __check_init__(self):
+        if len(known := self._known()) > 1:
+            raise ValueError(f"`terms` have {sorted(known)} degrees of freedom; expected the same number")
+
+    @property
+    def dof(self) -> int | None:
+        return next(iter(self._known()), None)
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        """That of the terms where they agree, else the pseudoinverse, which is right for any."""
+        solves = [term.mass_solve if isinstance(term, AbstractLagrangian) else None for term in self.terms]
+        same = all(type(solve) is type(solves[0]) and eqx.tree_equal(solve, solves[0]) is True for solve in solves)
+        return PseudoInverse() if solves[0] is None or not same else solves[0]
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        first, *others = self.terms
+        return sum((term(t, q, v) for term in others), first(t, q, v))
+
+    def _known(self) -> set[int]:
+        """The degrees of freedom that terms state."""
+        stated = (term.dof for term in self.terms if isinstance(term, AbstractLagrangian))
+        return {dof for dof in stated if dof is not None}
+
+
+class StateNetwork(AbstractLagrangian):
+    r"""A network on states, $L(q, v) = N([q, v])$, as one term of a Lagrangian.
+
+    **Arguments:**
+
+    - `network`: any callable from shape `(2 dof,)` to a scalar or to shape `(1,)`.
+    """
+
+    network: Callable[..., Any]
+
+    @property
+    def dof(self) -> int | None:
+        in_size = getattr(self.network, "in_size", None)
+        return in_size // 2 if isinstance(in_size, int) else None
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return PseudoInverse()
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        L = jnp.asarray(self.network(jnp.concatenate([q, v])))
+        if L.shape not in ((), (1,)):
+            raise ValueError(f"`network` returned shape {L.shape}; expected a scalar, () or (1,)")
+        return L.reshape(())
+
+
+def as_lagrangian(network: Callable[..., Any]) -> Lagrangian:
+    """`network` as a callable `(t, q, v)`: itself, if it takes these three, or that of a network on states."""
+    if not callable(network):
+        raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v], or on (t, q, v)")
+    return network if takes_time_and_state(network) else StateNetwork(network)
+
+
+def takes_time_and_state(network: Callable[..., Any]) -> bool:
+    """Whether `network` is called as `(t, q, v)` rather than with one state."""
+    if isinstance(network, AbstractLagrangian):
+        return True
+    try:
+        signature = inspect.signature(network)
+    except (TypeError, ValueError):  # compiled without a signature
+        return False
+    return _accepts(signature, 3) and not _accepts(signature, 1)
+
+
+def _accepts(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def _terms(lagrangian: Any) -> tuple[Lagrangian, ...]:
+    return lagrangian.terms if isinstance(lagrangian, LagrangianSum) else (as_lagrangian(lagrangian),)
