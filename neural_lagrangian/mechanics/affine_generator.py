@@ -76,11 +76,11 @@ def formula(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
     rows = np.hstack([A, b[:, None], drift[:, None]])
     parts = [f"ξ{i} = {combination(row, symbols)}" for i, row in enumerate(rows) if row.any()]
     if tau:
-        parts.append(f"τ = {combination([tau], [''])}")
+        parts.append(f"τ = {combination(tau[None], [''])}")
     return ", ".join(parts)
 
 
-def combination(coefficients: np.ndarray | list[float], symbols: list[str]) -> str:
+def combination(coefficients: np.ndarray, symbols: list[str]) -> str:
     """A sum of coefficients times symbols as written by hand, without those that are zero."""
     words = ""
     for c, symbol in zip(coefficients, symbols, strict=True):

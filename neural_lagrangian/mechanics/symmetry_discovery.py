@@ -93,8 +93,10 @@ def discover_symmetries(
     basis is brought to reduced row echelon form, the largest entries as pivots.
 
     A learned Lagrangian is symmetric nearly, and holds an arbitrary $\dot F(t, q)$ that no motion tells of: give
-    `boundary_terms="any"` and a tolerance such as 0.1, and look at the `gap`. States of one orbit, or one energy, have
-    symmetries of their own that the Lagrangian has not: let the states fill a region.
+    `boundary_terms="any"` and a tolerance such as 0.1, and judge by the `gap`; one near 2 is no evidence. Where
+    several Lagrangians have one motion, such as $\tfrac12 v \cdot C v - \tfrac12 k\, q \cdot C q$ for every $C$, the
+    symmetries are of the one that was learned. States of one orbit, or one energy, have symmetries of their own that
+    the Lagrangian has not: let the states fill a region.
 
     **Arguments:**
 
