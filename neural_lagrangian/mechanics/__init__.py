@@ -6,16 +6,20 @@ from .gauge import gauge_fix
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
 from .regularity import MassMatrixReport, mass_matrix_report
-from .symmetry import noether_charge
+from .symmetry import Symmetry, noether_charge, symmetry_residual
+from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 
 __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
     "Cholesky",
     "DampedInverse",
+    "DiscoveredSymmetries",
     "MassMatrixReport",
     "PseudoInverse",
+    "Symmetry",
     "acceleration",
+    "discover_symmetries",
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
@@ -23,4 +27,5 @@ __all__ = [
     "mass_matrix_report",
     "momentum",
     "noether_charge",
+    "symmetry_residual",
 ]
