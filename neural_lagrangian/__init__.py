@@ -6,12 +6,20 @@ from . import analysis, datasets, integrators, mechanics, models, systems, train
 from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
 from .integrators import RK4, StepsPerSample
 from .mechanics import (
+    AtJoints,
     Cholesky,
+    ControlForce,
     DampedInverse,
+    LinearDamping,
+    NonconservativePotential,
     PseudoInverse,
+    RayleighDissipation,
+    SampledControl,
+    SmoothFriction,
     acceleration,
     energy,
     euler_lagrange_residual,
+    generalized_force,
     mass_matrix,
     mass_matrix_report,
     momentum,
@@ -26,9 +34,10 @@ from .models import (
     cranmer_init,
     load,
     save,
+    with_control,
     with_precision,
 )
-from .training import FitResult, acceleration_mse, fit, trajectory_mse
+from .training import FitResult, acceleration_mse, fit, torque_mse, trajectory_mse
 from .trajectories import (
     Scaling,
     Trajectories,
@@ -42,16 +51,23 @@ __version__ = version("neural_lagrangian")
 
 __all__ = [
     "RK4",
+    "AtJoints",
     "Cholesky",
+    "ControlForce",
     "DampedInverse",
     "FitResult",
+    "LinearDamping",
     "MechanicalLagrangian",
     "NeuralLagrangian",
     "NeuralODE",
+    "NonconservativePotential",
     "PeriodicEmbedding",
     "PseudoInverse",
+    "RayleighDissipation",
+    "SampledControl",
     "Scaled",
     "Scaling",
+    "SmoothFriction",
     "StepsPerSample",
     "TimeReversible",
     "Trajectories",
@@ -66,6 +82,7 @@ __all__ = [
     "energy",
     "euler_lagrange_residual",
     "fit",
+    "generalized_force",
     "integrators",
     "jpl_inner_planets",
     "kaheman_pendulum",
@@ -79,9 +96,11 @@ __all__ = [
     "save",
     "simulate",
     "systems",
+    "torque_mse",
     "training",
     "trajectories",
     "trajectory_mse",
+    "with_control",
     "with_precision",
     "write_trajectories",
 ]

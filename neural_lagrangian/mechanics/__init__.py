@@ -1,24 +1,37 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
+from .control import ControlForce, SampledControl
+from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
 from .forces import AbstractForce
 from .gauge import gauge_fix
+from .inverse_dynamics import generalized_force
+from .joints import AtJoints
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
+from .nonconservative import NonconservativePotential
 from .regularity import MassMatrixReport, mass_matrix_report
 from .symmetry import noether_charge
 
 __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
+    "AtJoints",
     "Cholesky",
+    "ControlForce",
     "DampedInverse",
+    "LinearDamping",
     "MassMatrixReport",
+    "NonconservativePotential",
     "PseudoInverse",
+    "RayleighDissipation",
+    "SampledControl",
+    "SmoothFriction",
     "acceleration",
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
+    "generalized_force",
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
