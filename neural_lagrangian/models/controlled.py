@@ -36,7 +36,7 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike) -> Model:
     (force,) = forces
     kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
     driven = eqx.tree_at(lambda f: f.control, force, SampledControl(ts, us, kind), is_leaf=lambda x: x is None)
-    return eqx.tree_at(lambda m: _control_forces(m)[0], model, driven, is_leaf=_is_control_force)
+    return jax.tree.map(lambda node: driven if node is force else node, model, is_leaf=_is_control_force)
 
 
 def takes_control(model: Any) -> bool:
