@@ -1,10 +1,15 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
+from .control import ControlForce, SampledControl
+from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
 from .forces import AbstractForce
 from .gauge import gauge_fix
+from .inverse_dynamics import generalized_force
+from .joints import AtJoints
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
+from .nonconservative import NonconservativePotential
 from .regularity import MassMatrixReport, mass_matrix_report
 from .symmetry import Symmetry, noether_charge, symmetry_residual
 from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
@@ -12,17 +17,25 @@ from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
+    "AtJoints",
     "Cholesky",
+    "ControlForce",
     "DampedInverse",
     "DiscoveredSymmetries",
+    "LinearDamping",
     "MassMatrixReport",
+    "NonconservativePotential",
     "PseudoInverse",
+    "RayleighDissipation",
+    "SampledControl",
+    "SmoothFriction",
     "Symmetry",
     "acceleration",
     "discover_symmetries",
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
+    "generalized_force",
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
