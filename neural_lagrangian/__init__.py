@@ -8,6 +8,7 @@ from .integrators import RK4, StepsPerSample
 from .mechanics import (
     Cholesky,
     DampedInverse,
+    HolonomicConstraint,
     PseudoInverse,
     acceleration,
     energy,
@@ -45,6 +46,7 @@ __all__ = [
     "Cholesky",
     "DampedInverse",
     "FitResult",
+    "HolonomicConstraint",
     "MechanicalLagrangian",
     "NeuralLagrangian",
     "NeuralODE",

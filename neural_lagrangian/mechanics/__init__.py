@@ -1,10 +1,12 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
-from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .constraints import HolonomicConstraint
+from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
 from .forces import AbstractForce
 from .gauge import gauge_fix
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
+from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
 from .symmetry import noether_charge
 
@@ -13,6 +15,7 @@ __all__ = [
     "AbstractMassSolve",
     "Cholesky",
     "DampedInverse",
+    "HolonomicConstraint",
     "MassMatrixReport",
     "PseudoInverse",
     "acceleration",
@@ -22,5 +25,7 @@ __all__ = [
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
+    "multipliers",
     "noether_charge",
+    "project",
 ]
