@@ -1,8 +1,9 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
+from .constraints import HolonomicConstraint
 from .control import ControlForce, SampledControl
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
-from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
 from .forces import AbstractForce
 from .gauge import gauge_fix
 from .inverse_dynamics import generalized_force
@@ -10,6 +11,7 @@ from .joints import AtJoints
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
 from .nonconservative import NonconservativePotential
+from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
 from .symmetry import Symmetry, noether_charge, symmetry_residual
 from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
@@ -22,6 +24,7 @@ __all__ = [
     "ControlForce",
     "DampedInverse",
     "DiscoveredSymmetries",
+    "HolonomicConstraint",
     "LinearDamping",
     "MassMatrixReport",
     "NonconservativePotential",
@@ -39,6 +42,8 @@ __all__ = [
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
+    "multipliers",
     "noether_charge",
+    "project",
     "symmetry_residual",
 ]
