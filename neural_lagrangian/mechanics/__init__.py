@@ -1,5 +1,7 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
+from .banded import Banded
+from .block_diagonal import BlockDiagonal
 from .constraints import HolonomicConstraint
 from .control import ControlForce, SampledControl
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
@@ -13,6 +15,7 @@ from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInvers
 from .nonconservative import NonconservativePotential
 from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
+from .structure import structure_error
 from .symmetry import Symmetry, noether_charge, symmetry_residual
 from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 
@@ -20,6 +23,8 @@ __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
     "AtJoints",
+    "Banded",
+    "BlockDiagonal",
     "Cholesky",
     "ControlForce",
     "DampedInverse",
@@ -45,5 +50,6 @@ __all__ = [
     "multipliers",
     "noether_charge",
     "project",
+    "structure_error",
     "symmetry_residual",
 ]
