@@ -1,5 +1,6 @@
 """Networks as models of motion; no physical system is known here."""
 
+from .controlled import with_control
 from .embedding import PeriodicEmbedding
 from .files import ModelFileError, load, save
 from .initialization import cranmer_init
@@ -31,5 +32,6 @@ __all__ = [
     "cranmer_init",
     "load",
     "save",
+    "with_control",
     "with_precision",
 ]
