@@ -13,8 +13,8 @@
 #
 # One free swing of a real double pendulum (Kaheman et al. 2022), 80 s at 1 kHz, in thirty consecutive pieces. A
 # mechanical Lagrangian and friction at the joints are learned from the even pieces and judged on the odd ones; then
-# from all but the first 8 s, and judged on those: more energy than training ever saw. Beside it the rigid-body equations
-# that the authors of the recording calibrated on all of it.
+# from all but the first 8 s, and judged on those: more energy than training ever saw. Beside them the rigid-body
+# equations that the authors of the recording calibrated on all of it.
 
 # %%
 import sys

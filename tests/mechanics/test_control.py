@@ -25,6 +25,8 @@ US = jnp.asarray([[1.0, 0.0], [3.0, -1.0], [0.0, 5.0]], DTYPE)
 def test_samples_are_joined_and_hold_beyond_their_ends(kind, expected):
     times = jnp.asarray([-1.0, 0.0, 0.25, 0.5, 1.25, 2.0, 9.0], DTYPE)
     np.testing.assert_allclose(jax.vmap(nl.SampledControl(TS, US, kind))(times), expected, rtol=1e-6)
+    single = jax.vmap(nl.SampledControl(TS[1:2], US[1:2], kind))(times)
+    np.testing.assert_array_equal(single, jnp.broadcast_to(US[1:2], (7, 2)))
 
 
 def test_every_kind_of_matrix():
@@ -94,7 +96,7 @@ def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
         (lambda q: nl.SampledControl(TS, US, "cubic"), "`kind` is 'cubic'; expected 'linear' or 'hold'"),
         (lambda q: nl.SampledControl(TS, US[:2]), r"`us` has shape \(2, 2\); expected \(3, m\)"),
         (lambda q: nl.SampledControl(TS, US[:, 0]), r"`us` has shape \(3,\); expected \(3, m\)"),
-        (lambda q: nl.SampledControl(TS[:1], US[:1]), "expected at least two times"),
+        (lambda q: nl.SampledControl(TS[:0], US[:0]), "expected at least one time"),
         (lambda q: nl.SampledControl(TS[::-1], US), "`ts` is not strictly increasing"),
         (lambda q: nl.ControlForce(None, 3.0), "`control` is 3.0; expected a callable of t, or None"),
         (lambda q: nl.ControlForce([1.0, 2.0]), "`matrix` is .*; expected finite numbers"),
