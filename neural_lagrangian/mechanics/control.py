@@ -15,7 +15,8 @@ from .forces import AbstractForce
 
 
 class SampledControl(eqx.Module):
-    r"""A control $u(t)$ given at times, $u_k = u(t_k)$; constant before the first and after the last.
+    r"""A control $u(t)$ given at times, $u_k = u(t_k)$; constant before the first and after the last, and throughout
+    where there is one.
 
     It is data: `fit` leaves it as it is.
 
@@ -40,15 +41,15 @@ class SampledControl(eqx.Module):
             raise ValueError(f"`kind` is {kind!r}; expected 'linear' or 'hold'")
         self.ts = floating("ts", ts, ("time",))
         self.us = floating("us", us, (self.ts.shape[0], "m"))
-        if self.ts.shape[0] < 2:
-            raise ValueError(f"`ts` has shape {self.ts.shape}; expected at least two times")
+        if self.ts.shape[0] == 0:
+            raise ValueError(f"`ts` has shape {self.ts.shape}; expected at least one time")
         if is_concrete(self.ts) and not np.all(np.diff(np.asarray(self.ts)) > 0):
             raise ValueError("`ts` is not strictly increasing; expected times in order")
         self.kind = kind
 
     def __call__(self, t: ArrayLike) -> Float[Array, " m"]:
         t = jnp.clip(jnp.asarray(t, self.ts.dtype), self.ts[0], self.ts[-1])
-        if self.kind == "linear":
+        if self.kind == "linear" and len(self.ts) > 1:
             return diffrax.LinearInterpolation(self.ts, self.us).evaluate(t)
         return self.us[jnp.searchsorted(self.ts, t, side="right") - 1]
 

@@ -25,6 +25,8 @@ US = jnp.asarray([[1.0, 0.0], [3.0, -1.0], [0.0, 5.0]], DTYPE)
 def test_samples_are_joined_and_hold_beyond_their_ends(kind, expected):
     times = jnp.asarray([-1.0, 0.0, 0.25, 0.5, 1.25, 2.0, 9.0], DTYPE)
     np.testing.assert_allclose(jax.vmap(nl.SampledControl(TS, US, kind))(times), expected, rtol=1e-6)
+    single = jax.vmap(nl.SampledControl(TS[1:2], US[1:2], kind))(times)
+    np.testing.assert_array_equal(single, jnp.broadcast_to(US[1:2], (7, 2)))
 
 
 def test_every_kind_of_matrix():
@@ -68,12 +70,18 @@ def test_inverse_dynamics_gives_back_what_drove_the_motion():
     """tau of the acceleration that u and friction cause is u; on the cart and pole, M a + c + g by hand."""
     system = nl.systems.CartPole(cart_friction=0.4, pole_friction=0.3)
     control = nl.ControlForce([[1.0], [0.0]], lambda t: jnp.sin(t)[None])
-    for t, q, v in zip(*states(2, 5), strict=True):
+
+    @jax.jit
+    @jax.vmap
+    def torques(t, q, v):
         a = nl.acceleration(system.lagrangian, t, q, v, force=lambda *x: system.force(*x) + control(*x))
         tau = nl.generalized_force(system.lagrangian, t, q, v, a, force=system.force)
-        np.testing.assert_allclose(tau, [jnp.sin(t), 0.0], rtol=RTOL, atol=RTOL)
         everything = nl.generalized_force(system.lagrangian, t, q, v, a)
-        np.testing.assert_allclose(everything, tau + system.force(t, q, v), rtol=RTOL, atol=RTOL)
+        return tau, everything - system.force(t, q, v), jnp.stack([jnp.sin(t), jnp.zeros_like(t)])
+
+    tau, without_friction, expected = torques(*states(2, 5))
+    np.testing.assert_allclose(tau, expected, rtol=RTOL, atol=RTOL)
+    np.testing.assert_allclose(without_friction, expected, rtol=RTOL, atol=RTOL)
 
 
 def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
@@ -81,10 +89,15 @@ def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
     L = nl.MechanicalLagrangian.from_mlp(2, 8, key=jax.random.key(0), dtype=DTYPE)
     t, q, v = (x[0] for x in states(2, 1))
     a = jnp.asarray([0.4, -1.0], DTYPE)
-    dM = jax.jacfwd(L.mass_matrix)(q)
-    c = jnp.einsum("ijk,j,k->i", dM, v, v) - 0.5 * jnp.einsum("jki,j,k->i", dM, v, v)
-    expected = L.mass_matrix(q) @ a + c + jax.grad(L.potential_energy)(q)
-    np.testing.assert_allclose(nl.generalized_force(L, t, q, v, a), expected, rtol=RTOL, atol=RTOL)
+
+    @jax.jit
+    def both(t, q, v, a):
+        dM = jax.jacfwd(L.mass_matrix)(q)
+        c = jnp.einsum("ijk,j,k->i", dM, v, v) - 0.5 * jnp.einsum("jki,j,k->i", dM, v, v)
+        return nl.generalized_force(L, t, q, v, a), L.mass_matrix(q) @ a + c + jax.grad(L.potential_energy)(q)
+
+    tau, expected = both(t, q, v, a)
+    np.testing.assert_allclose(tau, expected, rtol=RTOL, atol=RTOL)
 
 
 @pytest.mark.bad_input
@@ -94,7 +107,7 @@ def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
         (lambda q: nl.SampledControl(TS, US, "cubic"), "`kind` is 'cubic'; expected 'linear' or 'hold'"),
         (lambda q: nl.SampledControl(TS, US[:2]), r"`us` has shape \(2, 2\); expected \(3, m\)"),
         (lambda q: nl.SampledControl(TS, US[:, 0]), r"`us` has shape \(3,\); expected \(3, m\)"),
-        (lambda q: nl.SampledControl(TS[:1], US[:1]), "expected at least two times"),
+        (lambda q: nl.SampledControl(TS[:0], US[:0]), "expected at least one time"),
         (lambda q: nl.SampledControl(TS[::-1], US), "`ts` is not strictly increasing"),
         (lambda q: nl.ControlForce(None, 3.0), "`control` is 3.0; expected a callable of t, or None"),
         (lambda q: nl.ControlForce([1.0, 2.0]), "`matrix` is .*; expected finite numbers"),

@@ -1,6 +1,7 @@
 """Galley's doubled coordinates: the physical limit against forces derived by hand."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ def test_linear_damping_with_the_source_s_factor():
     """K = -lambda v_+ . q_- gives Q = -lambda v, that of the damped oscillator."""
     system = nl.systems.DampedOscillator(mass=1.3, stiffness=2.0, damping=0.4)
     force = nl.NonconservativePotential(lambda t, q_minus, v_minus, q_plus, v_plus: -0.4 * jnp.dot(v_plus, q_minus))
-    for t, q, v in zip(*states(1, 5), strict=True):
-        np.testing.assert_allclose(force(t, q, v), system.force(t, q, v), rtol=RTOL)
-        a = nl.acceleration(system.lagrangian, t, q, v, force=force)
-        np.testing.assert_allclose(a, system.acceleration(t, q, v), rtol=RTOL)
+    t, q, v = states(1, 5)
+    np.testing.assert_allclose(jax.vmap(force)(t, q, v), jax.vmap(system.force)(t, q, v), rtol=RTOL)
+    a = jax.vmap(lambda *x: nl.acceleration(system.lagrangian, *x, force=force))(t, q, v)
+    np.testing.assert_allclose(a, jax.vmap(system.acceleration)(t, q, v), rtol=RTOL)
 
 
 def test_the_momentum_part_is_differentiated_in_time():
