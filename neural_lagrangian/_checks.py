@@ -28,6 +28,13 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     return array
 
 
+def positive_integer(name: str, value: Any) -> int:
+    """`value`, or a `ValueError` that names it."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"`{name}` is {value!r}; expected a positive integer")
+    return value
+
+
 def is_concrete(*arrays: Any) -> bool:
     """Whether the values can be looked at now, that is, outside a JAX transformation."""
     try:

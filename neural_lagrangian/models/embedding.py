@@ -7,13 +7,16 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._checks import positive_integer
+
 
 class PeriodicEmbedding(eqx.Module):
     r"""A network of angles that is exactly $2 \pi$-periodic in them: each angle enters as $(\cos q_i, \sin q_i)$.
 
     The wrapped network receives `[cos q_periodic, sin q_periodic, q_other, v]`, so its input size is
     `2 dof + len(periodic)`. Called with coordinates alone, shape `(dof,)`, as by a `MechanicalLagrangian`, it passes
-    on the features of the coordinates, `dof + len(periodic)` of them.
+    on the features of the coordinates, `dof + len(periodic)` of them. What stands before a state, such as the clock
+    of a `TimeDependent` Lagrangian, is passed on in front.
 
     **Arguments:**
 
@@ -27,6 +30,7 @@ class PeriodicEmbedding(eqx.Module):
     periodic: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, network: Callable[..., Any], dof: int, periodic: Sequence[int] | None = None):
+        positive_integer("dof", dof)
         periodic = tuple(range(dof)) if periodic is None else tuple(periodic)
         if any(i not in range(dof) for i in periodic) or len(set(periodic)) != len(periodic):
             raise ValueError(f"`periodic` is {periodic}; expected distinct indices from 0 to {dof - 1}")
@@ -39,7 +43,17 @@ class PeriodicEmbedding(eqx.Module):
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:
-        q, v = y[: self.dof], y[self.dof :]
+        clock, q, v = clock_and_state(y, self.dof)
         angles = q[jnp.array(self.periodic, dtype=int)]
         others = q[jnp.array([i for i in range(self.dof) if i not in self.periodic], dtype=int)]
-        return self.network(jnp.concatenate([jnp.cos(angles), jnp.sin(angles), others, v]))
+        return self.network(jnp.concatenate([clock, jnp.cos(angles), jnp.sin(angles), others, v]))
+
+
+def clock_and_state(y: Array, dof: int) -> tuple[Array, Array, Array]:
+    """The parts of `[clock, q, v]`, the clock of any length; of coordinates alone, shape `(dof,)`, only q has any."""
+    if y.shape == (dof,):
+        return y[:0], y, y[:0]
+    if y.ndim != 1 or y.shape[0] < 2 * dof:
+        raise ValueError(f"`y` has shape {y.shape}; expected ({2 * dof},), as [q, v], or ({dof},), as q")
+    clock, q, v = jnp.split(y, [y.shape[0] - 2 * dof, y.shape[0] - dof])
+    return clock, q, v

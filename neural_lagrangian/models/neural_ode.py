@@ -8,10 +8,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
+from .._checks import positive_integer
 from .._types import State
 from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import Controller
+from .clock import Clock
 from .network_size import infer_dof, output_shape
+from .time_reversal import check_state_is_told_apart
 
 
 class NeuralODE(AbstractRolloutModel):
@@ -24,13 +27,16 @@ class NeuralODE(AbstractRolloutModel):
 
     - `network`: callable on states `[q, v]`, shape `(2 dof,)`.
     - `solver`: any diffrax solver.
-    - `dof`: degrees of freedom; read from the network's `in_size` where it has one, else from the first call.
+    - `dof`: degrees of freedom; read from the network's `in_size` where it has one, else from the first call. With a
+      clock it must be given.
+    - `clock`: a `Clock` whose features stand before the state, `[clock(t), q, v]`, for driven systems.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size.
     """
 
     network: Callable[..., Any]
+    clock: Clock | None
     integration: Integration
     dof: int | None = eqx.field(static=True)
 
@@ -40,6 +46,7 @@ class NeuralODE(AbstractRolloutModel):
         solver: diffrax.AbstractSolver | None = None,
         *,
         dof: int | None = None,
+        clock: Clock | None = None,
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
@@ -49,16 +56,26 @@ class NeuralODE(AbstractRolloutModel):
         self.integration = Integration(
             solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
         )
-        self.dof = infer_dof(network, dof)
+        self.clock = clock
+        self.dof = infer_dof(network, dof) if clock is None else _dof_beside(clock, network, dof)
         if self.dof is not None:
-            _check_output(output_shape(network, (2 * self.dof,)), self.dof)
+            _check_output(output_shape(network, (2 * self.dof + (clock.size if clock else 0),)), self.dof)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         if self.dof is not None and y.shape != (2 * self.dof,):
             raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
-        out = self.network(y)
+        out = self.network(y if self.clock is None else jnp.concatenate([self.clock(t, y.dtype), y]))
         _check_output(jnp.shape(out), y.shape[0] // 2)
         return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])
+
+
+def _dof_beside(clock: Clock, network: Callable[..., Any], dof: int | None) -> int:
+    if not isinstance(clock, Clock):
+        raise ValueError(f"`clock` is {clock!r}; expected a Clock, or None")
+    if dof is None:
+        raise ValueError("`dof` is None; expected it beside a `clock`, which leaves the input size ambiguous")
+    check_state_is_told_apart(network)
+    return positive_integer("dof", dof)
 
 
 def _check_output(shape: tuple[int, ...], dof: int) -> None:

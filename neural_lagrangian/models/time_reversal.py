@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .embedding import clock_and_state
+
 
 class TimeReversible(eqx.Module):
     r"""A network made exactly even in the velocities, $f(q, v) = \tfrac12 [N(q, v) + N(q, -v)]$.
@@ -19,16 +21,30 @@ class TimeReversible(eqx.Module):
     **Arguments:**
 
     - `network`: any callable on states `[q, v]`.
+    - `dof`: degrees of freedom; needed only where something stands before the state, such as a clock, which is passed
+      on. (Then a film played backwards is a motion of the drive played backwards.)
     """
 
     network: Callable[..., Any]
+    dof: int | None = eqx.field(static=True, default=None)
 
     @property
     def in_size(self) -> int:
         """That of the network."""
+        if self.dof is not None:
+            return 2 * self.dof
         return self.network.in_size  # pyright: ignore[reportFunctionMemberAccess]
 
     def __call__(self, y: Array) -> Array:
-        q, v = jnp.split(y, 2)
-        both = jnp.stack([y, jnp.concatenate([q, -v])])
+        clock, q, v = clock_and_state(y, y.shape[0] // 2 if self.dof is None else self.dof)
+        both = jnp.stack([y, jnp.concatenate([clock, q, -v])])
         return jnp.mean(jax.vmap(self.network)(both), axis=0)
+
+
+def check_state_is_told_apart(network: Callable[..., Any]) -> None:
+    """`ValueError` if a `TimeReversible` part would take the clock before a state for a part of it."""
+    parts = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, TimeReversible))
+    if any(isinstance(part, TimeReversible) and part.dof is None for part in parts):
+        raise ValueError(
+            "`network` has a TimeReversible part of `dof` None; expected its dof, since a clock comes first"
+        )

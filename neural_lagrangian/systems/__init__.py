@@ -7,6 +7,7 @@ from .coupled_pendulums import CoupledPendulums
 from .damped_oscillator import DampedOscillator
 from .double_pendulum import DoublePendulum
 from .drawing import Drawing
+from .driven_pendulum import DrivenPendulum
 from .duffing import Duffing
 from .harmonic_oscillator import HarmonicOscillator
 from .henon_heiles import HenonHeiles
@@ -29,6 +30,7 @@ SYSTEMS: dict[str, type[AbstractSystem]] = {
         DampedOscillator,
         Duffing,
         Pendulum,
+        DrivenPendulum,
         DoublePendulum,
         NLinkPendulum,
         SpringPendulum,
@@ -55,6 +57,7 @@ __all__ = [
     "DampedOscillator",
     "DoublePendulum",
     "Drawing",
+    "DrivenPendulum",
     "Duffing",
     "HarmonicOscillator",
     "HenonHeiles",

@@ -24,6 +24,13 @@ def node_model(solver=None, **keywords):
     return nl.NeuralODE(small_network(out=2), solver, **(keywords or CONSTANT))
 
 
+def hamiltonian_model(solver=None, **keywords):
+    return nl.HamiltonianNetwork(small_network(), solver, **(keywords or CONSTANT))
+
+
+MODELS = [lagrangian_model, node_model, hamiltonian_model]
+
+
 @eqx.filter_jit
 def run(model, y0):
     return model(TS, y0)
@@ -61,7 +68,7 @@ def test_gradient_in_parameters_state_and_times(make, adjoint):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("make", [lagrangian_model, node_model])
+@pytest.mark.parametrize("make", MODELS)
 def test_gradient_of_the_training_rollout(make):
     model = make(stepsize_controller=nl.StepsPerSample(2))
     assert_gradient_is_right(model)
@@ -116,7 +123,7 @@ def test_hessian_vector_product_of_a_rollout_loss(controller):
     assert float(jnp.sqrt(inner(error, error))) < 1e-6 * norm
 
 
-@pytest.mark.parametrize("make", [lagrangian_model, node_model])
+@pytest.mark.parametrize("make", MODELS)
 @pytest.mark.parametrize("controller", [nl.StepsPerSample(1), diffrax.ConstantStepSize()], ids=["scan", "diffrax"])
 def test_vmap_equals_loop_and_jit_equals_eager(make, controller):
     model = make(stepsize_controller=controller, dt0=0.04)

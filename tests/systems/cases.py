@@ -38,6 +38,7 @@ CASES = {name: generic(name) for name in SYSTEMS} | {
     "PoyntingRobertson, strong": generic("PoyntingRobertson", light_speed=20.0, radiation=0.3),
     "NBody, 3-D": generic("NBody", softening=0.2, dimension=3),
     "WaveEquation, fixed": generic("WaveEquation", sites=7, ends="fixed"),
+    "DrivenPendulum, oblique": generic("DrivenPendulum", direction=0.7),
     "CartPole, pushed": generic("CartPole", cart_friction=0.4, pole_friction=0.3, control=push),
     "CartPole, stiff hinge": generic("CartPole", pole_friction=0.3),
 }

@@ -38,6 +38,18 @@ def test_a_wrong_lagrangian_is_noticed():
     assert disagreement(derived, jax.vmap(system.acceleration)(*arguments)) > 0.1
 
 
+@pytest.mark.parametrize("name", ["DrivenPendulum", "DrivenPendulum, oblique"])
+def test_an_acceleration_without_its_time_term_is_noticed(name):
+    """The pivot drives the momentum: without d2L/dv dt the drive would act by d2L/dv dq alone, which cancels."""
+    system, arguments = CASES[name], states(CASES[name])
+
+    def frozen(t, q, v):
+        return nl.acceleration(lambda _, q, v: system.lagrangian(t, q, v), t, q, v)
+
+    derived = jax.jit(jax.vmap(frozen))(*arguments)
+    assert disagreement(derived, laws(name)["acceleration"]) > 0.1
+
+
 def test_a_drag_of_the_wrong_sign_is_noticed():
     """As printed by Roberts, eq. 26."""
     system, values = CASES["PoyntingRobertson, strong"], laws("PoyntingRobertson, strong")

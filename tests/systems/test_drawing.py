@@ -35,6 +35,7 @@ def test_shapes(name):
 
 RODS = {
     "Pendulum": lambda s: [s.length],
+    "DrivenPendulum": lambda s: [s.length],
     "DoublePendulum": lambda s: s.length,
     "NLinkPendulum": lambda s: s.length,
     "CoupledPendulums": lambda s: [s.length, s.length, 2 * s.length],

@@ -33,8 +33,9 @@ def test_the_balance_without_the_force_is_noticed(name):
     assert imbalance(laws(name), 0.0) > 1e-2
 
 
-def test_the_balance_without_explicit_time_is_noticed():
-    values = dict(laws("Duffing"))
+@pytest.mark.parametrize("name", ["Duffing", "DrivenPendulum", "DrivenPendulum, oblique"])
+def test_the_balance_without_explicit_time_is_noticed(name):
+    values = dict(laws(name))
     values["explicit"] = 0.0
     assert imbalance(values, values["power"]) > 1e-2
 

@@ -41,11 +41,11 @@ def test_constant_along_motion(name):
         assert change(name, lambda accounts, key=key: accounts["invariants"][key]) < 1e-9, key
 
 
-@pytest.mark.parametrize("name", ["DampedOscillator", "Duffing", "CartPole, pushed"])
+@pytest.mark.parametrize("name", ["DampedOscillator", "Duffing", "DrivenPendulum", "CartPole, pushed"])
 def test_energy_that_is_not_conserved_is_seen_to_change(name):
     assert change(name, lambda accounts: accounts["energy"]) > 1e-2
 
 
-@pytest.mark.parametrize("name", ["CartPole, pushed", "PoyntingRobertson", "Duffing"])
+@pytest.mark.parametrize("name", ["CartPole, pushed", "PoyntingRobertson", "Duffing", "DrivenPendulum"])
 def test_nothing_is_promised_where_nothing_is_conserved(name):
     assert invariants_of(name) == {}

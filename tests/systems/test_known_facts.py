@@ -11,6 +11,7 @@ from neural_lagrangian.systems import (
     ChargedParticle,
     CoupledPendulums,
     DoublePendulum,
+    DrivenPendulum,
     NBody,
     NLinkPendulum,
     Pendulum,
@@ -196,3 +197,39 @@ def test_wells_of_duffings_oscillator():
     bottom = jnp.asarray([(1.3 / 0.6) ** 0.5], DTYPE)
     np.testing.assert_allclose(system.acceleration(0.0, bottom, 0 * bottom), 0, atol=1e-6)
     assert_close(squared_frequencies(system, bottom), np.array([2 * 1.3]))
+
+
+def test_a_pivot_at_rest_or_in_free_fall():
+    """Without a drive it is a pendulum; at phase zero a pivot with A w^2 = g falls freely, and nothing swings."""
+    t, q, v = states(CASES["DrivenPendulum"], 10)
+    still = DrivenPendulum(0.7, 0.8, 9.7, amplitude=0.0)
+    assert_close(jax.vmap(still.acceleration)(t, q, v), jax.vmap(Pendulum(0.7, 0.8, 9.7).acceleration)(t, q, v))
+    falling = DrivenPendulum(0.7, 0.8, 9.7, amplitude=9.7 / 4, frequency=2.0)
+    np.testing.assert_allclose(jax.vmap(falling.acceleration)(0 * t, q, v), 0, atol=1e-5)
+
+
+def test_the_position_of_the_bob_obeys_newton():
+    """The second derivative of the bob's position across the rod is that of the weight: tension acts along it."""
+    system = CASES["DrivenPendulum, oblique"]
+    t, q, v = (x[0] for x in states(system))
+    a = system.acceleration(t, q, v)
+
+    def bob(h):
+        theta = q[0] + h * v[0] + 0.5 * h**2 * a[0]
+        pivot = system.amplitude * jnp.cos(system.frequency * (t + h))
+        x = pivot * jnp.sin(system.direction) + system.length * jnp.sin(theta)
+        return jnp.stack([x, pivot * jnp.cos(system.direction) - system.length * jnp.cos(theta)])
+
+    across = jnp.stack([jnp.cos(q[0]), jnp.sin(q[0])])
+    acceleration = jax.jacfwd(jax.jacfwd(bob))(jnp.zeros((), DTYPE))
+    assert_close(across @ acceleration, -system.gravity * across[1])
+
+
+@pytest.mark.double
+@pytest.mark.parametrize(("frequency", "upright"), [(60.0, True), (30.0, False)])
+def test_a_fast_drive_holds_the_pendulum_upright(frequency, upright):
+    """Where A^2 w^2 > 2 g l: with A = 0.1 m and l = 1 m above 44 rad/s."""
+    system = DrivenPendulum(amplitude=0.1, frequency=frequency)
+    ts = jnp.linspace(0.0, 5.0, 50)
+    theta = nl.simulate(system, ts, jnp.asarray([[jnp.pi - 0.1, 0.0]])).ys[0, :, 0]
+    assert (np.abs(theta - np.pi).max() < 0.3) == upright

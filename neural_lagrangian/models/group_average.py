@@ -1,0 +1,127 @@
+"""Networks that do not notice a finite group of transformations, by averaging over it."""
+
+from collections.abc import Callable, Sequence
+from math import cos, pi, sin
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import positive_integer
+from .embedding import clock_and_state
+
+LARGEST_GROUP = 1000
+"""Most transformations to average over: enough for the permutations of six particles."""
+
+Matrices = Float[np.ndarray, "transformation dof dof"]
+
+
+class GroupAverage(eqx.Module):
+    r"""A network made exactly invariant under a finite group G of linear maps of the coordinates,
+
+    $$f(q, v) = \frac{1}{|G|} \sum_{R \in G} N(R q, R v).$$
+
+    It costs $|G|$ evaluations of the network. The kinetic prior of a `NeuralLagrangian` is invariant too where the
+    maps are orthogonal, as those of `parity`, `permutations` and `rotations` are.
+
+    **Arguments:**
+
+    - `network`: any callable on states `[q, v]`, or on coordinates alone, to a quantity that the group leaves
+      unchanged, such as a Lagrangian or a potential. What stands before a state, such as a clock, is passed on.
+    - `transformations`: matrices that generate G by multiplication, shape `(k, dof, dof)`: all of its members, or
+      fewer; the identity need not be among them. Several sets together: `[*parity(4), *permutations(2, 2)]`.
+
+    **Raises:** `ValueError` if they are no square matrices, or generate more than 1000, as a matrix that no power
+    brings back to the identity does.
+    """
+
+    network: Callable[..., Any]
+    group: tuple[tuple[tuple[float, ...], ...], ...] = eqx.field(static=True)
+
+    def __init__(self, network: Callable[..., Any], transformations: Sequence[Any] | Matrices):
+        try:
+            matrices = np.asarray(transformations, float)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`transformations` cannot be read as matrices: {error}") from error
+        if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or 0 in matrices.shape:
+            raise ValueError(f"`transformations` has shape {matrices.shape}; expected (k, dof, dof)")
+        self.network = network
+        self.group = tuple(tuple(tuple(map(float, row)) for row in R) for R in _generated_by(matrices))
+
+    @property
+    def dof(self) -> int:
+        return len(self.group[0])
+
+    @property
+    def in_size(self) -> int:
+        return 2 * self.dof
+
+    def __call__(self, y: Array) -> Array:
+        clock, q, v = clock_and_state(y, self.dof)
+        R = jnp.asarray(np.array(self.group), y.dtype)
+        vectors = jnp.concatenate([q, v]).reshape(-1, self.dof)
+        moved = jnp.einsum("gij,aj->gai", R, vectors, precision=jax.lax.Precision.HIGHEST).reshape(len(R), -1)
+        ys = jnp.concatenate([jnp.broadcast_to(clock[None], (len(R), clock.size)), moved], axis=1)
+        return jnp.mean(jax.vmap(self.network)(ys), axis=0)
+
+
+def parity(dof: int) -> Matrices:
+    r"""The reflection of all coordinates, $q \to -q$, shape `(1, dof, dof)`."""
+    return -np.eye(positive_integer("dof", dof))[None]
+
+
+def permutations(particles: int, dimension: int) -> Matrices:
+    """Two permutations of like particles, which generate all `particles!` of them, shape `(2, dof, dof)`."""
+    positive_integer("dimension", dimension)
+    identity = np.eye(positive_integer("particles", particles))
+    swapped = [*range(particles)[1::-1], *range(2, particles)]
+    both = np.stack([identity[swapped], np.roll(identity, 1, axis=0)])
+    return np.kron(both, np.eye(dimension)[None])
+
+
+def rotations(order: int, particles: int = 1, dimension: int = 2) -> Matrices:
+    r"""The rotation of all particles by $2 \pi /$ `order` in the plane of the first two axes, shape `(1, dof, dof)`."""
+    positive_integer("order", order)
+    if positive_integer("dimension", dimension) < 2:
+        raise ValueError(f"`dimension` is {dimension}; expected at least 2")
+    c, s = cos(2 * pi / order), sin(2 * pi / order)
+    R = np.eye(dimension)
+    R[:2, :2] = [[c, -s], [s, c]]
+    return np.kron(np.eye(positive_integer("particles", particles)), R)[None]
+
+
+def _generated_by(generators: Matrices) -> Float[np.ndarray, "member dof dof"]:
+    """All products of the generators, the identity first."""
+    if not np.isfinite(generators).all():
+        raise ValueError("`transformations` has entries that are not finite; expected those of a finite group")
+    singular = ~np.isclose(np.abs(np.linalg.det(generators)), 1)
+    if singular.any():
+        k = int(np.argmax(singular))
+        raise ValueError(
+            f"`transformations[{k}]` has determinant {np.linalg.det(generators[k]):.6g}; expected 1 or -1, as of every "
+            f"member of a finite group"
+        )
+    group, used = [np.eye(generators.shape[1])], []
+    for generator in generators:
+        if _contains(group, generator):
+            continue
+        used.append(generator)
+        fresh = group
+        while fresh:
+            products, fresh = [g @ h for g in used for h in fresh], []
+            for product in products:
+                if not _contains(group + fresh, product):
+                    fresh.append(product)
+                if len(group) + len(fresh) > LARGEST_GROUP:
+                    raise ValueError(
+                        f"`transformations` generate more than {LARGEST_GROUP} maps; expected those of a finite group"
+                    )
+            group = group + fresh
+    return np.array(group)
+
+
+def _contains(group: list[np.ndarray], R: np.ndarray) -> bool:
+    return bool(np.any(np.max(np.abs(np.array(group) - R[None]), axis=(1, 2)) < 1e-6))

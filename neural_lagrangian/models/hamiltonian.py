@@ -1,0 +1,121 @@
+"""Any network as a Hamiltonian."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PyTree
+
+from .._types import Coordinates, Scalar, State
+from ..integrators import AbstractRolloutModel, Integration
+from ..integrators.rollout import Controller
+from .lagrangian import as_lagrangian, takes_time_and_state
+from .network_size import infer_dof, output_shape
+
+
+class HamiltonianNetwork(AbstractRolloutModel):
+    r"""A network as a Hamiltonian, and the motion it implies.
+
+    $$H(q, p) = \mathrm{network}([q, p]) + \tfrac{k}{2} p \cdot p, \qquad
+      \dot q = \frac{\partial H}{\partial p}, \quad \dot p = -\frac{\partial H}{\partial q}.$$
+
+    (Greydanus, Dzamba and Yosinski 2019, eqs. 1-3.) States are `[q, v]`, so a momentum $p = P(t, q, v)$ has to be
+    known; the motion of v is then
+
+    $$\dot v = \Bigl(\frac{\partial P}{\partial v}\Bigr)^{-1}
+      \Bigl(\dot p - \frac{\partial P}{\partial q} \dot q - \frac{\partial P}{\partial t}\Bigr).$$
+
+    Without `momentum`, $p = v$. That is right where the data are momenta already, as states `[q, p]`, and where the
+    mass is one and no force depends on the velocities. On any other `[q, v]` the coordinates are not canonical:
+    the flow preserves volume in (q, v), which the true one does not, so that no network is right. (Unneberg and
+    Kaarbø 2023, section 1; Cranmer et al. 2020, section 2.) A `NeuralLagrangian` needs no momenta.
+
+    Accelerations alone do not train it, since $\dot q$ need not be v: train on trajectories.
+
+    **Arguments:**
+
+    - `network`: any callable from `[q, p]`, shape `(2 dof,)`, to a scalar or to shape `(1,)`; or a Hamiltonian, any
+      callable `(t, q, p) -> scalar`.
+    - `solver`: any diffrax solver.
+    - `momentum`: P, callable `(t, q, v) -> (dof,)`, invertible in v, such as
+      `lambda t, q, v: mechanics.momentum(lagrangian, t, q, v)`; its arrays train with the network.
+    - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
+    - `kinetic_prior`: $k \ge 0$; `None` means 1 for a network that states its `in_size`, and 0 for any other callable.
+    - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
+
+    **Raises:** `ValueError` if the network has the wrong input or output size, or the momentum another shape than v.
+    """
+
+    network: Callable[..., Any]
+    legendre: Callable[..., Any] | None
+    integration: Integration
+    kinetic_prior: float = eqx.field(static=True)
+    dof: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        network: Callable[..., Any],
+        solver: diffrax.AbstractSolver | None = None,
+        *,
+        momentum: Callable[..., Any] | None = None,
+        dof: int | None = None,
+        kinetic_prior: float | None = None,
+        stepsize_controller: Controller | None = None,
+        dt0: float | Array | None = None,
+        adjoint: diffrax.AbstractAdjoint | None = None,
+        max_steps: int = 4096,
+    ):
+        dof = infer_dof(network, dof)
+        if dof is not None:
+            shapes = ((), (dof,), (dof,)) if takes_time_and_state(network) else ((2 * dof,),)
+            shape = output_shape(network, *shapes)
+            if shape not in ((), (1,)):
+                raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
+        if kinetic_prior is None:
+            kinetic_prior = 1.0 if hasattr(network, "in_size") else 0.0
+        if not kinetic_prior >= 0:
+            raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
+        if momentum is not None and not callable(momentum):
+            raise ValueError(f"`momentum` is {momentum!r}; expected a callable (t, q, v) -> (dof,), or None")
+        self.network = network
+        self.legendre = momentum
+        self.integration = Integration(
+            solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
+        )
+        self.kinetic_prior = float(kinetic_prior)
+        self.dof = dof
+
+    def hamiltonian(self, t: ArrayLike, q: Array, p: Array) -> Scalar:
+        """The Hamiltonian $H(t, q, p)$, a scalar."""
+        H = as_lagrangian(self.network)(t, q, p)
+        return H + 0.5 * self.kinetic_prior * jnp.dot(p, p) if self.kinetic_prior else H
+
+    def momentum(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        """The momentum $p = P(t, q, v)$, shape `(dof,)`."""
+        if self.legendre is None:
+            return v
+        p = jnp.asarray(self.legendre(t, q, v))
+        if p.shape != v.shape:
+            raise ValueError(f"`momentum` returned shape {p.shape}; expected {v.shape}, that of `v`")
+        return p
+
+    def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        """The Hamiltonian at the momentum of v, up to its free constant."""
+        return self.hamiltonian(t, q, self.momentum(t, q, v))
+
+    def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        if self.dof is not None and y.shape != (2 * self.dof,):
+            raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
+        q, v = jnp.split(y, 2)
+        t = jnp.asarray(t, y.dtype)
+        p = self.momentum(t, q, v)
+        dH_dq, dH_dp = jax.grad(self.hamiltonian, argnums=(1, 2))(t, q, p)
+        q_dot, p_dot = dH_dp, -dH_dq
+        if self.legendre is None:
+            return jnp.concatenate([q_dot, p_dot])
+        _, drift = jax.jvp(lambda t, q: self.momentum(t, q, v), (t, q), (jnp.ones_like(t), q_dot))
+        dP_dv = jax.jacfwd(self.momentum, argnums=2)(t, q, v)
+        return jnp.concatenate([q_dot, jnp.linalg.solve(dP_dv, p_dot - drift)])

@@ -1,0 +1,121 @@
+"""Networks of particles that do not notice a shift or a turn of the whole."""
+
+from collections.abc import Callable
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import positive_integer
+from .embedding import clock_and_state
+
+
+class TranslationInvariant(eqx.Module):
+    r"""A network of particles that is exactly invariant under translations: it sees where they are among each other,
+
+    $$f(x, \dot x) = N(x - \bar x, \dot x), \qquad \bar x = \frac1N \sum_i x_i.$$
+
+    As a Lagrangian it conserves the total momentum $\sum_i \partial L / \partial \dot x_i$ at any weights. (Noether
+    1918.) The network receives as many numbers as without, so that other wrappers fit inside: around a
+    `RotationInvariant` network, angular momentum is conserved about every point.
+
+    **Arguments:**
+
+    - `network`: any callable on `[q, v]`, or on coordinates alone where it is called with these. What stands before a
+      state, such as a clock, is passed on.
+    - `dof`: degrees of freedom n, the positions of one particle after those of the other.
+    - `dimension`: of space.
+    """
+
+    network: Callable[..., Any]
+    dof: int = eqx.field(static=True)
+    dimension: int = eqx.field(static=True)
+
+    def __init__(self, network: Callable[..., Any], dof: int, dimension: int):
+        _check_particles(dof, dimension)
+        self.network = network
+        self.dof = dof
+        self.dimension = dimension
+
+    @property
+    def in_size(self) -> int:
+        return 2 * self.dof
+
+    def __call__(self, y: Array) -> Array:
+        clock, q, v = clock_and_state(y, self.dof)
+        x = q.reshape(-1, self.dimension)
+        relative = x - jnp.mean(x, axis=0, keepdims=True)
+        return self.network(jnp.concatenate([clock, relative.ravel(), v]))
+
+
+class RotationInvariant(eqx.Module):
+    r"""A network of particles that is exactly invariant under rotations about the origin: it sees scalar products only,
+
+    $$f(x, \dot x) = N(u_a \cdot u_b, \; a \le b), \qquad u = (x_1, \dots, x_N, \dot x_1, \dots, \dot x_N),$$
+
+    which determine whatever rotations and reflections leave unchanged (Weyl 1946, theorem 2.9.A). Where a reflection
+    changes the motion, as in a magnetic field, it sees the oriented products too: $u_a \times u_b$ in the plane,
+    $u_a \cdot (u_b \times u_c)$ in space. As a Lagrangian it conserves angular momentum at any weights.
+
+    **Arguments:**
+
+    - `network`: any callable on the products, of which there are `RotationInvariant.features(...)`. What stands
+      before a state, such as a clock, is passed on in front of them.
+    - `dof`: degrees of freedom n, the positions of one particle after those of the other.
+    - `dimension`: d, of space.
+    - `reflections`: whether mirror images move alike. `False` is for the plane and for space.
+    """
+
+    network: Callable[..., Any]
+    dof: int = eqx.field(static=True)
+    dimension: int = eqx.field(static=True)
+    reflections: bool = eqx.field(static=True)
+
+    def __init__(self, network: Callable[..., Any], dof: int, dimension: int, *, reflections: bool = True):
+        _check_particles(dof, dimension)
+        if not reflections and dimension not in (2, 3):
+            raise ValueError(f"`dimension` is {dimension}; expected 2 or 3 where `reflections` is False")
+        self.network = network
+        self.dof = dof
+        self.dimension = dimension
+        self.reflections = bool(reflections)
+
+    @staticmethod
+    def features(dof: int, dimension: int, *, reflections: bool = True, coordinates_alone: bool = False) -> int:
+        """How many products the network receives; with `coordinates_alone` those of the positions."""
+        k = (1 if coordinates_alone else 2) * dof // dimension
+        return k * (k + 1) // 2 + (0 if reflections else comb(k, dimension))
+
+    @property
+    def in_size(self) -> int:
+        return 2 * self.dof
+
+    def __call__(self, y: Array) -> Array:
+        clock, q, v = clock_and_state(y, self.dof)
+        u = jnp.concatenate([q, v]).reshape(-1, self.dimension)
+        a, b = np.triu_indices(len(u))
+        products = [clock, jnp.sum(u[a] * u[b], axis=1)]
+        if not self.reflections:
+            products.append(_oriented_products(u))
+        return self.network(jnp.concatenate(products))
+
+
+def _oriented_products(u: Float[Array, "vector dimension"]) -> Float[Array, " product"]:
+    """The determinants of all pairs of vectors in the plane, or of all triples in space."""
+    k, d = u.shape
+    chosen = np.array(list(combinations(range(k), d)), int).reshape(-1, d).T
+    if d == 2:
+        a, b = u[chosen[0]], u[chosen[1]]
+        return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return jnp.sum(u[chosen[0]] * jnp.cross(u[chosen[1]], u[chosen[2]]), axis=1)
+
+
+def _check_particles(dof: int, dimension: int) -> None:
+    positive_integer("dof", dof)
+    positive_integer("dimension", dimension)
+    if dof % dimension:
+        raise ValueError(f"`dof` is {dof}; expected a multiple of `dimension`, {dimension}")

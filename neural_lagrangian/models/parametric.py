@@ -1,0 +1,133 @@
+"""Lagrangians given by a formula with coefficients to be found."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from .._checks import is_concrete, positive_integer
+from .._types import Scalar
+from ..mechanics import AbstractMassSolve, PseudoInverse
+from .lagrangian import AbstractLagrangian
+
+
+class ParametricLagrangian(AbstractLagrangian):
+    r"""A formula $L(t, q, \dot q; c)$ whose coefficients c are trained.
+
+    ```python
+    def formula(t, q, v, *, mass, stiffness):
+        return 0.5 * mass * v @ v - 0.5 * stiffness * q @ q
+
+    L = ParametricLagrangian(formula, dof=1, mass=1.0, stiffness=1.0, positive=["mass"])
+    fit(NeuralLagrangian(L), trajectories, key=key).model.network.coefficients
+    ```
+
+    Motion does not tell the scale of a Lagrangian: only ratios such as $k / m$ are found. Leave one coefficient out
+    (a known mass, in the formula) and the others come out in its units; or compare ratios. (Bigwood 2025,
+    section 1.3.)
+
+    A positive coefficient is $c = e^s$ with $s$ trained: its steps are relative, and it never reaches zero. One that
+    may vanish had better not be declared positive.
+
+    **Arguments:**
+
+    - `formula`: callable `(t, q, v, **coefficients) -> scalar`. Arrays that it holds itself are trained too.
+    - `dof`: degrees of freedom n; `None` where any number will do.
+    - `positive`: names of coefficients kept positive.
+    - `coefficients`: initial values by name: numbers, or floating arrays of any shape.
+
+    **Raises:** `ValueError` if the formula does not take these coefficients, one of them is no floating number or
+    array, or one of the positive ones is not.
+    """
+
+    formula: Callable[..., Any]
+    trained: dict[str, Array]
+    degrees: int | None = eqx.field(static=True)
+    positive: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        formula: Callable[..., Any],
+        /,
+        *,
+        dof: int | None = None,
+        positive: Sequence[str] = (),
+        **coefficients: ArrayLike | Sequence[Any],
+    ):
+        if not callable(formula):
+            raise ValueError(f"`formula` is {formula!r}; expected a callable (t, q, v, **coefficients)")
+        if not coefficients:
+            raise ValueError("`coefficients` are missing; expected at least one, by name")
+        positive = (positive,) if isinstance(positive, str) else tuple(positive)
+        if unknown := [name for name in positive if name not in coefficients]:
+            raise ValueError(f"`positive` names {unknown}; expected some of {list(coefficients)}")
+        _check_signature(formula, coefficients)
+        values = {name: _coefficient(name, value) for name, value in coefficients.items()}
+        for name in positive:
+            if is_concrete(values[name]) and not np.all(np.asarray(values[name]) > 0):
+                raise ValueError(f"`{name}` is {coefficients[name]!r}; expected positive, as `positive` says")
+        self.formula = formula
+        self.trained = {name: jnp.log(c) if name in positive else c for name, c in values.items()}
+        self.degrees = None if dof is None else positive_integer("dof", dof)
+        self.positive = positive
+
+    @property
+    def dof(self) -> int | None:
+        return self.degrees
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return PseudoInverse()
+
+    @property
+    def coefficients(self) -> dict[str, Array]:
+        """The coefficients by name."""
+        return {name: jnp.exp(c) if name in self.positive else c for name, c in self.trained.items()}
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        L = jnp.asarray(self.formula(t, q, v, **self.coefficients))
+        if L.shape not in ((), (1,)):
+            raise ValueError(f"`formula` returned shape {L.shape}; expected a scalar, () or (1,)")
+        return L.reshape(())
+
+    def __repr__(self) -> str:
+        formula = getattr(self.formula, "__name__", repr(self.formula))
+        entries = [formula, f"dof={self.degrees}"]
+        for name, value in self.trained.items():
+            text = written(value, np.exp if name in self.positive else np.asarray)
+            entries.append(f"{name}={text}")
+        return f"{type(self).__name__}({', '.join(entries)})"
+
+
+def written(value: Any, transform: Callable[[np.ndarray], np.ndarray] = np.asarray) -> str:
+    """An array as numbers where its values are known, else as what stands in its place."""
+    if not eqx.is_array(value) or not is_concrete(value):
+        return repr(value)
+    return np.array2string(transform(np.asarray(value)), precision=6, separator=", ")
+
+
+def _coefficient(name: str, value: Any) -> Array:
+    plain = isinstance(value, float | int) and not isinstance(value, bool)
+    try:
+        array = jnp.asarray(value, jnp.result_type(float)) if plain else jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype")
+    return array
+
+
+def _check_signature(formula: Callable[..., Any], coefficients: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(formula)
+    except (TypeError, ValueError):  # compiled without a signature
+        return
+    try:
+        signature.bind(*range(3), **coefficients)
+    except TypeError as error:
+        named = ", ".join(["t", "q", "v", *coefficients])
+        raise ValueError(f"`formula` cannot be called with ({named}): {error}") from error

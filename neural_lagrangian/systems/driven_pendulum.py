@@ -1,0 +1,75 @@
+"""A pendulum on a moving pivot."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
+
+from .._types import Coordinates, Scalar
+from ..integrators import Integration
+from .drawing import Drawing, chain, hanging
+from .parameter import Value, parameter
+from .sampling import box
+from .system import AbstractConservativeSystem, reference_integration
+
+
+class DrivenPendulum(AbstractConservativeSystem):
+    r"""A pendulum whose pivot is moved to and fro along a line; the angle in radians from hanging straight down.
+
+    With the pivot at $s(t) = A \cos \omega t$ along a line that makes the angle $\alpha$ with the vertical,
+
+    $$L = \tfrac12 m l^2 \dot\theta^2 + m l\, \dot s(t)\, \dot\theta \sin(\theta + \alpha) + m g l \cos\theta,$$
+
+    terms of the time alone left out. A fast vertical drive, $A^2 \omega^2 > 2 g l$, holds the pendulum upright.
+
+    (Landau and Lifshitz 1976, section 5, problem 3, and section 30.)
+
+    **Arguments:**
+
+    - `mass`: $m$ in kg. `length`: $l$ in m. `gravity`: $g$ in m/s^2.
+    - `amplitude`: $A$ in m, zero or more. `frequency`: $\omega$ in rad/s.
+    - `direction`: $\alpha$ in rad: 0 for a pivot that moves up and down, $\pi / 2$ for one that moves sideways.
+    - `integration`: how rollouts are integrated.
+    """
+
+    mass: Value = parameter("kg", 1.0)
+    length: Value = parameter("m", 1.0)
+    gravity: Value = parameter("m/s^2", 9.81)
+    amplitude: Value = parameter("m", 0.3, sign="non-negative")
+    frequency: Value = parameter("rad/s", 5.0)
+    direction: Value = parameter("rad", 0.0, sign="any")
+    integration: Integration = reference_integration()
+
+    @property
+    def dof(self) -> int:
+        return 1
+
+    def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        m, ell, g = self.mass, self.length, self.gravity
+        (theta,), (theta_dot,) = q, v
+        s_dot = -self.amplitude * self.frequency * jnp.sin(self._phase(t, q))
+        kinetic = 0.5 * m * ell**2 * theta_dot**2 + m * ell * s_dot * theta_dot * jnp.sin(theta + self.direction)
+        return kinetic + m * g * ell * jnp.cos(theta)
+
+    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        # In the frame of the pivot the weight is joined by minus its acceleration, -m (sin alpha, cos alpha) s''.
+        s_ddot = -self.amplitude * self.frequency**2 * jnp.cos(self._phase(t, q))
+        right, up = -s_ddot * jnp.sin(self.direction), -self.gravity - s_ddot * jnp.cos(self.direction)
+        return (right * jnp.cos(q) + up * jnp.sin(q)) / self.length
+
+    def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        m, ell, g = self.mass, self.length, self.gravity
+        return m * ell * (0.5 * ell * v[0] ** 2 - g * jnp.cos(q[0]))
+
+    def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
+        return {}
+
+    def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
+        r"""Any angle, rates within $\sqrt{g / l}$ of zero."""
+        return box(key, count, [jnp.pi, jnp.sqrt(self.gravity / self.length)])
+
+    def drawing(self, q: Array) -> Drawing:
+        """As seen from the pivot."""
+        bob = hanging(q, self.length)
+        return Drawing(bob, chain(jnp.concatenate([jnp.zeros_like(bob), bob])))
+
+    def _phase(self, t: ArrayLike, q: Array) -> Scalar:
+        return self.frequency * jnp.asarray(t, q.dtype)

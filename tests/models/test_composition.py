@@ -1,0 +1,148 @@
+"""Whatever fits together works together: each kind of Lagrangian with each kind of force, wrapper and precision.
+
+A new Lagrangian, force or wrapper is one line of a registry.
+"""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+
+from ..helpers import DOUBLE, DTYPE
+
+KEY = jax.random.key(0)
+TS = jnp.linspace(0.0, 0.15, 4).astype(DTYPE)
+Y0S = jnp.asarray([[0.4, -0.3, 0.2, 0.5], [0.5, 0.1, -0.6, 0.3]], DTYPE)
+ONE_STEP = {"stepsize_controller": nl.StepsPerSample(1)}
+DOF = 2
+
+
+def mlp(in_size):
+    return eqx.nn.MLP(in_size, "scalar", 8, 1, jax.nn.softplus, key=KEY)
+
+
+def mechanical(**keywords):
+    return nl.MechanicalLagrangian.from_mlp(DOF, 8, 1, key=KEY, **keywords)
+
+
+def oscillator(t, q, v, *, mass, stiffness):
+    return 0.5 * mass * jnp.dot(v, v) - 0.5 * stiffness * jnp.dot(q, q)
+
+
+LAGRANGIANS = {
+    "free-form": lambda: mlp(4),
+    "periodic": lambda: nl.PeriodicEmbedding(mlp(6), DOF),
+    "translation-invariant": lambda: nl.TranslationInvariant(mlp(4), DOF, 1),
+    "rotation-invariant": lambda: nl.RotationInvariant(mlp(4), DOF, 2, reflections=False),
+    "group-averaged": lambda: nl.TimeReversible(nl.GroupAverage(mlp(4), nl.rotations(3))),
+    "mechanical, full": lambda: mechanical(),
+    "mechanical, diagonal, linear": lambda: mechanical(mass="diagonal", linear=True),
+    "parametric": lambda: nl.ParametricLagrangian(oscillator, dof=DOF, mass=0.8, stiffness=2.0, positive=["mass"]),
+    "additive polynomial": lambda: nl.AdditivePolynomial(DOF, 3, 2),
+    "product polynomial": lambda: nl.ProductPolynomial(DOF, 2, 2),
+    "time-dependent": lambda: nl.TimeDependent(nl.PeriodicEmbedding(mlp(8), DOF), DOF, 3.0, trainable=True),
+    "sum": lambda: mechanical() + mlp(4),
+}
+
+
+class Drag(eqx.Module):
+    strength: jax.Array
+
+    def __call__(self, t, q, v):
+        return -self.strength * v * jnp.sqrt(1 + jnp.dot(v, v))
+
+
+class Wind(nl.mechanics.AbstractForce):
+    speed: jax.Array
+
+    def __call__(self, t, q, v):
+        return self.speed * jnp.cos(t) - 0.1 * v
+
+
+def drag():
+    return Drag(jnp.asarray(0.3, DTYPE))
+
+
+def wind():
+    return Wind(jnp.asarray([0.5, -0.2], DTYPE))
+
+
+FORCES = {
+    "no force": lambda: None,
+    "callable": drag,
+    "force": wind,
+    "sum": lambda: wind() + drag(),
+}
+
+WRAPPERS = {
+    "scaled": lambda model: nl.Scaled(model, nl.Scaling([0.3, -0.2], [0.5, 2.0], 1.5)),
+    "other precision": lambda model: nl.with_precision(model, jnp.float32),
+    "explicit adjoint": lambda model: eqx.tree_at(
+        lambda m: m.integration.adjoint, model, diffrax.DirectAdjoint(), is_leaf=lambda x: x is None
+    ),
+}
+
+
+def build(lagrangian, force="no force"):
+    return nl.NeuralLagrangian(LAGRANGIANS[lagrangian](), diffrax.Heun(), force=FORCES[force](), **ONE_STEP)
+
+
+@eqx.filter_jit
+def exercise(model, ts, y0s):
+    """Rollouts of a batch and one after the other, and the gradient of a small trajectory loss."""
+
+    @eqx.filter_grad(has_aux=True)
+    def gradient(model):
+        ys = jax.vmap(model, (None, 0))(ts, y0s)
+        return jnp.mean((ys[:, 1:] - jnp.sin(jnp.arange(4, dtype=ys.dtype))[None, None]) ** 2), ys
+
+    gradients, batched = gradient(model)
+    return batched, jax.lax.map(lambda y0: model(ts, y0), y0s), gradients
+
+
+def parts(model):
+    """What is trained on its own: each term of the Lagrangian, and of the force."""
+    inner = model.model if isinstance(model, nl.Scaled) else model
+    for owner in (inner.network, inner.force):
+        yield from getattr(owner, "terms", [owner])
+
+
+def assert_it_works(model, tmp_path, dtype=DTYPE):
+    batched, looped, gradients = exercise(model, TS.astype(dtype), Y0S.astype(dtype))
+    assert batched.shape == (2, 4, 4)
+    assert batched.dtype == dtype
+    assert np.isfinite(batched).all()
+    tolerance = 1e-12 if dtype == jnp.float64 else 1e-5
+    np.testing.assert_allclose(batched, looped, rtol=tolerance, atol=tolerance)
+    for part in parts(gradients):
+        leaves = jax.tree.leaves(eqx.filter(part, eqx.is_inexact_array))
+        assert all(np.isfinite(leaf).all() for leaf in leaves)
+        assert not leaves or any(np.any(np.asarray(leaf)) for leaf in leaves)
+    nl.save(tmp_path / "model", model)
+    blank = jax.tree.map(lambda x: jnp.zeros_like(x) if eqx.is_inexact_array(x) else x, model)
+    again = nl.load(tmp_path / "model", blank)
+    saved, loaded = (jax.tree.leaves(eqx.filter(m, eqx.is_array)) for m in (model, again))
+    for one, other in zip(saved, loaded, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("force", FORCES)
+@pytest.mark.parametrize("lagrangian", LAGRANGIANS)
+def test_every_lagrangian_with_every_force(lagrangian, force, tmp_path):
+    assert_it_works(build(lagrangian, force), tmp_path)
+
+
+@pytest.mark.parametrize("wrapper", [w for w in WRAPPERS if w != "other precision" or DOUBLE])
+@pytest.mark.parametrize("lagrangian", LAGRANGIANS)
+def test_every_lagrangian_in_every_wrapper(lagrangian, wrapper, tmp_path):
+    dtype = jnp.float32 if wrapper == "other precision" else DTYPE
+    assert_it_works(WRAPPERS[wrapper](build(lagrangian)), tmp_path, dtype)
+
+
+@pytest.mark.parametrize("force", [force for force in FORCES if force != "no force"])
+def test_every_force_in_scaled_units(force, tmp_path):
+    assert_it_works(WRAPPERS["scaled"](build("mechanical, full", force)), tmp_path)
