@@ -8,17 +8,21 @@ from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
 from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
-from .symmetry import noether_charge
+from .symmetry import Symmetry, noether_charge, symmetry_residual
+from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 
 __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
     "Cholesky",
     "DampedInverse",
+    "DiscoveredSymmetries",
     "HolonomicConstraint",
     "MassMatrixReport",
     "PseudoInverse",
+    "Symmetry",
     "acceleration",
+    "discover_symmetries",
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
@@ -28,4 +32,5 @@ __all__ = [
     "multipliers",
     "noether_charge",
     "project",
+    "symmetry_residual",
 ]

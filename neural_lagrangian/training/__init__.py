@@ -2,6 +2,18 @@
 
 from .fit import FitResult, History, fit
 from .losses import acceleration_mse, trajectory_mse
+from .penalties import force_penalty, penalized, symmetry_penalty
 from .safe_gradient import SafeGradient, safe_gradient
 
-__all__ = ["FitResult", "History", "SafeGradient", "acceleration_mse", "fit", "safe_gradient", "trajectory_mse"]
+__all__ = [
+    "FitResult",
+    "History",
+    "SafeGradient",
+    "acceleration_mse",
+    "fit",
+    "force_penalty",
+    "penalized",
+    "safe_gradient",
+    "symmetry_penalty",
+    "trajectory_mse",
+]
