@@ -6,7 +6,8 @@ $$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
 
 *Forming it.* One sweep of n + 1 directions forward and one of $L$'s derivative back: the n unit velocities paired with
 each other give $M$, and paired with $(\dot t, \dot q, \dot v) = (1, v, 0)$ both cross terms. n + 3 passes through
-the network; the mixed block is never formed.
+the network; the mixed block is never formed. Where the mass solve knows the pattern of $M$, k products of it with
+seeds take the place of $M$: k + 1 tangents of one gradient, and nothing of size n x n.
 
 *Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
 $r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
@@ -28,7 +29,7 @@ from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
 from .constraints import HolonomicConstraint, Multipliers, SaddlePoint
 from .curvature import Directions, gradient_and_curvature
-from .mass_solve import AbstractMassSolve, PseudoInverse
+from .mass_solve import AbstractMassSolve, Products, PseudoInverse
 from .program import program_of
 
 STAGE = "neural_lagrangian.stage"
@@ -169,14 +170,33 @@ def _closure_converted(fn: Callable[..., Array], *args: Array) -> Callable[..., 
 
 
 @eqx.filter_jit
-def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
-    """M and b of the Euler-Lagrange equations M a = b."""
+def _equations(
+    L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, mass_solve: AbstractMassSolve
+) -> tuple[Products, Coordinates]:
+    """M, or its products with the seeds of the mass solve, and b of the Euler-Lagrange equations M a = b."""
     n = q.shape[0]
+    seeds = mass_solve.seeds(n)
+    if seeds is not None:
+        M, dL_dq, drift = _products(L, jnp.asarray(seeds, q.dtype), t, q, v)
+        return M, _add(dL_dq - drift, Q, t, q, v)
     units = Directions(0, jnp.eye(n, dtype=q.dtype))
     directions = (Directions(n, jnp.ones(1, q.dtype)), Directions(n, v[None]), units)  # in t, q, v
     (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), directions, n)
     M, drift = paired[:n], paired[n]
     return M, _add(dL_dq - drift, Q, t, q, v)
+
+
+def _products(
+    L: Lagrangian, seeds: Products, t: Scalar, q: Array, v: Array
+) -> tuple[Products, Coordinates, Coordinates]:
+    r"""$M s_i$, $\partial L / \partial q$ and $(\partial_t + v \cdot \partial_q)\, \partial L / \partial v$.
+
+    The seeds vary v alone: what depends on q alone, such as a potential, sees no pass of theirs.
+    """
+    _, mass_product = jax.linearize(lambda v: jax.grad(L, argnums=2)(t, q, v), v)
+    momentum = _momentum(L)
+    _, drift, dL_dq = jax.jvp(lambda t, q: momentum(t, q, v), (t, q), (jnp.ones_like(t), v), has_aux=True)
+    return jax.vmap(mass_product)(seeds), dL_dq, drift
 
 
 def _residual(
@@ -240,7 +260,7 @@ def _solve(
     *,
     mass_solve: AbstractMassSolve,
 ) -> tuple[Coordinates, Multipliers | None]:
-    M, b = _equations(L, Q, t, q, v)
+    M, b = _equations(L, Q, t, q, v, mass_solve)
     factor = mass_solve.factor(M)
     a = mass_solve.apply(factor, b)
     if C is None:
@@ -251,7 +271,7 @@ def _solve(
 @_solve.def_jvp
 def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
     L, Q, C, t, q, v = primals
-    M, b = _equations(L, Q, t, q, v)
+    M, b = _equations(L, Q, t, q, v, mass_solve)
     factor = _keep(mass_solve.factor(M))
     a, lam, saddle = mass_solve.apply(factor, b), None, None
     if C is not None:
@@ -271,7 +291,7 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
         return jax.vmap(one)(W)
 
     def equations():
-        M, b = _equations(L, Q, t, q, v)
+        M, b = _equations(L, Q, t, q, v, mass_solve)
         return M, b if C is None or lam is None else b + C.force(t, q, lam)
 
     da, dlam = mass_solve.tangent(factor, a, dr, dM, equations), None

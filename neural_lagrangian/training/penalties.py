@@ -25,7 +25,7 @@ def penalized(loss: Callable[..., Scalar], penalty: Penalty, weight: float) -> C
 
     **Arguments:**
 
-    - `loss`: `(model, ts, ys) -> scalar`, or with a fourth argument `accelerations`.
+    - `loss`: `(model, ts, ys) -> scalar`, or with more arguments, `accelerations` and `controls`.
     - `penalty`: `(model, ts, ys) -> scalar`, such as `symmetry_penalty(symmetry)` or `force_penalty`.
     - `weight`: zero or more.
 
@@ -34,8 +34,7 @@ def penalized(loss: Callable[..., Scalar], penalty: Penalty, weight: float) -> C
     if not (math.isfinite(weight) and weight >= 0):
         raise ValueError(f"`weight` is {weight}; expected a finite number of at least 0")
 
-    def total(model: Any, ts: Array, ys: Array, accelerations: Array | None = None) -> Scalar:
-        observed = () if accelerations is None else (accelerations,)
+    def total(model: Any, ts: Array, ys: Array, *observed: Array | None) -> Scalar:
         return loss(model, ts, ys, *observed) + weight * penalty(model, ts, ys)
 
     return total
