@@ -140,6 +140,7 @@ analysis.plot_error_growth(
     ts[1:], {name: e[:, 1:] for name, e in energy_error.items()}, label="energy error / 29.4 J", ax=axes[0]
 )
 axes[0].axhline(0.00426, color="0.5", linestyle=":", label="published, mean at 100 s")
+axes[0].set_ylim(top=0.02)
 axes[0].legend(fontsize=8)
 analysis.plot_history(histories, ax=axes[1])
 figure.savefig(OUTPUT / "double_pendulum_accelerations.png", dpi=110)
