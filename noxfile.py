@@ -74,7 +74,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Execute each example in full into the notebook beside it, its claims checked."""
-    install(session, "examples")
+    install(session, "examples", "mujoco")
     env = environment(session, MPLBACKEND="module://matplotlib_inline.backend_inline")  # figures go into the notebook
     for script in sorted(Path("examples").glob("*.py")):
         session.run("jupytext", "--to", "ipynb", "--execute", str(script), env=env)
@@ -83,6 +83,6 @@ def notebooks(session: nox.Session) -> None:
 @nox.session
 def examples(session: nox.Session) -> None:
     """Each example at smoke size."""
-    install(session)
+    install(session, "mujoco")
     for script in sorted(Path("examples").glob("*.py")):
         session.run("python", str(script), "--smoke", *session.posargs, env=environment(session))

@@ -62,23 +62,18 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Models
 #
-# The Lagrangian network takes a force: $Q = -D(v)\, v$, $D > 0$ a network of $v^2$, which can only take energy away.
+# The Lagrangian network takes a force: $Q = -D(q, v)\, v$, $D = C C^\top$ with $C$ a network, the same at $v$ and
+# $-v$: it can only take energy away.
 
 
 # %%
-class Friction(eqx.Module):
-    network: eqx.nn.MLP
-
-    def __call__(self, t, q, v):
-        return -0.01 * jax.nn.softplus(self.network(v**2)) * v
-
-
 def network(outputs, width=64):
     mlp = eqx.nn.MLP(3, outputs, width, 2, activation=jax.nn.silu, key=KEY, dtype=jnp.float32)
     return nl.PeriodicEmbedding(mlp, dof=1)
 
 
-friction = Friction(eqx.nn.MLP(1, 1, 16, 1, activation=jnp.tanh, key=KEY, dtype=jnp.float32))
+factor = eqx.nn.MLP(3, 1, 16, 1, activation=jnp.tanh, key=KEY, dtype=jnp.float32)
+friction = nl.LinearDamping(nl.TimeReversible(nl.PeriodicEmbedding(factor, dof=1)), of="state")
 MODELS = {
     "LNN with friction": nl.NeuralLagrangian(network("scalar"), diffrax.Tsit5(), force=friction),
     "NODE, 2nd order": nl.NeuralODE(network(1), diffrax.Tsit5()),

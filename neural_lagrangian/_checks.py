@@ -1,6 +1,7 @@
-"""Static checks of arrays where they enter the package: shape and dtype, known before any tracing ends."""
+"""Static checks of what enters the package: shape and dtype of arrays, known before any tracing ends; signatures."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -49,3 +50,12 @@ def is_concrete(*arrays: Any) -> bool:
 def same_shape(first: str, a: Array, second: str, b: Array) -> None:
     if a.shape != b.shape:
         raise ValueError(f"`{second}` has shape {b.shape}; expected {a.shape}, that of `{first}`")
+
+
+def accepts(fn: Callable[..., Any], count: int) -> bool:
+    """Whether `fn` can be called with `count` positional arguments; not known, hence false, of some compiled ones."""
+    try:
+        inspect.signature(fn).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -38,3 +38,10 @@ def strict_promotion(request):
     else:
         with jax.numpy_dtype_promotion("strict"):
             yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_functions():
+    """Compiled functions of a whole run would fill the memory of a small machine."""
+    yield
+    jax.clear_caches()

@@ -20,7 +20,7 @@ def add_noise(
 
     $$\mathrm{relative} = \sigma_c / S_c, \qquad \mathrm{SNR} = 20 \log_{10} (S_c / \sigma_c) \text{ dB}.$$
 
-    So 40 dB is 1 % and 20 dB is 10 %. A channel that never changes stays as it is. Times are exact.
+    So 40 dB is 1 % and 20 dB is 10 %. A channel that never changes stays as it is. Times and controls are exact.
 
     **Arguments:**
 
@@ -44,7 +44,7 @@ def add_noise(
     ys = _noisy(trajectories.ys, trajectories.mask, ratio, keys[0])
     a = trajectories.accelerations
     a = None if a is None else _noisy(a, trajectories.mask, ratio[trajectories.dof :], keys[1])
-    return Trajectories(trajectories.ts, ys, accelerations=a, mask=trajectories.mask)
+    return Trajectories(trajectories.ts, ys, accelerations=a, controls=trajectories.controls, mask=trajectories.mask)
 
 
 def _noisy(signal: np.ndarray, mask: np.ndarray, ratio: np.ndarray, key: PRNGKeyArray) -> np.ndarray:

@@ -1,26 +1,55 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
-from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix
+from .banded import Banded
+from .block_diagonal import BlockDiagonal
+from .constraints import HolonomicConstraint
+from .control import ControlForce, SampledControl
+from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
+from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
 from .forces import AbstractForce
 from .gauge import gauge_fix
+from .inverse_dynamics import generalized_force
+from .joints import AtJoints
 from .legendre import energy, momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
+from .nonconservative import NonconservativePotential
+from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
-from .symmetry import noether_charge
+from .structure import structure_error
+from .symmetry import Symmetry, noether_charge, symmetry_residual
+from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 
 __all__ = [
     "AbstractForce",
     "AbstractMassSolve",
+    "AtJoints",
+    "Banded",
+    "BlockDiagonal",
     "Cholesky",
+    "ControlForce",
     "DampedInverse",
+    "DiscoveredSymmetries",
+    "HolonomicConstraint",
+    "LinearDamping",
     "MassMatrixReport",
+    "NonconservativePotential",
     "PseudoInverse",
+    "RayleighDissipation",
+    "SampledControl",
+    "SmoothFriction",
+    "Symmetry",
     "acceleration",
+    "discover_symmetries",
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
+    "generalized_force",
     "mass_matrix",
     "mass_matrix_report",
     "momentum",
+    "multipliers",
     "noether_charge",
+    "project",
+    "structure_error",
+    "symmetry_residual",
 ]

@@ -6,11 +6,13 @@ $$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
 
 *Forming it.* One sweep of n + 1 directions forward and one of $L$'s derivative back: the n unit velocities paired with
 each other give $M$, and paired with $(\dot t, \dot q, \dot v) = (1, v, 0)$ both cross terms. n + 3 passes through
-the network; the mixed block is never formed.
+the network; the mixed block is never formed. Where the mass solve knows the pattern of $M$, k products of it with
+seeds take the place of $M$: k + 1 tangents of one gradient, and nothing of size n x n.
 
 *Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
 $r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
-rule is written in differentiable terms it holds to any order.
+rule is written in differentiable terms it holds to any order. Constraints add $G^\top \lambda$ to $r$, with $\lambda$
+held too, and a row for each of them to the solve.
 """
 
 from collections.abc import Callable
@@ -21,16 +23,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
+from .constraints import HolonomicConstraint, Multipliers, SaddlePoint
 from .curvature import Directions, gradient_and_curvature
-from .mass_solve import AbstractMassSolve, PseudoInverse
+from .mass_solve import AbstractMassSolve, Products, PseudoInverse
 from .program import program_of
 
 STAGE = "neural_lagrangian.stage"
-"""Name, for `jax.checkpoint` policies, of what is worth keeping of an evaluation: $a$ and the factor of $M$."""
+"""Name, for `jax.checkpoint` policies, of what is worth keeping: the solution and the factors it came from."""
 
 
 def acceleration(
@@ -40,19 +43,21 @@ def acceleration(
     v: ArrayLike,
     *,
     force: Force | None = None,
+    constraint: HolonomicConstraint | None = None,
     mass_solve: AbstractMassSolve | None = None,
 ) -> Coordinates:
     r"""Acceleration $a = M^{-1} b$ of the Euler-Lagrange equations
-    $\frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} = Q$.
+    $\frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} = Q + G^\top \lambda$.
 
-    Differentiable to any order, forward and reverse, in everything `lagrangian` and `force` depend on, closed-over
-    arrays included. (Cranmer et al. 2020, eq. 6, with the time term and the force.)
+    Differentiable to any order, forward and reverse, in everything `lagrangian`, `force` and `constraint` depend on,
+    closed-over arrays included. (Cranmer et al. 2020, eq. 6, with the time term, the force and the constraint.)
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
+    - `constraint`: optional `HolonomicConstraint`, kept by the force $G^\top \lambda$.
     - `mass_solve`: how $M a = b$ is solved; `PseudoInverse()` unless given.
 
     **Returns:** $a$, shape `(dof,)`.
@@ -60,10 +65,32 @@ def acceleration(
     **Raises:** `ValueError` if `q` or `v` is not a floating vector, their shapes differ, or the Lagrangian is not
     a scalar.
     """
-    t, q, v = as_coordinates(t, q, v)
-    L = _closure_converted(scalar_valued(lagrangian), t, q, v)
-    Q = None if force is None else _closure_converted(_vector_valued(force), t, q, v)
-    return _acceleration(L, Q, t, q, v, mass_solve=PseudoInverse() if mass_solve is None else mass_solve)
+    return _solution(lagrangian, t, q, v, force, constraint, mass_solve)[0]
+
+
+def multipliers(
+    lagrangian: Lagrangian,
+    t: ArrayLike,
+    q: ArrayLike,
+    v: ArrayLike,
+    *,
+    constraint: HolonomicConstraint,
+    force: Force | None = None,
+    mass_solve: AbstractMassSolve | None = None,
+) -> Multipliers:
+    r"""Lagrange multipliers $\lambda$ of the constraints, arguments as for `acceleration`.
+
+    The force that keeps the constraints is $G^\top \lambda$, `constraint.force(t, q, multipliers)`, of shape `(dof,)`.
+    Of redundant constraints they are the solution of least norm (their derivative is then any that gives the right
+    force).
+
+    **Returns:** $\lambda$, shape `(m,)`, in energy per unit of the constraint.
+
+    **Raises:** `ValueError` as `acceleration`, and if there is no constraint.
+    """
+    if constraint is None:
+        raise ValueError("`constraint` is None; expected a HolonomicConstraint, for its multipliers")
+    return _solution(lagrangian, t, q, v, force, constraint, mass_solve)[1]
 
 
 def mass_matrix(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> MassMatrix:
@@ -101,7 +128,9 @@ def euler_lagrange_residual(
     t, q, v = as_coordinates(t, q, v)
     a = floating("a", a, ("dof",))
     same_shape("q", q, "a", a)
-    return _residual(scalar_valued(lagrangian), None if force is None else _vector_valued(force), t, q, v, a)
+    return _residual(
+        scalar_valued(lagrangian), None if force is None else _vector_valued(force), None, t, q, v, a, None
+    )
 
 
 def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Coordinates, Coordinates]:
@@ -141,9 +170,15 @@ def _closure_converted(fn: Callable[..., Array], *args: Array) -> Callable[..., 
 
 
 @eqx.filter_jit
-def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) -> tuple[MassMatrix, Coordinates]:
-    """M and b of the Euler-Lagrange equations M a = b."""
+def _equations(
+    L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, mass_solve: AbstractMassSolve
+) -> tuple[Products, Coordinates]:
+    """M, or its products with the seeds of the mass solve, and b of the Euler-Lagrange equations M a = b."""
     n = q.shape[0]
+    seeds = mass_solve.seeds(n)
+    if seeds is not None:
+        M, dL_dq, drift = _products(L, jnp.asarray(seeds, q.dtype), t, q, v)
+        return M, _add(dL_dq - drift, Q, t, q, v)
     units = Directions(0, jnp.eye(n, dtype=q.dtype))
     directions = (Directions(n, jnp.ones(1, q.dtype)), Directions(n, v[None]), units)  # in t, q, v
     (_, dL_dq, _), paired = gradient_and_curvature(program_of(L, t, q, v), (t, q, v), directions, n)
@@ -151,9 +186,32 @@ def _equations(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array) ->
     return M, _add(dL_dq - drift, Q, t, q, v)
 
 
-def _residual(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, a: Array) -> Coordinates:
+def _products(
+    L: Lagrangian, seeds: Products, t: Scalar, q: Array, v: Array
+) -> tuple[Products, Coordinates, Coordinates]:
+    r"""$M s_i$, $\partial L / \partial q$ and $(\partial_t + v \cdot \partial_q)\, \partial L / \partial v$.
+
+    The seeds vary v alone: what depends on q alone, such as a potential, sees no pass of theirs.
+    """
+    _, mass_product = jax.linearize(lambda v: jax.grad(L, argnums=2)(t, q, v), v)
+    momentum = _momentum(L)
+    _, drift, dL_dq = jax.jvp(lambda t, q: momentum(t, q, v), (t, q), (jnp.ones_like(t), v), has_aux=True)
+    return jax.vmap(mass_product)(seeds), dL_dq, drift
+
+
+def _residual(
+    L: Lagrangian,
+    Q: Force | None,
+    C: HolonomicConstraint | None,
+    t: Scalar,
+    q: Array,
+    v: Array,
+    a: Array,
+    lam: Multipliers | None,
+) -> Coordinates:
     _, dp_dt, dL_dq = jax.jvp(_momentum(L), (t, q, v), (jnp.ones_like(t), v, a), has_aux=True)
-    return _add(dL_dq - dp_dt, Q, t, q, v)
+    r = _add(dL_dq - dp_dt, Q, t, q, v)
+    return r if C is None or lam is None else r + C.force(t, q, lam)
 
 
 def _momentum(L: Lagrangian) -> Callable[..., tuple[Coordinates, Coordinates]]:
@@ -170,18 +228,57 @@ def _add(conservative: Array, Q: Force | None, t: Scalar, q: Array, v: Array) ->
     return conservative if Q is None else conservative + Q(t, q, v)
 
 
+def _solution(
+    lagrangian: Lagrangian,
+    t: ArrayLike,
+    q: ArrayLike,
+    v: ArrayLike,
+    force: Force | None,
+    constraint: HolonomicConstraint | None,
+    mass_solve: AbstractMassSolve | None,
+) -> tuple[Coordinates, Any]:
+    """The acceleration, and the multipliers where there is a constraint."""
+    t, q, v = as_coordinates(t, q, v)
+    L = _closure_converted(scalar_valued(lagrangian), t, q, v)
+    Q = None if force is None else _closure_converted(_vector_valued(force), t, q, v)
+    C = constraint
+    if C is not None:
+        if not isinstance(C, HolonomicConstraint):
+            raise ValueError(f"`constraint` is {C!r}; expected a HolonomicConstraint(g)")
+        C = HolonomicConstraint(_closure_converted(C, t, q), C.damping, C.stiffness)
+    return _solve(L, Q, C, t, q, v, mass_solve=PseudoInverse() if mass_solve is None else mass_solve)
+
+
 @eqx.filter_custom_jvp
-def _acceleration(L: Lagrangian, Q: Force | None, t: Scalar, q: Array, v: Array, *, mass_solve: AbstractMassSolve):
-    return mass_solve.solve(*_equations(L, Q, t, q, v))
+def _solve(
+    L: Lagrangian,
+    Q: Force | None,
+    C: HolonomicConstraint | None,
+    t: Scalar,
+    q: Array,
+    v: Array,
+    *,
+    mass_solve: AbstractMassSolve,
+) -> tuple[Coordinates, Multipliers | None]:
+    M, b = _equations(L, Q, t, q, v, mass_solve)
+    factor = mass_solve.factor(M)
+    a = mass_solve.apply(factor, b)
+    if C is None:
+        return a, None
+    return SaddlePoint.of(mass_solve, factor, C.jacobian(t, q)).constrain(a, C.residual(t, q, v, jnp.zeros_like(a)))
 
 
-@_acceleration.def_jvp
-def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates, Any]:
-    L, Q, t, q, v = primals
-    M, b = _equations(L, Q, t, q, v)
-    factor = jax.tree.map(lambda x: checkpoint_name(x, STAGE), mass_solve.factor(M))
-    a = checkpoint_name(mass_solve.apply(factor, b), STAGE)
-    dr = _tangent(lambda L, Q, t, q, v: _residual(L, Q, t, q, v, a), primals, tangents)
+@_solve.def_jvp
+def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
+    L, Q, C, t, q, v = primals
+    M, b = _equations(L, Q, t, q, v, mass_solve)
+    factor = _keep(mass_solve.factor(M))
+    a, lam, saddle = mass_solve.apply(factor, b), None, None
+    if C is not None:
+        saddle = _keep(SaddlePoint.of(mass_solve, factor, C.jacobian(t, q)))
+        a, lam = saddle.constrain(a, C.residual(t, q, v, jnp.zeros_like(a)))
+    a, lam = _keep((a, lam))
+    dr = _tangent(lambda L, Q, C, t, q, v: _residual(L, Q, C, t, q, v, a, lam), primals, tangents)
 
     def mass_product(L, t, q, v, w):  # M w
         return jax.jvp(lambda v: jax.grad(L, argnums=2)(t, q, v), (v,), (w,))[1]
@@ -189,11 +286,24 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Coordinates,
     def dM(W):
         def one(w):
             product = partial(mass_product, w=w)
-            return _tangent(product, (L, t, q, v), (tangents[0], *tangents[2:]))
+            return _tangent(product, (L, t, q, v), (tangents[0], *tangents[3:]))
 
         return jax.vmap(one)(W)
 
-    return a, mass_solve.tangent(factor, a, dr, dM, lambda: _equations(L, Q, t, q, v))
+    def equations():
+        M, b = _equations(L, Q, t, q, v, mass_solve)
+        return M, b if C is None or lam is None else b + C.force(t, q, lam)
+
+    da, dlam = mass_solve.tangent(factor, a, dr, dM, equations), None
+    if C is not None and saddle is not None:
+        ds = _tangent(lambda C, t, q, v: C.residual(t, q, v, a), primals[2:], tangents[2:])
+        da, dlam = saddle.constrain(da, ds)
+    return (a, lam), (da, dlam)
+
+
+def _keep(tree: PyTree) -> PyTree:
+    """`tree`, named as worth keeping."""
+    return jax.tree.map(lambda x: checkpoint_name(x, STAGE), tree)
 
 
 def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:

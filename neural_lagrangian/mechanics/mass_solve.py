@@ -7,19 +7,24 @@ entries of $M$ are never differentiated one by one.
 
 import abc
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.custom_batching import custom_vmap
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._types import ComplexVector, Coordinates, Flag, MassMatrix, Scalar
+from .._types import ComplexVector, Coordinates, MassMatrix, Scalar
+from .pseudoinverse import cutoff, pseudoinverse, pseudoinverse_tangent
 
 MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
 """The map `w -> dM w` for a stack of vectors, with `dM` the tangent of the mass matrix."""
 
-Equations = Callable[[], tuple[MassMatrix, Coordinates]]
+Products = Float[Array, "k dof"]
+"""What is formed of a symmetric $M$: its products with the k seeds of a mass solve, or all its rows."""
+
+Equations = Callable[[], tuple[Products, Coordinates]]
 """Forms `(M, b)` of $M a = b$."""
 
 
@@ -28,10 +33,22 @@ class AbstractMassSolve(eqx.Module):
 
     It comes in two parts so that a training rollout can keep the small factor of each stage, and need not form the
     mass matrix again on the way back.
+
+    A solve that knows which entries of $M$ vanish states a few seeds $s_i$, and is given the products $M s_i$ wherever
+    a dense solve is given $M$: of a Hessian with few entries a row, few products tell all (Curtis, Powell and Reid
+    1974).
     """
 
     @abc.abstractmethod
-    def factor(self, M: MassMatrix) -> PyTree:
+    def seeds(self, dof: int) -> np.ndarray | None:
+        """The directions $s_i$, shape `(k, dof)`; `None` where all of $M$ is wanted."""
+
+    @abc.abstractmethod
+    def product(self, M: Products, w: Coordinates) -> Coordinates:
+        """The product $M w$, from what `factor` is given."""
+
+    @abc.abstractmethod
+    def factor(self, M: Products) -> PyTree:
         """What solving needs of $M$, differentiable to any order."""
 
     @abc.abstractmethod
@@ -47,7 +64,7 @@ class AbstractMassSolve(eqx.Module):
         `equations()` forms $(M, b)$ anew: for what a factor cannot say.
         """
 
-    def solve(self, M: MassMatrix, b: Coordinates) -> Coordinates:
+    def solve(self, M: Products, b: Coordinates) -> Coordinates:
         """The acceleration $a = S(M, b)$."""
         return self.apply(self.factor(M), b)
 
@@ -56,12 +73,7 @@ class PseudoInverse(AbstractMassSolve):
     r"""Moore-Penrose pseudoinverse, $a = M^{+} b$.
 
     Eigenvalues of magnitude at most `rcond` times the largest count as zero: the acceleration along their
-    directions is zero. The tangent is that of a pseudoinverse at locally constant rank
-    (Golub and Pereyra 1973, eq. 4.12), for symmetric $M$:
-
-    $$\dot a = M^{+} (\dot b - \dot M a) + M^{+} M^{+} \dot M (I - M M^{+}) b + (I - M^{+} M) \dot M M^{+} a.$$
-
-    The last two terms vanish at full rank and are evaluated only when a matrix of the batch has lost rank.
+    directions is zero. The tangent is that of a pseudoinverse at locally constant rank.
 
     **Arguments:**
 
@@ -70,8 +82,14 @@ class PseudoInverse(AbstractMassSolve):
 
     rcond: float | None = None
 
+    def seeds(self, dof: int) -> None:
+        return None
+
+    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
+        return M @ w
+
     def factor(self, M: MassMatrix) -> PyTree:
-        return _pseudoinverse(M, rcond=self._cutoff(M))
+        return pseudoinverse(M, rcond=cutoff(self.rcond, M))
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
         inverse, _ = factor
@@ -82,21 +100,11 @@ class PseudoInverse(AbstractMassSolve):
     ) -> Coordinates:
         inverse, deficient = factor
 
-        @jax.checkpoint  # or both branches of the `cond` would store its intermediate values, as zeros when not taken
-        def null_space_terms() -> Coordinates:
+        def mass_and_force():
             M, b = equations()
-            first, second = dM(jnp.stack([b - M @ (inverse @ b), inverse @ a]))
-            return inverse @ (inverse @ first) + second - inverse @ (M @ second)
+            return partial(jnp.matmul, M), b
 
-        da = inverse @ dr
-        return da + jax.lax.cond(
-            _any_in_batch(deficient),
-            lambda: jnp.where(deficient, null_space_terms(), 0),
-            lambda: jnp.zeros_like(da),
-        )
-
-    def _cutoff(self, M: MassMatrix) -> float:
-        return 10 * M.shape[0] * float(jnp.finfo(M.dtype).eps) if self.rcond is None else self.rcond
+        return pseudoinverse_tangent(partial(jnp.matmul, inverse), deficient, a, dr, dM, mass_and_force)
 
 
 class DampedInverse(AbstractMassSolve):
@@ -116,6 +124,12 @@ class DampedInverse(AbstractMassSolve):
     """
 
     eps: float | None = None
+
+    def seeds(self, dof: int) -> None:
+        return None
+
+    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
+        return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
         floor = 1e-10 if M.dtype == jnp.float32 else 1e-30
@@ -150,6 +164,12 @@ class Cholesky(AbstractMassSolve):
 
     A matrix that is not positive definite gives NaN, which a rollout reports as a failure.
     """
+
+    def seeds(self, dof: int) -> None:
+        return None
+
+    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
+        return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
         return _cholesky(M)
@@ -204,74 +224,3 @@ def _shifted_solve(M: MassMatrix, shift: Scalar, b: ComplexVector) -> ComplexVec
             A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
         )
     return jnp.linalg.solve(A, b)
-
-
-@eqx.filter_custom_jvp
-def _pseudoinverse(M: MassMatrix, *, rcond: float) -> tuple[MassMatrix, Flag]:
-    """M^+ of a symmetric matrix, and whether its rank is deficient."""
-    n = M.shape[0]
-    if n == 1:
-        zero = M[0, 0] == 0
-        return jnp.where(zero, 0, 1 / jnp.where(zero, 1, M)), zero
-    if n == 2:
-        return _pseudoinverse_2x2(M, rcond)
-    # |M| |M^-1| bounds the condition number. Well below 1 / rcond the rank is full and the inverse, several times
-    # cheaper than the eigenvalues, is the pseudoinverse.
-    inverse = jnp.linalg.inv(M)
-    full = jnp.linalg.norm(M) * jnp.linalg.norm(inverse) * rcond < 0.1
-
-    def by_eigenvalues() -> tuple[MassMatrix, Flag]:
-        P, deficient = _pseudoinverse_by_eigenvalues(M, rcond)
-        return jnp.where(full, inverse, P), deficient & ~full
-
-    return jax.lax.cond(_any_in_batch(~full), by_eigenvalues, lambda: (inverse, jnp.zeros_like(full)))
-
-
-@_pseudoinverse.def_jvp
-def _(primals, tangents, *, rcond):
-    # Golub and Pereyra (1973), eq. 4.12; never through `eigh`, whose derivative is NaN at repeated eigenvalues.
-    (M,), (dM,) = primals, tangents
-    P, deficient = _pseudoinverse(M, rcond=rcond)
-    null = jnp.eye(M.shape[0], dtype=M.dtype) - M @ P
-    dP = -P @ dM @ P + P @ P @ dM @ null + null.T @ dM @ P @ P
-    return (P, deficient), (dP, None)
-
-
-def _pseudoinverse_by_eigenvalues(M: MassMatrix, rcond: float) -> tuple[MassMatrix, Flag]:
-    w, U = jnp.linalg.eigh(M)
-    kept = jnp.abs(w) > rcond * jnp.max(jnp.abs(w))
-    inverse = jnp.where(kept, 1 / jnp.where(kept, w, 1), 0)
-    return (U * inverse[None]) @ U.T, ~jnp.all(kept)
-
-
-def _pseudoinverse_2x2(M: MassMatrix, rcond: float) -> tuple[MassMatrix, Flag]:
-    scale = jnp.max(jnp.abs(M))
-    zero = scale == 0
-    A = M / jnp.where(zero, 1, scale)  # entries of order one: products neither overflow nor vanish
-    mean, half = (A[0, 0] + A[1, 1]) / 2, (A[0, 0] - A[1, 1]) / 2
-    off = (A[0, 1] + A[1, 0]) / 2
-    gap = jnp.sqrt(half * half + off * off)
-    determinant = A[0, 0] * A[1, 1] - off * off
-    # The eigenvalue of larger magnitude has no cancellation; the other is det / larger.
-    larger = mean + jnp.where(mean < 0, -gap, gap)
-    safe = jnp.where(larger == 0, 1, larger)
-    smaller = determinant / safe
-    deficient = jnp.abs(smaller) <= rcond * jnp.abs(safe)
-    adjugate = jnp.array([[A[1, 1], -off], [-off, A[0, 0]]])
-    identity = jnp.eye(2, dtype=M.dtype)
-    # Rank one: M^+ = P / larger, with the projector P = (A - smaller I) / (larger - smaller).
-    rank_one = (A - smaller * identity) / (safe * (safe - jnp.where(deficient, smaller, 0)))
-    full = adjugate / jnp.where(deficient, 1, determinant)
-    inverse = jnp.where(deficient, rank_one, full) / jnp.where(zero, 1, scale)
-    return jnp.where(zero, 0, inverse), deficient | zero
-
-
-@custom_vmap
-def _any_in_batch(flag: Array) -> Array:
-    """`flag`; under `vmap` whether any of the batch is set, hence not batched: `lax.cond` on it stays a branch."""
-    return flag
-
-
-@_any_in_batch.def_vmap
-def _(axis_size, in_batched, flag):
-    return _any_in_batch(jnp.any(flag)), False

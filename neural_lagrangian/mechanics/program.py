@@ -74,6 +74,8 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
                 number |= zip(eqn.outvars, outputs, strict=True)
                 continue
             inputs, outputs = variables(eqn.invars), [var for var in eqn.outvars if var in used]
+            if not outputs and not eqn.effects:
+                continue
             number |= {var: next(numbers) for var in outputs}
             apply = _vector_first(eqn) if _is_matrix_vector_product(eqn) else _alone(jaxpr, eqn, inputs, outputs)
             steps.append(Step(apply, [number[var] for var in inputs], [number[var] for var in outputs]))

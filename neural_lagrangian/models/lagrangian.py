@@ -1,7 +1,6 @@
 """Lagrangians with structure, and their sums."""
 
 import abc
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
+from .._checks import accepts
 from .._types import Lagrangian, Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
 
@@ -108,19 +108,7 @@ def takes_time_and_state(network: Callable[..., Any]) -> bool:
     """Whether `network` is called as `(t, q, v)` rather than with one state."""
     if isinstance(network, AbstractLagrangian):
         return True
-    try:
-        signature = inspect.signature(network)
-    except (TypeError, ValueError):  # compiled without a signature
-        return False
-    return _accepts(signature, 3) and not _accepts(signature, 1)
-
-
-def _accepts(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
+    return accepts(network, 3) and not accepts(network, 1)
 
 
 def _terms(lagrangian: Any) -> tuple[Lagrangian, ...]:

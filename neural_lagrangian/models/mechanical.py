@@ -10,6 +10,7 @@ from jaxtyping import Array, ArrayLike, DTypeLike, PRNGKeyArray
 
 from .._types import MassMatrix, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky
+from ..mechanics.triangular import lower_triangular
 from .embedding import PeriodicEmbedding
 from .lagrangian import AbstractLagrangian
 
@@ -145,12 +146,8 @@ class MechanicalLagrangian(AbstractLagrangian):
         n = self.dof
         if self.mass is None:
             return jnp.ones(n, q.dtype)
-        entries = jnp.asarray(self.mass(q) if callable(self.mass) else self.mass)
-        if entries.shape == (n,):
-            return 1 + entries
-        if entries.shape != (n * (n + 1) // 2,):
-            raise ValueError(f"`mass` returned shape {entries.shape}; expected ({n * (n + 1) // 2},) or ({n},)")
-        return jnp.eye(n, dtype=entries.dtype).at[jnp.tril_indices(n)].add(entries)
+        N = lower_triangular("mass", self.mass(q) if callable(self.mass) else self.mass, n)
+        return N + (1 if N.ndim == 1 else jnp.eye(n, dtype=N.dtype))
 
 
 def _of_shape(name: str, value: Any, shape: tuple[int, ...]) -> Array:

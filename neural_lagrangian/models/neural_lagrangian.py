@@ -12,7 +12,7 @@ from .. import mechanics
 from .._types import Coordinates, Force, MassMatrix, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import Controller
-from ..mechanics import AbstractMassSolve, PseudoInverse
+from ..mechanics import AbstractMassSolve, HolonomicConstraint, PseudoInverse
 from .lagrangian import AbstractLagrangian, as_lagrangian, takes_time_and_state
 from .network_size import infer_dof, output_shape
 from .velocity_hessian import check_velocity_hessian
@@ -37,6 +37,7 @@ class NeuralLagrangian(AbstractRolloutModel):
       is what training needs. `None` means 1 for a network that states its `in_size`, as `eqx.nn.MLP` does, and 0 for
       any other callable: a Lagrangian is taken as it stands.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$; its arrays train with the network.
+    - `constraint`: optional `HolonomicConstraint`; its arrays train with the network. Rollouts begin on it.
     - `mass_solve`: how $M a = b$ is solved; `None` means as the Lagrangian says, or `PseudoInverse()`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
@@ -46,6 +47,7 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     network: Callable[..., Any]
     force: Force | None
+    constraint: HolonomicConstraint | None
     mass_solve: AbstractMassSolve
     integration: Integration
     kinetic_prior: float = eqx.field(static=True)
@@ -59,6 +61,7 @@ class NeuralLagrangian(AbstractRolloutModel):
         dof: int | None = None,
         kinetic_prior: float | None = None,
         force: Force | None = None,
+        constraint: HolonomicConstraint | None = None,
         mass_solve: AbstractMassSolve | None = None,
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
@@ -78,8 +81,11 @@ class NeuralLagrangian(AbstractRolloutModel):
             check_velocity_hessian(lagrangian, dof, potential_allowed=kinetic_prior > 0)
         if mass_solve is not None and not isinstance(mass_solve, AbstractMassSolve):
             raise ValueError(f"`mass_solve` is {mass_solve!r}; expected PseudoInverse(), DampedInverse() or Cholesky()")
+        if not isinstance(constraint, HolonomicConstraint | None):
+            raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")
         self.network = network
         self.force = force
+        self.constraint = constraint
         if mass_solve is None:
             mass_solve = lagrangian.mass_solve if isinstance(lagrangian, AbstractLagrangian) else PseudoInverse()
         self.mass_solve = mass_solve
@@ -110,7 +116,8 @@ class NeuralLagrangian(AbstractRolloutModel):
         """The acceleration that the Euler-Lagrange equations imply, shape `(dof,)`."""
         if self.dof is None:  # nothing was known when the model was built
             check_velocity_hessian(as_lagrangian(self.network), q.shape[0], potential_allowed=self.kinetic_prior > 0)
-        return mechanics.acceleration(self.lagrangian, t, q, v, force=self.force, mass_solve=self.mass_solve)
+        parts = {"force": self.force, "constraint": self.constraint, "mass_solve": self.mass_solve}
+        return mechanics.acceleration(self.lagrangian, t, q, v, **parts)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         if self.dof is not None and y.shape != (2 * self.dof,):

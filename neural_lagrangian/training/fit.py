@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ..integrators import AbstractMotionModel, StepsPerSample
 from ..integrators.rollout import Controller
+from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories, Windows
 from .losses import trajectory_mse
 from .safe_gradient import safe_gradient
@@ -73,7 +74,7 @@ def fit(
     - `model`: any rollout model; its floating arrays are trained, in their own precision.
     - `trajectories`: the motion to learn from.
     - `loss`: `loss(model, ts, ys) -> scalar` of one window, or with a fourth argument where the trajectories carry
-      accelerations.
+      accelerations, and a fifth where they carry controls.
     - `optimizer`: an optax optimiser, or one for each stage. `None` means Muon with a cosine-decayed rate from 1e-2.
     - `steps`: gradient steps in all, split evenly over the stages, or one number for each stage.
     - `key`: a JAX random key.
@@ -200,12 +201,13 @@ def _integers(name: str, value: Any) -> list[int]:
 
 
 def _trainable(model: Any) -> PyTree:
-    """True at every floating array of the model but those of its integration, such as a step size, and of its units."""
+    """True at every floating array of the model but those of its integration, its units and its recorded controls."""
+    given = (Scaling, SampledControl)
 
     def trainable(node):
-        return eqx.is_inexact_array(node) and not isinstance(node, Scaling)
+        return eqx.is_inexact_array(node) and not isinstance(node, given)
 
-    spec = jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, Scaling))
+    spec = jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, given))
     if isinstance(model, AbstractMotionModel):
         spec = eqx.tree_at(lambda m: m.integration, spec, replace_fn=lambda part: jax.tree.map(lambda _: False, part))
     return spec

@@ -1,10 +1,12 @@
 r"""How far a model is from observed motion.
 
-Every loss is a function `loss(model, ts, ys)` of one window, or `loss(model, ts, ys, accelerations)` where
-accelerations are known; callers `vmap`. All are means, so their size does not depend on the window's length.
+Every loss is a function `loss(model, ts, ys)` of one window, or `loss(model, ts, ys, accelerations, controls)` where
+those are known, `None` for what is not; callers `vmap`. All are means, so their size does not depend on the window's
+length. Where there are controls the model is driven by the window's own, put into its `ControlForce` (`with_control`).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +14,16 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
+from ..mechanics import generalized_force
+from ..models.controlled import takes_control, with_control
 
 
 def trajectory_mse(
-    model: Callable[[Array, Array], Array], ts: Array, ys: Array, accelerations: Array | None = None
+    model: Callable[[Array, Array], Array],
+    ts: Array,
+    ys: Array,
+    accelerations: Array | None = None,
+    controls: Array | None = None,
 ) -> Scalar:
     r"""Mean square error of a rollout from the window's first state, over times and components.
 
@@ -27,14 +35,38 @@ def trajectory_mse(
 
     - `model`: any rollout model `(ts, y0) -> (time, 2 dof)`.
     - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
-    - `accelerations`: not used.
+    - `accelerations`: not used. `controls`: what drove the motion, shape `(time, m)`, if anything did.
 
     **Returns:** a scalar; infinite or NaN where the rollout failed.
+
+    **Raises:** `ValueError` with `controls` for a model without a `ControlForce`.
     """
-    return jnp.mean((model(ts, ys[0])[1:] - ys[1:]) ** 2)
+    return jnp.mean(_rollout_error(model, ts, ys, controls) ** 2)
 
 
-def acceleration_mse(model: AbstractMotionModel, ts: Array, ys: Array, accelerations: Array | None = None) -> Scalar:
+def trajectory_mae(
+    model: Callable[[Array, Array], Array],
+    ts: Array,
+    ys: Array,
+    accelerations: Array | None = None,
+    controls: Array | None = None,
+) -> Scalar:
+    r"""Mean absolute error of a rollout from the window's first state: as `trajectory_mse`, and less drawn to outliers.
+
+    $$\frac{1}{2 n T} \sum_{i=1}^{T} \sum_j |\hat y_j(t_i) - y_{ij}|$$
+
+    (Finzi, Wang and Wilson 2020, section 6.) Arguments and errors as for `trajectory_mse`.
+    """
+    return jnp.mean(jnp.abs(_rollout_error(model, ts, ys, controls)))
+
+
+def acceleration_mse(
+    model: AbstractMotionModel,
+    ts: Array,
+    ys: Array,
+    accelerations: Array | None = None,
+    controls: Array | None = None,
+) -> Scalar:
     r"""Mean square error of the model's accelerations at observed states: no rollout, hence many times cheaper.
 
     $$\frac{1}{n T} \sum_{i=1}^{T} |\hat a(t_i, q_i, v_i) - a_i|^2$$
@@ -43,14 +75,82 @@ def acceleration_mse(model: AbstractMotionModel, ts: Array, ys: Array, accelerat
 
     - `model`: a model with a `vector_field(t, y)`.
     - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
-    - `accelerations`: observed accelerations, shape `(time, dof)`.
+    - `accelerations`: observed accelerations, shape `(time, dof)`. `controls`: as for `trajectory_mse`.
 
-    **Raises:** `ValueError` without `accelerations`.
+    **Raises:** `ValueError` without `accelerations`, or with `controls` for a model without a `ControlForce`.
     """
-    if accelerations is None:
-        raise ValueError("`accelerations` is None; expected the trajectories to carry them, or another loss")
+    return jnp.mean(_acceleration_error(model, ts, ys, accelerations, controls) ** 2)
+
+
+def acceleration_mae(
+    model: AbstractMotionModel,
+    ts: Array,
+    ys: Array,
+    accelerations: Array | None = None,
+    controls: Array | None = None,
+) -> Scalar:
+    r"""Mean absolute error of the model's accelerations: as `acceleration_mse`, and less drawn to the largest of them.
+
+    $$\frac{1}{n T} \sum_{i=1}^{T} \sum_j |\hat a_j(t_i, q_i, v_i) - a_{ij}|$$
+
+    (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
+    """
+    return jnp.mean(jnp.abs(_acceleration_error(model, ts, ys, accelerations, controls)))
+
+
+def torque_mse(
+    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
+) -> Scalar:
+    r"""Mean square error of the torques that the observed motion needs (inverse dynamics): no rollout, no mass solve.
+
+    $$\frac{1}{n T} \sum_{i=1}^{T} |\tau(t_i, q_i, v_i, a_i) - u_i|^2, \qquad
+      \tau = \frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} - Q$$
+
+    (Lutter, Ritter and Peters 2019.) Where the model has a `ControlForce`, $G(q_i) u_i$ stands for $u_i$, and $Q$ is
+    its other forces; else the controls are the torques themselves, and `model.force` is $Q$. Torques fix the scale of
+    the Lagrangian, which free motion leaves open: mass in kilograms, energy in joules. Not so a matrix $G$ that is
+    trained too: all zeros is then a solution.
+
+    **Arguments:**
+
+    - `model`: a model with a `lagrangian(t, q, v)` and a `force`.
+    - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
+    - `accelerations`: observed accelerations, shape `(time, dof)`.
+    - `controls`: observed controls, shape `(time, m)`; torques, shape `(time, dof)`, without a `ControlForce`.
+
+    **Raises:** `ValueError` without `accelerations` or `controls`.
+    """
     dof = ys.shape[-1] // 2
-    if accelerations.shape != (*ys.shape[:-1], dof):
-        raise ValueError(f"`accelerations` has shape {accelerations.shape}; expected {(*ys.shape[:-1], dof)}")
-    predicted = jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys)
-    return jnp.mean((predicted - accelerations) ** 2)
+    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    if controls is not None and takes_control(model):
+        model, torques = with_control(model, ts, controls), jnp.zeros_like(accelerations)
+    else:
+        torques = _given("controls", controls, accelerations.shape)
+
+    def torque(t, y, a):
+        q, v = jnp.split(y, 2)
+        return generalized_force(model.lagrangian, t, q, v, a, force=model.force)
+
+    return jnp.mean((jax.vmap(torque)(ts, ys, accelerations) - torques) ** 2)
+
+
+def _rollout_error(model: Callable[[Array, Array], Array], ts: Array, ys: Array, controls: Array | None) -> Array:
+    model = model if controls is None else with_control(model, ts, controls)
+    return model(ts, ys[0])[1:] - ys[1:]
+
+
+def _acceleration_error(
+    model: AbstractMotionModel, ts: Array, ys: Array, accelerations: Array | None, controls: Array | None
+) -> Array:
+    dof = ys.shape[-1] // 2
+    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    model = model if controls is None else with_control(model, ts, controls)
+    return jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys) - accelerations
+
+
+def _given(name: str, array: Array | None, shape: tuple[int, ...]) -> Array:
+    if array is None:
+        raise ValueError(f"`{name}` is None; expected the trajectories to carry them, or another loss")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` has shape {array.shape}; expected {shape}")
+    return array

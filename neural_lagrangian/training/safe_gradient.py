@@ -30,7 +30,7 @@ class SafeGradient(eqx.Module):
 def safe_gradient(
     loss: Callable[..., Float[Array, ""]],
     params: PyTree,
-    batch: tuple[Array, ...],
+    batch: tuple[Array | None, ...],
     *,
     limit: float = 1e10,
 ) -> SafeGradient:
@@ -45,7 +45,7 @@ def safe_gradient(
 
     - `loss`: `loss(params, *sample) -> scalar`.
     - `params`: what is differentiated, a pytree of floating arrays.
-    - `batch`: arrays with the batch axis first.
+    - `batch`: arrays with the batch axis first; `None` is passed on.
     - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
     """
 
@@ -62,7 +62,7 @@ def safe_gradient(
             params, safe, kept
         )
         finite = [jnp.isfinite(losses)]
-        finite += [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in by_sample]
+        finite += [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
         exploded = losses > limit * jnp.maximum(jnp.nanmedian(losses), jnp.finfo(losses.dtype).eps)
         good = jnp.all(jnp.stack(finite), axis=0) & ~exploded
         now_kept = kept & good
@@ -72,8 +72,8 @@ def safe_gradient(
         result, settled = state
         return ~settled & jnp.any(result.kept)
 
-    size = batch[0].shape[0]
-    structure = jax.eval_shape(loss, params, *(x[0] for x in batch))
+    size = jax.tree.leaves(batch)[0].shape[0]
+    structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
     start = SafeGradient(
         jnp.zeros((), structure.dtype), jax.tree.map(jnp.zeros_like, params), jnp.ones(size, dtype=bool)
     )

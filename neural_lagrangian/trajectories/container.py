@@ -1,7 +1,7 @@
 """The container of recorded or simulated motion."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import numpy as np
@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float
 from numpy.typing import DTypeLike
 
 from .errors import DtypeError, NonFiniteError, ShapeError, TimeOrderError
+
+Extras: TypeAlias = dict[str, Any]
+"""What trajectories carry beside states, by name: accelerations, controls."""
 
 
 class Trajectories(eqx.Module):
@@ -22,6 +25,8 @@ class Trajectories(eqx.Module):
     - `ts`: times in seconds, strictly increasing: shape `(time,)` shared by all, `(trajectory, time)`, or a sequence.
     - `ys`: states `[q, v]`, shape `(trajectory, time, 2 dof)`, or `(time, 2 dof)` for one, or a sequence of those.
     - `accelerations`: measured or known accelerations, optional, shaped as `ys` with `dof` in place of `2 dof`.
+    - `controls`: what drove the motion, optional: motor torques or the like, shaped as `ys` with any `m` in place of
+      `2 dof`; in their own units.
     - `mask`: shape `(trajectory, time)`, true where a sample is real; only the tail of a trajectory may be false.
 
     **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` or `TimeOrderError`, each a `TrajectoryError` (a
@@ -31,27 +36,31 @@ class Trajectories(eqx.Module):
     ts: Float[np.ndarray, "trajectory time"]
     ys: Float[np.ndarray, "trajectory time two_dof"]
     accelerations: Float[np.ndarray, "trajectory time dof"] | None
+    controls: Float[np.ndarray, "trajectory time m"] | None
     mask: Bool[np.ndarray, "trajectory time"]
 
-    def __init__(self, ts: Any, ys: Any, *, accelerations: Any = None, mask: Any = None):
+    def __init__(self, ts: Any, ys: Any, *, accelerations: Any = None, controls: Any = None, mask: Any = None):
+        extras = {"accelerations": accelerations, "controls": controls}
+        extras = {name: value for name, value in extras.items() if value is not None}
         if isinstance(ys, Sequence):
             if mask is not None:
                 raise ShapeError("`mask` was given with a sequence of trajectories; their lengths already say it")
-            ts, ys, accelerations, mask = _stack(ts, ys, accelerations)
+            ts, ys, extras, mask = _stack(ts, ys, extras)
         else:
             ts, ys = _array("ts", ts), _array("ys", ys)
-            accelerations = None if accelerations is None else _array("accelerations", accelerations)
+            extras = {name: _array(name, value) for name, value in extras.items()}
             if ys.ndim == 2:
                 ys = ys[None]
-                accelerations = accelerations[None] if accelerations is not None else None
+                extras = {name: array[None] for name, array in extras.items()}
             if ys.ndim != 3:
                 raise ShapeError(f"`ys` has shape {ys.shape}; expected (trajectory, time, 2 dof)")
             if ts.ndim == 1:
                 ts = np.broadcast_to(ts, (ys.shape[0], ts.shape[0]))
             mask = np.ones(ys.shape[:2], bool) if mask is None else np.asarray(mask)
-        _check_shapes(ts, ys, accelerations, mask)
-        _check_values(ts, ys, accelerations, mask)
-        self.ts, self.ys, self.accelerations, self.mask = ts, ys, accelerations, mask
+        _check_shapes(ts, ys, extras, mask)
+        _check_values(ts, ys, extras, mask)
+        self.ts, self.ys, self.mask = ts, ys, mask
+        self.accelerations, self.controls = extras.get("accelerations"), extras.get("controls")
 
     @property
     def dof(self) -> int:
@@ -72,28 +81,30 @@ class Trajectories(eqx.Module):
 
     def astype(self, dtype: DTypeLike) -> "Trajectories":
         """The same motion in another floating precision."""
-        accelerations = None if self.accelerations is None else self.accelerations.astype(dtype)
-        return Trajectories(self.ts.astype(dtype), self.ys.astype(dtype), accelerations=accelerations, mask=self.mask)
+        return self._each(lambda rows: rows if rows.dtype == bool else rows.astype(dtype))
 
     def select(self, trajectories: Any) -> "Trajectories":
         """The trajectories of the given indices (integers, a slice or a boolean array), in that order."""
         index = np.arange(len(self))[trajectories].reshape(-1)
-        accelerations = None if self.accelerations is None else self.accelerations[index]
-        return Trajectories(self.ts[index], self.ys[index], accelerations=accelerations, mask=self.mask[index])
+        return self._each(lambda rows: rows[index])
 
     def thin(self, every: int) -> "Trajectories":
         """Every `every`-th sample of each trajectory, its first included."""
         if every < 1:
             raise ValueError(f"`every` is {every}; expected an integer of at least 1")
-        accelerations = None if self.accelerations is None else self.accelerations[:, ::every]
-        return Trajectories(
-            self.ts[:, ::every], self.ys[:, ::every], accelerations=accelerations, mask=self.mask[:, ::every]
-        )
+        return self._each(lambda rows: rows[:, ::every])
+
+    def _each(self, fn: Callable[[np.ndarray], np.ndarray]) -> "Trajectories":
+        """`fn` of every array, the mask included."""
+        optional = {"accelerations": self.accelerations, "controls": self.controls}
+        extras = {name: fn(rows) for name, rows in optional.items() if rows is not None}
+        return Trajectories(fn(self.ts), fn(self.ys), mask=fn(self.mask), **extras)
 
     def __repr__(self) -> str:
         lengths = self.lengths
         span = f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
-        return f"Trajectories({len(self)} of {span} samples, dof={self.dof}, {self.ys.dtype})"
+        driven = "" if self.controls is None else f", {self.controls.shape[2]} controls"
+        return f"Trajectories({len(self)} of {span} samples, dof={self.dof}{driven}, {self.ys.dtype})"
 
 
 def _array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
@@ -108,7 +119,7 @@ def _array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
     return array
 
 
-def _stack(ts: Any, ys: Sequence[Any], accelerations: Any) -> tuple[np.ndarray, np.ndarray, Any, np.ndarray]:
+def _stack(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.ndarray, Extras, np.ndarray]:
     """Sequences of unequal length as padded arrays: the last row repeats, and time goes on."""
     if len(ys) == 0:
         raise ShapeError("`ys` is empty; expected at least one trajectory")
@@ -134,18 +145,22 @@ def _stack(ts: Any, ys: Sequence[Any], accelerations: Any) -> tuple[np.ndarray, 
         step = t[-1] - t[-2] if len(t) > 1 else 1.0
         return np.concatenate([t, t[-1] + step * np.arange(1, longest - len(t) + 1)])
 
-    if accelerations is not None:
-        extra = [_array("accelerations", a, i) for i, a in enumerate(accelerations)]
-        for i, (a, row) in enumerate(zip(extra, rows, strict=True)):
-            expected = (len(row), row.shape[1] // 2)
-            if a.shape != expected:
-                raise ShapeError(f"`accelerations` has shape {a.shape}; expected {expected}", trajectory=i)
-        accelerations = np.stack([pad(a) for a in extra])
+    stacked = {}
+    for name, values in extras.items():
+        pieces = [_array(name, value, i) for i, value in enumerate(values)]
+        if len(pieces) != len(rows):
+            raise ShapeError(f"`{name}` holds {len(pieces)} trajectories; expected {len(rows)}, as `ys`")
+        width = pieces[0].shape[1] if pieces[0].ndim == 2 else "m"
+        columns = rows[0].shape[1] // 2 if name == "accelerations" else width
+        for i, (piece, row) in enumerate(zip(pieces, rows, strict=True)):
+            if piece.shape != (len(row), columns):
+                raise ShapeError(f"`{name}` has shape {piece.shape}; expected ({len(row)}, {columns})", trajectory=i)
+        stacked[name] = np.stack([pad(piece) for piece in pieces])
     mask = np.arange(longest) < np.array([len(row) for row in rows])[:, None]
-    return np.stack([extend(t) for t in times]), np.stack([pad(row) for row in rows]), accelerations, mask
+    return np.stack([extend(t) for t in times]), np.stack([pad(row) for row in rows]), stacked, mask
 
 
-def _check_shapes(ts: np.ndarray, ys: np.ndarray, accelerations: np.ndarray | None, mask: np.ndarray) -> None:
+def _check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
     if ys.shape[0] == 0 or ys.shape[1] == 0:
         raise ShapeError(f"`ys` has shape {ys.shape}; expected at least one trajectory of at least one sample")
     if ys.shape[2] == 0 or ys.shape[2] % 2:
@@ -153,8 +168,11 @@ def _check_shapes(ts: np.ndarray, ys: np.ndarray, accelerations: np.ndarray | No
     if ts.shape != ys.shape[:2]:
         raise ShapeError(f"`ts` has shape {ts.shape}; expected {ys.shape[1:2]} or {ys.shape[:2]}, as `ys`")
     expected = (*ys.shape[:2], ys.shape[2] // 2)
-    if accelerations is not None and accelerations.shape != expected:
-        raise ShapeError(f"`accelerations` has shape {accelerations.shape}; expected {expected}")
+    if "accelerations" in extras and extras["accelerations"].shape != expected:
+        raise ShapeError(f"`accelerations` has shape {extras['accelerations'].shape}; expected {expected}")
+    u = extras.get("controls")
+    if u is not None and (u.ndim != 3 or u.shape[:2] != ys.shape[:2] or u.shape[2] == 0):
+        raise ShapeError(f"`controls` has shape {u.shape}; expected ({ys.shape[0]}, {ys.shape[1]}, m)")
     if mask.shape != ys.shape[:2] or mask.dtype != bool:
         raise ShapeError(f"`mask` has shape {mask.shape}, dtype {mask.dtype}; expected {ys.shape[:2]}, bool")
     gap = mask[:, 1:] & ~mask[:, :-1]
@@ -167,11 +185,8 @@ def _check_shapes(ts: np.ndarray, ys: np.ndarray, accelerations: np.ndarray | No
         )
 
 
-def _check_values(ts: np.ndarray, ys: np.ndarray, accelerations: np.ndarray | None, mask: np.ndarray) -> None:
-    named = [("ts", ts[..., None]), ("ys", ys)]
-    if accelerations is not None:
-        named.append(("accelerations", accelerations))
-    for name, array in named:
+def _check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
+    for name, array in {"ts": ts[..., None], "ys": ys, **extras}.items():
         bad = ~np.isfinite(array) & mask[..., None]
         if bad.any():
             trajectory, index, column = (int(i) for i in np.argwhere(bad)[0])

@@ -19,6 +19,7 @@ def read_trajectories(
     positions: Sequence[str],
     velocities: Sequence[str] | None = None,
     accelerations: Sequence[str] | None = None,
+    controls: Sequence[str] | None = None,
     time: str = "t",
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
@@ -36,6 +37,7 @@ def read_trajectories(
     - `positions`: names of the columns of the coordinates, in their order.
     - `velocities`: names of their rates, in the same order. Without them the velocities are estimated by `estimate`.
     - `accelerations`: names of their second derivatives, optional.
+    - `controls`: names of what drove the motion, such as motor torques, any number of them, optional; read as they are.
     - `time`: name of the column of times.
     - `trajectory`: name of a column, of numbers or words, that tells trajectories apart; they come in the order in
       which they first appear, each with its rows in the order of the file. Without it the file is one trajectory.
@@ -51,7 +53,7 @@ def read_trajectories(
     opened; `ImportError` if its format needs a package that is not installed.
     """
     path = Path(path)
-    quantities = _quantities(time, positions, velocities, accelerations, trajectory)
+    quantities = _quantities(time, positions, velocities, accelerations, controls, trajectory)
     if velocities is None and accelerations is not None:
         raise ValueError("`accelerations` are named, `velocities` are not; expected both, or neither")
     if max_gap is not None and not max_gap > 0:
@@ -73,13 +75,15 @@ def read_trajectories(
     def pieces(rows: np.ndarray) -> list[np.ndarray]:
         return np.split(rows, bounds[1:-1])
 
+    named = {"accelerations": accelerations, "controls": controls}
+    extras = {argument: pieces(samples(names)) for argument, names in named.items() if names is not None}
     if velocities is None:
-        return estimate(pieces(ts), pieces(samples(positions)))
-    ys = samples([*positions, *velocities])
-    a = None if accelerations is None else samples(accelerations)
-    if len(bounds) == 2:
-        return Trajectories(ts, ys, accelerations=a)
-    return Trajectories(pieces(ts), pieces(ys), accelerations=None if a is None else pieces(a))
+        motion = estimate(pieces(ts), pieces(samples(positions)))
+        return motion if controls is None else _with_controls(motion, extras["controls"])
+    ys = pieces(samples([*positions, *velocities]))
+    if len(ys) == 1:  # as it is: nothing to pad
+        return Trajectories(ts, ys[0], **{argument: rows[0] for argument, rows in extras.items()})
+    return Trajectories(pieces(ts), ys, **extras)
 
 
 def write_trajectories(
@@ -89,20 +93,22 @@ def write_trajectories(
     positions: Sequence[str],
     velocities: Sequence[str] | None = None,
     accelerations: Sequence[str] | None = None,
+    controls: Sequence[str] | None = None,
     time: str = "t",
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
 ) -> None:
     """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file: all or nothing, every number exactly.
 
-    **Arguments:** as for `read_trajectories`, which reads it back. Velocities and accelerations that are not named
-    are not written. The column `trajectory` numbers the trajectories from 0. With `units` the numbers are converted.
+    **Arguments:** as for `read_trajectories`, which reads it back. Velocities, accelerations and controls that are
+    not named are not written. The column `trajectory` numbers the trajectories from 0. With `units` the numbers are
+    converted.
 
     **Raises:** `ValueError` for names that do not fit the motion; `DataFileError` for a unit that is unknown or of
     another kind; `OSError` if the file cannot be written; `ImportError` as for reading.
     """
     path = Path(path)
-    quantities = _quantities(time, positions, velocities, accelerations, trajectory)
+    quantities = _quantities(time, positions, velocities, accelerations, controls, trajectory)
     dof = trajectories.dof
     if len(positions) != dof:
         raise ValueError(f"`positions` names {len(positions)} columns; expected {dof}, the degrees of freedom")
@@ -110,6 +116,9 @@ def write_trajectories(
         raise ValueError(f"`trajectory` is None; expected the name of a column to tell {len(trajectories)} apart")
     if accelerations is not None and trajectories.accelerations is None:
         raise ValueError("`accelerations` are named; the trajectories carry none")
+    if controls is not None and (trajectories.controls is None or trajectories.controls.shape[2] != len(controls)):
+        found = 0 if trajectories.controls is None else trajectories.controls.shape[2]
+        raise ValueError(f"`controls` names {len(controls)} columns; the trajectories carry {found}")
     factors = _si_factors(path, quantities, units)
     mask = trajectories.mask
     columns: dict[str, np.ndarray] = {}
@@ -119,9 +128,18 @@ def write_trajectories(
     columns.update(zip(list(positions) + list(velocities or ()), trajectories.ys[mask].T, strict=False))
     if accelerations is not None and trajectories.accelerations is not None:
         columns.update(zip(accelerations, trajectories.accelerations[mask].T, strict=True))
+    if controls is not None and trajectories.controls is not None:
+        columns.update(zip(controls, trajectories.controls[mask].T, strict=True))
     for name in quantities:  # single precision is exact in double, and reads back as what it was
         columns[name] = columns[name].astype(np.float64) / factors.get(name, 1.0)
     write_table(path, columns)
+
+
+def _with_controls(motion: Trajectories, controls: list[np.ndarray]) -> Trajectories:
+    a = motion.accelerations
+    a = None if a is None else [rows[:length] for rows, length in zip(a, motion.lengths, strict=True)]
+    ts, ys = map(list, zip(*motion, strict=True))
+    return Trajectories(ts, ys, accelerations=a, controls=controls)
 
 
 def _quantities(
@@ -129,6 +147,7 @@ def _quantities(
     positions: Sequence[str],
     velocities: Sequence[str] | None,
     accelerations: Sequence[str] | None,
+    controls: Sequence[str] | None,
     trajectory: str | None,
 ) -> dict[str, Quantity]:
     """What each numeric column measures."""
@@ -137,11 +156,14 @@ def _quantities(
     for argument, names in (("velocities", velocities), ("accelerations", accelerations)):
         if names is not None and (isinstance(names, str) or len(names) != len(positions)):
             raise ValueError(f"`{argument}` is {names!r}; expected {len(positions)} names, as `positions`")
+    if controls is not None and (isinstance(controls, str) or len(controls) == 0):
+        raise ValueError(f"`controls` is {controls!r}; expected a sequence of names of columns")
     named: dict[Quantity, Sequence[str]] = {
         "time": [time],
         "position": positions,
         "velocity": velocities or [],
         "acceleration": accelerations or [],
+        "control": controls or [],
     }
     names = [name for group in named.values() for name in group] + ([] if trajectory is None else [trajectory])
     for name in names:
@@ -157,6 +179,10 @@ def _si_factors(path: Path, quantities: Mapping[str, Quantity], units: Mapping[s
     for name, unit in units.items():
         if name not in quantities:
             raise DataFileError(f"has a unit, {unit!r}, but is none of the columns named", path=path, column=name)
+        if quantities[name] == "control":
+            raise DataFileError(
+                f"has a unit, {unit!r}; expected none, controls are read as they are", path=path, column=name
+            )
         try:
             factors[name] = si_factor(unit, quantities[name])
         except ValueError as error:

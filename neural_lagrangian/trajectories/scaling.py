@@ -86,7 +86,10 @@ class Scaling(eqx.Module):
         return Scaling(-self.centre / self.q_scale, 1 / self.q_scale, 1 / self.t_scale)
 
     def scale(self, trajectories: Trajectories) -> Trajectories:
-        """The same motion in scaled units, in the precision it has."""
+        r"""The same motion in scaled units, in the precision it has; controls as they are, in their own units.
+
+        A `ControlForce` of the scaled motion gives $\tilde Q_i = s_i Q_i$, so its matrix is $s_i G_{ij}$.
+        """
         if trajectories.dof != self.dof:
             raise ValueError(f"`trajectories` has dof {trajectories.dof}; expected {self.dof}, as the scaling")
         s, tau, dtype = self.q_scale, self.t_scale, trajectories.ys.dtype
@@ -95,7 +98,7 @@ class Scaling(eqx.Module):
         a = trajectories.accelerations
         a = None if a is None else (a * (tau**2 / s)).astype(dtype)
         ts = (trajectories.ts / tau).astype(trajectories.ts.dtype)
-        return Trajectories(ts, ys, accelerations=a, mask=trajectories.mask)
+        return Trajectories(ts, ys, accelerations=a, controls=trajectories.controls, mask=trajectories.mask)
 
     def unscale(self, trajectories: Trajectories) -> Trajectories:
         """The same motion in physical units: undoes `scale`."""

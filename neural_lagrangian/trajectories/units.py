@@ -4,7 +4,7 @@ import math
 import re
 from typing import Literal
 
-Quantity = Literal["time", "position", "velocity", "acceleration"]
+Quantity = Literal["time", "position", "velocity", "acceleration", "control"]
 
 TIME = {
     "s": 1.0,

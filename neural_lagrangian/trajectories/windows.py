@@ -27,6 +27,7 @@ class Windows(eqx.Module):
     ts: Float[Array, "trajectory time"]
     ys: Float[Array, "trajectory time two_dof"]
     accelerations: Float[Array, "trajectory time dof"] | None
+    controls: Float[Array, "trajectory time m"] | None
     starts: Int[Array, "window 2"]
     horizon: int = eqx.field(static=True)
     stride: int = eqx.field(static=True)
@@ -51,9 +52,8 @@ class Windows(eqx.Module):
         _check_resolution(trajectories, dtype)
         self.ts = jnp.asarray(trajectories.ts, dtype)
         self.ys = jnp.asarray(trajectories.ys, dtype)
-        self.accelerations = (
-            None if trajectories.accelerations is None else jnp.asarray(trajectories.accelerations, dtype)
-        )
+        extras = (trajectories.accelerations, trajectories.controls)
+        self.accelerations, self.controls = (None if rows is None else jnp.asarray(rows, dtype) for rows in extras)
         self.starts = jnp.asarray(starts)
         self.horizon = horizon
         self.stride = stride
@@ -61,12 +61,17 @@ class Windows(eqx.Module):
     def __len__(self) -> int:
         return self.starts.shape[0]
 
-    def gather(self, indices: Int[Array, " batch"]) -> tuple[Array, ...]:
-        """`(ts, ys)` or `(ts, ys, accelerations)` of the windows of the given numbers, the batch axis first."""
+    def gather(self, indices: Int[Array, " batch"]) -> tuple[Array | None, ...]:
+        """`(ts, ys)` of the windows of the given numbers, the batch axis first, and what else there is.
+
+        `(ts, ys, accelerations)` with accelerations, and with controls `(ts, ys, accelerations, controls)`, the
+        accelerations `None` where there are none.
+        """
         trajectory, start = self.starts[indices, 0][:, None], self.starts[indices, 1][:, None]
         rows = start + self.stride * jnp.arange(self.horizon + 1)[None]
-        arrays = (self.ts, self.ys) if self.accelerations is None else (self.ts, self.ys, self.accelerations)
-        return tuple(array[trajectory, rows] for array in arrays)
+        arrays = (self.ts, self.ys, self.accelerations, self.controls)
+        last = max(i for i, array in enumerate(arrays) if array is not None)
+        return tuple(None if array is None else array[trajectory, rows] for array in arrays[: last + 1])
 
 
 def _check_resolution(trajectories: Trajectories, dtype: DTypeLike) -> None:

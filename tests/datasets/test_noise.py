@@ -71,3 +71,8 @@ def test_noise_is_white_independent_and_of_its_key():
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         nl.add_noise(signal(), **options, key=KEY)
+
+
+def test_controls_are_what_was_commanded():
+    data = nl.Trajectories(np.arange(3.0), np.ones((1, 3, 2)) * np.arange(3.0)[:, None], controls=np.ones((1, 3, 1)))
+    np.testing.assert_array_equal(nl.add_noise(data, relative=0.5, key=KEY).controls, data.controls)

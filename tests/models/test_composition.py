@@ -34,6 +34,21 @@ def oscillator(t, q, v, *, mass, stiffness):
     return 0.5 * mass * jnp.dot(v, v) - 0.5 * stiffness * jnp.dot(q, q)
 
 
+def kinetic(particle):
+    return 0.5 * particle.features * jnp.dot(particle.v, particle.v)
+
+
+def radial():
+    return eqx.nn.MLP("scalar", "scalar", 8, 1, jax.nn.softplus, key=KEY)
+
+
+class FreeParticleAnd(eqx.Module):
+    network: eqx.nn.MLP
+
+    def __call__(self, x):
+        return 0.5 * x[1] ** 2 + self.network(x)
+
+
 LAGRANGIANS = {
     "free-form": lambda: mlp(4),
     "periodic": lambda: nl.PeriodicEmbedding(mlp(6), DOF),
@@ -46,6 +61,10 @@ LAGRANGIANS = {
     "additive polynomial": lambda: nl.AdditivePolynomial(DOF, 3, 2),
     "product polynomial": lambda: nl.ProductPolynomial(DOF, 2, 2),
     "time-dependent": lambda: nl.TimeDependent(nl.PeriodicEmbedding(mlp(8), DOF), DOF, 3.0, trainable=True),
+    "particles": lambda: nl.ParticleLagrangian(
+        kinetic, nl.RadialPair(radial(), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
+    ),
+    "lattice": lambda: nl.LatticeLagrangian(FreeParticleAnd(mlp(3)), 0.5),
     "sum": lambda: mechanical() + mlp(4),
 }
 
@@ -64,6 +83,24 @@ class Wind(nl.mechanics.AbstractForce):
         return self.speed * jnp.cos(t) - 0.1 * v
 
 
+class Dissipation(eqx.Module):
+    strength: jax.Array
+
+    def __call__(self, q, v):
+        return self.strength * jnp.dot(v, v) ** 2
+
+
+class Galley(eqx.Module):
+    strength: jax.Array
+
+    def __call__(self, t, q_minus, v_minus, q_plus, v_plus):
+        return -self.strength * jnp.dot(v_plus, q_minus)
+
+
+def rod(t, q):
+    return (jnp.dot(q, q) - 0.25)[None]
+
+
 def drag():
     return Drag(jnp.asarray(0.3, DTYPE))
 
@@ -77,12 +114,20 @@ FORCES = {
     "callable": drag,
     "force": wind,
     "sum": lambda: wind() + drag(),
+    "damping": lambda: nl.LinearDamping(jnp.asarray([0.3, 0.1, 0.2], DTYPE)),
+    "dissipation function": lambda: nl.RayleighDissipation(Dissipation(jnp.asarray(0.3, DTYPE))),
+    "dry friction at joints": lambda: nl.AtJoints(nl.SmoothFriction(jnp.asarray([0.1, 0.2], DTYPE)), [[1, 0], [-1, 1]]),
+    "nonconservative": lambda: nl.NonconservativePotential(Galley(jnp.asarray(0.3, DTYPE))),
+    "motor": lambda: nl.ControlForce(jnp.asarray([[1.0], [0.5]], DTYPE), lambda t: jnp.sin(t)[None]),
 }
 
 WRAPPERS = {
     "bare": lambda model: model,
     "scaled": lambda model: nl.Scaled(model, nl.Scaling([0.3, -0.2], [0.5, 2.0], 1.5)),
     "other precision": lambda model: nl.with_precision(model, OTHER),
+    "constrained": lambda model: eqx.tree_at(
+        lambda m: m.constraint, model, nl.HolonomicConstraint(rod), is_leaf=lambda node: node is None
+    ),
 }
 OTHER = jnp.float32 if DOUBLE else DTYPE
 

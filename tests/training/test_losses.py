@@ -1,3 +1,7 @@
+from functools import cache
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,6 +19,7 @@ def test_trajectory_mse_is_zero_on_the_model_s_own_motion():
     np.testing.assert_allclose(nl.trajectory_mse(model, TS, ys), 0, atol=1e-12)
     shifted = ys.at[1:].add(0.5)
     assert float(nl.trajectory_mse(model, TS, shifted)) == pytest.approx(0.25, rel=1e-5)
+    assert float(nl.trajectory_mae(model, TS, shifted)) == pytest.approx(0.5, rel=1e-5)
 
 
 def test_any_callable_is_a_rollout_model():
@@ -27,5 +32,71 @@ def test_acceleration_mse_is_the_mean_square():
     accelerations = jnp.asarray(np.arange(10.0).reshape(5, 2), DTYPE)
     ys = jnp.ones((5, 4), DTYPE)
     assert float(nl.acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.arange(10.0) ** 2))
+    assert float(nl.acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(4.5)
     with pytest.raises(ValueError, match=r"`accelerations` has shape \(5, 1\); expected \(5, 2\)"):
         nl.acceleration_mse(model, TS, ys, accelerations[:, :1])
+
+
+class Arm:
+    """Motion of a damped cart and pole under a known control, with all that is recorded of it."""
+
+    us = jnp.asarray([[0.0], [2.0], [-1.0], [0.5], [0.0]], DTYPE)
+    system = nl.systems.CartPole()
+    damping = nl.LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
+
+    @classmethod
+    def model(cls, force=None, scale=1.0):
+        force = cls.damping + nl.ControlForce([[1.0], [0.0]]) if force is None else force
+        return nl.NeuralLagrangian(
+            lambda t, q, v: scale * cls.system.lagrangian(t, q, v),
+            dof=2,
+            force=force,
+            stepsize_controller=nl.StepsPerSample(1),
+        )
+
+    @classmethod
+    @cache
+    def recording(cls):
+        model = nl.with_control(cls.model(), TS, cls.us)
+        ys = eqx.filter_jit(model)(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
+        return TS, ys, jax.vmap(model.vector_field)(TS, ys)[:, 2:], cls.us
+
+
+def test_every_loss_is_zero_on_the_model_s_own_driven_motion():
+    ts, ys, a, us = Arm.recording()
+    for loss in (nl.trajectory_mse, nl.acceleration_mse, nl.torque_mse):
+        of = eqx.filter_jit(lambda us, loss=loss: loss(Arm.model(), ts, ys, a, us))
+        assert float(of(us)) < 1e-10
+        assert float(of(0 * us)) > 1e-4
+
+
+def test_torques_fix_the_scale_that_motion_leaves_open():
+    """Ten times the Lagrangian and ten times the friction: the same free motion, other torques."""
+    ts, ys, a, us = Arm.recording()
+    heavy = Arm.model(force=nl.LinearDamping(10**0.5 * Arm.damping.factor) + nl.ControlForce([[1.0], [0.0]]), scale=10)
+    free = jax.vmap(Arm.model().vector_field)(ts, ys)[:, 2:]
+    assert float(nl.acceleration_mse(heavy, ts, ys, free)) < 1e-8
+    assert float(nl.torque_mse(heavy, ts, ys, a, us)) > 1e-2
+
+
+def test_torque_mse_without_a_control_force_takes_torques():
+    ts, ys, a, us = Arm.recording()
+    torques = jnp.concatenate([us, jnp.zeros_like(us)], axis=1)
+    model = Arm.model(force=Arm.damping)
+    assert float(nl.torque_mse(model, ts, ys, a, torques)) < 1e-10
+    off = nl.torque_mse(model, ts, ys, a, torques + jnp.asarray([[0.3, 0.0]], DTYPE))
+    assert float(off) == pytest.approx(0.3**2 / 2, rel=1e-3)
+
+
+@pytest.mark.bad_input
+def test_what_torque_mse_needs_is_named():
+    ts, ys, a, us = Arm.recording()
+    with pytest.raises(ValueError, match="`accelerations` is None"):
+        nl.torque_mse(Arm.model(), ts, ys, None, us)
+    with pytest.raises(ValueError, match="`controls` is None"):
+        nl.torque_mse(Arm.model(), ts, ys, a)
+    with pytest.raises(ValueError, match=r"`controls` has shape \(5, 1\); expected \(5, 2\)"):
+        nl.torque_mse(Arm.model(force=Arm.damping), ts, ys, a, us)
+    for loss in (nl.trajectory_mse, nl.acceleration_mse):
+        with pytest.raises(ValueError, match="`model` has 0 forces of the kind ControlForce"):
+            loss(Arm.model(force=Arm.damping), ts, ys, a, us)

@@ -45,6 +45,25 @@ def test_select_thin_and_astype_keep_the_mask():
     assert repr(trajectories) == "Trajectories(3 of 3 to 5 samples, dof=2, float64)"
 
 
+def driven(lengths=(5, 3, 4)):
+    ts, ys = recording(lengths)
+    return Trajectories(ts, ys, controls=[np.stack([t, 2 * t, -t], axis=1) for t in ts])
+
+
+def test_controls_come_along():
+    trajectories = driven()
+    assert trajectories.controls.shape == (3, 5, 3)
+    assert repr(trajectories) == "Trajectories(3 of 3 to 5 samples, dof=2, 3 controls, float64)"
+    single = trajectories.astype(np.float32)
+    for part in (trajectories, trajectories.select([2, 0]), trajectories.thin(2), single):
+        mask = part.mask
+        np.testing.assert_array_equal(part.controls[mask][:, 1], 2 * part.ts[mask])
+        np.testing.assert_array_equal(part.controls[mask][:, 2], -part.ts[mask])
+    assert single.controls.dtype == np.float32
+    assert Trajectories(np.arange(4.0), np.zeros((4, 2)), controls=np.zeros((4, 1))).controls.shape == (1, 4, 1)
+    assert Trajectories(*recording()).controls is None
+
+
 FAULTS = ["nan", "inf", "nan time", "repeated", "backwards", "columns", "rows", "integers", "text", "gap", "empty"]
 
 
@@ -128,6 +147,38 @@ def test_every_fault_is_found_and_located(fault, lengths, dof, place, ragged):
 def test_shapes_that_do_not_fit_are_named(ts, ys, message):
     with pytest.raises(TrajectoryError, match=message):
         Trajectories(ts, ys)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("controls", "error", "message"),
+    [
+        (np.zeros((4, 1)), ShapeError, r"`controls` has shape \(1, 4, 1\); expected \(1, 3, m\)"),
+        (np.zeros(3), ShapeError, r"`controls` has shape \(1, 3\); expected \(1, 3, m\)"),
+        (np.zeros((3, 0)), ShapeError, r"`controls` has shape \(1, 3, 0\); expected \(1, 3, m\)"),
+        (np.zeros((3, 1), int), DtypeError, "`controls` has dtype int64"),
+        (np.array([[0.0], [np.nan], [0.0]]), NonFiniteError, r"index 1: `controls` is nan in column 0"),
+    ],
+)
+def test_controls_that_do_not_fit_are_named(controls, error, message):
+    with pytest.raises(error, match=message):
+        Trajectories(np.arange(3.0), np.zeros((3, 2)), controls=controls)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (np.zeros((2, 1)), r"trajectory 1: `controls` has shape \(2, 1\); expected \(3, 1\)"),
+        (np.zeros((3, 2)), r"trajectory 1: `controls` has shape \(3, 2\); expected \(3, 1\)"),
+        (np.zeros(3), r"trajectory 1: `controls` has shape \(3,\); expected \(3, 1\)"),
+        (None, "`controls` holds 1 trajectories; expected 2, as `ys`"),
+    ],
+)
+def test_ragged_controls_that_do_not_fit_are_named(second, message):
+    controls = [np.zeros((5, 1))] + ([] if second is None else [second])
+    with pytest.raises(ShapeError, match=message):
+        Trajectories(*recording((5, 3)), controls=controls)
 
 
 def test_nan_in_the_padding_is_nobody_s_business():

@@ -57,6 +57,40 @@ def test_a_round_trip_is_exact(suffix, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_controls_make_the_round_trip(suffix, tmp_path):
+    path, data = tmp_path / f"motion{suffix}", recording()
+    data = Trajectories(*map(list, zip(*data, strict=True)), controls=[y[:, :3] * 2 for _, y in data])
+    names = {**NAMES, "controls": ["u0", "u1", "u2"]}
+    write_trajectories(path, data, **names)
+    back = read_trajectories(path, **names)
+    np.testing.assert_array_equal(back.controls[back.mask], data.controls[data.mask])
+    one = data.select([0])
+    write_trajectories(path, one, **names)
+    np.testing.assert_array_equal(read_trajectories(path, **names).controls, one.controls)
+
+
+def test_controls_come_along_where_velocities_are_estimated(tmp_path):
+    path, ts = tmp_path / "motion.csv", np.arange(20.0)
+    data = Trajectories(ts, np.stack([ts, np.ones(20)], axis=1), controls=ts[:, None])
+    write_trajectories(path, data, positions=["x"], controls=["u"])
+    back = read_trajectories(path, positions=["x"], controls=["u"])
+    np.testing.assert_array_equal(back.controls[..., 0], back.ts)
+    np.testing.assert_allclose(back.ys, data.ys, atol=1e-9)
+
+
+@pytest.mark.bad_input
+def test_controls_that_do_not_fit_are_named(tmp_path):
+    path, data = tmp_path / "motion.csv", recording()
+    with pytest.raises(ValueError, match="`controls` names 1 columns; the trajectories carry 0"):
+        write_trajectories(path, data, **NAMES, controls=["push"])
+    write_trajectories(path, data, **NAMES)
+    with pytest.raises(ValueError, match="`controls` is 'u'; expected a sequence of names"):
+        read_trajectories(path, **NAMES, controls="u")
+    with pytest.raises(DataFileError, match="expected none, controls are read as they are"):
+        read_trajectories(path, **NAMES, controls=["push"], units={"push": "deg"})
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=20))
 def test_every_double_survives_a_text_file(tmp_path_factory, values):

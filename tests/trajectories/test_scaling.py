@@ -100,3 +100,9 @@ def test_bad_input_is_named():
         Scaling([0.0], [1.0], 1.0).scale(swing())
     with pytest.raises(ValueError, match=r"`periodic` is \(2,\); expected indices from 0 to 1"):
         Scaling.of(swing(), periodic=[2])
+
+
+def test_controls_keep_their_own_units():
+    ts, us = np.arange(3.0), np.arange(6.0).reshape(1, 3, 2)
+    data = Trajectories(ts, np.ones((1, 3, 4)), controls=us)
+    np.testing.assert_array_equal(Scaling([0.3, 0.0], [2.0, 3.0], 4.0).scale(data).controls, us)

@@ -34,6 +34,17 @@ def test_accelerations_come_along():
     np.testing.assert_allclose(accelerations, wys[..., 2:] * 10, rtol=1e-6)
 
 
+@pytest.mark.parametrize("with_accelerations", [False, True])
+def test_controls_come_along(with_accelerations):
+    ts, ys = recording()
+    accelerations = [y[:, 2:] * 10 for y in ys] if with_accelerations else None
+    windows = Windows(Trajectories(ts, ys, accelerations=accelerations, controls=[y[:, :1] * 2 for y in ys]), 1)
+    _, wys, wa, controls = windows.gather(jnp.array([0, 5]))
+    assert controls.shape == (2, 2, 1)
+    np.testing.assert_allclose(controls, wys[..., :1] * 2, rtol=1e-6)
+    assert (wa is not None) == with_accelerations
+
+
 @pytest.mark.bad_input
 def test_times_too_large_for_the_precision_are_refused():
     """Seconds since 1970 in single precision are minutes apart, or not at all."""

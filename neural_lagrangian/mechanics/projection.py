@@ -1,0 +1,88 @@
+r"""States that constraints allow, from states that they do not: measured, perturbed or guessed ones."""
+
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+from jaxtyping import Array, ArrayLike
+
+from .._checks import floating
+from .._types import Coordinates, MassMatrix
+from .constraints import HolonomicConstraint
+from .euler_lagrange import as_coordinates
+
+ONTO, TOWARDS = 4, 24
+"""Gauss-Newton steps before Newton's method: onto the constraints, then to the near side of them. Newton's alone may
+end on the far side of a rod."""
+MAX_STEPS = 64
+
+
+def project(
+    constraint: HolonomicConstraint, t: ArrayLike, q: ArrayLike, v: ArrayLike, *, metric: ArrayLike | None = None
+) -> tuple[Coordinates, Coordinates]:
+    r"""The consistent state nearest to $(q, v)$: first the coordinates, then the velocities,
+
+    $$q' = \arg\min_{g(t, q') = 0} (q' - q)^\top W (q' - q), \qquad
+      v' = \arg\min_{G(q') v' + \partial_t g = 0} (v' - v)^\top W (v' - v).$$
+
+    Differentiable in `q`, `v` and what the constraint depends on.
+
+    **Arguments:**
+
+    - `constraint`: a `HolonomicConstraint`; may be redundant.
+    - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+    - `metric`: $W$, symmetric positive definite, shape `(dof, dof)`; the identity unless given. With the mass matrix
+      the velocity becomes what a blow that takes up the constraints makes of it, whatever the coordinates are.
+
+    **Returns:** $q'$ and $v'$, shape `(dof,)` each; NaN where no consistent state was found.
+
+    **Raises:** `ValueError` if `constraint` is no `HolonomicConstraint`, or for a wrong shape.
+    """
+    if not isinstance(constraint, HolonomicConstraint):
+        raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")
+    t, q, v = as_coordinates(t, q, v)
+    n = q.shape[0]
+    W = jnp.eye(n, dtype=q.dtype) if metric is None else floating("metric", metric, (n, n)).astype(q.dtype)
+    q_new = _nearest_coordinates(constraint, t, q, W)
+    drift = constraint.velocity(t, q_new, v)
+    return q_new, v - _least(constraint.jacobian(t, q_new), drift, W)[0]
+
+
+def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinates, W: MassMatrix) -> Coordinates:
+    # Stationary: W (x - q) = G(x)^T mu, g(x) = 0.
+
+    def stationary(unknowns, args):
+        t, q, W = args
+        x, mu = unknowns
+        return W @ (x - q) - constraint.force(t, x, mu), constraint(t, x)
+
+    def approach(x, towards):
+        # Towards q along the tangents (not in the first steps), and onto the linearised constraints.
+        G = constraint.jacobian(t, x)
+        back = towards * (q - x)
+        return x + back - _least(G, constraint(t, x) + G @ back, W)[0], None
+
+    x, _ = jax.lax.scan(approach, q, jnp.asarray([0] * ONTO + [1] * TOWARDS, q.dtype))
+    G = constraint.jacobian(t, x)
+    mu = _least(G, G @ (x - q), W)[1]
+    tolerance = 100 * float(jnp.finfo(q.dtype).eps)
+    solution = optx.root_find(
+        stationary,
+        optx.Newton(tolerance, tolerance, linear_solver=lx.AutoLinearSolver(well_posed=False)),
+        (x, mu),
+        args=(t, q, W),
+        adjoint=optx.ImplicitAdjoint(lx.AutoLinearSolver(well_posed=False)),
+        max_steps=MAX_STEPS,
+        throw=False,
+    )
+    x = solution.value[0]
+    # Newton's method calls it divergence if it starts at the solution: ask what is left to do instead.
+    left = jnp.max(jnp.abs(approach(x, jnp.ones((), q.dtype))[0] - x))
+    return jnp.where(left <= 10 * tolerance * (1 + jnp.max(jnp.abs(q))), x, jnp.nan)
+
+
+def _least(G: Array, g: Array, W: MassMatrix) -> tuple[Coordinates, Array]:
+    r"""The step $d = W^{-1} G^\top \mu$ of least norm with $G d = g$, and $\mu$."""
+    response = jnp.linalg.solve(W, G.T)
+    mu = jnp.linalg.pinv(G @ response, hermitian=True) @ g
+    return response @ mu, mu

@@ -1,0 +1,35 @@
+"""Has the mass matrix the structure that a mass solve takes it to have?"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import ArrayLike
+
+from .._types import Lagrangian, Scalar
+from .euler_lagrange import as_coordinates, scalar_valued
+from .mass_solve import AbstractMassSolve
+
+
+def structure_error(
+    lagrangian: Lagrangian, mass_solve: AbstractMassSolve, t: ArrayLike, q: ArrayLike, v: ArrayLike
+) -> Scalar:
+    r"""How far $M$ is from what `mass_solve` recovers of it: $|M w - M_\mathrm{s} w| / |M w|$ for a random $w$.
+
+    Round-off where the structure is right, of order one where it is not, zero for a dense solve. A structured
+    solve trusts its structure; a wrong one gives the accelerations of another system. M is not formed.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`. `mass_solve`: such as `BlockDiagonal(3)`.
+    - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+    """
+    t, q, v = as_coordinates(t, q, v)
+    L = scalar_valued(lagrangian)
+    seeds = mass_solve.seeds(q.shape[0])
+    if seeds is None:
+        return jnp.zeros((), q.dtype)
+    _, mass_product = jax.linearize(lambda v: jax.grad(L, argnums=2)(t, q, v), v)
+    w = jax.random.normal(jax.random.key(0), q.shape, q.dtype)
+    exact = mass_product(w)
+    recovered = mass_solve.product(jax.vmap(mass_product)(jnp.asarray(seeds, q.dtype)), w)
+    size = jnp.linalg.norm(exact)
+    return jnp.linalg.norm(exact - recovered) / jnp.where(size == 0, 1, size)

@@ -1,0 +1,52 @@
+"""Models under another control."""
+
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import ArrayLike
+
+from ..mechanics import ControlForce, SampledControl
+from .scaled import Scaled
+
+Model = TypeVar("Model")
+
+
+def with_control(model: Model, ts: ArrayLike, us: ArrayLike) -> Model:
+    """The same model with the control of its `ControlForce` replaced by samples.
+
+    A rollout under a recorded control is `with_control(model, ts, us)(ts, y0)`; batches of recordings `vmap` over it.
+    The samples are joined as the `SampledControl` they replace joins them, linearly if there was none.
+
+    **Arguments:**
+
+    - `model`: any model with exactly one `ControlForce` in it, or a `Scaled` one.
+    - `ts`: times, shape `(time,)`, in seconds. `us`: the control at those times, shape `(time, m)`.
+
+    **Raises:** `ValueError` if the model has no `ControlForce`, or more than one.
+    """
+    if isinstance(model, Scaled):  # its inner model has its own time
+        ts = jnp.asarray(ts)
+        inner = with_control(model.model, ts / jnp.asarray(model.scaling.t_scale, ts.dtype), us)
+        return eqx.tree_at(lambda m: m.model, model, inner)
+    forces = _control_forces(model)
+    if len(forces) != 1:
+        raise ValueError(f"`model` has {len(forces)} forces of the kind ControlForce; expected one to take the control")
+    (force,) = forces
+    kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
+    driven = eqx.tree_at(lambda f: f.control, force, SampledControl(ts, us, kind), is_leaf=lambda x: x is None)
+    return jax.tree.map(lambda node: driven if node is force else node, model, is_leaf=_is_control_force)
+
+
+def takes_control(model: Any) -> bool:
+    """Whether the model has a `ControlForce`."""
+    return bool(_control_forces(model))
+
+
+def _control_forces(model: Any) -> list[ControlForce]:
+    return [node for node in jax.tree.leaves(model, is_leaf=_is_control_force) if _is_control_force(node)]
+
+
+def _is_control_force(node: Any) -> bool:
+    return isinstance(node, ControlForce)

@@ -1,0 +1,111 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import neural_lagrangian as nl
+
+from ..helpers import DTYPE, central_difference, small_network, states
+
+TS, Q, V = states(2, 40)
+YS = jnp.concatenate([Q, V], axis=1)
+TURN = nl.symmetry_penalty(nl.Symmetry.rotation())
+
+
+class Weighted(eqx.Module):
+    """A scaled Lagrangian and its force, as a model."""
+
+    stiffness: jax.Array
+    factor: float = 1.0
+    damping: float = 0.4
+
+    def lagrangian(self, t, q, v):
+        return self.factor * (0.5 * jnp.dot(v, v) - 0.5 * jnp.dot(self.stiffness * q, q))
+
+    def force(self, t, q, v):
+        return -self.factor * self.damping * v
+
+
+def oscillator(*stiffness, **keywords):
+    return Weighted(jnp.asarray(stiffness, DTYPE), **keywords)
+
+
+def test_a_symmetry_costs_nothing_and_its_lack_by_the_formula():
+    assert float(TURN(oscillator(2.0, 2.0), TS, YS)) == pytest.approx(0, abs=1e-12)
+    # R = -K q . xi = (k0 - k1) q0 q1, by hand.
+    expected = np.mean(0.25 * np.asarray(Q[:, 0] * Q[:, 1]) ** 2)
+    assert float(TURN(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)
+    time = nl.symmetry_penalty(nl.Symmetry.time_translation())
+    assert float(time(oscillator(2.0, 1.5), TS, YS)) == 0
+
+
+def test_force_is_weighed_by_the_mass():
+    expected = np.mean(0.16 * np.asarray(V) ** 2)
+    assert float(nl.force_penalty(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match="`model` has the force None"):
+        nl.force_penalty(nl.NeuralLagrangian(small_network()), TS, YS)
+
+
+@pytest.mark.parametrize("penalty", [TURN, nl.force_penalty], ids=["symmetry", "force"])
+def test_the_scale_of_the_lagrangian_cannot_be_traded_for_it(penalty):
+    plain, scaled = (penalty(oscillator(2.0, 1.5, factor=c), TS, YS) for c in (1.0, -1e-3))
+    assert float(plain) > 1e-3
+    np.testing.assert_allclose(scaled, plain, rtol=1e-5)
+
+
+def test_penalized_adds_up_and_passes_accelerations_on():
+    model = nl.NeuralLagrangian(small_network(), force=lambda t, q, v: -0.1 * v)
+    a = jnp.ones_like(Q)
+    once = nl.penalized(nl.acceleration_mse, TURN, 0.5)
+    twice = nl.penalized(once, nl.force_penalty, 2.0)
+    parts = nl.acceleration_mse(model, TS, YS, a), TURN(model, TS, YS), nl.force_penalty(model, TS, YS)
+    assert float(twice(model, TS, YS, a)) == pytest.approx(float(parts[0] + 0.5 * parts[1] + 2 * parts[2]), rel=1e-5)
+
+    def unlike_any(model, ts, ys):
+        return jnp.sum(ys)
+
+    assert float(nl.penalized(unlike_any, TURN, 0.0)(model, TS, YS)) == pytest.approx(float(jnp.sum(YS)), rel=1e-5)
+
+
+def test_its_gradient_is_finite_and_right():
+    loss = nl.penalized(lambda model, ts, ys: jnp.zeros((), DTYPE), TURN, 1.0)
+    params, static = eqx.partition(nl.NeuralLagrangian(small_network()), eqx.is_inexact_array)
+    value = jax.jit(lambda p: loss(eqx.combine(p, static), TS, YS))
+    gradient = jax.jit(jax.grad(value))(params)
+    squared = sum(jnp.sum(x**2) for x in jax.tree.leaves(gradient))
+    assert jnp.isfinite(squared)
+    assert squared > 0
+    step = 1e-2 if jnp.float32 == DTYPE else 1e-5
+    h = step / float(jnp.sqrt(squared))
+    slope = central_difference(value, params, gradient, h)
+    assert float(slope) == pytest.approx(float(squared), rel=2e-2 if jnp.float32 == DTYPE else 1e-6)
+
+
+@pytest.mark.optax
+def test_training_with_the_penalty_makes_the_lagrangian_more_symmetric():
+    """On noisy accelerations of an isotropic oscillator, the same training with and without."""
+    noise = np.random.default_rng(0).normal(size=Q.shape) * 0.1
+    accelerations = np.asarray(-Q) + noise.astype(np.asarray(Q).dtype)
+    data = nl.Trajectories(np.arange(40.0), YS[None], accelerations=accelerations[None])
+
+    def trained(weight):
+        loss = nl.penalized(nl.acceleration_mse, TURN, weight)
+        keywords = {"horizon": 0, "steps": 150, "batch_size": 32, "optimizer": optax.adam(3e-3)}
+        return nl.fit(nl.NeuralLagrangian(small_network()), data, loss=loss, key=jax.random.key(0), **keywords)
+
+    without, with_penalty = trained(0.0), trained(1.0)
+    elsewhere = jnp.concatenate(states(2, 100, seed=1)[1:], axis=1)
+    times = jnp.zeros(100, DTYPE)
+    costs = [float(TURN(r.model, times, elsewhere)) for r in (without, with_penalty)]
+    assert costs[1] < 0.3 * costs[0]
+    assert with_penalty.history.failures.sum() == 0
+    assert with_penalty.history.loss[-10:].mean() < 0.2 * with_penalty.history.loss[:10].mean()
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_bad_weights_are_named(weight):
+    with pytest.raises(ValueError, match="`weight` is"):
+        nl.penalized(nl.acceleration_mse, TURN, weight)
