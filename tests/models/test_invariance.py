@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics import noether_charge
 
 from ..helpers import DOUBLE, DTYPE, states
 
@@ -32,17 +31,6 @@ def of_each(R, particles):
 
 def values(network, ys):
     return np.asarray(eqx.filter_jit(eqx.filter_vmap(network))(jnp.asarray(np.stack(ys), DTYPE)))
-
-
-def along(axis, dimension, particles):
-    return lambda t, q: jnp.tile(jnp.eye(dimension, dtype=q.dtype)[axis], particles)
-
-
-def about(i, j, dimension, particles):
-    """The rotation of every particle in the plane of two axes."""
-    J = np.zeros((dimension, dimension))
-    J[i, j], J[j, i] = -1, 1
-    return lambda t, q: of_each(J, particles) @ q
 
 
 SHIFT = jnp.asarray([0.7, -1.3], DTYPE)
@@ -138,13 +126,21 @@ def test_coordinates_alone_have_features_of_their_own():
 
 
 CHARGES = {
-    "oriented, plane": [about(0, 1, 2, 2)],
-    "rotation, space": [about(0, 1, 3, 2), about(1, 2, 3, 2), about(0, 2, 3, 2)],
-    "translation and rotation": [along(0, 2, 2), along(1, 2, 2), about(0, 1, 2, 2)],
+    "oriented, plane": [nl.Symmetry.rotation((0, 1), dimension=2)],
+    "rotation, space": [
+        nl.Symmetry.rotation((0, 1), dimension=3),
+        nl.Symmetry.rotation((1, 2), dimension=3),
+        nl.Symmetry.rotation((0, 2), dimension=3),
+    ],
+    "translation and rotation": [
+        nl.Symmetry.translation(0, dimension=2),
+        nl.Symmetry.translation(1, dimension=2),
+        nl.Symmetry.rotation((0, 1), dimension=2),
+    ],
 }
 
 
-def change_of_charges(network, generators, dof):
+def change_of_charges(network, symmetries, dof):
     """The largest change of each Noether charge along a rollout."""
     model = nl.NeuralLagrangian(network)
     ts, y0 = jnp.linspace(0.0, 1.0, 4), jnp.concatenate([x[0] for x in states(dof, 1)[1:]])
@@ -153,7 +149,7 @@ def change_of_charges(network, generators, dof):
     def charges(model):
         def at(t, y):
             q, v = jnp.split(y, 2)
-            return jnp.stack([noether_charge(model.lagrangian, xi, t, q, v) for xi in generators])
+            return jnp.stack([nl.noether_charge(model.lagrangian, symmetry, t, q, v) for symmetry in symmetries])
 
         return jax.vmap(at)(ts, model(ts, y0))
 
