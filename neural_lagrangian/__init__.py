@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from . import analysis, datasets, integrators, mechanics, models, systems, training, trajectories
 from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
-from .integrators import RK4, StepsPerSample
+from .integrators import RK4, GalerkinGaussLobatto, StepsPerSample, StormerVerlet, VariationalMidpoint
 from .mechanics import (
     AtJoints,
     Banded,
@@ -12,6 +12,7 @@ from .mechanics import (
     Cholesky,
     ControlForce,
     DampedInverse,
+    EulerLagrangeTerm,
     HolonomicConstraint,
     LinearDamping,
     NonconservativePotential,
@@ -93,7 +94,9 @@ __all__ = [
     "Clock",
     "ControlForce",
     "DampedInverse",
+    "EulerLagrangeTerm",
     "FitResult",
+    "GalerkinGaussLobatto",
     "GroupAverage",
     "HamiltonianNetwork",
     "HolonomicConstraint",
@@ -116,6 +119,7 @@ __all__ = [
     "Scaling",
     "SmoothFriction",
     "StepsPerSample",
+    "StormerVerlet",
     "SymmetricPair",
     "Symmetry",
     "TimeDependent",
@@ -123,6 +127,7 @@ __all__ = [
     "Trajectories",
     "TrajectoryError",
     "TranslationInvariant",
+    "VariationalMidpoint",
     "acceleration",
     "acceleration_mae",
     "acceleration_mse",

@@ -52,6 +52,16 @@ def same_shape(first: str, a: Array, second: str, b: Array) -> None:
         raise ValueError(f"`{second}` has shape {b.shape}; expected {a.shape}, that of `{first}`")
 
 
+def same_precision(y_dot: Array, y: Array) -> Array:
+    """`y_dot`, or a `ValueError` where a model's arrays are of another precision than the state."""
+    if y_dot.dtype != y.dtype:
+        raise ValueError(
+            f"`y0` has dtype {y.dtype}, but the model computes in {y_dot.dtype}; expected the same: cast the state, or "
+            f"the model by `with_precision`"
+        )
+    return y_dot
+
+
 def accepts(fn: Callable[..., Any], count: int) -> bool:
     """Whether `fn` can be called with `count` positional arguments; not known, hence false, of some compiled ones."""
     try:

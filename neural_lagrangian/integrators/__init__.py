@@ -1,7 +1,19 @@
 """Solvers and rollouts."""
 
 from .fixed_step import StepsPerSample
+from .galerkin_gauss_lobatto import GalerkinGaussLobatto, StormerVerlet, VariationalMidpoint
 from .rk4 import RK4
 from .rollout import AbstractMotionModel, AbstractRolloutModel, Integration
+from .variational import AbstractVariationalSolver
 
-__all__ = ["RK4", "AbstractMotionModel", "AbstractRolloutModel", "Integration", "StepsPerSample"]
+__all__ = [
+    "RK4",
+    "AbstractMotionModel",
+    "AbstractRolloutModel",
+    "AbstractVariationalSolver",
+    "GalerkinGaussLobatto",
+    "Integration",
+    "StepsPerSample",
+    "StormerVerlet",
+    "VariationalMidpoint",
+]

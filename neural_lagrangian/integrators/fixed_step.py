@@ -51,7 +51,7 @@ def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax
 
 
 def explicit_rollout(
-    term: diffrax.ODETerm, solver: diffrax.AbstractERK, ts: Times, y0: State, substeps: int, args: PyTree = None
+    term: diffrax.AbstractTerm, solver: diffrax.AbstractERK, ts: Times, y0: State, substeps: int, args: PyTree = None
 ) -> Trajectory:
     """Rows at `ts` of the solution by `substeps` explicit Runge-Kutta steps between samples.
 
@@ -78,7 +78,7 @@ def explicit_rollout(
 
 
 def _explicit_step(
-    term: diffrax.ODETerm, tableau: diffrax.ButcherTableau, t: Scalar, h: Scalar, y: Array, args: PyTree
+    term: diffrax.AbstractTerm, tableau: diffrax.ButcherTableau, t: Scalar, h: Scalar, y: Array, args: PyTree
 ) -> Array:
     # y_i = y + h sum_j a_ij k_j,  k_i = f(t + c_i h, y_i),  y' = y + h sum_i b_i k_i.
     # Stages with no weight in the solution (the last one of first-same-as-last methods) are not evaluated.

@@ -11,7 +11,10 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import floating, is_concrete
 from .._types import State, Trajectory
+from ..mechanics import EulerLagrangeTerm
 from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
+from .variational import AbstractVariationalSolver
+from .variational_rollout import variational_rollout
 
 Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
 
@@ -21,13 +24,13 @@ class Integration(eqx.Module):
 
     **Arguments:**
 
-    - `solver`: any diffrax solver for ordinary differential equations.
+    - `solver`: any diffrax solver for ordinary differential equations, or a variational one.
     - `stepsize_controller`: a diffrax controller, or `StepsPerSample`. `None` means adaptive steps at
       relative and absolute tolerance `1e-6` (single precision) or `1e-9` (double), or constant steps of `dt0`
-      where the solver has no error estimate.
+      where the solver has no error estimate; without `dt0` a variational solver takes one step a sample.
     - `dt0`: first (or constant) step size, in units of time; `None` lets the controller choose.
     - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
-      an explicit Runge-Kutta solver the checkpointed scan of `explicit_rollout`.
+      an explicit Runge-Kutta or a variational solver a checkpointed scan.
     - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps.
     """
 
@@ -52,8 +55,8 @@ class Integration(eqx.Module):
         _check_instance("adjoint", adjoint, (diffrax.AbstractAdjoint, type(None)))
         if isinstance(stepsize_controller, diffrax.ConstantStepSize) and dt0 is None:
             raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` takes constant steps")
-        adaptive = isinstance(solver, diffrax.AbstractAdaptiveSolver)
-        if stepsize_controller is None and dt0 is None and not adaptive:
+        steps_known = isinstance(solver, diffrax.AbstractAdaptiveSolver | AbstractVariationalSolver)
+        if stepsize_controller is None and dt0 is None and not steps_known:
             raise ValueError(
                 f"`dt0` is None; expected a step size (or `stepsize_controller=StepsPerSample(k)`), since "
                 f"{type(solver).__name__} has no error estimate to adapt steps with"
@@ -71,6 +74,7 @@ class Integration(eqx.Module):
     def solve(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
         """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
         controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
+        self._check_term(term)
         if isinstance(controller, StepsPerSample):
             max_steps = controller.substeps * (ts.shape[0] - 1)
             controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
@@ -93,11 +97,15 @@ class Integration(eqx.Module):
             throw=False,
         )
 
-    def rollout(self, term: diffrax.ODETerm, ts: Array, y0: Array, args: PyTree = None) -> Array:
+    def rollout(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> Array:
         """Rows of the solution at `ts`; rows that a failed solve did not reach are infinite."""
-        controller = self.stepsize_controller
-        if isinstance(controller, StepsPerSample) and self.adjoint is None and is_explicit_runge_kutta(self.solver):
-            return explicit_rollout(term, self.solver, ts, y0, controller.substeps, args)
+        controller = self._controller(y0.dtype)
+        if isinstance(controller, StepsPerSample) and self.adjoint is None:
+            self._check_term(term)
+            if is_explicit_runge_kutta(self.solver):
+                return explicit_rollout(term, self.solver, ts, y0, controller.substeps, args)
+            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(term, EulerLagrangeTerm):
+                return variational_rollout(term, self.solver, ts, y0, controller.substeps, args)
         ys = self.solve(term, ts, y0, args).ys
         assert ys is not None
         return ys
@@ -105,10 +113,23 @@ class Integration(eqx.Module):
     def _controller(self, dtype: Any) -> Controller:
         if self.stepsize_controller is not None:
             return self.stepsize_controller
+        if isinstance(self.solver, AbstractVariationalSolver) and self.dt0 is None:
+            return StepsPerSample()
         if not isinstance(self.solver, diffrax.AbstractAdaptiveSolver):
             return diffrax.ConstantStepSize()
         tolerance = 1e-6 if dtype == jnp.float32 else 1e-9
         return diffrax.PIDController(rtol=tolerance, atol=tolerance)
+
+    def _check_term(self, term: diffrax.AbstractTerm) -> None:
+        if not isinstance(self.solver, AbstractVariationalSolver):
+            return
+        if not isinstance(term, EulerLagrangeTerm):
+            raise ValueError(
+                f"`solver` is {self.solver}, which needs a Lagrangian; expected another solver for this model, or a "
+                f"NeuralLagrangian"
+            )
+        if term.constraint is not None:
+            raise ValueError(f"`solver` is {self.solver}; expected a solver that takes a `constraint`")
 
 
 class AbstractMotionModel(eqx.Module):
@@ -147,28 +168,23 @@ class AbstractMotionModel(eqx.Module):
 class AbstractRolloutModel(AbstractMotionModel):
     """A model of motion that integrates its own vector field: what is left to say is that field."""
 
+    @abc.abstractmethod
+    def term(self, y: State) -> diffrax.AbstractTerm:
+        """The motion as a diffrax term on states like `y`, shape `(2 dof,)`, of which only shape and dtype matter."""
+
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         ts, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.solve(diffrax.ODETerm(_Field(self)), ts, y0, args)
+        return self.integration.solve(self.term(y0), ts, y0, args)
 
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
         ts, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.rollout(diffrax.ODETerm(_Field(self)), ts, y0)
+        return self.integration.rollout(self.term(y0), ts, y0)
 
 
-class _Field(eqx.Module):
-    """The vector field of a model, refusing to change the precision of the state."""
-
-    model: AbstractRolloutModel
-
-    def __call__(self, t: ArrayLike, y: Array, args: PyTree) -> State:
-        y_dot = self.model.vector_field(t, y, args)
-        if y_dot.dtype != y.dtype:
-            raise ValueError(
-                f"`y0` has dtype {y.dtype}, but the model computes in {y_dot.dtype}; expected the same: cast the "
-                f"state, or the model by `with_precision`"
-            )
-        return y_dot
+def check_state(y: Array, dof: int | None) -> None:
+    """Raise `ValueError` if `y` is not a state of `dof` degrees of freedom, where that number is known."""
+    if dof is not None and y.shape != (2 * dof,):
+        raise ValueError(f"`y` has shape {y.shape}; expected ({2 * dof},), as [q, v]")
 
 
 def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]:

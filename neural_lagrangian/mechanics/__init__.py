@@ -10,7 +10,7 @@ from .forces import AbstractForce
 from .gauge import gauge_fix
 from .inverse_dynamics import generalized_force
 from .joints import AtJoints
-from .legendre import energy, momentum
+from .legendre import energy, momentum, velocity_from_momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
 from .nonconservative import NonconservativePotential
 from .projection import project
@@ -18,6 +18,7 @@ from .regularity import MassMatrixReport, mass_matrix_report
 from .structure import structure_error
 from .symmetry import Symmetry, noether_charge, symmetry_residual
 from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
+from .term import EulerLagrangeTerm, TangentPoint
 
 __all__ = [
     "AbstractForce",
@@ -29,6 +30,7 @@ __all__ = [
     "ControlForce",
     "DampedInverse",
     "DiscoveredSymmetries",
+    "EulerLagrangeTerm",
     "HolonomicConstraint",
     "LinearDamping",
     "MassMatrixReport",
@@ -38,6 +40,7 @@ __all__ = [
     "SampledControl",
     "SmoothFriction",
     "Symmetry",
+    "TangentPoint",
     "acceleration",
     "discover_symmetries",
     "energy",
@@ -52,4 +55,5 @@ __all__ = [
     "project",
     "structure_error",
     "symmetry_residual",
+    "velocity_from_momentum",
 ]

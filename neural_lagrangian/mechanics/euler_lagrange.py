@@ -128,9 +128,7 @@ def euler_lagrange_residual(
     t, q, v = as_coordinates(t, q, v)
     a = floating("a", a, ("dof",))
     same_shape("q", q, "a", a)
-    return _residual(
-        scalar_valued(lagrangian), None if force is None else _vector_valued(force), None, t, q, v, a, None
-    )
+    return _residual(scalar_valued(lagrangian), None if force is None else vector_valued(force), None, t, q, v, a, None)
 
 
 def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Coordinates, Coordinates]:
@@ -154,7 +152,9 @@ def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
     return checked
 
 
-def _vector_valued(force: Force) -> Force:
+def vector_valued(force: Force) -> Force:
+    """`force`, refusing to return anything but a vector like `q`."""
+
     def checked(t, q, v):
         Q = jnp.asarray(force(t, q, v))
         if Q.shape != q.shape:
@@ -240,7 +240,7 @@ def _solution(
     """The acceleration, and the multipliers where there is a constraint."""
     t, q, v = as_coordinates(t, q, v)
     L = _closure_converted(scalar_valued(lagrangian), t, q, v)
-    Q = None if force is None else _closure_converted(_vector_valued(force), t, q, v)
+    Q = None if force is None else _closure_converted(vector_valued(force), t, q, v)
     C = constraint
     if C is not None:
         if not isinstance(C, HolonomicConstraint):

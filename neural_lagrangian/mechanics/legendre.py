@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
+from .._checks import floating, same_shape
 from .._types import Coordinates, Lagrangian, Scalar
-from .euler_lagrange import as_coordinates, scalar_valued
+from .euler_lagrange import as_coordinates, mass_matrix, scalar_valued
+from .newton import newton_root
 
 
 def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Coordinates:
@@ -20,6 +22,31 @@ def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -
     """
     t, q, v = as_coordinates(t, q, v)
     return jax.grad(scalar_valued(lagrangian), argnums=2)(t, q, v)
+
+
+def velocity_from_momentum(
+    lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, p: ArrayLike, *, guess: ArrayLike | None = None
+) -> Coordinates:
+    r"""The velocity $v$ with $\partial L / \partial v (t, q, v) = p$, by Newton's method.
+
+    Differentiable to any order, as the implicit function that it is.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `t`: time, in seconds. `q`, `p`: coordinates and momenta, shape `(dof,)`.
+    - `guess`: where to begin, shape `(dof,)`; `p` unless given. Of several solutions the one nearby is found.
+
+    **Returns:** $v$, shape `(dof,)`; NaN where none was found, as with a singular mass matrix.
+    """
+    t, q, p = as_coordinates(t, q, p)
+    guess = p if guess is None else floating("guess", guess, ("dof",))
+    same_shape("p", p, "guess", guess)
+    L = scalar_valued(lagrangian)
+    v, _, found = newton_root(
+        lambda v: jax.grad(L, argnums=2)(t, q, v) - p, lambda v: mass_matrix(lagrangian, t, q, v), guess
+    )
+    return jnp.where(found, v, jnp.nan)
 
 
 def energy(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Scalar:

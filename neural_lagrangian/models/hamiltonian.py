@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
+from .._checks import same_precision
 from .._types import Coordinates, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller
+from ..integrators.rollout import Controller, check_state
 from .lagrangian import as_lagrangian, takes_time_and_state
 from .network_size import infer_dof, output_shape
 
@@ -106,9 +107,12 @@ class HamiltonianNetwork(AbstractRolloutModel):
         """The Hamiltonian at the momentum of v, up to its free constant."""
         return self.hamiltonian(t, q, self.momentum(t, q, v))
 
+    def term(self, y: State) -> diffrax.ODETerm:
+        check_state(y, self.dof)
+        return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
+
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        if self.dof is not None and y.shape != (2 * self.dof,):
-            raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
+        check_state(y, self.dof)
         q, v = jnp.split(y, 2)
         t = jnp.asarray(t, y.dtype)
         p = self.momentum(t, q, v)

@@ -11,8 +11,8 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .. import mechanics
 from .._types import Coordinates, Force, MassMatrix, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller
-from ..mechanics import AbstractMassSolve, HolonomicConstraint, PseudoInverse
+from ..integrators.rollout import Controller, check_state
+from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint, PseudoInverse
 from .lagrangian import AbstractLagrangian, as_lagrangian, takes_time_and_state
 from .network_size import infer_dof, output_shape
 from .velocity_hessian import check_velocity_hessian
@@ -31,7 +31,7 @@ class NeuralLagrangian(AbstractRolloutModel):
     - `network`: any callable from $\mathbb{R}^{2n}$ to a scalar (or to shape `(1,)`), such as
       `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian, any callable
       `(t, q, v) -> scalar`, such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula.
-    - `solver`: any diffrax solver.
+    - `solver`: any diffrax solver, variational ones such as `GalerkinGaussLobatto` among them.
     - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
     - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network starts near a free particle of unit mass, which
       is what training needs. `None` means 1 for a network that states its `in_size`, as `eqx.nn.MLP` does, and 0 for
@@ -114,16 +114,19 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         """The acceleration that the Euler-Lagrange equations imply, shape `(dof,)`."""
+        return self.vector_field(t, jnp.concatenate([q, v]))[q.shape[0] :]
+
+    def term(self, y: State) -> EulerLagrangeTerm:
+        check_state(y, self.dof)
         if self.dof is None:  # nothing was known when the model was built
-            check_velocity_hessian(as_lagrangian(self.network), q.shape[0], potential_allowed=self.kinetic_prior > 0)
-        parts = {"force": self.force, "constraint": self.constraint, "mass_solve": self.mass_solve}
-        return mechanics.acceleration(self.lagrangian, t, q, v, **parts)
+            check_velocity_hessian(
+                as_lagrangian(self.network), y.shape[0] // 2, potential_allowed=self.kinetic_prior > 0
+            )
+        parts = {"constraint": self.constraint, "mass_solve": self.mass_solve}
+        return EulerLagrangeTerm(self.lagrangian, self.force, **parts)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        if self.dof is not None and y.shape != (2 * self.dof,):
-            raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
-        q, v = jnp.split(y, 2)
-        return jnp.concatenate([v, self.acceleration(t, q, v)])
+        return self.term(y).vf(t, y, args)
 
 
 def _output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:

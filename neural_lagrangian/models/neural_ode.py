@@ -8,10 +8,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import positive_integer
+from .._checks import positive_integer, same_precision
 from .._types import State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller
+from ..integrators.rollout import Controller, check_state
 from .clock import Clock
 from .network_size import infer_dof, output_shape
 from .time_reversal import check_state_is_told_apart
@@ -61,9 +61,12 @@ class NeuralODE(AbstractRolloutModel):
         if self.dof is not None:
             _check_output(output_shape(network, (2 * self.dof + (clock.size if clock else 0),)), self.dof)
 
+    def term(self, y: State) -> diffrax.ODETerm:
+        check_state(y, self.dof)
+        return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
+
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        if self.dof is not None and y.shape != (2 * self.dof,):
-            raise ValueError(f"`y` has shape {y.shape}; expected ({2 * self.dof},), as [q, v]")
+        check_state(y, self.dof)
         out = self.network(y if self.clock is None else jnp.concatenate([self.clock(t, y.dtype), y]))
         _check_output(jnp.shape(out), y.shape[0] // 2)
         return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])

@@ -10,6 +10,8 @@ from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
 from .._types import Coordinates, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
+from ..integrators.rollout import check_state
+from ..mechanics import EulerLagrangeTerm
 from .drawing import Drawing
 from .parameter import check_parameters
 
@@ -67,6 +69,10 @@ class AbstractSystem(AbstractRolloutModel):
     @abc.abstractmethod
     def drawing(self, q: Array) -> Drawing:
         """The system as it looks at the coordinates `q`."""
+
+    def term(self, y: State) -> EulerLagrangeTerm:
+        check_state(y, self.dof)
+        return EulerLagrangeTerm(self.lagrangian, self.force, solved=self.acceleration)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         q, v = jnp.split(y, 2)

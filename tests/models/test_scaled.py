@@ -39,6 +39,9 @@ class Driven(nl.integrators.AbstractRolloutModel):
         potential = 0.1 * self.network(jnp.concatenate([q, v])) * jnp.cos(t)
         return 0.5 * jnp.dot(v, v) + 0.3 * v[0] * v[1] * jnp.cos(q[0]) - potential
 
+    def term(self, y):
+        return nl.EulerLagrangeTerm(self.lagrangian, self.force)
+
     def acceleration(self, t, q, v):
         return nl.acceleration(self.lagrangian, t, q, v, force=self.force)
 

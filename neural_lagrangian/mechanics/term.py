@@ -1,0 +1,79 @@
+"""A Lagrangian and its forces as a diffrax term."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PyTree
+
+from .._checks import same_precision
+from .._types import Coordinates, Force, Lagrangian, State
+from .constraints import HolonomicConstraint
+from .euler_lagrange import acceleration, scalar_valued, vector_valued
+from .mass_solve import AbstractMassSolve
+
+
+class TangentPoint(eqx.Module):
+    """A point $(q, v)$ of the tangent bundle: asks a term for covectors there, and not for a rate of change."""
+
+    q: Coordinates
+    v: Coordinates
+
+
+class EulerLagrangeTerm(diffrax.AbstractTerm):
+    r"""The motion of a Lagrangian under forces, for any diffrax solver.
+
+    For a solver of differential equations the vector field on states $y = [q, v]$ is $\dot y = [v, a]$, with $a$ as
+    from `acceleration`. A variational solver asks instead, with a `TangentPoint` in place of $y$, for
+
+    $$p = \frac{\partial L}{\partial v}, \qquad f = \frac{\partial L}{\partial q} + Q,$$
+
+    and no mass matrix is ever inverted.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
+    - `constraint`, `mass_solve`: as for `acceleration`. Variational solvers take no constraint.
+    - `solved`: the acceleration as a callable `(t, q, v) -> (dof,)`, where it is known: it stands for the solution of
+      the Euler-Lagrange equations.
+    """
+
+    lagrangian: Lagrangian
+    force: Force | None = None
+    constraint: HolonomicConstraint | None = eqx.field(default=None, kw_only=True)
+    mass_solve: AbstractMassSolve | None = eqx.field(default=None, kw_only=True)
+    solved: Force | None = eqx.field(default=None, kw_only=True)
+
+    def __check_init__(self):
+        for name, value, called in (("lagrangian", self.lagrangian, True), ("force", self.force, False)):
+            if not callable(value) and (called or value is not None):
+                raise ValueError(f"`{name}` is {value!r}; expected a callable (t, q, v)")
+
+    def vf(self, t: ArrayLike, y: Any, args: PyTree) -> Any:
+        """$[v, a]$, shape `(2 dof,)`, at a state; $(p, f)$, each of shape `(dof,)`, at a `TangentPoint`."""
+        if isinstance(y, TangentPoint):
+            return self._covectors(t, y.q, y.v)
+        q, v = jnp.split(y, 2)
+        if self.solved is not None:
+            a = self.solved(t, q, v)
+        else:
+            parts = {"force": self.force, "constraint": self.constraint, "mass_solve": self.mass_solve}
+            a = acceleration(self.lagrangian, t, q, v, **parts)
+        return jnp.concatenate([v, same_precision(a, v)])
+
+    def contr(self, t0: ArrayLike, t1: ArrayLike, **kwargs: Any) -> ArrayLike:
+        return t1 - t0  # pyright: ignore[reportOperatorIssue]
+
+    def prod(self, vf: State, control: ArrayLike) -> State:
+        return vf * jnp.asarray(control, vf.dtype)
+
+    def _covectors(self, t: ArrayLike, q: Array, v: Array) -> tuple[Coordinates, Coordinates]:
+        if self.constraint is not None:
+            raise ValueError("`constraint` is not None; expected none, since variational solvers take no constraint")
+        t = jnp.asarray(t, q.dtype)
+        f, p = jax.grad(scalar_valued(self.lagrangian), argnums=(1, 2))(t, q, v)
+        f = f if self.force is None else f + vector_valued(self.force)(t, q, v)
+        return same_precision(p, v), same_precision(f, v)
