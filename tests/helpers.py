@@ -91,7 +91,7 @@ def inner(a, b):
 
 
 def small_network(dof=2, width=8, out="scalar", seed=0, activation=jax.nn.softplus):
-    return eqx.nn.MLP(2 * dof, out, width, 2, activation=activation, key=jax.random.key(seed))
+    return eqx.nn.MLP(2 * dof, out, width, 1, activation=activation, key=jax.random.key(seed))
 
 
 SOLVERS = {
