@@ -30,20 +30,20 @@ class Runaway(eqx.Module):
 
     def __call__(self, y):
         q = y[0]
-        return self.network(y) + 0.5 * jnp.sum(y[2:] ** 2) + jnp.where(q > 3, jnp.exp(jnp.where(q > 3, q, 0.0) ** 4), 0)
+        return self.network(y) + 0.5 * y[1] ** 2 + jnp.where(q > 3, jnp.exp(jnp.where(q > 3, q, 0.0) ** 4), 0)
 
 
 def batch_of(count, bad):
     rng = np.random.default_rng(0)
-    ys = jnp.asarray(rng.normal(size=(count, 1, 4)) * 0.3, DTYPE) * jnp.ones((1, len(TS), 1), DTYPE)
-    ys = ys.at[jnp.asarray(bad, dtype=int), :, 0].set(5.0)
-    return jnp.broadcast_to(TS, (count, len(TS))), ys
+    ys = np.repeat(rng.normal(size=(count, 1, 2)) * 0.3, len(TS), axis=1).astype(DTYPE)
+    ys[list(bad), :, 0] = 5.0
+    return np.broadcast_to(TS, (count, len(TS))), ys
 
 
 @cache
 def setup(controller):
     """Parameters, the loss of one sample, and its safe gradient, compiled once for all tests."""
-    model = nl.NeuralLagrangian(Runaway(small_network()), diffrax.Heun(), dof=2, **CONTROLLERS[controller])
+    model = nl.NeuralLagrangian(Runaway(small_network(1)), diffrax.Heun(), dof=1, **CONTROLLERS[controller])
     params, static = eqx.partition(model, eqx.is_inexact_array)
 
     def loss(params, ts, ys):
@@ -59,7 +59,7 @@ def alone(controller):
         return jax.jit(jax.value_and_grad(loss))
 
     def of_copies(params, ts, ys):
-        result = together(params, *(jnp.broadcast_to(x, (8, *x.shape)) for x in (ts, ys)))
+        result = together(params, *(np.broadcast_to(x, (8, *x.shape)) for x in (ts, ys)))
         assert result.kept.all()
         return result.loss, result.gradient
 
@@ -78,7 +78,7 @@ def test_gradient_equals_that_of_the_clean_subset(controller):
         assert int(result.failures) == len(bad)
         assert bool(result.usable)
         np.testing.assert_array_equal(np.flatnonzero(result.kept), clean)
-        expected = jax.tree.map(lambda *x: sum(x) / len(x), *(of_one(params, ts[i], ys[i]) for i in clean))
+        expected = jax.tree.map(lambda *x: np.mean(x, axis=0), *(of_one(params, ts[i], ys[i]) for i in clean))
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
             (result.loss, result.gradient),
