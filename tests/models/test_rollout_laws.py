@@ -65,7 +65,7 @@ def assert_gradient_is_right(model, gradient=jax.grad):
 )
 def test_gradient_in_parameters_state_and_times(make, adjoint):
     gradient = jax.jacfwd if isinstance(adjoint, diffrax.ForwardMode) else jax.grad
-    assert_gradient_is_right(make(diffrax.Heun(), adjoint=adjoint, **CONSTANT), gradient)
+    assert_gradient_is_right(make(adjoint=adjoint, **CONSTANT), gradient)
 
 
 @pytest.mark.double

@@ -43,7 +43,7 @@ def batch_of(count, bad):
 @cache
 def setup(controller):
     """Parameters, the loss of one sample, and its safe gradient, compiled once for all tests."""
-    model = nl.NeuralLagrangian(Runaway(small_network(1)), diffrax.Heun(), dof=1, **CONTROLLERS[controller])
+    model = nl.NeuralLagrangian(Runaway(small_network(1)), dof=1, **CONTROLLERS[controller])
     params, static = eqx.partition(model, eqx.is_inexact_array)
 
     def loss(params, ts, ys):
