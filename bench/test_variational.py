@@ -164,11 +164,7 @@ def _rows(span, count, steps, methods):
                 {"contender": name, "step": h, "steps": per_sample * count, "seconds": seconds}
                 | {"evaluations": None if stages is None else stages * per_sample * count}
                 | {"error": float(np.abs(ys - truth)[-5:].max()) if ok else np.inf}
-                | {
-                    "energy_error": float(np.abs(energy(ys) - energy(truth)).max() / 9.81)
-                    if ok
-                    else np.inf
-                }
+                | {"energy_error": float(np.abs(energy(ys) - energy(truth)).max() / 9.81) if ok else np.inf}
             )
     return rows
 
