@@ -39,7 +39,8 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
     """
     qs = floating("qs", qs, ("time", "dof"))
     ts = floating("ts", ts, (qs.shape[0],)).astype(qs.dtype)
-    start, end = discrete_momenta(model.lagrangian, variational_solver(model), ts, qs, force=model.force)
+    solver = variational_solver(model)
+    start, end = discrete_momenta(model.lagrangian, solver, ts, qs, force=model.force)
     p = jnp.concatenate([start[:1], (start[1:] + end[:-1]) / 2, end[-1:]])
     slopes = jnp.diff(qs, axis=0) / jnp.diff(ts)[:, None]
     guess = jnp.concatenate([slopes[:1], (slopes[1:] + slopes[:-1]) / 2, slopes[-1:]])
@@ -52,7 +53,8 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
 
 def position_errors(model: Any, ts: Array, qs: Array) -> Float[Array, "predicted dof"]:
     """`discrete_position_errors` by the rule and step of a model; errors as for `recovered_velocities`."""
-    errors = discrete_position_errors(model.lagrangian, variational_solver(model), ts, qs, force=model.force)
+    solver = variational_solver(model)
+    errors = discrete_position_errors(model.lagrangian, solver, ts, qs, force=model.force)
     return _at_own_steps(model, ts, errors)
 
 
