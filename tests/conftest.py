@@ -7,6 +7,8 @@ import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Where there is a cache (JAX_COMPILATION_CACHE_DIR) it keeps small functions too: there are thousands.
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def pytest_addoption(parser):

@@ -90,8 +90,22 @@ def inner(a, b):
     return sum(jax.tree.leaves(products))
 
 
-def small_network(dof=2, width=8, out="scalar", seed=0, activation=jax.nn.softplus):
-    return eqx.nn.MLP(2 * dof, out, width, 2, activation=activation, key=jax.random.key(seed))
+def mlp(in_size, out="scalar", width=8, depth=1, activation=jax.nn.softplus, seed=0):
+    """A network, its weights as Equinox would draw them but by NumPy: nothing to compile."""
+
+    def make():
+        return eqx.nn.MLP(in_size, out, width, depth, activation=activation, key=jax.random.key(0))
+
+    network, rng = eqx.filter_eval_shape(make), np.random.default_rng(seed)
+    shapes, rest = eqx.partition(network, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct))
+    sizes = [size for size in (1 if in_size == "scalar" else in_size, *[width] * depth) for _ in ("weight", "bias")]
+    draws = [rng.uniform(-1, 1, s.shape) / np.sqrt(n) for s, n in zip(jax.tree.leaves(shapes), sizes, strict=True)]
+    arrays = jax.tree.unflatten(jax.tree.structure(shapes), [jnp.asarray(draw, DTYPE) for draw in draws])
+    return eqx.combine(arrays, rest)
+
+
+def small_network(dof=2, width=8, out="scalar", **keywords):
+    return mlp(2 * dof, out, width, **keywords)
 
 
 SOLVERS = {

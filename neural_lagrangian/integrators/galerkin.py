@@ -118,7 +118,7 @@ class Step:
     def at_nodes(self, z: Array, fn: Callable[..., Any]) -> Any:
         """`fn(t, q, v)` at the nodes of the quadrature."""
         x, B, D = self._constants(self.scheme.nodes, self.scheme.B[:, 1:], self.scheme.D[:, 1:])
-        return jax.vmap(fn)(self.t0 + x * self.dt, self.q + B @ z, D @ z / self.h)
+        return jax.vmap(fn)(self.t0 + x * self.dt, self.q[None] + B @ z, D @ z / self.h)
 
     def balance(self, z: Array) -> tuple[Array, Coordinates]:
         r"""$(F_1, \dots, F_{m-2}, F_{m-1} - h \sum_k b_k f_k)$, shape `(m - 1, dof)`, and $h \sum_k b_k f_k$.
@@ -163,14 +163,14 @@ def galerkin_step(
     def jacobian(z: Array) -> Array:
         return step.jacobian(z.reshape(shape)).reshape(z.shape * 2)
 
-    powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)
+    powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)[None]
     guess = (h * jnp.asarray(scheme.control[1:, None], dtype)) ** powers @ start.taylor
     z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse)
     z = z.reshape(shape)
     _, impulse = step.balance(z)
     q, q_lost = _compensated_sum(start.q, z[-1], start.q_lost)
     p, p_lost = _compensated_sum(start.p, impulse, start.p_lost)
-    taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers)[:, None]
+    taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers).T
     return PhasePoint(q, p, q_lost, p_lost, taylor, inverse), z, found
 
 

@@ -50,6 +50,16 @@ def test_unweighted_stages_are_not_evaluated():
     assert len(calls) == 6 * (len(TS) - 1)
 
 
+def test_the_program_is_as_long_for_twenty_steps_a_sample_as_for_two():
+    def size(substeps):
+        integration = Integration(diffrax.Tsit5(), stepsize_controller=nl.StepsPerSample(substeps))
+        gradient = jax.grad(lambda y0: jnp.sum(integration.rollout(TERM, TS, y0)))
+        return jax.jit(gradient).lower(Y0).as_text().count("\n")
+
+    assert size(20) == size(2)
+    assert size(2) < 2 * size(1)
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("keywords", "message"),

@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +8,7 @@ import neural_lagrangian as nl
 from neural_lagrangian import systems
 from neural_lagrangian.mechanics import noether_charge, symmetry_residual
 
-from ..helpers import DTYPE, small_network, states
+from ..helpers import DTYPE, states
 
 CENTRE = jnp.asarray([2.0, -1.0], DTYPE)
 MAGNETIC = systems.ChargedParticle(field=1.3)
@@ -198,7 +199,8 @@ def test_a_learned_lagrangian_shows_its_rotation():
     y = system.sample_states(jax.random.key(0), 2000, eccentricity=0.3)
     accelerations = jax.vmap(lambda y: system.acceleration(0.0, *jnp.split(y, 2)))(y)
     data = nl.Trajectories(np.arange(2000.0), y[None], accelerations=accelerations[None])
-    untrained = nl.NeuralLagrangian(small_network(2, 64, seed=1))
+    network = eqx.nn.MLP(4, "scalar", 64, 2, activation=jax.nn.softplus, key=jax.random.key(1))
+    untrained = nl.NeuralLagrangian(network)
     model = nl.fit(untrained, data, loss=nl.acceleration_mse, horizon=0, steps=3000, key=jax.random.key(0)).model
     test = system.sample_states(jax.random.key(5), 300, eccentricity=0.3)
     found = nl.discover_symmetries(model.lagrangian, test, boundary_terms="any", tolerance=0.1)

@@ -13,17 +13,13 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE
+from ..helpers import DOUBLE, DTYPE, mlp
 
 KEY = jax.random.key(0)
 TS = jnp.linspace(0.0, 0.15, 4).astype(DTYPE)
 Y0S = jnp.asarray([[0.4, -0.3, 0.2, 0.5], [0.5, 0.1, -0.6, 0.3]], DTYPE)
 ONE_STEP = {"stepsize_controller": nl.StepsPerSample(1)}
 DOF = 2
-
-
-def mlp(in_size):
-    return eqx.nn.MLP(in_size, "scalar", 8, 1, jax.nn.softplus, key=KEY)
 
 
 def mechanical(**keywords):
@@ -36,10 +32,6 @@ def oscillator(t, q, v, *, mass, stiffness):
 
 def kinetic(particle):
     return 0.5 * particle.features * jnp.dot(particle.v, particle.v)
-
-
-def radial():
-    return eqx.nn.MLP("scalar", "scalar", 8, 1, jax.nn.softplus, key=KEY)
 
 
 class FreeParticleAnd(eqx.Module):
@@ -62,7 +54,7 @@ LAGRANGIANS = {
     "product polynomial": lambda: nl.ProductPolynomial(DOF, 2, 2),
     "time-dependent": lambda: nl.TimeDependent(nl.PeriodicEmbedding(mlp(8), DOF), DOF, 3.0, trainable=True),
     "particles": lambda: nl.ParticleLagrangian(
-        kinetic, nl.RadialPair(radial(), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
+        kinetic, nl.RadialPair(mlp("scalar"), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
     ),
     "lattice": lambda: nl.LatticeLagrangian(FreeParticleAnd(mlp(3)), 0.5),
     "sum": lambda: mechanical() + mlp(4),

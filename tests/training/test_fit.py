@@ -9,12 +9,14 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import Integration
 from neural_lagrangian.training.fit import CHUNK
 
 from ..helpers import DTYPE, small_network
 
 pytestmark = pytest.mark.optax
 KEY = jax.random.key(0)
+ADAM = optax.adam(3e-3)  # one for all: training compiles anew for another optimiser, loss, horizon or shape of data
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,8 @@ def without_accelerations(trajectories):
 
 def true_error(model):
     ts = jnp.linspace(0.0, 5.0, 20).astype(DTYPE)
+    small_steps = Integration(stepsize_controller=nl.StepsPerSample(4))
+    model = eqx.tree_at(lambda m: m.integration, model, small_steps)
     ys = eqx.filter_jit(model)(ts, jnp.asarray([1.0, 0.0], DTYPE))
     return float(jnp.abs(ys[:, 0] - jnp.cos(ts)).max())
 
@@ -45,7 +49,7 @@ def test_the_plain_use_learns(cls, oscillations):
     """Two lines, all defaults: an untrained model errs by order one, a trained one by little, far from the data."""
     model = model_of(cls)
     data = without_accelerations(oscillations)
-    result = nl.fit(model, data, optimizer=optax.adam(3e-3), steps=600, key=KEY)
+    result = nl.fit(model, data, optimizer=ADAM, steps=600, key=KEY)
     assert true_error(model) > 0.5
     assert true_error(result.model) < 0.15
     assert result.history.loss[-20:].mean() < 0.02 * result.history.loss[:5].mean()
@@ -56,7 +60,7 @@ def test_the_plain_use_learns(cls, oscillations):
 
 @pytest.mark.bad_input
 def test_the_default_optimiser_learns(oscillations):
-    result = nl.fit(model_of(), without_accelerations(oscillations), steps=400, key=KEY)
+    result = nl.fit(model_of(), without_accelerations(oscillations), steps=400, horizon=4, key=KEY)
     assert true_error(result.model) < 0.05
 
 
@@ -105,7 +109,7 @@ def test_the_same_key_gives_the_same_weights_and_another_does_not(oscillations):
     data = without_accelerations(oscillations)
 
     def weights(key, steps=CHUNK + 3):
-        trained = nl.fit(model_of(), data, optimizer=optax.sgd(1e-2), steps=steps, horizon=2, key=key).model
+        trained = nl.fit(model_of(), data, optimizer=ADAM, steps=steps, horizon=2, key=key).model
         return np.concatenate([np.ravel(x) for x in jax.tree.leaves(eqx.filter(trained, eqx.is_inexact_array))])
 
     first = weights(KEY)
@@ -116,11 +120,11 @@ def test_the_same_key_gives_the_same_weights_and_another_does_not(oscillations):
 @pytest.mark.bad_input
 def test_one_bad_trajectory_is_left_out_and_counted(oscillations):
     """A recording of nonsense that makes rollouts overflow does not stop the training on the others."""
-    broken = np.full((1, 21, 2), 1e30 if jnp.float32 == DTYPE else 1e200)
-    ys = np.concatenate([oscillations.ys, broken.astype(oscillations.ys.dtype)])
+    ys = np.array(oscillations.ys)
+    ys[-1] = 1e30 if jnp.float32 == DTYPE else 1e200
     data = nl.Trajectories(oscillations.ts[0], ys)
     with pytest.warns(UserWarning, match="windows diverged and were left out"):
-        result = nl.fit(model_of(), data, optimizer=optax.adam(3e-3), steps=400, horizon=4, key=KEY)
+        result = nl.fit(model_of(), data, optimizer=ADAM, steps=400, horizon=2, key=KEY)
     assert result.history.failures.sum() > 0
     assert not result.history.skipped.any()
     assert true_error(result.model) < 0.3
@@ -130,13 +134,14 @@ def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
     ys = np.full_like(oscillations.ys, 1e30 if jnp.float32 == DTYPE else 1e200)
     model = model_of()
     with pytest.warns(UserWarning, match="3 of 3 steps had nothing usable"):
-        result = nl.fit(model, nl.Trajectories(oscillations.ts[0], ys), steps=3, horizon=1, key=KEY)
+        result = nl.fit(model, nl.Trajectories(oscillations.ts[0], ys), optimizer=ADAM, steps=3, horizon=2, key=KEY)
     assert eqx.tree_equal(eqx.filter(model, eqx.is_array), eqx.filter(result.model, eqx.is_array))
 
 
 def test_the_model_s_own_controller_can_be_kept(oscillations):
-    model = model_of(stepsize_controller=diffrax.PIDController(1e-5, 1e-5), max_steps=64)
-    result = nl.fit(model, without_accelerations(oscillations), steps=20, horizon=4, key=KEY)
+    own = {"stepsize_controller": diffrax.PIDController(1e-5, 1e-5), "max_steps": 64}
+    model = model_of(**own)
+    result = nl.fit(model, without_accelerations(oscillations), optimizer=ADAM, steps=20, horizon=4, key=KEY)
     assert result.history.loss[-1] < result.history.loss[0]
 
 
@@ -144,19 +149,20 @@ def test_data_are_cast_to_the_model_s_precision(oscillations):
     if jnp.float64 != DTYPE:
         pytest.skip("one precision only")
     single = jax.tree.map(lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, model_of())
-    result = nl.fit(single, without_accelerations(oscillations), steps=3, horizon=1, key=KEY)
+    result = nl.fit(single, without_accelerations(oscillations), optimizer=ADAM, steps=3, horizon=1, key=KEY)
     assert {x.dtype for x in jax.tree.leaves(eqx.filter(result.model, eqx.is_inexact_array))} == {jnp.dtype("float32")}
 
 
 def test_a_step_size_is_not_trained(oscillations):
-    model = model_of(stepsize_controller=diffrax.ConstantStepSize(), dt0=jnp.asarray(0.05, DTYPE))
-    result = nl.fit(model, without_accelerations(oscillations), steps=3, horizon=2, key=KEY)
+    own = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": jnp.asarray(0.05, DTYPE)}
+    model = model_of(nl.NeuralODE, solver=diffrax.Euler(), **own)
+    result = nl.fit(model, without_accelerations(oscillations), optimizer=ADAM, steps=3, horizon=2, key=KEY)
     assert float(result.model.integration.dt0) == float(model.integration.dt0)
     assert not eqx.tree_equal(result.model.network, model.network)
 
 
 def test_no_progress_bar_outside_a_terminal(oscillations, capfd):
-    nl.fit(model_of(), without_accelerations(oscillations), steps=2, horizon=1, key=KEY)
+    nl.fit(model_of(), without_accelerations(oscillations), optimizer=ADAM, steps=2, horizon=2, key=KEY)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
 
