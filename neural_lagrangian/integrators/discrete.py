@@ -188,7 +188,7 @@ def _motion(
     def jacobian(z: Array) -> Array:
         return step.jacobian(displacements(z))[:-1, :, :-1].reshape(z.shape * 2)
 
-    straight = jnp.asarray(scheme.control[1:-1, None], last.dtype) * last
+    straight = jnp.asarray(scheme.control[1:-1, None], last.dtype) * last[None]
     z, _, found = newton_root(residual, jacobian, straight.reshape(-1))
     return step, displacements(jnp.where(found, z, jnp.nan))
 
