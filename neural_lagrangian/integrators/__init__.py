@@ -1,5 +1,11 @@
 """Solvers and rollouts."""
 
+from .discrete import (
+    discrete_euler_lagrange_residual,
+    discrete_lagrangian,
+    discrete_momenta,
+    discrete_position_errors,
+)
 from .fixed_step import StepsPerSample
 from .galerkin_gauss_lobatto import GalerkinGaussLobatto, StormerVerlet, VariationalMidpoint
 from .rk4 import RK4
@@ -16,4 +22,8 @@ __all__ = [
     "StepsPerSample",
     "StormerVerlet",
     "VariationalMidpoint",
+    "discrete_euler_lagrange_residual",
+    "discrete_lagrangian",
+    "discrete_momenta",
+    "discrete_position_errors",
 ]

@@ -99,47 +99,77 @@ class PhasePoint(eqx.Module):
         return cls(q, p, jnp.zeros_like(q), jnp.zeros_like(p), taylor, inverse)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Step:
+    r"""The equations of one step from $q_n$, as functions of its displacements $z_1 \dots z_{m-1}$.
+
+    - `t0`: the time that `covectors` is given at the start; `dt`: how far it moves on.
+    - `h`: the step in physical time: `dt`, or `-dt` where time is counted backwards.
+    - `q`: $q_n$, shape `(dof,)`.
+    """
+
+    scheme: Scheme
+    covectors: Covectors
+    t0: Scalar
+    dt: Scalar
+    h: Scalar
+    q: Coordinates
+
+    def at_nodes(self, z: Array, fn: Callable[..., Any]) -> Any:
+        """`fn(t, q, v)` at the nodes of the quadrature."""
+        x, B, D = self._constants(self.scheme.nodes, self.scheme.B[:, 1:], self.scheme.D[:, 1:])
+        return jax.vmap(fn)(self.t0 + x * self.dt, self.q[None] + B @ z, D @ z / self.h)
+
+    def balance(self, z: Array) -> tuple[Array, Coordinates]:
+        r"""$(F_1, \dots, F_{m-2}, F_{m-1} - h \sum_k b_k f_k)$, shape `(m - 1, dof)`, and $h \sum_k b_k f_k$.
+
+        The motion is that on which the first is $(0, \dots, 0, p_n)$.
+        """
+        b, D, T = self._constants(self.scheme.weights, self.scheme.D[:, 1:], self.scheme.T)
+        p, f = self.at_nodes(z, self.covectors)
+        # The weights stay apart from D: their product, rounded, would not be the derivative of the action.
+        F = D.T @ (b[:, None] * p) + self.h * (T.T @ (b[:, None] * f))
+        return F, self.h * (b @ f)
+
+    def jacobian(self, z: Array) -> Float[Array, "inner dof inner dof"]:
+        """Of h times the balance: of the size of the mass matrix, whatever h is."""
+        b, B, D, T = self._constants(self.scheme.weights, self.scheme.B[:, 1:], self.scheme.D[:, 1:], self.scheme.T)
+        (p_q, p_v), (f_q, f_v) = self.at_nodes(z, jax.jacfwd(self.covectors, argnums=(1, 2)))
+
+        def blocks(left: Array, H: Array, right: Array) -> Array:
+            return jnp.einsum("kj,k,kab,kl->jalb", left, b, H, right)
+
+        h = self.h
+        return blocks(D, p_v, D) + h * (blocks(D, p_q, B) + blocks(T, f_v, D)) + h**2 * blocks(T, f_q, B)
+
+    def _constants(self, *constants: np.ndarray) -> list[Array]:
+        return [jnp.asarray(c, self.q.dtype) for c in constants]
+
+
 def galerkin_step(
     scheme: Scheme, covectors: Covectors, t0: Scalar, dt: Scalar, h: Scalar, start: PhasePoint
 ) -> tuple[PhasePoint, Float[Array, "inner dof"], Flag]:
     r"""One step: the point at its end, the displacements $z_1 \dots z_{m-1}$, and whether the equations were solved.
 
-    **Arguments:**
-
-    - `t0`: the time that `covectors` is given at the start; `dt`: how far it moves on.
-    - `h`: the step in physical time: `dt`, or `-dt` where time is counted backwards.
+    **Arguments:** as for `Step`.
     """
     dtype, shape = start.q.dtype, (len(scheme.control) - 1, *start.q.shape)
-    x, b, B, D, T = (
-        jnp.asarray(c, dtype) for c in (scheme.nodes, scheme.weights, scheme.B[:, 1:], scheme.D[:, 1:], scheme.T)
-    )
+    step = Step(scheme, covectors, t0, dt, h, start.q)
 
-    def at_nodes(z: Array, fn: Callable[..., Any]) -> Any:
-        return jax.vmap(fn)(t0 + x * dt, start.q[None] + B @ z, D @ z / h)
-
-    # h F_j, whose Jacobian in z is of the size of the mass matrix whatever h is. The weights stay apart from D: their
-    # product, rounded, would not be the derivative of the action.
     def residual(z: Array) -> Array:
-        p, f = at_nodes(z.reshape(shape), covectors)
-        F = D.T @ (b[:, None] * p) + h * (T.T @ (b[:, None] * f))
+        F, _ = step.balance(z.reshape(shape))
         return (h * F.at[-1].subtract(start.p)).reshape(-1)
 
     def jacobian(z: Array) -> Array:
-        (p_q, p_v), (f_q, f_v) = at_nodes(z.reshape(shape), jax.jacfwd(covectors, argnums=(1, 2)))
-
-        def blocks(left: Array, H: Array, right: Array) -> Array:
-            return jnp.einsum("kj,k,kab,kl->jalb", left, b, H, right)
-
-        J = blocks(D, p_v, D) + h * (blocks(D, p_q, B) + blocks(T, f_v, D)) + h**2 * blocks(T, f_q, B)
-        return J.reshape(z.shape * 2)
+        return step.jacobian(z.reshape(shape)).reshape(z.shape * 2)
 
     powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)[None]
     guess = (h * jnp.asarray(scheme.control[1:, None], dtype)) ** powers @ start.taylor
     z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse)
     z = z.reshape(shape)
-    _, f = at_nodes(z, covectors)
+    _, impulse = step.balance(z)
     q, q_lost = _compensated_sum(start.q, z[-1], start.q_lost)
-    p, p_lost = _compensated_sum(start.p, h * (b @ f), start.p_lost)
+    p, p_lost = _compensated_sum(start.p, impulse, start.p_lost)
     taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers).T
     return PhasePoint(q, p, q_lost, p_lost, taylor, inverse), z, found
 

@@ -71,6 +71,23 @@ class Integration(eqx.Module):
         self.adjoint = adjoint
         self.max_steps = max_steps
 
+    @property
+    def rule(self) -> str | None:
+        """Variational solver and step in words, `None` for other solvers.
+
+        What is learned through a variational integrator is right together with it alone: the shadow Lagrangian.
+        """
+        if not isinstance(self.solver, AbstractVariationalSolver):
+            return None
+        controller = self.stepsize_controller
+        if controller is None and self.dt0 is None:
+            controller = StepsPerSample()
+        if isinstance(controller, StepsPerSample):
+            return f"{self.solver}, {controller.substeps} steps a sample"
+        return (
+            f"{self.solver}, steps of {float(self.dt0):.6g}" if self.dt0 is not None else f"{self.solver}, {controller}"
+        )
+
     def solve(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
         """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
         controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps

@@ -16,6 +16,7 @@ from .neural_ode import NeuralODE
 from .parametric import ParametricLagrangian
 from .particles import Particle, ParticleLagrangian, RadialPair, SymmetricPair
 from .polynomial import AdditivePolynomial, ProductPolynomial
+from .positions import recovered_velocities
 from .precision import with_precision
 from .scaled import Scaled
 from .time_dependent import TimeDependent
@@ -49,6 +50,7 @@ __all__ = [
     "load",
     "parity",
     "permutations",
+    "recovered_velocities",
     "rotations",
     "save",
     "with_control",

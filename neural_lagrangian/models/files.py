@@ -32,6 +32,8 @@ class ModelFileError(ValueError):
 def save(path: str | Path, model: Any) -> None:
     """Write a model: all or nothing, so that a crash leaves the previous file as it was.
 
+    How it is integrated is left out, but for a variational solver and its step: they belong to what was learned.
+
     **Arguments:**
 
     - `path`: the file to write; its folder must exist.
@@ -42,6 +44,7 @@ def save(path: str | Path, model: Any) -> None:
     header = {
         "version": version("neural_lagrangian"),
         "architecture": _architecture(model),
+        "rule": _rule(model),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     with atomic_write(path) as file:
@@ -56,8 +59,9 @@ def load(path: str | Path, like: Model) -> Model:
     - `path`: the file.
     - `like`: a model of the same architecture, whose arrays are replaced.
 
-    **Raises:** `ModelFileError` if the file is not a model, is damaged, or holds another architecture (naming the
-    first array that differs); `OSError` if it cannot be opened.
+    **Raises:** `ModelFileError` if the file is not a model, is damaged, holds another architecture (naming the first
+    array that differs), or was saved with a variational solver or a step that `like` has not; `OSError` if it cannot
+    be opened.
     """
     content = Path(path).read_bytes()
     end = content.find(b"\n", len(MAGIC), len(MAGIC) + MAX_HEADER)
@@ -66,6 +70,7 @@ def load(path: str | Path, like: Model) -> Model:
     try:
         header = json.loads(content[len(MAGIC) : end])
         stored, digest = dict(header["architecture"]), header["sha256"]
+        rule = header.get("rule")  # files of version 0.1 have none
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path} is damaged: its header cannot be read ({error})") from error
     payload = content[end + 1 :]
@@ -78,6 +83,9 @@ def load(path: str | Path, like: Model) -> Model:
                 f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "
                 f"{expected.get(name, 'absent')} in `like`"
             )
+    if rule is not None and rule != _rule(like):
+        own = _rule(like) or "another kind of solver"
+        raise ModelFileError(f"{path} was learned with {rule}, and is right with it alone; `like` has {own}")
     dynamic, static = eqx.partition(like, _is_array)
     leaves, structure = jax.tree.flatten(dynamic)
     arrays, start = [], 0
@@ -92,6 +100,11 @@ def load(path: str | Path, like: Model) -> Model:
 
 def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray)
+
+
+def _rule(model: Any) -> str | None:
+    rule = model.integration.rule if isinstance(model, AbstractMotionModel) else None
+    return None if rule is None else _ADDRESS.sub("", rule)
 
 
 def _architecture(model: Any) -> dict[str, str]:

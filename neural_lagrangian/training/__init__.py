@@ -1,7 +1,14 @@
 """Learning from motion."""
 
 from .fit import FitResult, History, fit
-from .losses import acceleration_mae, acceleration_mse, torque_mse, trajectory_mae, trajectory_mse
+from .losses import (
+    acceleration_mae,
+    acceleration_mse,
+    discrete_euler_lagrange_mse,
+    torque_mse,
+    trajectory_mae,
+    trajectory_mse,
+)
 from .penalties import force_penalty, penalized, symmetry_penalty
 from .safe_gradient import SafeGradient, safe_gradient
 
@@ -11,6 +18,7 @@ __all__ = [
     "SafeGradient",
     "acceleration_mae",
     "acceleration_mse",
+    "discrete_euler_lagrange_mse",
     "fit",
     "force_penalty",
     "penalized",

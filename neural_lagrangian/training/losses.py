@@ -16,6 +16,7 @@ from .._types import Scalar
 from ..integrators import AbstractMotionModel
 from ..mechanics import generalized_force
 from ..models.controlled import takes_control, with_control
+from ..models.positions import position_errors
 
 
 def trajectory_mse(
@@ -96,6 +97,38 @@ def acceleration_mae(
     (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
     """
     return jnp.mean(jnp.abs(_acceleration_error(model, ts, ys, accelerations, controls)))
+
+
+def discrete_euler_lagrange_mse(
+    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
+) -> Scalar:
+    r"""Mean square position error of the model's step from each two positions to the next, to first order:
+
+    $$\frac{1}{n (T - 1)} \sum_{i=1}^{T-1} |(D_1 D_2 L_d)^{-1} r_i|^2, \qquad
+      r_i = D_2 L_d(q_{i-1}, q_i) + D_1 L_d(q_i, q_{i+1}),$$
+
+    and the forces' share in both (see `discrete_position_errors`). It takes positions alone, no rollout, and does not
+    change with the scale of the Lagrangian. $L_d$ is that of the model's own solver, one step from each sample to the
+    next, equal or not. What is learned is the shadow Lagrangian: right with this solver and step, where the true
+    one would err by their discretisation. (Offen and Ober-Blöbaum 2022.) Longer windows cost less a sample.
+
+    Positions alone become trajectories by `differentiate(ts, qs, window=3, degree=2)`, which leaves them as they are.
+    `recovered_velocities` are those that the model gives them.
+
+    **Arguments:**
+
+    - `model`: a model with a `lagrangian` and a `force`, and a variational solver that takes one step a sample, or
+      steps of `dt0` that are those of `ts`.
+    - `ts`: times, shape `(time,)`, at least three. `ys`: states, shape `(time, 2 dof)`, whose velocities do not matter.
+    - `accelerations`: not used. `controls`: as for `trajectory_mse`.
+
+    **Returns:** a scalar; NaN where a step has no solution, and, if `ts` is traced, where `dt0` is another step.
+
+    **Raises:** `ValueError` for a model with another kind of solver or steps, for a window of less than three times, or
+    with `controls` for a model without a `ControlForce`.
+    """
+    model = model if controls is None else with_control(model, ts, controls)
+    return jnp.mean(position_errors(model, ts, ys[:, : ys.shape[1] // 2]) ** 2)
 
 
 def torque_mse(

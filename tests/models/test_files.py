@@ -79,6 +79,40 @@ def test_another_solver_is_no_other_architecture(tmp_path):
     assert loaded.integration.dt0 == 0.1
 
 
+def variational(rule, **keywords):
+    return nl.NeuralLagrangian(small_network(), rule, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("other", "own"),
+    [
+        (lambda: variational(nl.VariationalMidpoint(), dt0=0.5), r"VariationalMidpoint\(\), steps of 0.5"),
+        (lambda: variational(nl.GalerkinGaussLobatto(1), dt0=0.5), r"GalerkinGaussLobatto\(r=1\), steps of 0.5"),
+        (lambda: variational(nl.GalerkinGaussLobatto(2), dt0=0.25), r"GalerkinGaussLobatto\(r=2\), steps of 0.25"),
+        (lambda: variational(nl.GalerkinGaussLobatto(2)), r"GalerkinGaussLobatto\(r=2\), 1 steps a sample"),
+        (model_of, "another kind of solver"),
+    ],
+    ids=["rule", "order", "step", "no_step", "tsit5"],
+)
+def test_a_shadow_lagrangian_keeps_to_its_rule_and_step(tmp_path, other, own):
+    model = variational(nl.GalerkinGaussLobatto(2), dt0=0.5)
+    nl.save(tmp_path / "model", model)
+    assert eqx.tree_equal(nl.load(tmp_path / "model", variational(nl.GalerkinGaussLobatto(2), dt0=0.5)), model)
+    with pytest.raises(ModelFileError, match=rf"GalerkinGaussLobatto\(r=2\), steps of 0.5, .*`like` has {own}"):
+        nl.load(tmp_path / "model", other())
+
+
+def test_files_without_a_rule_are_read(tmp_path):
+    """Those of models integrated otherwise, and those written before there were rules."""
+    path = tmp_path / "model"
+    nl.save(path, model_of())
+    nl.load(path, variational(nl.VariationalMidpoint()))
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"rule": null, ', b""))
+    assert path.read_bytes() != content
+    assert eqx.tree_equal(nl.load(path, model_of(seed=3)), model_of())
+
+
 def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "pickle").write_bytes(b"\x80\x04.")
     with pytest.raises(ModelFileError, match="is not a model file"):

@@ -112,3 +112,11 @@ def test_bad_input_is_named():
         differentiate(EVEN[:-1], q)
     with pytest.raises(ValueError, match=r"`ts` has shape \(5,\)"):
         noise_gain(EVEN[:5])
+
+
+def test_a_parabola_through_three_samples_leaves_positions_as_they_are():
+    rng = np.random.default_rng(0)
+    ts, qs = np.sort(rng.uniform(size=6)), rng.normal(size=(6, 2))
+    data = differentiate(ts, qs, window=3, degree=2)
+    np.testing.assert_array_equal(data.ys[0, :, :2], qs)
+    assert not np.array_equal(differentiate(ts, qs, window=5, degree=2).ys[0, :, :2], qs)

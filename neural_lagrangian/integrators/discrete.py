@@ -1,0 +1,210 @@
+r"""Discrete mechanics: a motion as positions alone (Marsden and West 2001, sections 1.3 to 1.5 and 3.2).
+
+A variational integrator makes the action of each step, the discrete Lagrangian $L_d(q_0, q_1)$, stationary in all that
+lies between two positions. With the forces' share $F_d^\pm$ of the virtual work its discrete Legendre transforms are
+the momenta at both ends,
+
+$$p_0 = - D_1 L_d(q_0, q_1) - F_d^-(q_0, q_1), \qquad p_1 = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1),$$
+
+and a sequence of positions is a motion where they meet: $p_1(q_{n-1}, q_n) = p_0(q_n, q_{n+1})$.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from .._checks import floating
+from .._types import Coordinates, Force, Lagrangian, Scalar
+from ..mechanics import EulerLagrangeTerm
+from ..mechanics.euler_lagrange import scalar_valued
+from ..mechanics.newton import inverse_of, newton_root
+from .galerkin import Covectors, Scheme, Step
+from .variational import AbstractVariationalSolver, covectors_of
+
+Positions = Float[Array, "time dof"]
+
+
+def discrete_lagrangian(
+    lagrangian: Lagrangian,
+    solver: AbstractVariationalSolver,
+    ts: ArrayLike,
+    qs: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> Scalar:
+    r"""Discrete Lagrangian $L_d(q_0, q_1)$: the action of the solver's step between two positions.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `solver`: a variational solver, such as `GalerkinGaussLobatto(2)`.
+    - `ts`: two times, shape `(2,)`, in seconds. `qs`: the positions then, shape `(2, dof)`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`. It takes part in the motion between the positions, not in the
+      action.
+
+    **Returns:** a scalar, in units of action; NaN where no motion between the positions was found.
+
+    **Raises:** `ValueError` for another solver, or wrong shapes.
+    """
+    covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force, 2)
+    step, z = _motion(covectors, scheme, *ts, *qs)
+    b = jnp.asarray(scheme.weights, z.dtype)
+    return step.h * jnp.dot(b, step.at_nodes(z, scalar_valued(lagrangian)))
+
+
+def discrete_momenta(
+    lagrangian: Lagrangian,
+    solver: AbstractVariationalSolver,
+    ts: ArrayLike,
+    qs: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> tuple[Positions, Positions]:
+    r"""Discrete Legendre transforms: the momenta at the start and at the end of each step of a motion.
+
+    $$p^-_n = - D_1 L_d(q_n, q_{n+1}) - F_d^-(q_n, q_{n+1}), \qquad
+      p^+_{n+1} = D_2 L_d(q_n, q_{n+1}) + F_d^+(q_n, q_{n+1})$$
+
+    (Marsden and West 2001, eqs. 1.5.1 and 3.2.6.)
+
+    **Arguments:** as for `discrete_lagrangian`, with `ts` of shape `(time,)` and `qs` of shape `(time, dof)`.
+
+    **Returns:** $p^-$ and $p^+$, each of shape `(time - 1, dof)`; NaN where no motion between two positions was found.
+
+    **Raises:** `ValueError` for another solver, or wrong shapes.
+    """
+    covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force)
+
+    def momenta(t0, t1, q0, q1):
+        step, z = _motion(covectors, scheme, t0, t1, q0, q1)
+        F, impulse = step.balance(z)
+        return F[-1], F[-1] + impulse
+
+    return jax.vmap(momenta)(ts[:-1], ts[1:], qs[:-1], qs[1:])
+
+
+def discrete_euler_lagrange_residual(
+    lagrangian: Lagrangian,
+    solver: AbstractVariationalSolver,
+    ts: ArrayLike,
+    qs: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> Coordinates:
+    r"""Residual of the forced discrete Euler-Lagrange equations at the middle one of three positions,
+
+    $$r = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1) + D_1 L_d(q_1, q_2) + F_d^-(q_1, q_2),$$
+
+    zero along every rollout of the solver (Marsden and West 2001, eq. 3.2.7).
+
+    **Arguments:** as for `discrete_lagrangian`, with `ts` of shape `(3,)` and `qs` of shape `(3, dof)`; the steps may
+    differ.
+
+    **Returns:** shape `(dof,)`, in units of momentum; NaN where no motion between two positions was found.
+
+    **Raises:** `ValueError` for another solver, or wrong shapes.
+    """
+    start, end = discrete_momenta(
+        lagrangian, solver, floating("ts", ts, (3,)), floating("qs", qs, (3, "dof")), force=force
+    )
+    return end[0] - start[1]
+
+
+def discrete_position_errors(
+    lagrangian: Lagrangian,
+    solver: AbstractVariationalSolver,
+    ts: ArrayLike,
+    qs: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> Float[Array, "predicted dof"]:
+    r"""By how much the solver's step from each two positions misses the third, to first order in the miss:
+
+    $$e_{n+1} = - (D_1 D_2 L_d + D_2 F_d^-)^{-1} r_n,$$
+
+    the first Newton step of the discrete Euler-Lagrange equations from the position itself.
+
+    **Arguments:** as for `discrete_momenta`; at least three times.
+
+    **Returns:** predicted less observed positions, shape `(time - 2, dof)`, in the units of `qs`, whatever the scale of
+    the Lagrangian; not finite where no motion between two positions was found, or no step between them.
+
+    **Raises:** `ValueError` for another solver, or wrong shapes.
+    """
+    covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force)
+    if ts.shape[0] < 3:
+        raise ValueError(
+            f"`ts` has shape {ts.shape}; expected at least three times, since two positions start a motion"
+        )
+
+    def motion(t0, t1, q0, q1):
+        step, z = _motion(covectors, scheme, t0, t1, q0, q1)
+        F, impulse = step.balance(z)
+        return z, F, F[-1] + impulse
+
+    def error(t0, t1, q0, z, F, p):
+        return _newton_step(Step(scheme, covectors, t0, t1 - t0, t1 - t0, q0), z, F, p)[-1]
+
+    z, F, p = jax.vmap(motion)(ts[:-1], ts[1:], qs[:-1], qs[1:])
+    return jax.vmap(error)(ts[1:-1], ts[2:], qs[1:-1], z[1:], F[1:], p[:-1])
+
+
+def _newton_step(step: Step, z: Array, F: Array, p: Coordinates) -> Array:
+    """The Newton step of a step's equations from z, where their left side is F, towards the start at momentum p.
+
+    The derivative differentiates the Jacobian along the step alone, one tangent, and not column by column.
+    """
+    J_inverse = jax.lax.stop_gradient(inverse_of(step.jacobian(z).reshape(z.size, z.size)))
+
+    def solve(_, G):
+        return (J_inverse @ G.reshape(-1)).reshape(G.shape)
+
+    def transpose_solve(_, G):
+        return (G.reshape(-1) @ J_inverse).reshape(G.shape)
+
+    def derivative(dz):
+        return step.h * jax.jvp(lambda z: step.balance(z)[0], (z,), (dz,))[1]
+
+    return jax.lax.custom_linear_solve(derivative, -step.h * F.at[-1].subtract(p), solve, transpose_solve)
+
+
+def _motion(
+    covectors: Covectors, scheme: Scheme, t0: Scalar, t1: Scalar, q0: Coordinates, q1: Coordinates
+) -> tuple[Step, Float[Array, "inner dof"]]:
+    """The step from one position to another, and its displacements, the last of which is `q1 - q0`."""
+    h, last = t1 - t0, q1 - q0
+    step = Step(scheme, covectors, t0, h, h, q0)
+    inner = len(scheme.control) - 2
+    if inner == 0:
+        return step, last[None]
+
+    def displacements(z: Array) -> Array:
+        return jnp.concatenate([z.reshape(inner, -1), last[None]])
+
+    def residual(z: Array) -> Array:
+        F, _ = step.balance(displacements(z))
+        return (h * F[:-1]).reshape(-1)
+
+    def jacobian(z: Array) -> Array:
+        return step.jacobian(displacements(z))[:-1, :, :-1].reshape(z.shape * 2)
+
+    straight = jnp.asarray(scheme.control[1:-1, None], last.dtype) * last[None]
+    z, _, found = newton_root(residual, jacobian, straight.reshape(-1))
+    return step, displacements(jnp.where(found, z, jnp.nan))
+
+
+def _checked(
+    lagrangian: Lagrangian,
+    solver: AbstractVariationalSolver,
+    ts: ArrayLike,
+    qs: ArrayLike,
+    force: Force | None,
+    times: int | str = "time",
+) -> tuple[Covectors, Scheme, Array, Array]:
+    if not isinstance(solver, AbstractVariationalSolver):
+        raise ValueError(f"`solver` is {solver!r}; expected a variational one, such as GalerkinGaussLobatto(2)")
+    qs = floating("qs", qs, (times, "dof"))
+    ts = floating("ts", ts, (qs.shape[0],)).astype(qs.dtype)
+    if ts.shape[0] < 2:
+        raise ValueError(f"`ts` has shape {ts.shape}; expected at least two times")
+    return covectors_of(EulerLagrangeTerm(lagrangian, force), None), solver.scheme(), ts, qs
