@@ -103,25 +103,26 @@ def test_masses_are_learned_and_other_particles_follow_the_same_law():
     """Masses from accelerations by Gauss and Newton's method; then five bodies instead of three."""
     system = nl.systems.NBody((1.0, 0.5, 2.0), gravity=0.8)
     states = system.sample_states(jax.random.key(0), 4)
-    targets = jax.vmap(lambda y: system.vector_field(0.0, y))(states)
 
     @jax.jit
-    def improved(masses):
+    def linearised(masses):
         def residual(masses):
             model = nl.NeuralLagrangian(gravity(2, masses))
-            return (jax.vmap(lambda y: model.vector_field(0.0, y))(states) - targets).reshape(-1)
+            errors = jax.vmap(lambda y: model.vector_field(0.0, y) - system.vector_field(0.0, y))(states)
+            return errors.reshape(-1), errors.reshape(-1)
 
-        return masses - jnp.linalg.lstsq(jax.jacfwd(residual)(masses), residual(masses))[0]
+        return jax.jacfwd(residual, has_aux=True)(masses)
 
-    masses = jnp.ones(3)
+    masses = np.ones(3)
     for _ in range(5):
-        masses = improved(masses)
+        masses = masses - np.linalg.lstsq(*linearised(masses))[0]
     np.testing.assert_allclose(masses, system.mass, rtol=1e-9)
 
     larger = nl.systems.NBody((1.0, 0.5, 2.0, 0.8, 1.3), gravity=0.8)
-    other = nl.NeuralLagrangian(gravity(2, masses).with_particles(jnp.asarray(larger.mass)))
+    other = nl.NeuralLagrangian(gravity(2, jnp.asarray(masses)).with_particles(jnp.asarray(larger.mass)))
     y = larger.sample_states(jax.random.key(2), 1)[0]
-    np.testing.assert_allclose(other.vector_field(0.0, y), larger.vector_field(0.0, y), rtol=1e-8, atol=1e-8)
+    ours, theirs = jax.jit(lambda y: (other.vector_field(0.0, y), larger.vector_field(0.0, y)))(y)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8)
 
 
 def test_bonds_say_who_interacts():

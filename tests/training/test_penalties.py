@@ -92,8 +92,8 @@ def test_training_with_the_penalty_makes_the_lagrangian_more_symmetric():
 
     def trained(weight):
         loss = nl.penalized(nl.acceleration_mse, TURN, weight) if weight else nl.acceleration_mse
-        keywords = {"horizon": 0, "steps": 150, "batch_size": 32, "optimizer": optax.adam(3e-3)}
-        return nl.fit(nl.NeuralLagrangian(small_network(depth=2)), data, loss=loss, key=jax.random.key(0), **keywords)
+        keywords = {"horizon": 0, "steps": 400, "batch_size": 32, "optimizer": optax.adam(1e-2)}
+        return nl.fit(nl.NeuralLagrangian(small_network(2, 16)), data, loss=loss, key=jax.random.key(0), **keywords)
 
     without, with_penalty = trained(0.0), trained(1.0)
     elsewhere = jnp.concatenate(states(2, 100, seed=1)[1:], axis=1)
