@@ -73,20 +73,18 @@ class Integration(eqx.Module):
 
     @property
     def rule(self) -> str | None:
-        """Variational solver and step in words, `None` for other solvers.
+        """A variational solver and its steps in words, `None` for other solvers.
 
-        What is learned through a variational integrator is right together with it alone: the shadow Lagrangian.
+        What is learned through a variational integrator, the shadow Lagrangian, is right with it alone.
         """
         if not isinstance(self.solver, AbstractVariationalSolver):
             return None
         controller = self.stepsize_controller
-        if controller is None and self.dt0 is None:
-            controller = StepsPerSample()
         if isinstance(controller, StepsPerSample):
-            return f"{self.solver}, {controller.substeps} steps a sample"
-        return (
-            f"{self.solver}, steps of {float(self.dt0):.6g}" if self.dt0 is not None else f"{self.solver}, {controller}"
-        )
+            return f"{self.solver}, {controller.substeps} to a sample"
+        if self.dt0 is not None:
+            return f"{self.solver}, steps of {float(self.dt0):.6g}"
+        return f"{self.solver}, " + ("1 to a sample" if controller is None else str(controller))
 
     def solve(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
         """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""

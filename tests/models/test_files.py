@@ -89,7 +89,7 @@ def variational(rule, **keywords):
         (lambda: variational(nl.VariationalMidpoint(), dt0=0.5), r"VariationalMidpoint\(\), steps of 0.5"),
         (lambda: variational(nl.GalerkinGaussLobatto(1), dt0=0.5), r"GalerkinGaussLobatto\(r=1\), steps of 0.5"),
         (lambda: variational(nl.GalerkinGaussLobatto(2), dt0=0.25), r"GalerkinGaussLobatto\(r=2\), steps of 0.25"),
-        (lambda: variational(nl.GalerkinGaussLobatto(2)), r"GalerkinGaussLobatto\(r=2\), 1 steps a sample"),
+        (lambda: variational(nl.GalerkinGaussLobatto(2)), r"GalerkinGaussLobatto\(r=2\), 1 to a sample"),
         (model_of, "another kind of solver"),
     ],
     ids=["rule", "order", "step", "no_step", "tsit5"],
