@@ -10,7 +10,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["structure"])
+@pytest.mark.parametrize("name", ["structure", "variational"])
 def test_blocks_run(name):
     page = (DOCS / f"{name}.md").read_text()
     blocks = BLOCK.findall(page)

@@ -115,7 +115,7 @@ def galerkin_step(
     )
 
     def at_nodes(z: Array, fn: Callable[..., Any]) -> Any:
-        return jax.vmap(fn)(t0 + x * dt, start.q + B @ z, D @ z / h)
+        return jax.vmap(fn)(t0 + x * dt, start.q[None] + B @ z, D @ z / h)
 
     # h F_j, whose Jacobian in z is of the size of the mass matrix whatever h is. The weights stay apart from D: their
     # product, rounded, would not be the derivative of the action.
@@ -133,14 +133,14 @@ def galerkin_step(
         J = blocks(D, p_v, D) + h * (blocks(D, p_q, B) + blocks(T, f_v, D)) + h**2 * blocks(T, f_q, B)
         return J.reshape(z.shape * 2)
 
-    powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)
+    powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)[None]
     guess = (h * jnp.asarray(scheme.control[1:, None], dtype)) ** powers @ start.taylor
     z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse)
     z = z.reshape(shape)
     _, f = at_nodes(z, covectors)
     q, q_lost = _compensated_sum(start.q, z[-1], start.q_lost)
     p, p_lost = _compensated_sum(start.p, h * (b @ f), start.p_lost)
-    taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers)[:, None]
+    taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers).T
     return PhasePoint(q, p, q_lost, p_lost, taylor, inverse), z, found
 
 

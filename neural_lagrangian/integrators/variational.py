@@ -59,7 +59,7 @@ class AbstractVariationalSolver(diffrax.AbstractSolver):
         return terms.vf(t0, y0, args)
 
 
-def covectors_of(term: EulerLagrangeTerm, args: PyTree) -> Covectors:
+def covectors_of(term: diffrax.AbstractTerm, args: PyTree) -> Covectors:
     """`(t, q, v) -> (p, f)` of a term, whatever diffrax has wrapped it in."""
     return lambda t, q, v: term.vf(t, TangentPoint(q, v), args)
 

@@ -19,6 +19,7 @@ from .structure import structure_error
 from .symmetry import Symmetry, noether_charge, symmetry_residual
 from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
 from .term import EulerLagrangeTerm, TangentPoint
+from .time_transformation import TimeTransformation
 
 __all__ = [
     "AbstractForce",
@@ -41,6 +42,7 @@ __all__ = [
     "SmoothFriction",
     "Symmetry",
     "TangentPoint",
+    "TimeTransformation",
     "acceleration",
     "discover_symmetries",
     "energy",
