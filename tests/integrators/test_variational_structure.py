@@ -72,14 +72,14 @@ def momenta(y):
     return jnp.stack([p[0] + p[2], p[1] + p[3], angular])
 
 
-PLANAR = jnp.asarray([0.8, 0.1, -0.9, 0.2, 0.1, 0.5, -0.3, -0.7], DTYPE)
+PLANAR = jnp.asarray([0.8, 0.1, -0.9, 0.2, 0.1, 0.5, -0.199, -1.0], DTYPE)
 
 
 @pytest.mark.parametrize("solver", [nl.StormerVerlet(), nl.GalerkinGaussLobatto(2)], ids=str)
 def test_momenta_are_conserved_over_a_hundred_thousand_steps(solver):
     ys = rows(central, solver, jnp.linspace(0.0, 1e4, 1001), PLANAR, 100)
     drift = jax.vmap(momenta)(ys) - momenta(PLANAR)[None]
-    assert np.max(np.abs(drift)) < 1e-12 * np.max(np.abs(ys[:, :4]))
+    assert np.max(np.abs(drift)) < 1e-12
     assert np.ptp(ys[:, 0] - ys[:, 2]) > 1
 
 
@@ -138,7 +138,6 @@ PENDULUM = nl.systems.Pendulum(1.0, 1.0, 1.0)
 def test_energy_error_stays_at_round_off(system, y0, steps):
     errors = energy_errors(system, nl.GalerkinGaussLobatto(8), jnp.asarray(y0), steps)
     third = len(errors) // 3
-    print(steps, np.max(np.abs(errors)), np.mean(errors[:third]), np.mean(errors[-third:]))
     assert np.max(np.abs(errors)) < 1e-13
     assert abs(np.mean(errors[-third:]) - np.mean(errors[:third])) < 5e-14
 
@@ -147,7 +146,6 @@ def test_energy_error_stays_at_round_off(system, y0, steps):
 def test_energy_error_of_low_orders_is_bounded(solver):
     errors = np.abs(energy_errors(PENDULUM, solver, jnp.asarray([2.0, 0.3]), 30_000, samples=10_000))
     third = len(errors) // 3
-    print(np.max(errors[:third]), np.max(errors[-third:]))
     assert np.max(errors[:third]) > 1e-8
     assert np.max(errors[-third:]) < 1.01 * np.max(errors[:third])
 
