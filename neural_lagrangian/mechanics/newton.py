@@ -66,6 +66,7 @@ def _root(
 ) -> tuple[Vector, Inverse, Flag]:
     eps = float(jnp.finfo(guess.dtype).eps)
     infinite = jnp.full((), jnp.inf, guess.dtype)
+    size_of_guess = jnp.max(jnp.abs(guess))
 
     def left(before, size):
         """What the steps that follow would add, as a geometric series."""
@@ -81,10 +82,10 @@ def _root(
         return inverse.formed & ((count == 0) | (fast & (count < MOST_STEPS)))
 
     def step(state):
-        z, _, size, scale, inverse, count = state
+        z, _, size, _, inverse, count = state
         dz = -(inverse.matrix @ F(z))
         z = z + dz
-        return z, size, jnp.max(jnp.abs(dz)), jnp.maximum(scale, jnp.max(jnp.abs(z))), inverse, count + 1
+        return z, size, jnp.max(jnp.abs(dz)), jnp.maximum(size_of_guess, jnp.max(jnp.abs(z))), inverse, count + 1
 
     def go_on(state):
         z, before, size, scale, _, count = state
@@ -95,12 +96,14 @@ def _root(
         state = z, infinite, infinite, scale, inverse, jnp.zeros_like(count)
         z, before, size, scale, inverse, _ = jax.lax.while_loop(steps_help, step, state)
         fails = ~found(before, size, scale)
+        misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
+        z, scale = jnp.where(misled, guess, z), jnp.where(misled, size_of_guess, scale)
         matrix = jax.lax.cond(
             any_in_batch(fails), lambda: jnp.where(fails, inverse_of(J(z)), inverse.matrix), lambda: inverse.matrix
         )
         return z, before, size, scale, Inverse(matrix, inverse.formed | fails), count + 1
 
-    start = guess, infinite, infinite, jnp.max(jnp.abs(guess)), inverse, jnp.zeros((), int)
+    start = guess, infinite, infinite, size_of_guess, inverse, jnp.zeros((), int)
     z, before, size, scale, inverse, _ = jax.lax.while_loop(go_on, attempt, start)
     return z, inverse, found(before, size, scale) & jnp.all(jnp.isfinite(z))
 
