@@ -109,8 +109,8 @@ def test_there_and_back_in_a_thousand_steps(solver):
 
 
 def test_runge_and_kutta_do_not_come_back():
-    ts = jnp.asarray([0.0, 100.0])
-    back = rows(quartic, nl.RK4(), ts[::-1], rows(quartic, nl.RK4(), ts, Y0, 1000)[-1], 1000)[-1]
+    ts = jnp.linspace(0.0, 100.0, 1001)
+    back = rows(quartic, nl.RK4(), ts[::-1], rows(quartic, nl.RK4(), ts, Y0)[-1])[-1]
     assert np.max(np.abs(back - Y0)) > 1e-7
 
 
@@ -121,7 +121,7 @@ def quartic(t, q, v):
 
 def energy_errors(system, solver, y0, steps, h=0.1, samples=1000):
     """Relative to the start, at samples spread over the motion."""
-    ts = jnp.arange(samples + 1) * (steps // samples * h)
+    ts = jnp.arange(samples + 1.0) * (steps // samples * h)
     ys = rows(system.lagrangian, solver, ts, y0, steps // samples)
     E = jax.vmap(lambda y: system.energy(0.0, y[:1], y[1:]))(ys)
     return np.asarray((E - E[0]) / E[0])
@@ -134,9 +134,8 @@ PENDULUM = nl.systems.Pendulum(1.0, 1.0, 1.0)
 @pytest.mark.parametrize(
     ("system", "y0"), [(OSCILLATOR, [1.0, 0.0]), (PENDULUM, [2.0, 0.3])], ids=["oscillator", "pendulum"]
 )
-@pytest.mark.parametrize("steps", [30_000, pytest.param(300_000, marks=pytest.mark.slow)])
-def test_energy_error_stays_at_round_off(system, y0, steps):
-    errors = energy_errors(system, nl.GalerkinGaussLobatto(8), jnp.asarray(y0), steps)
+def test_energy_error_stays_at_round_off(system, y0):
+    errors = energy_errors(system, nl.GalerkinGaussLobatto(8), jnp.asarray(y0), 300_000)
     third = len(errors) // 3
     assert np.max(np.abs(errors)) < 1e-13
     assert abs(np.mean(errors[-third:]) - np.mean(errors[:third])) < 5e-14
