@@ -178,7 +178,7 @@ some = slice(0, 40)
 ts, qs = jnp.asarray(times[some]), jnp.asarray(truth[some])[:, None]
 recovered = {name: np.asarray(nl.recovered_velocities(m, ts, qs))[:, 0] for name, m in trained.items()}
 for name, v in recovered.items():
-    print(f"{name:9s} recovered velocities, max |dv|: {np.abs(v - true_velocities)[:ROLLOUT].max():.1e}")
+    print(f"{name:9s} recovered velocities, max |dv|: {np.abs(v - true_velocities[some]).max():.1e}")
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
