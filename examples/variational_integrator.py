@@ -193,9 +193,9 @@ figure.savefig(OUTPUT / "variational_integrator_energy.png", dpi=110)
 # %% [markdown]
 # ## A learned double pendulum, for 1000 seconds
 #
-# A mechanical Lagrangian network learns from accelerations; then its own motion is followed for 1000 s at equal cost.
-# One step of `Tsit5` takes six accelerations. The energy is that of the learned Lagrangian: what an exact integrator
-# would keep.
+# A mechanical Lagrangian network learns from accelerations; then its own motion is followed for 1000 s, by `Tsit5` in
+# steps as long as those of $r = 1$ and in steps half as long, which take about as much time. The energy is that of
+# the learned Lagrangian: what an exact integrator would keep.
 
 # %%
 pendulum = nl.systems.DoublePendulum()
@@ -222,6 +222,7 @@ def learned_energy(ys):
 
 for name, solver, h in [
     ("Tsit5, steps of 0.08 s", diffrax.Tsit5(), 0.08),
+    ("Tsit5, steps of 0.04 s", diffrax.Tsit5(), 0.04),
     ("GGL r = 1, steps of 0.08 s", nl.GalerkinGaussLobatto(1), 0.08),
     ("GGL r = 2, steps of 0.1 s", nl.GalerkinGaussLobatto(2), 0.1),
 ]:
@@ -242,6 +243,11 @@ figure.savefig(OUTPUT / "variational_integrator_neural.png", dpi=110)
 
 # %% [markdown]
 # ## What this shows
+#
+# The order is $2 r + 2$; compilation hardly depends on the number of steps or on the order; a million steps take a
+# second or two. The energy error of the damped systems stays where it is, while that of Runge-Kutta methods grows. So it
+# does for the learned pendulum: in about the same time `Tsit5` reaches after 1000 s, and then leaves behind, what r = 1
+# keeps.
 
 # %%
 for r, order in measured_order.items():
@@ -255,6 +261,6 @@ if not SMOKE:
             early, late = (energy_error[which, name][part].max() for part in (slice(1, 100), slice(900, None)))
             assert late < 3 * early
     assert abs(fine[-1] / fine[0] - 1.112691) < 1e-6
-    first, second, third = drift.values()
-    assert second[400:].max() < 3 * second[1:100].max()
-    assert first[400:].max() > 3 * first[1:100].max()
+    for name, error in drift.items():
+        grows = error[400:].max() > 3 * error[1:100].max()
+        assert grows == name.startswith("Tsit5")
