@@ -177,7 +177,15 @@ def test_each_entry_with_some_of_the_others(lagrangian, force, wrapper, tmp_path
     assert_it_works(lagrangian, force, wrapper, tmp_path)
 
 
+@pytest.fixture
+def forgotten_at_once():
+    """A compiled model holds some 700 memory maps; a process that holds 65 530, a limit of Linux, crashes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("forgotten_at_once")
 @pytest.mark.parametrize("force", FORCES)
 @pytest.mark.parametrize("lagrangian", LAGRANGIANS)
 def test_every_lagrangian_with_every_force(lagrangian, force, tmp_path):
@@ -185,6 +193,7 @@ def test_every_lagrangian_with_every_force(lagrangian, force, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forgotten_at_once")
 @pytest.mark.parametrize("wrapper", [wrapper for wrapper in WRAPPERS if wrapper != "bare"])
 @pytest.mark.parametrize("lagrangian", LAGRANGIANS)
 def test_every_lagrangian_in_every_wrapper(lagrangian, wrapper, tmp_path):
@@ -192,6 +201,7 @@ def test_every_lagrangian_in_every_wrapper(lagrangian, wrapper, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forgotten_at_once")
 @pytest.mark.parametrize("wrapper", [wrapper for wrapper in WRAPPERS if wrapper != "bare"])
 @pytest.mark.parametrize("force", [force for force in FORCES if force != "no force"])
 def test_every_force_in_every_wrapper(force, wrapper, tmp_path):
