@@ -140,7 +140,7 @@ def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
 
 def test_the_model_s_own_controller_can_be_kept(oscillations):
     own = {"stepsize_controller": diffrax.PIDController(1e-5, 1e-5), "max_steps": 64}
-    model = model_of(**own)
+    model = model_of(nl.NeuralODE, **own)
     result = nl.fit(model, without_accelerations(oscillations), optimizer=ADAM, steps=20, horizon=4, key=KEY)
     assert result.history.loss[-1] < result.history.loss[0]
 
