@@ -152,7 +152,9 @@ def _rows(span, count, steps, methods):
     y0 = jnp.asarray([1.5, 0.0])
     ts = jnp.linspace(0.0, span, count + 1)
     pendulum = nl.systems.Pendulum()
-    truth = nl.simulate(pendulum, ts, y0[None], tolerance=1e-13).ys[0]
+    # Adaptive steps at a tolerance of 1e-13 are wrong by 6e-8 in the end; this agrees with them to that.
+    fine = Integration(nl.GalerkinGaussLobatto(12), stepsize_controller=nl.StepsPerSample(round(span / count / 0.2)))
+    truth = jax.jit(eqx.tree_at(lambda s: s.integration, pendulum, fine))(ts, y0)
     energy = jax.vmap(lambda y: pendulum.energy(0.0, *jnp.split(y, 2)))
     rows = []
     for name, (solver, stages, shortest) in methods.items():
@@ -166,7 +168,7 @@ def _rows(span, count, steps, methods):
                 {"contender": name, "step": h, "steps": per_sample * count, "seconds": seconds}
                 | {"evaluations": None if stages is None else stages * per_sample * count}
                 | {"error": float(np.abs(ys - truth)[-5:].max()) if ok else np.inf}
-                | {"energy_error": float(np.abs(energy(ys) - energy(truth)).max() / 9.81) if ok else np.inf}
+                | {"energy_error": float(np.abs(energy(ys) - energy(y0[None])).max() / 9.81) if ok else np.inf}
             )
     return rows
 
