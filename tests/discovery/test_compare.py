@@ -82,7 +82,7 @@ def test_scale_gauge_and_constant_are_recovered(name):
     assert found.scale == pytest.approx(-2.7, rel=1e-6)
     with jax.numpy_dtype_promotion("standard"):
         dF = jax.vmap(jax.grad(lambda t, q: found.gauge_function(t, q) - F(t, q), argnums=1))(t, q)
-    np.testing.assert_allclose(dF, 0, atol=1e-6 if DTYPE == jnp.float64 else 2e-3)
+    np.testing.assert_allclose(dF, 0, atol=1e-6 if jnp.float64 == DTYPE else 2e-3)
 
 
 def test_kinds():
@@ -97,7 +97,7 @@ def test_kinds():
 
 @pytest.mark.double
 def test_the_same_motion_from_another_lagrangian_and_what_that_conserves():
-    """A mass equal to the energy, in one dimension: the ratio of the masses is conserved (Hojman and Harleston 1981)."""
+    """A mass equal to the energy, in one dimension: the masses' ratio is conserved (Hojman and Harleston 1981)."""
 
     def exact(t, q, v):
         return v[0] ** 4 / 24 + 2.5 * q[0] ** 2 * v[0] ** 2 - 12.5 * q[0] ** 4

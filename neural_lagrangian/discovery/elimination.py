@@ -1,0 +1,139 @@
+"""Sparse formulas by elimination: the term that matters least is left out, the others are fitted again, and so on."""
+
+import abc
+from collections.abc import Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+INSIGNIFICANT = 4.0
+"""Of a contribution over the variance: what chance alone explains."""
+
+
+class Step(eqx.Module):
+    """A fit of some terms: their indices `support`, `coefficients`, the sum of squares `rss` that is left, and the
+    `covariance` of the coefficients for unit errors."""
+
+    support: tuple[int, ...] = eqx.field(static=True)
+    coefficients: np.ndarray
+    rss: float
+    covariance: np.ndarray
+
+    @property
+    def contributions(self) -> np.ndarray:
+        """By how much the sum of squares grows, to first order, where a term is left out; infinite for one that must
+        stay."""
+        c, variance = self.coefficients, np.diag(self.covariance)
+        free = variance > 1e-24 * c**2
+        return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
+
+    def without(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The support without its k-th term, and the best coefficients of the others, to first order."""
+        c = self.coefficients - self.covariance[:, k] * (self.coefficients[k] / self.covariance[k, k])
+        others = np.arange(len(c)) != k
+        return np.array(self.support)[others], c[others]
+
+
+class AbstractFit(eqx.Module):
+    """Least squares of any subset of terms."""
+
+    @property
+    @abc.abstractmethod
+    def rows(self) -> int:
+        """Number of independent equations."""
+
+    @abc.abstractmethod
+    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+        """The terms of a support fitted, from their coefficients nearby where those are known."""
+
+
+def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float) -> list[Step]:
+    """Fits of all terms, of all but one, and so on to a single one.
+
+    Of terms that matter no more than noise would, twice their standard error, or than `floor`, the most complex is
+    left out first: where several say nearly the same, their contributions do not tell which is meant.
+    """
+    path = [problem.fit(range(terms), None)]
+    while len(path[-1].support) > 1:
+        step = path[-1]
+        idle = np.flatnonzero(step.contributions <= max(floor, INSIGNIFICANT * step.rss / problem.rows))
+        if len(idle):
+            out = idle[np.argmax(complexity[list(np.array(step.support)[idle])])]
+        else:
+            out = int(np.argmin(step.contributions))
+        if not np.isfinite(step.contributions[out]):
+            break  # the last term with a mass
+        path.append(problem.fit(*step.without(out)))
+        if not np.isfinite(path[-1].rss):
+            path.pop()
+            break
+    return path
+
+
+def by_information(path: Sequence[Step], rows: int, floor: float) -> int:
+    r"""The step of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
+
+    The extended Bayesian information criterion (Chen and Chen 2008) of k terms chosen among K, with the sum of
+    squares $f$ below which errors are no noise.
+    """
+    candidates = len(path[0].support)
+    scores = [
+        rows * np.log((step.rss + floor) / rows) + len(step.support) * (np.log(rows) + 2 * np.log(candidates))
+        for step in path
+    ]
+    return int(np.argmin(scores))
+
+
+def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, float]:
+    """The step after which leaving out one more term makes the residual grow by the largest factor, and that factor.
+
+    For errors that are smooth rather than noise, as a network's, which many terms explain a little. `floor` and
+    `largest`: residuals that count as zero, and beyond which no step is chosen, both relative to no terms at all.
+    """
+    total = path[-1].rss + path[-1].contributions.sum() if len(path[-1].support) == 1 else np.inf
+    residuals = np.sqrt([*(step.rss for step in path), total]) + floor
+    growth = residuals[1:] / residuals[:-1]
+    allowed = np.where(residuals[:-1] <= largest, growth, 0.0)
+    best = int(np.argmax(allowed)) if allowed.any() else int(np.argmin(residuals[:-1]))
+    return best, float(growth[best])
+
+
+class LinearFit(AbstractFit):
+    r"""$|y - X c|^2$, both over $|y|$."""
+
+    triangle: Float[np.ndarray, "k k"]
+    count: int = eqx.field(static=True)
+
+    def __init__(self, X: np.ndarray, y: np.ndarray):
+        rows = np.column_stack([X, y]) / np.linalg.norm(y)
+        self.triangle = np.linalg.qr(np.vstack([rows, np.zeros((rows.shape[1], rows.shape[1]))]), mode="r")
+        self.count = len(y)
+
+    @property
+    def rows(self) -> int:
+        return self.count
+
+    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+        X, y = self.triangle[:, list(support)], self.triangle[:, -1]
+        c, covariance = solve(X, y)
+        rss = float(np.sum((y - X @ c) ** 2))
+        return Step(tuple(int(k) for k in support), c, rss, covariance)
+
+
+def solve(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""$c$ of least $|y - X c|$ and $(X^\top X)^{-1}$, with directions that $X$ does not see left at zero, and free."""
+    size = np.linalg.norm(X, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    X = X / size
+    if len(X) > 4 * X.shape[1]:  # as many as that are many: normal equations
+        s, V = np.linalg.eigh(X.T @ X)
+        cut = max(1e-13 * s[-1], 1e-200)
+        inverse = 1 / np.maximum(s, cut)
+        c = V @ (np.where(s > cut, inverse, 0.0) * (V.T @ (X.T @ y)))
+        return c / size, (V * inverse) @ V.T / np.outer(size, size)
+    U, s, V = np.linalg.svd(X, full_matrices=False)
+    cut = max(1e-12 * s[0], 1e-100)
+    inverse = 1 / np.maximum(s, cut)
+    c = V.T @ (np.where(s > cut, inverse, 0.0) * (U.T @ y))
+    return c / size, (V.T * inverse**2) @ V / np.outer(size, size)
