@@ -4,7 +4,8 @@ Each observation gives, of every term, a mass matrix $M_k$ and a balance $b_k$, 
 
 $$r(c) = \Bigl(\sum_k c_k M_k\Bigr)^{-1} \sum_k c_k b_k$$
 
-vanish, an error of acceleration. It does not change with the scale of $c$. ($\sum_k c_k b_k$ alone would be made small
+vanish, an error of acceleration. It does not change with the scale of $c$. The mass matrix must be regular in the
+whole region: its determinant keeps its sign. ($\sum_k c_k b_k$ alone would be made small
 by a small mass as well as by the right formula.) Where accelerations are known, $b_k = M_k a + h_k$ at each state.
 Where not, both are averages over windows of the motion with a weight $\psi$ that vanishes at the ends (the weak form):
 
@@ -59,9 +60,12 @@ class Balance(AbstractFit):
         m = self.kinetic[terms]
         if not np.abs(m).max() > 1e-12 * np.abs(self.kinetic).max():
             return Step(tuple(terms), np.zeros(len(terms)), np.inf, np.zeros((len(terms), len(terms))))
-        c = self.start(terms) if start is None or not abs(m @ start) > 0 else start / (m @ start)
         Z = np.linalg.svd(m[None])[2][1:].T  # directions that leave the mean kinetic energy as it is
+        c = self.start(terms) if start is None or not abs(m @ start) > 0 else start / (m @ start)
         r, J = self._linearized(terms, c)
+        if start is not None and not np.isfinite(r).all():
+            c = self.start(terms)
+            r, J = self._linearized(terms, c)
         cost, damping, steps = np.sum((r / self.sigma) ** 2), 0.0, 0
         while Z.shape[1] and steps < ITERATIONS and np.isfinite(cost):
             steps += 1
@@ -100,8 +104,7 @@ class Balance(AbstractFit):
         return c / (m @ c)
 
     def covariance(self, support: Sequence[int], c: np.ndarray, pivot: int) -> np.ndarray:
-        """Of the coefficients relative to that of `pivot`, an index into the support, which has none; per unit of
-        variance in each row."""
+        """Of the coefficients relative to that of `pivot`, an index into the support, for unit errors in each row."""
         J = self._flat(self._linearized(list(support), c)[1])
         others = [k for k in range(len(c)) if k != pivot]
         covariance = np.zeros((len(c), len(c)))
@@ -113,13 +116,13 @@ class Balance(AbstractFit):
         """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""
         M_k, b_k = self.M[:, terms], self.b[:, terms]
         M, b = np.tensordot(M_k, c, (1, 0)), np.tensordot(b_k, c, (1, 0))
-        try:
-            r = np.linalg.solve(M, b[..., None])[..., 0]
-            slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)
-            J = np.swapaxes(np.linalg.solve(M, np.swapaxes(slopes, 1, 2)), 1, 2)
-        except np.linalg.LinAlgError:
+        volume = np.linalg.det(M / self.sigma[:, None] * self.sigma)
+        if not (volume > 0).all() and not (volume < 0).all():
+            # Singular somewhere between the observations: one that comes near it is fitted by a chance pole of r.
             return np.full(b.shape, np.inf), np.zeros_like(b_k)
-        return r, J
+        r = np.linalg.solve(M, b[..., None])[..., 0]
+        slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)
+        return r, np.swapaxes(np.linalg.solve(M, np.swapaxes(slopes, 1, 2)), 1, 2)
 
     def _flat(self, J: np.ndarray) -> np.ndarray:
         return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])

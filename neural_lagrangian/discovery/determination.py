@@ -12,21 +12,27 @@ SAMPLES = 1000
 
 
 def coverage(
-    terms: Library, support: Sequence[int], c: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
+    terms: Library,
+    support: Sequence[int],
+    c: np.ndarray,
+    observed: np.ndarray,
+    states: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
 ) -> tuple[float, int]:
     r"""How well the data tell formulas of a library apart near one of them, and how many more have its motion.
 
     A change $\delta c$ of all coefficients changes the accelerations by $-M^{-1} \sum_k \delta c_k (M_k a + h_k)$, $a$
-    those of the formula. The first number is the least ratio of the root mean square of this change at the data to
-    that at states whose coordinates and velocities are those of the data, each drawn by itself: about one for data
-    that fill a region, zero for a single orbit. The second is the number of directions, but for the scale, in which
+    those of the formula. The first number is the least ratio of the root mean square of this change at the `states`
+    to that at states whose coordinates and velocities are of `observed` ones, each drawn by itself: at most about one,
+    zero for a single orbit, however many terms. The second is the number of directions, but for the scale, in which
     nothing changes at all.
     """
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(states))[:SAMPLES]
-    mixed = np.stack([column[rng.permutation(len(states))] for column in states.T], axis=1)[rows]
+    mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
     at_data = _changes(terms, support, c, states[rows], ts[rows], scales)
-    elsewhere = _changes(terms, support, c, mixed, ts[rows], scales)
+    elsewhere = _changes(terms, support, c, mixed, rng.choice(ts, SAMPLES), scales)
     size = np.linalg.norm(elsewhere, axis=0)
     size = np.where(size > 0, size, 1.0)
     _, s, V = np.linalg.svd(elsewhere / size, full_matrices=False)

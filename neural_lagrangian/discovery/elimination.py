@@ -13,7 +13,8 @@ INSIGNIFICANT = 4.0
 
 class Step(eqx.Module):
     """A fit of some terms: their indices `support`, `coefficients`, the sum of squares `rss` that is left, and the
-    `covariance` of the coefficients for unit errors."""
+    `covariance` of the coefficients for unit errors.
+    """
 
     support: tuple[int, ...] = eqx.field(static=True)
     coefficients: np.ndarray
@@ -23,7 +24,8 @@ class Step(eqx.Module):
     @property
     def contributions(self) -> np.ndarray:
         """By how much the sum of squares grows, to first order, where a term is left out; infinite for one that must
-        stay."""
+        stay.
+        """
         c, variance = self.coefficients, np.diag(self.covariance)
         free = variance > 1e-24 * c**2
         return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
@@ -57,17 +59,17 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
     path = [problem.fit(range(terms), None)]
     while len(path[-1].support) > 1:
         step = path[-1]
-        idle = np.flatnonzero(step.contributions <= max(floor, INSIGNIFICANT * step.rss / problem.rows))
-        if len(idle):
-            out = idle[np.argmax(complexity[list(np.array(step.support)[idle])])]
-        else:
-            out = int(np.argmin(step.contributions))
-        if not np.isfinite(step.contributions[out]):
-            break  # the last term with a mass
-        path.append(problem.fit(*step.without(out)))
-        if not np.isfinite(path[-1].rss):
-            path.pop()
+        contributions = step.contributions
+        idle = contributions <= max(floor, INSIGNIFICANT * step.rss / problem.rows)
+        size = complexity[list(step.support)]
+        order = np.lexsort(
+            (np.where(idle, -size, contributions), ~idle)
+        )  # the idle first, the most complex of them first
+        left = (problem.fit(*step.without(k)) for k in order if np.isfinite(contributions[k]))
+        fitted = next((fit for fit in left if np.isfinite(fit.rss)), None)
+        if fitted is None:
             break
+        path.append(fitted)
     return path
 
 

@@ -2,11 +2,15 @@ r"""A Lagrangian's formula straight from motion (sparse identification of nonlin
 
 from typing import Literal
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
+from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
-from .balance import Balance, Windows, pointwise, weak
+from .balance import Windows, pointwise, weak
 from .columns import free_states, independent_terms, rank_tolerance, sample_columns
 from .determination import coverage
 from .elimination import by_information, eliminate
@@ -17,6 +21,8 @@ from .library import Library
 
 ROWS = 3000
 """Most observations that are used: more cost time and tell little."""
+MOTIONS, SAMPLES = 30, 100
+"""Trajectories that are predicted, and samples of each."""
 SHORTEST = 9
 """Least samples of a window of the weak form."""
 
@@ -29,7 +35,6 @@ def sparse_lagrangian(
     window: int | None = None,
     tolerance: float = 1e-3,
     largest_residual: float = 0.5,
-    coverage_needed: float = 0.02,
 ) -> FoundLagrangian:
     r"""The simplest Lagrangian of a library that has the observed motion.
 
@@ -46,11 +51,11 @@ def sparse_lagrangian(
     - `trajectories`: the motion. `accelerations` are used if they are there.
     - `library`: candidate terms, a kinetic energy among them.
     - `method`: "accelerations", "weak", or "auto": the former where there are accelerations.
-    - `window`: samples in a window of the weak form; `None` means half the shortest period of the motion.
+    - `window`: samples in a window of the weak form; `None` means half the shortest period of the motion, and
+      a quarter of the longest trajectory at most.
     - `tolerance`: errors of acceleration, over their root mean square, that are no noise: of integration, of
       quadrature. Terms that explain no more are not looked for.
     - `largest_residual`: what may be left unexplained of the accelerations; where more is, there is no formula.
-    - `coverage_needed`: by how much the data must tell formulas apart, over how much they differ at recombined states.
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
@@ -133,8 +138,9 @@ def sparse_lagrangian(
             f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
             f"Lagrangian holds acts, or the noise is too large"
         )
-    told, equivalent = coverage(terms, support, c, states, times, scales)
-    if told < coverage_needed:
+    known = (states, times) if pointed else _predicted(formula, trajectories)
+    told, equivalent = coverage(terms, support, c, states, *known, scales)
+    if told < (1e-6 if dtype == np.float64 else 3e-5):
         missing.append(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
@@ -158,13 +164,34 @@ def sparse_lagrangian(
     return warn_if_undetermined(found)
 
 
+def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+    """States and times of the formula's own motion from the first states: those of one orbit lie on one, noise or not.
+
+    The states as observed where it fails.
+    """
+    chosen = list(trajectories)[:MOTIONS]
+    ts = np.stack([np.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
+    ys = np.asarray(
+        _rollouts(NeuralLagrangian(formula), jnp.asarray(ts), jnp.stack([jnp.asarray(y[0]) for _, y in chosen]))
+    )
+    sound = np.isfinite(ys).all(axis=(1, 2))
+    if not sound.any():
+        return np.concatenate([y for _, y in chosen]), np.concatenate([t for t, _ in chosen])
+    return ys[sound].reshape(-1, ys.shape[2]), ts[sound].reshape(-1)
+
+
+@eqx.filter_jit
+def _rollouts(model: NeuralLagrangian, ts: Array, y0s: Array) -> Array:
+    return jax.vmap(lambda ts, y0: model.solve(ts, y0).ys)(ts, y0s)
+
+
 def _window(trajectories: Trajectories, states: np.ndarray) -> int:
-    """Samples in half the shortest period, $2 \\pi$ spread over speed, of any coordinate."""
+    r"""Samples in half the shortest period, $2 \pi$ spread over speed, of any coordinate; a quarter of all at most."""
     q, v = np.split(states.astype(np.float64), 2, axis=1)
     period = np.min(2 * np.pi * q.std(axis=0) / np.sqrt(np.mean(v**2, axis=0)))
     step = np.median(np.concatenate([np.diff(t) for t, _ in trajectories]))
     longest = int(trajectories.lengths.max())
-    return int(np.clip(round(period / 2 / step), SHORTEST, max(longest, SHORTEST)))
+    return int(np.clip(round(period / 2 / step), SHORTEST, max(longest // 4, SHORTEST)))
 
 
 def _scales(states: np.ndarray, windows: Windows, trajectories: list) -> Scales:
