@@ -30,30 +30,35 @@ ITERATIONS = 30
 class Balance(AbstractFit):
     r"""$\sum |r(c)_j / \sigma_j|^2$ by Gauss-Newton, for coefficients with a mean kinetic energy of one.
 
-    `M`, shape `(row, term, dof, dof)`; `b`, `(row, term, dof)`; `sigma`, the errors of acceleration that count as
-    one, `(dof,)`; `kinetic`, what each term adds to the mean of $\sum_i M_{ii} u_i^2$, `(term,)`.
+    `M`, shape `(row, term, dof, dof)`, and `b`, `(row, term, dof)`, of terms over their `size`, `(term,)`, so that
+    units do not matter; `sigma`, the errors of acceleration that count as one, `(dof,)`; `kinetic`, what each term adds
+    to the mean of $\sum_i M_{ii} u_i^2$, `(term,)`.
     """
 
     M: Float[np.ndarray, "row term dof dof"]
     b: Float[np.ndarray, "row term dof"]
     sigma: Float[np.ndarray, " dof"]
     kinetic: Float[np.ndarray, " term"]
+    size: Float[np.ndarray, " term"]
 
     @staticmethod
     def of(M: np.ndarray, b: np.ndarray, scales: Scales) -> "Balance":
+        size = np.sqrt(np.mean(np.sum(scales.rows(M, b) ** 2, axis=2), axis=0))
+        size = np.where(size > 0, size, 1.0)
+        M, b = M / size[:, None, None], b / size[:, None]
         kinetic = np.einsum("rkii,i->k", M, scales.speed**2) / len(M)
-        return Balance(M, b, scales.acceleration, kinetic)
+        return Balance(M, b, scales.acceleration, kinetic, size)
 
     @property
     def rows(self) -> int:
         return self.b.shape[0] * self.b.shape[2]
 
     def weighted(self, sigma: np.ndarray) -> "Balance":
-        return Balance(self.M, self.b, sigma, self.kinetic)
+        return Balance(self.M, self.b, sigma, self.kinetic, self.size)
 
-    def residual(self, support: Sequence[int], c: np.ndarray) -> np.ndarray:
+    def residual(self, step: Step) -> np.ndarray:
         """r, shape `(row, dof)`."""
-        return self._linearized(list(support), c)[0]
+        return self._linearized(list(step.support), step.coefficients)[0]
 
     def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
         terms = [int(k) for k in support]
@@ -103,14 +108,18 @@ class Balance(AbstractFit):
         c = np.linalg.solve(gram, m / size) / size
         return c / (m @ c)
 
-    def covariance(self, support: Sequence[int], c: np.ndarray, pivot: int) -> np.ndarray:
-        """Of the coefficients relative to that of `pivot`, an index into the support, for unit errors in each row."""
-        J = self._flat(self._linearized(list(support), c)[1])
-        others = [k for k in range(len(c)) if k != pivot]
-        covariance = np.zeros((len(c), len(c)))
+    def scaled(self, step: Step, pivot: int) -> tuple[np.ndarray, np.ndarray]:
+        """The coefficients of the terms themselves with one half at `pivot`, an index into the support, and their
+        covariance for unit errors.
+        """
+        size = self.size[list(step.support)]
+        scale = size[pivot] / (2 * step.coefficients[pivot])
+        J = self._flat(self._linearized(list(step.support), step.coefficients)[1])
+        others = [k for k in range(len(size)) if k != pivot]
+        covariance = np.zeros((len(size), len(size)))
         if others:
             covariance[np.ix_(others, others)] = solve(J[:, others], np.zeros(len(J)))[1]
-        return covariance
+        return step.coefficients * scale / size, covariance * scale**2 / np.outer(size, size)
 
     def _linearized(self, terms: list[int], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""

@@ -13,6 +13,8 @@ from .library import Library
 
 FREE_STATES = 512
 """Least states at which terms are told apart."""
+BLOCK = 512
+"""States at a time: one compiled function serves any number of them."""
 
 
 class Columns(eqx.Module):
@@ -31,8 +33,14 @@ class Columns(eqx.Module):
         return self.drift - self.slope
 
     def select(self, terms: Sequence[int]) -> "Columns":
+        """Those of some terms."""
         terms = list(terms)
         return Columns(self.p[:, terms], self.slope[:, terms], self.M[:, terms], self.drift[:, terms])
+
+    def split(self, count: int) -> tuple["Columns", "Columns"]:
+        """Those at the first `count` states, and at the others."""
+        parts = (self.p, self.slope, self.M, self.drift)
+        return Columns(*(x[:count] for x in parts)), Columns(*(x[count:] for x in parts))
 
 
 def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> Columns:
@@ -40,7 +48,13 @@ def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> 
     times, states = checked_states(states, ts)
     if states.shape[1] != 2 * library.dof:
         raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
-    columns = Columns(*(np.asarray(x, np.float64) for x in _columns(library, times, states)))
+    count = len(states)
+    rows = np.minimum(np.arange(-(-count // BLOCK) * BLOCK), count - 1).reshape(-1, BLOCK)
+    times, states = np.asarray(times), np.asarray(states)
+    blocks = [_columns(library, times[k], states[k]) for k in rows]
+    columns = Columns(
+        *(np.concatenate([np.asarray(x, np.float64) for x in parts])[:count] for parts in zip(*blocks, strict=True))
+    )
     for k, name in enumerate(library.names):
         if not all(np.isfinite(x[:, k]).all() for x in (columns.p, columns.slope, columns.M, columns.drift)):
             raise ValueError(f"`library` has the term {name}, which is not finite, or not smooth, at some states")
@@ -66,7 +80,12 @@ class Independent(eqx.Module):
 
 
 def independent_terms(library: Library, columns: Columns, scales: Scales, tolerance: float) -> Independent:
-    """The terms whose (M, h) are linearly independent at free states, the simplest first."""
+    """The terms whose (M, h) are linearly independent at free states, the simplest first.
+
+    **Raises:** `ValueError` if none has a mass matrix.
+    """
+    if not np.abs(columns.M).max() > 0:
+        raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
     terms = columns.p.shape[1]
     X = np.moveaxis(scales.rows(columns.M, columns.h), 1, 2).reshape(-1, terms)
     # A total derivative is a difference of equal numbers: it is zero against these, not against nothing.

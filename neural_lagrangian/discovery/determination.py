@@ -12,7 +12,8 @@ SAMPLES = 1000
 
 
 def coverage(
-    terms: Library,
+    library: Library,
+    kept: Sequence[int],
     support: Sequence[int],
     c: np.ndarray,
     observed: np.ndarray,
@@ -20,7 +21,7 @@ def coverage(
     ts: np.ndarray,
     scales: Scales,
 ) -> tuple[float, int]:
-    r"""How well the data tell formulas of a library apart near one of them, and how many more have its motion.
+    r"""How well the data tell formulas of the `kept` terms apart near one of them, and how many more have its motion.
 
     A change $\delta c$ of all coefficients changes the accelerations by $-M^{-1} \sum_k \delta c_k (M_k a + h_k)$, $a$
     those of the formula. The first number is the least ratio of the root mean square of this change at the `states`
@@ -31,8 +32,8 @@ def coverage(
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(states))[:SAMPLES]
     mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
-    at_data = _changes(terms, support, c, states[rows], ts[rows], scales)
-    elsewhere = _changes(terms, support, c, mixed, rng.choice(ts, SAMPLES), scales)
+    at_data = _changes(library, kept, support, c, states[rows], ts[rows], scales)
+    elsewhere = _changes(library, kept, support, c, mixed, rng.choice(ts, SAMPLES), scales)
     size = np.linalg.norm(elsewhere, axis=0)
     size = np.where(size > 0, size, 1.0)
     _, s, V = np.linalg.svd(elsewhere / size, full_matrices=False)
@@ -44,15 +45,22 @@ def coverage(
 
 
 def _changes(
-    terms: Library, support: Sequence[int], c: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
+    library: Library,
+    kept: Sequence[int],
+    support: Sequence[int],
+    c: np.ndarray,
+    states: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
 ) -> np.ndarray:
     """Change of the scaled accelerations by each coefficient, `(row, term)`, at states where the formula is regular."""
-    columns = sample_columns(terms, states, ts)
+    columns = sample_columns(library, states, ts)
     M = np.tensordot(columns.M[:, list(support)], c, (1, 0))
     h = np.tensordot(columns.h[:, list(support)], c, (1, 0))
     inverse = np.linalg.pinv(M, rcond=1e-6)
     a = -np.einsum("sij,sj->si", inverse, h)
     regular = (np.abs(a) < 20 * scales.acceleration).all(axis=1)
+    columns = columns.select(kept)
     E = np.einsum("skij,sj->ski", columns.M, a) + columns.h
     change = np.einsum("sij,skj->sik", inverse, E)[regular] / scales.acceleration[:, None]
     return change.reshape(-1, change.shape[2])

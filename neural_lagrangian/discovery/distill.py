@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import ArrayLike
 
 from .._types import Lagrangian
-from .balance import Balance, pointwise
+from .balance import pointwise
 from .columns import independent_terms, rank_tolerance, sample_columns
-from .elimination import LinearFit, Step, by_gap, eliminate
+from .elimination import LinearFit, by_gap, eliminate
 from .equations import sample_equations
 from .formula import Formula
 from .found import FoundLagrangian, pivot_of, warn_if_undetermined
@@ -71,37 +71,33 @@ def distill(
     scales = target.scales
     columns = sample_columns(library, jnp.asarray(target.states, dtype), jnp.asarray(target.ts, dtype))
     independent = independent_terms(library, columns, scales, tolerance)
-    kept = np.array(independent.kept, int)
-    kinetic = np.einsum("skii,i->k", columns.M, scales.speed**2) / len(columns.M)
-    if not len(kept) or not np.abs(kinetic[kept]).max() > 0:
-        raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
-    terms, complexity = library.select(kept), library.complexity[kept]
-    rounding = 1e-9 if dtype == np.float64 else 1e-4
-    flat = np.moveaxis(scales.rows(columns.M, columns.h)[:, kept], 1, 2).reshape(-1, len(kept))
+    kept = list(independent.kept)
+    terms, complexity, columns_kept = library.select(kept), library.complexity[kept], columns.select(kept)
+    kinetic = np.einsum("skii,i->k", columns_kept.M, scales.speed**2)
     X = scales.rows(target.M, target.h).reshape(-1)
-    if match == "motion":
-        balance = pointwise(columns.select(kept), target.accelerations, scales)
-        path = eliminate(balance, len(kept), complexity, rounding**2 * balance.rows)
-        best, gap = by_gap(path, rounding * balance.rows**0.5, largest_residual * balance.rows**0.5)
-        step, residual = path[best], float(np.sqrt(path[best].rss / balance.rows))
-        support = np.array(step.support)
-        c, spread = _scaled(balance, step, pivot_of(terms.select(support), step.coefficients, kinetic[kept][support]))
-        spread = spread * residual
-        scale = float(np.vdot(flat[:, support] @ c, X) / np.vdot(flat[:, support] @ c, flat[:, support] @ c))
+    phi = np.moveaxis(scales.rows(columns_kept.M, columns_kept.h), 1, 2).reshape(-1, len(kept))
+    problem = LinearFit(phi, X) if match == "equations" else pointwise(columns_kept, target.accelerations, scales)
+    whole = 1.0 if match == "equations" else problem.rows**0.5  # the residual of no formula at all
+    rounding = whole * (1e-9 if dtype == np.float64 else 1e-4)
+    path = eliminate(problem, len(kept), complexity, rounding**2)
+    best, gap = by_gap(path, rounding, largest_residual * whole)
+    step, residual = path[best], float(np.sqrt(path[best].rss)) / whole
+    support = list(step.support)
+    pivot = pivot_of(terms.select(support), step.coefficients, kinetic[support])
+    if isinstance(problem, LinearFit):
+        c = step.coefficients / (2 * step.coefficients[pivot])
+        scale = float(2 * step.coefficients[pivot])
+        # The scale is that of the pivot: errors are those of ratios to it.
+        to_ratio = (np.eye(len(c)) - 2 * np.outer(c, np.eye(len(c))[pivot])) / scale
+        covariance = to_ratio @ step.covariance @ to_ratio.T * step.rss / len(target.states)
     else:
-        path = eliminate(LinearFit(flat, X), len(kept), complexity, rounding**2)
-        best, gap = by_gap(path, rounding, largest_residual)
-        step, residual = path[best], float(np.sqrt(path[best].rss))
-        support = np.array(step.support)
-        p = pivot_of(terms.select(support), step.coefficients, kinetic[kept][support])
-        scale = float(2 * step.coefficients[p])
-        c = step.coefficients / scale
-        others = np.arange(len(c)) != p
-        error = step.rss / max(len(target.states) - len(c), 1) * np.diag(step.covariance)
-        spread = np.where(others, np.sqrt(error) / abs(scale), 0.0)
-    chosen = terms.select(support)
-    formula = Formula(chosen, jnp.asarray(c, dtype), tuple(spread))
-    constant, F, note = gauge_part(lagrangian, formula, scale, library, target)
+        c, covariance = problem.scaled(step, pivot)
+        fitted = phi[:, support] @ c
+        scale = float(np.vdot(fitted, X) / np.vdot(fitted, fitted))
+        covariance = covariance * residual**2
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    formula = Formula(terms.select(support), jnp.asarray(c, dtype), tuple(spread))
+    constant, F, note = gauge_part(lagrangian, formula, scale, library, columns, target)
     missing = []
     if residual > largest_residual:
         missing.append(f"the library explains all but {100 * residual:.2g} %: a term is missing from it")
@@ -111,23 +107,8 @@ def distill(
         missing.append(
             f"leaving out one more term changes the residual by a factor of {gap:.2f} only: no clear support"
         )
-    found = FoundLagrangian(
-        None if missing else formula,
-        formula,
-        scale,
-        constant,
-        F,
-        residual,
-        gap,
-        tuple(missing),
-        note,
-        library,
-        independent,
+    answer = None if missing else formula
+    given = (scale, constant, F)
+    return warn_if_undetermined(
+        FoundLagrangian(answer, formula, *given, residual, gap, tuple(missing), note, library, independent)
     )
-    return warn_if_undetermined(found)
-
-
-def _scaled(balance: Balance, step: Step, pivot: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients with one half at the pivot, and their standard errors for unit errors of acceleration."""
-    c = step.coefficients / (2 * step.coefficients[pivot])
-    return c, np.sqrt(np.diag(balance.covariance(step.support, c, pivot)))

@@ -30,11 +30,10 @@ class Step(eqx.Module):
         free = variance > 1e-24 * c**2
         return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
 
-    def without(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def without(self, k: int) -> tuple[tuple[int, ...], np.ndarray]:
         """The support without its k-th term, and the best coefficients of the others, to first order."""
         c = self.coefficients - self.covariance[:, k] * (self.coefficients[k] / self.covariance[k, k])
-        others = np.arange(len(c)) != k
-        return np.array(self.support)[others], c[others]
+        return (*self.support[:k], *self.support[k + 1 :]), np.delete(c, k)
 
 
 class AbstractFit(eqx.Module):
@@ -65,7 +64,7 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
         order = np.lexsort(
             (np.where(idle, -size, contributions), ~idle)
         )  # the idle first, the most complex of them first
-        left = (problem.fit(*step.without(k)) for k in order if np.isfinite(contributions[k]))
+        left = (problem.fit(*step.without(int(k))) for k in order if np.isfinite(contributions[k]))
         fitted = next((fit for fit in left if np.isfinite(fit.rss)), None)
         if fitted is None:
             break

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._types import Lagrangian
-from .columns import sample_columns
+from .columns import Columns, sample_columns
 from .elimination import LinearFit, eliminate
 from .equations import EquationSamples
 from .formula import Formula
@@ -19,35 +19,41 @@ NEGLIGIBLE = 1e-2
 
 
 def gauge_part(
-    lagrangian: Lagrangian, formula: Formula, scale: float, library: Library, samples: EquationSamples
+    lagrangian: Lagrangian,
+    formula: Formula,
+    scale: float,
+    library: Library,
+    columns: Columns,
+    samples: EquationSamples,
 ) -> tuple[float, GaugeFunction, tuple[str, ...]]:
-    r"""The constant and $F$ of $D = L - \alpha L_{\mathrm{formula}}$: $\partial F / \partial q = \partial D / \partial v$
-    at rest.
+    r"""The constant and $F$ of what the formula leaves, $D = L - \alpha L_f$: at rest, $\partial F / \partial q$ is
+    $\partial D / \partial v$.
 
     $F$ is a sparse combination of the library's terms without velocities, and of squares of coordinates. A note says
     what part of the momentum at rest it does not explain, if that matters.
     """
     dtype = formula.coefficients.dtype
-    names = library.symbols[0]
-    offered = library + Library.coordinates(library.dof, 2, names=names)
     ts, states = jnp.asarray(samples.ts, dtype), jnp.asarray(samples.states, dtype)
-    columns = sample_columns(offered, states, ts)
-    still = np.abs(columns.p).max(axis=(0, 2)) == 0
-    chosen = np.flatnonzero(still & (np.abs(columns.slope).max(axis=(0, 2)) > 0))
+    still = (np.abs(columns.p).max(axis=(0, 2)) == 0) & (np.abs(columns.slope).max(axis=(0, 2)) > 0)
+    squares = Library.coordinates(library.dof, 2, names=library.symbols[0]).select(
+        range(1, (library.dof + 1) * (library.dof + 2) // 2)
+    )
+    offered = (library.select(np.flatnonzero(still).tolist()) if still.any() else squares) + squares
+    gradients = sample_columns(offered, states, ts).slope
     at_rest = _momentum_and_value(lagrangian, formula, jnp.asarray(scale, dtype), ts, states)
     p, values = (np.asarray(x, np.float64) for x in at_rest)
     length, speed = samples.scales.length, samples.scales.speed
-    X = np.moveaxis(columns.slope[:, chosen] * length[:, None].T, 1, 2).reshape(-1, len(chosen))
+    X = np.moveaxis(gradients * length, 1, 2).reshape(-1, len(offered))
     y = (p * length).reshape(-1)
     moving = length * np.einsum("sij,j->si", samples.M, speed)
     allowed = NEGLIGIBLE * np.sqrt(np.sum(moving**2) + np.sum(y**2))
 
-    terms, coefficients, left = offered.select([chosen[0]]), np.zeros(1), np.linalg.norm(y)
+    terms, coefficients, left = offered.select([0]), np.zeros(1), np.linalg.norm(y)
     if left > allowed:
-        path = eliminate(LinearFit(X, y), len(chosen), offered.complexity[chosen], 1e-12)
+        path = eliminate(LinearFit(X, y), len(offered), offered.complexity, 1e-12)
         enough = [s for s in path if s.rss * np.sum(y**2) <= path[0].rss * np.sum(y**2) + allowed**2]
         step = enough[-1]
-        terms, coefficients = offered.select(chosen[list(step.support)]), step.coefficients
+        terms, coefficients = offered.select(step.support), step.coefficients
         left = step.rss**0.5 * np.linalg.norm(y)
     note = ()
     if left > 2 * allowed:

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
-from .balance import Windows, pointwise, weak
-from .columns import free_states, independent_terms, rank_tolerance, sample_columns
+from .balance import Balance, Windows, pointwise, weak
+from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
 from .determination import coverage
-from .elimination import by_information, eliminate
+from .elimination import Step, by_information, eliminate
 from .equations import Scales
 from .formula import Formula
 from .found import FoundLagrangian, pivot_of, warn_if_undetermined
@@ -23,6 +24,8 @@ ROWS = 3000
 """Most observations that are used: more cost time and tell little."""
 MOTIONS, SAMPLES = 30, 100
 """Trajectories that are predicted, and samples of each."""
+UNTOLD = 1e-6
+"""Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
 SHORTEST = 9
 """Least samples of a window of the weak form."""
 
@@ -72,96 +75,130 @@ def sparse_lagrangian(
         raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, as `trajectories` has")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
-    pointed = trajectories.accelerations is not None and method != "weak"
-    times = np.concatenate([t for t, _ in trajectories])
     states = np.concatenate([y for _, y in trajectories])
-    dtype = states.dtype
     if not (np.ptp(states, axis=0) > 0).all():
         still = int(np.argmin(np.ptp(states, axis=0)))
         return warn_if_undetermined(_nothing(library, f"column {still} of the states never changes: let it move"))
-    box = np.asarray(free_states(states, max(512, 4 * len(library))), dtype)
-    box_columns = sample_columns(library, box, times.mean())
-
-    if pointed:
-        a = np.concatenate([a[:n] for a, n in zip(trajectories.accelerations, trajectories.lengths, strict=True)])
-        rows = np.linspace(0, len(states) - 1, min(len(states), ROWS)).astype(int)
-        scales = Scales.of(states, a)
-        independent = independent_terms(library, box_columns, scales, rank_tolerance(dtype))
-        kept = np.array(independent.kept, int)
-        columns = sample_columns(library.select(kept), states[rows], times[rows])
-        balance = pointwise(columns, a[rows].astype(np.float64), scales)
-    else:
-        length = _window(trajectories, states) if window is None else window
-        if length < SHORTEST:
-            raise ValueError(f"`window` is {length}; expected at least {SHORTEST} samples")
-        long = [(t, y) for t, y in trajectories if len(t) >= length]
-        if not long:
-            reason = f"no trajectory has the {length} samples of a window: record longer ones"
-            return warn_if_undetermined(_nothing(library, reason))
-        windows = Windows.of([t.astype(np.float64) for t, _ in long], length, ROWS)
-        pieces = zip(windows.trajectory, windows.index, strict=True)
-        inside = [np.concatenate(x) for x in zip(*((long[i][0][k], long[i][1][k]) for i, k in pieces), strict=True)]
-        scales = _scales(states, windows, long)
-        independent = independent_terms(library, box_columns, scales, rank_tolerance(dtype))
-        kept = np.array(independent.kept, int)
-        columns = sample_columns(library.select(kept), inside[1], inside[0])
-        balance = weak(columns, windows, scales)
-    if not len(kept) or not np.abs(balance.kinetic).max() > 0:
-        raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
-    terms, complexity = library.select(kept), library.complexity[kept]
+    pointed = trajectories.accelerations is not None and method != "weak"
+    observed = _at_samples(trajectories, library) if pointed else _in_windows(trajectories, library, window)
+    if isinstance(observed, str):
+        return warn_if_undetermined(_nothing(library, observed))
+    balance, scales, independent = observed
+    kept = list(independent.kept)
+    terms = library.select(kept)
     if balance.rows < 2 * len(kept):
         reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
         return warn_if_undetermined(_nothing(library, reason, independent))
 
-    full = balance.fit(range(len(kept)), None)
-    noise = np.sqrt(np.mean(balance.residual(full.support, full.coefficients) ** 2, axis=0))
-    noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
-    balance = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
-    floor = balance.rows * float(np.mean((tolerance * scales.acceleration / balance.sigma) ** 2))
-    path = eliminate(balance, len(kept), complexity, 1e-9 * balance.rows)
-    best = by_information(path, balance.rows, floor)
-    step = balance.fit(path[best].support, path[best].coefficients)  # quadratic: as far as rounding goes
-    gap = np.sqrt((path[best + 1].rss + floor) / (step.rss + floor)) if best + 1 < len(path) else np.inf
+    step, gap = _search(balance, scales, library.complexity[kept], tolerance)
     support = list(step.support)
-    errors = balance.residual(support, step.coefficients)
-    residual = float(np.sqrt(np.mean((errors / scales.acceleration) ** 2)))
-
+    errors = balance.residual(step) / scales.acceleration
+    residual = float(np.sqrt(np.mean(errors**2)))
+    if not np.isfinite(residual):
+        reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
+        return warn_if_undetermined(_nothing(library, reason, independent))
     pivot = pivot_of(terms.select(support), step.coefficients, balance.kinetic[support])
-    c = step.coefficients / (2 * step.coefficients[pivot])
-    variance = step.rss / max(balance.rows - len(support), 1)
-    spread = np.sqrt(variance * np.diag(balance.covariance(support, c, pivot)))
-    formula = Formula(terms.select(support), jnp.asarray(c, dtype), tuple(spread))
+    c, covariance = balance.scaled(step, pivot)
+    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
+    formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
 
-    missing = []
+    missing, notes = [], []
     if residual > largest_residual:
         missing.append(
             f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
             f"Lagrangian holds acts, or the noise is too large"
         )
-    known = (states, times) if pointed else _predicted(formula, trajectories)
-    told, equivalent = coverage(terms, support, c, states, *known, scales)
-    if told < (1e-6 if dtype == np.float64 else 3e-5):
+    elif pointed and residual > 3 * tolerance and (follows := _follows(errors, trajectories)) > 0.5:
+        notes.append(
+            f"errors are no noise, they follow the motion (correlation {follows:.2f} from sample to sample): the "
+            f"library may lack a term, or the accelerations are smoothed"
+        )
+    orbits, ts = _samples(trajectories) if pointed else _predicted(formula, trajectories)
+    told, equivalent = coverage(library, kept, [kept[k] for k in support], c, states, orbits, ts, scales)
+    if told < (UNTOLD if states.dtype == np.float64 else 30 * UNTOLD):
         missing.append(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
         )
-    notes = ()
     if equivalent:
-        notes = (f"{equivalent} other combinations of the terms have the same motion; this is the simplest",)
-    found = FoundLagrangian(
-        None if missing else formula,
-        formula,
-        None,
-        None,
-        None,
-        residual,
-        float(gap),
-        tuple(missing),
-        notes,
-        library,
-        independent,
+        notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
+    answer = None if missing else formula
+    given = (None, None, None)
+    return warn_if_undetermined(
+        FoundLagrangian(answer, formula, *given, residual, gap, tuple(missing), tuple(notes), library, independent)
     )
-    return warn_if_undetermined(found)
+
+
+def _samples(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([y for _, y in trajectories]), np.concatenate([t for t, _ in trajectories])
+
+
+def _used(count: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, ROWS)).astype(int)
+
+
+def _at_samples(trajectories: Trajectories, library: Library) -> tuple[Balance, Scales, Independent]:
+    """Each sample with its acceleration is an observation."""
+    states, times = _samples(trajectories)
+    a = trajectories.accelerations[trajectories.mask].astype(np.float64)  # pyright: ignore[reportOptionalSubscript]
+    rows, scales = _used(len(states)), Scales.of(states, a)
+    independent, columns = _columns(library, states, states[rows], times[rows], scales)
+    return pointwise(columns, a[rows], scales), scales, independent
+
+
+def _in_windows(
+    trajectories: Trajectories, library: Library, window: int | None
+) -> tuple[Balance, Scales, Independent] | str:
+    """Each window is an observation; or the reason why there are none."""
+    states, _ = _samples(trajectories)
+    length = _window(trajectories, states) if window is None else window
+    if length < SHORTEST:
+        raise ValueError(f"`window` is {length}; expected at least {SHORTEST} samples")
+    long = [(t.astype(np.float64), y) for t, y in trajectories if len(t) >= length]
+    if not long:
+        return f"no trajectory has the {length} samples of a window: record longer ones"
+    windows = Windows.of([t for t, _ in long], length, ROWS)
+    pieces = list(zip(windows.trajectory, windows.index, strict=True))
+    ys, ts = (np.stack([long[i][k][rows] for i, rows in pieces]) for k in (1, 0))
+    v = np.split(ys.astype(np.float64), 2, axis=2)[1]
+    scales = Scales.of(states, -np.einsum("wt,wti->wi", windows.slope, v))  # averages of the acceleration
+    inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
+    independent, columns = _columns(library, states, *inside, scales)
+    return weak(columns, windows, scales), scales, independent
+
+
+def _columns(
+    library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
+) -> tuple[Independent, Columns]:
+    """Which terms can be told apart where states are free, and the columns of those at the states."""
+    free = free_states(observed, max(FREE_STATES, 4 * len(library))).astype(observed.dtype)
+    both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts]).astype(observed.dtype)
+    at_free, columns = sample_columns(library, *both).split(len(free))
+    independent = independent_terms(library, at_free, scales, rank_tolerance(observed.dtype))
+    return independent, columns.select(independent.kept)
+
+
+def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
+    """The terms chosen, and by what factor the residual would grow with one less."""
+    full = balance.fit(range(len(complexity)), None)
+    noise = np.sqrt(np.mean(balance.residual(full) ** 2, axis=0))
+    noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
+    weighted = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
+    floor = balance.rows * float(np.mean((tolerance * scales.acceleration / weighted.sigma) ** 2))
+    path = eliminate(weighted, len(complexity), complexity, 1e-9 * balance.rows)
+    best = by_information(path, balance.rows, floor)
+    step = weighted.fit(path[best].support, path[best].coefficients)  # quadratic: as far as rounding goes
+    gap = np.sqrt((path[best + 1].rss + floor) / (step.rss + floor)) if best + 1 < len(path) else np.inf
+    return step, float(gap)
+
+
+def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
+    """Correlation of errors from one sample of a trajectory to the next."""
+    if int(trajectories.lengths.sum()) != len(errors):
+        return 0.0
+    pieces = np.split(errors, np.cumsum(trajectories.lengths)[:-1])
+    products = np.concatenate([(e[1:] * e[:-1]).ravel() for e in pieces])
+    return float(products.mean() / np.mean(errors**2)) if len(products) else 0.0
 
 
 def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
@@ -170,14 +207,14 @@ def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray
     The states as observed where it fails.
     """
     chosen = list(trajectories)[:MOTIONS]
-    ts = np.stack([np.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
-    ys = np.asarray(
-        _rollouts(NeuralLagrangian(formula), jnp.asarray(ts), jnp.stack([jnp.asarray(y[0]) for _, y in chosen]))
-    )
+    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
+    y0s = jnp.stack([jnp.asarray(y[0]) for _, y in chosen])
+    model = NeuralLagrangian(formula, RK4(), stepsize_controller=StepsPerSample(32))
+    ys = np.asarray(_rollouts(model, ts, y0s))
     sound = np.isfinite(ys).all(axis=(1, 2))
     if not sound.any():
-        return np.concatenate([y for _, y in chosen]), np.concatenate([t for t, _ in chosen])
-    return ys[sound].reshape(-1, ys.shape[2]), ts[sound].reshape(-1)
+        return _samples(trajectories)
+    return ys[sound].reshape(-1, ys.shape[2]), np.asarray(ts)[sound].reshape(-1)
 
 
 @eqx.filter_jit
@@ -194,15 +231,7 @@ def _window(trajectories: Trajectories, states: np.ndarray) -> int:
     return int(np.clip(round(period / 2 / step), SHORTEST, max(longest // 4, SHORTEST)))
 
 
-def _scales(states: np.ndarray, windows: Windows, trajectories: list) -> Scales:
-    """With the accelerations as averages over windows."""
-    v = np.stack([trajectories[i][1][k] for i, k in zip(windows.trajectory, windows.index, strict=True)])
-    v = np.split(v.astype(np.float64), 2, axis=2)[1]
-    return Scales.of(states, -np.einsum("wt,wti->wi", windows.slope, v))
-
-
-def _nothing(library: Library, reason: str, independent=None) -> FoundLagrangian:
-    from .columns import Independent
-
+def _nothing(library: Library, reason: str, independent: Independent | None = None) -> FoundLagrangian:
     told = Independent((), ()) if independent is None else independent
-    return FoundLagrangian(None, None, None, None, None, float("nan"), float("nan"), (reason,), (), library, told)
+    unknown = float("nan")
+    return FoundLagrangian(None, None, None, None, None, unknown, unknown, (reason,), (), library, told)
