@@ -6,6 +6,7 @@ from .distill import distill
 from .equations import EquationSamples, sample_equations
 from .formula import Formula
 from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
+from .helmholtz import HelmholtzReport, helmholtz_report
 from .library import Atom, Library
 from .sparse import sparse_lagrangian
 
@@ -16,11 +17,13 @@ __all__ = [
     "Formula",
     "FoundLagrangian",
     "GaugeFunction",
+    "HelmholtzReport",
     "Library",
     "UndeterminedWarning",
     "compare_lagrangians",
     "distill",
     "gauge_fix",
+    "helmholtz_report",
     "normalize_scale",
     "sample_equations",
     "sparse_lagrangian",

@@ -1,6 +1,5 @@
 """Formulas: shown, integrated, refined."""
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -65,11 +64,9 @@ def test_intervals():
 @pytest.mark.double
 def test_it_integrates_as_the_system_does():
     system = nl.systems.SpringPendulum()
-    model = nl.NeuralLagrangian(
-        spring_pendulum(), diffrax.Dopri8(), stepsize_controller=diffrax.PIDController(rtol=1e-10, atol=1e-10)
-    )
-    ts, y0 = jnp.linspace(0, 2, 9), system.sample_states(jax.random.key(0), 1)[0]
-    np.testing.assert_allclose(eqx.filter_jit(model)(ts, y0), eqx.filter_jit(system)(ts, y0), atol=1e-8)
+    model = nl.NeuralLagrangian(spring_pendulum(), nl.RK4(), stepsize_controller=nl.StepsPerSample(100))
+    motion = nl.simulate(system, jnp.linspace(0, 2, 9), system.sample_states(jax.random.key(0), 1))
+    np.testing.assert_allclose(eqx.filter_jit(model)(motion.ts[0], motion.ys[0, 0]), motion.ys[0], atol=1e-8)
 
 
 @pytest.mark.optax
@@ -93,7 +90,7 @@ def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
     )
     found = fitted.model.network
     ratios = np.asarray(found.coefficients) / float(found.named["r_dot^2"]) / 2
-    np.testing.assert_allclose(ratios, list(TRUTH.values()), rtol=2e-3)
+    np.testing.assert_allclose(ratios, list(TRUTH.values()), rtol=5e-3)
     assert found.support == tuple(TRUTH)
 
 
@@ -101,7 +98,7 @@ def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Formula(TERMS, jnp.zeros(3)), rf"`coefficients` has shape \(3,\); expected \({len(TERMS)},\)"),
+        (lambda: Formula(TERMS, jnp.zeros(3)), rf"`coefficients` has shape \(3,\); expected \({len(TERMS)}\)"),
         (lambda: spring_pendulum(errors=[1.0]), "`standard_errors` are 1; expected 5"),
     ],
 )
