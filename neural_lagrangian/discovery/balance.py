@@ -71,30 +71,27 @@ class Balance(AbstractFit):
         if start is not None and not np.isfinite(r).all():
             c = self.start(terms)
             r, J = self._linearized(terms, c)
-        cost, damping, steps = np.sum((r / self.sigma) ** 2), 0.0, 0
-        while Z.shape[1] and steps < ITERATIONS and np.isfinite(cost):
-            steps += 1
+        cost, damping, covariance = float(np.sum((r / self.sigma) ** 2)), 0.0, np.zeros((Z.shape[1], Z.shape[1]))
+        for _ in range(ITERATIONS if Z.shape[1] and np.isfinite(cost) else 0):
             A, y = self._flat(J) @ Z, self._flat(r[:, None])[:, 0]
-            size = np.sqrt(damping) * np.linalg.norm(A, axis=0)
+            delta, covariance = solve(A, y)
+            gain = float(2 * y @ (A @ delta) - np.sum((A @ delta) ** 2))
+            if damping == 0 and gain <= 1e-3 * cost + 1e-9 * self.rows:
+                c, cost = c - Z @ delta, max(cost - gain, 0.0)  # so near that nothing is gained by another look
+                break
             if damping:
-                A, y = np.vstack([A, np.diag(size)]), np.concatenate([y, np.zeros(len(size))])
-            tried = c - Z @ solve(A, y)[0]
-            r_tried, J_tried = self._linearized(terms, tried)
-            lower = np.sum((r_tried / self.sigma) ** 2)
+                size = np.sqrt(damping) * np.linalg.norm(A, axis=0)
+                delta = solve(np.vstack([A, np.diag(size)]), np.concatenate([y, np.zeros(len(size))]))[0]
+            r_tried, J_tried = self._linearized(terms, c - Z @ delta)
+            lower = float(np.sum((r_tried / self.sigma) ** 2))
             if lower <= cost:
-                done = cost - lower <= 1e-3 * cost + 1e-9 * self.rows
-                c, r, J, cost, damping = tried, r_tried, J_tried, lower, damping / 10
-                if done:
-                    break
+                c, r, J, cost = c - Z @ delta, r_tried, J_tried, lower
+                damping = damping / 10 if damping > 1e-3 else 0.0
+            elif damping > 1e3:
+                break
             else:
-                if damping > 1e3:
-                    break
                 damping = max(10 * damping, 1e-4)
-        covariance = np.zeros((len(terms), len(terms)))
-        if Z.shape[1]:
-            A = self._flat(J) @ Z
-            covariance = Z @ solve(A, np.zeros(len(A)))[1] @ Z.T
-        return Step(tuple(terms), c, float(cost), covariance)
+        return Step(tuple(terms), c, cost, Z @ covariance @ Z.T)
 
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
