@@ -50,7 +50,6 @@ def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> 
         raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
     count = len(states)
     rows = np.minimum(np.arange(-(-count // BLOCK) * BLOCK), count - 1).reshape(-1, BLOCK)
-    times, states = np.asarray(times), np.asarray(states)
     blocks = [_columns(library, times[k], states[k]) for k in rows]
     columns = Columns(
         *(np.concatenate([np.asarray(x, np.float64) for x in parts])[:count] for parts in zip(*blocks, strict=True))

@@ -103,9 +103,8 @@ def compare_lagrangians(
         kind = "equal" if same and abs(alpha - 1) <= tolerance else "gauge-equivalent"
     elif acceleration_residual <= tolerance:
         kind = "solution-equivalent"
-    found = (float(x) for x in (alpha, constant))
     residuals = float(gauge_residual), float(acceleration_residual)
-    return Comparison(*found, F, *residuals, kind, first, second)
+    return Comparison(float(alpha), float(constant), F, *residuals, kind=kind, first=first, second=second)
 
 
 class _Difference(eqx.Module):

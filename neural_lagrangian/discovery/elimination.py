@@ -108,7 +108,7 @@ class LinearFit(AbstractFit):
 
     def __init__(self, X: np.ndarray, y: np.ndarray):
         rows = np.column_stack([X, y]) / np.linalg.norm(y)
-        self.triangle = np.linalg.qr(np.vstack([rows, np.zeros((rows.shape[1], rows.shape[1]))]), mode="r")
+        self.triangle = np.asarray(np.linalg.qr(np.vstack([rows, np.zeros((rows.shape[1], rows.shape[1]))]), mode="r"))
         self.count = len(y)
 
     @property

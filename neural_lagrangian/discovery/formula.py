@@ -85,7 +85,7 @@ class Formula(AbstractLagrangian):
         for c, text in zip(np.asarray(self.coefficients, np.float64), self.library.expressions, strict=True):
             names = {n: sympy.Symbol(n) for n in _identifiers(text)}  # no symbol is taken for a number, as E or I
             number = sympy.Float(float(c), digits or 15)
-            total += number * sympy.sympify(text, locals=names)
+            total += number * sympy.parse_expr(text, local_dict=names)
         return total
 
     def latex(self, digits: int = 4) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._types import Scalar
 from .columns import Independent
-from .formula import Formula
+from .formula import NORMAL_95, Formula
 from .library import Library
 
 
@@ -77,9 +77,10 @@ class FoundLagrangian(eqx.Module):
         else:
             lines.append(f"L = {self.scale:.5g} x ({self.formula})")
             lines.append(f"plus a constant {self.constant:.4g} and dF/dt with F = {self.gauge_function}")
-        for formula in [f for f in (self.formula,) if f is not None and f.standard_errors is not None]:
-            triples = zip(formula.support, np.asarray(formula.coefficients), formula.standard_errors, strict=True)
-            lines += [f"  {n}: {c:.6g}" + (f" +- {1.96 * s:.2g} (95 %)" if s else " (set)") for n, c, s in triples]
+        if self.formula is not None:
+            errors = self.formula.standard_errors or ()
+            for name, c, s in zip(self.formula.support, np.asarray(self.formula.coefficients), errors, strict=False):
+                lines.append(f"  {name}: {c:.6g}" + (f" +- {NORMAL_95 * s:.2g} (95 %)" if s else " (set)"))
         terms, told = len(self.library), len(self.independent.kept)
         lines.append(f"{terms} terms offered, {told} that motion can tell; residual {100 * self.residual:.3g} %, ")
         lines[-1] += f"{self.gap:.3g} times that with one term less"

@@ -173,7 +173,8 @@ class Library(eqx.Module):
     @property
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """What the coordinates and the velocities are called in it; the default names of those not in it."""
-        called = {(a.function.argument, a.function.index): a.name for a in self.atoms if _is_component(a)}
+        components = ((a.function, a.name) for a in self.atoms)
+        called = {(f.argument, f.index): name for f, name in components if isinstance(f, _Component)}
         coordinates = tuple(called.get((1, i), name) for i, name in enumerate(coordinate_names(self.dof)))
         return coordinates, tuple(called.get((2, i), name) for i, name in enumerate(velocity_names(self.dof)))
 
@@ -219,11 +220,7 @@ class _Component(eqx.Module):
     index: int = eqx.field(static=True)
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
-        return (t, q, v)[self.argument][self.index]
-
-
-def _is_component(atom: Atom) -> bool:
-    return isinstance(atom.function, _Component)
+        return (q if self.argument == 1 else v)[self.index]
 
 
 class _Wave(eqx.Module):

@@ -219,7 +219,7 @@ def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray
 
 @eqx.filter_jit
 def _rollouts(model: NeuralLagrangian, ts: Array, y0s: Array) -> Array:
-    return jax.vmap(lambda ts, y0: model.solve(ts, y0).ys)(ts, y0s)
+    return jax.vmap(lambda ts, y0: jnp.asarray(model.solve(ts, y0).ys))(ts, y0s)
 
 
 def _window(trajectories: Trajectories, states: np.ndarray) -> int:
