@@ -100,10 +100,14 @@ class Balance(AbstractFit):
         b, M = (np.moveaxis(x, 1, -1).reshape(-1, len(terms)) for x in (b, M))
         size = np.sqrt(np.mean(b**2, axis=0) + np.mean(M**2, axis=0))
         size = np.where(size > 0, size, 1.0)
-        gram = (b.T @ b) / len(b) + 1e-2 * (M.T @ M) / len(M)
-        gram = gram / np.outer(size, size) + 1e-10 * np.eye(len(terms))
-        c = np.linalg.solve(gram, m / size) / size
-        return c / (m @ c)
+        balanced, inertia, c = (b.T @ b) / len(b), (M.T @ M) / len(M), m
+        for weight in (1e-2, 1.0, 1e2, 1e4):  # the larger, the nearer to a constant mass
+            gram = (balanced + weight * inertia) / np.outer(size, size) + 1e-10 * np.eye(len(terms))
+            c = np.linalg.solve(gram, m / size) / size
+            c = c / (m @ c)
+            if np.isfinite(self._linearized(terms, c)[0]).all():
+                break
+        return c
 
     def scaled(self, step: Step, pivot: int) -> tuple[np.ndarray, np.ndarray]:
         """The coefficients of the terms themselves with one half at `pivot`, an index into the support, and their

@@ -79,7 +79,7 @@ def distill(
     problem = LinearFit(phi, X) if match == "equations" else pointwise(columns_kept, target.accelerations, scales)
     whole = 1.0 if match == "equations" else problem.rows**0.5  # the residual of no formula at all
     rounding = whole * (1e-9 if dtype == np.float64 else 1e-4)
-    path = eliminate(problem, len(kept), complexity, rounding**2)
+    path = eliminate(problem, len(kept), complexity, rounding**2, chance=1.0)
     best, gap = by_gap(path, rounding, largest_residual * whole)
     step, residual = path[best], float(np.sqrt(path[best].rss)) / whole
     support = list(step.support)
@@ -99,7 +99,9 @@ def distill(
     formula = Formula(terms.select(support), jnp.asarray(c, dtype), tuple(spread))
     constant, F, note = gauge_part(lagrangian, formula, scale, library, columns, target)
     missing = []
-    if residual > largest_residual:
+    if not np.isfinite(residual):
+        missing.append("no combination of the terms has a regular mass matrix: a term is missing from the library")
+    elif residual > largest_residual:
         missing.append(f"the library explains all but {100 * residual:.2g} %: a term is missing from it")
         if match == "equations":
             missing.append("or the Lagrangian has a simple motion but is not simple: try match='motion'")

@@ -9,6 +9,10 @@ from jaxtyping import Float
 
 INSIGNIFICANT = 4.0
 """Of a contribution over the variance: what chance alone explains."""
+PERMISSIVE = (0.05, 1.0)
+"""Parts of the sum of squares that a term may explain and still be left out for being complex, in further searches."""
+EXCHANGES, MOST_EXCHANGED = 6, 500
+"""Most exchanges of a term for another, and most of them that are tried each time."""
 
 
 class Step(eqx.Module):
@@ -49,17 +53,17 @@ class AbstractFit(eqx.Module):
         """The terms of a support fitted, from their coefficients nearby where those are known."""
 
 
-def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float) -> list[Step]:
+def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
     """Fits of all terms, of all but one, and so on to a single one.
 
-    Of terms that matter no more than noise would, twice their standard error, or than `floor`, the most complex is
-    left out first: where several say nearly the same, their contributions do not tell which is meant.
+    Of terms that explain no more than `chance` times the sum of squares that is left, or than `floor`, the most complex
+    is left out first: where several say nearly the same, their contributions do not tell which is meant.
     """
     path = [problem.fit(range(terms), None)]
     while len(path[-1].support) > 1:
         step = path[-1]
         contributions = step.contributions
-        idle = contributions <= max(floor, INSIGNIFICANT * step.rss / problem.rows)
+        idle = contributions <= max(floor, chance * step.rss)
         size = complexity[list(step.support)]
         order = np.lexsort(
             (np.where(idle, -size, contributions), ~idle)
@@ -72,18 +76,36 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
     return path
 
 
-def by_information(path: Sequence[Step], rows: int, floor: float) -> int:
-    r"""The step of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
+def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float) -> Step:
+    r"""The formula of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
 
-    The extended Bayesian information criterion (Chen and Chen 2008) of k terms chosen among K, with the sum of
-    squares $f$ below which errors are no noise.
+    The extended Bayesian information criterion (Chen and Chen 2008) of k terms chosen among K, with the sum of squares
+    $f$, `tolerance`, below which errors are no noise. Terms are eliminated in several ways; then those of the best
+    formula are exchanged for others, one by one, and left out, while that is better.
     """
-    candidates = len(path[0].support)
-    scores = [
-        rows * np.log((step.rss + floor) / rows) + len(step.support) * (np.log(rows) + 2 * np.log(candidates))
-        for step in path
-    ]
-    return int(np.argmin(scores))
+    rows = problem.rows
+
+    def score(step: Step) -> float:
+        size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
+        return float(rows * np.log((step.rss + tolerance) / rows) + size)
+
+    ways = (INSIGNIFICANT / rows, *PERMISSIVE)
+    paths = (eliminate(problem, terms, complexity, floor, chance=chance) for chance in ways)
+    best = min((step for path in paths for step in path), key=score)
+    for _ in range(EXCHANGES):
+        support = best.support
+        others = [k for k in range(terms) if k not in support]
+        fewer = [problem.fit(*best.without(i)) for i in range(len(support)) if best.covariance[i, i] > 0]
+        exchanged = []
+        if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MOST_EXCHANGED:
+            for i in range(len(support)):
+                for k in others:
+                    exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None))
+        better = min([best, *fewer, *exchanged], key=score)
+        if score(better) >= score(best) - 1e-9:
+            break
+        best = better
+    return best
 
 
 def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, float]:

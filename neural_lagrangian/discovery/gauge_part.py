@@ -50,7 +50,7 @@ def gauge_part(
 
     terms, coefficients, left = offered.select([0]), np.zeros(1), np.linalg.norm(y)
     if left > allowed:
-        path = eliminate(LinearFit(X, y), len(offered), offered.complexity, 1e-12)
+        path = eliminate(LinearFit(X, y), len(offered), offered.complexity, 1e-12, chance=0.01)
         enough = [s for s in path if s.rss * np.sum(y**2) <= path[0].rss * np.sum(y**2) + allowed**2]
         step = enough[-1]
         terms, coefficients = offered.select(step.support), step.coefficients

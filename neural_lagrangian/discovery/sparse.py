@@ -14,7 +14,7 @@ from ..trajectories import Trajectories
 from .balance import Balance, Windows, pointwise, weak
 from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
 from .determination import coverage
-from .elimination import Step, by_information, eliminate
+from .elimination import Step, by_information
 from .equations import Scales
 from .formula import Formula
 from .found import FoundLagrangian, pivot_of, warn_if_undetermined
@@ -185,11 +185,10 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
     weighted = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
     floor = balance.rows * float(np.mean((tolerance * scales.acceleration / weighted.sigma) ** 2))
-    path = eliminate(weighted, len(complexity), complexity, 1e-9 * balance.rows)
-    best = by_information(path, balance.rows, floor)
-    step = weighted.fit(path[best].support, path[best].coefficients)  # quadratic: as far as rounding goes
-    gap = np.sqrt((path[best + 1].rss + floor) / (step.rss + floor)) if best + 1 < len(path) else np.inf
-    return step, float(gap)
+    step = by_information(weighted, len(complexity), complexity, 1e-9 * balance.rows, floor)
+    step = weighted.fit(step.support, step.coefficients)  # quadratic: as far as rounding goes
+    less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
+    return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 
 
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
