@@ -24,7 +24,7 @@ from .columns import Columns
 from .elimination import AbstractFit, Step, solve
 from .equations import Scales
 
-ITERATIONS = 30
+ITERATIONS, HURRIED = 30, 5
 
 
 class Balance(AbstractFit):
@@ -60,11 +60,11 @@ class Balance(AbstractFit):
         """r, shape `(row, dof)`."""
         return self._linearized(list(step.support), step.coefficients)[0]
 
-    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
         terms = [int(k) for k in support]
         m = self.kinetic[terms]
         if not np.abs(m).max() > 1e-12 * np.abs(self.kinetic).max():
-            return Step(tuple(terms), np.zeros(len(terms)), np.inf, np.zeros((len(terms), len(terms))))
+            return _unfit(terms)
         Z = np.linalg.svd(m[None])[2][1:].T  # directions that leave the mean kinetic energy as it is
         c = self.start(terms) if start is None or not abs(m @ start) > 0 else start / (m @ start)
         r, J = self._linearized(terms, c)
@@ -72,7 +72,7 @@ class Balance(AbstractFit):
             c = self.start(terms)
             r, J = self._linearized(terms, c)
         cost, damping, covariance = float(np.sum((r / self.sigma) ** 2)), 0.0, np.zeros((Z.shape[1], Z.shape[1]))
-        for _ in range(ITERATIONS if Z.shape[1] and np.isfinite(cost) else 0):
+        for _ in range((HURRIED if hurry else ITERATIONS) if Z.shape[1] and np.isfinite(cost) else 0):
             A, y = self._flat(J) @ Z, self._flat(r[:, None])[:, 0]
             delta, covariance = solve(A, y)
             gain = float(2 * y @ (A @ delta) - np.sum((A @ delta) ** 2))
@@ -91,7 +91,9 @@ class Balance(AbstractFit):
                 break
             else:
                 damping = max(10 * damping, 1e-4)
-        return Step(tuple(terms), c, cost, Z @ covariance @ Z.T)
+        covariance = Z @ covariance @ Z.T
+        sound = np.isfinite(c).all() and np.isfinite(covariance).all() and np.isfinite(cost)
+        return Step(tuple(terms), c, cost, covariance) if sound else _unfit(terms)
 
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
@@ -136,6 +138,10 @@ class Balance(AbstractFit):
 
     def _flat(self, J: np.ndarray) -> np.ndarray:
         return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])
+
+
+def _unfit(terms: list[int]) -> Step:
+    return Step(tuple(terms), np.zeros(len(terms)), np.inf, np.zeros((len(terms), len(terms))))
 
 
 def pointwise(columns: Columns, accelerations: np.ndarray, scales: Scales) -> Balance:

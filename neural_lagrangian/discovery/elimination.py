@@ -11,7 +11,7 @@ INSIGNIFICANT = 4.0
 """Of a contribution over the variance: what chance alone explains."""
 PERMISSIVE = (0.05, 1.0)
 """Parts of the sum of squares that a term may explain and still be left out for being complex, in further searches."""
-EXCHANGES, MOST_EXCHANGED = 6, 500
+EXCHANGES, MOST_EXCHANGED = 3, 400
 """Most exchanges of a term for another, and most of them that are tried each time."""
 
 
@@ -34,10 +34,12 @@ class Step(eqx.Module):
         free = variance > 1e-24 * c**2
         return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
 
-    def without(self, k: int) -> tuple[tuple[int, ...], np.ndarray]:
-        """The support without its k-th term, and the best coefficients of the others, to first order."""
-        c = self.coefficients - self.covariance[:, k] * (self.coefficients[k] / self.covariance[k, k])
-        return (*self.support[:k], *self.support[k + 1 :]), np.delete(c, k)
+    def without(self, *out: int) -> tuple[tuple[int, ...], np.ndarray]:
+        """The support without some of its terms, and the best coefficients of the others, to first order."""
+        among = self.covariance[np.ix_(out, out)]
+        change = np.linalg.lstsq(among, self.coefficients[list(out)], rcond=1e-12)[0]
+        c = self.coefficients - self.covariance[:, list(out)] @ change
+        return tuple(np.delete(self.support, out).tolist()), np.delete(c, out)
 
 
 class AbstractFit(eqx.Module):
@@ -49,27 +51,31 @@ class AbstractFit(eqx.Module):
         """Number of independent equations."""
 
     @abc.abstractmethod
-    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
-        """The terms of a support fitted, from their coefficients nearby where those are known."""
+    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
+        """The terms of a support fitted, from their coefficients nearby where those are known; in few steps if it is
+        one of many tries. Where they cannot be fitted, the sum of squares is infinite.
+        """
 
 
 def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
-    """Fits of all terms, of all but one, and so on to a single one.
+    """Fits of all terms, of fewer, and so on to a single one.
 
     Of terms that explain no more than `chance` times the sum of squares that is left, or than `floor`, the most complex
-    is left out first: where several say nearly the same, their contributions do not tell which is meant.
+    is left out first: where several say nearly the same, their contributions do not tell which is meant. Several of
+    these are left out at once if they explain no more together.
     """
     path = [problem.fit(range(terms), None)]
     while len(path[-1].support) > 1:
         step = path[-1]
-        contributions = step.contributions
-        idle = contributions <= max(floor, chance * step.rss)
-        size = complexity[list(step.support)]
-        order = np.lexsort(
-            (np.where(idle, -size, contributions), ~idle)
-        )  # the idle first, the most complex of them first
-        left = (problem.fit(*step.without(int(k))) for k in order if np.isfinite(contributions[k]))
-        fitted = next((fit for fit in left if np.isfinite(fit.rss)), None)
+        contributions, allowed = step.contributions, max(floor, chance * step.rss)
+        idle, size = contributions <= allowed, complexity[list(step.support)]
+        order = np.lexsort((np.where(idle, -size, contributions), ~idle))
+        order = [int(k) for k in order if np.isfinite(contributions[k])]
+        several = order[: int(idle.sum()) // 3]
+        fitted = problem.fit(*step.without(*several)) if len(several) > 1 else None
+        if fitted is None or not fitted.rss <= step.rss + allowed:
+            single = (problem.fit(*step.without(k)) for k in order)
+            fitted = next((fit for fit in single if np.isfinite(fit.rss)), None)
         if fitted is None:
             break
         path.append(fitted)
@@ -100,7 +106,7 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
         if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MOST_EXCHANGED:
             for i in range(len(support)):
                 for k in others:
-                    exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None))
+                    exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None, hurry=True))
         better = min([best, *fewer, *exchanged], key=score)
         if score(better) >= score(best) - 1e-9:
             break
@@ -137,7 +143,7 @@ class LinearFit(AbstractFit):
     def rows(self) -> int:
         return self.count
 
-    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
         X, y = self.triangle[:, list(support)], self.triangle[:, -1]
         c, covariance = solve(X, y)
         rss = float(np.sum((y - X @ c) ** 2))
