@@ -31,7 +31,7 @@ class GaugeFunction(eqx.Module):
         return self.formula.sympy(digits)
 
     def __str__(self) -> str:
-        return str(self.formula)
+        return str(self.formula) if np.any(np.asarray(self.formula.coefficients)) else "0"
 
 
 class FoundLagrangian(eqx.Module):
