@@ -95,9 +95,9 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
         size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
         return float(rows * np.log((step.rss + tolerance) / rows) + size)
 
-    ways = (INSIGNIFICANT / rows, *PERMISSIVE)
-    paths = (eliminate(problem, terms, complexity, floor, chance=chance) for chance in ways)
-    best = min((step for path in paths for step in path), key=score)
+    best = min(eliminate(problem, terms, complexity, floor, chance=INSIGNIFICANT / rows), key=score)
+    for chance in PERMISSIVE if best.rss > 1e-2 * tolerance else ():
+        best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score)
     for _ in range(EXCHANGES):
         support = best.support
         others = [k for k in range(terms) if k not in support]
