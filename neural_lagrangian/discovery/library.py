@@ -172,11 +172,15 @@ class Library(eqx.Module):
 
     @property
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the coordinates and the velocities are called in it; the default names of those not in it."""
+        """What the coordinates and the velocities are called in it; default names where neither is in it."""
         components = ((a.function, a.name) for a in self.atoms)
         called = {(f.argument, f.index): name for f, name in components if isinstance(f, _Component)}
-        coordinates = tuple(called.get((1, i), name) for i, name in enumerate(coordinate_names(self.dof)))
-        return coordinates, tuple(called.get((2, i), name) for i, name in enumerate(velocity_names(self.dof)))
+        coordinates, velocities = [], []
+        for i, (q, v) in enumerate(zip(coordinate_names(self.dof), velocity_names(self.dof), strict=True)):
+            named = called.get((2, i), v)
+            coordinates.append(called.get((1, i), named.removesuffix("_dot") if named.endswith("_dot") else q))
+            velocities.append(called.get((2, i), v if coordinates[i] == q else f"{coordinates[i]}_dot"))
+        return tuple(coordinates), tuple(velocities)
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Float[Array, " term"]:
         if q.shape != (self.dof,):

@@ -28,7 +28,8 @@ def test_one_coordinate_has_no_number_and_others_may_have_names():
     assert (Library.coordinates(1, 1) * Library.velocities(1, 2)).names == ("1", "v", "v^2", "q", "q v", "q v^2")
     named = Library.coordinates(2, 1, [0], names=("r", "theta")) * Library.velocities(2, 1, [1], names=("r", "theta"))
     assert named.names == ("1", "theta_dot", "r", "r theta_dot")
-    assert named.symbols == (("r", "q1"), ("v0", "theta_dot"))
+    assert named.symbols == (("r", "theta"), ("r_dot", "theta_dot"))
+    assert Library.coordinates(2, 1).symbols == (("q0", "q1"), ("v0", "v1"))
 
 
 def test_waves_hold_each_combination_of_angles_once():
