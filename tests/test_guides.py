@@ -6,11 +6,13 @@ from pathlib import Path
 import jax
 import pytest
 
+from .helpers import slow
+
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["discovery", "structure", "variational"])
+@pytest.mark.parametrize("name", ["discovery", slow("structure"), slow("variational")])
 def test_blocks_run(name):
     page = (DOCS / f"{name}.md").read_text()
     blocks = BLOCK.findall(page)

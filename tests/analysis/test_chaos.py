@@ -16,6 +16,7 @@ class Saddle(nl.systems.DoublePendulum):
         return 4 * q
 
 
+@pytest.mark.slow
 def test_of_a_saddle_and_of_a_regular_motion():
     ts = jnp.linspace(0.0, 6.0, 25)
     y0 = jnp.zeros(4)

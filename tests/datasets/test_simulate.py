@@ -48,6 +48,7 @@ def test_bad_input_is_named(ts, y0s, message):
         nl.simulate(SYSTEM, ts, y0s)
 
 
+@pytest.mark.slow
 def test_irregular_times_are_as_good_as_regular_ones():
     """The state at a time does not depend on which other times are asked for."""
     dense = jnp.linspace(0.0, 1.0, 41).astype(DTYPE)

@@ -71,6 +71,7 @@ def test_it_integrates_as_the_system_does():
 
 @pytest.mark.optax
 @pytest.mark.double
+@pytest.mark.slow
 def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
     """From coefficients that are 5 % wrong, by gradients through rollouts; ratios are what motion tells."""
     system = nl.systems.SpringPendulum()

@@ -8,13 +8,14 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, UndeterminedWarning, sparse_lagrangian
 
+from ..helpers import slow
 from .cases import CASES, POLYNOMIALS, largest_error, noisy_accelerations, noisy_states
 
 pytestmark = pytest.mark.double
 OSCILLATOR = nl.systems.HarmonicOscillator()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [slow(n) if n == "double pendulum" else n for n in CASES])
 def test_clean_accelerations_give_the_formula_and_noise_of_5_per_cent_does(name):
     case = CASES[name]
     motion = case.motion(samples=25)
@@ -26,7 +27,7 @@ def test_clean_accelerations_give_the_formula_and_noise_of_5_per_cent_does(name)
     assert found.residual == pytest.approx(0.05, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ["oscillator", "spring pendulum"])
+@pytest.mark.parametrize("name", ["oscillator", slow("spring pendulum")])
 def test_positions_and_velocities_alone(name):
     """The weak form needs no accelerations. (Noise of 5 % of the standard deviation of each channel.)"""
     case = CASES[name]
@@ -61,7 +62,7 @@ def single_orbit(samples=300, duration=20.0):
     return nl.simulate(OSCILLATOR, jnp.linspace(0, duration, samples), jnp.array([[1.0, 0.5]]), accelerations=True)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("noise", [slow(0.0), 0.05])
 def test_a_single_orbit_does_not_tell(noise):
     orbit = noisy_accelerations(single_orbit(), noise)
     with pytest.warns(UndeterminedWarning, match="as a single orbit"):
@@ -74,7 +75,7 @@ def test_a_single_orbit_does_not_tell(noise):
     assert sparse_lagrangian(more, Library.coordinates(1, 4) * Library.velocities(1, 2)).determined
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("noise", [0.0, slow(0.05)])
 def test_nor_does_its_weak_form(noise):
     with pytest.warns(UndeterminedWarning, match="record motions of other energies"):
         found = sparse_lagrangian(noisy_states(single_orbit(1600, 40.0), noise), POLYNOMIALS)

@@ -18,7 +18,7 @@ Y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
     ("solver", "direction"),
     [
         (diffrax.Tsit5(), 1),
-        (nl.RK4(), -1),
+        slow(nl.RK4(), -1),
         slow(diffrax.Tsit5(), -1),
         slow(diffrax.Dopri8(), 1),
         slow(diffrax.Dopri8(), -1),

@@ -104,6 +104,7 @@ def test_gradient_in_the_step_size():
     assert float(jax.jit(jax.grad(end))(h)) == pytest.approx(float(difference), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_hessian_vector_product():
     """Forward over reverse through the scan, against central differences of the gradient."""
     loss, x = loss_of(nl.GalerkinGaussLobatto(1))

@@ -74,6 +74,7 @@ def test_a_force_late_by_one_step_would_cost_the_order():
     assert slope(run, [60, 80, 120]) == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.slow
 def test_the_reference_is_right():
     """Against SciPy's DOP853 on the accelerations."""
     exact_ends = np.stack([exact([0.0, END], y0)[-1] for y0 in Y0S])

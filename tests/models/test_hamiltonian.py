@@ -113,6 +113,7 @@ def test_the_kinetic_prior_is_for_networks():
 
 
 @pytest.mark.optax
+@pytest.mark.slow
 def test_it_learns_an_oscillator_and_survives_a_file(tmp_path):
     """Of unit mass, so that velocities are momenta."""
     system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=2.0)

@@ -8,19 +8,20 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, random_like, states
+from ..helpers import DOUBLE, DTYPE, random_like, slow, states
 
 KEY = jax.random.key(0)
 RTOL = 1e-10 if DOUBLE else 2e-4
 KINDS = ["full", "diagonal", "constant", "constant diagonal", "unit"]
+CASES = [("full", True), ("diagonal", True), ("constant", False), ("unit", False)]
+REST = [slow(kind, linear) for kind in KINDS for linear in (False, True) if (kind, linear) not in CASES]
 
 
 def mechanical(dof=2, **keywords):
     return nl.MechanicalLagrangian.from_mlp(dof, 8, key=KEY, **keywords)
 
 
-@pytest.mark.parametrize("linear", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "linear"), CASES + REST)
 def test_motion_is_that_of_hand_derived_mechanics(kind, linear):
     """M a = -dV/dq + v^T dM/dq v / 2 - (dM/dt) v + (dA_j/dq_i - dA_i/dq_j) v_j."""
     L = mechanical(3, mass=kind, linear=linear, periodic=(1,))

@@ -49,6 +49,7 @@ def test_the_ratio_of_stiffness_and_mass_from_accelerations():
 
 
 @pytest.mark.optax
+@pytest.mark.slow
 def test_the_length_of_a_pendulum_from_trajectories():
     system = nl.systems.Pendulum(length=1.7)
     data = nl.simulate(system, jnp.linspace(0.0, 0.5, 6), system.sample_states(KEY, 20))

@@ -61,7 +61,7 @@ def assert_gradient_is_right(model, gradient=jax.grad):
     ("make", "adjoint"),
     [
         (lagrangian_model, diffrax.RecursiveCheckpointAdjoint()),
-        (node_model, diffrax.DirectAdjoint()),
+        slow(node_model, diffrax.DirectAdjoint()),
         (node_model, diffrax.ForwardMode()),
         slow(lagrangian_model, diffrax.DirectAdjoint()),
         slow(lagrangian_model, diffrax.ForwardMode()),

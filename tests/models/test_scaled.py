@@ -12,7 +12,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.models import ModelFileError
 
-from ..helpers import DTYPE, small_network, states
+from ..helpers import DTYPE, slow, small_network, states
 
 KEY = jax.random.key(0)
 SCALING = nl.Scaling([0.3, -20.0], [0.02, 50.0], 0.1)
@@ -64,7 +64,7 @@ def driven():
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("controller", [None, nl.StepsPerSample(2)], ids=["adaptive", "constant"])
+@pytest.mark.parametrize("controller", [slow(None), nl.StepsPerSample(2)], ids=["adaptive", "constant"])
 def test_a_rollout_is_the_unscaled_rollout_of_the_inner_model(controller):
     inner = nl.NeuralLagrangian(small_network(), stepsize_controller=controller)
     ts, y0 = jnp.linspace(0.0, 2.0, 9), jnp.asarray([0.5, -0.3, 0.2, 0.4])

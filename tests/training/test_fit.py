@@ -154,6 +154,7 @@ def test_data_are_cast_to_the_model_s_precision(oscillations):
     assert {x.dtype for x in jax.tree.leaves(eqx.filter(result.model, eqx.is_inexact_array))} == {jnp.dtype("float32")}
 
 
+@pytest.mark.slow
 def test_a_step_size_is_not_trained(oscillations):
     own = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": jnp.asarray(0.05, DTYPE)}
     model = model_of(nl.NeuralODE, solver=diffrax.Euler(), **own)
