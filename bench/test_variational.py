@@ -117,25 +117,27 @@ def _damped(ts):
     return np.stack([q, -decay / w * np.sin(w * ts)], axis=1)
 
 
-# The whole of (0, 2000 s), and a pendulum, for which no method is exact.
+STEPS = (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+# Of a pendulum, for which no method is exact: solver, evaluations a step, and the shortest step worth its time.
 METHODS = {
-    "Tsit5": (diffrax.Tsit5(), 6),
-    "Dopri8": (diffrax.Dopri8(), 13),
-    "RK4": (nl.RK4(), 4),
-    "Störmer-Verlet": (nl.StormerVerlet(), None),
-    "GGL r = 1": (nl.GalerkinGaussLobatto(1), None),
-    "GGL r = 2": (nl.GalerkinGaussLobatto(2), None),
-    "GGL r = 4": (nl.GalerkinGaussLobatto(4), None),
-    "GGL r = 8": (nl.GalerkinGaussLobatto(8), None),
+    "Tsit5": (diffrax.Tsit5(), 6, 0.01),
+    "Dopri8": (diffrax.Dopri8(), 13, 0.02),
+    "RK4": (nl.RK4(), 4, 0.01),
+    "Störmer-Verlet": (nl.StormerVerlet(), None, 0.01),
+    "GGL r = 1": (nl.GalerkinGaussLobatto(1), None, 0.02),
+    "GGL r = 2": (nl.GalerkinGaussLobatto(2), None, 0.05),
+    "GGL r = 4": (nl.GalerkinGaussLobatto(4), None, 0.1),
+    "GGL r = 8": (nl.GalerkinGaussLobatto(8), None, 0.2),
 }
 
 
 def test_work_precision_over_long_times(report, quick):
     span, count = (20.0, 2) if quick else (2000.0, 20)
-    steps = (0.2, 0.1) if quick else (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
     with jax.enable_x64(True):
-        rows = _rows(span, count, steps, dict(list(METHODS.items())[::4]) if quick else METHODS)
-    report.table("long_work_precision", f"Work against precision over {span:.0f} s", rows, COLUMNS)
+        rows = _rows(
+            span, count, (0.2, 0.1) if quick else STEPS, dict(list(METHODS.items())[::4]) if quick else METHODS
+        )
+        report.table("long_work_precision", f"Work against precision over {span:.0f} s", rows, COLUMNS)
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     names = dict.fromkeys(row["contender"] for row in rows)
     for ax, key, label in zip(axes, ("error", "energy_error"), ("error of the state", "energy error"), strict=True):
@@ -150,11 +152,13 @@ def _rows(span, count, steps, methods):
     y0 = jnp.asarray([1.5, 0.0])
     ts = jnp.linspace(0.0, span, count + 1)
     pendulum = nl.systems.Pendulum()
-    truth = nl.simulate(pendulum, ts, y0[None], tolerance=1e-13).ys[0]
+    # Adaptive steps at a tolerance of 1e-13 are wrong by 6e-8 in the end; this agrees with them to that.
+    fine = Integration(nl.GalerkinGaussLobatto(12), stepsize_controller=nl.StepsPerSample(round(span / count / 0.2)))
+    truth = jax.jit(eqx.tree_at(lambda s: s.integration, pendulum, fine))(ts, y0)
     energy = jax.vmap(lambda y: pendulum.energy(0.0, *jnp.split(y, 2)))
     rows = []
-    for name, (solver, stages) in methods.items():
-        for h in steps:
+    for name, (solver, stages, shortest) in methods.items():
+        for h in (h for h in steps if h >= shortest):
             per_sample = round(span / count / h)
             integration = Integration(solver, stepsize_controller=nl.StepsPerSample(per_sample))
             executable, _ = compiled(eqx.tree_at(lambda s: s.integration, pendulum, integration), ts, y0)
@@ -164,7 +168,7 @@ def _rows(span, count, steps, methods):
                 {"contender": name, "step": h, "steps": per_sample * count, "seconds": seconds}
                 | {"evaluations": None if stages is None else stages * per_sample * count}
                 | {"error": float(np.abs(ys - truth)[-5:].max()) if ok else np.inf}
-                | {"energy_error": float(np.abs(energy(ys) - energy(truth)).max() / 9.81) if ok else np.inf}
+                | {"energy_error": float(np.abs(energy(ys) - energy(y0[None])).max() / 9.81) if ok else np.inf}
             )
     return rows
 

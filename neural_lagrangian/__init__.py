@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from . import analysis, datasets, integrators, mechanics, models, systems, training, trajectories
+from . import analysis, datasets, discovery, integrators, mechanics, models, systems, training, trajectories
 from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
 from .integrators import RK4, GalerkinGaussLobatto, StepsPerSample, StormerVerlet, VariationalMidpoint
 from .mechanics import (
@@ -139,6 +139,7 @@ __all__ = [
     "datasets",
     "differentiate",
     "discover_symmetries",
+    "discovery",
     "discrete_euler_lagrange_mse",
     "energy",
     "euler_lagrange_residual",

@@ -6,11 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+import pytest
 
 import neural_lagrangian as nl
 
 DTYPE = jnp.result_type(float)
 DOUBLE = jnp.float64 == DTYPE
+
+
+def slow(*values):
+    """A case of a parametrised test that is left to `--slow`: another one of the same law is run always."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 class ChargedParticle(eqx.Module):

@@ -10,7 +10,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", ["structure", "variational"])
+@pytest.mark.parametrize("name", ["discovery", "structure", "variational"])
 def test_blocks_run(name):
     page = (DOCS / f"{name}.md").read_text()
     blocks = BLOCK.findall(page)

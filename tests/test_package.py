@@ -7,7 +7,7 @@ import neural_lagrangian as nl
 def test_everything_promised_is_there():
     for name in nl.__all__:
         assert getattr(nl, name) is not None
-    for namespace in ("systems", "datasets", "analysis", "training", "mechanics"):
+    for namespace in ("systems", "datasets", "analysis", "training", "mechanics", "discovery"):
         module = getattr(nl, namespace)
         assert all(hasattr(module, name) for name in module.__all__)
 
@@ -23,5 +23,15 @@ assert dict(jax.config.values) == before
 
 
 def test_every_public_object_is_documented():
-    for module in (nl, nl.systems, nl.datasets, nl.analysis, nl.training, nl.mechanics, nl.models, nl.trajectories):
+    for module in (
+        nl,
+        nl.systems,
+        nl.datasets,
+        nl.analysis,
+        nl.training,
+        nl.mechanics,
+        nl.models,
+        nl.trajectories,
+        nl.discovery,
+    ):
         assert all(getattr(module, name).__doc__ for name in module.__all__)

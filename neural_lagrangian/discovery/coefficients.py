@@ -71,7 +71,9 @@ class CoefficientFit(eqx.Module):
         for name, value in self.coefficients.items():
             errors = np.asarray(self.standard_errors[name])
             fixed = float(np.mean(np.isfinite(errors)))
-            lines.append(f"{name}: median {np.median(value):.6g}, standard error {np.median(errors):.2g}, fixed in {fixed:.1%}")
+            lines.append(
+                f"{name}: median {np.median(value):.6g}, standard error {np.median(errors):.2g}, fixed in {fixed:.1%}"
+            )
         return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ of one action even with D rounded.
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,11 @@ class Scheme:
         """
         powers = (self.control[:, None] - 1) ** np.arange(self.degree + 1)
         return np.linalg.pinv(powers)[1:, 1:]
+
+    @property
+    def extrapolation(self) -> np.ndarray:
+        """From Taylor coefficients at the start of a step to displacements, shape `(m - 1, degree)`."""
+        return self.control[1:, None] ** np.arange(1, self.degree + 1)
 
     @property
     def degree(self) -> int:
@@ -163,14 +169,15 @@ def galerkin_step(
     def jacobian(z: Array) -> Array:
         return step.jacobian(z.reshape(shape)).reshape(z.shape * 2)
 
-    powers = jnp.arange(1, scheme.degree + 1, dtype=dtype)[None]
-    guess = (h * jnp.asarray(scheme.control[1:, None], dtype)) ** powers @ start.taylor
+    powers = jnp.stack(list(itertools.accumulate([h] * scheme.degree, jnp.multiply)))
+    # Matrices that are the same at every step of a loop, which then holds only their products.
+    guess = (jnp.asarray(scheme.extrapolation, dtype) * powers[None]) @ start.taylor
     z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse)
     z = z.reshape(shape)
     _, impulse = step.balance(z)
     q, q_lost = _compensated_sum(start.q, z[-1], start.q_lost)
     p, p_lost = _compensated_sum(start.p, impulse, start.p_lost)
-    taylor = jnp.asarray(scheme.taylor, dtype) @ z / (h**powers).T
+    taylor = (jnp.asarray(scheme.taylor, dtype) / powers[:, None]) @ z
     return PhasePoint(q, p, q_lost, p_lost, taylor, inverse), z, found
 
 

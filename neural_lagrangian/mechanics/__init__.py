@@ -7,7 +7,7 @@ from .control import ControlForce, SampledControl
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
 from .forces import AbstractForce
-from .gauge import gauge_fix
+from .gauge import gauge_fix, normalize_scale
 from .inverse_dynamics import generalized_force
 from .joints import AtJoints
 from .legendre import energy, momentum, velocity_from_momentum
@@ -54,6 +54,7 @@ __all__ = [
     "momentum",
     "multipliers",
     "noether_charge",
+    "normalize_scale",
     "project",
     "structure_error",
     "symmetry_residual",

@@ -1,10 +1,12 @@
 r"""Gauge freedom: $\alpha L + \frac{d}{dt} F(q, t) + c$ has the motion of $L$, and one member is chosen to be shown."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
+from .._checks import floating
 from .._types import Lagrangian, Scalar
 from .euler_lagrange import as_coordinates, mass_matrix, scalar_valued
 
@@ -47,3 +49,38 @@ def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -
         return (L(t, q, v) - dF_dt - origin) / mass
 
     return fixed
+
+
+def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
+    r"""The Lagrangian over its mean mass, so that energies of it can be reported: scale and sign are free in learning.
+
+    $$L' = \frac{L}{\langle \mathrm{tr}\, M(t, q, v) / n \rangle},$$
+
+    the mean over the states. A network may learn an oscillator at scale -0.03 as well as at 1.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`, over which the mean is taken. `t`: their time, in seconds.
+
+    **Returns:** a Lagrangian `(t, q, v) -> scalar`.
+
+    **Raises:** `ValueError` if the states have the wrong shape, or the mean mass is zero or not finite.
+    """
+    states = floating("states", states, ("state", "2 dof"))
+    if states.shape[1] % 2 or states.size == 0:
+        raise ValueError(f"`states` has shape {states.shape}; expected (state, 2 dof), each [q, v]")
+    scale = _mean_mass(lagrangian, states, jnp.asarray(t, states.dtype))
+    if not (bool(jnp.isfinite(scale)) and float(scale) != 0):
+        raise ValueError(f"`lagrangian` has the mean mass {float(scale)} at `states`; expected one that is not zero")
+
+    def normalized(t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return lagrangian(t, q, v) / scale.astype(q.dtype)
+
+    return normalized
+
+
+@eqx.filter_jit
+def _mean_mass(lagrangian: Lagrangian, states: Array, t: Array) -> Scalar:
+    masses = jax.vmap(lambda y: jnp.diag(mass_matrix(lagrangian, t, *jnp.split(y, 2))))(states)
+    return jnp.mean(masses)

@@ -19,8 +19,10 @@ from .pseudoinverse import any_in_batch
 Vector = Float[Array, " m"]
 Matrix = Float[Array, "m m"]
 
-SLOW = 0.1
+SLOW = 0.03
 """Beyond this ratio of one step to the last, the Jacobian is formed anew."""
+STALLED = 0.1
+"""Beyond this ratio, steps of a few roundings shrink no more."""
 MOST_JACOBIANS = 12
 MOST_STEPS = 8
 
@@ -73,7 +75,7 @@ def _root(
         return jnp.where(before == jnp.inf, size, size / before * size)
 
     def found(before, size, scale):
-        stalled = (size > SLOW * before) & (size <= 64 * eps * scale)
+        stalled = (size > STALLED * before) & (size <= 64 * eps * scale)
         return (left(before, size) <= eps / 8 * scale) | stalled
 
     def steps_help(state):
@@ -87,24 +89,31 @@ def _root(
         z = z + dz
         return z, size, jnp.max(jnp.abs(dz)), jnp.maximum(size_of_guess, jnp.max(jnp.abs(z))), inverse, count + 1
 
+    def with_one_inverse(z, scale, inverse):
+        z, before, size, scale, _, _ = jax.lax.while_loop(
+            steps_help, step, (z, infinite, infinite, scale, inverse, jnp.zeros((), int))
+        )
+        return z, before, size, scale
+
     def go_on(state):
         z, before, size, scale, _, count = state
         return (count < MOST_JACOBIANS) & ~found(before, size, scale) & jnp.all(jnp.isfinite(z))
 
-    def attempt(state):
-        z, _, _, scale, inverse, count = state
-        state = z, infinite, infinite, scale, inverse, jnp.zeros_like(count)
-        z, before, size, scale, inverse, _ = jax.lax.while_loop(steps_help, step, state)
+    def with_new_inverse(state):
+        z, before, size, scale, inverse, count = state
         fails = ~found(before, size, scale)
         misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
         z, scale = jnp.where(misled, guess, z), jnp.where(misled, size_of_guess, scale)
+        # True, but not known to be: else a Jacobian that is a constant would be moved out, and formed every time.
         matrix = jax.lax.cond(
             any_in_batch(fails), lambda: jnp.where(fails, inverse_of(J(z)), inverse.matrix), lambda: inverse.matrix
         )
-        return z, before, size, scale, Inverse(matrix, inverse.formed | fails), count + 1
+        inverse = Inverse(matrix, inverse.formed | fails)
+        return *with_one_inverse(z, scale, inverse), inverse, count + 1
 
-    start = guess, infinite, infinite, size_of_guess, inverse, jnp.zeros((), int)
-    z, before, size, scale, inverse, _ = jax.lax.while_loop(go_on, attempt, start)
+    z, before, size, scale = with_one_inverse(guess, size_of_guess, inverse)
+    start = z, before, size, scale, inverse, jnp.zeros((), int)
+    z, before, size, scale, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
     return z, inverse, found(before, size, scale) & jnp.all(jnp.isfinite(z))
 
 

@@ -1,6 +1,6 @@
 """Motions that the laws of variational solvers are tried on, and their oracle."""
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -28,9 +28,14 @@ TERM = nl.EulerLagrangeTerm(driven, drag)
 Y0 = jnp.asarray([1.1, -0.6, 0.4, 1.0], DTYPE)
 
 
-def exact(term, ts, y0):
-    """Rows at `ts` by SciPy's DOP853 on the accelerations."""
-    field = jax.jit(partial(term.vf, args=None))
+@cache
+def compiled_field():
+    return jax.jit(partial(TERM.vf, args=None))
+
+
+def exact(ts, y0):
+    """Rows at `ts` of the motion of `TERM`, by SciPy's DOP853 on the accelerations."""
+    field = compiled_field()
 
     def scipy_field(t, y):
         return np.asarray(field(jnp.asarray(t), jnp.asarray(y)))

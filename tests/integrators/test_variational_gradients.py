@@ -9,7 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE, central_difference, inner, random_like, small_network
+from ..helpers import DTYPE, central_difference, inner, random_like, slow, small_network
 
 pytestmark = pytest.mark.double
 TS = jnp.asarray([0.0, 0.1, 0.25, 0.4], DTYPE)
@@ -56,7 +56,7 @@ ADJOINTS = {
 }
 
 
-@pytest.mark.parametrize("name", ADJOINTS)
+@pytest.mark.parametrize("name", [slow("scan"), "recursive", slow("scan forward"), slow("direct"), slow("forward")])
 def test_gradient_in_lagrangian_force_state_and_times(name):
     adjoint, gradient = ADJOINTS[name]
     loss, x = loss_of(nl.GalerkinGaussLobatto(1), stepsize_controller=nl.StepsPerSample(2), adjoint=adjoint)
@@ -68,7 +68,9 @@ def test_gradient_in_lagrangian_force_state_and_times(name):
     assert float(ours) == pytest.approx(float(central_difference(loss, x, direction, 2e-4)), rel=1e-6)
 
 
-@pytest.mark.parametrize("solver", [nl.StormerVerlet(), nl.VariationalMidpoint(), nl.GalerkinGaussLobatto(4)], ids=str)
+@pytest.mark.parametrize(
+    "solver", [slow(nl.StormerVerlet()), slow(nl.VariationalMidpoint()), nl.GalerkinGaussLobatto(2)], ids=str
+)
 def test_gradient_of_every_solver_in_each_of_its_parts(solver):
     """A gradient wrong in one part only would hide in a sum: each against its own difference."""
     loss, x = loss_of(solver)
@@ -87,6 +89,7 @@ def test_gradient_of_every_solver_in_each_of_its_parts(solver):
         assert float(inner(gradient, direction)) == pytest.approx(difference, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_gradient_in_the_step_size():
     """Of `dt0`, of a motion in constant steps whose length it sets: a coarse step errs, and its gradient says so."""
     term = nl.EulerLagrangeTerm(Driven(small_network()))
@@ -122,6 +125,7 @@ def test_a_gradient_that_drops_the_motion_of_the_root_is_seen():
     assert float(wrong) != pytest.approx(difference, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_of_a_batch_are_those_of_its_members():
     """Under `vmap` iterations go on until the last member has converged: to the same roots."""
     loss, (params, y0, ts) = loss_of(nl.GalerkinGaussLobatto(1))

@@ -10,7 +10,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 
-from ..helpers import DTYPE
+from ..helpers import DTYPE, slow
 from .motions import TERM, Y0, drag, driven, exact
 
 pytestmark = pytest.mark.double
@@ -52,11 +52,11 @@ def slope(run, counts):
 @pytest.mark.parametrize(
     ("solver", "counts"),
     [
-        (nl.VariationalMidpoint(), [160, 240, 320]),
-        (nl.StormerVerlet(), [160, 240, 320]),
+        slow(nl.VariationalMidpoint(), [160, 240, 320]),
+        slow(nl.StormerVerlet(), [160, 240, 320]),
         (nl.GalerkinGaussLobatto(1), [60, 80, 120]),
         (nl.GalerkinGaussLobatto(2), [30, 40, 60]),
-        (nl.GalerkinGaussLobatto(3), [20, 25, 30]),
+        slow(nl.GalerkinGaussLobatto(3), [20, 25, 30]),
         (nl.GalerkinGaussLobatto(4), [28, 32, 40]),
     ],
     ids=str,
@@ -66,6 +66,7 @@ def test_order_at_the_ends_of_steps(solver, counts):
     assert slope(ends_of(solver), counts) == pytest.approx(solver.order(TERM), abs=0.15)
 
 
+@pytest.mark.slow
 def test_a_force_late_by_one_step_would_cost_the_order():
     """The slope tells: a published implementation takes the time of forces one step late."""
 
@@ -75,10 +76,11 @@ def test_a_force_late_by_one_step_would_cost_the_order():
 
 def test_the_reference_is_right():
     """Against SciPy's DOP853 on the accelerations."""
-    exact_ends = np.stack([exact(TERM, [0.0, END], y0)[-1] for y0 in Y0S])
+    exact_ends = np.stack([exact([0.0, END], y0)[-1] for y0 in Y0S])
     np.testing.assert_allclose(reference(), exact_ends, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_sixty_inner_nodes_are_right_to_round_off():
     """In two steps; a method of order 10 needs more."""
     np.testing.assert_allclose(ends_of(nl.GalerkinGaussLobatto(60))(2), reference(), rtol=0, atol=1e-12)
@@ -88,11 +90,11 @@ def test_sixty_inner_nodes_are_right_to_round_off():
 @pytest.mark.parametrize(
     ("solver", "of_q", "of_v", "steps"),
     [
-        (nl.VariationalMidpoint(), 2, 2, [0.02, 0.04, 0.08]),
-        (nl.StormerVerlet(), 2, 2, [0.02, 0.04, 0.08]),
+        slow(nl.VariationalMidpoint(), 2, 2, [0.02, 0.04, 0.08]),
+        slow(nl.StormerVerlet(), 2, 2, [0.02, 0.04, 0.08]),
         (nl.GalerkinGaussLobatto(1), 3, 2, [0.02, 0.04, 0.08]),
         (nl.GalerkinGaussLobatto(2), 4, 3, [0.01, 0.02, 0.04]),
-        (nl.GalerkinGaussLobatto(3), 5, 4, [0.02, 0.03, 0.04]),
+        slow(nl.GalerkinGaussLobatto(3), 5, 4, [0.02, 0.03, 0.04]),
     ],
     ids=str,
 )
@@ -108,7 +110,7 @@ def test_order_between_the_ends_of_a_step(solver, of_q, of_v, steps):
         return jax.vmap(solver.interpolation_cls(t0=t0, t1=h, **dense).evaluate)(h * fractions)
 
     def error(h):
-        difference = np.abs(inside(jnp.asarray(h)) - exact(TERM, h * np.asarray(fractions), Y0))
+        difference = np.abs(inside(jnp.asarray(h)) - exact(h * np.asarray(fractions), Y0))
         return difference[:, :2].max(), difference[:, 2:].max()
 
     slopes = np.polyfit(np.log(steps), np.log([error(h) for h in steps]), 1)[0]

@@ -12,7 +12,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 
-from ..helpers import DOUBLE, DTYPE, small_network
+from ..helpers import DOUBLE, DTYPE, slow, small_network
 from .motions import TERM, Y0, drag, driven
 
 SOLVERS = [nl.StormerVerlet(), nl.VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
@@ -34,7 +34,7 @@ def scanned(solver, ts, y0, substeps=1):
 
 @pytest.mark.parametrize(
     ("solver", "direction"),
-    [(nl.StormerVerlet(), -1), (nl.VariationalMidpoint(), 1), (GGL, 1), (nl.GalerkinGaussLobatto(2), -1)],
+    [slow(nl.StormerVerlet(), -1), slow(nl.VariationalMidpoint(), 1), (GGL, 1), slow(nl.GalerkinGaussLobatto(2), -1)],
     ids=str,
 )
 def test_diffrax_takes_the_steps_of_the_scan(solver, direction):
@@ -47,6 +47,7 @@ def test_diffrax_takes_the_steps_of_the_scan(solver, direction):
     assert np.max(np.abs(solution.ys - scanned(solver, ts, Y0, 2))) > 1e-6
 
 
+@pytest.mark.slow
 def test_constant_steps_backward_in_time():
     direction = -1.0
     ts = direction * jnp.linspace(0.0, 0.8, 9).astype(DTYPE)
@@ -134,7 +135,7 @@ def bounded_momentum(t, q, v):
 
 @pytest.mark.parametrize(
     ("lagrangian", "solver"),
-    [(singular, nl.StormerVerlet()), (relativistic, GGL), (bounded_momentum, GGL)],
+    [slow(singular, nl.StormerVerlet()), (relativistic, GGL), slow(bounded_momentum, GGL)],
     ids=lambda part: getattr(part, "__name__", ""),
 )
 def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
@@ -167,9 +168,9 @@ def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
 
 def test_args_go_to_the_term_and_trouble_nobody():
     """A Lagrangian takes none; a solve with some is the solve without."""
-    plain = solved(TERM, GGL, TS, Y0, 0.1)
-    with_args = solved(TERM, GGL, TS, Y0, 0.1, args={"mass": jnp.ones(3)})
-    np.testing.assert_array_equal(plain.ys, with_args.ys)
+    keywords = {"stepsize_controller": diffrax.StepTo(TS), "saveat": diffrax.SaveAt(ts=TS)}
+    with_args = solved(TERM, GGL, TS, Y0, args={"mass": jnp.ones(3)}, **keywords)
+    np.testing.assert_allclose(with_args.ys, scanned(GGL, TS, Y0), rtol=0, atol=TOLERANCE)
 
 
 def test_vmap_equals_loop_and_jit_equals_eager():

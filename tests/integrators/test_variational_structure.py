@@ -11,7 +11,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics.legendre import velocity_from_momentum
 
-from ..helpers import DTYPE
+from ..helpers import DTYPE, slow
 from .motions import Y0, conservative, driven
 
 pytestmark = pytest.mark.double
@@ -44,7 +44,12 @@ def symplectic_error(A):
 
 @pytest.mark.parametrize(
     "solver",
-    [nl.GalerkinGaussLobatto(0), nl.GalerkinGaussLobatto(2), nl.GalerkinGaussLobatto(8), nl.VariationalMidpoint()],
+    [
+        slow(nl.GalerkinGaussLobatto(0)),
+        nl.GalerkinGaussLobatto(2),
+        slow(nl.GalerkinGaussLobatto(8)),
+        slow(nl.VariationalMidpoint()),
+    ],
     ids=str,
 )
 def test_a_step_is_symplectic(solver):
@@ -75,7 +80,7 @@ def momenta(y):
 PLANAR = jnp.asarray([0.8, 0.1, -0.9, 0.2, 0.1, 0.5, -0.199, -1.0], DTYPE)
 
 
-@pytest.mark.parametrize("solver", [nl.StormerVerlet(), nl.GalerkinGaussLobatto(2)], ids=str)
+@pytest.mark.parametrize("solver", [slow(nl.StormerVerlet()), nl.GalerkinGaussLobatto(2)], ids=str)
 def test_momenta_are_conserved_over_a_hundred_thousand_steps(solver):
     ys = rows(central, solver, jnp.linspace(0.0, 1e4, 1001), PLANAR, 100)
     drift = jax.vmap(momenta)(ys) - momenta(PLANAR)[None]

@@ -7,7 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, states
+from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, slow, states
 from .chains import cartesian, chain
 
 pytestmark = pytest.mark.double
@@ -59,7 +59,7 @@ def _functions(name, mass_solve):
 
 @pytest.mark.parametrize(
     ("name", "mass_solve"),
-    [("double_pendulum", "pseudoinverse"), ("charged_particle", "damped"), ("oscillators_5", "cholesky")],
+    [("double_pendulum", "pseudoinverse"), slow("charged_particle", "damped"), slow("oscillators_5", "cholesky")],
 )
 def test_first_and_second_derivatives(name, mass_solve):
     """Forward, reverse, and forward over reverse, along one direction of parameter and state together."""

@@ -10,7 +10,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.mechanics import structure_error
 from neural_lagrangian.mechanics.euler_lagrange import STAGE
 
-from ..helpers import DOUBLE, DTYPE, plain_acceleration, states
+from ..helpers import DOUBLE, DTYPE, plain_acceleration, slow, states
 
 SITES = 7
 
@@ -121,7 +121,7 @@ def test_bands_of_every_length(dof, width, periodic):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("name", ["bodies", "chain", "wide_ring"])
+@pytest.mark.parametrize("name", ["bodies", slow("chain"), slow("wide_ring")])
 def test_first_and_second_derivatives(name):
     lagrangian, mass_solve, dof = CASES[name]
     x = jnp.concatenate([jnp.atleast_1d(s[0]) for s in states(dof, 1, seed=5, scale=0.5)])
@@ -181,6 +181,7 @@ def test_a_singular_band_is_not_finite():
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_a_training_rollout_keeps_a_and_the_factor():
     """The gradient through fixed steps equals that of the dense solve; what is kept of a stage grows with n."""
     lagrangian, mass_solve, dof = CASES["chain"]
@@ -220,7 +221,7 @@ def test_operations_of_a_dense_solve_do_not():
     assert np.log2(_flops(nl.Cholesky(), 256) / _flops(nl.Cholesky(), 64)) / 2 > 1.8
 
 
-@pytest.mark.parametrize("name", ["bodies", "sites", "chain", "wide_ring"])
+@pytest.mark.parametrize("name", [slow("bodies"), "sites", slow("chain"), "wide_ring"])
 def test_nothing_of_size_n_by_n_is_formed(name):
     _, mass_solve, _ = CASES[name]
     dof = 240  # divisible by every block and period

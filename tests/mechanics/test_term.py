@@ -11,7 +11,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics import TangentPoint
 
-from ..helpers import DOUBLE, DTYPE, LAGRANGIANS, states
+from ..helpers import DOUBLE, DTYPE, LAGRANGIANS, slow, states
 
 TS = jnp.linspace(0.0, 1.0, 6).astype(DTYPE)
 TOLERANCE = 1e-12 if DOUBLE else 1e-4
@@ -43,6 +43,7 @@ def test_at_a_tangent_point_the_term_gives_momentum_and_force(name):
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_a_runge_kutta_solver_on_the_term_gives_the_motion_of_the_acceleration():
     lagrangian, _ = LAGRANGIANS["double_pendulum"]
     y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
@@ -73,9 +74,9 @@ def test_a_runge_kutta_solver_on_the_term_gives_the_motion_of_the_acceleration()
     ("make", "y0"),
     [
         (nl.systems.DoublePendulum, [0.5, -0.3, 0.2, 0.4]),
-        (nl.systems.DampedOscillator, [1.0, 0.2]),
+        slow(nl.systems.DampedOscillator, [1.0, 0.2]),
         (nl.systems.DrivenPendulum, [0.5, 0.1]),
-        (nl.systems.ChargedParticle, None),
+        slow(nl.systems.ChargedParticle, None),
     ],
     ids=lambda make: getattr(make, "__name__", ""),
 )

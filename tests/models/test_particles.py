@@ -99,6 +99,7 @@ def test_equals_the_n_body_problem(dimension):
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_masses_are_learned_and_other_particles_follow_the_same_law():
     """Masses from accelerations by Gauss and Newton's method; then five bodies instead of three."""
     system = nl.systems.NBody((1.0, 0.5, 2.0), gravity=0.8)

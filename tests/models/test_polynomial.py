@@ -79,6 +79,7 @@ def relative_error(lagrangian, system):
 
 
 @pytest.mark.optax
+@pytest.mark.slow
 def test_a_sum_learns_an_oscillator_and_leaves_gauge_terms_alone():
     system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=4.0)
     found = trained(nl.AdditivePolynomial(1, 3, 2), accelerations(system), loss=nl.acceleration_mse)

@@ -9,7 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, SOLVERS, central_difference, inner, random_like, small_network
+from ..helpers import DOUBLE, DTYPE, SOLVERS, central_difference, inner, random_like, slow, small_network
 
 TS = jnp.linspace(0.0, 0.4, 6).astype(DTYPE)
 Y0 = jnp.asarray([0.4, -0.3, 0.2, 0.5], DTYPE)
@@ -57,11 +57,17 @@ def assert_gradient_is_right(model, gradient=jax.grad):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("make", [lagrangian_model, node_model])
 @pytest.mark.parametrize(
-    "adjoint",
-    [diffrax.RecursiveCheckpointAdjoint(), diffrax.DirectAdjoint(), diffrax.ForwardMode()],
-    ids=lambda a: type(a).__name__,
+    ("make", "adjoint"),
+    [
+        (lagrangian_model, diffrax.RecursiveCheckpointAdjoint()),
+        (node_model, diffrax.DirectAdjoint()),
+        (node_model, diffrax.ForwardMode()),
+        slow(lagrangian_model, diffrax.DirectAdjoint()),
+        slow(lagrangian_model, diffrax.ForwardMode()),
+        slow(node_model, diffrax.RecursiveCheckpointAdjoint()),
+    ],
+    ids=lambda part: getattr(part, "__name__", type(part).__name__),
 )
 def test_gradient_in_parameters_state_and_times(make, adjoint):
     gradient = jax.jacfwd if isinstance(adjoint, diffrax.ForwardMode) else jax.grad
@@ -77,6 +83,7 @@ def test_gradient_of_the_training_rollout(make):
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_gradient_with_adaptive_steps():
     tight = diffrax.PIDController(rtol=1e-11, atol=1e-11)
     loss, x = loss_of(lagrangian_model(stepsize_controller=tight))
@@ -124,8 +131,16 @@ def test_hessian_vector_product_of_a_rollout_loss(controller):
     assert float(jnp.sqrt(inner(error, error))) < 1e-6 * norm
 
 
-@pytest.mark.parametrize("make", MODELS)
-@pytest.mark.parametrize("controller", [nl.StepsPerSample(1), diffrax.ConstantStepSize()], ids=["scan", "diffrax"])
+@pytest.mark.parametrize(
+    ("make", "controller"),
+    [
+        *((make, nl.StepsPerSample(1)) for make in MODELS),
+        (lagrangian_model, diffrax.ConstantStepSize()),
+        slow(node_model, diffrax.ConstantStepSize()),
+        slow(hamiltonian_model, diffrax.ConstantStepSize()),
+    ],
+    ids=lambda part: getattr(part, "__name__", type(part).__name__),
+)
 def test_vmap_equals_loop_and_jit_equals_eager(make, controller):
     model = make(stepsize_controller=controller, dt0=0.04)
     y0s = Y0[None] + 0.1 * jnp.arange(3, dtype=DTYPE)[:, None]
@@ -146,6 +161,7 @@ def test_any_solver_approaches_the_same_motion(name):
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_stiff_and_non_stiff_solvers_agree_to_tolerance():
     adaptive = {"stepsize_controller": diffrax.PIDController(rtol=1e-8, atol=1e-8)}
     explicit = run(lagrangian_model(diffrax.Tsit5(), **adaptive), Y0)

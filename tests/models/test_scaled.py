@@ -131,6 +131,7 @@ def oscillations():
 
 
 @pytest.mark.optax
+@pytest.mark.slow
 def test_training_is_in_physical_units_and_leaves_the_scaling():
     """It learns motion of any size; not even weight decay, which acts without a gradient, moves the units."""
     data = oscillations()

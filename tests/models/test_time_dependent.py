@@ -118,7 +118,8 @@ def timeless_error(system, data):
 
 
 @pytest.mark.optax
-@pytest.mark.parametrize("name", [pytest.param("duffing", marks=pytest.mark.slow), "pendulum", "baseline"])
+@pytest.mark.parametrize("name", ["duffing", "pendulum", "baseline"])
+@pytest.mark.slow
 def test_a_network_with_a_clock_learns_driven_motion(name):
     system = PENDULUM if name == "pendulum" else DUFFING
     model = {

@@ -12,7 +12,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.training.fit import CHUNK
 
-from ..helpers import DTYPE, small_network
+from ..helpers import DTYPE, slow, small_network
 
 pytestmark = pytest.mark.optax
 KEY = jax.random.key(0)
@@ -44,7 +44,7 @@ def model_of(cls=nl.NeuralLagrangian, **keywords):
     return cls(small_network(1, 16, out="scalar" if cls is nl.NeuralLagrangian else 1), **keywords)
 
 
-@pytest.mark.parametrize("cls", [nl.NeuralLagrangian, nl.NeuralODE])
+@pytest.mark.parametrize("cls", [nl.NeuralLagrangian, slow(nl.NeuralODE)])
 def test_the_plain_use_learns(cls, oscillations):
     """Two lines, all defaults: an untrained model errs by order one, a trained one by little, far from the data."""
     model = model_of(cls)
@@ -138,6 +138,7 @@ def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
     assert eqx.tree_equal(eqx.filter(model, eqx.is_array), eqx.filter(result.model, eqx.is_array))
 
 
+@pytest.mark.slow
 def test_the_model_s_own_controller_can_be_kept(oscillations):
     own = {"stepsize_controller": diffrax.PIDController(1e-5, 1e-5), "max_steps": 64}
     model = model_of(nl.NeuralODE, **own)

@@ -84,6 +84,7 @@ def test_its_gradient_is_finite_and_right():
 
 
 @pytest.mark.optax
+@pytest.mark.slow
 def test_training_with_the_penalty_makes_the_lagrangian_more_symmetric():
     """On noisy accelerations of an isotropic oscillator, the same training with and without."""
     noise = np.random.default_rng(0).normal(size=Q.shape) * 0.1

@@ -1,0 +1,177 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From motion to a formula
+#
+# The three systems of "Lagrangian Neural Networks & Symbolic Regression" (Hamzaoğulları 2024): a constant force, an
+# oscillator, and a spring pendulum, for which that report had no formula. Each Lagrangian is found twice, in seconds:
+# from data with 5 % noise, and from a network trained on the motion. What is left of the network beside the formula is
+# named: a constant and dF/dt.
+
+# %%
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+
+import neural_lagrangian as nl
+from neural_lagrangian import analysis
+from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, distill, sparse_lagrangian
+
+SMOKE = "--smoke" in sys.argv
+OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
+OUTPUT.mkdir(exist_ok=True)
+STEPS = 20 if SMOKE else 5000
+
+# %% [markdown]
+# ## The systems, and what might be in their Lagrangians
+
+# %%
+NAMES = ("r", "theta")
+polynomials = Library.coordinates(1, 4) * Library.velocities(1, 4)
+polar = (
+    Library.coordinates(2, 2, [0], names=NAMES)
+    * Library.waves(2, 1, [1], names=NAMES)
+    * Library.velocities(2, 2, names=NAMES)
+)
+CASES = {
+    "constant force": (nl.systems.ConstantForce(load=(-0.5,)), polynomials, {"q": -0.5, "v^2": 0.5}),
+    "oscillator": (nl.systems.HarmonicOscillator(), polynomials, {"q^2": -5, "v^2": 0.5}),
+    "spring pendulum": (
+        nl.systems.SpringPendulum(),
+        polar,
+        {"r_dot^2": 0.5, "r^2 theta_dot^2": 0.5, "r cos(theta)": 9.81, "r": 40, "r^2": -20},
+    ),
+}
+for name, (_, library, _) in CASES.items():
+    print(f"{name}: {library}")
+
+# %% [markdown]
+# ## From data
+#
+# 20 runs of 100 samples over 3 s. Positions and velocities carry noise, 5 % of the standard deviation of each, and
+# there are no accelerations.
+
+
+# %%
+def motion(system):
+    y0s = system.sample_states(jax.random.key(0), 20)
+    return nl.simulate(system, jnp.linspace(0, 3, 100), y0s, accelerations=True)
+
+
+def error(found, truth):
+    """Largest relative error of the coefficients; infinite where other terms were found."""
+    named = {} if found.formula is None else found.formula.named
+    if set(named) != set(truth):
+        return np.inf
+    return max(abs(float(named[term]) / c - 1) for term, c in truth.items())
+
+
+motions = {name: motion(system) for name, (system, _, _) in CASES.items()}
+rows = []
+for name, (_, library, truth) in CASES.items():
+    bare = nl.Trajectories(motions[name].ts, motions[name].ys)
+    noisy = nl.add_noise(bare, relative=0.05, key=jax.random.key(1))
+    start = time.perf_counter()
+    found = sparse_lagrangian(noisy, library)
+    rows.append((name, "data, 5 % noise", found, error(found, truth), time.perf_counter() - start))
+    print(f"{name}\n{found}\n")
+
+# %% [markdown]
+# ## From trained networks
+#
+# Free-form networks of 64 x 2, trained on the accelerations of the same runs. `distill` matches the equations of motion
+# of the network, or its motion alone; the constant and the dF/dt, which motion does not tell, fall out and are printed.
+
+
+# %%
+def network(system, key):
+    if system.dof == 1:
+        return eqx.nn.MLP(2, "scalar", 64, 2, activation=jax.nn.softplus, key=key)
+    mlp = eqx.nn.MLP(5, "scalar", 64, 2, activation=jax.nn.softplus, key=key)
+    return nl.PeriodicEmbedding(mlp, dof=2, periodic=[1])
+
+
+def relative_acceleration_mse(scale):
+    """Squared errors of acceleration, over what is usual for each."""
+
+    def loss(model, ts, ys, accelerations):
+        predicted = jax.vmap(model.vector_field)(ts, ys)[:, ys.shape[1] // 2 :]
+        return jnp.mean(((predicted - accelerations) / scale) ** 2)
+
+    return loss
+
+
+models = {}
+for name, (system, library, truth) in CASES.items():
+    data = motions[name]
+    scale = jnp.asarray(np.sqrt(np.mean(data.accelerations**2, axis=(0, 1))))
+    result = nl.fit(
+        nl.NeuralLagrangian(network(system, jax.random.key(2))),
+        data,
+        loss=relative_acceleration_mse(scale[None]),
+        optimizer=optax.contrib.muon(optax.cosine_decay_schedule(1e-2, STEPS)),
+        steps=STEPS,
+        horizon=1,
+        key=jax.random.key(3),
+    )
+    models[name] = result.model
+    states = jnp.asarray(data.ys.reshape(-1, 2 * system.dof)[::4])
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if SMOKE else "default", UndeterminedWarning)
+        for match in ("equations", "motion"):
+            start = time.perf_counter()
+            found = distill(result.model.lagrangian, library, states, match=match)
+            rows.append((name, f"network, {match}", found, error(found, truth), time.perf_counter() - start))
+    print(f"{name}, trained in {result.history.seconds[-1]:.0f} s\n{found}")
+    print(f"against the truth: {compare_lagrangians(system.lagrangian, result.model.lagrangian, states)}\n")
+
+# %%
+print("| system | from | formula | largest error of a coefficient | time |")
+print("| --- | --- | --- | --- | --- |")
+for name, source, found, worst, seconds in rows:
+    print(f"| {name} | {source} | {found.candidate} | {100 * worst:.2g} % | {seconds:.1f} s |")
+
+# %% [markdown]
+# ## The Lagrangians as surfaces
+#
+# As they are learned, networks look unlike the truth. Gauge-fixed, they are equal.
+
+# %%
+figure = plt.figure(figsize=(12, 7), layout="constrained")
+for row, name in enumerate(("constant force", "oscillator")):
+    system, _, _ = CASES[name]
+    low, high = motions[name].ys.min(axis=(0, 1)), motions[name].ys.max(axis=(0, 1))
+    q, v = (np.linspace(a, b, 40) for a, b in zip(low, high, strict=True))
+    reference = jnp.asarray(low[:1] + high[:1]) / 2
+    learned = models[name].lagrangian
+    panels = {
+        "truth": nl.mechanics.gauge_fix(system.lagrangian, reference),
+        "network": learned,
+        "network, gauge-fixed": nl.mechanics.gauge_fix(learned, reference),
+    }
+    for column, (title, lagrangian) in enumerate(panels.items()):
+        ax = figure.add_subplot(2, 3, 3 * row + column + 1, projection="3d")
+        analysis.plot_lagrangian(lagrangian, q, v, kind="surface", ax=ax)
+        ax.set_title(f"{name}: {title}")
+figure.savefig(OUTPUT / "symbolic_regression.png", dpi=120)
+
+# %%
+if not SMOKE:
+    assert all(worst < (0.01 if source == "network, motion" else 0.03) for _, source, _, worst, _ in rows)

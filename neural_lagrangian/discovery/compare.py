@@ -1,0 +1,119 @@
+r"""Are two Lagrangians the same? Up to scale, a constant and a total derivative, or only in their motion."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._types import Lagrangian, Scalar
+from ..mechanics import mass_matrix
+from ..mechanics.boundary_term import BoundaryTerm
+from .equations import sample_equations
+
+Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
+
+
+class Comparison(eqx.Module):
+    r"""How a Lagrangian $L_2$ stands to another: $L_2 \approx \alpha L_1 + \frac{d}{dt} F(t, q) + c$.
+
+    `scale`: $\alpha$. `constant`: $c$. `gauge_function`: $F$, callable `(t, q) -> scalar`, zero at the mean of the
+    states; of no meaning unless the two are gauge-equivalent. `gauge_residual`: $|X_2 - \alpha X_1| / |X_2|$, what
+    neither scale nor gauge accounts for. `acceleration_residual`: root mean square of $a_2 - a_1$ over that of $a_1$.
+    `kind`: "equal", "gauge-equivalent", "solution-equivalent" (the same motion, but $(M, h)$ are not proportional) or
+    "different".
+    """
+
+    scale: float
+    constant: float
+    gauge_function: BoundaryTerm
+    gauge_residual: float
+    acceleration_residual: float
+    kind: Kind = eqx.field(static=True)
+    first: Lagrangian
+    second: Lagrangian
+
+    def conserved(self, t: ArrayLike, q: Array, v: Array) -> Float[Array, " dof"]:
+        r"""$\mathrm{tr}\, (M_1^{-1} M_2)^k$ for $k = 1, \dots, n$: conserved if both have the same motion.
+
+        Constants for gauge-equivalent Lagrangians; of solution-equivalent ones, conserved quantities that may be new.
+        (Hojman and Harleston 1981.)
+        """
+        ratio = jnp.linalg.solve(mass_matrix(self.first, t, q, v), mass_matrix(self.second, t, q, v))
+        powers = [ratio]
+        for _ in range(q.shape[0] - 1):
+            powers.append(powers[-1] @ ratio)
+        return jnp.stack([jnp.trace(power) for power in powers])
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind}: L2 = {self.scale:.4g} L1 + dF/dt + {self.constant:.4g}, gauge residual "
+            f"{100 * self.gauge_residual:.2g} %, acceleration residual {100 * self.acceleration_residual:.2g} %"
+        )
+
+
+def compare_lagrangians(
+    first: Lagrangian, second: Lagrangian, states: ArrayLike, *, ts: ArrayLike = 0.0, tolerance: float = 0.01
+) -> Comparison:
+    r"""Whether two Lagrangians are the same up to what motion cannot tell.
+
+    With $X = [\ell_i M_{ij} \sigma_j, \ell_i h_i]$ at all states, all of them energies ($\ell$ the spread of the
+    coordinates, $\sigma$ the root mean square accelerations of $L_1$),
+
+    $$\alpha = \frac{\langle X_1, X_2 \rangle}{\langle X_1, X_1 \rangle}, \qquad
+      \text{gauge residual} = \frac{|X_2 - \alpha X_1|}{|X_2|}.$$
+
+    $F$ comes from $\partial (L_2 - \alpha L_1) / \partial v$ at rest, integrated along rays from the mean $q^*$ of the
+    states, and $c = (L_2 - \alpha L_1)(t, q^*, 0)$.
+
+    **Arguments:**
+
+    - `first`, `second`: callables `(t, q, v) -> scalar`, such as a system's and a trained model's.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`, that fill the region of interest: on one orbit all may look alike.
+    - `ts`: times of the states, shape `(state,)`, or one for all.
+    - `tolerance`: relative residuals below it count as zero, in `kind`.
+
+    **Returns:** a `Comparison`.
+
+    **Raises:** `ValueError` for wrong shapes, and for a Lagrangian that is not finite or that motion does not see: a
+    total derivative.
+    """
+    if not 0 < tolerance < 1:
+        raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
+    one, two = (sample_equations(L, states, ts=ts) for L in (first, second))
+    scales, a1, a2 = one.scales, one.accelerations, two.accelerations
+    X1, X2 = scales.rows(one.M, one.h), scales.rows(two.M, two.h)
+    for name, X in (("first", X1), ("second", X2)):
+        if not np.linalg.norm(X) > 0:
+            raise ValueError(f"`{name}` has no equations of motion at `states`; expected one with a mass")
+    alpha = np.vdot(X1, X2) / np.vdot(X1, X1)
+    gauge_residual = np.linalg.norm(X2 - alpha * X1) / np.linalg.norm(X2)
+    acceleration_residual = np.sqrt(np.mean(((a2 - a1) / scales.acceleration) ** 2))
+
+    t_ref, q_ref = one.ts.mean(), jnp.asarray(np.split(one.states.mean(axis=0), 2)[0], jnp.asarray(states).dtype)
+    rest = jnp.zeros_like(q_ref)
+    difference = _Difference(first, second, jnp.asarray(alpha, q_ref.dtype), jnp.zeros((), q_ref.dtype))
+    constant = difference(jnp.asarray(t_ref, q_ref.dtype), q_ref, rest)
+    F = BoundaryTerm(eqx.tree_at(lambda d: d.constant, difference, constant), q_ref)
+
+    kind: Kind = "different"
+    if gauge_residual <= tolerance:
+        same = np.linalg.norm(two.values - one.values) <= tolerance * np.linalg.norm(two.values)
+        kind = "equal" if same and abs(alpha - 1) <= tolerance else "gauge-equivalent"
+    elif acceleration_residual <= tolerance:
+        kind = "solution-equivalent"
+    residuals = float(gauge_residual), float(acceleration_residual)
+    return Comparison(float(alpha), float(constant), F, *residuals, kind=kind, first=first, second=second)
+
+
+class _Difference(eqx.Module):
+    r"""$L_2 - \alpha L_1 - c$."""
+
+    first: Lagrangian
+    second: Lagrangian
+    scale: Array
+    constant: Array
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return self.second(t, q, v) - self.scale.astype(q.dtype) * self.first(t, q, v) - self.constant.astype(q.dtype)

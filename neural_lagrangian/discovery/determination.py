@@ -1,0 +1,66 @@
+"""Do the data tell the formula? Other formulas that agree with it on the data must agree with it elsewhere too."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .columns import sample_columns
+from .equations import Scales
+from .library import Library
+
+SAMPLES = 1000
+
+
+def coverage(
+    library: Library,
+    kept: Sequence[int],
+    support: Sequence[int],
+    c: np.ndarray,
+    observed: np.ndarray,
+    states: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
+) -> tuple[float, int]:
+    r"""How well the data tell formulas of the `kept` terms apart near one of them, and how many more have its motion.
+
+    A change $\delta c$ of all coefficients changes the accelerations by $-M^{-1} \sum_k \delta c_k (M_k a + h_k)$, $a$
+    those of the formula. The first number is the least ratio of the root mean square of this change at the `states`
+    to that at states whose coordinates and velocities are of `observed` ones, each drawn by itself: at most about one,
+    zero for a single orbit, however many terms. The second is the number of directions, but for the scale, in which
+    nothing changes at all.
+    """
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(states))[:SAMPLES]
+    mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
+    at_data = _changes(library, kept, support, c, states[rows], ts[rows], scales)
+    elsewhere = _changes(library, kept, support, c, mixed, rng.choice(ts, SAMPLES), scales)
+    size = np.linalg.norm(elsewhere, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    _, s, V = np.linalg.svd(elsewhere / size, full_matrices=False)
+    seen = s > 1e-6 * s[0]
+    change = (at_data / size) @ (V[seen].T / s[seen])
+    least = np.linalg.svd(change, compute_uv=False)[-1] if seen.any() else 1.0
+    rescaled = np.sqrt(len(elsewhere) / len(at_data))
+    return float(least * rescaled), int(np.sum(~seen)) - 1
+
+
+def _changes(
+    library: Library,
+    kept: Sequence[int],
+    support: Sequence[int],
+    c: np.ndarray,
+    states: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
+) -> np.ndarray:
+    """Change of the scaled accelerations by each coefficient, `(row, term)`, at states where the formula is regular."""
+    columns = sample_columns(library, states, ts)
+    M = np.tensordot(columns.M[:, list(support)], c, (1, 0))
+    h = np.tensordot(columns.h[:, list(support)], c, (1, 0))
+    inverse = np.linalg.pinv(M, rcond=1e-6)
+    a = -np.einsum("sij,sj->si", inverse, h)
+    regular = (np.abs(a) < 20 * scales.acceleration).all(axis=1)
+    columns = columns.select(kept)
+    E = np.einsum("skij,sj->ski", columns.M, a) + columns.h
+    change = np.einsum("sij,skj->sik", inverse, E)[regular] / scales.acceleration[:, None]
+    return change.reshape(-1, change.shape[2])

@@ -1,0 +1,168 @@
+"""Sparse formulas by elimination: the term that matters least is left out, the others are fitted again, and so on."""
+
+import abc
+from collections.abc import Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+INSIGNIFICANT = 4.0
+"""Of a contribution over the variance: what chance alone explains."""
+PERMISSIVE = (0.05, 1.0)
+"""Parts of the sum of squares that a term may explain and still be left out for being complex, in further searches."""
+EXCHANGES, MOST_EXCHANGED = 3, 400
+"""Most exchanges of a term for another, and most of them that are tried each time."""
+
+
+class Step(eqx.Module):
+    """A fit of some terms: their indices `support`, `coefficients`, the sum of squares `rss` that is left, and the
+    `covariance` of the coefficients for unit errors.
+    """
+
+    support: tuple[int, ...] = eqx.field(static=True)
+    coefficients: np.ndarray
+    rss: float
+    covariance: np.ndarray
+
+    @property
+    def contributions(self) -> np.ndarray:
+        """By how much the sum of squares grows, to first order, where a term is left out; infinite for one that must
+        stay.
+        """
+        c, variance = self.coefficients, np.diag(self.covariance)
+        free = variance > 1e-24 * c**2
+        return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
+
+    def without(self, *out: int) -> tuple[tuple[int, ...], np.ndarray]:
+        """The support without some of its terms, and the best coefficients of the others, to first order."""
+        among = self.covariance[np.ix_(out, out)]
+        change = np.linalg.lstsq(among, self.coefficients[list(out)], rcond=1e-12)[0]
+        c = self.coefficients - self.covariance[:, list(out)] @ change
+        return tuple(np.delete(self.support, out).tolist()), np.delete(c, out)
+
+
+class AbstractFit(eqx.Module):
+    """Least squares of any subset of terms."""
+
+    @property
+    @abc.abstractmethod
+    def rows(self) -> int:
+        """Number of independent equations."""
+
+    @abc.abstractmethod
+    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
+        """The terms of a support fitted, from their coefficients nearby where those are known; in few steps if it is
+        one of many tries. Where they cannot be fitted, the sum of squares is infinite.
+        """
+
+
+def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
+    """Fits of all terms, of fewer, and so on to a single one.
+
+    Of terms that explain no more than `chance` times the sum of squares that is left, or than `floor`, the most complex
+    is left out first: where several say nearly the same, their contributions do not tell which is meant. Several of
+    these are left out at once if they explain no more together.
+    """
+    path = [problem.fit(range(terms), None)]
+    while len(path[-1].support) > 1:
+        step = path[-1]
+        contributions, allowed = step.contributions, max(floor, chance * step.rss)
+        idle, size = contributions <= allowed, complexity[list(step.support)]
+        order = np.lexsort((np.where(idle, -size, contributions), ~idle))
+        order = [int(k) for k in order if np.isfinite(contributions[k])]
+        several = order[: int(idle.sum()) // 3]
+        fitted = problem.fit(*step.without(*several)) if len(several) > 1 else None
+        if fitted is None or not fitted.rss <= step.rss + allowed:
+            single = (problem.fit(*step.without(k)) for k in order)
+            fitted = next((fit for fit in single if np.isfinite(fit.rss)), None)
+        if fitted is None:
+            break
+        path.append(fitted)
+    return path
+
+
+def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float) -> Step:
+    r"""The formula of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
+
+    The extended Bayesian information criterion (Chen and Chen 2008) of k terms chosen among K, with the sum of squares
+    $f$, `tolerance`, below which errors are no noise. Terms are eliminated in several ways; then those of the best
+    formula are exchanged for others, one by one, and left out, while that is better.
+    """
+    rows = problem.rows
+
+    def score(step: Step) -> float:
+        size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
+        return float(rows * np.log((step.rss + tolerance) / rows) + size)
+
+    best = min(eliminate(problem, terms, complexity, floor, chance=INSIGNIFICANT / rows), key=score)
+    for chance in PERMISSIVE if best.rss > 1e-2 * tolerance else ():
+        best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score)
+    for _ in range(EXCHANGES):
+        support = best.support
+        others = [k for k in range(terms) if k not in support]
+        fewer = [problem.fit(*best.without(i)) for i in range(len(support)) if best.covariance[i, i] > 0]
+        exchanged = []
+        if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MOST_EXCHANGED:
+            for i in range(len(support)):
+                for k in others:
+                    exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None, hurry=True))
+        better = min([best, *fewer, *exchanged], key=score)
+        if score(better) >= score(best) - 1e-9:
+            break
+        best = better
+    return best
+
+
+def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, float]:
+    """The step after which leaving out one more term makes the residual grow by the largest factor, and that factor.
+
+    For errors that are smooth rather than noise, as a network's, which many terms explain a little. `floor` and
+    `largest`: residuals that count as zero, and beyond which no step is chosen, both relative to no terms at all.
+    """
+    total = path[-1].rss + path[-1].contributions.sum() if len(path[-1].support) == 1 else np.inf
+    residuals = np.sqrt([*(step.rss for step in path), total]) + floor
+    growth = residuals[1:] / residuals[:-1]
+    allowed = np.where(residuals[:-1] <= largest, growth, 0.0)
+    best = int(np.argmax(allowed)) if allowed.any() else int(np.argmin(residuals[:-1]))
+    return best, float(growth[best])
+
+
+class LinearFit(AbstractFit):
+    r"""$|y - X c|^2$, both over $|y|$."""
+
+    triangle: Float[np.ndarray, "k k"]
+    count: int = eqx.field(static=True)
+
+    def __init__(self, X: np.ndarray, y: np.ndarray):
+        rows = np.column_stack([X, y]) / np.linalg.norm(y)
+        self.triangle = np.asarray(np.linalg.qr(np.vstack([rows, np.zeros((rows.shape[1], rows.shape[1]))]), mode="r"))
+        self.count = len(y)
+
+    @property
+    def rows(self) -> int:
+        return self.count
+
+    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
+        X, y = self.triangle[:, list(support)], self.triangle[:, -1]
+        c, covariance = solve(X, y)
+        rss = float(np.sum((y - X @ c) ** 2))
+        return Step(tuple(int(k) for k in support), c, rss, covariance)
+
+
+def solve(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""$c$ of least $|y - X c|$ and $(X^\top X)^{-1}$, with directions that $X$ does not see left at zero, and free."""
+    size = np.linalg.norm(X, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    X = X / size
+    if len(X) > 4 * X.shape[1]:  # as many as that are many: normal equations
+        s, V = np.linalg.eigh(X.T @ X)
+        cut = max(1e-13 * s[-1], 1e-200)
+        inverse = 1 / np.maximum(s, cut)
+        c = V @ (np.where(s > cut, inverse, 0.0) * (V.T @ (X.T @ y)))
+        return c / size, (V * inverse) @ V.T / np.outer(size, size)
+    U, s, V = np.linalg.svd(X, full_matrices=False)
+    cut = max(1e-12 * s[0], 1e-100)
+    inverse = 1 / np.maximum(s, cut)
+    c = V.T @ (np.where(s > cut, inverse, 0.0) * (U.T @ y))
+    return c / size, (V.T * inverse**2) @ V / np.outer(size, size)

@@ -1,0 +1,114 @@
+r"""The equations of motion $E = M(t, q, v)\, a + h(t, q, v)$ of a Lagrangian, sampled at states.
+
+$$M = \frac{\partial^2 L}{\partial v^2}, \qquad
+  h = \frac{\partial^2 L}{\partial v\, \partial q} v + \frac{\partial^2 L}{\partial v\, \partial t}
+      - \frac{\partial L}{\partial q}.$$
+
+$(M, h)$ is all that motion can tell of a Lagrangian: a constant and every total derivative $\frac{d}{dt} F(t, q)$ have
+$M = 0$ and $h = 0$. Two Lagrangians are gauge-equivalent if and only if $(M_2, h_2) = \alpha (M_1, h_1)$.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._checks import floating
+from .._types import Lagrangian
+from ..mechanics import euler_lagrange_residual, mass_matrix
+from ..mechanics.euler_lagrange import scalar_valued
+
+
+class Scales(eqx.Module):
+    r"""What makes the entries of $(M, h)$ comparable: $\ell_i M_{ij} \sigma_j$ and $\ell_i h_i$ are energies.
+
+    `length`: standard deviation of each coordinate, $\ell_i$. `speed`: root mean square of each velocity.
+    `acceleration`: root mean square of each acceleration, $\sigma_j$, or speed squared over length where nothing
+    accelerates. All of shape `(dof,)`.
+    """
+
+    length: Float[np.ndarray, " dof"]
+    speed: Float[np.ndarray, " dof"]
+    acceleration: Float[np.ndarray, " dof"]
+
+    @staticmethod
+    def of(states: np.ndarray, accelerations: np.ndarray) -> "Scales":
+        q, v = np.split(np.asarray(states, np.float64), 2, axis=1)
+        length, speed = q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
+        length = np.where(length > 0, length, 1.0)
+        kinematic = np.where(speed > 0, speed**2, 1.0) / length
+        rms = np.sqrt(np.mean(accelerations**2, axis=0))
+        return Scales(length, speed, np.where(rms > 1e-6 * kinematic, rms, kinematic))
+
+    def rows(self, M: np.ndarray, h: np.ndarray) -> np.ndarray:
+        r"""$[\ell_i M_{ij} \sigma_j, \ell_i h_i]$, shape `(..., dof (dof + 1))`, of `M` `(..., dof, dof)`, `h`."""
+        scaled = self.length[:, None] * M * self.acceleration
+        return np.concatenate([scaled.reshape(*h.shape[:-1], -1), self.length * h], axis=-1)
+
+
+class EquationSamples(eqx.Module):
+    """What a Lagrangian says of motion at some states, and nothing that motion does not tell.
+
+    `ts`, shape `(state,)`; `states`, `[q, v]`, `(state, 2 dof)`; `M`, `(state, dof, dof)`; `h`, `(state, dof)`;
+    `values`, of the Lagrangian itself, `(state,)`. On the host in double precision: what any regression is fed with.
+    """
+
+    ts: Float[np.ndarray, " state"]
+    states: Float[np.ndarray, "state two_dof"]
+    M: Float[np.ndarray, "state dof dof"]
+    h: Float[np.ndarray, "state dof"]
+    values: Float[np.ndarray, " state"]
+
+    @property
+    def accelerations(self) -> Float[np.ndarray, "state dof"]:
+        """$-M^{+} h$."""
+        return -np.einsum("sij,sj->si", np.linalg.pinv(self.M, rcond=1e-12), self.h)
+
+    @property
+    def scales(self) -> Scales:
+        return Scales.of(self.states, self.accelerations)
+
+
+def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike = 0.0) -> EquationSamples:
+    r"""$M$ and $h$ of a Lagrangian, so that $M a + h$ is its Euler-Lagrange equation, at many states.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. `ts`: their times, shape `(state,)`, or one for all.
+
+    **Raises:** `ValueError` for wrong shapes, and if the Lagrangian is not finite at some state.
+    """
+    times, states = checked_states(states, ts)
+    values, M, h = (np.asarray(x, np.float64) for x in _equations(lagrangian, times, states))
+    finite = np.isfinite(values) & np.isfinite(M).all(axis=(1, 2)) & np.isfinite(h).all(axis=1)
+    if not finite.all():
+        where = int(np.argmin(finite))
+        raise ValueError(f"`lagrangian` is not finite at state {where}, {np.asarray(states[where])}")
+    return EquationSamples(np.asarray(times, np.float64), np.asarray(states, np.float64), M, h, values)
+
+
+def checked_states(states: Any, ts: Any) -> tuple[Array, Array]:
+    """Times `(state,)` and states `(state, 2 dof)`, or a `ValueError` that names what is wrong."""
+    states = floating("states", states, ("state", "2 dof"))
+    if states.shape[1] % 2 or states.size == 0:
+        raise ValueError(f"`states` has shape {states.shape}; expected (state, 2 dof), each [q, v]")
+    if not bool(jnp.isfinite(states).all()):
+        raise ValueError("`states` are not all finite")
+    if jnp.ndim(ts) == 0:
+        return jnp.full(states.shape[:1], ts, states.dtype), states
+    return floating("ts", ts, (states.shape[0],)).astype(states.dtype), states
+
+
+@eqx.filter_jit
+def _equations(lagrangian: Lagrangian, ts: Array, states: Array) -> tuple[Array, Array, Array]:
+    L = scalar_valued(lagrangian)
+
+    def one(t, y):
+        q, v = jnp.split(y, 2)
+        return L(t, q, v), mass_matrix(L, t, q, v), -euler_lagrange_residual(L, t, q, v, jnp.zeros_like(v))
+
+    return jax.vmap(one)(ts, states)

@@ -1,0 +1,276 @@
+r"""Candidate terms of a formula: products of integer powers of named functions of $(t, q, v)$."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations_with_replacement, product
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from .._checks import positive_integer
+from .._types import Scalar
+
+
+class Atom(eqx.Module):
+    """A named function `(t, q, v) -> scalar` that terms are products of.
+
+    `expression`: what sympy reads it as, such as `"cos(q0 - q1)"`; `name` stands for it where that is `None`.
+    `complexity`: how much it counts where the simplest of several formulas is chosen.
+    """
+
+    function: Callable[..., Any]
+    name: str = eqx.field(static=True)
+    expression: str | None = eqx.field(static=True, default=None)
+    complexity: float = eqx.field(static=True, default=1.0)
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        value = jnp.asarray(self.function(t, q, v), q.dtype)
+        if value.shape != ():
+            raise ValueError(f"`{self.name}` returned shape {value.shape}; expected a scalar")
+        return value
+
+
+Powers = tuple[tuple[str, int], ...]
+"""A term: names of atoms with their exponents, in the order of the atoms."""
+
+
+class Library(eqx.Module):
+    r"""Candidate terms $\phi_k(t, q, v)$ of a formula, each a product of integer powers of atoms.
+
+    Libraries are built from `coordinates`, `velocities`, `waves` and `functions`, all of which hold the constant 1.
+    `A * B` holds all products of a term of each, `A + B` the terms of both:
+
+    ```python
+    spring_pendulum = Library.coordinates(2, 2, [0]) * Library.waves(2, 1, [1]) * Library.velocities(2, 2)
+    ```
+
+    Total derivatives, such as $q \dot q$, may be among the terms: they are found and left out. Called as
+    `library(t, q, v)` it gives the values of all terms, shape `(term,)`.
+
+    **Arguments:**
+
+    - `dof`: degrees of freedom n.
+    - `atoms`: the functions. `terms`: for each term, pairs of an atom's name and an integer exponent.
+    """
+
+    atoms: tuple[Atom, ...]
+    terms: tuple[Powers, ...] = eqx.field(static=True)
+    dof: int = eqx.field(static=True)
+
+    def __init__(self, dof: int, atoms: Sequence[Atom], terms: Sequence[Powers]):
+        self.dof = positive_integer("dof", dof)
+        by_name = {}
+        for atom in atoms:
+            if atom.name in by_name and not eqx.tree_equal(by_name[atom.name], atom):
+                raise ValueError(f"`atoms` has two different functions named {atom.name!r}; expected distinct names")
+            by_name.setdefault(atom.name, atom)
+        used = {name for term in terms for name, _ in term}
+        if unknown := used - set(by_name):
+            raise ValueError(f"`terms` names {sorted(unknown)}; expected some of {list(by_name)}")
+        self.atoms = tuple(atom for atom in by_name.values() if atom.name in used)
+        order = [atom.name for atom in self.atoms]
+        sorted_terms = (tuple(sorted(term, key=lambda factor: order.index(factor[0]))) for term in terms)
+        self.terms = tuple(dict.fromkeys(sorted_terms))
+        if not self.terms:
+            raise ValueError("`terms` is empty; expected at least one term")
+
+    @staticmethod
+    def coordinates(
+        dof: int, degree: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
+    ) -> "Library":
+        r"""All monomials of the coordinates up to a degree, the constant 1 included.
+
+        **Arguments:**
+
+        - `indices`: of the coordinates that appear; all unless given.
+        - `names`: of all coordinates, such as `("r", "theta")`; `q0`, `q1`, ... or `q` unless given. Their
+          velocities are then `r_dot`, `theta_dot`. Give the same to every part of a library.
+        """
+        return _monomials(dof, degree, indices, coordinate_names(dof, names), 1, 1.0)
+
+    @staticmethod
+    def velocities(
+        dof: int, degree: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
+    ) -> "Library":
+        """All monomials of the velocities up to a degree, the constant 1 included. Arguments as for `coordinates`."""
+        return _monomials(dof, degree, indices, velocity_names(dof, names), 2, 1.0)
+
+    @staticmethod
+    def waves(
+        dof: int, order: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
+    ) -> "Library":
+        r"""1 and $\cos(k \cdot q)$, $\sin(k \cdot q)$ of all integer combinations of angles with $\sum |k_i| \le$
+        `order`: no products of them, which are sums of others. Arguments as for `coordinates`.
+        """
+        symbols, indices = coordinate_names(dof, names), _indices(dof, indices)
+        positive_integer("order", order)
+        atoms = []
+        for k in product(range(-order, order + 1), repeat=len(indices)):
+            leading = next((entry for entry in k if entry), 0)
+            if leading > 0 and sum(map(abs, k)) <= order:
+                angle = _angle(k, [symbols[i] for i in indices])
+                factors = tuple(zip(indices, k, strict=True))
+                size = 1.0 + 0.5 * sum(map(abs, k))
+                for function in ("cos", "sin"):
+                    name = f"{function}({angle})"
+                    atoms.append(Atom(_Wave(function, factors), name, name, size))
+        atoms.sort(key=lambda atom: atom.complexity)
+        return Library(dof, atoms, [(), *(((atom.name, 1),) for atom in atoms)])
+
+    @staticmethod
+    def functions(
+        dof: int, functions: dict[str, Callable[..., Any]], expressions: dict[str, str] | None = None
+    ) -> "Library":
+        """1 and functions `(t, q, v) -> scalar` by name, with what sympy may read them as, by name too."""
+        expressions = {} if expressions is None else expressions
+        if unknown := set(expressions) - set(functions):
+            raise ValueError(f"`expressions` names {sorted(unknown)}; expected some of {list(functions)}")
+        for name, function in functions.items():
+            if not callable(function):
+                raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")
+        atoms = [Atom(function, name, expressions.get(name), 2.0) for name, function in functions.items()]
+        return Library(dof, atoms, [(), *(((atom.name, 1),) for atom in atoms)])
+
+    def __add__(self, other: "Library") -> "Library":
+        _same_dof(self, other)
+        return Library(self.dof, (*self.atoms, *other.atoms), (*self.terms, *other.terms))
+
+    def __mul__(self, other: "Library") -> "Library":
+        _same_dof(self, other)
+        terms = [_multiplied(one, two) for one in self.terms for two in other.terms]
+        return Library(self.dof, (*self.atoms, *other.atoms), terms)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def select(self, terms: Sequence[int]) -> "Library":
+        """The terms of the given indices, in that order."""
+        return Library(self.dof, self.atoms, [self.terms[k] for k in terms])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The terms as text, such as `"q0^2 v0 cos(q0 - q1)"`."""
+        return tuple(" ".join(n if e == 1 else f"{n}^{e}" for n, e in term) or "1" for term in self.terms)
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The terms as sympy reads them."""
+        text = {atom.name: atom.expression or atom.name for atom in self.atoms}
+        return tuple("*".join(f"({text[n]})**({e})" for n, e in term) or "1" for term in self.terms)
+
+    @property
+    def complexity(self) -> Float[np.ndarray, " term"]:
+        """How complicated each term is: the sum of its atoms' complexities, with the sizes of their exponents."""
+        size = {atom.name: atom.complexity for atom in self.atoms}
+        return np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float)
+
+    @property
+    def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What the coordinates and the velocities are called in it; default names where neither is in it."""
+        components = ((a.function, a.name) for a in self.atoms)
+        called = {(f.argument, f.index): name for f, name in components if isinstance(f, _Component)}
+        coordinates, velocities = [], []
+        for i, (q, v) in enumerate(zip(coordinate_names(self.dof), velocity_names(self.dof), strict=True)):
+            named = called.get((2, i), v)
+            coordinates.append(called.get((1, i), named.removesuffix("_dot") if named.endswith("_dot") else q))
+            velocities.append(called.get((2, i), v if coordinates[i] == q else f"{coordinates[i]}_dot"))
+        return tuple(coordinates), tuple(velocities)
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Float[Array, " term"]:
+        if q.shape != (self.dof,):
+            raise ValueError(f"`q` has shape {q.shape}; expected ({self.dof},)")
+        exponents = np.array([[dict(term).get(atom.name, 0) for atom in self.atoms] for term in self.terms], int)
+        values = jnp.ones(len(self), q.dtype)
+        # Powers by multiplication: smooth at zero to any order, and no exponent is ever an array that could be trained.
+        for atom, column in zip(self.atoms, exponents.T, strict=True):
+            x, powers = atom(t, q, v), [jnp.ones((), q.dtype)]
+            for _ in range(max(column.max(), 0)):
+                powers.append(powers[-1] * x)
+            inverse = [jnp.ones((), q.dtype)]
+            for _ in range(max(-column.min(), 0)):
+                inverse.append(inverse[-1] / x)
+            values = values * jnp.stack([powers[e] if e >= 0 else inverse[-e] for e in column])
+        return values
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.names if len(self) <= 12 else (*self.names[:10], "...", self.names[-1]))
+        return f"Library of {len(self)} terms, dof={self.dof}: {shown}"
+
+
+def coordinate_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The names given to the coordinates, or `q0`, `q1`, ..., or `q`."""
+    if names is None:
+        return ("q",) if dof == 1 else tuple(f"q{i}" for i in range(dof))
+    if len(names) != dof or len(set(names)) != dof or not all(name.isidentifier() for name in names):
+        raise ValueError(f"`names` is {names!r}; expected {dof} distinct identifiers, one for each coordinate")
+    return tuple(names)
+
+
+def velocity_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The names of the velocities: `r_dot` of a coordinate named `r`, or `v0`, `v1`, ..., or `v`."""
+    if names is None:
+        return ("v",) if dof == 1 else tuple(f"v{i}" for i in range(dof))
+    return tuple(f"{name}_dot" for name in coordinate_names(dof, names))
+
+
+class _Component(eqx.Module):
+    argument: int = eqx.field(static=True)
+    index: int = eqx.field(static=True)
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
+        return (q if self.argument == 1 else v)[self.index]
+
+
+class _Wave(eqx.Module):
+    kind: str = eqx.field(static=True)
+    factors: tuple[tuple[int, int], ...] = eqx.field(static=True)
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
+        angle = sum((k * q[i] for i, k in self.factors if k), jnp.zeros((), q.dtype))
+        return jnp.cos(angle) if self.kind == "cos" else jnp.sin(angle)
+
+
+def _monomials(
+    dof: int, degree: int, indices: Sequence[int] | None, symbols: Sequence[str], argument: int, size: float
+) -> Library:
+    indices = _indices(dof, indices)
+    positive_integer("degree", degree)
+    atoms = [Atom(_Component(argument, i), symbols[i], symbols[i], size) for i in indices]
+    chosen = (c for k in range(degree + 1) for c in combinations_with_replacement([a.name for a in atoms], k))
+    return Library(dof, atoms, [tuple(Counter(names).items()) for names in chosen])
+
+
+def _indices(dof: int, indices: Sequence[int] | None) -> tuple[int, ...]:
+    positive_integer("dof", dof)
+    indices = tuple(range(dof)) if indices is None else tuple(indices)
+    if any(i not in range(dof) for i in indices) or len(set(indices)) != len(indices) or not indices:
+        raise ValueError(f"`indices` is {indices}; expected distinct indices from 0 to {dof - 1}")
+    return indices
+
+
+def _angle(k: Sequence[int], symbols: Sequence[str]) -> str:
+    text = ""
+    for entry, symbol in zip(k, symbols, strict=True):
+        if entry:
+            sign = (" - " if entry < 0 else " + ") if text else ("-" if entry < 0 else "")
+            text += f"{sign}{'' if abs(entry) == 1 else f'{abs(entry)}*'}{symbol}"
+    return text
+
+
+def _multiplied(one: Powers, two: Powers) -> Powers:
+    exponents = Counter(dict(one))
+    exponents.update(dict(two))
+    return tuple((name, e) for name, e in exponents.items() if e)
+
+
+def _same_dof(one: Library, two: Library) -> None:
+    if not isinstance(two, Library):
+        raise ValueError(f"`other` is {two!r}; expected a Library")
+    if one.dof != two.dof:
+        raise ValueError(f"the libraries have {one.dof} and {two.dof} degrees of freedom; expected the same number")

@@ -1,0 +1,236 @@
+r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ..integrators import RK4, StepsPerSample
+from ..models import NeuralLagrangian
+from ..trajectories import Trajectories
+from .balance import Balance, Windows, pointwise, weak
+from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
+from .determination import coverage
+from .elimination import Step, by_information
+from .equations import Scales
+from .formula import Formula
+from .found import FoundLagrangian, pivot_of, warn_if_undetermined
+from .library import Library
+
+ROWS = 3000
+"""Most observations that are used: more cost time and tell little."""
+MOTIONS, SAMPLES = 30, 100
+"""Trajectories that are predicted, and samples of each."""
+UNTOLD = 1e-6
+"""Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
+SHORTEST = 9
+"""Least samples of a window of the weak form."""
+
+
+def sparse_lagrangian(
+    trajectories: Trajectories,
+    library: Library,
+    *,
+    method: Literal["auto", "accelerations", "weak"] = "auto",
+    window: int | None = None,
+    tolerance: float = 1e-3,
+    largest_residual: float = 0.5,
+) -> FoundLagrangian:
+    r"""The simplest Lagrangian of a library that has the observed motion.
+
+    What is minimised is the error of accelerations, $r = M^{-1} (M a + h)$ (see `Balance`), by Gauss-Newton, over the
+    terms that motion can tell apart. Terms are left out one by one, and the extended Bayesian information criterion
+    chooses among the formulas. Without accelerations, the weak form takes averages over windows of the motion
+    instead, which need no derivative of the data: $[q, v]$ with noise of a few per cent will do.
+
+    The answer is checked on states that the data do not hold: their coordinates and velocities recombined at random.
+    Where formulas that agree on the data differ there, as they do for a single orbit, there is no formula.
+
+    **Arguments:**
+
+    - `trajectories`: the motion. `accelerations` are used if they are there.
+    - `library`: candidate terms, a kinetic energy among them.
+    - `method`: "accelerations", "weak", or "auto": the former where there are accelerations.
+    - `window`: samples in a window of the weak form; `None` means half the shortest period of the motion, and
+      a quarter of the longest trajectory at most.
+    - `tolerance`: errors of acceleration, over their root mean square, that are no noise: of integration, of
+      quadrature. Terms that explain no more are not looked for.
+    - `largest_residual`: what may be left unexplained of the accelerations; where more is, there is no formula.
+
+    **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
+    `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
+    are those of independent errors of acceleration (in the weak form, of windows).
+
+    **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
+    of freedom than the data; terms that are not finite at the data.
+    """
+    if method not in ("auto", "accelerations", "weak"):
+        raise ValueError(f"`method` is {method!r}; expected 'auto', 'accelerations' or 'weak'")
+    if method == "accelerations" and trajectories.accelerations is None:
+        raise ValueError("`method` is 'accelerations', but `trajectories` has none")
+    if trajectories.dof != library.dof:
+        raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, as `trajectories` has")
+    if not 0 < tolerance < 1:
+        raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
+    states = np.concatenate([y for _, y in trajectories])
+    if not (np.ptp(states, axis=0) > 0).all():
+        still = int(np.argmin(np.ptp(states, axis=0)))
+        return warn_if_undetermined(_nothing(library, f"column {still} of the states never changes: let it move"))
+    pointed = trajectories.accelerations is not None and method != "weak"
+    observed = _at_samples(trajectories, library) if pointed else _in_windows(trajectories, library, window)
+    if isinstance(observed, str):
+        return warn_if_undetermined(_nothing(library, observed))
+    balance, scales, independent = observed
+    kept = list(independent.kept)
+    terms = library.select(kept)
+    if balance.rows < 2 * len(kept):
+        reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
+        return warn_if_undetermined(_nothing(library, reason, independent))
+
+    step, gap = _search(balance, scales, library.complexity[kept], tolerance)
+    support = list(step.support)
+    errors = balance.residual(step) / scales.acceleration
+    residual = float(np.sqrt(np.mean(errors**2)))
+    if not np.isfinite(residual):
+        reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
+        return warn_if_undetermined(_nothing(library, reason, independent))
+    pivot = pivot_of(terms.select(support), step.coefficients, balance.kinetic[support])
+    c, covariance = balance.scaled(step, pivot)
+    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
+    formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
+
+    missing, notes = [], []
+    if residual > largest_residual:
+        missing.append(
+            f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
+            f"Lagrangian holds acts, or the noise is too large"
+        )
+    elif pointed and residual > 3 * tolerance and (follows := _follows(errors, trajectories)) > 0.5:
+        notes.append(
+            f"errors are no noise, they follow the motion (correlation {follows:.2f} from sample to sample): the "
+            f"library may lack a term, or the accelerations are smoothed"
+        )
+    orbits, ts = _samples(trajectories) if pointed else _predicted(formula, trajectories)
+    told, equivalent = coverage(library, kept, [kept[k] for k in support], c, states, orbits, ts, scales)
+    if told < (UNTOLD if states.dtype == np.float64 else 30 * UNTOLD):
+        missing.append(
+            f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
+            f"single energy does: record motions of other energies and phases"
+        )
+    if equivalent:
+        notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
+    answer = None if missing else formula
+    given = (None, None, None)
+    return warn_if_undetermined(
+        FoundLagrangian(answer, formula, *given, residual, gap, tuple(missing), tuple(notes), library, independent)
+    )
+
+
+def _samples(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate([y for _, y in trajectories]), np.concatenate([t for t, _ in trajectories])
+
+
+def _used(count: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, ROWS)).astype(int)
+
+
+def _at_samples(trajectories: Trajectories, library: Library) -> tuple[Balance, Scales, Independent]:
+    """Each sample with its acceleration is an observation."""
+    states, times = _samples(trajectories)
+    a = trajectories.accelerations[trajectories.mask].astype(np.float64)  # pyright: ignore[reportOptionalSubscript]
+    rows, scales = _used(len(states)), Scales.of(states, a)
+    independent, columns = _columns(library, states, states[rows], times[rows], scales)
+    return pointwise(columns, a[rows], scales), scales, independent
+
+
+def _in_windows(
+    trajectories: Trajectories, library: Library, window: int | None
+) -> tuple[Balance, Scales, Independent] | str:
+    """Each window is an observation; or the reason why there are none."""
+    states, _ = _samples(trajectories)
+    length = _window(trajectories, states) if window is None else window
+    if length < SHORTEST:
+        raise ValueError(f"`window` is {length}; expected at least {SHORTEST} samples")
+    long = [(t.astype(np.float64), y) for t, y in trajectories if len(t) >= length]
+    if not long:
+        return f"no trajectory has the {length} samples of a window: record longer ones"
+    windows = Windows.of([t for t, _ in long], length, ROWS)
+    pieces = list(zip(windows.trajectory, windows.index, strict=True))
+    ys, ts = (np.stack([long[i][k][rows] for i, rows in pieces]) for k in (1, 0))
+    v = np.split(ys.astype(np.float64), 2, axis=2)[1]
+    scales = Scales.of(states, -np.einsum("wt,wti->wi", windows.slope, v))  # averages of the acceleration
+    inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
+    independent, columns = _columns(library, states, *inside, scales)
+    return weak(columns, windows, scales), scales, independent
+
+
+def _columns(
+    library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
+) -> tuple[Independent, Columns]:
+    """Which terms can be told apart where states are free, and the columns of those at the states."""
+    free = free_states(observed, max(FREE_STATES, 4 * len(library))).astype(observed.dtype)
+    both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts]).astype(observed.dtype)
+    at_free, columns = sample_columns(library, *both).split(len(free))
+    independent = independent_terms(library, at_free, scales, rank_tolerance(observed.dtype))
+    return independent, columns.select(independent.kept)
+
+
+def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
+    """The terms chosen, and by what factor the residual would grow with one less."""
+    full = balance.fit(range(len(complexity)), None)
+    noise = np.sqrt(np.mean(balance.residual(full) ** 2, axis=0))
+    noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
+    weighted = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
+    floor = balance.rows * float(np.mean((tolerance * scales.acceleration / weighted.sigma) ** 2))
+    step = by_information(weighted, len(complexity), complexity, 1e-9 * balance.rows, floor)
+    step = weighted.fit(step.support, step.coefficients)  # quadratic: as far as rounding goes
+    less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
+    return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
+
+
+def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
+    """Correlation of errors from one sample of a trajectory to the next."""
+    if int(trajectories.lengths.sum()) != len(errors):
+        return 0.0
+    pieces = np.split(errors, np.cumsum(trajectories.lengths)[:-1])
+    products = np.concatenate([(e[1:] * e[:-1]).ravel() for e in pieces])
+    return float(products.mean() / np.mean(errors**2)) if len(products) else 0.0
+
+
+def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+    """States and times of the formula's own motion from the first states: those of one orbit lie on one, noise or not.
+
+    The states as observed where it fails.
+    """
+    chosen = list(trajectories)[:MOTIONS]
+    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
+    y0s = jnp.stack([jnp.asarray(y[0]) for _, y in chosen])
+    model = NeuralLagrangian(formula, RK4(), stepsize_controller=StepsPerSample(32))
+    ys = np.asarray(_rollouts(model, ts, y0s))
+    sound = np.isfinite(ys).all(axis=(1, 2))
+    if not sound.any():
+        return _samples(trajectories)
+    return ys[sound].reshape(-1, ys.shape[2]), np.asarray(ts)[sound].reshape(-1)
+
+
+@eqx.filter_jit
+def _rollouts(model: NeuralLagrangian, ts: Array, y0s: Array) -> Array:
+    return jax.vmap(lambda ts, y0: jnp.asarray(model.solve(ts, y0).ys))(ts, y0s)
+
+
+def _window(trajectories: Trajectories, states: np.ndarray) -> int:
+    r"""Samples in half the shortest period, $2 \pi$ spread over speed, of any coordinate; a quarter of all at most."""
+    q, v = np.split(states.astype(np.float64), 2, axis=1)
+    period = np.min(2 * np.pi * q.std(axis=0) / np.sqrt(np.mean(v**2, axis=0)))
+    step = np.median(np.concatenate([np.diff(t) for t, _ in trajectories]))
+    longest = int(trajectories.lengths.max())
+    return int(np.clip(round(period / 2 / step), SHORTEST, max(longest // 4, SHORTEST)))
+
+
+def _nothing(library: Library, reason: str, independent: Independent | None = None) -> FoundLagrangian:
+    told = Independent((), ()) if independent is None else independent
+    unknown = float("nan")
+    return FoundLagrangian(None, None, None, None, None, unknown, unknown, (reason,), (), library, told)

@@ -1,0 +1,147 @@
+"""Formulas straight from motion; and none where the data do not tell."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.discovery import Library, UndeterminedWarning, sparse_lagrangian
+
+from .cases import CASES, POLYNOMIALS, largest_error, noisy_accelerations, noisy_states
+
+pytestmark = pytest.mark.double
+OSCILLATOR = nl.systems.HarmonicOscillator()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_clean_accelerations_give_the_formula_and_noise_of_5_per_cent_does(name):
+    case = CASES[name]
+    motion = case.motion(samples=25)
+    found = sparse_lagrangian(motion, case.library)
+    assert largest_error(found.formula, case.formula) < 1e-8
+    assert found.residual < 1e-8
+    found = sparse_lagrangian(noisy_accelerations(motion, 0.05), case.library)
+    assert largest_error(found.formula, case.formula) < 0.03
+    assert found.residual == pytest.approx(0.05, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["oscillator", "spring pendulum"])
+def test_positions_and_velocities_alone(name):
+    """The weak form needs no accelerations. (Noise of 5 % of the standard deviation of each channel.)"""
+    case = CASES[name]
+    for noise, error in ((0.0, 1e-3), (0.05, 0.03)):
+        found = sparse_lagrangian(noisy_states(case.motion(), noise), case.library)
+        assert largest_error(found.formula, case.formula) < error
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """Of 60 coefficients about 57 are in their 95 % intervals; fewer than 51 has a chance of 2e-4."""
+    case, inside = CASES["spring pendulum"], 0
+    names = CASES["spring pendulum"].library.names
+    library = case.library.select([names.index(name) for name in (*case.formula, "sin(theta)", "theta_dot^2")])
+    for seed in range(15):
+        formula = sparse_lagrangian(noisy_accelerations(case.motion(samples=25), 0.02, seed), library).formula
+        others = [name for name in case.formula if name != "r_dot^2"]
+        inside += sum(low <= case.formula[n] <= high for n, (low, high) in formula.intervals.items() if n in others)
+    assert 51 <= inside <= 60
+
+
+def test_the_scale_of_units_does_not_matter():
+    """In micrometres and hours the same terms are found."""
+    motion = CASES["oscillator"].motion()
+    length, time = 1e6, 1 / 3600
+    ys = motion.ys * np.array([length, length / time])
+    scaled = nl.Trajectories(motion.ts * time, ys, accelerations=motion.accelerations * length / time**2)
+    found = sparse_lagrangian(scaled, POLYNOMIALS).formula
+    assert largest_error(found, {"v^2": 0.5, "q^2": -5 / time**2}) < 1e-6
+
+
+def single_orbit(samples=300, duration=20.0):
+    return nl.simulate(OSCILLATOR, jnp.linspace(0, duration, samples), jnp.array([[1.0, 0.5]]), accelerations=True)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_a_single_orbit_does_not_tell(noise):
+    orbit = noisy_accelerations(single_orbit(), noise)
+    with pytest.warns(UndeterminedWarning, match="as a single orbit"):
+        found = sparse_lagrangian(orbit, POLYNOMIALS)
+    assert found.formula is None
+    assert not found.determined
+    assert str(found).startswith("No formula: the data do not determine it.")
+    two = nl.simulate(OSCILLATOR, jnp.linspace(0, 20, 300), jnp.array([[1.0, 0.5], [0.3, 0.2]]), accelerations=True)
+    more = noisy_accelerations(two, noise)
+    assert sparse_lagrangian(more, Library.coordinates(1, 4) * Library.velocities(1, 2)).determined
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_nor_does_its_weak_form(noise):
+    with pytest.warns(UndeterminedWarning, match="record motions of other energies"):
+        found = sparse_lagrangian(noisy_states(single_orbit(1600, 40.0), noise), POLYNOMIALS)
+    assert found.formula is None
+
+
+def test_too_few_samples_and_windows():
+    few = nl.simulate(OSCILLATOR, jnp.linspace(0, 3, 8), jnp.array([[1.0, 0.5]]), accelerations=True)
+    with pytest.warns(UndeterminedWarning, match="8 equations for 19 terms are too few"):
+        assert sparse_lagrangian(few, POLYNOMIALS).formula is None
+    with pytest.warns(UndeterminedWarning, match="no trajectory has the 9 samples of a window"):
+        assert sparse_lagrangian(noisy_states(few, 0.0), POLYNOMIALS).formula is None
+
+
+def test_a_coordinate_at_rest():
+    still = nl.Trajectories(np.arange(30.0), np.zeros((30, 2)), accelerations=np.zeros((30, 1)))
+    with pytest.warns(UndeterminedWarning, match="column 0 of the states never changes"):
+        assert sparse_lagrangian(still, POLYNOMIALS).formula is None
+
+
+def test_friction_is_no_lagrangian_of_the_library():
+    system = nl.systems.DampedOscillator(damping=0.5)
+    y0s = system.sample_states(jax.random.key(0), 20)
+    motion = nl.simulate(system, jnp.linspace(0, 6, 100), y0s, accelerations=True)
+    library = Library.coordinates(1, 4) * Library.velocities(1, 2)
+    with pytest.warns(UndeterminedWarning):
+        assert sparse_lagrangian(motion, library, largest_residual=0.1).formula is None
+
+
+def test_a_library_without_the_right_term_says_that_it_only_approximates():
+    """cos q is not among polynomials."""
+    system = nl.systems.Pendulum()
+    y0s = jax.random.uniform(jax.random.key(0), (20, 2), minval=-1.5, maxval=1.5)
+    motion = nl.simulate(system, jnp.linspace(0, 2, 100), y0s, accelerations=True)
+    found = sparse_lagrangian(motion, Library.coordinates(1, 2) * Library.velocities(1, 2), largest_residual=1.0)
+    assert found.residual > 0.01
+    assert "the library may lack a term" in str(found)
+    library = Library.waves(1, 1) * Library.velocities(1, 2)
+    right = sparse_lagrangian(motion, library).formula
+    assert largest_error(right, {"v^2": 0.5, "cos(q)": 9.81}) < 1e-9
+
+
+def test_what_is_dropped_is_named():
+    found = sparse_lagrangian(CASES["charged particle"].motion(), CASES["charged particle"].library)
+    lines = found.independent.described(found.library)
+    assert "q1 v0 = -1 q0 v1 + dF/dt" in lines
+    assert "q0 v0 = dF/dt" in lines
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: sparse_lagrangian(m, Library.coordinates(1, 3) * Library.velocities(1, 1)), "no term with a mass"),
+        (lambda m: sparse_lagrangian(m, CASES["double pendulum"].library), "`library` has dof 2; expected 1"),
+        (lambda m: sparse_lagrangian(m, POLYNOMIALS, method="magic"), "`method` is 'magic'"),
+        (lambda m: sparse_lagrangian(m, POLYNOMIALS, tolerance=0.0), "`tolerance` is 0.0"),
+        (lambda m: sparse_lagrangian(noisy_states(m, 0.0), POLYNOMIALS, method="accelerations"), "has none"),
+        (lambda m: sparse_lagrangian(m, POLYNOMIALS, method="weak", window=3), "`window` is 3; expected at least 9"),
+        (
+            lambda m: sparse_lagrangian(
+                m, Library.functions(1, {"root": lambda t, q, v: jnp.sqrt(q[0])}) * Library.velocities(1, 2)
+            ),
+            "the term root, which is not finite",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(CASES["oscillator"].motion())
