@@ -177,7 +177,7 @@ def _fit(
 
     def errors(c: Vector, y0: Array) -> Array:
         rows = observed(family, integration, ts, c, y0, momenta)
-        relative = (rows - data) / size
+        relative = (rows - data) / size[None]
         return jnp.where(jnp.isfinite(relative), relative, LARGE)
 
     def state(unknowns: tuple[Vector, Array], zero: Array) -> tuple[Vector, Array]:
@@ -212,7 +212,7 @@ def _fit(
     c = jnp.where(may_vanish, jnp.maximum(c, 0), c)
     J_c, J_y = jax.jacfwd(lambda c, shift: errors(c, y0 + size * shift).reshape(-1), (0, 1))(c, jnp.zeros_like(y0))
     remaining = errors(c, y0)
-    report, covariance = identifiability(J_c, J_y, c, remaining)
+    report, covariance = identifiability(J_c, J_y, c, scale, remaining)
     error = jnp.sqrt(jnp.mean(remaining**2))
     deviations = jnp.where(report.fixed, jnp.sqrt(jnp.diagonal(covariance)), jnp.inf)
     return {

@@ -66,7 +66,7 @@ class CoefficientEncoder(eqx.Module):
     def __call__(self, data: Float[Array, "time two_dof"]) -> Vector:
         """Coefficients in order, from rows [q, p] at the encoder's times."""
         size = jnp.sqrt(jnp.mean(data**2, axis=0))
-        inputs = data / jnp.where(size == 0, 1, size)
+        inputs = data / jnp.where(size == 0, 1, size)[None]
 
         def read(state: Any, row: Array) -> tuple[Any, None]:
             return self.cell(row, state), None
@@ -100,7 +100,7 @@ def encoder_loss(
     distance: Distance = "rms",
     normalized: bool = True,
     penalty: Callable[[Vector], Scalar] | None = None,
-) -> Callable[[CoefficientEncoder, Times, Trajectory], Scalar]:
+) -> Callable[[Any, Times, Trajectory], Scalar]:
     r"""The loss that trains a `CoefficientEncoder` by `fit`, with its answer integrated (Roberts 2024, eq. 28).
 
     $$\alpha \, d(q, \tilde q) + \beta \, d(p, \tilde p)$$
@@ -116,13 +116,13 @@ def encoder_loss(
     - `normalized`: whether each channel is divided by its root mean square.
     - `penalty`: `(coefficients) -> scalar`, added.
 
-    **Returns:** `loss(encoder, ts, ys) -> scalar`.
+    **Returns:** `loss(encoder, ts, ys) -> scalar`, of anything with a `family` that turns a motion into coefficients.
     """
     distances = {"rms": _rms, "mae": lambda x: jnp.mean(jnp.abs(x)), "huber": _huber}
     if distance not in distances:
         raise ValueError(f"`distance` is {distance!r}; expected one of {list(distances)}")
 
-    def loss(encoder: CoefficientEncoder, ts: Times, ys: Trajectory) -> Scalar:
+    def loss(encoder: Any, ts: Times, ys: Trajectory) -> Scalar:
         family, c = encoder.family, encoder(ys)
         q, p = jnp.split(ys[0], 2)
         v = velocity_from_momentum(family.lagrangian(c), ts[0], q, p)

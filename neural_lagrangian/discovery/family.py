@@ -16,7 +16,7 @@ from .._types import Force, Lagrangian
 from ..mechanics import EulerLagrangeTerm
 from ..models import NeuralLagrangian
 
-Range: TypeAlias = Literal["positive", "non-negative", "any"] | tuple[float, float]
+Range: TypeAlias = Literal["positive", "non-negative", "any"] | tuple[float | int, float | int]
 Vector: TypeAlias = Float[Array, " coefficients"]
 
 
@@ -69,7 +69,7 @@ class LagrangianFamily(eqx.Module):
         self.formula = formula
         self.force_formula = force
         self.dof = positive_integer("dof", dof)
-        self.ranges = tuple((k, tuple(map(float, r)) if isinstance(r, tuple) else r) for k, r in ranges.items())
+        self.ranges = tuple(ranges.items())
 
     @property
     def default(self) -> Vector:

@@ -15,25 +15,27 @@ class Identifiability(eqx.Module):
     """What least squares at its solution say of the coefficients. Leading axes as of the fit.
 
     - `rank`: how many independent combinations of the coefficients the data fix.
-    - `fixed`: of each coefficient, whether it is fixed by itself.
+    - `fixed`: of each coefficient, whether it is fixed by itself. `effective`: whether the motion depends on it.
     - `singular_values`: of the Jacobian with columns of length one, the initial state projected out: falling from
-      about one, and near zero for each combination that is not fixed.
+      about one, and near zero for each combination of effective coefficients that is not fixed. A coefficient
+      without effect has the value one and a direction of its own.
     - `directions`: rows that belong to them, in relative changes of the coefficients where these are not zero.
     """
 
     rank: Int[Array, "*systems"]
     fixed: Bool[Array, "*systems coefficients"]
+    effective: Bool[Array, "*systems coefficients"]
     singular_values: Float[Array, "*systems coefficients"]
     directions: Float[Array, "*systems coefficients coefficients"]
 
     def words(self, names: tuple[str, ...]) -> list[str]:
         """A line on each combination that the data of one system leave open."""
-        lines = []
-        for direction in np.asarray(self.directions)[int(self.rank) :]:
+        effective = np.asarray(self.effective)
+        lines = [
+            f"{n} is not fixed by these data: it has no effect" for n, e in zip(names, effective, strict=True) if not e
+        ]
+        for direction in np.asarray(self.directions)[int(self.rank) + int(np.sum(~effective)) :]:
             parts = [(name, d) for name, d in zip(names, direction, strict=True) if abs(d) > IRRELEVANT]
-            if len(parts) == 1:
-                lines.append(f"{parts[0][0]} is not fixed by these data: it has no effect on this motion")
-                continue
             rates = " : ".join(f"{d / parts[0][1]:.3g}" for _, d in parts)
             together = ", ".join(name for name, _ in parts)
             lines.append(f"{together} are not fixed by these data: relative changes as {rates} have no effect")
@@ -41,29 +43,36 @@ class Identifiability(eqx.Module):
 
 
 def identifiability(
-    J_c: Float[Array, "... coefficients"], J_y: Float[Array, "... nuisance"], c: Vector, remaining: Array
+    J_c: Float[Array, "residuals coefficients"],
+    J_y: Float[Array, "residuals nuisance"],
+    c: Vector,
+    scale: Vector,
+    remaining: Array,
 ) -> tuple[Identifiability, Float[Array, "coefficients coefficients"]]:
     """The report and the covariance, from Jacobians of the residuals and from what remains of these.
 
     **Arguments:**
 
-    - `J_c`: in the coefficients, shape `(residuals, coefficients)`. `J_y`: in what is fitted besides.
-    - `c`: the coefficients. `remaining`: the residuals at the solution, any shape.
+    - `J_c`: in the coefficients. `J_y`: in what is fitted besides.
+    - `c`: the coefficients. `scale`: sizes at which they would matter.
+    - `remaining`: the residuals at the solution, any shape.
     """
     basis, _ = jnp.linalg.qr(J_y)
     J = J_c - basis @ (basis.T @ J_c)
-    length = jnp.sqrt(jnp.sum(J**2, axis=0))
-    # A coefficient without any effect has a column of rounding errors: it stays the zero that it is.
-    unit = jnp.where(length > 1e-9 * jnp.sqrt(jnp.sum(J_c**2, axis=0)), 1 / jnp.where(length == 0, 1, length), 0)
-    _, s, Vt = jnp.linalg.svd(J * unit, full_matrices=False)
     tolerance = float(jnp.finfo(c.dtype).eps) ** 0.4
+    length = jnp.sqrt(jnp.sum(J**2, axis=0))
+    effect = length * jnp.maximum(jnp.abs(c), scale)
+    effective = effect > tolerance * jnp.max(effect)  # else its column is rounding errors
+    unit = jnp.where(effective, 1 / jnp.where(effective, length, 1), 0)
+    columns = jnp.concatenate([J * unit[None], jnp.diag(jnp.where(effective, 0.0, 1.0).astype(c.dtype))])
+    _, s, Vt = jnp.linalg.svd(columns, full_matrices=False)
     seen = s > tolerance * jnp.maximum(s[0], 1)
     variance = jnp.sum(remaining**2) / max(remaining.size - c.shape[0] - J_y.shape[1], 1)
-    weighted = Vt * unit
-    covariance = variance * (weighted.T * jnp.where(seen, 1 / jnp.where(seen, s, 1) ** 2, 0)) @ weighted
+    weighted = Vt * unit[None]
+    covariance = variance * (weighted.T * jnp.where(seen, 1 / jnp.where(seen, s, 1) ** 2, 0)[None]) @ weighted
     # Directions of the coefficients themselves, each relative to its coefficient unless that is zero.
-    relative = Vt * jnp.where(unit > 0, unit, 1) / jnp.where(c == 0, 1, c)
+    relative = Vt * (jnp.where(effective, unit, 1) / jnp.where(c == 0, 1, c))[None]
     relative = relative / jnp.max(jnp.abs(relative), axis=1, keepdims=True)
-    open_ = jnp.where(seen[:, None], 0, jnp.abs(Vt))
-    fixed = (jnp.max(open_, axis=0) < IRRELEVANT) & (unit > 0)
-    return Identifiability(jnp.sum(seen), fixed, s, relative), covariance
+    free = jnp.where(seen[:, None], 0, jnp.abs(Vt))
+    fixed = (jnp.max(free, axis=0) < IRRELEVANT) & effective
+    return Identifiability(jnp.sum(seen) - jnp.sum(~effective), fixed, effective, s, relative), covariance

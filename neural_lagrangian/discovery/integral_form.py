@@ -66,7 +66,7 @@ def integral_start(
     for _ in range(ROUNDS):
         A, r = jax.jacfwd(residual)(c), residual(c)
         size = _away_from_zero(jnp.sqrt(jnp.sum(A**2, axis=0)))
-        A = A / size
+        A = A / size[None]
         inhomogeneous = r - A @ (size * c)
         step = -jnp.linalg.lstsq(A, r)[0] / size
         null = jnp.linalg.svd(A, full_matrices=False)[2][-1] / size

@@ -61,8 +61,20 @@ def test_weights_and_penalty_enter_as_stated():
     of_q, of_p = value(beta=0.0), value(alpha=0.0)
     penalised = value(alpha=2.0, beta=3.0, penalty=lambda c: 7.0 * c[0])
     assert penalised == pytest.approx(2 * of_q + 3 * of_p + 7 * c[0, 0], rel=1e-5)
-    with pytest.raises(ValueError, match="`distance` is 'l1'"):
-        encoder_loss(INTEGRATION, distance="l1")
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: encoder_loss(INTEGRATION, distance="l1"), "`distance` is 'l1'"),
+        (lambda: CoefficientEncoder(FAMILY, TS, cell="rnn", key=KEY), "`cell` is 'rnn'"),
+        (lambda: CoefficientEncoder(FAMILY, TS, width=0, key=KEY), "`width` is 0"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 @pytest.mark.optax
