@@ -1,27 +1,37 @@
 """From data or a trained model to a formula, up to what motion cannot tell."""
 
 from ..mechanics import gauge_fix, normalize_scale
+from .coefficients import CoefficientFit, fit_coefficients
 from .compare import Comparison, compare_lagrangians
 from .distill import distill
+from .encoder import CoefficientEncoder, encoder_loss
 from .equations import EquationSamples, sample_equations
+from .family import LagrangianFamily
 from .formula import Formula
 from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
 from .helmholtz import HelmholtzReport, helmholtz_report
+from .identifiability import Identifiability
 from .library import Atom, Library
 from .sparse import sparse_lagrangian
 
 __all__ = [
     "Atom",
+    "CoefficientEncoder",
+    "CoefficientFit",
     "Comparison",
     "EquationSamples",
     "Formula",
     "FoundLagrangian",
     "GaugeFunction",
     "HelmholtzReport",
+    "Identifiability",
+    "LagrangianFamily",
     "Library",
     "UndeterminedWarning",
     "compare_lagrangians",
     "distill",
+    "encoder_loss",
+    "fit_coefficients",
     "gauge_fix",
     "helmholtz_report",
     "normalize_scale",

@@ -1,0 +1,78 @@
+"""Which coefficients, and which combinations of them, data fix."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .family import Vector
+
+IRRELEVANT = 1e-2
+"""Share of a coefficient in an undetermined direction below which it is taken to have no part in it."""
+
+
+class Identifiability(eqx.Module):
+    """What least squares at its solution say of the coefficients. Leading axes as of the fit.
+
+    - `rank`: how many independent combinations of the coefficients the data fix.
+    - `fixed`: of each coefficient, whether it is fixed by itself. `effective`: whether the motion depends on it.
+    - `singular_values`: of the Jacobian with columns of length one, the initial state projected out: falling from
+      about one, and near zero for each combination of effective coefficients that is not fixed. A coefficient
+      without effect has the value one and a direction of its own.
+    - `directions`: rows that belong to them, in relative changes of the coefficients where these are not zero.
+    """
+
+    rank: Int[Array, "*systems"]
+    fixed: Bool[Array, "*systems coefficients"]
+    effective: Bool[Array, "*systems coefficients"]
+    singular_values: Float[Array, "*systems coefficients"]
+    directions: Float[Array, "*systems coefficients coefficients"]
+
+    def words(self, names: tuple[str, ...]) -> list[str]:
+        """A line on each combination that the data of one system leave open."""
+        effective = np.asarray(self.effective)
+        lines = [
+            f"{n} is not fixed by these data: it has no effect" for n, e in zip(names, effective, strict=True) if not e
+        ]
+        for direction in np.asarray(self.directions)[int(self.rank) + int(np.sum(~effective)) :]:
+            parts = [(name, d) for name, d in zip(names, direction, strict=True) if abs(d) > IRRELEVANT]
+            rates = " : ".join(f"{d / parts[0][1]:.3g}" for _, d in parts)
+            together = ", ".join(name for name, _ in parts)
+            lines.append(f"{together} are not fixed by these data: relative changes as {rates} have no effect")
+        return lines
+
+
+def identifiability(
+    J_c: Float[Array, "residuals coefficients"],
+    J_y: Float[Array, "residuals nuisance"],
+    c: Vector,
+    scale: Vector,
+    remaining: Array,
+) -> tuple[Identifiability, Float[Array, "coefficients coefficients"]]:
+    """The report and the covariance, from Jacobians of the residuals and from what remains of these.
+
+    **Arguments:**
+
+    - `J_c`: in the coefficients. `J_y`: in what is fitted besides.
+    - `c`: the coefficients. `scale`: sizes at which they would matter.
+    - `remaining`: the residuals at the solution, any shape.
+    """
+    basis, _ = jnp.linalg.qr(J_y)
+    J = J_c - basis @ (basis.T @ J_c)
+    tolerance = float(jnp.finfo(c.dtype).eps) ** 0.4
+    length = jnp.sqrt(jnp.sum(J**2, axis=0))
+    effect = length * jnp.maximum(jnp.abs(c), scale)
+    effective = effect > tolerance * jnp.max(effect)  # else its column is rounding errors
+    unit = jnp.where(effective, 1 / jnp.where(effective, length, 1), 0)
+    columns = jnp.concatenate([J * unit[None], jnp.diag(jnp.where(effective, 0.0, 1.0).astype(c.dtype))])
+    _, s, Vt = jnp.linalg.svd(columns, full_matrices=False)
+    seen = s > tolerance * jnp.maximum(s[0], 1)
+    variance = jnp.sum(remaining**2) / max(remaining.size - c.shape[0] - J_y.shape[1], 1)
+    weighted = Vt * unit[None]
+    covariance = variance * (weighted.T * jnp.where(seen, 1 / jnp.where(seen, s, 1) ** 2, 0)[None]) @ weighted
+    # Directions of the coefficients themselves, each relative to its coefficient unless that is zero.
+    relative = Vt * (jnp.where(effective, unit, 1) / jnp.where(c == 0, 1, c))[None]
+    relative = relative / jnp.max(jnp.abs(relative), axis=1, keepdims=True)
+    free = jnp.where(seen[:, None], 0, jnp.abs(Vt))
+    fixed = (jnp.max(free, axis=0) < IRRELEVANT) & effective
+    return Identifiability(jnp.sum(seen) - jnp.sum(~effective), fixed, effective, s, relative), covariance
