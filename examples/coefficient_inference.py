@@ -189,6 +189,8 @@ VARIANTS = {
     "in units of the motion": (family, {"cell": "lstm"}, {}, stacked),
     "GRU, units of the motion": (family, {"cell": "gru"}, {}, stacked),
 }
+if SMOKE:
+    VARIANTS = dict(list(VARIANTS.items())[::9])
 integration = Integration(nl.GalerkinGaussLobatto(0), stepsize_controller=nl.StepsPerSample(1))
 _, rows = motions(jax.random.key(1), TRAINING)
 data = nl.Trajectories(TS, rows).astype(np.float32)
@@ -268,7 +270,7 @@ analysis.plot_loss_landscape(
     truth=(2 * truth[0], 2 * truth[1]),
     ax=axes[1],
 )
-levels = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+levels = (0.0, 0.05) if SMOKE else (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 curves = {"least squares": [], "integrated equations": [], BEST: []}
 with jax.enable_x64(False):
     best = result.model  # the last one trained

@@ -12,9 +12,11 @@ from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
 from .helmholtz import HelmholtzReport, helmholtz_report
 from .identifiability import Identifiability
 from .library import Atom, Library
+from .search import AbstractSearchEngine, Operon, PySR, search_lagrangian
 from .sparse import sparse_lagrangian
 
 __all__ = [
+    "AbstractSearchEngine",
     "Atom",
     "CoefficientEncoder",
     "CoefficientFit",
@@ -27,6 +29,8 @@ __all__ = [
     "Identifiability",
     "LagrangianFamily",
     "Library",
+    "Operon",
+    "PySR",
     "UndeterminedWarning",
     "compare_lagrangians",
     "distill",
@@ -36,5 +40,6 @@ __all__ = [
     "helmholtz_report",
     "normalize_scale",
     "sample_equations",
+    "search_lagrangian",
     "sparse_lagrangian",
 ]

@@ -1,0 +1,200 @@
+r"""Formulas by search: terms that no library foresaw, from a symbolic regression program."""
+
+import abc
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from .._checks import floating
+from .._types import Lagrangian
+from ..mechanics import gauge_fix
+from .distill import distill
+from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
+from .library import Atom, Library, coordinate_names, velocity_names
+
+NEGLIGIBLE = 1e-6
+"""Terms of a found expression smaller than this, of all of it, are rounding of its constants."""
+
+
+NEARLY = 0.02
+"""A constant inside a function that is nearer to an integer than this is tried as that integer."""
+
+
+class AbstractSearchEngine(abc.ABC):
+    """A program that finds formulas of numbers in numbers."""
+
+    @abc.abstractmethod
+    def expressions(self, X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> list[str]:
+        """Formulas of y, shape `(sample,)`, in the columns of X, shape `(sample, variable)`, as sympy reads them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Operon(AbstractSearchEngine):
+    """Genetic programming by Operon (Burlacu, Kronberger and Kommenda 2020); needs the extra `operon`.
+
+    - `symbols`: operations that formulas may have, as Operon names them.
+    - `longest`: most nodes of a formula. `generations`, `population`: how long is searched, among how many.
+    - `seed`: of its random numbers; the same seed finds the same formulas.
+    """
+
+    symbols: str = "add,sub,mul,sin,cos,square,constant,variable"
+    longest: int = 30
+    generations: int = 100
+    population: int = 500
+    seed: int = 0
+
+    def expressions(self, X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> list[str]:
+        from pyoperon.sklearn import SymbolicRegressor  # pyright: ignore[reportMissingImports]
+
+        regressor = SymbolicRegressor(
+            allowed_symbols=self.symbols,
+            objectives=["rmse", "length"],
+            max_length=self.longest,
+            generations=self.generations,
+            population_size=self.population,
+            pool_size=self.population,
+            optimizer_iterations=5,
+            n_threads=1,
+            random_state=self.seed,
+        )
+        regressor.fit(np.array(X, np.float64), np.array(y, np.float64))  # copies: it wants arrays that it may write
+        front = sorted(regressor.pareto_front_, key=lambda one: one["mean_squared_error"])
+        return [regressor.get_model_string(one["tree"], 12, list(names)) for one in front]
+
+
+@dataclasses.dataclass(frozen=True)
+class PySR(AbstractSearchEngine):
+    """PySR (Cranmer 2023); needs the extra `pysr`, which installs a Julia at its first import.
+
+    - `options`: keyword arguments of `pysr.PySRRegressor`.
+    """
+
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def expressions(self, X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> list[str]:
+        from pysr import PySRRegressor  # pyright: ignore[reportMissingImports]
+
+        regressor = PySRRegressor(**self.options)
+        regressor.fit(X, y, variable_names=list(names))
+        table = regressor.equations_.sort_values("loss")
+        return [str(expression) for expression in table["sympy_format"]]
+
+
+def search_lagrangian(
+    lagrangian: Lagrangian,
+    states: ArrayLike,
+    engine: AbstractSearchEngine,
+    *,
+    q_ref: ArrayLike | None = None,
+    match: Literal["equations", "motion"] = "equations",
+    most: int = 10,
+) -> FoundLagrangian:
+    r"""A formula of a Lagrangian, such as a trained network, with terms that a search has found.
+
+    The values that the engine is given are those of the gauge-fixed Lagrangian, which $(M, h)$ of the equations of
+    motion determine alone: no constant, no total derivative, and a mean mass of one are left to be found. The formulas
+    it answers are expanded, and the terms of each, and of all together, are libraries for `distill`, which drops those
+    that are none and fits the coefficients of the others. The formula with the least Bayesian information criterion
+    is the answer. Operon's constants are not exact: inside functions, where no coefficient is fitted, those that are
+    nearly integers are tried as integers too.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. In formulas they are `q0`, ..., `v0`, ..., or `q` and `v`.
+    - `engine`: such as `Operon()`.
+    - `q_ref`: where the gauge is read, shape `(dof,)`; the mean of the coordinates unless given.
+    - `match`: as of `distill`. `most`: how many of the engine's formulas are tried.
+
+    **Returns:** a `FoundLagrangian`; an `UndeterminedWarning` is given where it has no formula.
+
+    **Raises:** `ValueError` for wrong shapes, an engine that is none, or one that answers nothing.
+    """
+    if not isinstance(engine, AbstractSearchEngine):
+        raise ValueError(f"`engine` is {engine!r}; expected a search engine, such as Operon()")
+    ys = floating("states", states, ("state", "two_dof"))
+    dof = ys.shape[1] // 2
+    q, v = jnp.split(ys, 2, axis=1)
+    origin = jnp.mean(q, axis=0) if q_ref is None else floating("q_ref", q_ref, (dof,))
+    fixed = gauge_fix(lagrangian, origin)
+    values = jax.jit(jax.vmap(lambda q, v: fixed(0.0, q, v)))(q, v)
+    names = [*coordinate_names(dof), *velocity_names(dof)]
+    answers = engine.expressions(np.asarray(ys), np.asarray(values), names)
+    if not answers:
+        raise ValueError(f"`engine` {engine!r} answered no formula; let it search longer")
+    size = float(np.sqrt(np.mean(np.asarray(values) ** 2)))
+    read = [_read(answer, names) for answer in answers[:most]]
+    simple = [_rounded(expression) for expression in read]
+    found = {}
+    for expressions in (simple, *([one] for one in (*simple, *read))):
+        library = _terms_of(expressions, ys, names, size)
+        if library is None or library.names in found or len(library) > len(ys):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndeterminedWarning)
+            try:
+                found[library.names] = distill(lagrangian, library, ys, match=match)
+            except ValueError:  # of these terms: no kinetic energy, or not finite at some state
+                continue
+    if not found:
+        raise ValueError(f"none of the formulas of `engine` has a kinetic energy: {answers[:most]}")
+    return warn_if_undetermined(min(found.values(), key=lambda one: _information(one, len(ys))))
+
+
+def _information(found: FoundLagrangian, samples: int) -> float:
+    if found.formula is None:
+        return np.inf
+    return samples * np.log(found.residual**2 + 1e-30) + len(found.formula.support) * np.log(samples)
+
+
+def _read(answer: str, names: Sequence[str]) -> Any:
+    import sympy
+
+    return sympy.expand(sympy.sympify(answer, locals={name: sympy.Symbol(name) for name in names}))
+
+
+def _rounded(expression: Any) -> Any:
+    """Constants inside functions, such as a frequency, that are nearly integers made so; the others stay."""
+    import sympy
+
+    def near(argument: Any) -> Any:
+        numbers = argument.atoms(sympy.Float)
+        return argument.xreplace({x: sympy.Integer(round(x)) for x in numbers if abs(x - round(x)) < NEARLY})
+
+    is_function = lambda e: isinstance(e, sympy.Function)  # noqa: E731
+    return sympy.expand(expression.replace(is_function, lambda e: e.func(*map(near, e.args))))
+
+
+def _terms_of(expressions: Sequence[Any], ys: Array, names: Sequence[str], size: float) -> Library | None:
+    """The terms of expanded expressions without their coefficients; those too small to matter are left out."""
+    import sympy
+
+    dof, symbols = len(names) // 2, [sympy.Symbol(name) for name in names]
+    components = (*Library.coordinates(dof, 1).atoms, *Library.velocities(dof, 1).atoms)
+    atoms = {atom.name: atom for atom in components}
+
+    def atom_of(base: Any) -> str:
+        of_state = sympy.lambdify(symbols, base, modules="jax")
+        cost = 1.0 + sympy.count_ops(base)
+        atoms.setdefault(str(base), Atom(lambda t, q, v: of_state(*q, *v), str(base), str(base), cost))
+        return str(base)
+
+    terms = []
+    for part in (part for expression in expressions for part in sympy.Add.make_args(expression)):
+        factor, rest = part.as_coeff_Mul()
+        if not rest.free_symbols:
+            continue
+        powers = [base.as_base_exp() for base in sympy.Mul.make_args(rest)]
+        whole = [(b, int(e)) if e.is_Integer else (b**e, 1) for b, e in powers]
+        term = tuple((atom_of(base), exponent) for base, exponent in whole)
+        alone = Library(dof, list(atoms.values()), [term])
+        values = jax.vmap(lambda y, alone=alone: alone(0.0, *jnp.split(y, 2)))(ys)
+        if np.sqrt(np.mean((float(factor) * np.asarray(values)) ** 2)) > NEGLIGIBLE * size:
+            terms.append(term)
+    return Library(dof, list(atoms.values()), terms) if terms else None
