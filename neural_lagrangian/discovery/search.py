@@ -156,7 +156,8 @@ def _information(found: FoundLagrangian, samples: int) -> float:
 def _read(answer: str, names: Sequence[str]) -> Any:
     import sympy
 
-    return sympy.expand(sympy.parse_expr(answer, {name: sympy.Symbol(name) for name in names}))
+    known: dict[str, Any] = {name: sympy.Symbol(name) for name in names}
+    return sympy.expand(sympy.sympify(answer, locals=known))
 
 
 def _rounded(expression: Any) -> Any:
