@@ -157,7 +157,7 @@ def _read(answer: str, names: Sequence[str]) -> Any:
     import sympy
 
     known: dict[str, Any] = {name: sympy.Symbol(name) for name in names}
-    return sympy.expand(sympy.sympify(answer, locals=known))
+    return sympy.expand(sympy.sympify(answer, locals=known))  # pyright: ignore[reportCallIssue]
 
 
 def _rounded(expression: Any) -> Any:
