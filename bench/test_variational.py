@@ -134,9 +134,8 @@ METHODS = {
 def test_work_precision_over_long_times(report, quick):
     span, count = (20.0, 2) if quick else (2000.0, 20)
     with jax.enable_x64(True):
-        rows = _rows(
-            span, count, (0.2, 0.1) if quick else STEPS, dict(list(METHODS.items())[::4]) if quick else METHODS
-        )
+        steps, methods = ((0.2, 0.1), dict(list(METHODS.items())[::4])) if quick else (STEPS, METHODS)
+        rows = _rows(span, count, steps, methods)
         report.table("long_work_precision", f"Work against precision over {span:.0f} s", rows, COLUMNS)
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     names = dict.fromkeys(row["contender"] for row in rows)

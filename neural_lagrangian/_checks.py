@@ -28,6 +28,14 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     return array
 
 
+def phase_states(states: Any) -> Array:
+    """`states`, each [q, v], as an array of shape `(state, 2 dof)` with at least one, or a `ValueError`."""
+    array = floating("states", states, ("state", "2 dof"))
+    if array.shape[1] % 2 or array.size == 0:
+        raise ValueError(f"`states` has shape {array.shape}; expected (state, 2 dof), each [q, v]")
+    return array
+
+
 def positive_integer(name: str, value: Any) -> int:
     """`value`, or a `ValueError` that names it."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

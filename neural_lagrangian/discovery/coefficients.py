@@ -6,6 +6,7 @@ by Levenberg and Marquardt's method, from the coefficients that the integrated e
 state is fitted too: it is measured no better than any other.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._checks import floating
 from ..integrators import GalerkinGaussLobatto, Integration, StepsPerSample
-from ..mechanics import velocity_from_momentum
+from ..mechanics import momentum, velocity_from_momentum
 from .family import LagrangianFamily, Vector
 from .identifiability import Identifiability, identifiability
 from .integral_form import Quadrature, integral_start
@@ -114,42 +115,30 @@ def fit_coefficients(
     integration = Integration(
         GalerkinGaussLobatto(2) if solver is None else solver, stepsize_controller=StepsPerSample(steps_per_sample)
     )
-    quadrature = Quadrature.of(np.asarray(ts))
-    quadrature = jax.tree.map(lambda x: x.astype(data.dtype), quadrature)
-    given = family.default if start is None else family.vector(start)
-    starts = jnp.broadcast_to(given.astype(data.dtype), (batch.shape[0], len(family.names)))
-    found, scales = _integral_starts(family, quadrature, ts, batch, momenta, starts)
-    if start is None:
-        starts = found
-    parts = _fit_all(family, integration, ts, batch, starts, scales, momenta, max_steps)
+    quadrature = Quadrature.of(np.asarray(ts), data.dtype)
+    first = family.default if start is None else family.vector(start)
+    firsts = jnp.broadcast_to(first.astype(data.dtype), (batch.shape[0], len(family.names)))
+    parts = _fit_all(family, integration, quadrature, ts, batch, firsts, start is None, momenta, max_steps)
     return CoefficientFit(family, **(jax.tree.map(lambda x: x[0], parts) if single else parts))
-
-
-@eqx.filter_jit
-def _integral_starts(
-    family: LagrangianFamily, quadrature: Quadrature, ts: Array, batch: Array, momenta: bool, starts: Array
-) -> tuple[Array, Array]:
-    def one(data: Array, start: Vector) -> tuple[Vector, Vector]:
-        return integral_start(family, quadrature, ts, data, momenta, start)
-
-    return jax.vmap(one)(batch, starts)
 
 
 @eqx.filter_jit
 def _fit_all(
     family: LagrangianFamily,
     integration: Integration,
+    quadrature: Quadrature,
     ts: Array,
     batch: Array,
-    starts: Array,
-    scales: Array,
+    firsts: Array,
+    improve: bool,
     momenta: bool,
     max_steps: int,
 ) -> dict[str, Any]:
-    def one(data: Array, start: Vector, scale: Vector) -> dict[str, Any]:
-        return _fit(family, integration, ts, data, start, scale, momenta, max_steps)
+    def one(data: Array, first: Vector) -> dict[str, Any]:
+        found, scale = integral_start(family, quadrature, ts, data, momenta, first)
+        return _fit(family, integration, ts, data, found if improve else first, scale, momenta, max_steps)
 
-    return jax.vmap(one)(batch, starts, scales)
+    return jax.vmap(one)(batch, firsts)
 
 
 def _fit(
@@ -162,8 +151,7 @@ def _fit(
     momenta: bool,
     max_steps: int,
 ) -> dict[str, Any]:
-    size = jnp.sqrt(jnp.mean(data**2, axis=0))
-    size = jnp.where(size == 0, 1, size)
+    size = channel_sizes(data)
     # On its way a coefficient may pass below zero. What comes to rest there is set to zero, and the rest fitted again:
     # a coordinate in which zero is infinitely far away would never come to rest.
     free = family.unbounded_below()
@@ -227,6 +215,12 @@ def _fit(
     }
 
 
+def channel_sizes(data: Float[Array, "time two_dof"]) -> Float[Array, " two_dof"]:
+    """The root mean square of each channel, one where it is zero."""
+    size = jnp.sqrt(jnp.mean(data**2, axis=0))
+    return jnp.where(size == 0, 1, size)
+
+
 def observed(
     family: LagrangianFamily, integration: Integration, ts: Array, c: Vector, y0: Array, momenta: bool
 ) -> Float[Array, "time two_dof"]:
@@ -235,7 +229,7 @@ def observed(
     if not momenta:
         return ys
     q, v = jnp.split(ys, 2, axis=1)
-    p = jax.vmap(jax.grad(family.lagrangian(c), argnums=2))(ts, q, v)
+    p = jax.vmap(functools.partial(momentum, family.lagrangian(c)))(ts, q, v)
     return jnp.concatenate([q, p], axis=1)
 
 

@@ -13,7 +13,7 @@ from .._checks import positive_integer
 from .._types import Scalar, Times, Trajectory
 from ..integrators import Integration
 from ..mechanics import velocity_from_momentum
-from .coefficients import observed
+from .coefficients import channel_sizes, observed
 from .family import LagrangianFamily, Vector
 from .integral_form import Quadrature, term_sizes
 
@@ -65,8 +65,7 @@ class CoefficientEncoder(eqx.Module):
 
     def __call__(self, data: Float[Array, "time two_dof"]) -> Vector:
         """Coefficients in order, from rows [q, p] at the encoder's times."""
-        size = jnp.sqrt(jnp.mean(data**2, axis=0))
-        inputs = data / jnp.where(size == 0, 1, size)[None]
+        inputs = data / channel_sizes(data)[None]
 
         def read(state: Any, row: Array) -> tuple[Any, None]:
             return self.cell(row, state), None
@@ -76,7 +75,7 @@ class CoefficientEncoder(eqx.Module):
         x = self.head(state if isinstance(self.cell, eqx.nn.GRUCell) else state[0])
         scale = jnp.ones_like(x)
         if self.scaled:
-            quadrature = jax.tree.map(lambda a: a.astype(data.dtype), Quadrature.of(np.asarray(self.times)))
+            quadrature = Quadrature.of(np.asarray(self.times), data.dtype)
             scale = jax.lax.stop_gradient(term_sizes(self.family, quadrature, data))
         return self.family.within(x, scale)
 
@@ -127,7 +126,7 @@ def encoder_loss(
         q, p = jnp.split(ys[0], 2)
         v = velocity_from_momentum(family.lagrangian(c), ts[0], q, p)
         rows = observed(family, integration, ts, c, jnp.concatenate([q, v]), momenta=True)
-        size = jnp.sqrt(jnp.mean(ys**2, axis=0)) if normalized else jnp.ones_like(ys[0])
+        size = channel_sizes(ys) if normalized else jnp.ones_like(ys[0])
         of_q, of_p = jnp.split((rows - ys) / size[None], 2, axis=1)
         total = alpha * distances[distance](of_q) + beta * distances[distance](of_p)
         return total if penalty is None else total + penalty(c)

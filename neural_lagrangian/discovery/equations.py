@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import floating
+from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix
 from ..mechanics.euler_lagrange import scalar_valued
@@ -93,9 +93,7 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
 
 def checked_states(states: Any, ts: Any) -> tuple[Array, Array]:
     """Times `(state,)` and states `(state, 2 dof)`, or a `ValueError` that names what is wrong."""
-    states = floating("states", states, ("state", "2 dof"))
-    if states.shape[1] % 2 or states.size == 0:
-        raise ValueError(f"`states` has shape {states.shape}; expected (state, 2 dof), each [q, v]")
+    states = phase_states(states)
     if not bool(jnp.isfinite(states).all()):
         raise ValueError("`states` are not all finite")
     if jnp.ndim(ts) == 0:

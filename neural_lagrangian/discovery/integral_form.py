@@ -8,7 +8,7 @@ in v with a constant mass. Of a family linear in its coefficients this is one li
 solution is where an iteration through the integrator begins.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import CubicSpline
 
+from ..integrators.variational import covectors_of
 from .family import LagrangianFamily, Vector
 
 GAUSS = 4
@@ -37,14 +38,15 @@ class Quadrature(NamedTuple):
     integrals: Float[Array, "time points"]
 
     @classmethod
-    def of(cls, ts: np.ndarray) -> "Quadrature":
+    def of(cls, ts: np.ndarray, dtype: Any) -> "Quadrature":
+        """Between samples at the times given, computed in double precision."""
         nodes, weights = np.polynomial.legendre.leggauss(GAUSS)
         h = np.diff(ts)
         points = (ts[:-1, None] + h[:, None] * (nodes + 1) / 2).reshape(-1)
         spline = CubicSpline(ts, np.eye(len(ts)))
         weights = (h[:, None] * weights / 2).reshape(-1)
         before = np.arange(len(points)) // GAUSS < np.arange(len(ts))[:, None]
-        return cls(*map(jnp.asarray, (points, spline(points), spline(points, 1), before * weights)))
+        return cls(*(jnp.asarray(x, dtype) for x in (points, spline(points), spline(points, 1), before * weights)))
 
 
 def integral_start(
@@ -107,13 +109,7 @@ def _homogeneous(family: LagrangianFamily, quadrature: Quadrature, ts: Array, da
 
 def _along(family: LagrangianFamily, c: Vector, t: Array, q: Array, v: Array) -> tuple[Array, Array]:
     """The momentum and the force, that of the Lagrangian included, at points of a motion."""
-    lagrangian, force = family.lagrangian(c), family.force(c)
-
-    def at(t: Array, q: Array, v: Array) -> tuple[Array, Array]:
-        f, p = jax.grad(lagrangian, argnums=(1, 2))(t, q, v)
-        return p, f if force is None else f + force(t, q, v)
-
-    return jax.vmap(at)(t, q, v)
+    return jax.vmap(covectors_of(family.term(c), None))(t, q, v)
 
 
 def _without_mean(x: Array) -> Array:

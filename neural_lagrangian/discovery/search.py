@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating
+from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
 from .distill import distill
@@ -118,7 +118,7 @@ def search_lagrangian(
     """
     if not isinstance(engine, AbstractSearchEngine):
         raise ValueError(f"`engine` is {engine!r}; expected a search engine, such as Operon()")
-    ys = floating("states", states, ("state", "two_dof"))
+    ys = phase_states(states)
     dof = ys.shape[1] // 2
     q, v = jnp.split(ys, 2, axis=1)
     origin = jnp.mean(q, axis=0) if q_ref is None else floating("q_ref", q_ref, (dof,))

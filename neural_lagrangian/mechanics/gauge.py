@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating
+from .._checks import phase_states
 from .._types import Lagrangian, Scalar
 from .euler_lagrange import as_coordinates, mass_matrix, scalar_valued
 
@@ -67,9 +67,7 @@ def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike =
 
     **Raises:** `ValueError` if the states have the wrong shape, or the mean mass is zero or not finite.
     """
-    states = floating("states", states, ("state", "2 dof"))
-    if states.shape[1] % 2 or states.size == 0:
-        raise ValueError(f"`states` has shape {states.shape}; expected (state, 2 dof), each [q, v]")
+    states = phase_states(states)
     scale = _mean_mass(lagrangian, states, jnp.asarray(t, states.dtype))
     if not (bool(jnp.isfinite(scale)) and float(scale) != 0):
         raise ValueError(f"`lagrangian` has the mean mass {float(scale)} at `states`; expected one that is not zero")

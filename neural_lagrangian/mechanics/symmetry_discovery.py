@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating
+from .._checks import floating, phase_states
 from .._types import Lagrangian, Scalar
 from . import affine_generator
 from .affine_generator import Parts
@@ -115,9 +115,7 @@ def discover_symmetries(
     **Raises:** `ValueError` for wrong shapes, fewer states than generators, coordinates or speeds that are all the
     same, boosts at one time only, and a Lagrangian that is not finite at the states or that nothing changes.
     """
-    states = floating("states", states, ("state", "2 dof"))
-    if states.shape[1] % 2 or states.size == 0:
-        raise ValueError(f"`states` has shape {states.shape}; expected (state, 2 dof), each [q, v]")
+    states = phase_states(states)
     times = jnp.full(states.shape[:1], ts, states.dtype) if jnp.ndim(ts) == 0 else floating("ts", ts, states.shape[:1])
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
