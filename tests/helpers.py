@@ -19,6 +19,11 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+def slow_but(names, *always):
+    """Cases by name, of which few run always."""
+    return [name if name in always else slow(name) for name in names]
+
+
 class ChargedParticle(eqx.Module):
     """Three dimensions, a gauge potential linear in v, explicit time, a velocity-dependent mass: nothing vanishes."""
 

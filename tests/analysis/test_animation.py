@@ -11,6 +11,8 @@ from PIL import Image
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
+from ..helpers import slow_but
+
 mpl.use("agg")
 SYSTEM = nl.systems.DoublePendulum()
 TS = np.sort(np.random.default_rng(0).uniform(0, 1, 12))  # irregular
@@ -97,11 +99,11 @@ def test_bad_arguments_are_named(motions, keywords, message):
         analysis.animate(SYSTEM, TS, motions, **keywords)
 
 
-def test_every_system_can_be_animated():
-    """Two frames each: what is drawn has the shapes that the animation expects."""
-    for name, cls in nl.systems.SYSTEMS.items():
-        system = cls()
-        y0 = system.sample_states(jax.random.key(0), 1)[0]
-        frames = recorded(system, [0.0, 0.1], np.stack([y0, y0 * 1.01]), 15)
-        assert len(frames) == 2, name
-        assert np.isfinite(frames[1][1]).all(), name
+@pytest.mark.parametrize("name", slow_but(nl.systems.SYSTEMS, "NLinkPendulum", "NBody", "CartPole"))
+def test_every_system_can_be_animated(name):
+    """Two frames: what is drawn has the shapes that the animation expects."""
+    system = nl.systems.SYSTEMS[name]()
+    y0 = system.sample_states(jax.random.key(0), 1)[0]
+    frames = recorded(system, [0.0, 0.1], np.stack([y0, y0 * 1.01]), 15)
+    assert len(frames) == 2
+    assert np.isfinite(frames[1][1]).all()

@@ -8,6 +8,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, helmholtz_report
 
+from ..helpers import slow
 from .cases import CASES
 
 pytestmark = pytest.mark.double
@@ -30,7 +31,7 @@ def oscillator(damping=0.0, curl=0.0, field=0.0):
     return acceleration
 
 
-@pytest.mark.parametrize("name", ["spring pendulum", "double pendulum", "charged particle"])
+@pytest.mark.parametrize("name", [slow("spring pendulum"), "double pendulum", slow("charged particle")])
 def test_the_conditions_hold_for_lagrangian_systems(name):
     case = CASES[name]
     states = jnp.asarray(case.motion().ys.reshape(-1, 4)[::20])

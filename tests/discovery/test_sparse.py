@@ -8,14 +8,14 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, UndeterminedWarning, sparse_lagrangian
 
-from ..helpers import slow
+from ..helpers import slow, slow_but
 from .cases import CASES, POLYNOMIALS, largest_error, noisy_accelerations, noisy_states
 
 pytestmark = pytest.mark.double
 OSCILLATOR = nl.systems.HarmonicOscillator()
 
 
-@pytest.mark.parametrize("name", [slow(n) if n == "double pendulum" else n for n in CASES])
+@pytest.mark.parametrize("name", slow_but(CASES, "oscillator", "spring pendulum"))
 def test_clean_accelerations_give_the_formula_and_noise_of_5_per_cent_does(name):
     case = CASES[name]
     motion = case.motion(samples=25)

@@ -24,7 +24,7 @@ SOLVERS = {
     "r3": nl.GalerkinGaussLobatto(3),
     "midpoint": nl.VariationalMidpoint(),
 }
-each_solver = pytest.mark.parametrize("name", [slow("r0"), "r1", slow("r3"), "midpoint"])
+each_solver = pytest.mark.parametrize("name", [slow("r0"), "r1", slow("r3"), slow("midpoint")])
 TS = jnp.asarray([0.0, 0.1, 0.17, 0.3, 0.38], DTYPE)
 ROUND_OFF = 1e-13 if DOUBLE else 1e-5
 
@@ -138,7 +138,7 @@ def test_momenta_are_the_derivatives_of_the_action(name):
         np.testing.assert_allclose(value(TS[i : i + 2], qs[i : i + 2]), action, rtol=0, atol=ROUND_OFF)
 
 
-@pytest.mark.parametrize("name", ["r1", "midpoint"])
+@pytest.mark.parametrize("name", ["r1", slow("midpoint")])
 def test_the_action_generates_the_momenta(name):
     r"""Without forces, $p_0 = -D_1 L_d$ and $p_1 = D_2 L_d$ through the inner points, by automatic differentiation."""
     solver, qs = SOLVERS[name], jnp.asarray([[0.3, -0.2], [0.35, -0.1]], DTYPE)
@@ -156,7 +156,7 @@ def test_the_action_generates_the_momenta(name):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("name", ["r0", "r1"])
+@pytest.mark.parametrize("name", [slow("r0"), "r1"])
 def test_position_errors_are_newton_s_step(name):
     """$-(D_1 D_2 L_d + D_2 F_d^-)^{-1} r$ by differentiation of the plain momenta, on positions that are no motion."""
     solver, qs = SOLVERS[name], jnp.asarray(np.random.default_rng(2).normal(size=(3, 2)) * 0.1, DTYPE)

@@ -9,7 +9,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics.forces import ForceSum
 
-from ..helpers import DTYPE, central_difference, double_pendulum, inner, random_like, small_network, states
+from ..helpers import DTYPE, central_difference, double_pendulum, inner, random_like, slow_but, small_network, states
 
 KEY = jax.random.key(0)
 
@@ -73,7 +73,7 @@ def test_the_force_enters_residual_acceleration_and_vector_field(name):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("name", FORCES)
+@pytest.mark.parametrize("name", slow_but(FORCES, "sum", "nonconservative"))
 def test_the_derivative_of_an_acceleration_by_the_force_s_parameters(name):
     """The implicit rule against a finite difference, in a random direction of every parameter and of the state."""
     t, q, v = (x[0] for x in states(2, 1))

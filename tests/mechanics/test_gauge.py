@@ -6,12 +6,12 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import gauge_fix
 
-from ..helpers import LAGRANGIANS, states
+from ..helpers import LAGRANGIANS, slow, states
 
 pytestmark = pytest.mark.double
 
 
-@pytest.mark.parametrize("name", ["oscillator", "double_pendulum", "oscillators_5"])
+@pytest.mark.parametrize("name", ["oscillator", "double_pendulum", slow("oscillators_5")])
 def test_equivalent_lagrangians_become_equal(name):
     lagrangian, dof = LAGRANGIANS[name]
     t, q, v = states(dof, 20)

@@ -8,7 +8,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, states
+from ..helpers import DOUBLE, DTYPE, slow_but, states
 
 KEY = jax.random.key(0)
 ROUND_OFF = 1e-11 if DOUBLE else 1e-4
@@ -158,7 +158,7 @@ def change_of_charges(network, symmetries, dof):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("name", CHARGES)
+@pytest.mark.parametrize("name", slow_but(CHARGES, "oriented, plane"))
 def test_noethers_charge_is_conserved_along_a_rollout(name):
     wrap, in_size, dof, _, _ = CASES[name]
     assert np.max(change_of_charges(wrap(mlp(in_size)), CHARGES[name], dof)) < 1e-7
