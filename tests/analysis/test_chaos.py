@@ -27,6 +27,7 @@ def test_of_a_saddle_and_of_a_regular_motion():
     assert abs(regular.exponent) < 0.5
 
 
+@pytest.mark.slow
 def test_against_two_neighbouring_motions():
     """The growth of a small difference over a few seconds of chaos."""
     system, ts = nl.systems.DoublePendulum(), jnp.linspace(0.0, 8.0, 41)

@@ -48,6 +48,7 @@ def test_errors_under_noise_are_those_that_are_reported():
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_a_bad_start_that_is_given_is_taken():
     """So far off that the motion is another one; the same result where it converges, and some do not."""
     c, motions = drawn(COUNT)
@@ -79,6 +80,7 @@ def test_what_velocities_do_not_tell_is_said():
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_a_known_mass_fixes_the_scale():
     def of_known_mass(t, q, v, *, c2):
         return 1.5 * jnp.dot(v, v) - c2 * jnp.dot(q, q)

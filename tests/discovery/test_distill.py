@@ -30,7 +30,7 @@ def disguised(lagrangian, q_only, scale=-0.034):
     ("name", "match"),
     [
         ("oscillator", "equations"),
-        ("spring pendulum", "motion"),
+        slow("spring pendulum", "motion"),
         slow("constant force", "equations"),
         slow("constant force", "motion"),
         slow("oscillator", "motion"),

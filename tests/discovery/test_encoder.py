@@ -79,6 +79,7 @@ def test_bad_arguments_are_named(make, message):
 
 @pytest.mark.optax
 @pytest.mark.bad_input
+@pytest.mark.slow
 def test_it_learns_through_fit():
     """On motions alone, and names coefficients of others better than at the start."""
     _, motions = drawn(256)

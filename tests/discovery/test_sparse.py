@@ -36,6 +36,7 @@ def test_positions_and_velocities_alone(name):
         assert largest_error(found.formula, case.formula) < error
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """Of 60 coefficients about 57 are in their 95 % intervals; fewer than 51 has a chance of 2e-4."""
     case, inside = CASES["spring pendulum"], 0

@@ -69,7 +69,7 @@ def test_gradient_in_lagrangian_force_state_and_times(name):
 
 
 @pytest.mark.parametrize(
-    "solver", [slow(nl.StormerVerlet()), nl.VariationalMidpoint(), slow(nl.GalerkinGaussLobatto(2))], ids=str
+    "solver", [slow(nl.StormerVerlet()), slow(nl.VariationalMidpoint()), slow(nl.GalerkinGaussLobatto(2))], ids=str
 )
 def test_gradient_of_every_solver_in_each_of_its_parts(solver):
     """A gradient wrong in one part only would hide in a sum: each against its own difference."""

@@ -57,7 +57,7 @@ def slope(run, counts):
         slow(nl.GalerkinGaussLobatto(1), [60, 80, 120]),
         (nl.GalerkinGaussLobatto(2), [30, 40, 60]),
         slow(nl.GalerkinGaussLobatto(3), [20, 25, 30]),
-        (nl.GalerkinGaussLobatto(4), [28, 32, 40]),
+        slow(nl.GalerkinGaussLobatto(4), [28, 32, 40]),
     ],
     ids=str,
 )
@@ -93,7 +93,7 @@ def test_sixty_inner_nodes_are_right_to_round_off():
     [
         slow(nl.VariationalMidpoint(), 2, 2, [0.02, 0.04, 0.08]),
         slow(nl.StormerVerlet(), 2, 2, [0.02, 0.04, 0.08]),
-        (nl.GalerkinGaussLobatto(1), 3, 2, [0.02, 0.04, 0.08]),
+        slow(nl.GalerkinGaussLobatto(1), 3, 2, [0.02, 0.04, 0.08]),
         (nl.GalerkinGaussLobatto(2), 4, 3, [0.01, 0.02, 0.04]),
         slow(nl.GalerkinGaussLobatto(3), 5, 4, [0.02, 0.03, 0.04]),
     ],

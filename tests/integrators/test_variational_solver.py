@@ -58,6 +58,7 @@ def test_constant_steps_backward_in_time():
     assert solution.stats["num_steps"] == 8
 
 
+@pytest.mark.slow
 def test_dense_output_meets_the_steps_and_is_the_motion_between_them():
     saveat = diffrax.SaveAt(t0=True, steps=True, dense=True)
     keywords = {"stepsize_controller": diffrax.StepTo(TS), "max_steps": 8}
@@ -166,6 +167,7 @@ def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
     np.testing.assert_allclose(scanned_rows[0], jax.jit(lambda: run(True)[2])(), rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_args_go_to_the_term_and_trouble_nobody():
     """A Lagrangian takes none; a solve with some is the solve without."""
     keywords = {"stepsize_controller": diffrax.StepTo(TS), "saveat": diffrax.SaveAt(ts=TS)}

@@ -10,7 +10,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.mechanics.curvature import Directions, gradient_and_curvature
 from neural_lagrangian.mechanics.program import program_of
 
-from ..helpers import DOUBLE, DTYPE, small_network
+from ..helpers import DOUBLE, DTYPE, slow, small_network
 
 MLP = small_network(2)
 WEIGHTS = jnp.asarray(np.random.default_rng(3).normal(size=(4, 4)), DTYPE)
@@ -89,7 +89,7 @@ def test_integers_are_no_obstacle_to_a_batch():
     np.testing.assert_allclose(batched, jax.vmap(jax.hessian(f))(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("dof", [1, 2, 5])
+@pytest.mark.parametrize("dof", [1, 2, slow(5)])
 def test_products_of_an_acceleration(dof):
     """n + 3 passes through the hidden layer for a state, in place of the 2 n + 4 of forward over reverse mode."""
     width, batch = 64, 16

@@ -45,8 +45,6 @@ def _functions(lagrangian, name, x0):
 CASES = [
     ("oscillator", "pseudoinverse"),
     ("oscillator", "damped"),
-    ("oscillator", "cholesky"),
-    ("double_pendulum", "damped"),
     ("charged_particle", "cholesky"),
 ]
 REST = [slow(name, mass) for name in LAGRANGIANS for mass in MASS_SOLVES if (name, mass) not in CASES]

@@ -61,6 +61,7 @@ def test_a_moving_constraint_carries_the_velocity_along():
     np.testing.assert_allclose(v, [np.cos(0.4), 2.0], atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_redundant_constraints():
     _, constraint, _ = chain(2)
     redundant = nl.HolonomicConstraint(lambda t, q: jnp.concatenate([constraint(t, q)] * 2))

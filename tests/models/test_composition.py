@@ -13,7 +13,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, mlp
+from ..helpers import DOUBLE, DTYPE, mlp, slow
 
 KEY = jax.random.key(0)
 TS = jnp.linspace(0.0, 0.15, 4).astype(DTYPE)
@@ -170,7 +170,9 @@ WALK = [
 ]
 
 
-@pytest.mark.parametrize(("lagrangian", "force", "wrapper"), WALK)
+@pytest.mark.parametrize(
+    ("lagrangian", "force", "wrapper"), [*WALK[: len(FORCES)], *(slow(*step) for step in WALK[len(FORCES) :])]
+)
 def test_each_entry_with_some_of_the_others(lagrangian, force, wrapper, tmp_path):
     assert_it_works(lagrangian, force, wrapper, tmp_path)
 

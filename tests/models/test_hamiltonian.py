@@ -50,6 +50,7 @@ def test_the_true_hamiltonian_and_momentum_are_the_true_motion():
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_the_flow_in_q_v_is_the_canonical_flow():
     """Seen through any momentum, one that depends on time included."""
     P = Momentum(jnp.asarray(0.7))

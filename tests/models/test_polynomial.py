@@ -8,7 +8,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, random_like, states
+from ..helpers import DOUBLE, DTYPE, random_like, slow, states
 from .test_parametric import accelerations, trained
 
 RTOL = 1e-10 if DOUBLE else 1e-4
@@ -100,7 +100,7 @@ def test_a_sum_learns_coupled_motion():
 
 
 @pytest.mark.optax
-@pytest.mark.parametrize(("rank", "tolerance"), [pytest.param(1, 0.1, marks=pytest.mark.slow), (2, 1e-4)])
+@pytest.mark.parametrize(("rank", "tolerance"), [slow(1, 0.1), slow(2, 1e-4)])
 def test_products_learn_an_oscillator(rank, tolerance):
     """Two of them hold its Lagrangian; one holds another whose motion is close where the data are."""
     system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=1.0)

@@ -32,6 +32,7 @@ def test_velocities_of_a_rollout_are_recovered_from_its_positions(name):
     assert jnp.max(jnp.abs(slopes - ys[:, 2])) > 1e-3  # differences are no such velocities
 
 
+@pytest.mark.slow
 def test_a_rollout_from_two_positions_passes_through_them():
     model = model_of(RULES["r2"])
     qs = jnp.asarray([[0.1, 0.2], [0.2, 0.1]], DTYPE)

@@ -62,7 +62,7 @@ def assert_gradient_is_right(model, gradient=jax.grad):
     [
         (lagrangian_model, diffrax.RecursiveCheckpointAdjoint()),
         slow(node_model, diffrax.DirectAdjoint()),
-        (node_model, diffrax.ForwardMode()),
+        slow(node_model, diffrax.ForwardMode()),
         slow(lagrangian_model, diffrax.DirectAdjoint()),
         slow(lagrangian_model, diffrax.ForwardMode()),
         slow(node_model, diffrax.RecursiveCheckpointAdjoint()),

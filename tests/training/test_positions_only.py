@@ -9,7 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, central_difference, inner, random_like, slow, small_network
+from ..helpers import DOUBLE, DTYPE, central_difference, inner, random_like, slow_but, small_network
 
 H = 0.2
 TS = jnp.asarray([0.0, 0.2, 0.45, 0.6, 0.85], DTYPE)
@@ -23,7 +23,7 @@ def observed(dof=2, seed=0):
     return jnp.asarray(np.concatenate([qs, 1e3 * rng.normal(size=qs.shape)], axis=1), DTYPE)
 
 
-@pytest.mark.parametrize("name", [slow("r0"), "r2", "midpoint"])
+@pytest.mark.parametrize("name", slow_but(RULES, "r2"))
 def test_the_scale_of_the_lagrangian_does_not_matter_nor_do_velocities(name):
     network = small_network()
 
@@ -42,7 +42,7 @@ def test_the_scale_of_the_lagrangian_does_not_matter_nor_do_velocities(name):
 
 
 @pytest.mark.double
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", slow_but(RULES, "midpoint"))
 def test_gradient_against_differences(name):
     force = nl.LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
     params, static = eqx.partition(nl.NeuralLagrangian(small_network(), RULES[name], force=force), eqx.is_inexact_array)
