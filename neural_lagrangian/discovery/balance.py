@@ -12,6 +12,9 @@ Where not, both are averages over windows of the motion with a weight $\psi$ tha
 $$M_k = \frac{\int \psi M_k\, dt}{\int \psi\, dt}, \qquad
   b_k = -\frac{\int (\dot\psi\, \partial \phi_k / \partial v + \psi\, \partial \phi_k / \partial q)\, dt}
               {\int \psi\, dt}.$$
+
+Linear damping, $Q = -D v$ with $D$ symmetric, is balanced with the terms: each entry of $D$ has no mass matrix, and the
+entry's rate for $b_k$.
 """
 
 from collections.abc import Sequence
@@ -48,6 +51,19 @@ class Balance(AbstractFit):
         M, b = M / size[:, None, None], b / size[:, None]
         kinetic = np.einsum("rkii,i->k", M, scales.speed**2) / len(M)
         return Balance(M, b, scales.acceleration, kinetic, size)
+
+    def damped(self, rates: Float[np.ndarray, "row dof"], scales: Scales) -> "Balance":
+        """With the entries of a symmetric damping matrix behind the terms: those of its lower triangle, row by row."""
+        dof = rates.shape[1]
+        b = np.zeros((len(rates), dof * (dof + 1) // 2, dof))
+        for k, (i, j) in enumerate(zip(*np.tril_indices(dof), strict=True)):
+            b[:, k, i] = rates[:, j]
+            b[:, k, j] = rates[:, i]
+        entries = Balance.of(np.zeros((*b.shape, dof)), b, scales)
+        both = ((self.M, entries.M), (self.b, entries.b))
+        M, b = (np.concatenate(pair, axis=1) for pair in both)
+        kinetic, size = (np.concatenate(pair) for pair in ((self.kinetic, entries.kinetic), (self.size, entries.size)))
+        return Balance(M, b, self.sigma, kinetic, size)
 
     @property
     def rows(self) -> int:

@@ -111,7 +111,7 @@ def distill(
             f"leaving out one more term changes the residual by a factor of {gap:.2f} only: no clear support"
         )
     answer = None if missing else formula
-    given = (scale, constant, F)
+    given = (scale, constant, F, None)
     return warn_if_undetermined(
         FoundLagrangian(answer, formula, *given, residual, gap, tuple(missing), note, library, independent)
     )

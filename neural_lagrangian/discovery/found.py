@@ -6,9 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from .._types import Scalar
+from ..mechanics import LinearDamping
 from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library
@@ -42,10 +43,11 @@ class FoundLagrangian(eqx.Module):
     `formula`: a `Formula`, its scale such that the square of a velocity has the coefficient one half; `None` if the
     data do not determine it. `candidate`: the simplest formula that agrees with the data, determined or not.
     `scale`, `constant` and `gauge_function`: of a given Lagrangian; `None` for data, which do not tell them.
-    `residual`: what is left unexplained, relative (of $(M, h)$, or of accelerations). `gap`: by what factor it would
-    grow with one more term left out. `missing`: why the formula is not determined, and which data would do it;
-    empty if it is. `notes`: what else there is to know. `independent`: which terms of the library could be told
-    apart.
+    `damping`: the matrix $D$, shape `(dof, dof)`, of a force $-D v$ that acts beside, at the scale of the formula;
+    `None` where none was found. `residual`: what is left unexplained, relative (of $(M, h)$, or of accelerations).
+    `gap`: by what factor it would grow with one more term left out. `missing`: why the formula is not determined, and
+    which data would do it; empty if it is. `notes`: what else there is to know. `independent`: which terms of the
+    library could be told apart.
     """
 
     formula: Formula | None
@@ -53,6 +55,7 @@ class FoundLagrangian(eqx.Module):
     scale: float | None
     constant: float | None
     gauge_function: GaugeFunction | None
+    damping: Float[np.ndarray, "dof dof"] | None
     residual: float
     gap: float
     missing: tuple[str, ...] = eqx.field(static=True)
@@ -64,6 +67,13 @@ class FoundLagrangian(eqx.Module):
     def determined(self) -> bool:
         """Whether there is a formula."""
         return self.formula is not None
+
+    @property
+    def force(self) -> LinearDamping | None:
+        """The damping as a force that goes with the formula: `NeuralLagrangian(found.formula, force=found.force)`."""
+        if self.damping is None or self.candidate is None:
+            return None
+        return damping_force(self.damping, self.candidate.coefficients.dtype)
 
     def __str__(self) -> str:
         lines = []
@@ -77,6 +87,9 @@ class FoundLagrangian(eqx.Module):
         else:
             lines.append(f"L = {self.scale:.5g} x ({self.formula})")
             lines.append(f"plus a constant {self.constant:.4g} and dF/dt with F = {self.gauge_function}")
+        if self.damping is not None:
+            matrix = np.array2string(self.damping, precision=5, separator=", ").replace("\n", "")
+            lines.append(f"beside the force -D v, D = {matrix}")
         if self.formula is not None:
             errors = self.formula.standard_errors or ()
             for name, c, s in zip(self.formula.support, np.asarray(self.formula.coefficients), errors, strict=False):
@@ -87,6 +100,13 @@ class FoundLagrangian(eqx.Module):
         return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
+
+
+def damping_force(damping: Float[np.ndarray, "dof dof"], dtype: DTypeLike) -> LinearDamping:
+    """Of a symmetric matrix; what is negative in it is left out."""
+    rates, axes = np.linalg.eigh(damping)
+    C = np.asarray(np.linalg.qr((axes * np.sqrt(np.maximum(rates, 0))).T, mode="r")).T
+    return LinearDamping(jnp.asarray(C[np.tril_indices(len(C))], dtype))
 
 
 def warn_if_undetermined(found: FoundLagrangian) -> FoundLagrangian:

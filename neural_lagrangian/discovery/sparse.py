@@ -1,12 +1,13 @@
 r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
@@ -17,7 +18,7 @@ from .determination import coverage
 from .elimination import Step, by_information
 from .equations import Scales
 from .formula import Formula
-from .found import FoundLagrangian, pivot_of, warn_if_undetermined
+from .found import FoundLagrangian, damping_force, pivot_of, warn_if_undetermined
 from .library import Library
 
 ROWS = 3000
@@ -28,6 +29,8 @@ UNTOLD = 1e-6
 """Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
 SHORTEST = 9
 """Least samples of a window of the weak form."""
+DAMPED = 0.1
+"""Damping is looked for where it explains at least this share of the sum of squares that a Lagrangian leaves."""
 
 
 def sparse_lagrangian(
@@ -60,6 +63,9 @@ def sparse_lagrangian(
       quadrature. Terms that explain no more are not looked for.
     - `largest_residual`: what may be left unexplained of the accelerations; where more is, there is no formula.
 
+    Where linear damping $Q = -D v$ explains what no Lagrangian of the library does, it is found beside the formula:
+    `damping` and `force` of what is returned.
+
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
     are those of independent errors of acceleration (in the weak form, of windows).
@@ -83,26 +89,35 @@ def sparse_lagrangian(
     observed = _at_samples(trajectories, library) if pointed else _in_windows(trajectories, library, window)
     if isinstance(observed, str):
         return warn_if_undetermined(_nothing(library, observed))
-    balance, scales, independent = observed
+    balance, scales, independent, rates = observed
     kept = list(independent.kept)
     terms = library.select(kept)
     if balance.rows < 2 * len(kept):
         reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
         return warn_if_undetermined(_nothing(library, reason, independent))
 
-    step, gap = _search(balance, scales, library.complexity[kept], tolerance)
-    support = list(step.support)
+    complexity = library.complexity[kept]
+    step, gap = _search(balance, scales, complexity, tolerance)
+    damped = balance.damped(rates, scales)
+    entries = list(range(len(kept), len(damped.kinetic)))
+    if _explains(damped, step, entries, scales, tolerance):
+        balance = damped
+        step, gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
+    support = [k for k in step.support if k < len(kept)]
     errors = balance.residual(step) / scales.acceleration
     residual = float(np.sqrt(np.mean(errors**2)))
     if not np.isfinite(residual):
         reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
         return warn_if_undetermined(_nothing(library, reason, independent))
-    pivot = pivot_of(terms.select(support), step.coefficients, balance.kinetic[support])
+    pivot = pivot_of(terms.select(support), step.coefficients[: len(support)], balance.kinetic[support])
     c, covariance = balance.scaled(step, pivot)
-    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
+    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))[: len(support)]
+    c, damping = c[: len(support)], _damping_matrix(c[len(support) :], step.support[len(support) :], len(kept), rates)
     formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
 
     missing, notes = [], []
+    if damping is not None and np.linalg.eigvalsh(damping)[0] < -1e-3 * np.abs(damping).max():
+        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
     if residual > largest_residual:
         missing.append(
             f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
@@ -113,7 +128,7 @@ def sparse_lagrangian(
             f"errors are no noise, they follow the motion (correlation {follows:.2f} from sample to sample): the "
             f"library may lack a term, or the accelerations are smoothed"
         )
-    orbits, ts = _samples(trajectories) if pointed else _predicted(formula, trajectories)
+    orbits, ts = _samples(trajectories) if pointed else _predicted(formula, damping, trajectories)
     told, equivalent = coverage(library, kept, [kept[k] for k in support], c, states, orbits, ts, scales)
     if told < (UNTOLD if states.dtype == np.float64 else 30 * UNTOLD):
         missing.append(
@@ -123,10 +138,35 @@ def sparse_lagrangian(
     if equivalent:
         notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
     answer = None if missing else formula
-    given = (None, None, None)
     return warn_if_undetermined(
-        FoundLagrangian(answer, formula, *given, residual, gap, tuple(missing), tuple(notes), library, independent)
+        FoundLagrangian(
+            answer,
+            formula,
+            None,
+            None,
+            None,
+            damping,
+            residual,
+            gap,
+            tuple(missing),
+            tuple(notes),
+            library,
+            independent,
+        )
     )
+
+
+class Observations(NamedTuple):
+    """What the terms contribute to each of them, and the velocities there, `(row, dof)`."""
+
+    balance: Balance
+    scales: Scales
+    independent: Independent
+    rates: np.ndarray
+
+
+def _rates(states: np.ndarray) -> np.ndarray:
+    return np.split(states.astype(np.float64), 2, axis=-1)[1]
 
 
 def _samples(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
@@ -137,18 +177,16 @@ def _used(count: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, ROWS)).astype(int)
 
 
-def _at_samples(trajectories: Trajectories, library: Library) -> tuple[Balance, Scales, Independent]:
+def _at_samples(trajectories: Trajectories, library: Library) -> Observations:
     """Each sample with its acceleration is an observation."""
     states, times = _samples(trajectories)
     a = trajectories.accelerations[trajectories.mask].astype(np.float64)  # pyright: ignore[reportOptionalSubscript]
     rows, scales = _used(len(states)), Scales.of(states, a)
     independent, columns = _columns(library, states, states[rows], times[rows], scales)
-    return pointwise(columns, a[rows], scales), scales, independent
+    return Observations(pointwise(columns, a[rows], scales), scales, independent, _rates(states[rows]))
 
 
-def _in_windows(
-    trajectories: Trajectories, library: Library, window: int | None
-) -> tuple[Balance, Scales, Independent] | str:
+def _in_windows(trajectories: Trajectories, library: Library, window: int | None) -> Observations | str:
     """Each window is an observation; or the reason why there are none."""
     states, _ = _samples(trajectories)
     length = _window(trajectories, states) if window is None else window
@@ -160,11 +198,12 @@ def _in_windows(
     windows = Windows.of([t for t, _ in long], length, ROWS)
     pieces = list(zip(windows.trajectory, windows.index, strict=True))
     ys, ts = (np.stack([long[i][k][rows] for i, rows in pieces]) for k in (1, 0))
-    v = np.split(ys.astype(np.float64), 2, axis=2)[1]
+    v = _rates(ys)
     scales = Scales.of(states, -np.einsum("wt,wti->wi", windows.slope, v))  # averages of the acceleration
     inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
     independent, columns = _columns(library, states, *inside, scales)
-    return weak(columns, windows, scales), scales, independent
+    rates = np.einsum("wt,wti->wi", windows.weight, v)
+    return Observations(weak(columns, windows, scales), scales, independent, rates)
 
 
 def _columns(
@@ -178,6 +217,7 @@ def _columns(
     return independent, columns.select(independent.kept)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
 def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
     """The terms chosen, and by what factor the residual would grow with one less."""
     full = balance.fit(range(len(complexity)), None)
@@ -191,6 +231,34 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 
 
+def _explains(damped: Balance, step: Step, entries: list[int], scales: Scales, tolerance: float) -> bool:
+    """Whether damping explains much of what the formula leaves, more than chance or the tolerance would."""
+    errors = damped.residual(step)
+    if not np.isfinite(errors).all():
+        return False
+    spread = np.sqrt(np.mean(errors**2, axis=0) + (tolerance * scales.acceleration) ** 2)
+    weighted = damped.weighted(spread)
+    support = [*step.support, *entries]
+    without = weighted.fit(step.support, step.coefficients).rss
+    gained = without - weighted.fit(support, np.concatenate([step.coefficients, np.zeros(len(entries))])).rss
+    return gained > DAMPED * without and gained > tolerance**2 * damped.rows
+
+
+def _damping_matrix(
+    values: np.ndarray, entries: Sequence[int], first: int, rates: np.ndarray
+) -> Float[np.ndarray, "dof dof"] | None:
+    """From those entries of the lower triangle that were found, numbered from `first` on; `None` if none was."""
+    if not len(values):
+        return None
+    dof = rates.shape[1]
+    rows, columns = np.tril_indices(dof)
+    D = np.zeros((dof, dof))
+    for k, value in zip(entries, values, strict=True):
+        i, j = rows[k - first], columns[k - first]
+        D[i, j] = D[j, i] = value
+    return D
+
+
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
     """Correlation of errors from one sample of a trajectory to the next."""
     if int(trajectories.lengths.sum()) != len(errors):
@@ -200,7 +268,9 @@ def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
     return float(products.mean() / np.mean(errors**2)) if len(products) else 0.0
 
 
-def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
+def _predicted(
+    formula: Formula, damping: np.ndarray | None, trajectories: Trajectories
+) -> tuple[np.ndarray, np.ndarray]:
     """States and times of the formula's own motion from the first states: those of one orbit lie on one, noise or not.
 
     The states as observed where it fails.
@@ -208,7 +278,8 @@ def _predicted(formula: Formula, trajectories: Trajectories) -> tuple[np.ndarray
     chosen = list(trajectories)[:MOTIONS]
     ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
     y0s = jnp.stack([jnp.asarray(y[0]) for _, y in chosen])
-    model = NeuralLagrangian(formula, RK4(), stepsize_controller=StepsPerSample(32))
+    force = None if damping is None else damping_force(damping, formula.coefficients.dtype)
+    model = NeuralLagrangian(formula, RK4(), force=force, stepsize_controller=StepsPerSample(32))
     ys = np.asarray(_rollouts(model, ts, y0s))
     sound = np.isfinite(ys).all(axis=(1, 2))
     if not sound.any():
@@ -233,4 +304,4 @@ def _window(trajectories: Trajectories, states: np.ndarray) -> int:
 def _nothing(library: Library, reason: str, independent: Independent | None = None) -> FoundLagrangian:
     told = Independent((), ()) if independent is None else independent
     unknown = float("nan")
-    return FoundLagrangian(None, None, None, None, None, unknown, unknown, (reason,), (), library, told)
+    return FoundLagrangian(None, None, None, None, None, None, unknown, unknown, (reason,), (), library, told)

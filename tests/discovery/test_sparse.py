@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.discovery import Library, UndeterminedWarning, sparse_lagrangian
+from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, sparse_lagrangian
 
 from ..helpers import slow, slow_but
 from .cases import CASES, POLYNOMIALS, largest_error, noisy_accelerations, noisy_states
@@ -97,13 +97,49 @@ def test_a_coordinate_at_rest():
         assert sparse_lagrangian(still, POLYNOMIALS).formula is None
 
 
-def test_friction_is_no_lagrangian_of_the_library():
-    system = nl.systems.DampedOscillator(damping=0.5)
+def damped(system, duration=6.0):
     y0s = system.sample_states(jax.random.key(0), 20)
-    motion = nl.simulate(system, jnp.linspace(0, 6, 100), y0s, accelerations=True)
-    library = Library.coordinates(1, 4) * Library.velocities(1, 2)
-    with pytest.warns(UndeterminedWarning):
-        assert sparse_lagrangian(motion, library, largest_residual=0.1).formula is None
+    return nl.simulate(system, jnp.linspace(0, duration, 100), y0s, accelerations=True)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_damping_is_found_beside_the_formula(noise):
+    system = nl.systems.DampedOscillator(damping=0.3)
+    motion = damped(system)
+    tolerance = 0.03 if noise else 1e-3
+    for observed in (noisy_accelerations(motion, noise), noisy_states(motion, noise)):
+        found = sparse_lagrangian(observed, POLYNOMIALS)
+        same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 2)[::5])
+        assert same.gauge_residual < tolerance
+        assert found.damping == pytest.approx(np.array([[0.3]]), rel=tolerance)
+        assert "beside the force -D v, D = [[" in str(found)
+        np.testing.assert_allclose(found.force(0.0, jnp.array([0.4]), jnp.array([-2.0])), 2 * found.damping[0])
+
+
+def test_damping_of_one_coordinate_of_two():
+    """And none of the other: the matrix is singular."""
+    library = Library.waves(2, 1, [1]) * Library.velocities(2, 2)
+    found = sparse_lagrangian(damped(nl.systems.CartPole(cart_friction=0.4), 3.0), library)
+    rate = 0.4 / 1.5  # in a Lagrangian over the mass of both, 1.5 kg
+    np.testing.assert_allclose(found.damping, [[rate, 0.0], [0.0, 0.0]], atol=1e-6)
+    np.testing.assert_allclose(found.force(0.0, jnp.zeros(2), jnp.array([1.0, 2.0])), [-rate, 0.0], atol=1e-6)
+
+
+def test_what_drives_instead_of_damping_is_no_formula():
+    system = nl.systems.DampedOscillator(damping=0.3)
+    motion = damped(system)
+    backward = nl.Trajectories(
+        -motion.ts[:, ::-1], motion.ys[:, ::-1] * [1, -1], accelerations=motion.accelerations[:, ::-1]
+    )
+    with pytest.warns(UndeterminedWarning, match="acts what no damping is"):
+        assert sparse_lagrangian(backward, POLYNOMIALS).formula is None
+
+
+def test_without_friction_no_damping_is_found():
+    for name in ("oscillator", "spring pendulum"):
+        case = CASES[name]
+        for observed in (noisy_accelerations(case.motion(), 0.05), noisy_states(case.motion(), 0.05)):
+            assert sparse_lagrangian(observed, case.library).damping is None
 
 
 def test_a_library_without_the_right_term_says_that_it_only_approximates():

@@ -1,0 +1,171 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A formula of every system
+#
+# The Lagrangian of each system of `neural_lagrangian.systems`, from 20 motions of 100 samples: with accelerations, and
+# from positions and velocities alone, clean and with noise of 1 % and 5 % of the standard deviation of each. What is
+# compared are the equations of motion, so that scale, constant and dF/dt do not matter; linear damping is found beside
+# the formula.
+
+# %%
+import sys
+import time
+import warnings
+from itertools import combinations
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import neural_lagrangian as nl
+from neural_lagrangian.discovery import (
+    Library,
+    UndeterminedWarning,
+    compare_lagrangians,
+    sparse_lagrangian,
+)
+
+jax.config.update("jax_enable_x64", True)
+
+SMOKE = "--smoke" in sys.argv
+
+# %% [markdown]
+# ## What might be in each Lagrangian
+#
+# Libraries hold what is offered by somebody who knows which coordinates are angles, which forces depend on distances,
+# and with what frequency something is driven, and no more.
+
+
+# %%
+class Case(NamedTuple):
+    system: nl.systems.AbstractSystem
+    library: Library
+    duration: float = 3.0
+
+
+def angles(dof, order, degree=2):
+    return Library.waves(dof, order) * Library.velocities(dof, degree)
+
+
+def inverse_distance(dof, i=None, j=None):
+    """1/r from the origin, or between two bodies in the plane."""
+
+    def separation(q):
+        return q if i is None else q[2 * i : 2 * i + 2] - q[2 * j : 2 * j + 2]
+
+    text = "q0**2 + q1**2" if i is None else f"(q{2 * i} - q{2 * j})**2 + (q{2 * i + 1} - q{2 * j + 1})**2"
+    name = "1/r" if i is None else f"1/r{i}{j}"
+    return Library.functions(dof, {name: lambda t, q, v: 1 / jnp.linalg.norm(separation(q))}, {name: f"1/sqrt({text})"})
+
+
+def harmonics(frequency):
+    """Of a drive whose frequency is known."""
+    named = {"cos(w t)": lambda t, q, v: jnp.cos(frequency * t), "sin(w t)": lambda t, q, v: jnp.sin(frequency * t)}
+    return Library.functions(1, named)
+
+
+def lorentz():
+    name = "sqrt(1 - v^2)"
+    return Library.functions(1, {name: lambda t, q, v: jnp.sqrt(1 - v[0] ** 2)}, {name: "sqrt(1 - v**2)"})
+
+
+quartic = Library.coordinates(1, 4) * Library.velocities(1, 4)
+central = inverse_distance(2) * Library.velocities(2, 2) + Library.coordinates(2, 2)
+bodies = sum((inverse_distance(6, i, j) for i, j in combinations(range(3), 2)), Library.coordinates(6, 2))
+systems = nl.systems
+CASES = [
+    Case(systems.ConstantForce(), quartic),
+    Case(systems.HarmonicOscillator(), quartic),
+    Case(systems.DampedOscillator(), quartic, 10.0),
+    Case(systems.Duffing(damping=0.0), quartic + Library.coordinates(1, 2) * harmonics(1.2), 10.0),
+    Case(systems.Duffing(), quartic + Library.coordinates(1, 2) * harmonics(1.2), 10.0),
+    Case(systems.Pendulum(), angles(1, 2, 4)),
+    Case(systems.DrivenPendulum(), angles(1, 1) * harmonics(5.0)),
+    Case(systems.DoublePendulum(), angles(2, 2)),
+    Case(systems.NLinkPendulum(), angles(3, 2)),
+    Case(
+        systems.SpringPendulum(), Library.coordinates(2, 2, [0]) * Library.waves(2, 1, [1]) * Library.velocities(2, 2)
+    ),
+    Case(systems.CoupledPendulums(), angles(2, 1) + Library.coordinates(2, 2), 6.0),
+    Case(systems.CartPole(), Library.waves(2, 2, [1]) * Library.velocities(2, 2) + Library.coordinates(2, 2)),
+    Case(systems.ChargedParticle(), Library.coordinates(2, 2) * Library.velocities(2, 2), 6.0),
+    Case(systems.RelativisticParticle(), quartic + lorentz()),
+    Case(systems.Kepler(), central, 6.0),
+    Case(systems.PoyntingRobertson(), central, 6.0),
+    Case(systems.NBody(), bodies + Library.velocities(6, 2)),
+    Case(systems.HenonHeiles(), Library.coordinates(2, 3) * Library.velocities(2, 2), 10.0),
+    Case(systems.WaveEquation(), Library.coordinates(20, 2) + Library.velocities(20, 2)),
+]
+if SMOKE:
+    CASES = CASES[:1]
+
+
+# %%
+def motions(case):
+    y0s = case.system.sample_states(jax.random.key(0), 20)
+    return nl.simulate(case.system, jnp.linspace(0.0, case.duration, 100), y0s, accelerations=True)
+
+
+def observed(motion):
+    """What is recorded of a motion, by name."""
+    bare = nl.Trajectories(motion.ts, motion.ys)
+    yield "q, v, a", motion
+    yield "q, v", bare
+    for noise in (0.01, 0.05):
+        yield f"q, v, {noise:.0%} noise", nl.add_noise(bare, relative=noise, key=jax.random.key(1))
+
+
+def search(trajectories, library):
+    """The formula found, or why there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndeterminedWarning)
+        try:
+            found = sparse_lagrangian(trajectories, library)
+        except ValueError as error:
+            return None, str(error)
+    return found, "; ".join(found.missing)
+
+
+def error_of(case, motion, found):
+    """Gauge residual: of the equations of motion that are not those of the system, up to scale."""
+    states = motion.ys.reshape(-1, 2 * case.system.dof)[::5]
+    ts = np.broadcast_to(motion.ts, motion.mask.shape).reshape(-1)[::5]
+    return compare_lagrangians(case.system.lagrangian, found.formula, states, ts=ts).gauge_residual
+
+
+errors, reasons = {}, {}
+for case in CASES:
+    motion = motions(case)
+    name = type(case.system).__name__
+    title = f"{name}, undamped" if name == "Duffing" and case.system.damping == 0 else name
+    for what, trajectories in observed(motion):
+        start = time.perf_counter()
+        found, reason = search(trajectories, case.library)
+        seconds = time.perf_counter() - start
+        determined = found is not None and found.determined
+        errors[title, what] = error_of(case, motion, found) if determined else np.inf
+        reasons[title, what] = reason
+        print(f"{title:22s} {what:15s} {100 * errors[title, what]:8.2g} % {seconds:5.1f} s  ", end="")
+        print(
+            f"{found.formula}{'' if found.damping is None else f', D = {found.damping.tolist()}'}"
+            if determined
+            else reason
+        )
+
+# %%
+columns = ["q, v, a", "q, v", "q, v, 1% noise", "q, v, 5% noise"]
+print("| system | " + " | ".join(columns) + " |")
+print("| --- |" + " --- |" * len(columns))
+for title in dict.fromkeys(title for title, _ in errors):
+    cells = (f"{100 * errors[title, what]:.1g} %" if errors[title, what] < 1 else "none" for what in columns)
+    print(f"| {title} | " + " | ".join(cells) + " |")
