@@ -35,12 +35,8 @@ def test_every_truncation_and_any_flipped_bit_is_detected(tmp_path):
         damaged.append(bytes(flipped))
     for bytes_ in damaged:
         path.write_bytes(bytes_)
-        try:
-            loaded = nl.load(path, model)
-        except ModelFileError:
-            continue
-        # A flipped bit in the recorded version changes nothing that is loaded.
-        assert eqx.tree_equal(loaded, model)
+        with pytest.raises(ModelFileError):
+            nl.load(path, model)
 
 
 @pytest.mark.parametrize(
@@ -103,14 +99,9 @@ def test_a_shadow_lagrangian_keeps_to_its_rule_and_step(tmp_path, other, own):
 
 
 def test_files_without_a_rule_are_read(tmp_path):
-    """Those of models integrated otherwise, and those written before there were rules."""
-    path = tmp_path / "model"
-    nl.save(path, model_of())
-    nl.load(path, variational(nl.VariationalMidpoint()))
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b'"rule": null, ', b""))
-    assert path.read_bytes() != content
-    assert eqx.tree_equal(nl.load(path, model_of(seed=3)), model_of())
+    """Those of models whose integrator is no part of what was learned."""
+    nl.save(tmp_path / "model", model_of())
+    nl.load(tmp_path / "model", variational(nl.VariationalMidpoint()))
 
 
 def test_another_kind_of_file_is_refused(tmp_path):
