@@ -28,7 +28,11 @@ Tree = TypeVar("Tree")
 
 
 class ArchiveError(ValueError):
-    """A file that is damaged, or that holds something else than what is asked for."""
+    """A file that holds something else than what is asked for, or that is damaged."""
+
+
+class DamageError(ArchiveError):
+    """A file that is not whole, or not as it was written."""
 
 
 def write_archive(path: str | os.PathLike[str], kind: str, tree: Any, header: dict[str, Any]) -> None:
@@ -58,11 +62,11 @@ def read_archive(
     """
     with Path(path).open("rb") as file:
         if file.readline(len(_first_line(kind))) != _first_line(kind):
-            raise ArchiveError(f"{path} is not a {kind} file: it does not begin as one")
+            raise DamageError(f"{path} is not a {kind} file: it does not begin as one")
         digest = file.readline(65).rstrip(b"\n").decode("ascii", "replace")
         start = file.tell()
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise ArchiveError(f"{path} is damaged: the SHA-256 of its content is not the one recorded")
+            raise DamageError(f"{path} is damaged: the SHA-256 of its content is not the one recorded")
         end = file.tell()
         file.seek(start)
         header = _header(path, file)
@@ -100,17 +104,19 @@ def _header(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, Any]:
     try:
         header = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ArchiveError(f"{path} is damaged: its header cannot be read ({type(error).__name__})") from error
+        raise DamageError(f"{path} is damaged: its header cannot be read ({type(error).__name__})") from error
     if not line.endswith(b"\n") or not isinstance(header, dict):
-        raise ArchiveError(f"{path} is damaged: its header is no line of JSON with names")
+        raise DamageError(f"{path} is damaged: its header is no line of JSON with names")
     return header
 
 
 def _check_architecture(path: str | os.PathLike[str], stored: Any, like: Any) -> None:
     if not isinstance(stored, dict):
-        raise ArchiveError(f"{path} is damaged: its header has no architecture")
+        raise DamageError(f"{path} is damaged: its header has no architecture")
     expected = architecture(like)
-    for name in [*expected, *stored]:
+    for name in sorted(
+        dict.fromkeys([*expected, *stored]), key=lambda name: name == "structure"
+    ):  # which names nothing, last
         if expected.get(name) != stored.get(name):
             raise ArchiveError(
                 f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "
@@ -123,7 +129,7 @@ def _restored(path: str | os.PathLike[str], file: BinaryIO, size: int, like: Tre
     leaves, structure = jax.tree.flatten(dynamic)
     hosts = [_on_host(leaf) for leaf in leaves]
     if size != (expected := sum(a.nbytes for a in hosts)):
-        raise ArchiveError(f"{path} is damaged: it has {size} bytes of arrays; expected {expected}")
+        raise DamageError(f"{path} is damaged: it has {size} bytes of arrays; expected {expected}")
     arrays = []
     for leaf, a in zip(leaves, hosts, strict=True):
         content = np.frombuffer(file.read(a.nbytes), a.dtype.newbyteorder("<")).reshape(a.shape).astype(a.dtype)

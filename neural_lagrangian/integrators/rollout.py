@@ -225,3 +225,17 @@ def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]
 def _check_instance(name: str, value: Any, types: Any) -> None:
     if not isinstance(value, types):
         raise ValueError(f"`{name}` is {value!r}; expected an instance of {types}")
+
+
+def without_integration(model: Any) -> Any:
+    """What a model is, apart from how it is integrated: the same for every solver and controller."""
+    if isinstance(model, AbstractMotionModel):
+        return eqx.tree_at(lambda m: m.integration, model, None)
+    return model
+
+
+def with_integration(bare: Any, model: Any) -> Any:
+    """What `without_integration` left, integrated as another model is."""
+    if isinstance(model, AbstractMotionModel):
+        return eqx.tree_at(lambda m: m.integration, bare, model.integration, is_leaf=lambda node: node is None)
+    return bare

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-import equinox as eqx
-
 from .._archive import ArchiveError, read_archive, without_addresses, write_archive
 from ..integrators import AbstractMotionModel
+from ..integrators.rollout import with_integration, without_integration
 
 Model = TypeVar("Model")
 
@@ -25,7 +24,7 @@ def save(path: str | Path, model: Any) -> None:
     - `path`: the file to write; its folder must exist.
     - `model`: any Equinox module.
     """
-    write_archive(path, "model", _without_integration(model), {"rule": _rule(model)})
+    write_archive(path, "model", without_integration(model), {"rule": _rule(model)})
 
 
 def load(path: str | Path, like: Model) -> Model:
@@ -41,24 +40,16 @@ def load(path: str | Path, like: Model) -> Model:
     be opened.
     """
     try:
-        header, loaded = read_archive(path, "model", lambda _: _without_integration(like))
+        header, loaded = read_archive(path, "model", lambda _: without_integration(like))
     except ArchiveError as error:
         raise ModelFileError(str(error)) from error
     rule = header.get("rule")
     if rule is not None and rule != _rule(like):
         own = _rule(like) or "another kind of solver"
         raise ModelFileError(f"{path} was learned with {rule}, and is right with it alone; `like` has {own}")
-    if isinstance(like, AbstractMotionModel):
-        return eqx.tree_at(lambda m: m.integration, loaded, like.integration, is_leaf=lambda node: node is None)
-    return loaded
+    return with_integration(loaded, like)
 
 
 def _rule(model: Any) -> str | None:
     rule = model.integration.rule if isinstance(model, AbstractMotionModel) else None
     return None if rule is None else without_addresses(rule)
-
-
-def _without_integration(model: Any) -> Any:
-    if isinstance(model, AbstractMotionModel):
-        return eqx.tree_at(lambda m: m.integration, model, None)
-    return model

@@ -1,6 +1,8 @@
 """Learning from motion."""
 
-from .fit import FitResult, History, fit
+from .checkpoints import CheckpointError
+from .fit import DivergenceError, FitResult, fit
+from .history import History
 from .losses import (
     acceleration_mae,
     acceleration_mse,
@@ -10,17 +12,23 @@ from .losses import (
     trajectory_mse,
 )
 from .penalties import force_penalty, penalized, symmetry_penalty
-from .safe_gradient import SafeGradient, safe_gradient
+from .progress import Progress, json_lines
+from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
 __all__ = [
+    "CAUSES",
+    "CheckpointError",
+    "DivergenceError",
     "FitResult",
     "History",
+    "Progress",
     "SafeGradient",
     "acceleration_mae",
     "acceleration_mse",
     "discrete_euler_lagrange_mse",
     "fit",
     "force_penalty",
+    "json_lines",
     "penalized",
     "safe_gradient",
     "symmetry_penalty",

@@ -1,10 +1,10 @@
 """Training."""
 
-import operator
+import hashlib
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,32 +14,20 @@ import optax
 from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
-from ..integrators import AbstractMotionModel, StepsPerSample
-from ..integrators.rollout import Controller
+from ..integrators.rollout import Controller, with_integration, without_integration
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories, Windows
+from .checkpoints import CheckpointError, Checkpoints
+from .history import History
 from .losses import trajectory_mse
-from .safe_gradient import safe_gradient
+from .progress import Callback, Progress
+from .stages import Stage, stages_of, with_controller
+from .step import CHUNK, held_out_loss, take_steps
 
-CHUNK = 50
-"""Most steps a compiled call takes: enough to hide its dispatch."""
 REFRESH = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
-
-
-class History(eqx.Module):
-    """What happened at each training step; all arrays have shape `(step,)`.
-
-    `loss` is that of the samples that behaved, `failures` the number of windows that diverged, `skipped` whether the
-    step was not taken (nothing usable in its batch), `horizon` the window length, `seconds` the time since the
-    start, compilation included.
-    """
-
-    loss: np.ndarray
-    failures: np.ndarray
-    skipped: np.ndarray
-    horizon: np.ndarray
-    seconds: np.ndarray
+RECENT = 100
+"""Steps over which the share of windows that diverge is taken."""
 
 
 class FitResult(eqx.Module):
@@ -47,6 +35,14 @@ class FitResult(eqx.Module):
 
     model: Any
     history: History
+
+
+class DivergenceError(RuntimeError):
+    """So many windows diverge that training means nothing. `result`: the `FitResult` so far."""
+
+    def __init__(self, message: str, result: FitResult):
+        super().__init__(message)
+        self.result = result
 
 
 def fit(
@@ -60,7 +56,14 @@ def fit(
     horizon: int | Sequence[int] = (2, 8),
     stride: int = 1,
     batch_size: int = 128,
-    stepsize_controller: Controller | None = None,
+    stepsize_controller: Controller | Sequence[Controller | None] | None = None,
+    held_out: Trajectories | None = None,
+    look_every: int = 100,
+    patience: int | None = None,
+    largest_divergence: float = 0.9,
+    callbacks: Sequence[Callback] = (),
+    resume: str | Path | None = None,
+    checkpoint_every: float = 30.0,
     progress: bool = True,
 ) -> FitResult:
     """Train a model on windows of trajectories, with true gradients through its rollouts.
@@ -81,136 +84,211 @@ def fit(
     - `horizon`: intervals a window, or a sequence of them, one for each stage.
     - `stride`: samples from one row of a window to the next.
     - `batch_size`: windows a step.
-    - `stepsize_controller`: how rollouts step during training. `None` means as the model says, or `StepsPerSample(1)`
-      where it says nothing (neither `stepsize_controller` nor `dt0`). The model returned has its own again.
+    - `stepsize_controller`: how rollouts step during training, or one for each stage: cheap fixed steps first, adaptive
+      ones later. `None` means as the model says, or `StepsPerSample(1)` where it says nothing (neither
+      `stepsize_controller` nor `dt0`). The model returned has its own again.
+    - `held_out`: motion that is not trained on. Every `look_every` steps of a stage, and at its end, the loss of its
+      windows, of the last stage's horizon, is taken; the model returned is the best of those, and so is that with which
+      the next stage begins.
+    - `patience`: looks in a row that are no better, after which a stage ends; `None` for never.
+    - `largest_divergence`: the share of the windows of the last 100 steps that may diverge.
+    - `callbacks`: told a `Progress` every few steps, such as `json_lines(path)`. Training ends once one returns `True`.
+    - `resume`: a folder of checkpoints. A training that was killed goes on from the newest that is sound, to weights
+      that are bit for bit those it would have had; where there is none, it begins. `checkpoint_every`: seconds from
+      one to the next.
     - `progress`: whether to show a progress bar (never outside a terminal).
 
     **Returns:** a `FitResult`.
 
-    **Raises:** `ValueError` for arguments that do not fit together, or data that do not fit the model.
+    **Raises:** `ValueError` for arguments that do not fit together, or data that do not fit the model;
+    `DivergenceError` beyond `largest_divergence`; `CheckpointError` for checkpoints of another training.
     """
-    stages = _stages(horizon, steps, optimizer)
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` is {batch_size}; expected at least 1")
-    training = model if stepsize_controller is None else _with_controller(model, stepsize_controller)
-    if stepsize_controller is None and _says_nothing_of_steps(model):
-        training = _with_controller(model, StepsPerSample(1))
-    params, static = eqx.partition(training, _trainable(training))
+    stages = stages_of(model, horizon, steps, optimizer, stepsize_controller)
+    _check_options(batch_size, look_every, patience, held_out)
+    bare = without_integration(model)
+    params, static = eqx.partition(bare, _trainable(bare))
     dtype = _parameter_dtype(params)
+    watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
+    plan = {
+        "horizon, steps": [[stage.horizon, stage.steps] for stage in stages],
+        "stride": stride,
+        "batch_size": batch_size,
+        "look_every, patience": [look_every, patience],
+        "loss": getattr(loss, "__qualname__", type(loss).__qualname__),
+        "key": np.asarray(jax.random.key_data(key)).tolist(),
+        "trajectories": _digest(trajectories),
+        "held_out": None if held_out is None else _digest(held_out),
+    }
+    state = _State(params, None, params, History.empty(dtype))
+    folder = None if resume is None else Checkpoints(resume)
+    if folder is not None:
+        state = _resumed(folder, plan, state, stages)
+    before = state.history.seconds[-1] if state.step else 0.0
+    began = written = time.perf_counter()
+    total = sum(stage.steps for stage in stages)
 
-    records: list[tuple[Any, ...]] = []
-    done, failed, began = 0, 0, time.perf_counter()
-    with tqdm(total=sum(count for _, count, _ in stages), disable=None if progress else True, unit="step") as bar:
-        for stage_horizon, count, stage_optimizer in stages:
-            windows = Windows(trajectories, stage_horizon, stride=stride, dtype=dtype)
-            opt_state = stage_optimizer.init(params)
+    def result() -> FitResult:
+        found = eqx.combine(state.params if watched is None else state.best, static)
+        return FitResult(with_integration(found, model), state.history)
+
+    with tqdm(total=total, initial=state.step, disable=None if progress else True, unit="step") as bar:
+        for stage in stages[state.stage :]:
+            stepped = with_integration(static, with_controller(model, stage.controller))
+            windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
+            if state.opt_state is None:
+                state = state._replace(opt_state=stage.optimizer.init(state.params))
             bar.set_description("compiling")
-            remaining, chunk = count, 1
-            while remaining:
-                chunk = min(chunk, remaining)
+            chunk = 1
+            while state.done < stage.steps and (patience is None or state.waited < patience):
                 started = time.perf_counter()
-                span = jnp.array([done, chunk])  # arrays: a Python integer would compile anew each time
-                params, opt_state, record = _run(
-                    params, opt_state, static, windows, loss, stage_optimizer, key, span, batch_size
+                chunk = min(chunk, stage.steps - state.done, look_every - state.done % look_every)
+                span = jnp.array([state.step, chunk])  # arrays: a Python integer would compile anew each time
+                moved, opt_state, record = take_steps(
+                    state.params, state.opt_state, stepped, windows, loss, stage.optimizer, key, span, batch_size
                 )
-                record = jax.tree.map(lambda x: np.asarray(x)[:chunk], record)  # noqa: B023 - used at once
+                losses, causes, skipped = (np.asarray(x)[:chunk] for x in record)
+                look, ends = np.full(chunk, np.nan, dtype), state.done + chunk
+                if watched is not None and (ends % look_every == 0 or ends == stage.steps):
+                    look[-1] = held_out_loss(moved, stepped, watched, loss)
                 now = time.perf_counter()
-                records.append((*record, np.full(chunk, stage_horizon), np.full(chunk, now - began)))
-                remaining -= chunk
-                done += chunk
-                failed += int(record[1].sum())
-                bar.set_description(f"horizon {stage_horizon}")
-                bar.set_postfix(loss=f"{record[0][-1]:.2e}", diverged=failed, refresh=False)
+                horizons, seconds = np.full(chunk, stage.horizon), np.full(chunk, before + now - began)
+                state = state.moved(moved, opt_state, History(losses, causes, skipped, horizons, look, seconds))
+                told = Progress(
+                    state.step,
+                    total,
+                    stage.horizon,
+                    float(state.history.loss[-1]),
+                    int(state.history.causes.sum()),
+                    float(look[-1]),
+                    float(seconds[-1]),
+                    lambda: result().model,
+                )
+                bar.set_description(f"horizon {stage.horizon}")
+                bar.set_postfix(loss=f"{told.loss:.2e}", diverged=told.diverged, refresh=False)
                 bar.update(chunk)
+                if _diverging(state.history, batch_size) > largest_divergence:
+                    raise DivergenceError(_advice(state.history, batch_size, largest_divergence), result())
+                if any([callback(told) is True for callback in callbacks]):  # all are told
+                    return result()
+                if folder is not None and now - written >= checkpoint_every:
+                    _write(folder, plan, state)
+                    written = now
                 chunk = min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1)
-    history = History(*(np.concatenate(column) for column in zip(*records, strict=True)))
-    _report(history, batch_size)
-    trained = eqx.combine(params, static)
-    if isinstance(model, AbstractMotionModel):
-        trained = eqx.tree_at(lambda m: m.integration, trained, model.integration)
-    return FitResult(trained, history)
+            state = state.next_stage()
+            if folder is not None:
+                _write(folder, plan, state)
+    state.history.warn_of_failures(batch_size)
+    return result()
 
 
-@eqx.filter_jit
-def _run(
-    params: PyTree,
-    opt_state: PyTree,
-    static: PyTree,
-    windows: Windows,
-    loss: Callable[..., Array],
-    optimizer: optax.GradientTransformation,
-    key: PRNGKeyArray,
-    span: Array,
-    batch_size: int,
-) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
-    """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`."""
-    update = optax.with_extra_args_support(optimizer).update
+class _State(NamedTuple):
+    """A training between two steps: all that is to be known to go on."""
 
-    def sample_loss(params, *sample):
-        return loss(eqx.combine(params, static), *sample)
+    params: PyTree
+    opt_state: PyTree
+    best: PyTree
+    history: History
+    best_loss: float = np.inf
+    stage: int = 0
+    done: int = 0
+    waited: int = 0
 
-    def step(i, state):
-        params, opt_state, (losses, failures, skipped) = state
-        indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
-        result = safe_gradient(sample_loss, params, windows.gather(indices))
-        # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
-        updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
-        moved = optax.apply_updates(params, updates)
-        take = result.usable
-        params, opt_state = jax.tree.map(
-            lambda new, old: jnp.where(take, new, old), (moved, stepped), (params, opt_state)
+    @property
+    def step(self) -> int:
+        return len(self.history.loss)
+
+    def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "_State":
+        """After some steps, the last of them looked at or not."""
+        look = float(rows.held_out[-1])
+        after = self._replace(
+            params=params, opt_state=opt_state, history=self.history.followed_by(rows), done=self.done + len(rows.loss)
         )
-        record = (
-            losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
-            failures.at[i].set(result.failures),
-            skipped.at[i].set(~take),
-        )
-        return params, opt_state, record
+        if look < self.best_loss:
+            return after._replace(best=params, best_loss=look, waited=0)
+        return after if np.isnan(look) else after._replace(waited=self.waited + 1)
 
-    dtype = jax.tree.leaves(params)[0].dtype
-    record = (jnp.zeros(CHUNK, dtype), jnp.zeros(CHUNK, int), jnp.zeros(CHUNK, bool))
-    return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
+    def next_stage(self) -> "_State":
+        """With the best weights, if there are such."""
+        params = self.best if np.isfinite(self.best_loss) else self.params
+        return self._replace(params=params, opt_state=None, stage=self.stage + 1, done=0, waited=0)
 
+    @property
+    def arrays(self) -> Any:
+        return {"params": self.params, "opt_state": self.opt_state, "best": self.best, "history": self.history}
 
-def _stages(horizon: Any, steps: Any, optimizer: Any) -> list[tuple[int, int, optax.GradientTransformation]]:
-    horizons = _integers("horizon", horizon)
-    n = len(horizons)
-    if n == 0:
-        raise ValueError("`horizon` is empty; expected at least one stage")
-    counts = _integers("steps", steps)
-    if np.ndim(steps) == 0:
-        counts = [counts[0] // n + (i < counts[0] % n) for i in range(n)]
-    if len(counts) != n or min(counts) < 1:
-        raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one a stage")
-    if optimizer is None:
-        optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(1e-2, count)) for count in counts]
-    elif isinstance(optimizer, optax.GradientTransformation):
-        optimizers = [optimizer] * n
-    else:
-        optimizers = list(optimizer)
-    if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
-        raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
-    return list(zip(horizons, counts, optimizers, strict=True))
+    @property
+    def numbers(self) -> dict[str, Any]:
+        names = ("step", "best_loss", "stage", "done", "waited")
+        return {name: getattr(self, name) for name in names}
 
 
-def _integers(name: str, value: Any) -> list[int]:
-    try:
-        return [operator.index(entry) for entry in np.atleast_1d(value).tolist()]
-    except (TypeError, ValueError):
-        raise ValueError(f"`{name}` is {value!r}; expected an integer, or a sequence of integers") from None
+def _write(folder: Checkpoints, plan: dict[str, Any], state: _State) -> None:
+    folder.write(state.step, state.arrays, {"plan": plan, "state": state.numbers})
+
+
+def _resumed(folder: Checkpoints, plan: dict[str, Any], start: _State, stages: Sequence[Stage]) -> _State:
+    """The state of the newest checkpoint, or the one to start with."""
+
+    def like(header: dict[str, Any]) -> Any:
+        for name, value in plan.items():
+            if header["plan"].get(name) != value:
+                raise CheckpointError(
+                    f"`resume` is {str(folder.folder)!r}, whose checkpoints are of another training: `{name}` was "
+                    f"{header['plan'].get(name)}, and is {value}"
+                )
+        numbers = header["state"]
+        stage = None if numbers["stage"] == len(stages) or not numbers["done"] else stages[numbers["stage"]]
+        opt_state = None if stage is None else stage.optimizer.init(start.params)
+        history = History.empty(start.history.loss.dtype, numbers["step"])
+        return start._replace(opt_state=opt_state, history=history).arrays
+
+    found = folder.newest(like)
+    if found is None:
+        return start
+    header, arrays = found
+    numbers = {name: value for name, value in header["state"].items() if name != "step"}
+    return _State(**arrays, **numbers)
+
+
+def _diverging(history: History, batch_size: int) -> float:
+    """The share of recent windows that diverge; zero before there are enough."""
+    if len(history.loss) < RECENT:
+        return 0.0
+    return float(history.failures[-RECENT:].mean()) / batch_size
+
+
+def _advice(history: History, batch_size: int, largest: float) -> str:
+    return (
+        f"{100 * _diverging(history, batch_size):.0f} % of the windows of the last {RECENT} steps diverged, more than "
+        f"`largest_divergence`, {largest:g}. Shorter windows (`horizon`), more steps a sample (`StepsPerSample`), a "
+        f"smaller learning rate, scaled data (`Scaled`) or a model that starts near a free particle "
+        f"(`MechanicalLagrangian`) help."
+    )
+
+
+def _digest(trajectories: Trajectories) -> str:
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(trajectories):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _check_options(batch_size: int, look_every: int, patience: int | None, held_out: Trajectories | None) -> None:
+    for name, value in {"batch_size": batch_size, "look_every": look_every, "patience": patience}.items():
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` is {value}; expected at least 1")
+    if patience is not None and held_out is None:
+        raise ValueError(f"`patience` is {patience}, but `held_out` is None; expected held-out motion to look at")
 
 
 def _trainable(model: Any) -> PyTree:
-    """True at every floating array of the model but those of its integration, its units and its recorded controls."""
+    """True at every floating array but those of a model's units and its recorded controls."""
     given = (Scaling, SampledControl)
 
     def trainable(node):
         return eqx.is_inexact_array(node) and not isinstance(node, given)
 
-    spec = jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, given))
-    if isinstance(model, AbstractMotionModel):
-        spec = eqx.tree_at(lambda m: m.integration, spec, replace_fn=lambda part: jax.tree.map(lambda _: False, part))
-    return spec
+    return jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, given))
 
 
 def _parameter_dtype(params: PyTree) -> Any:
@@ -219,26 +297,3 @@ def _parameter_dtype(params: PyTree) -> Any:
         found = ", ".join(sorted(str(d) for d in dtypes)) or "no floating arrays"
         raise ValueError(f"`model` has parameters of {found}; expected all of one floating dtype")
     return dtypes.pop()
-
-
-def _says_nothing_of_steps(model: Any) -> bool:
-    if not isinstance(model, AbstractMotionModel):
-        return False
-    return model.integration.stepsize_controller is None and model.integration.dt0 is None
-
-
-def _with_controller(model: Any, controller: Controller) -> Any:
-    if not isinstance(model, AbstractMotionModel):
-        return model
-    return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
-
-
-def _report(history: History, batch_size: int) -> None:
-    failed, skipped = int(history.failures.sum()), int(history.skipped.sum())
-    if failed or skipped:
-        warnings.warn(
-            f"{failed} of {batch_size * len(history.loss)} windows diverged and were left out; {skipped} of "
-            f"{len(history.loss)} steps had nothing usable and were skipped. Shorter windows (`horizon`), more steps "
-            f"a sample (`StepsPerSample`) or a smaller learning rate help.",
-            stacklevel=3,
-        )

@@ -7,18 +7,33 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
+"""Why a sample is left out, in the order of `SafeGradient.causes`."""
+
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved."""
+    """Loss and gradient over the samples of a batch that behaved. `cause`: zero for those, for each other one more than
+    the index of its reason in `CAUSES`.
+    """
 
     loss: Float[Array, ""]
     gradient: PyTree
-    kept: Bool[Array, " batch"]
+    cause: Int[Array, " batch"]
+
+    @property
+    def kept(self) -> Bool[Array, " batch"]:
+        """Which samples behaved."""
+        return self.cause == 0
 
     @property
     def failures(self) -> Int[Array, ""]:
         """Number of samples that diverged."""
         return jnp.sum(~self.kept)
+
+    @property
+    def causes(self) -> Int[Array, " cause"]:
+        """Number of samples that diverged for each of `CAUSES`."""
+        return jnp.sum(self.cause[:, None] == 1 + jnp.arange(len(CAUSES))[None], axis=0)
 
     @property
     def usable(self) -> Bool[Array, ""]:
@@ -61,12 +76,12 @@ def safe_gradient(
         (value, losses), (gradient, by_sample) = jax.value_and_grad(mean_loss, argnums=(0, 1), has_aux=True)(
             params, safe, kept
         )
-        finite = [jnp.isfinite(losses)]
-        finite += [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
+        slopes = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
         exploded = losses > limit * jnp.maximum(jnp.nanmedian(losses), jnp.finfo(losses.dtype).eps)
-        good = jnp.all(jnp.stack(finite), axis=0) & ~exploded
-        now_kept = kept & good
-        return SafeGradient(value, gradient, now_kept), jnp.all(now_kept == kept)
+        faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(slopes), axis=0), exploded)
+        found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
+        cause = jnp.where(kept, found, previous.cause)
+        return SafeGradient(value, gradient, cause), jnp.all(cause == previous.cause)
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:
         result, settled = state
@@ -74,9 +89,7 @@ def safe_gradient(
 
     size = jax.tree.leaves(batch)[0].shape[0]
     structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
-    start = SafeGradient(
-        jnp.zeros((), structure.dtype), jax.tree.map(jnp.zeros_like, params), jnp.ones(size, dtype=bool)
-    )
+    start = SafeGradient(jnp.zeros((), structure.dtype), jax.tree.map(jnp.zeros_like, params), jnp.zeros(size, int))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
 

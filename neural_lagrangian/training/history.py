@@ -1,0 +1,61 @@
+"""What happened in a training."""
+
+import warnings
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import DTypeLike
+
+from .safe_gradient import CAUSES
+
+
+class History(eqx.Module):
+    """What happened at each training step; the arrays have shape `(step,)`, `causes` `(step, cause)`.
+
+    `loss` is that of the samples that behaved; `causes` the number of windows that diverged for each of
+    `training.CAUSES`, `skipped` whether the step was not taken (nothing usable in its batch), `horizon` the window
+    length, `held_out` the loss of held-out windows after the step (NaN where it was not looked at), `seconds` the time
+    since the start, compilation included.
+    """
+
+    loss: np.ndarray
+    causes: np.ndarray
+    skipped: np.ndarray
+    horizon: np.ndarray
+    held_out: np.ndarray
+    seconds: np.ndarray
+
+    @staticmethod
+    def empty(dtype: DTypeLike, steps: int = 0) -> "History":
+        """Of steps of which nothing is known yet."""
+        return History(
+            np.zeros(steps, dtype),
+            np.zeros((steps, len(CAUSES)), int),
+            np.zeros(steps, bool),
+            np.zeros(steps, int),
+            np.zeros(steps, dtype),
+            np.zeros(steps),
+        )
+
+    @property
+    def failures(self) -> np.ndarray:
+        """Number of windows that diverged, shape `(step,)`."""
+        return self.causes.sum(axis=1)
+
+    def followed_by(self, later: "History") -> "History":
+        return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
+
+    def warn_of_failures(self, batch_size: int) -> None:
+        """Say how many windows diverged, and of what, if any did."""
+        if not self.failures.any() and not self.skipped.any():
+            return
+        by_cause = ", ".join(
+            f"{name} {count}" for name, count in zip(CAUSES, self.causes.sum(axis=0), strict=True) if count
+        )
+        warnings.warn(
+            f"{self.failures.sum()} of {batch_size * len(self.loss)} windows diverged and were left out ({by_cause}); "
+            f"{self.skipped.sum()} of {len(self.loss)} steps had nothing usable and were skipped. Shorter windows "
+            f"(`horizon`), more steps a sample (`StepsPerSample`) or a smaller learning rate help.",
+            stacklevel=3,
+        )

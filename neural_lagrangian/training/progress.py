@@ -1,0 +1,46 @@
+"""Who is told how a training goes."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Progress(NamedTuple):
+    """How a training goes.
+
+    `step`, the steps taken, of `steps` in all; the `horizon` of their windows; the `loss` of the last step; how many
+    windows have `diverged` so far; the last `held_out` loss, NaN where there is none; `seconds` since the start; and
+    `model()`, the model as it is now.
+    """
+
+    step: int
+    steps: int
+    horizon: int
+    loss: float
+    diverged: int
+    held_out: float
+    seconds: float
+    model: Callable[[], Any]
+
+
+Callback = Callable[[Progress], Any]
+"""Told the progress every few steps; training ends once it returns `True`."""
+
+
+def json_lines(path: str | Path) -> Callback:
+    """A callback that adds a line of JSON to a file each time: step, horizon, loss, diverged, held_out, seconds.
+
+    A training that goes on after it was killed may write some steps a second time: the later lines hold. What is not
+    finite is `null`.
+    """
+    names = ("step", "steps", "horizon", "loss", "diverged", "held_out", "seconds")
+
+    def write(progress: Progress) -> None:
+        values = {name: getattr(progress, name) for name in names}
+        known = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with Path(path).open("a") as file:
+            file.write(json.dumps(known) + "\n")
+
+    return write

@@ -1,0 +1,67 @@
+"""The curriculum of a training: its stages, each with a horizon, a number of steps, an optimiser and a way to step."""
+
+import operator
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import numpy as np
+import optax
+
+from ..integrators import AbstractMotionModel, StepsPerSample
+from ..integrators.rollout import Controller
+
+
+class Stage(NamedTuple):
+    """Training steps on windows of one length. `controller` is `None` for that of the model itself."""
+
+    horizon: int
+    steps: int
+    optimizer: optax.GradientTransformation
+    controller: Controller | None
+
+
+def stages_of(model: Any, horizon: Any, steps: Any, optimizer: Any, controller: Any) -> list[Stage]:
+    """The stages that the arguments of `fit` describe; `ValueError` where they do not fit together."""
+    horizons = _integers("horizon", horizon)
+    n = len(horizons)
+    if n == 0:
+        raise ValueError("`horizon` is empty; expected at least one stage")
+    counts = _integers("steps", steps)
+    if np.ndim(steps) == 0:
+        counts = [counts[0] // n + (i < counts[0] % n) for i in range(n)]
+    if len(counts) != n or min(counts) < 1:
+        raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one a stage")
+    if optimizer is None:
+        optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(1e-2, count)) for count in counts]
+    elif isinstance(optimizer, optax.GradientTransformation):
+        optimizers = [optimizer] * n
+    else:
+        optimizers = list(optimizer)
+    if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
+        raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
+    controllers = list(controller) if isinstance(controller, list | tuple) else [controller] * n
+    if len(controllers) != n or any(not isinstance(c, (*Controller.__args__, type(None))) for c in controllers):
+        raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")
+    if _says_nothing_of_steps(model):
+        controllers = [StepsPerSample(1) if c is None else c for c in controllers]
+    return [Stage(*parts) for parts in zip(horizons, counts, optimizers, controllers, strict=True)]
+
+
+def with_controller(model: Any, controller: Controller | None) -> Any:
+    """A model that is stepped by the controller while it is trained."""
+    if controller is None or not isinstance(model, AbstractMotionModel):
+        return model
+    return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
+
+
+def _integers(name: str, value: Any) -> list[int]:
+    try:
+        return [operator.index(entry) for entry in np.atleast_1d(value).tolist()]
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` is {value!r}; expected an integer, or a sequence of integers") from None
+
+
+def _says_nothing_of_steps(model: Any) -> bool:
+    if not isinstance(model, AbstractMotionModel):
+        return False
+    return model.integration.stepsize_controller is None and model.integration.dt0 is None

@@ -1,0 +1,69 @@
+"""Compiled training steps."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, PRNGKeyArray, PyTree
+
+from ..trajectories import Windows
+from .safe_gradient import CAUSES, safe_gradient
+
+CHUNK = 50
+"""Most steps a compiled call takes: enough to hide its dispatch."""
+HELD_OUT = 256
+"""Most held-out windows that are looked at, evenly from all of them."""
+
+
+@eqx.filter_jit
+def take_steps(
+    params: PyTree,
+    opt_state: PyTree,
+    static: PyTree,
+    windows: Windows,
+    loss: Callable[..., Array],
+    optimizer: optax.GradientTransformation,
+    key: PRNGKeyArray,
+    span: Array,
+    batch_size: int,
+) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
+    """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`; with the loss, the causes of failures
+    and whether it was skipped for each.
+    """
+    update = optax.with_extra_args_support(optimizer).update
+
+    def sample_loss(params, *sample):
+        return loss(eqx.combine(params, static), *sample)
+
+    def step(i, state):
+        params, opt_state, (losses, causes, skipped) = state
+        indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
+        result = safe_gradient(sample_loss, params, windows.gather(indices))
+        # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
+        updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
+        moved = optax.apply_updates(params, updates)
+        take = result.usable
+        params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(take, new, old), (moved, stepped), (params, opt_state)
+        )
+        record = (
+            losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
+            causes.at[i].set(result.causes),
+            skipped.at[i].set(~take),
+        )
+        return params, opt_state, record
+
+    dtype = jax.tree.leaves(params)[0].dtype
+    record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
+    return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
+
+
+@eqx.filter_jit
+def held_out_loss(params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array]) -> Array:
+    """Mean loss of windows, infinite if one of them diverges."""
+    model = eqx.combine(params, static)
+    indices = jnp.linspace(0, len(windows) - 1, min(HELD_OUT, len(windows))).astype(int)
+    losses = jax.vmap(lambda *sample: loss(model, *sample))(*windows.gather(indices))
+    return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
