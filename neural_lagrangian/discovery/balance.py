@@ -69,6 +69,10 @@ class Balance(AbstractFit):
     def rows(self) -> int:
         return self.b.shape[0] * self.b.shape[2]
 
+    def part(self, rows: slice) -> "Balance":
+        """Some of the observations."""
+        return Balance(self.M[rows], self.b[rows], self.sigma, self.kinetic, self.size)
+
     def weighted(self, sigma: np.ndarray) -> "Balance":
         return Balance(self.M, self.b, sigma, self.kinetic, self.size)
 

@@ -44,6 +44,30 @@ def coverage(
     return float(least * rescaled), int(np.sum(~seen)) - 1
 
 
+def disagreement(
+    library: Library,
+    support: Sequence[int],
+    first: np.ndarray,
+    second: np.ndarray,
+    observed: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
+) -> float:
+    """How far the accelerations of two sets of coefficients are apart, root mean square and relative to `scales`, at
+    states whose coordinates and velocities are of `observed` ones, each drawn by itself.
+    """
+    rng = np.random.default_rng(1)
+    mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
+    columns = sample_columns(library.select(support), mixed, rng.choice(ts, SAMPLES))
+    a = []
+    for c in (first, second):
+        M, h = np.tensordot(columns.M, c, (1, 0)), np.tensordot(columns.h, c, (1, 0))
+        a.append(-np.einsum("sij,sj->si", np.linalg.pinv(M, rcond=1e-6), h) / scales.acceleration)
+    regular = (np.abs(a[0]) < 20).all(axis=1)
+    difference = np.clip(a[0] - a[1], -20, 20)[regular]  # a mass that is lost counts, and no more than that
+    return float(np.sqrt(np.mean(difference**2)))
+
+
 def _changes(
     library: Library,
     kept: Sequence[int],

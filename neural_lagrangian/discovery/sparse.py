@@ -14,7 +14,7 @@ from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
 from .balance import Balance, Windows, pointwise, weak
 from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
-from .determination import coverage
+from .determination import coverage, disagreement
 from .elimination import Step, by_information
 from .equations import Scales
 from .formula import Formula
@@ -29,6 +29,8 @@ UNTOLD = 1e-6
 """Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
 SHORTEST = 9
 """Least samples of a window of the weak form."""
+DISAGREEMENT = 0.2
+"""Formulas of either half of the data may differ by this, root mean square and relative, in their accelerations."""
 DAMPED = 0.1
 """Damping is looked for where it explains at least this share of the sum of squares that a Lagrangian leaves."""
 
@@ -135,6 +137,12 @@ def sparse_lagrangian(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
         )
+    apart = _disagreement(balance, step, library, [kept[k] for k in support], states, ts, scales)
+    if residual > 3 * tolerance and not missing and not apart < DISAGREEMENT:
+        missing.append(
+            f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them "
+            f"apart; record more motion, or motion that differs more"
+        )
     if equivalent:
         notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
     answer = None if missing else formula
@@ -229,6 +237,25 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     step = weighted.fit(step.support, step.coefficients)  # quadratic: as far as rounding goes
     less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
+
+
+def _disagreement(
+    balance: Balance,
+    step: Step,
+    library: Library,
+    terms: list[int],
+    states: np.ndarray,
+    ts: np.ndarray,
+    scales: Scales,
+) -> float:
+    """How far the terms found lead apart if they are fitted to either half of the observations."""
+    count = len(balance.b) // 2
+    halves = [balance.part(rows).fit(step.support, step.coefficients) for rows in (slice(count), slice(count, None))]
+    if not all(np.isfinite(half.rss) for half in halves):
+        return np.inf
+    size = balance.size[list(step.support)]
+    first, second = ((half.coefficients / size)[: len(terms)] for half in halves)
+    return disagreement(library, terms, first, second, states, ts, scales)
 
 
 def _explains(damped: Balance, step: Step, entries: list[int], scales: Scales, tolerance: float) -> bool:

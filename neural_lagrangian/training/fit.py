@@ -18,7 +18,7 @@ from ..integrators.rollout import Controller, with_integration, without_integrat
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories, Windows
 from .checkpoints import CheckpointError, Checkpoints
-from .history import History
+from .history import History, warn_of_failures
 from .losses import trajectory_mse
 from .progress import Callback, Progress
 from .stages import Stage, stages_of, with_controller
@@ -177,7 +177,7 @@ def fit(
             state = state.next_stage()
             if folder is not None:
                 _write(folder, plan, state)
-    state.history.warn_of_failures(batch_size)
+    warn_of_failures(state.history, batch_size)
     return result()
 
 

@@ -46,16 +46,17 @@ class History(eqx.Module):
     def followed_by(self, later: "History") -> "History":
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
 
-    def warn_of_failures(self, batch_size: int) -> None:
-        """Say how many windows diverged, and of what, if any did."""
-        if not self.failures.any() and not self.skipped.any():
-            return
-        by_cause = ", ".join(
-            f"{name} {count}" for name, count in zip(CAUSES, self.causes.sum(axis=0), strict=True) if count
-        )
-        warnings.warn(
-            f"{self.failures.sum()} of {batch_size * len(self.loss)} windows diverged and were left out ({by_cause}); "
-            f"{self.skipped.sum()} of {len(self.loss)} steps had nothing usable and were skipped. Shorter windows "
-            f"(`horizon`), more steps a sample (`StepsPerSample`) or a smaller learning rate help.",
-            stacklevel=3,
-        )
+
+def warn_of_failures(history: History, batch_size: int) -> None:
+    """Say how many windows diverged, and of what, if any did."""
+    failures, skipped, steps = int(history.failures.sum()), int(history.skipped.sum()), len(history.loss)
+    if not failures and not skipped:
+        return
+    counts = zip(CAUSES, history.causes.sum(axis=0), strict=True)
+    by_cause = ", ".join(f"{name} {count}" for name, count in counts if count)
+    warnings.warn(
+        f"{failures} of {batch_size * steps} windows diverged and were left out ({by_cause}); {skipped} of {steps} "
+        f"steps had nothing usable and were skipped. Shorter windows (`horizon`), more steps a sample "
+        f"(`StepsPerSample`) or a smaller learning rate help.",
+        stacklevel=3,
+    )
