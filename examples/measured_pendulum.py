@@ -62,21 +62,19 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Models
 #
-# The Lagrangian network takes a force: $Q = -D(q, v)\, v$, $D = C C^\top$ with $C$ a network, the same at $v$ and
-# $-v$: it can only take energy away.
+# The Lagrangian is a kinetic energy minus a potential, networks both. (A free-form network of that size learns this
+# motion as well in some runs, and in others stays at the mean.) It takes a force: $Q = -D(q, v)\, v$, $D = C C^\top$
+# with $C$ a network, the same at $v$ and $-v$: it can only take energy away.
 
 
 # %%
-def network(outputs, width=64):
-    mlp = eqx.nn.MLP(3, outputs, width, 2, activation=jax.nn.silu, key=KEY, dtype=jnp.float32)
-    return nl.PeriodicEmbedding(mlp, dof=1)
-
-
+lagrangian = nl.MechanicalLagrangian.from_mlp(1, 64, periodic=(0,), key=KEY, dtype=jnp.float32)
+acceleration = eqx.nn.MLP(3, 1, 64, 2, activation=jax.nn.silu, key=KEY, dtype=jnp.float32)
 factor = eqx.nn.MLP(3, 1, 16, 1, activation=jnp.tanh, key=KEY, dtype=jnp.float32)
 friction = nl.LinearDamping(nl.TimeReversible(nl.PeriodicEmbedding(factor, dof=1)), of="state")
 MODELS = {
-    "LNN with friction": nl.NeuralLagrangian(network("scalar"), diffrax.Tsit5(), force=friction),
-    "NODE, 2nd order": nl.NeuralODE(network(1), diffrax.Tsit5()),
+    "LNN with friction": nl.NeuralLagrangian(lagrangian, diffrax.Tsit5(), force=friction),
+    "NODE, 2nd order": nl.NeuralODE(nl.PeriodicEmbedding(acceleration, dof=1), diffrax.Tsit5()),
 }
 
 
