@@ -1,6 +1,7 @@
 """Training."""
 
 import hashlib
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from .history import History, warn_of_failures
 from .losses import trajectory_mse
 from .progress import Callback, Progress
 from .stages import Stage, stages_of, with_controller
-from .step import CHUNK, held_out_loss, take_steps
+from .step import CHUNK, EXTRAS, Estimated, held_out_loss, take_steps
 
 REFRESH = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
@@ -31,10 +32,13 @@ RECENT = 100
 
 
 class FitResult(eqx.Module):
-    """A trained `model` and the `history` of its training."""
+    """A trained `model` and the `history` of its training. `states`: the estimated ones, shape
+    `(trajectory, time, 2 dof)`, where they were asked for.
+    """
 
     model: Any
     history: History
+    states: np.ndarray | None = None
 
 
 class DivergenceError(RuntimeError):
@@ -57,6 +61,7 @@ def fit(
     stride: int = 1,
     batch_size: int = 128,
     stepsize_controller: Controller | Sequence[Controller | None] | None = None,
+    estimate_states: bool = False,
     held_out: Trajectories | None = None,
     look_every: int = 100,
     patience: int | None = None,
@@ -87,6 +92,8 @@ def fit(
     - `stepsize_controller`: how rollouts step during training, or one for each stage: cheap fixed steps first, adaptive
       ones later. `None` means as the model says, or `StepsPerSample(1)` where it says nothing (neither
       `stepsize_controller` nor `dt0`). The model returned has its own again.
+    - `estimate_states`: whether the true states of the trajectories are trained too, from the recorded ones on: for
+      noisy recordings. The loss starts from them (see `multiple_shooting`, `trajectory_mse`).
     - `held_out`: motion that is not trained on. Every `look_every` steps of a stage, and at its end, the loss of its
       windows, of the last stage's horizon, is taken; the model returned is the best of those, and so is that with which
       the next stage begins.
@@ -105,13 +112,17 @@ def fit(
     """
     stages = stages_of(model, horizon, steps, optimizer, stepsize_controller)
     _check_options(batch_size, look_every, patience, held_out)
+    if estimate_states:
+        _check_takes_states(loss)
     bare = without_integration(model)
-    params, static = eqx.partition(bare, _trainable(bare))
-    dtype = _parameter_dtype(params)
+    weights, static = eqx.partition(bare, _trainable(bare))
+    dtype = _parameter_dtype(weights)
+    params = Estimated(weights, jnp.asarray(trajectories.ys, dtype)) if estimate_states else weights
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
     plan = {
         "horizon, steps": [[stage.horizon, stage.steps] for stage in stages],
         "stride": stride,
+        "estimate_states": estimate_states,
         "batch_size": batch_size,
         "look_every, patience": [look_every, patience],
         "loss": getattr(loss, "__qualname__", type(loss).__qualname__),
@@ -128,8 +139,10 @@ def fit(
     total = sum(stage.steps for stage in stages)
 
     def result() -> FitResult:
-        found = eqx.combine(state.params if watched is None else state.best, static)
-        return FitResult(with_integration(found, model), state.history)
+        found = state.params if watched is None else state.best
+        weights, states = found if isinstance(found, Estimated) else (found, None)
+        trained = with_integration(eqx.combine(weights, static), model)
+        return FitResult(trained, state.history, None if states is None else np.asarray(states))
 
     with tqdm(total=total, initial=state.step, disable=None if progress else True, unit="step") as bar:
         for stage in stages[state.stage :]:
@@ -149,7 +162,7 @@ def fit(
                 losses, causes, skipped = (np.asarray(x)[:chunk] for x in record)
                 look, ends = np.full(chunk, np.nan, dtype), state.done + chunk
                 if watched is not None and (ends % look_every == 0 or ends == stage.steps):
-                    look[-1] = held_out_loss(moved, stepped, watched, loss)
+                    look[-1] = held_out_loss(moved.weights if estimate_states else moved, stepped, watched, loss)
                 now = time.perf_counter()
                 horizons, seconds = np.full(chunk, stage.horizon), np.full(chunk, before + now - began)
                 state = state.moved(moved, opt_state, History(losses, causes, skipped, horizons, look, seconds))
@@ -279,6 +292,17 @@ def _check_options(batch_size: int, look_every: int, patience: int | None, held_
             raise ValueError(f"`{name}` is {value}; expected at least 1")
     if patience is not None and held_out is None:
         raise ValueError(f"`patience` is {patience}, but `held_out` is None; expected held-out motion to look at")
+
+
+def _check_takes_states(loss: Callable[..., Array]) -> None:
+    try:
+        inspect.signature(loss).bind(*range(EXTRAS + 2))
+    except TypeError:
+        name = getattr(loss, "__qualname__", repr(loss))
+        raise ValueError(
+            f"`estimate_states` is True, but the loss {name} takes no states; expected `multiple_shooting()`, "
+            f"`trajectory_mse`, or any other (model, ts, ys, accelerations, controls, states)"
+        ) from None
 
 
 def _trainable(model: Any) -> PyTree:

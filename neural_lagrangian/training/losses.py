@@ -3,6 +3,7 @@ r"""How far a model is from observed motion.
 Every loss is a function `loss(model, ts, ys)` of one window, or `loss(model, ts, ys, accelerations, controls)` where
 those are known, `None` for what is not; callers `vmap`. All are means, so their size does not depend on the window's
 length. Where there are controls the model is driven by the window's own, put into its `ControlForce` (`with_control`).
+Losses that roll out take `states` too, estimates of the true states where `ys` are noisy, and start from these.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
-from ..mechanics import generalized_force
+from ..mechanics import generalized_force, mass_matrix
 from ..models.controlled import takes_control, with_control
 from ..models.positions import position_errors
 
@@ -25,24 +26,27 @@ def trajectory_mse(
     ys: Array,
     accelerations: Array | None = None,
     controls: Array | None = None,
+    states: Array | None = None,
 ) -> Scalar:
     r"""Mean square error of a rollout from the window's first state, over times and components.
 
     $$\frac{1}{2 n T} \sum_{i=1}^{T} |\hat y(t_i) - y_i|^2$$
 
-    The first row, which the rollout has for free, does not count. (Unneberg and Kaarbø 2023, section 4.)
+    The first row, which the rollout has for free, does not count, unless it starts from an estimated state. (Unneberg
+    and Kaarbø 2023, section 4.)
 
     **Arguments:**
 
     - `model`: any rollout model `(ts, y0) -> (time, 2 dof)`.
     - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
     - `accelerations`: not used. `controls`: what drove the motion, shape `(time, m)`, if anything did.
+    - `states`: estimates of the true states, shape `(time, 2 dof)`, if there are any.
 
     **Returns:** a scalar; infinite or NaN where the rollout failed.
 
     **Raises:** `ValueError` with `controls` for a model without a `ControlForce`.
     """
-    return jnp.mean(_rollout_error(model, ts, ys, controls) ** 2)
+    return jnp.mean(_rollout_error(model, ts, ys, controls, states) ** 2)
 
 
 def trajectory_mae(
@@ -51,6 +55,7 @@ def trajectory_mae(
     ys: Array,
     accelerations: Array | None = None,
     controls: Array | None = None,
+    states: Array | None = None,
 ) -> Scalar:
     r"""Mean absolute error of a rollout from the window's first state: as `trajectory_mse`, and less drawn to outliers.
 
@@ -58,7 +63,61 @@ def trajectory_mae(
 
     (Finzi, Wang and Wilson 2020, section 6.) Arguments and errors as for `trajectory_mse`.
     """
-    return jnp.mean(jnp.abs(_rollout_error(model, ts, ys, controls)))
+    return jnp.mean(jnp.abs(_rollout_error(model, ts, ys, controls, states)))
+
+
+def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Callable[..., Scalar]:
+    r"""A loss of short rollouts that meet: multiple shooting (Bock and Plitt 1984).
+
+    A window is cut into segments of `segment` intervals. Each is rolled out from the state $s_k$ estimated where it
+    begins, over the times $t_i$ of its rows, to be near what was observed and to end where the next begins:
+
+    $$\frac{1}{2 n N} \sum_k \sum_{i \in k} |\hat y(t_i; s_k) - y_i|^2
+      + \frac{c}{2 n K} \sum_k |\hat y(t_{k+1}; s_k) - s_{k+1}|^2.$$
+
+    However long the motion, no rollout is longer than a segment, and none starts from noise. Without estimated states
+    ($s = y$) it is the mean square error of short rollouts, of one step if `segment` is 1.
+
+    **Arguments:**
+
+    - `segment`: intervals of a segment; the horizon of the windows must be a multiple of it.
+    - `continuity`: the weight $c$ of the gaps between segments, zero or more.
+
+    **Returns:** a loss; see `fit(..., estimate_states=True)`.
+
+    **Raises:** `ValueError` for other arguments; the loss, for windows of other lengths.
+    """
+    if segment < 1 or not continuity >= 0:
+        raise ValueError(
+            f"`segment` is {segment}, `continuity` {continuity}; expected at least 1 and a number of at least 0"
+        )
+
+    def loss(
+        model: Callable[[Array, Array], Array],
+        ts: Array,
+        ys: Array,
+        accelerations: Array | None = None,
+        controls: Array | None = None,
+        states: Array | None = None,
+    ) -> Scalar:
+        model = model if controls is None else with_control(model, ts, controls)
+        intervals = len(ts) - 1
+        if intervals == 0 or intervals % segment:
+            raise ValueError(f"`segment` is {segment}; expected a divisor of the horizon, {intervals}")
+        starts = jnp.arange(0, intervals, segment)
+        rows = starts[:, None] + jnp.arange(segment + 1)[None]
+        nodes = ys if states is None else states
+        predicted = jax.vmap(model)(ts[rows], nodes[starts])
+        gaps = jnp.mean((predicted[:, -1] - nodes[starts + segment]) ** 2)
+        if states is None:
+            return jnp.mean((predicted[:, 1:] - ys[rows[:, 1:]]) ** 2)
+        return jnp.mean((predicted - ys[rows]) ** 2) + continuity * gaps
+
+    return loss
+
+
+multiple_shooting_mse = multiple_shooting()
+"""`multiple_shooting` of one interval each: the mean square error of one step, without estimated states."""
 
 
 def acceleration_mse(
@@ -97,6 +156,34 @@ def acceleration_mae(
     (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
     """
     return jnp.mean(jnp.abs(_acceleration_error(model, ts, ys, accelerations, controls)))
+
+
+def euler_lagrange_mse(
+    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
+) -> Scalar:
+    r"""Mean square Euler-Lagrange residual of observed accelerations, over the mean square mass: no mass is inverted.
+
+    $$\frac{\sum_i |r_i|^2}{\sum_i \mathrm{tr}\, M_i^2}, \qquad
+      r_i = \frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} - Q$$
+
+    at $(t_i, q_i, v_i, a_i)$. The residual alone would be lowered by lowering the Lagrangian. In units of acceleration
+    squared, as `acceleration_mse`, and finite where the mass matrix is singular.
+
+    **Arguments:**
+
+    - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The others, and errors, as for `acceleration_mse`.
+    """
+    dof = ys.shape[-1] // 2
+    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    model = model if controls is None else with_control(model, ts, controls)
+
+    def at(t, y, a):
+        q, v = jnp.split(y, 2)
+        residual = generalized_force(model.lagrangian, t, q, v, a, force=model.force)
+        return jnp.sum(residual**2), jnp.sum(mass_matrix(model.lagrangian, t, q, v) ** 2)
+
+    residuals, masses = jax.vmap(at)(ts, ys, accelerations)
+    return jnp.sum(residuals) / jnp.sum(masses)
 
 
 def discrete_euler_lagrange_mse(
@@ -167,9 +254,13 @@ def torque_mse(
     return jnp.mean((jax.vmap(torque)(ts, ys, accelerations) - torques) ** 2)
 
 
-def _rollout_error(model: Callable[[Array, Array], Array], ts: Array, ys: Array, controls: Array | None) -> Array:
+def _rollout_error(
+    model: Callable[[Array, Array], Array], ts: Array, ys: Array, controls: Array | None, states: Array | None
+) -> Array:
     model = model if controls is None else with_control(model, ts, controls)
-    return model(ts, ys[0])[1:] - ys[1:]
+    if states is None:
+        return model(ts, ys[0])[1:] - ys[1:]
+    return model(ts, states[0]) - ys
 
 
 def _acceleration_error(

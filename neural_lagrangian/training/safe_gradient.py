@@ -12,12 +12,14 @@ CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved. `cause`: zero for those, for each other one more than
-    the index of its reason in `CAUSES`.
+    """Loss and gradient over the samples of a batch that behaved. `by_sample`: the derivatives of the loss in the
+    samples, arrays like the batch; zero for the others. `cause`: zero for those that behaved, for each other one more
+    than the index of its reason in `CAUSES`.
     """
 
     loss: Float[Array, ""]
     gradient: PyTree
+    by_sample: PyTree
     cause: Int[Array, " batch"]
 
     @property
@@ -81,7 +83,7 @@ def safe_gradient(
         faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(slopes), axis=0), exploded)
         found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
         cause = jnp.where(kept, found, previous.cause)
-        return SafeGradient(value, gradient, cause), jnp.all(cause == previous.cause)
+        return SafeGradient(value, gradient, by_sample, cause), jnp.all(cause == previous.cause)
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:
         result, settled = state
@@ -89,7 +91,8 @@ def safe_gradient(
 
     size = jax.tree.leaves(batch)[0].shape[0]
     structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
-    start = SafeGradient(jnp.zeros((), structure.dtype), jax.tree.map(jnp.zeros_like, params), jnp.zeros(size, int))
+    no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
+    start = SafeGradient(jnp.zeros((), structure.dtype), no_gradient, none_by_sample, jnp.zeros(size, int))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
 

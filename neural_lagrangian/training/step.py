@@ -1,20 +1,30 @@
 """Compiled training steps."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..trajectories import Windows
-from .safe_gradient import CAUSES, safe_gradient
+from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
 CHUNK = 50
 """Most steps a compiled call takes: enough to hide its dispatch."""
+EXTRAS = 4
+"""Arguments of a loss before the estimated states: times, states, accelerations, controls."""
 HELD_OUT = 256
 """Most held-out windows that are looked at, evenly from all of them."""
+
+
+class Estimated(NamedTuple):
+    """What is trained where the true states are estimated too: weights, and the states of all trajectories."""
+
+    weights: PyTree
+    states: Float[Array, "trajectory time two_dof"]
 
 
 @eqx.filter_jit
@@ -30,7 +40,7 @@ def take_steps(
     batch_size: int,
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
     """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`; with the loss, the causes of failures
-    and whether it was skipped for each.
+    and whether it was skipped for each. `params` are weights, or `Estimated`.
     """
     update = optax.with_extra_args_support(optimizer).update
 
@@ -40,7 +50,7 @@ def take_steps(
     def step(i, state):
         params, opt_state, (losses, causes, skipped) = state
         indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
-        result = safe_gradient(sample_loss, params, windows.gather(indices))
+        result = _gradient(sample_loss, params, windows, indices)
         # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
         updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
         moved = optax.apply_updates(params, updates)
@@ -58,6 +68,20 @@ def take_steps(
     dtype = jax.tree.leaves(params)[0].dtype
     record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
     return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
+
+
+def _gradient(
+    loss: Callable[..., Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
+) -> SafeGradient:
+    """Of a batch of windows; with the estimated states, if there are any, as the loss's last argument."""
+    sample = windows.gather(indices)
+    if not isinstance(params, Estimated):
+        return safe_gradient(loss, params, sample)
+    at = windows.rows(indices)
+    padded = (*sample, *[None] * (EXTRAS - len(sample)), params.states[at])
+    result = safe_gradient(loss, params.weights, padded)
+    by_state = jnp.zeros_like(params.states).at[at].add(result.by_sample[EXTRAS])
+    return eqx.tree_at(lambda r: r.gradient, result, Estimated(result.gradient, by_state))
 
 
 @eqx.filter_jit

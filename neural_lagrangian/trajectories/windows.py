@@ -67,11 +67,15 @@ class Windows(eqx.Module):
         `(ts, ys, accelerations)` with accelerations, and with controls `(ts, ys, accelerations, controls)`, the
         accelerations `None` where there are none.
         """
-        trajectory, start = self.starts[indices, 0][:, None], self.starts[indices, 1][:, None]
-        rows = start + self.stride * jnp.arange(self.horizon + 1)[None]
+        trajectory, rows = self.rows(indices)
         arrays = (self.ts, self.ys, self.accelerations, self.controls)
         last = max(i for i, array in enumerate(arrays) if array is not None)
         return tuple(None if array is None else array[trajectory, rows] for array in arrays[: last + 1])
+
+    def rows(self, indices: Int[Array, " batch"]) -> tuple[Int[Array, "batch 1"], Int[Array, "batch row"]]:
+        """The trajectory of the windows of the given numbers, and their samples in it."""
+        trajectory, start = self.starts[indices, 0][:, None], self.starts[indices, 1][:, None]
+        return trajectory, start + self.stride * jnp.arange(self.horizon + 1)[None]
 
 
 def _check_resolution(trajectories: Trajectories, dtype: DTypeLike) -> None:

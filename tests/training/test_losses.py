@@ -37,6 +37,22 @@ def test_acceleration_mse_is_the_mean_square():
         nl.acceleration_mse(model, TS, ys, accelerations[:, :1])
 
 
+def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_and_the_same():
+    rng = np.random.default_rng(0)
+    ys, accelerations = (jnp.asarray(rng.normal(size=(5, n)), DTYPE) for n in (4, 2))
+    errors = []
+    for scale in (1.0, -3.0):
+        model = nl.NeuralLagrangian(
+            lambda t, q, v, scale=scale: scale * (jnp.dot(v, v) - jnp.sum(q**4) + q[0] * v[1]), dof=2
+        )
+        errors.append(float(nl.euler_lagrange_mse(model, TS, ys, accelerations)))
+    assert errors == pytest.approx([float(nl.acceleration_mse(model, TS, ys, accelerations))] * 2, rel=1e-4)
+    own = jax.vmap(lambda t, y: model.vector_field(t, y)[2:])(TS, ys)
+    assert nl.euler_lagrange_mse(model, TS, ys, own) < 1e-8
+    with pytest.raises(ValueError, match="`accelerations` is None"):
+        nl.euler_lagrange_mse(model, TS, ys)
+
+
 class Arm:
     """Motion of a damped cart and pole under a known control, with all that is recorded of it."""
 

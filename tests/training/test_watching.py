@@ -58,6 +58,7 @@ def test_training_ends_where_a_callback_says_so():
     assert 7 <= len(result.history.loss) < 60
 
 
+@pytest.mark.slow
 def test_stages_may_step_in_different_ways():
     """Cheap steps first, adaptive ones later; the model keeps its own."""
     adaptive = diffrax.PIDController(rtol=1e-6, atol=1e-6)

@@ -1,0 +1,115 @@
+"""Short rollouts that meet, and the true states estimated from noisy ones."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import neural_lagrangian as nl
+
+from ..helpers import DTYPE
+from .killed import OPTIMIZER, data
+
+pytestmark = [pytest.mark.optax, pytest.mark.bad_input]
+MODEL = nl.NeuralODE(lambda y: -jnp.sin(y[:1]), stepsize_controller=nl.StepsPerSample(2))
+ROLLOUT = eqx.filter_jit(MODEL)
+TS = jnp.linspace(0.0, 1.2, 13).astype(DTYPE)
+
+
+def states():
+    return ROLLOUT(TS, jnp.asarray([1.0, -0.5], DTYPE))
+
+
+def close(a, b):
+    np.testing.assert_allclose(a, b, rtol=1e-9 if jnp.float64 == DTYPE else 1e-3)
+
+
+@pytest.mark.parametrize("segment", [1, 3, 12])
+def test_it_is_zero_on_the_model_s_own_motion(segment):
+    own = states()
+    loss = jax.jit(nl.multiple_shooting(segment, 2.0), static_argnums=0)
+    assert loss(MODEL, TS, own, None, None, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
+    assert loss(MODEL, TS, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
+    assert loss(MODEL, TS, own, None, None, own + 0.1) > 1e-3
+
+
+def test_it_is_the_misfit_and_the_gaps_as_stated():
+    """By a loop over the segments."""
+    rng = np.random.default_rng(0)
+    ys, nodes = (jnp.asarray(states() + 0.1 * rng.normal(size=(13, 2)), DTYPE) for _ in range(2))
+    misfit, gaps = [], []
+    for k in range(0, 12, 4):
+        predicted = ROLLOUT(TS[k : k + 5], nodes[k])
+        misfit.append(predicted - ys[k : k + 5])
+        gaps.append(predicted[-1] - nodes[k + 4])
+    expected = np.mean(np.square(misfit)) + 3.0 * np.mean(np.square(gaps))
+    close(nl.multiple_shooting(4, 3.0)(MODEL, TS, ys, None, None, nodes), expected)
+    steps = jnp.stack([ROLLOUT(TS[k : k + 2], ys[k])[1] - ys[k + 1] for k in range(12)])
+    close(nl.multiple_shooting_mse(MODEL, TS, ys), jnp.mean(steps**2))
+
+
+def test_a_rollout_from_an_estimated_state_counts_its_first_row():
+    own = states()
+    moved = own.at[0].add(0.3)
+    expected = jnp.mean((ROLLOUT(TS, moved[0]) - own) ** 2)
+    close(nl.trajectory_mse(MODEL, TS, own, None, None, moved), expected)
+    close(nl.trajectory_mae(MODEL, TS, own, None, None, moved), jnp.mean(jnp.abs(ROLLOUT(TS, moved[0]) - own)))
+
+
+class Stiffness(eqx.Module):
+    k: jax.Array
+
+    def __call__(self, y):
+        return -self.k * y[:1]
+
+
+@pytest.mark.double
+def test_estimated_states_are_nearer_the_truth_than_recorded_ones():
+    clean = data()
+    noisy = nl.add_noise(clean, relative=0.05, key=jax.random.key(0))
+    model = nl.NeuralODE(Stiffness(jnp.asarray(0.5)))
+    settings = {"optimizer": OPTIMIZER, "steps": 300, "horizon": 6, "batch_size": 64, "key": jax.random.key(1)}
+    result = nl.fit(model, noisy, loss=nl.multiple_shooting(3), estimate_states=True, **settings)
+    assert float(result.model.vector_field(0.0, jnp.asarray([1.0, 0.0]))[1]) == pytest.approx(-1.0, abs=0.02)
+    before, after = (np.sqrt(np.mean((ys - clean.ys) ** 2)) for ys in (noisy.ys, result.states))
+    assert after < 0.6 * before
+    assert nl.fit(model, noisy, **settings | {"steps": 1}).states is None
+
+
+@pytest.mark.double
+def test_the_gradient_in_the_states_is_that_of_the_loss():
+    """One step of plain descent, against the sum over the windows of its batch."""
+    noisy = nl.add_noise(data(), relative=0.05, key=jax.random.key(0))
+    model, key = nl.NeuralODE(Stiffness(jnp.asarray(0.5))), jax.random.key(1)
+    settings = {"optimizer": optax.sgd(1.0), "steps": 1, "horizon": 6, "batch_size": 8, "loss": nl.multiple_shooting(3)}
+    moved = nl.fit(model, noisy, estimate_states=True, key=key, **settings).states - noisy.ys
+    windows = nl.trajectories.Windows(noisy, 6)
+    indices = jax.random.randint(jax.random.fold_in(key, 0), (8,), 0, len(windows))
+    stepped = nl.NeuralODE(model.network, stepsize_controller=nl.StepsPerSample(1))
+
+    def total(all_states):
+        rows = all_states[windows.rows(indices)]
+        ts, ys = windows.gather(indices)
+        losses = jax.vmap(lambda *x: settings["loss"](stepped, x[0], x[1], None, None, x[2]))(ts, ys, rows)
+        return jnp.mean(losses)
+
+    np.testing.assert_allclose(moved, -jax.grad(total)(jnp.asarray(noisy.ys)), rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nl.multiple_shooting(0), "`segment` is 0"),
+        (lambda: nl.multiple_shooting(2, -1.0), "`continuity` -1.0"),
+        (lambda: nl.multiple_shooting(5)(MODEL, TS, states()), "`segment` is 5; expected a divisor of the horizon, 12"),
+        (
+            lambda: nl.fit(MODEL, data(), loss=nl.acceleration_mse, estimate_states=True, key=jax.random.key(0)),
+            "the loss acceleration_mse takes no states",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
