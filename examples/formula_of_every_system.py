@@ -107,7 +107,7 @@ CASES = [
     Case(systems.NBody(), bodies + Library.velocities(6, 2)),
     Case(systems.NBody(), bodies + Library.velocities(6, 2), drift=1.0, what=", drifting"),
     Case(systems.HenonHeiles(), Library.coordinates(2, 3) * Library.velocities(2, 2), 10.0),
-    Case(systems.WaveEquation(), Library.coordinates(20, 2) + Library.velocities(20, 2)),
+    Case(systems.WaveEquation(sites=6), Library.coordinates(6, 2) + Library.velocities(6, 2)),
 ]
 if SMOKE:
     CASES = CASES[:1]
@@ -142,14 +142,17 @@ def search(trajectories, library):
     return found, "; ".join(found.missing)
 
 
-def error_of(case, motion, found):
-    """Gauge residual: of the equations of motion that are not those of the system, up to scale."""
+def verdict(case, motion, found):
+    """What of the equations of motion is not the system's up to scale, and what of the accelerations."""
     states = motion.ys.reshape(-1, 2 * case.system.dof)[::5]
     ts = np.broadcast_to(motion.ts, motion.mask.shape).reshape(-1)[::5]
-    return compare_lagrangians(case.system.lagrangian, found.formula, states, ts=ts).gauge_residual
+    comparison = compare_lagrangians(case.system.lagrangian, found.formula, states, ts=ts)
+    if comparison.gauge_residual < 0.1:
+        return f"{100 * comparison.gauge_residual:.1g} %"
+    return f"its motion to {100 * comparison.acceleration_residual:.1g} %"
 
 
-errors = {}
+verdicts = {}
 for case in CASES:
     motion = motions(case)
     title = type(case.system).__name__ + case.what
@@ -158,8 +161,8 @@ for case in CASES:
         found, reason = search(trajectories, case.library)
         seconds = time.perf_counter() - start
         determined = found is not None and found.determined
-        errors[title, what] = error_of(case, motion, found) if determined else np.inf
-        print(f"{title:22s} {what:15s} {100 * errors[title, what]:8.2g} % {seconds:5.1f} s  ", end="")
+        verdicts[title, what] = verdict(case, motion, found) if determined else "none"
+        print(f"{title:22s} {what:15s} {verdicts[title, what]:>20s} {seconds:5.1f} s  ", end="")
         damping = "" if found is None or found.damping is None else f", D = {np.round(found.damping, 5).tolist()}"
         print(f"{found.formula}{damping}" if determined else reason)
 
@@ -167,12 +170,11 @@ for case in CASES:
 columns = ["q, v, a", "q, v", "q, v, 1% noise", "q, v, 5% noise"]
 print("| system | " + " | ".join(columns) + " |")
 print("| --- |" + " --- |" * len(columns))
-for title in dict.fromkeys(title for title, _ in errors):
-    cells = (f"{100 * errors[title, what]:.1g} %" if errors[title, what] < 1 else "none" for what in columns)
-    print(f"| {title} | " + " | ".join(cells) + " |")
+for title in dict.fromkeys(title for title, _ in verdicts):
+    print(f"| {title} | " + " | ".join(verdicts[title, what] for what in columns) + " |")
 
 # %% [markdown]
-# Where there is none: bodies whose centre of mass rests in every motion do not show what depends on it, and a chain of
-# twenty sites has more candidate terms than 20 motions have equations. The damping of dust falls off as the inverse
-# square of the distance, so that a constant matrix is but near it. `sqrt(1 - v^2)` is not defined where noise takes
-# the velocity beyond that of light.
+# Where there is none: a chain of three pendulums has more candidate terms than the windows of 20 motions give
+# equations; three bodies whose centre of mass rests do not show what depends on it, and noise is worse than no answer;
+# `sqrt(1 - v^2)` is not defined where noise takes the velocity beyond that of light. The drag of the dust falls off as
+# the inverse square of the distance: a constant matrix is but near it.

@@ -29,6 +29,8 @@ UNTOLD = 1e-6
 """Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
 SHORTEST = 9
 """Least samples of a window of the weak form."""
+CLEAR = 1.01
+"""By what factor one term less must change the residual, if a formula is to have a clear support."""
 DISAGREEMENT = 0.2
 """Formulas of either half of the data may differ by this, root mean square and relative, in their accelerations."""
 DAMPED = 0.1
@@ -136,6 +138,11 @@ def sparse_lagrangian(
         missing.append(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
+        )
+    if residual > 3 * tolerance and gap < CLEAR:
+        missing.append(
+            f"leaving out one more of {len(step.support)} terms changes the residual by a factor of {gap:.4f} only: no "
+            f"clear support"
         )
     apart = _disagreement(balance, step, library, [kept[k] for k in support], states, ts, scales)
     if residual > 3 * tolerance and not missing and not apart < DISAGREEMENT:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +11,9 @@ from neural_lagrangian.training import History
 mpl.use("agg")
 TS = np.linspace(0.0, 1.0, 30)
 YS = np.stack([np.sin(TS), np.cos(TS)], axis=1)
-HISTORY = History(np.geomspace(1, 1e-3, 40), np.zeros(40), np.zeros(40), np.ones(40), np.linspace(0, 2, 40))
+HISTORY = dataclasses.replace(
+    History.empty(float, 40), loss=np.geomspace(1, 1e-3, 40), horizon=np.ones(40), seconds=np.linspace(0, 2, 40)
+)
 
 
 FIGURES = {

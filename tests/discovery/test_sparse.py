@@ -155,6 +155,29 @@ def test_a_library_without_the_right_term_says_that_it_only_approximates():
     assert largest_error(right, {"v^2": 0.5, "cos(q)": 9.81}) < 1e-9
 
 
+def resting_bodies():
+    """Whatever is added to the kinetic energy of the centre of mass, which rests, the motion is the same."""
+    system = nl.systems.NBody()
+    motion = nl.simulate(system, jnp.linspace(0, 3, 100), system.sample_states(jax.random.key(0), 10))
+    library = Library.velocities(6, 2)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+
+        def inverse(t, q, v, i=i, j=j):
+            return 1 / jnp.linalg.norm(q[2 * i : 2 * i + 2] - q[2 * j : 2 * j + 2])
+
+        library = library + Library.functions(6, {f"1/r{i}{j}": inverse})
+    return motion, library
+
+
+def test_noise_does_not_tell_what_the_motion_does_not():
+    motion, library = resting_bodies()
+    found = sparse_lagrangian(motion, library)
+    assert found.determined
+    assert any("have the same motion; this is the simplest" in note for note in found.notes)
+    with pytest.warns(UndeterminedWarning, match="no clear support|noise tells them apart"):
+        assert sparse_lagrangian(noisy_states(motion, 0.01), library).formula is None
+
+
 def test_what_is_dropped_is_named():
     found = sparse_lagrangian(CASES["charged particle"].motion(), CASES["charged particle"].library)
     lines = found.independent.described(found.library)
