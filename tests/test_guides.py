@@ -12,7 +12,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("name", [slow("discovery"), "structure", slow("variational")])
+@pytest.mark.parametrize("name", [slow("discovery"), "structure", "training", slow("variational")])
 def test_blocks_run(name):
     page = (DOCS / f"{name}.md").read_text()
     blocks = BLOCK.findall(page)
