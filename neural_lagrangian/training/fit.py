@@ -62,6 +62,7 @@ def fit(
     batch_size: int = 128,
     stepsize_controller: Controller | Sequence[Controller | None] | None = None,
     estimate_states: bool = False,
+    members: int | None = None,
     held_out: Trajectories | None = None,
     look_every: int = 100,
     patience: int | None = None,
@@ -94,6 +95,9 @@ def fit(
       `stepsize_controller` nor `dt0`). The model returned has its own again.
     - `estimate_states`: whether the true states of the trajectories are trained too, from the recorded ones on: for
       noisy recordings. The loss starts from them (see `multiple_shooting`, `trajectory_mse`).
+    - `members`: of an ensemble, trained side by side in one compiled step, each on batches of its own; one that
+      diverges does not touch the others. `model` is then a stack of so many, `eqx.filter_vmap(make)(keys)`, and so is
+      the one returned; each has its own best on held-out motion.
     - `held_out`: motion that is not trained on. Every `look_every` steps of a stage, and at its end, the loss of its
       windows, of the last stage's horizon, is taken; the model returned is the best of those, and so is that with which
       the next stage begins.
@@ -117,12 +121,17 @@ def fit(
     bare = without_integration(model)
     weights, static = eqx.partition(bare, _trainable(bare))
     dtype = _parameter_dtype(weights)
-    params = Estimated(weights, jnp.asarray(trajectories.ys, dtype)) if estimate_states else weights
+    _check_members(weights, members)
+    params = weights
+    if estimate_states:
+        ys = jnp.asarray(trajectories.ys, dtype)
+        params = Estimated(weights, ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape)))
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
     plan = {
         "horizon, steps": [[stage.horizon, stage.steps] for stage in stages],
         "stride": stride,
         "estimate_states": estimate_states,
+        "members": members,
         "batch_size": batch_size,
         "look_every, patience": [look_every, patience],
         "loss": getattr(loss, "__qualname__", type(loss).__qualname__),
@@ -130,10 +139,11 @@ def fit(
         "trajectories": _digest(trajectories),
         "held_out": None if held_out is None else _digest(held_out),
     }
-    state = _State(params, None, params, History.empty(dtype))
+    unknown = np.full(() if members is None else members, np.inf, dtype)
+    state = _State(params, None, params, unknown, History.empty(dtype, 0, members))
     folder = None if resume is None else Checkpoints(resume)
     if folder is not None:
-        state = _resumed(folder, plan, state, stages)
+        state = _resumed(folder, plan, state, stages, members)
     before = state.history.seconds[-1] if state.step else 0.0
     began = written = time.perf_counter()
     total = sum(stage.steps for stage in stages)
@@ -149,7 +159,7 @@ def fit(
             stepped = with_integration(static, with_controller(model, stage.controller))
             windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
             if state.opt_state is None:
-                state = state._replace(opt_state=stage.optimizer.init(state.params))
+                state = state._replace(opt_state=_begun(stage, state.params, members))
             bar.set_description("compiling")
             chunk = 1
             while state.done < stage.steps and (patience is None or state.waited < patience):
@@ -157,12 +167,22 @@ def fit(
                 chunk = min(chunk, stage.steps - state.done, look_every - state.done % look_every)
                 span = jnp.array([state.step, chunk])  # arrays: a Python integer would compile anew each time
                 moved, opt_state, record = take_steps(
-                    state.params, state.opt_state, stepped, windows, loss, stage.optimizer, key, span, batch_size
+                    state.params,
+                    state.opt_state,
+                    stepped,
+                    windows,
+                    loss,
+                    stage.optimizer,
+                    key,
+                    span,
+                    batch_size,
+                    members,
                 )
-                losses, causes, skipped = (np.asarray(x)[:chunk] for x in record)
-                look, ends = np.full(chunk, np.nan, dtype), state.done + chunk
+                record = (np.asarray(x) if members is None else np.asarray(x).swapaxes(0, 1) for x in record)
+                losses, causes, skipped = (x[:chunk] for x in record)
+                look, ends = np.full(losses.shape, np.nan, dtype), state.done + chunk
                 if watched is not None and (ends % look_every == 0 or ends == stage.steps):
-                    look[-1] = held_out_loss(moved.weights if estimate_states else moved, stepped, watched, loss)
+                    look[-1] = held_out_loss(moved, stepped, watched, loss, members)
                 now = time.perf_counter()
                 horizons, seconds = np.full(chunk, stage.horizon), np.full(chunk, before + now - began)
                 state = state.moved(moved, opt_state, History(losses, causes, skipped, horizons, look, seconds))
@@ -170,9 +190,9 @@ def fit(
                     state.step,
                     total,
                     stage.horizon,
-                    float(state.history.loss[-1]),
+                    float(np.median(losses[-1])),
                     int(state.history.causes.sum()),
-                    float(look[-1]),
+                    float(np.median(look[-1])),
                     float(seconds[-1]),
                     lambda: result().model,
                 )
@@ -200,8 +220,8 @@ class _State(NamedTuple):
     params: PyTree
     opt_state: PyTree
     best: PyTree
+    best_loss: np.ndarray
     history: History
-    best_loss: float = np.inf
     stage: int = 0
     done: int = 0
     waited: int = 0
@@ -212,34 +232,51 @@ class _State(NamedTuple):
 
     def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "_State":
         """After some steps, the last of them looked at or not."""
-        look = float(rows.held_out[-1])
-        after = self._replace(
-            params=params, opt_state=opt_state, history=self.history.followed_by(rows), done=self.done + len(rows.loss)
-        )
-        if look < self.best_loss:
-            return after._replace(best=params, best_loss=look, waited=0)
-        return after if np.isnan(look) else after._replace(waited=self.waited + 1)
+        done = self.done + len(rows.loss)
+        after = self._replace(params=params, opt_state=opt_state, history=self.history.followed_by(rows), done=done)
+        look = rows.held_out[-1]
+        if np.isnan(look).all():
+            return after
+        better = look < self.best_loss
+        waited = 0 if better.any() else self.waited + 1
+        best_loss = np.where(better, look, self.best_loss)
+        return after._replace(best=_chosen(better, params, self.best), best_loss=best_loss, waited=waited)
 
     def next_stage(self) -> "_State":
         """With the best weights, if there are such."""
-        params = self.best if np.isfinite(self.best_loss) else self.params
+        params = _chosen(np.isfinite(self.best_loss), self.best, self.params)
         return self._replace(params=params, opt_state=None, stage=self.stage + 1, done=0, waited=0)
 
     @property
-    def arrays(self) -> Any:
-        return {"params": self.params, "opt_state": self.opt_state, "best": self.best, "history": self.history}
+    def arrays(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("params", "opt_state", "best", "best_loss", "history")}
 
     @property
-    def numbers(self) -> dict[str, Any]:
-        names = ("step", "best_loss", "stage", "done", "waited")
-        return {name: getattr(self, name) for name in names}
+    def numbers(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in ("step", "stage", "done", "waited")}
+
+
+def _chosen(which: np.ndarray, one: PyTree, other: PyTree) -> PyTree:
+    """The one or the other, for each member by itself if there are several."""
+
+    def of(a: Array, b: Array) -> Array:
+        return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - which.ndim)) if which.ndim else which, a, b)
+
+    return jax.tree.map(of, one, other)
+
+
+def _begun(stage: Stage, params: PyTree, members: int | None) -> PyTree:
+    """The optimiser's state at the beginning of a stage."""
+    return stage.optimizer.init(params) if members is None else jax.vmap(stage.optimizer.init)(params)
 
 
 def _write(folder: Checkpoints, plan: dict[str, Any], state: _State) -> None:
     folder.write(state.step, state.arrays, {"plan": plan, "state": state.numbers})
 
 
-def _resumed(folder: Checkpoints, plan: dict[str, Any], start: _State, stages: Sequence[Stage]) -> _State:
+def _resumed(
+    folder: Checkpoints, plan: dict[str, Any], start: _State, stages: Sequence[Stage], members: int | None
+) -> _State:
     """The state of the newest checkpoint, or the one to start with."""
 
     def like(header: dict[str, Any]) -> Any:
@@ -251,8 +288,8 @@ def _resumed(folder: Checkpoints, plan: dict[str, Any], start: _State, stages: S
                 )
         numbers = header["state"]
         stage = None if numbers["stage"] == len(stages) or not numbers["done"] else stages[numbers["stage"]]
-        opt_state = None if stage is None else stage.optimizer.init(start.params)
-        history = History.empty(start.history.loss.dtype, numbers["step"])
+        opt_state = None if stage is None else _begun(stage, start.params, members)
+        history = History.empty(start.history.loss.dtype, numbers["step"], members)
         return start._replace(opt_state=opt_state, history=history).arrays
 
     found = folder.newest(like)
@@ -292,6 +329,15 @@ def _check_options(batch_size: int, look_every: int, patience: int | None, held_
             raise ValueError(f"`{name}` is {value}; expected at least 1")
     if patience is not None and held_out is None:
         raise ValueError(f"`patience` is {patience}, but `held_out` is None; expected held-out motion to look at")
+
+
+def _check_members(weights: PyTree, members: int | None) -> None:
+    if members is not None and (members < 1 or any(x.shape[:1] != (members,) for x in jax.tree.leaves(weights))):
+        shapes = sorted({x.shape for x in jax.tree.leaves(weights)})
+        raise ValueError(
+            f"`members` is {members}, but `model` has arrays of shapes {shapes}; expected a stack of so many, such as "
+            f"`eqx.filter_vmap(make)(jax.random.split(key, {members}))`"
+        )
 
 
 def _check_takes_states(loss: Callable[..., Array]) -> None:

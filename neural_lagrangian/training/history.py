@@ -16,7 +16,7 @@ class History(eqx.Module):
     `loss` is that of the samples that behaved; `causes` the number of windows that diverged for each of
     `training.CAUSES`, `skipped` whether the step was not taken (nothing usable in its batch), `horizon` the window
     length, `held_out` the loss of held-out windows after the step (NaN where it was not looked at), `seconds` the time
-    since the start, compilation included.
+    since the start, compilation included. Of several members, all but `horizon` and `seconds` have them as second axis.
     """
 
     loss: np.ndarray
@@ -27,21 +27,22 @@ class History(eqx.Module):
     seconds: np.ndarray
 
     @staticmethod
-    def empty(dtype: DTypeLike, steps: int = 0) -> "History":
+    def empty(dtype: DTypeLike, steps: int = 0, members: int | None = None) -> "History":
         """Of steps of which nothing is known yet."""
+        shape = (steps,) if members is None else (steps, members)
         return History(
-            np.zeros(steps, dtype),
-            np.zeros((steps, len(CAUSES)), int),
-            np.zeros(steps, bool),
+            np.zeros(shape, dtype),
+            np.zeros((*shape, len(CAUSES)), int),
+            np.zeros(shape, bool),
             np.zeros(steps, int),
-            np.zeros(steps, dtype),
+            np.zeros(shape, dtype),
             np.zeros(steps),
         )
 
     @property
     def failures(self) -> np.ndarray:
-        """Number of windows that diverged, shape `(step,)`."""
-        return self.causes.sum(axis=1)
+        """Number of windows that diverged, of the shape of `loss`."""
+        return self.causes.sum(axis=-1)
 
     def followed_by(self, later: "History") -> "History":
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
@@ -49,10 +50,10 @@ class History(eqx.Module):
 
 def warn_of_failures(history: History, batch_size: int) -> None:
     """Say how many windows diverged, and of what, if any did."""
-    failures, skipped, steps = int(history.failures.sum()), int(history.skipped.sum()), len(history.loss)
+    failures, skipped, steps = int(history.failures.sum()), int(history.skipped.sum()), history.loss.size
     if not failures and not skipped:
         return
-    counts = zip(CAUSES, history.causes.sum(axis=0), strict=True)
+    counts = zip(CAUSES, history.causes.reshape(-1, len(CAUSES)).sum(axis=0), strict=True)
     by_cause = ", ".join(f"{name} {count}" for name, count in counts if count)
     warnings.warn(
         f"{failures} of {batch_size * steps} windows diverged and were left out ({by_cause}); {skipped} of {steps} "

@@ -38,10 +38,32 @@ def take_steps(
     key: PRNGKeyArray,
     span: Array,
     batch_size: int,
+    members: int | None,
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
     """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`; with the loss, the causes of failures
-    and whether it was skipped for each. `params` are weights, or `Estimated`.
+    and whether it was skipped for each. `params` are weights, or `Estimated`. Of several members, all arrays of the
+    model, its optimiser's state and the records have them as first axis, and each has batches of its own.
     """
+
+    def of_one(params, opt_state, static, key):
+        return _steps(params, opt_state, static, windows, loss, optimizer, key, span, batch_size)
+
+    if members is None:
+        return of_one(params, opt_state, static, key)
+    return eqx.filter_vmap(of_one)(params, opt_state, static, jax.random.split(key, members))
+
+
+def _steps(
+    params: PyTree,
+    opt_state: PyTree,
+    static: PyTree,
+    windows: Windows,
+    loss: Callable[..., Array],
+    optimizer: optax.GradientTransformation,
+    key: PRNGKeyArray,
+    span: Array,
+    batch_size: int,
+) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
     update = optax.with_extra_args_support(optimizer).update
 
     def sample_loss(params, *sample):
@@ -85,9 +107,16 @@ def _gradient(
 
 
 @eqx.filter_jit
-def held_out_loss(params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array]) -> Array:
-    """Mean loss of windows, infinite if one of them diverges."""
-    model = eqx.combine(params, static)
+def held_out_loss(
+    params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array], members: int | None
+) -> Array:
+    """Mean loss of windows, infinite if one of them diverges; of each member, if there are several."""
     indices = jnp.linspace(0, len(windows) - 1, min(HELD_OUT, len(windows))).astype(int)
-    losses = jax.vmap(lambda *sample: loss(model, *sample))(*windows.gather(indices))
-    return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
+    weights = params.weights if isinstance(params, Estimated) else params
+
+    def of_one(weights, static):
+        model = eqx.combine(weights, static)
+        losses = jax.vmap(lambda *sample: loss(model, *sample))(*windows.gather(indices))
+        return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
+
+    return of_one(weights, static) if members is None else eqx.filter_vmap(of_one)(weights, static)
