@@ -1,6 +1,7 @@
 """Judging and showing rollouts."""
 
 from .animation import animate
+from .bands import Band, calibrated_factor, coverage, ensemble_band
 from .chaos import LyapunovEstimate, lyapunov_exponent
 from .conservation import along, energy_drift, energy_error
 from .costs import plot_parameter_scaling, plot_work_precision, power_law
@@ -21,13 +22,17 @@ from .portraits import plot_phase_portrait, plot_poincare_section
 from .series import plot_energy, plot_error_growth, plot_history, plot_trajectories
 
 __all__ = [
+    "Band",
     "LyapunovEstimate",
     "Summary",
     "along",
     "angle_rmse",
     "animate",
+    "calibrated_factor",
+    "coverage",
     "energy_drift",
     "energy_error",
+    "ensemble_band",
     "lyapunov_exponent",
     "mean_phase_shift",
     "perturbation_floor",

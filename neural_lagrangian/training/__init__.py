@@ -14,7 +14,7 @@ from .losses import (
     trajectory_mae,
     trajectory_mse,
 )
-from .penalties import force_penalty, penalized, symmetry_penalty
+from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .progress import Progress, json_lines
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
@@ -32,11 +32,13 @@ __all__ = [
     "euler_lagrange_mse",
     "fit",
     "force_penalty",
+    "gauge_penalty",
     "json_lines",
     "multiple_shooting",
     "multiple_shooting_mse",
     "penalized",
     "safe_gradient",
+    "scale_penalty",
     "symmetry_penalty",
     "torque_mse",
     "trajectory_mae",

@@ -256,11 +256,11 @@ class _State(NamedTuple):
         return {name: getattr(self, name) for name in ("step", "stage", "done", "waited")}
 
 
-def _chosen(which: np.ndarray, one: PyTree, other: PyTree) -> PyTree:
+def _chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
     """The one or the other, for each member by itself if there are several."""
 
     def of(a: Array, b: Array) -> Array:
-        return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - which.ndim)) if which.ndim else which, a, b)
+        return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - 1)) if which.ndim else which, a, b)
 
     return jax.tree.map(of, one, other)
 

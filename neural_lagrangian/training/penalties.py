@@ -1,8 +1,8 @@
-r"""What a learned Lagrangian should have beside the right motion: a symmetry, or little force.
+r"""What a learned Lagrangian should have beside the right motion: a symmetry, little force, a scale, a gauge.
 
 A penalty is a function `penalty(model, ts, ys)` of one window, as a loss is. A Lagrangian and its force are known from
-motion only up to a common factor, $\alpha L$ and $\alpha Q$; each penalty is divided by the mean square of the mass,
-$\overline{\mathrm{tr}(M^2) / n}$, or training would lower it by lowering $\alpha$.
+motion only up to a common factor, $\alpha L$ and $\alpha Q$; the penalties of symmetry and force are divided by the
+mean square of the mass, $\overline{\mathrm{tr}(M^2) / n}$, or training would lower them by lowering $\alpha$.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from .._types import Scalar
 from ..mechanics import Symmetry, mass_matrix, symmetry_residual
@@ -82,6 +82,41 @@ def force_penalty(model: Any, ts: Array, ys: Array) -> Scalar:
         raise ValueError("`model` has the force None; expected a force to penalize")
     Q = jax.vmap(lambda t, y: model.force(t, *jnp.split(y, 2)))(ts, ys)
     return jnp.mean(Q**2) / _mean_square_mass(model, ts, ys)
+
+
+def scale_penalty(model: Any, ts: Array, ys: Array) -> Scalar:
+    r"""Zero if the mean mass at a window's states is one: motion leaves the scale of a Lagrangian open, and its sign.
+
+    $$\Bigl(\overline{\mathrm{tr}\, M / n} - 1\Bigr)^2$$
+
+    Energies are then those of a unit mass. Not to be used where torques or forces fix the scale.
+
+    **Arguments:** as of `force_penalty`; the model's force does not matter.
+    """
+    M = jax.vmap(lambda t, y: mass_matrix(model.lagrangian, t, *jnp.split(y, 2)))(ts, ys)
+    return (jnp.mean(jnp.trace(M, axis1=1, axis2=2)) / M.shape[1] - 1) ** 2
+
+
+def gauge_penalty(state: ArrayLike, momentum: ArrayLike = 0.0, value: float = 0.0) -> Penalty:
+    r"""Zero if a Lagrangian has a given momentum and value at a state: motion leaves $dF/dt$ and a constant open.
+
+    $$\Bigl|\frac{\partial L}{\partial v}(t_0, q_b, v_b) - p_b\Bigr|^2 + (L(t_0, q_b, v_b) - c_b)^2$$
+
+    with $t_0$ the first time of the window. (Ober-Blöbaum and Offen 2023.)
+
+    **Arguments:**
+
+    - `state`: $[q_b, v_b]$, shape `(2 dof,)`. `momentum`: $p_b$, shape `(dof,)` or a number. `value`: $c_b$.
+
+    **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
+    """
+
+    def penalty(model: Any, ts: Array, ys: Array) -> Scalar:
+        q, v = jnp.split(jnp.asarray(state, ys.dtype), 2)
+        L, p = jax.value_and_grad(model.lagrangian, argnums=2)(ts[0], q, v)
+        return jnp.sum((p - jnp.asarray(momentum, p.dtype)) ** 2) + (L - value) ** 2
+
+    return penalty
 
 
 def _mean_square_mass(model: Any, ts: Array, ys: Array) -> Scalar:

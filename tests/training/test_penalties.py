@@ -41,6 +41,16 @@ def test_a_symmetry_costs_nothing_and_its_lack_by_the_formula():
     assert float(time(oscillator(2.0, 1.5), TS, YS)) == 0
 
 
+def test_scale_and_gauge_cost_what_they_lack():
+    scale = nl.training.scale_penalty
+    assert float(scale(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(0, abs=1e-12)
+    assert float(scale(oscillator(2.0, 1.5, factor=-3.0), TS, YS)) == pytest.approx(16.0, rel=1e-5)
+    state = jnp.asarray([1.0, 0.0, 0.0, 2.0], DTYPE)  # p = (0, 2), L = 2 - 1
+    gauge = nl.training.gauge_penalty(state, jnp.asarray([0.0, 2.0]), 1.0)
+    assert float(gauge(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(0, abs=1e-10)
+    assert float(nl.training.gauge_penalty(state)(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(5.0, rel=1e-5)
+
+
 def test_force_is_weighed_by_the_mass():
     expected = np.mean(0.16 * np.asarray(V) ** 2)
     assert float(nl.force_penalty(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)

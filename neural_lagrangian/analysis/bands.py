@@ -1,0 +1,65 @@
+"""What the members of an ensemble say together: a centre, a width, and how often the truth lies within."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from .._types import Scalar
+
+
+class Band(NamedTuple):
+    """`centre` and `half_width`, both of the shape of one rollout, or of several."""
+
+    centre: Float[Array, "*rollouts time channel"]
+    half_width: Float[Array, "*rollouts time channel"]
+
+
+def ensemble_band(predictions: Float[ArrayLike, "member *rollouts time channel"], factor: float | Scalar = 2.0) -> Band:
+    r"""$\bar y \pm f s$ with the mean $\bar y$ and the standard deviation $s$ over the members.
+
+    **Arguments:**
+
+    - `predictions`: rollouts of each member, `(member, ..., time, channel)`, at least two.
+    - `factor`: $f$; `calibrated_factor` finds the one with the coverage that is wanted.
+
+    **Raises:** `ValueError` for fewer than two members.
+    """
+    predictions = jnp.asarray(predictions)
+    if len(predictions) < 2:
+        raise ValueError(f"`predictions` has {len(predictions)} members; expected at least 2")
+    return Band(jnp.mean(predictions, axis=0), factor * jnp.std(predictions, axis=0, ddof=1))
+
+
+def calibrated_factor(
+    predictions: Float[ArrayLike, "member *rollouts time channel"],
+    truth: Float[ArrayLike, "*rollouts time channel"],
+    level: float = 0.9,
+) -> Scalar:
+    r"""The factor of `ensemble_band` with which a share `level` of held-out motion lies within:
+
+    $$f = Q_{\text{level}}\left(\frac{|y - \bar y|}{s}\right)$$
+
+    over all rollouts, times and channels (split conformal prediction, Lei et al. 2018, with errors over the spread).
+    The first time, which all members have for free, does not count. The members alone are no measure: they may all
+    err together.
+
+    **Arguments:**
+
+    - `predictions`: as of `ensemble_band`, on motions that were not trained on. `truth`: those motions.
+    - `level`: between 0 and 1.
+
+    **Raises:** `ValueError` for another level.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"`level` is {level}; expected a number between 0 and 1")
+    centre, spread = ensemble_band(predictions, 1.0)
+    errors = jnp.abs(jnp.asarray(truth) - centre)[..., 1:, :]
+    spread = jnp.maximum(spread[..., 1:, :], jnp.finfo(centre.dtype).tiny)
+    return jnp.nanquantile(errors / spread, level)
+
+
+def coverage(band: Band, truth: Float[ArrayLike, "*rollouts time channel"]) -> Scalar:
+    """The share of a motion that lies within a band; the first time does not count."""
+    within = jnp.abs(jnp.asarray(truth) - band.centre) <= band.half_width
+    return jnp.mean(within[..., 1:, :])
