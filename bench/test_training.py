@@ -9,6 +9,7 @@ import optax
 import neural_lagrangian as nl
 
 from .contenders import network
+from .harness import seconds_a_step
 
 TARGET = 1e-5  # mean square error of one window
 COLUMNS = {
@@ -38,8 +39,7 @@ def test_training(report, quick):
         history = fitted.history
         smooth = np.convolve(history.loss, np.ones(50) / 50, "valid")
         reached = int(np.argmax(smooth < TARGET)) + 50 if (smooth < TARGET).any() else None
-        late = slice(steps // 4, None)
-        rate = (steps - steps // 4 - 1) / float(np.ptp(history.seconds[late]))
+        rate = 1 / seconds_a_step(history)
         predicted = eqx.filter_vmap(fitted.model, in_axes=(None, 0))(
             jnp.asarray(held_out.ts[0]), jnp.asarray(held_out.ys[:, 0])
         )

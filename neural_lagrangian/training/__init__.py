@@ -15,6 +15,7 @@ from .losses import (
     trajectory_mse,
 )
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
+from .polish import Polished, polish
 from .progress import Progress, json_lines
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
@@ -24,6 +25,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "History",
+    "Polished",
     "Progress",
     "SafeGradient",
     "acceleration_mae",
@@ -37,6 +39,7 @@ __all__ = [
     "multiple_shooting",
     "multiple_shooting_mse",
     "penalized",
+    "polish",
     "safe_gradient",
     "scale_penalty",
     "symmetry_penalty",

@@ -118,9 +118,7 @@ def fit(
     _check_options(batch_size, look_every, patience, held_out)
     if estimate_states:
         _check_takes_states(loss)
-    bare = without_integration(model)
-    weights, static = eqx.partition(bare, _trainable(bare))
-    dtype = _parameter_dtype(weights)
+    weights, static, dtype = parameters_of(model)
     _check_members(weights, members)
     params = weights
     if estimate_states:
@@ -351,19 +349,21 @@ def _check_takes_states(loss: Callable[..., Array]) -> None:
         ) from None
 
 
-def _trainable(model: Any) -> PyTree:
-    """True at every floating array but those of a model's units and its recorded controls."""
+def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
+    """What of a model is trained, the rest of it but for how it is integrated, and the dtype of the former.
+
+    Trained is every floating array but those of its units and its recorded controls.
+    """
     given = (Scaling, SampledControl)
 
     def trainable(node):
         return eqx.is_inexact_array(node) and not isinstance(node, given)
 
-    return jax.tree.map(trainable, model, is_leaf=lambda node: isinstance(node, given))
-
-
-def _parameter_dtype(params: PyTree) -> Any:
-    dtypes = {leaf.dtype for leaf in jax.tree.leaves(params)}
+    bare = without_integration(model)
+    spec = jax.tree.map(trainable, bare, is_leaf=lambda node: isinstance(node, given))
+    weights, static = eqx.partition(bare, spec)
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(weights)}
     if len(dtypes) != 1:
         found = ", ".join(sorted(str(d) for d in dtypes)) or "no floating arrays"
         raise ValueError(f"`model` has parameters of {found}; expected all of one floating dtype")
-    return dtypes.pop()
+    return weights, static, dtypes.pop()

@@ -1,0 +1,59 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.training import polish
+
+from ..helpers import small_network
+from .killed import data
+
+pytestmark = [pytest.mark.double, pytest.mark.optax, pytest.mark.bad_input]
+
+
+class Spring(eqx.Module):
+    k: jax.Array
+    rest: jax.Array
+
+    def __call__(self, y):
+        return -self.k * (y[:1] - self.rest)
+
+
+def test_the_coefficients_of_a_formula_come_out_to_many_digits():
+    start = nl.NeuralODE(Spring(jnp.asarray(0.7), jnp.asarray(0.2)), stepsize_controller=nl.StepsPerSample(2))
+    result = polish(start, data(), steps=30)
+    assert float(result.model.network.k) == pytest.approx(1.0, abs=1e-6)  # as near as the steps are
+    assert float(result.model.network.rest) == pytest.approx(0.0, abs=1e-6)
+    assert result.loss[-1] < 1e-10 * result.loss[0]
+    assert result.model.integration == start.integration
+
+
+@pytest.mark.slow
+def test_a_network_gains_what_stochastic_steps_do_not():
+    model = nl.fit(nl.NeuralODE(small_network(1, 8, out=1)), data(), steps=100, horizon=4, key=jax.random.key(0)).model
+    result = polish(model, data(), steps=100, horizon=4)
+    assert np.min(result.loss) < 0.1 * result.loss[0]
+    assert len(result.loss) == 101
+    again = polish(result.model, data(), steps=1, horizon=4)
+    assert again.loss[0] == pytest.approx(np.min(result.loss), rel=1e-9)  # the best of them is returned
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"horizon": (2, 4)}, r"`horizon` is \(2, 4\); expected one number"),
+        ({"windows": 0}, "`windows` is 0"),
+        ({"steps": 0}, "`steps` is 0"),
+    ],
+)
+def test_bad_options_are_named(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        polish(nl.NeuralODE(Spring(jnp.asarray(0.7), jnp.asarray(0.2))), data(), **keywords)
+
+
+def test_a_model_that_diverges_is_to_be_trained_first():
+    lost = nl.NeuralODE(Spring(jnp.asarray(jnp.nan), jnp.asarray(0.2)))
+    with pytest.raises(ValueError, match="not finite to begin with"):
+        polish(lost, data(), steps=2)
