@@ -102,7 +102,7 @@ def damped(system, duration=6.0):
     return nl.simulate(system, jnp.linspace(0, duration, 100), y0s, accelerations=True)
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.05])
+@pytest.mark.parametrize("noise", [slow(0.0), 0.05])
 def test_damping_is_found_beside_the_formula(noise):
     system = nl.systems.DampedOscillator(damping=0.3)
     motion = damped(system)
@@ -169,6 +169,7 @@ def resting_bodies():
     return motion, library
 
 
+@pytest.mark.slow
 def test_noise_does_not_tell_what_the_motion_does_not():
     motion, library = resting_bodies()
     found = sparse_lagrangian(motion, library)

@@ -67,6 +67,7 @@ def test_a_killed_ensemble_goes_on(tmp_path, together):
     assert eqx.tree_equal(result.model, together.model)
 
 
+@pytest.mark.slow
 def test_states_are_estimated_by_each(together):
     result = nl.fit(
         stacked(), data(), key=KEY, members=3, estimate_states=True, loss=nl.multiple_shooting(2), **SETTINGS
