@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
@@ -235,7 +236,11 @@ def without_integration(model: Any) -> Any:
 
 
 def with_integration(bare: Any, model: Any) -> Any:
-    """What `without_integration` left, integrated as another model is."""
-    if isinstance(model, AbstractMotionModel):
-        return eqx.tree_at(lambda m: m.integration, bare, model.integration, is_leaf=lambda node: node is None)
-    return bare
+    """What `without_integration` left, or a part of it, integrated as a model is."""
+    if not isinstance(model, AbstractMotionModel):
+        return bare
+    nothing = jax.tree.map(lambda _: False, model)
+    integration = eqx.tree_at(
+        lambda m: m.integration, nothing, replace_fn=lambda part: jax.tree.map(lambda _: True, part)
+    )
+    return eqx.combine(bare, eqx.filter(model, integration))

@@ -116,8 +116,19 @@ def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Callable[...
     return loss
 
 
-multiple_shooting_mse = multiple_shooting()
-"""`multiple_shooting` of one interval each: the mean square error of one step, without estimated states."""
+def multiple_shooting_mse(
+    model: Callable[[Array, Array], Array],
+    ts: Array,
+    ys: Array,
+    accelerations: Array | None = None,
+    controls: Array | None = None,
+    states: Array | None = None,
+) -> Scalar:
+    """`multiple_shooting()`: segments of one interval. Without estimated states, the mean square error of one step.
+
+    Arguments and errors as for `trajectory_mse`.
+    """
+    return multiple_shooting()(model, ts, ys, accelerations, controls, states)
 
 
 def acceleration_mse(
