@@ -114,9 +114,8 @@ def _check_architecture(path: str | os.PathLike[str], stored: Any, like: Any) ->
     if not isinstance(stored, dict):
         raise DamageError(f"{path} is damaged: its header has no architecture")
     expected = architecture(like)
-    for name in sorted(
-        dict.fromkeys([*expected, *stored]), key=lambda name: name == "structure"
-    ):  # which names nothing, last
+    names = [name for name in dict.fromkeys([*expected, *stored]) if name != "structure"]
+    for name in [*names, "structure"]:  # a digest, which names nothing, last
         if expected.get(name) != stored.get(name):
             raise ArchiveError(
                 f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .columns import sample_columns
+from .columns import Columns, sample_columns
 from .equations import Scales
 from .library import Library
 
@@ -31,7 +31,7 @@ def coverage(
     """
     rng = np.random.default_rng(0)
     rows = rng.permutation(len(states))[:SAMPLES]
-    mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
+    mixed = _recombined(observed, rng)
     at_data = _changes(library, kept, support, c, states[rows], ts[rows], scales)
     elsewhere = _changes(library, kept, support, c, mixed, rng.choice(ts, SAMPLES), scales)
     size = np.linalg.norm(elsewhere, axis=0)
@@ -57,15 +57,24 @@ def disagreement(
     states whose coordinates and velocities are of `observed` ones, each drawn by itself.
     """
     rng = np.random.default_rng(1)
-    mixed = np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
+    mixed = _recombined(observed, rng)
     columns = sample_columns(library.select(support), mixed, rng.choice(ts, SAMPLES))
-    a = []
-    for c in (first, second):
-        M, h = np.tensordot(columns.M, c, (1, 0)), np.tensordot(columns.h, c, (1, 0))
-        a.append(-np.einsum("sij,sj->si", np.linalg.pinv(M, rcond=1e-6), h) / scales.acceleration)
+    a = [_accelerations(columns, c)[0] / scales.acceleration for c in (first, second)]
     regular = (np.abs(a[0]) < 20).all(axis=1)
     difference = np.clip(a[0] - a[1], -20, 20)[regular]  # a mass that is lost counts, and no more than that
     return float(np.sqrt(np.mean(difference**2)))
+
+
+def _recombined(observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """States whose coordinates and velocities are of observed ones, each drawn by itself."""
+    return np.stack([rng.choice(column, SAMPLES) for column in observed.T], axis=1)
+
+
+def _accelerations(columns: Columns, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the formula with coefficients c of the columns' terms, `(state, dof)`; and the inverse of its mass matrix."""
+    M, h = np.tensordot(columns.M, c, (1, 0)), np.tensordot(columns.h, c, (1, 0))
+    inverse = np.linalg.pinv(M, rcond=1e-6)
+    return -np.einsum("sij,sj->si", inverse, h), inverse
 
 
 def _changes(
@@ -79,10 +88,7 @@ def _changes(
 ) -> np.ndarray:
     """Change of the scaled accelerations by each coefficient, `(row, term)`, at states where the formula is regular."""
     columns = sample_columns(library, states, ts)
-    M = np.tensordot(columns.M[:, list(support)], c, (1, 0))
-    h = np.tensordot(columns.h[:, list(support)], c, (1, 0))
-    inverse = np.linalg.pinv(M, rcond=1e-6)
-    a = -np.einsum("sij,sj->si", inverse, h)
+    a, inverse = _accelerations(columns.select(support), c)
     regular = (np.abs(a) < 20 * scales.acceleration).all(axis=1)
     columns = columns.select(kept)
     E = np.einsum("skij,sj->ski", columns.M, a) + columns.h

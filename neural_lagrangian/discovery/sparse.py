@@ -144,12 +144,13 @@ def sparse_lagrangian(
             f"leaving out one more of {len(step.support)} terms changes the residual by a factor of {gap:.4f} only: no "
             f"clear support"
         )
-    apart = _disagreement(balance, step, library, [kept[k] for k in support], states, ts, scales)
-    if residual > 3 * tolerance and not missing and not apart < DISAGREEMENT:
-        missing.append(
-            f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them "
-            f"apart; record more motion, or motion that differs more"
-        )
+    if residual > 3 * tolerance and not missing:
+        apart = _disagreement(balance, step, library, [kept[k] for k in support], states, ts, scales)
+        if not apart < DISAGREEMENT:
+            missing.append(
+                f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them "
+                f"apart; record more motion, or motion that differs more"
+            )
     if equivalent:
         notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
     answer = None if missing else formula

@@ -35,7 +35,7 @@ class Checkpoints:
     def write(self, step: int, tree: Any, header: dict[str, Any]) -> None:
         """Write one, and remove the oldest, with what an interrupted write has left."""
         write_archive(self.folder / f"step-{step:09d}.checkpoint", KIND, tree, header)
-        for path in [*self._sound_names()[: -self.keep], *self._named(_LEFT_OVER)]:
+        for path in [*self._paths()[: -self.keep], *self._named(_LEFT_OVER)]:
             path.unlink(missing_ok=True)
 
     def newest(self, like: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], Any] | None:
@@ -44,7 +44,7 @@ class Checkpoints:
 
         **Raises:** `CheckpointError` if one is of another training, or all are damaged.
         """
-        paths = self._sound_names()[::-1]
+        paths = self._paths()[::-1]
         for path in paths:
             try:
                 return read_archive(path, KIND, like)
@@ -56,7 +56,7 @@ class Checkpoints:
             raise CheckpointError(f"{self.folder} has {len(paths)} checkpoints, all damaged")
         return None
 
-    def _sound_names(self) -> list[Path]:
+    def _paths(self) -> list[Path]:
         """From the oldest to the newest."""
         return sorted(self._named(_NAME))
 

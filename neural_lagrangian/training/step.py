@@ -44,52 +44,37 @@ def take_steps(
     and whether it was skipped for each. `params` are weights, or `Estimated`. Of several members, all arrays of the
     model, its optimiser's state and the records have them as first axis, and each has batches of its own.
     """
+    update = optax.with_extra_args_support(optimizer).update
 
     def of_one(params, opt_state, static, key):
-        return _steps(params, opt_state, static, windows, loss, optimizer, key, span, batch_size)
+        def sample_loss(params, *sample):
+            return loss(eqx.combine(params, static), *sample)
+
+        def step(i, state):
+            params, opt_state, (losses, causes, skipped) = state
+            indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
+            result = _gradient(sample_loss, params, windows, indices)
+            # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
+            updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
+            moved = optax.apply_updates(params, updates)
+            take = result.usable
+            params, opt_state = jax.tree.map(
+                lambda new, old: jnp.where(take, new, old), (moved, stepped), (params, opt_state)
+            )
+            record = (
+                losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
+                causes.at[i].set(result.causes),
+                skipped.at[i].set(~take),
+            )
+            return params, opt_state, record
+
+        dtype = jax.tree.leaves(params)[0].dtype
+        record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
+        return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
 
     if members is None:
         return of_one(params, opt_state, static, key)
     return eqx.filter_vmap(of_one)(params, opt_state, static, jax.random.split(key, members))
-
-
-def _steps(
-    params: PyTree,
-    opt_state: PyTree,
-    static: PyTree,
-    windows: Windows,
-    loss: Callable[..., Array],
-    optimizer: optax.GradientTransformation,
-    key: PRNGKeyArray,
-    span: Array,
-    batch_size: int,
-) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
-    update = optax.with_extra_args_support(optimizer).update
-
-    def sample_loss(params, *sample):
-        return loss(eqx.combine(params, static), *sample)
-
-    def step(i, state):
-        params, opt_state, (losses, causes, skipped) = state
-        indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
-        result = _gradient(sample_loss, params, windows, indices)
-        # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
-        updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
-        moved = optax.apply_updates(params, updates)
-        take = result.usable
-        params, opt_state = jax.tree.map(
-            lambda new, old: jnp.where(take, new, old), (moved, stepped), (params, opt_state)
-        )
-        record = (
-            losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
-            causes.at[i].set(result.causes),
-            skipped.at[i].set(~take),
-        )
-        return params, opt_state, record
-
-    dtype = jax.tree.leaves(params)[0].dtype
-    record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
-    return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
 
 
 def _gradient(
