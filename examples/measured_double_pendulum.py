@@ -176,9 +176,10 @@ def errors_of(model, states, pieces, horizon):
     """Start times in seconds of the swing, and the error of each rollout."""
     model = eqx.tree_at(lambda m: m.integration.stepsize_controller, model, TEN_MS, is_leaf=lambda x: x is None)
     windows = nl.trajectories.Windows(states.select(pieces), int(horizon * 100), stride=10, dtype=jnp.float64)
-    every = np.flatnonzero(np.asarray(windows.starts[:, 1]) % 100 == 0)
+    pieces_of, rows = windows.rows(jnp.arange(len(windows)))
+    every = np.flatnonzero(rows[:, 0] % 100 == 0)
     ts, ys, *_ = windows.gather(jnp.asarray(every))
-    piece, sample = np.asarray(windows.starts[every]).T
+    piece, sample = np.asarray(pieces_of[every, 0]), np.asarray(rows[every, 0])
     predicted = analysis.rollouts(model, ts[0] - ts[0, 0], ys[:, 0])
     rmse = analysis.angle_rmse(predicted, ys, ts[0] - ts[0, 0], [horizon], window=horizon)[0]
     return BEGINS[np.asarray(pieces)[piece]] + STEP * sample, np.asarray(rmse)

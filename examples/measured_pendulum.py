@@ -116,7 +116,8 @@ for name, model in MODELS.items():
 # %%
 def starts_of(seconds):
     windows = nl.trajectories.Windows(test, int(seconds * 1000), dtype=jnp.float64)
-    every = np.flatnonzero(np.asarray(windows.starts[:, 1]) % 100 == 0)
+    _, rows = windows.rows(jnp.arange(len(windows)))
+    every = np.flatnonzero(rows[:, 0] % 100 == 0)
     ts, ys = windows.gather(jnp.asarray(every))
     return ts[0, ::10] - ts[0, 0], ys[:, ::10]
 

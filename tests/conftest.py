@@ -1,3 +1,4 @@
+import gc
 import os
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")
@@ -7,6 +8,8 @@ import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(200_000, 20, 20)  # tracing makes many objects, and few cycles
+jax.config.update("jax_traceback_in_locations_limit", 0)  # where an operation comes from, which no test asks
 # Where there is a cache (JAX_COMPILATION_CACHE_DIR) it keeps small functions too: there are thousands.
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

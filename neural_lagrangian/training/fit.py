@@ -1,6 +1,5 @@
 """Training."""
 
-import hashlib
 import inspect
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, PRNGKeyArray, PyTree
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from ..integrators.rollout import Controller, with_integration, without_integrat
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories, Windows
 from .checkpoints import CheckpointError, Checkpoints
+from .devices import agreed, check_mesh, digests, shared
 from .history import History, warn_of_failures
 from .losses import trajectory_mse
 from .progress import Callback, Progress
@@ -63,6 +64,7 @@ def fit(
     stepsize_controller: Controller | Sequence[Controller | None] | None = None,
     estimate_states: bool = False,
     members: int | None = None,
+    mesh: Mesh | None = None,
     held_out: Trajectories | None = None,
     look_every: int = 100,
     patience: int | None = None,
@@ -98,6 +100,9 @@ def fit(
     - `members`: of an ensemble, trained side by side in one compiled step, each on batches of its own; one that
       diverges does not touch the others. `model` is then a stack of so many, `eqx.filter_vmap(make)(keys)`, and so is
       the one returned; each has its own best on held-out motion.
+    - `mesh`: devices along one axis, such as `jax.make_mesh((4,), ("data",))`, that share the windows of each step. The
+      trajectories are dealt out over them, so that none holds all. With several processes (`jax.distributed`) all
+      call `fit`, each with its own trajectories and with the same for all else; the first writes and is told.
     - `held_out`: motion that is not trained on. Every `look_every` steps of a stage, and at its end, the loss of its
       windows, of the last stage's horizon, is taken; the model returned is the best of those, and so is that with which
       the next stage begins.
@@ -116,6 +121,7 @@ def fit(
     """
     stages = stages_of(model, horizon, steps, optimizer, stepsize_controller)
     _check_options(batch_size, look_every, patience, held_out)
+    check_mesh(mesh, batch_size, estimate_states)
     if estimate_states:
         _check_takes_states(loss)
     weights, static, dtype = parameters_of(model)
@@ -125,23 +131,25 @@ def fit(
         ys = jnp.asarray(trajectories.ys, dtype)
         params = Estimated(weights, ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape)))
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
-    plan = {
-        "horizon, steps": [[stage.horizon, stage.steps] for stage in stages],
-        "stride": stride,
-        "estimate_states": estimate_states,
-        "members": members,
-        "batch_size": batch_size,
-        "look_every, patience": [look_every, patience],
-        "loss": getattr(loss, "__qualname__", type(loss).__qualname__),
-        "key": np.asarray(jax.random.key_data(key)).tolist(),
-        "trajectories": _digest(trajectories),
-        "held_out": None if held_out is None else _digest(held_out),
-    }
     unknown = np.full(() if members is None else members, np.inf, dtype)
     state = _State(params, None, params, unknown, History.empty(dtype, 0, members))
-    folder = None if resume is None else Checkpoints(resume)
-    if folder is not None:
+    folder, plan = None, {}
+    if resume is not None:
+        folder = Checkpoints(resume)
+        plan = {
+            "horizon, steps": [[stage.horizon, stage.steps] for stage in stages],
+            "stride": stride,
+            "estimate_states": estimate_states,
+            "members": members,
+            "batch_size": batch_size,
+            "look_every, patience": [look_every, patience],
+            "loss": getattr(loss, "__qualname__", type(loss).__qualname__),
+            "key": np.asarray(jax.random.key_data(key)).tolist(),
+            "trajectories": digests(trajectories, mesh),
+            "held_out": None if held_out is None else digests(held_out, None),
+        }
         state = _resumed(folder, plan, state, stages, members)
+    first = jax.process_index() == 0
     before = state.history.seconds[-1] if state.step else 0.0
     began = written = time.perf_counter()
     total = sum(stage.steps for stage in stages)
@@ -152,10 +160,10 @@ def fit(
         trained = with_integration(eqx.combine(weights, static), model)
         return FitResult(trained, state.history, None if states is None else np.asarray(states))
 
-    with tqdm(total=total, initial=state.step, disable=None if progress else True, unit="step") as bar:
+    with tqdm(total=total, initial=state.step, disable=None if progress and first else True, unit="step") as bar:
         for stage in stages[state.stage :]:
             stepped = with_integration(static, with_controller(model, stage.controller))
-            windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
+            windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype, mesh=mesh)
             if state.opt_state is None:
                 state = state._replace(opt_state=_begun(stage, state.params, members))
             bar.set_description("compiling")
@@ -164,7 +172,7 @@ def fit(
                 started = time.perf_counter()
                 chunk = min(chunk, stage.steps - state.done, look_every - state.done % look_every)
                 span = jnp.array([state.step, chunk])  # arrays: a Python integer would compile anew each time
-                moved, opt_state, record = take_steps(
+                moved, opt_state, record = shared(take_steps, mesh)(
                     state.params,
                     state.opt_state,
                     stepped,
@@ -199,14 +207,15 @@ def fit(
                 bar.update(chunk)
                 if _diverging(state.history, batch_size) > largest_divergence:
                     raise DivergenceError(_advice(state.history, batch_size, largest_divergence), result())
-                if any([callback(told) is True for callback in callbacks]):  # all are told
+                stop = first and any([callback(told) is True for callback in callbacks])  # all are told
+                if agreed(stop, mesh):
                     return result()
-                if folder is not None and now - written >= checkpoint_every:
+                if first and folder is not None and now - written >= checkpoint_every:
                     _write(folder, plan, state)
                     written = now
-                chunk = min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1)
+                chunk = agreed(min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1), mesh)
             state = state.next_stage()
-            if folder is not None:
+            if first and folder is not None:
                 _write(folder, plan, state)
     warn_of_failures(state.history, batch_size)
     return result()
@@ -312,13 +321,6 @@ def _advice(history: History, batch_size: int, largest: float) -> str:
         f"smaller learning rate, scaled data (`Scaled`) or a model that starts near a free particle "
         f"(`MechanicalLagrangian`) help."
     )
-
-
-def _digest(trajectories: Trajectories) -> str:
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(trajectories):
-        digest.update(f"{leaf.dtype}{leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
-    return digest.hexdigest()
 
 
 def _check_options(batch_size: int, look_every: int, patience: int | None, held_out: Trajectories | None) -> None:

@@ -12,15 +12,16 @@ CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved. `by_sample`: the derivatives of the loss in the
-    samples, arrays like the batch; zero for the others. `cause`: zero for those that behaved, for each other one more
-    than the index of its reason in `CAUSES`.
+    """Loss and gradient over the samples of a batch that behaved, `count` of them. `by_sample`: the derivatives of the
+    loss in the samples, arrays like the batch; zero for the others. `cause`: zero for those that behaved, for each
+    other one more than the index of its reason in `CAUSES`.
     """
 
     loss: Float[Array, ""]
     gradient: PyTree
     by_sample: PyTree
     cause: Int[Array, " batch"]
+    count: Int[Array, ""]
 
     @property
     def kept(self) -> Bool[Array, " batch"]:
@@ -41,7 +42,7 @@ class SafeGradient(eqx.Module):
     def usable(self) -> Bool[Array, ""]:
         """Whether any sample was left and its gradient is finite."""
         finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self.gradient)]
-        return jnp.all(jnp.stack([jnp.any(self.kept), jnp.isfinite(self.loss), *finite]))
+        return jnp.all(jnp.stack([self.count > 0, jnp.isfinite(self.loss), *finite]))
 
 
 def safe_gradient(
@@ -50,6 +51,7 @@ def safe_gradient(
     batch: tuple[Array | None, ...],
     *,
     limit: float = 1e10,
+    axis: str | None = None,
 ) -> SafeGradient:
     """Mean loss over a batch and its gradient, as if samples that diverge had not been in it.
 
@@ -64,35 +66,48 @@ def safe_gradient(
     - `params`: what is differentiated, a pytree of floating arrays.
     - `batch`: arrays with the batch axis first; `None` is passed on.
     - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
+    - `axis`: inside `jax.shard_map`, the axis of devices of which each has a share of the batch, and gets the loss, the
+      gradient and the count of the whole.
     """
 
-    def mean_loss(params, batch, kept):
+    def total(x: PyTree) -> PyTree:
+        return x if axis is None else jax.lax.psum(x, axis)
+
+    def of_all(x: Array) -> Array:
+        return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
+
+    def summed(params, batch, kept):
         losses = jax.vmap(loss, (None, *(0 for _ in batch)))(params, *batch)
-        return jnp.sum(jnp.where(kept, losses, 0)) / jnp.maximum(jnp.sum(kept), 1).astype(losses.dtype), losses
+        return jnp.sum(jnp.where(kept, losses, 0)), losses
 
     def attempt(state: tuple[SafeGradient, Array]) -> tuple[SafeGradient, Array]:
         previous, _ = state
         kept = previous.kept
         stand_in = jnp.argmax(kept)
         safe = jax.tree.map(lambda x: jnp.where(_rows(kept, x), x, x[stand_in]), batch)
-        (value, losses), (gradient, by_sample) = jax.value_and_grad(mean_loss, argnums=(0, 1), has_aux=True)(
-            params, safe, kept
-        )
-        slopes = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
-        exploded = losses > limit * jnp.maximum(jnp.nanmedian(losses), jnp.finfo(losses.dtype).eps)
-        faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(slopes), axis=0), exploded)
+        (value, losses), slopes = jax.value_and_grad(summed, argnums=(0, 1), has_aux=True)(params, safe, kept)
+        # Where nothing is kept, not even the stand-in is sound.
+        value, slopes = jax.tree.map(lambda x: jnp.where(jnp.any(kept), x, 0), (value, slopes))
+        share = 1 / jnp.maximum(total(jnp.sum(kept)), 1).astype(losses.dtype)
+        (value, gradient), by_sample = total((value, slopes[0])), slopes[1]
+        value, gradient, by_sample = jax.tree.map(lambda x: x * share, (value, gradient, by_sample))
+        sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
+        exploded = losses > limit * jnp.maximum(jnp.nanmedian(of_all(losses)), jnp.finfo(losses.dtype).eps)
+        faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
         found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
         cause = jnp.where(kept, found, previous.cause)
-        return SafeGradient(value, gradient, by_sample, cause), jnp.all(cause == previous.cause)
+        count, found = total(jnp.sum(cause == 0)), total(jnp.sum(cause != previous.cause))
+        return SafeGradient(value, gradient, by_sample, cause, count), found == 0
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:
         result, settled = state
-        return ~settled & jnp.any(result.kept)
+        return ~settled & (result.count > 0)
 
     size = jax.tree.leaves(batch)[0].shape[0]
     structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
     no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
-    start = SafeGradient(jnp.zeros((), structure.dtype), no_gradient, none_by_sample, jnp.zeros(size, int))
+    none = jnp.zeros(size, int)
+    start = SafeGradient(jnp.zeros((), structure.dtype), no_gradient, none_by_sample, none, total(jnp.sum(none == 0)))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
 

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..trajectories import Windows
+from .devices import on_devices
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
 CHUNK = 50
@@ -42,18 +43,19 @@ def take_steps(
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
     """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`; with the loss, the causes of failures
     and whether it was skipped for each. `params` are weights, or `Estimated`. Of several members, all arrays of the
-    model, its optimiser's state and the records have them as first axis, and each has batches of its own.
+    model, its optimiser's state and the records have them as first axis, and each has batches of its own. Windows that
+    are dealt out over devices make each of these work on its share of every batch, and agree on the rest.
     """
     update = optax.with_extra_args_support(optimizer).update
 
-    def of_one(params, opt_state, static, key):
+    def of_one(params, opt_state, static, windows, key, span):
         def sample_loss(params, *sample):
             return loss(eqx.combine(params, static), *sample)
 
         def step(i, state):
             params, opt_state, (losses, causes, skipped) = state
             indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
-            result = _gradient(sample_loss, params, windows, indices)
+            result, found = _gradient(sample_loss, params, windows, indices)
             # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
             updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
             moved = optax.apply_updates(params, updates)
@@ -63,7 +65,7 @@ def take_steps(
             )
             record = (
                 losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
-                causes.at[i].set(result.causes),
+                causes.at[i].set(found),
                 skipped.at[i].set(~take),
             )
             return params, opt_state, record
@@ -72,23 +74,32 @@ def take_steps(
         record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
         return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
 
-    if members is None:
-        return of_one(params, opt_state, static, key)
-    return eqx.filter_vmap(of_one)(params, opt_state, static, jax.random.split(key, members))
+    def of_all(params, opt_state, static, windows, key, span):
+        if members is None:
+            return of_one(params, opt_state, static, windows, key, span)
+        own, same = eqx.if_array(0), None
+        each = eqx.filter_vmap(of_one, in_axes=(own, own, own, same, own, same))
+        return each(params, opt_state, static, windows, jax.random.split(key, members), span)
+
+    return on_devices(of_all, windows)(params, opt_state, static, windows, key, span)
 
 
 def _gradient(
     loss: Callable[..., Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
-) -> SafeGradient:
-    """Of a batch of windows; with the estimated states, if there are any, as the loss's last argument."""
+) -> tuple[SafeGradient, Int[Array, " cause"]]:
+    """Of a batch of windows, with the causes of its failures; with the estimated states, if there are any, as the
+    loss's last argument.
+    """
     sample = windows.gather(indices)
     if not isinstance(params, Estimated):
-        return safe_gradient(loss, params, sample)
+        result = safe_gradient(loss, params, sample, axis=windows.axis)
+        return result, result.causes if windows.axis is None else jax.lax.psum(result.causes, windows.axis)
     at = windows.rows(indices)
     padded = (*sample, *[None] * (EXTRAS - len(sample)), params.states[at])
     result = safe_gradient(loss, params.weights, padded)
     by_state = jnp.zeros_like(params.states).at[at].add(result.by_sample[EXTRAS])
-    return eqx.tree_at(lambda r: r.gradient, result, Estimated(result.gradient, by_state))
+    gradient = Estimated(result.gradient, by_state)
+    return eqx.tree_at(lambda r: r.gradient, result, gradient), result.causes
 
 
 @eqx.filter_jit

@@ -15,10 +15,11 @@ Extras: TypeAlias = dict[str, Any]
 
 
 class Trajectories(eqx.Module):
-    """Motion sampled in time: validated, in host memory, possibly of unequal lengths.
+    """Motion sampled in time: validated, in host memory or mapped from files, possibly of unequal lengths.
 
     Ragged recordings (`ts` and `ys` as sequences of arrays) are padded to the longest; `mask` tells samples from
-    padding. Iterating yields the `(ts, ys)` of each trajectory without padding.
+    padding. Iterating yields the `(ts, ys)` of each trajectory without padding. Arrays that
+    `np.load(path, mmap_mode="r")` maps stay where they are: `fit` reads what each step needs, and no more.
 
     **Arguments:**
 
@@ -56,7 +57,7 @@ class Trajectories(eqx.Module):
                 raise ShapeError(f"`ys` has shape {ys.shape}; expected (trajectory, time, 2 dof)")
             if ts.ndim == 1:
                 ts = np.broadcast_to(ts, (ys.shape[0], ts.shape[0]))
-            mask = np.ones(ys.shape[:2], bool) if mask is None else np.asarray(mask)
+            mask = np.broadcast_to(True, ys.shape[:2]) if mask is None else np.asarray(mask)
         _check_shapes(ts, ys, extras, mask)
         _check_values(ts, ys, extras, mask)
         self.ts, self.ys, self.mask = ts, ys, mask
@@ -109,7 +110,7 @@ class Trajectories(eqx.Module):
 
 def _array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
     try:
-        array = np.asarray(value)
+        array = value if isinstance(value, np.memmap) else np.asarray(value)
     except (TypeError, ValueError) as error:
         raise ShapeError(f"`{name}` cannot be read as an array: {error}", trajectory=trajectory) from error
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
@@ -175,34 +176,53 @@ def _check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarr
         raise ShapeError(f"`controls` has shape {u.shape}; expected ({ys.shape[0]}, {ys.shape[1]}, m)")
     if mask.shape != ys.shape[:2] or mask.dtype != bool:
         raise ShapeError(f"`mask` has shape {mask.shape}, dtype {mask.dtype}; expected {ys.shape[:2]}, bool")
-    gap = mask[:, 1:] & ~mask[:, :-1]
-    empty = ~mask[:, 0]
-    if gap.any() or empty.any():
-        trajectory = int(np.argmax(gap.any(axis=1) | empty))
-        index = 0 if empty[trajectory] else int(np.argmax(gap[trajectory]))
-        raise ShapeError(
-            "`mask` is false before its tail; split the recording there", trajectory=trajectory, index=index
-        )
+    for block in blocks(mask.shape):
+        part = mask[block]
+        fault = np.zeros_like(part)
+        fault[:, 1:] = part[:, 1:] & ~part[:, :-1]
+        fault[:, 0] = ~part[:, 0] & (block[1].start == 0)
+        if fault.any():
+            trajectory, index = (int(i) for i in np.argwhere(fault)[0])
+            raise ShapeError(
+                "`mask` is false before its tail; split the recording there",
+                trajectory=trajectory + block[0].start,
+                index=index + block[1].start,
+            )
+
+
+def blocks(shape: tuple[int, int], rows: int = 1 << 20) -> Iterator[tuple[slice, slice]]:
+    """Slices of trajectories and samples that cover an array of that shape, about so many rows each, so that work on
+    one after the other needs little memory; each has one sample more than it steps on, for differences.
+    """
+    count, length = shape
+    together = max(1, rows // length)
+    for first in range(0, count, together):
+        for start in range(0, max(1, length - 1), rows):
+            yield slice(first, first + together), slice(start, start + rows + 1)
 
 
 def _check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
-    for name, array in {"ts": ts[..., None], "ys": ys, **extras}.items():
-        bad = ~np.isfinite(array) & mask[..., None]
-        if bad.any():
-            trajectory, index, column = (int(i) for i in np.argwhere(bad)[0])
-            where = f" in column {column}" if name != "ts" else ""
-            raise NonFiniteError(
-                f"`{name}` is {array[trajectory, index, column]}{where}; expected a finite number",
+    for block in blocks(ts.shape):
+        offset = np.array([block[0].start, block[1].start])
+        for name, whole in {"ts": ts[..., None], "ys": ys, **extras}.items():
+            array = whole[block]
+            bad = ~np.isfinite(array) & mask[block][..., None]
+            if bad.any():
+                *at, column = np.argwhere(bad)[0]
+                where = f" in column {column}" if name != "ts" else ""
+                trajectory, index = (int(i) for i in at + offset)
+                raise NonFiniteError(
+                    f"`{name}` is {array[*at, column]}{where}; expected a finite number",
+                    trajectory=trajectory,
+                    index=index,
+                )
+        wrong = (np.diff(ts[block], axis=1) <= 0) & mask[block][:, 1:]
+        if wrong.any():
+            trajectory, before = (int(i) for i in np.argwhere(wrong)[0] + offset)
+            earlier, later = ts[trajectory, before], ts[trajectory, before + 1]
+            fault = "repeats" if earlier == later else "runs backwards"
+            raise TimeOrderError(
+                f"time {fault}: {later} follows {earlier}; expected strictly increasing times",
                 trajectory=trajectory,
-                index=index,
+                index=before + 1,
             )
-    wrong = (np.diff(ts, axis=1) <= 0) & mask[:, 1:]
-    if wrong.any():
-        trajectory, before = (int(i) for i in np.argwhere(wrong)[0])
-        earlier, later = ts[trajectory, before], ts[trajectory, before + 1]
-        fault = "repeats" if earlier == later else "runs backwards"
-        raise TimeOrderError(
-            f"time {fault}: {later} follows {earlier}; expected strictly increasing times",
-            trajectory=trajectory,
-            index=before + 1,
-        )

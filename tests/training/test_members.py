@@ -9,20 +9,13 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import small_network
+from .distributed import make
 from .killed import data
 
 pytestmark = [pytest.mark.double, pytest.mark.optax, pytest.mark.bad_input]
 KEY = jax.random.key(0)
 OPTIMIZER = optax.adam(1e-2)
 SETTINGS = {"steps": (12, 8), "horizon": (2, 4), "batch_size": 8, "optimizer": OPTIMIZER, "look_every": 4}
-
-
-def make(seed):
-    """Networks of one shape, and of weights of their own."""
-    return nl.NeuralODE(
-        eqx.tree_at(lambda n: n.layers[0].bias, small_network(1, out=1), jnp.sin(seed + jnp.arange(8.0)))
-    )
 
 
 def stacked(count=3):

@@ -95,6 +95,7 @@ def test_zero_on_the_model_s_own_driven_motion():
     assert float(loss(0 * us)) > 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.optax
 def test_a_network_learns_through_fit():
     """A batch of windows, in the rule of Gauss-Lobatto nodes; the rollout is in the same rule and step."""

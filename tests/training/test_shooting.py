@@ -65,6 +65,7 @@ class Stiffness(eqx.Module):
         return -self.k * y[:1]
 
 
+@pytest.mark.slow
 @pytest.mark.double
 def test_estimated_states_are_nearer_the_truth_than_recorded_ones():
     clean = data()

@@ -1,0 +1,97 @@
+"""Training on several devices and processes: what is on all of them, what each has for itself."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, PyTree
+
+from ..trajectories import Trajectories, Windows
+
+EVERYWHERE = PartitionSpec()
+
+
+def on_devices(function: Callable[..., PyTree], windows: Windows) -> Callable[..., PyTree]:
+    """`function`, run by each device along the axis over which `windows`, one of its arguments, are dealt out; all
+    its other arguments and results are the same on all. Itself, where the windows are on one device.
+    """
+    mesh = windows.mesh
+    if mesh is None:
+        return function
+    dealt = PartitionSpec(windows.axis)
+    everywhere = jax.tree.map(lambda _: EVERYWHERE, windows)
+    by_device = eqx.tree_at(lambda w: w.source.rows, everywhere, replace_fn=lambda _: dealt)
+
+    def call(*arguments):
+        arrays, rest = eqx.partition(arguments, eqx.is_array)
+        specs = tuple(by_device if argument is windows else EVERYWHERE for argument in arguments)
+
+        def on_each(arrays):
+            return function(*eqx.combine(arrays, rest))
+
+        return jax.shard_map(on_each, mesh=mesh, in_specs=(specs,), out_specs=EVERYWHERE, check_vma=False)(arrays)
+
+    return call
+
+
+def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
+    """`function` of arrays that each process has for itself, called with a copy of them on every device of the mesh, of
+    all but those that are dealt out; its results are again each process's own. Itself without a mesh.
+    """
+    if mesh is None:
+        return function
+    everywhere = NamedSharding(mesh, EVERYWHERE)
+
+    def replicated(x: Array) -> Array:
+        if isinstance(x.sharding, NamedSharding):
+            return x
+        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(replicated(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+        return jax.make_array_from_process_local_data(everywhere, np.asarray(x))
+
+    def call(*arguments):
+        arrays, rest = eqx.partition(arguments, eqx.is_array)
+        results = function(*eqx.combine(jax.tree.map(replicated, arrays), rest))
+        return jax.tree.map(lambda x: x.addressable_data(0), results)
+
+    return call
+
+
+def agreed(value: Any, mesh: Mesh | None) -> Any:
+    """What the first process says, where others may differ: clocks do."""
+    if mesh is None or jax.process_count() == 1:
+        return value
+    return multihost_utils.broadcast_one_to_all(np.asarray(value)).item()
+
+
+def digests(trajectories: Trajectories, mesh: Mesh | None) -> list[str]:
+    """SHA-256 of the trajectories of each process; of this one alone without a mesh."""
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(trajectories):
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode())
+        for row in leaf:  # one at a time: they may be in files, larger than memory
+            digest.update(np.ascontiguousarray(row).data)
+    found = np.frombuffer(digest.digest(), np.uint8)
+    everyone = found if mesh is None else np.asarray(multihost_utils.process_allgather(found))
+    return [bytes(each).hex() for each in everyone.reshape(-1, found.size)]
+
+
+def check_mesh(mesh: Mesh | None, batch_size: int, estimate_states: bool) -> None:
+    """Raise `ValueError` if a training cannot be shared by the devices of a mesh."""
+    if mesh is None:
+        return
+    if len(mesh.axis_names) != 1:
+        raise ValueError(f"`mesh` has axes {mesh.axis_names}; expected one, such as `jax.make_mesh((4,), ('data',))`")
+    processes = [device.process_index for device in mesh.devices]
+    if processes != sorted(processes):
+        raise ValueError(f"`mesh` has devices of processes {processes}; expected those of each side by side, in order")
+    if batch_size % mesh.size:
+        raise ValueError(f"`batch_size` is {batch_size}; expected a multiple of the {mesh.size} devices of `mesh`")
+    if estimate_states:
+        raise ValueError("`estimate_states` is True and `mesh` is given; expected one or the other")

@@ -1,0 +1,133 @@
+"""Where the rows of trajectories are while windows are cut from them: on a device, dealt out over several, in files."""
+
+from typing import TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, DTypeLike, Int
+
+from .container import Trajectories
+
+Rows: TypeAlias = tuple[Array | None, ...]
+"""`(ts, ys)`, `(ts, ys, accelerations)` or `(ts, ys, accelerations, controls)`, `None` for what is not known."""
+
+
+class Resident(eqx.Module):
+    """All rows in the memory of one device."""
+
+    rows: Rows
+
+    def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
+        self.rows = tuple(None if part is None else jnp.asarray(part, dtype) for part in _parts(trajectories))
+
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
+        return tuple(None if part is None else part[trajectory, sample] for part in self.rows)
+
+
+class Dealt(eqx.Module):
+    """Rows in the memories of the devices along a mesh of one axis, an equal share of the trajectories in each.
+
+    Each process gives its own trajectories; they count in the order of the processes, each one's filled up with empty
+    ones. `lengths` are those of all.
+    """
+
+    rows: Rows
+    mesh: Mesh = eqx.field(static=True)
+
+    def __init__(self, trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh):
+        count, longest = _largest(trajectories, mesh)
+        sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+
+        def deal(part: np.ndarray) -> Array:
+            filled = np.zeros((count, longest, *part.shape[2:]), dtype)
+            filled[: part.shape[0], : part.shape[1]] = part
+            return jax.make_array_from_process_local_data(sharding, filled)
+
+        self.rows = tuple(None if part is None else deal(part) for part in _parts(trajectories))
+        self.mesh = mesh
+
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
+        """Inside `jax.shard_map`: each device's share of the batch, from whichever device has its rows."""
+        (axis,) = self.mesh.axis_names
+
+        def share(part: Array) -> Array:
+            here = trajectory - jax.lax.axis_index(axis) * part.shape[0]
+            mine = (here >= 0) & (here < part.shape[0])
+            found = part[jnp.where(mine, here, 0), sample]
+            found = jnp.where(mine.reshape(-1, *(1 for _ in found.shape[1:])), found, 0)
+            return jax.lax.psum_scatter(found, axis, tiled=True)
+
+        return tuple(None if part is None else share(part) for part in self.rows)
+
+
+class Mapped(eqx.Module):
+    """Rows in files, of which a batch is read when it is needed, whatever their size."""
+
+    reader: "_Reader" = eqx.field(static=True)
+
+    def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
+        self.reader = _Reader(_parts(trajectories), np.dtype(dtype))
+
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
+        def shape(part: np.ndarray) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((*sample.shape, *part.shape[2:]), self.reader.dtype)
+
+        shapes = tuple(None if part is None else shape(part) for part in self.reader.parts)
+        return jax.pure_callback(self.reader, shapes, trajectory, sample, vmap_method="expand_dims")
+
+
+class _Reader:
+    """Reads rows; equal to itself alone, as what is compiled for it."""
+
+    def __init__(self, parts: tuple[np.ndarray | None, ...], dtype: np.dtype):
+        self.parts, self.dtype = parts, dtype
+
+    def __call__(self, trajectory: Array, sample: Array) -> tuple[np.ndarray | None, ...]:
+        at = np.asarray(trajectory), np.asarray(sample)
+        return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
+
+
+def source_of(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> Resident | Dealt | Mapped:
+    """Where to keep the rows: dealt out where there is a mesh, in files where they are mapped from such."""
+    if mesh is not None:
+        return Dealt(trajectories, dtype, mesh)
+    if isinstance(trajectories.ys, np.memmap):
+        return Mapped(trajectories, dtype)
+    return Resident(trajectories, dtype)
+
+
+def lengths_of_all(trajectories: Trajectories, mesh: Mesh | None) -> np.ndarray:
+    """Number of samples of each trajectory, shape `(trajectory,)`; with a mesh, of those of all processes, as `Dealt`
+    counts them.
+    """
+    if mesh is None:
+        return trajectories.lengths
+    count, _ = _largest(trajectories, mesh)
+    lengths = np.zeros(count, np.int32)
+    lengths[: len(trajectories)] = trajectories.lengths
+    return np.asarray(multihost_utils.process_allgather(lengths)).reshape(-1)
+
+
+def _parts(trajectories: Trajectories) -> tuple[np.ndarray | None, ...]:
+    parts = (trajectories.ts, trajectories.ys, trajectories.accelerations, trajectories.controls)
+    last = max(i for i, part in enumerate(parts) if part is not None)
+    return parts[: last + 1]
+
+
+def _largest(trajectories: Trajectories, mesh: Mesh) -> tuple[int, int]:
+    """Most trajectories of a process, made up to a multiple of its devices, and the most samples of one."""
+    columns = [0 if part is None else part.shape[-1] for part in _parts(trajectories)[1:]]
+    mine = np.array([*trajectories.ts.shape, *columns, *[0] * (3 - len(columns))], np.int32)
+    everyone = np.asarray(multihost_utils.process_allgather(mine)).reshape(-1, len(mine))
+    if (everyone[:, 2:] != everyone[0, 2:]).any():
+        raise ValueError(
+            f"`trajectories` have {everyone[:, 2:].tolist()} columns of states, accelerations and controls in the "
+            f"processes; expected the same in each"
+        )
+    devices = len(mesh.local_devices)
+    count, longest = everyone[:, :2].max(axis=0)
+    return int(-(-count // devices) * devices), int(longest)
