@@ -65,7 +65,7 @@ def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., 
 
 def agreed(value: Any, mesh: Mesh | None) -> Any:
     """What the first process says, where others may differ: clocks do."""
-    if mesh is None or jax.process_count() == 1:
+    if mesh is None or jax.process_count() == 1 or value is None:
         return value
     return multihost_utils.broadcast_one_to_all(np.asarray(value)).item()
 

@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from .devices import agreed, check_mesh, digests, shared
 from .history import History, warn_of_failures
 from .losses import trajectory_mse
 from .progress import Callback, Progress
+from .solves import reasons, steps_to_allow, with_max_steps
 from .stages import Stage, stages_of, with_controller
 from .step import CHUNK, EXTRAS, Estimated, held_out_loss, take_steps
 
@@ -93,8 +95,9 @@ def fit(
     - `stride`: samples from one row of a window to the next.
     - `batch_size`: windows a step.
     - `stepsize_controller`: how rollouts step during training, or one for each stage: cheap fixed steps first, adaptive
-      ones later. `None` means as the model says, or `StepsPerSample(1)` where it says nothing (neither
-      `stepsize_controller` nor `dt0`). The model returned has its own again.
+      ones later, which may then take so many steps, within the model's `max_steps`, as those that succeed need. `None`
+      means as the model says, or `StepsPerSample(1)` where it says nothing (neither `stepsize_controller` nor `dt0`).
+      The model returned has its own again.
     - `estimate_states`: whether the true states of the trajectories are trained too, from the recorded ones on: for
       noisy recordings. The loss starts from them (see `multiple_shooting`, `trajectory_mse`).
     - `members`: of an ensemble, trained side by side in one compiled step, each on batches of its own; one that
@@ -154,6 +157,9 @@ def fit(
     began = written = time.perf_counter()
     total = sum(stage.steps for stage in stages)
 
+    def explain(params: PyTree) -> str:
+        return ""
+
     def result() -> FitResult:
         found = state.params if watched is None else state.best
         weights, states = found if isinstance(found, Estimated) else (found, None)
@@ -162,8 +168,12 @@ def fit(
 
     with tqdm(total=total, initial=state.step, disable=None if progress and first else True, unit="step") as bar:
         for stage in stages[state.stage :]:
-            stepped = with_integration(static, with_controller(model, stage.controller))
+            free = with_integration(static, with_controller(model, stage.controller))
             windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype, mesh=mesh)
+            probe = windows if mesh is None else Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
+            explain = partial(reasons, static=free, windows=probe, members=members)
+            if state.done == 0:
+                state = state._replace(max_steps=agreed(steps_to_allow(state.params, free, probe, members), mesh))
             if state.opt_state is None:
                 state = state._replace(opt_state=_begun(stage, state.params, members))
             bar.set_description("compiling")
@@ -175,7 +185,7 @@ def fit(
                 moved, opt_state, record = shared(take_steps, mesh)(
                     state.params,
                     state.opt_state,
-                    stepped,
+                    with_max_steps(free, state.max_steps),
                     windows,
                     loss,
                     stage.optimizer,
@@ -187,8 +197,9 @@ def fit(
                 record = (np.asarray(x) if members is None else np.asarray(x).swapaxes(0, 1) for x in record)
                 losses, causes, skipped = (x[:chunk] for x in record)
                 look, ends = np.full(losses.shape, np.nan, dtype), state.done + chunk
-                if watched is not None and (ends % look_every == 0 or ends == stage.steps):
-                    look[-1] = held_out_loss(moved, stepped, watched, loss, members)
+                looks = ends % look_every == 0 or ends == stage.steps
+                if watched is not None and looks:
+                    look[-1] = held_out_loss(moved, free, watched, loss, members)
                 now = time.perf_counter()
                 horizons, seconds = np.full(chunk, stage.horizon), np.full(chunk, before + now - began)
                 state = state.moved(moved, opt_state, History(losses, causes, skipped, horizons, look, seconds))
@@ -205,8 +216,11 @@ def fit(
                 bar.set_description(f"horizon {stage.horizon}")
                 bar.set_postfix(loss=f"{told.loss:.2e}", diverged=told.diverged, refresh=False)
                 bar.update(chunk)
+                if looks and state.history.failures[-look_every:].any():
+                    state = state._replace(max_steps=agreed(steps_to_allow(moved, free, probe, members), mesh))
                 if _diverging(state.history, batch_size) > largest_divergence:
-                    raise DivergenceError(_advice(state.history, batch_size, largest_divergence), result())
+                    said = explain(state.params)
+                    raise DivergenceError(_advice(state.history, batch_size, largest_divergence, said), result())
                 stop = first and any([callback(told) is True for callback in callbacks])  # all are told
                 if agreed(stop, mesh):
                     return result()
@@ -217,7 +231,7 @@ def fit(
             state = state.next_stage()
             if first and folder is not None:
                 _write(folder, plan, state)
-    warn_of_failures(state.history, batch_size)
+    warn_of_failures(state.history, batch_size, lambda: explain(state.params))
     return result()
 
 
@@ -232,6 +246,7 @@ class _State(NamedTuple):
     stage: int = 0
     done: int = 0
     waited: int = 0
+    max_steps: int | None = None
 
     @property
     def step(self) -> int:
@@ -259,8 +274,8 @@ class _State(NamedTuple):
         return {name: getattr(self, name) for name in ("params", "opt_state", "best", "best_loss", "history")}
 
     @property
-    def numbers(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("step", "stage", "done", "waited")}
+    def numbers(self) -> dict[str, int | None]:
+        return {name: getattr(self, name) for name in ("step", "stage", "done", "waited", "max_steps")}
 
 
 def _chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
@@ -314,12 +329,12 @@ def _diverging(history: History, batch_size: int) -> float:
     return float(history.failures[-RECENT:].mean()) / batch_size
 
 
-def _advice(history: History, batch_size: int, largest: float) -> str:
+def _advice(history: History, batch_size: int, largest: float, reasons: str) -> str:
     return (
         f"{100 * _diverging(history, batch_size):.0f} % of the windows of the last {RECENT} steps diverged, more than "
-        f"`largest_divergence`, {largest:g}. Shorter windows (`horizon`), more steps a sample (`StepsPerSample`), a "
-        f"smaller learning rate, scaled data (`Scaled`) or a model that starts near a free particle "
-        f"(`MechanicalLagrangian`) help."
+        f"`largest_divergence`, {largest:g}. {reasons}Shorter windows (`horizon`), more steps a sample "
+        f"(`StepsPerSample`), a smaller learning rate, scaled data (`Scaled`) or a model that starts near a free "
+        f"particle (`MechanicalLagrangian`) help."
     )
 
 

@@ -1,6 +1,7 @@
 """What happened in a training."""
 
 import warnings
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -48,8 +49,8 @@ class History(eqx.Module):
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
 
 
-def warn_of_failures(history: History, batch_size: int) -> None:
-    """Say how many windows diverged, and of what, if any did."""
+def warn_of_failures(history: History, batch_size: int, reasons: Callable[[], str]) -> None:
+    """Say how many windows diverged, and of what, if any did; with `reasons`, what their solver says."""
     failures, skipped, steps = int(history.failures.sum()), int(history.skipped.sum()), history.loss.size
     if not failures and not skipped:
         return
@@ -57,7 +58,7 @@ def warn_of_failures(history: History, batch_size: int) -> None:
     by_cause = ", ".join(f"{name} {count}" for name, count in counts if count)
     warnings.warn(
         f"{failures} of {batch_size * steps} windows diverged and were left out ({by_cause}); {skipped} of {steps} "
-        f"steps had nothing usable and were skipped. Shorter windows (`horizon`), more steps a sample "
+        f"steps had nothing usable and were skipped. {reasons()}Shorter windows (`horizon`), more steps a sample "
         f"(`StepsPerSample`) or a smaller learning rate help.",
         stacklevel=3,
     )
