@@ -13,14 +13,17 @@ from .losses import (
     torque_mse,
     trajectory_mae,
     trajectory_mse,
+    weighted,
 )
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, polish
-from .progress import Progress, json_lines
+from .progress import Progress, json_lines, scalars
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
+from .step import MEMBER
 
 __all__ = [
     "CAUSES",
+    "MEMBER",
     "CheckpointError",
     "DivergenceError",
     "FitResult",
@@ -41,9 +44,11 @@ __all__ = [
     "penalized",
     "polish",
     "safe_gradient",
+    "scalars",
     "scale_penalty",
     "symmetry_penalty",
     "torque_mse",
     "trajectory_mae",
     "trajectory_mse",
+    "weighted",
 ]

@@ -26,7 +26,7 @@ from .losses import trajectory_mse
 from .progress import Callback, Progress
 from .solves import reasons, steps_to_allow, with_max_steps
 from .stages import Stage, stages_of, with_controller
-from .step import CHUNK, EXTRAS, Estimated, held_out_loss, take_steps
+from .step import CHUNK, EXTRAS, MEMBER, Estimated, held_out_loss, take_steps
 
 REFRESH = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
@@ -102,7 +102,8 @@ def fit(
       noisy recordings. The loss starts from them (see `multiple_shooting`, `trajectory_mse`).
     - `members`: of an ensemble, trained side by side in one compiled step, each on batches of its own; one that
       diverges does not touch the others. `model` is then a stack of so many, `eqx.filter_vmap(make)(keys)`, and so is
-      the one returned; each has its own best on held-out motion.
+      the one returned; each has its own best on held-out motion. Losses and optimisers may differ from one to the
+      other: `jax.lax.axis_index(training.MEMBER)` tells them which it is.
     - `mesh`: devices along one axis, such as `jax.make_mesh((4,), ("data",))`, that share the windows of each step. The
       trajectories are dealt out over them, so that none holds all. With several processes (`jax.distributed`) all
       call `fit`, each with its own trajectories and with the same for all else; the first writes and is told.
@@ -289,7 +290,8 @@ def _chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
 
 def _begun(stage: Stage, params: PyTree, members: int | None) -> PyTree:
     """The optimiser's state at the beginning of a stage."""
-    return stage.optimizer.init(params) if members is None else jax.vmap(stage.optimizer.init)(params)
+    init = stage.optimizer.init
+    return init(params) if members is None else jax.vmap(init, axis_name=MEMBER)(params)
 
 
 def _write(folder: Checkpoints, plan: dict[str, Any], state: _State) -> None:

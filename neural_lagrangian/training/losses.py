@@ -11,7 +11,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, ArrayLike
 
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
@@ -129,6 +130,46 @@ def multiple_shooting_mse(
     Arguments and errors as for `trajectory_mse`.
     """
     return multiple_shooting()(model, ts, ys, accelerations, controls, states)
+
+
+def weighted(
+    loss: Callable[..., Scalar], *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
+) -> Callable[..., Scalar]:
+    r"""A loss of rollouts in which the errors of positions and of velocities count by weights:
+    $w_j (\hat y_j - y_j)$ in place of $\hat y_j - y_j$.
+
+    With weights $1 / \sigma_j$, the noise of each component, the mean square is that of maximum likelihood.
+
+    **Arguments:**
+
+    - `loss`: `trajectory_mse`, `trajectory_mae`, `multiple_shooting()` or another that compares rollouts with states.
+    - `position`, `velocity`: positive weights, one number each or shape `(dof,)`.
+
+    **Raises:** `ValueError` for weights that are not positive and finite.
+    """
+    for name, weights in {"position": position, "velocity": velocity}.items():
+        if not np.all(np.isfinite(weights) & (np.asarray(weights) > 0)):
+            raise ValueError(f"`{name}` is {weights}; expected positive, finite weights")
+
+    def of_weighted(
+        model: Callable[[Array, Array], Array],
+        ts: Array,
+        ys: Array,
+        accelerations: Array | None = None,
+        controls: Array | None = None,
+        states: Array | None = None,
+    ) -> Scalar:
+        driven = model if controls is None else with_control(model, ts, controls)
+        w = jnp.concatenate(
+            [jnp.broadcast_to(jnp.asarray(x, ys.dtype), ys.shape[1] // 2) for x in (position, velocity)]
+        )
+
+        def rollout(ts: Array, y0: Array) -> Array:
+            return driven(ts, y0 / w) * w[None]
+
+        return loss(rollout, ts, ys * w[None], None, None, None if states is None else states * w[None])
+
+    return of_weighted
 
 
 def acceleration_mse(

@@ -44,3 +44,21 @@ def json_lines(path: str | Path) -> Callback:
             file.write(json.dumps(known) + "\n")
 
     return write
+
+
+def scalars(writer: Any) -> Callback:
+    """A callback that passes `loss`, `held_out`, `diverged` and `horizon` on to a writer of scalars, by the step.
+
+    **Arguments:**
+
+    - `writer`: anything with `add_scalar(name, value, step)`, such as the `SummaryWriter` of tensorboardX or PyTorch,
+      whose files TensorBoard shows.
+    """
+
+    def write(progress: Progress) -> None:
+        for name in ("loss", "held_out", "diverged", "horizon"):
+            value = getattr(progress, name)
+            if math.isfinite(value):
+                writer.add_scalar(name, value, progress.step)
+
+    return write

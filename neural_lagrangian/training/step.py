@@ -17,6 +17,8 @@ CHUNK = 50
 """Most steps a compiled call takes: enough to hide its dispatch."""
 EXTRAS = 4
 """Arguments of a loss before the estimated states: times, states, accelerations, controls."""
+MEMBER = "member"
+"""The name of the axis of members: `jax.lax.axis_index(MEMBER)` is which of them a loss or an optimiser is of."""
 HELD_OUT = 256
 """Most held-out windows that are looked at, evenly from all of them."""
 
@@ -78,7 +80,7 @@ def take_steps(
         if members is None:
             return of_one(params, opt_state, static, windows, key, span)
         own, same = eqx.if_array(0), None
-        each = eqx.filter_vmap(of_one, in_axes=(own, own, own, same, own, same))
+        each = eqx.filter_vmap(of_one, in_axes=(own, own, own, same, own, same), axis_name=MEMBER)
         return each(params, opt_state, static, windows, jax.random.split(key, members), span)
 
     return on_devices(of_all, windows)(params, opt_state, static, windows, key, span)
@@ -115,4 +117,4 @@ def held_out_loss(
         losses = jax.vmap(lambda *sample: loss(model, *sample))(*windows.gather(indices))
         return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
 
-    return of_one(weights, static) if members is None else eqx.filter_vmap(of_one)(weights, static)
+    return of_one(weights, static) if members is None else eqx.filter_vmap(of_one, axis_name=MEMBER)(weights, static)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.training import weighted
 
 from ..helpers import DTYPE, small_network
 
@@ -116,3 +117,23 @@ def test_what_torque_mse_needs_is_named():
     for loss in (nl.trajectory_mse, nl.acceleration_mse):
         with pytest.raises(ValueError, match="`model` has 0 forces of the kind ControlForce"):
             loss(Arm.model(force=Arm.damping), ts, ys, a, us)
+
+
+@pytest.mark.parametrize("loss", [nl.trajectory_mse, nl.multiple_shooting(2)], ids=["trajectory", "shooting"])
+@pytest.mark.double
+def test_weights_multiply_the_errors_of_their_components(loss):
+    """Of positions off by 1 and 2 and velocities off by 3 and 4; the rollout itself is that of the model."""
+    model = nl.NeuralLagrangian(small_network())
+    y0 = jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE)
+    states = model(TS, y0)
+    ys = states + jnp.asarray([[1.0, 2.0, 3.0, 4.0]])
+    weights = {"position": jnp.asarray([1.0, 10.0]), "velocity": 0.5}
+    found = weighted(loss, **weights)(model, TS, ys, None, None, states)
+    assert float(found) == pytest.approx((1 + 400 + 1.5**2 + 4) / 4, rel=1e-9)
+    assert float(weighted(loss)(model, TS, ys)) == pytest.approx(float(loss(model, TS, ys)), rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [{"position": 0.0}, {"velocity": jnp.asarray([1.0, jnp.nan])}])
+def test_weights_that_are_not_positive_are_refused(wrong):
+    with pytest.raises(ValueError, match=rf"`{next(iter(wrong))}` is .*; expected positive, finite weights"):
+        weighted(nl.trajectory_mse, **wrong)

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.training import MEMBER
 
 from .distributed import make
 from .killed import data
@@ -73,3 +74,28 @@ def test_states_are_estimated_by_each(together):
 def test_a_stack_of_another_size_is_named(model, members):
     with pytest.raises(ValueError, match=f"`members` is {members}, but `model` has arrays of shapes"):
         nl.fit(model(), data(), key=KEY, members=members, **SETTINGS)
+
+
+@pytest.mark.slow
+def test_optimisers_and_losses_may_differ_from_member_to_member():
+    """Three rates, three weights of a penalty: each as if trained alone with its own."""
+    rates, weights = jnp.asarray([0.1, 0.03, 0.01]), jnp.asarray([0.0, 1.0, 2.0])
+
+    def of(which):
+        def loss(model, ts, ys):
+            return nl.multiple_shooting_mse(model, ts, ys) + weights[which()] * jnp.mean(
+                model.vector_field(0.0, ys[0]) ** 2
+            )
+
+        def step(updates, params):
+            return jax.tree.map(lambda u: -rates[which()] * u, updates)
+
+        return {"loss": loss, "optimizer": optax.stateless(step), "held_out": data(0.4)}
+
+    plain = SETTINGS | {"steps": 12, "horizon": 2}
+    same = jax.tree.map(lambda x: jnp.stack([x] * 3) if eqx.is_array(x) else x, make(0.0))
+    together = nl.fit(same, data(), key=KEY, members=3, **plain | of(lambda: jax.lax.axis_index(MEMBER)))
+    for i, key in enumerate(jax.random.split(KEY, 3)):
+        alone = nl.fit(make(0.0), data(), key=key, **plain | of(lambda i=i: i))
+        np.testing.assert_allclose(together.history.loss[:, i], alone.history.loss, rtol=1e-9)
+        np.testing.assert_allclose(together.history.held_out[:, i], alone.history.held_out, rtol=1e-9)

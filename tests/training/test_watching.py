@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import DivergenceError, json_lines
+from neural_lagrangian.training import DivergenceError, json_lines, scalars
 
 from .killed import data, trained
 
@@ -51,6 +51,22 @@ def test_an_optimiser_sees_the_loss_and_callbacks_see_the_model(tmp_path):
     assert lines[-1] == {**lines[-1], "step": 100, "steps": 100, "horizon": 4, "diverged": 0, "held_out": None}
     assert lines[-1]["loss"] == told[-1].loss
     assert isinstance(told[0].model(), nl.NeuralODE)
+
+
+def test_a_writer_of_scalars_is_told():
+    class Writer:
+        def __init__(self):
+            self.found = {}
+
+        def add_scalar(self, name, value, step):
+            self.found[name, step] = value
+
+    told, writer = [], Writer()
+    trained(callbacks=[told.append, scalars(writer)])
+    assert {step for name, step in writer.found if name == "loss"} == {progress.step for progress in told}
+    assert {step for name, step in writer.found if name == "held_out"} == {20, 40, 60, 80, 100}
+    assert writer.found["loss", 100] == told[-1].loss
+    assert writer.found["horizon", 100] == 4
 
 
 def test_training_ends_where_a_callback_says_so():
