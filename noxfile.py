@@ -86,3 +86,4 @@ def examples(session: nox.Session) -> None:
     install(session, "mujoco")
     for script in sorted(Path("examples").glob("*.py")):
         session.run("python", str(script), "--smoke", *session.posargs, env=environment(session))
+    session.run("python", "examples/cluster/launch.py", "--smoke", env=environment(session))
