@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
 from ..integrators.rollout import Controller, with_integration
@@ -16,13 +16,17 @@ from ..trajectories import Trajectories, Windows
 from .fit import parameters_of
 from .losses import trajectory_mse
 from .stages import stages_of, with_controller
+from .step import EXTRAS, Estimated
 
 
 class Polished(NamedTuple):
-    """A `model`, and the `loss` before each step and after the last, shape `(step + 1,)`."""
+    """A `model`, and the `loss` before each step and after the last, shape `(step + 1,)`. `states`: the estimated ones
+    of each window, shape `(window, row, 2 dof)`, where they were asked for.
+    """
 
     model: Any
     loss: np.ndarray
+    states: np.ndarray | None = None
 
 
 def polish(
@@ -34,6 +38,7 @@ def polish(
     horizon: int = 8,
     stride: int = 1,
     windows: int = 1024,
+    states: Float[np.ndarray, "trajectory time two_dof"] | None = None,
     memory: int = 20,
     stepsize_controller: Controller | None = None,
 ) -> Polished:
@@ -47,6 +52,8 @@ def polish(
     - `model`, `trajectories`, `loss`, `horizon`, `stride`, `stepsize_controller`: as of `fit`, `horizon` one number.
     - `steps`: iterations, each of a few evaluations of the loss and its gradient.
     - `windows`: most windows, evenly from all. All of them are solved at once.
+    - `states`: estimates of the true states of the trajectories, such as those of `fit(..., estimate_states=True)` or
+      the recorded `ys` themselves. Each window's are trained with the weights, and the loss starts from them.
     - `memory`: past steps that the curvature is gathered from.
 
     **Returns:** `Polished`, never worse than the model given.
@@ -60,39 +67,48 @@ def polish(
     stepped = with_integration(static, with_controller(model, stage.controller))
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
     count = min(positive_integer("windows", windows), len(every))
-    batch = every.gather(jnp.linspace(0, len(every) - 1, count).astype(int))
-    best, losses = _minimized(weights, stepped, loss, batch, optax.lbfgs(memory_size=memory), stage.steps)
+    indices = jnp.linspace(0, len(every) - 1, count).astype(int)
+    batch, params = every.gather(indices), weights
+    if states is not None:
+        batch = (*batch, *[None] * (EXTRAS - len(batch)))
+        params = Estimated(weights, jnp.asarray(states, dtype)[every.rows(indices)])
+    best, losses = _minimized(params, stepped, loss, batch, optax.lbfgs(memory_size=memory), stage.steps)
     losses = np.asarray(losses)
     if not np.isfinite(losses[0]):
         raise ValueError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
-    return Polished(with_integration(eqx.combine(best, static), model), losses)
+    found, estimates = best if isinstance(best, Estimated) else (best, None)
+    polished = with_integration(eqx.combine(found, static), model)
+    return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
 
 
 @eqx.filter_jit
 def _minimized(
-    weights: PyTree,
+    params: PyTree,
     static: PyTree,
     loss: Callable[..., Array],
     batch: tuple[Array | None, ...],
     optimizer: optax.GradientTransformationExtraArgs,
     steps: int,
 ) -> tuple[PyTree, Array]:
-    def mean_loss(weights):
+    def mean_loss(params):
+        weights, sample = (
+            (params.weights, (*batch, params.states)) if isinstance(params, Estimated) else (params, batch)
+        )
         model = eqx.combine(weights, static)
-        value = jnp.mean(jax.vmap(lambda *sample: loss(model, *sample))(*batch))
+        value = jnp.mean(jax.vmap(lambda *sample: loss(model, *sample))(*sample))
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     value_and_gradient = optax.value_and_grad_from_state(mean_loss)
 
     def step(carry, _):
-        weights, state, best, least = carry
-        value, gradient = value_and_gradient(weights, state=state)
-        updates, state = optimizer.update(gradient, state, weights, value=value, grad=gradient, value_fn=mean_loss)
+        params, state, best, least = carry
+        value, gradient = value_and_gradient(params, state=state)
+        updates, state = optimizer.update(gradient, state, params, value=value, grad=gradient, value_fn=mean_loss)
         better = value < least
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), weights, best)
-        return (optax.apply_updates(weights, updates), state, best, jnp.minimum(value, least)), value
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, best)
+        return (optax.apply_updates(params, updates), state, best, jnp.minimum(value, least)), value
 
-    start = (weights, optimizer.init(weights), weights, jnp.asarray(jnp.inf, jax.tree.leaves(weights)[0].dtype))
+    start = (params, optimizer.init(params), params, jnp.asarray(jnp.inf, jax.tree.leaves(params)[0].dtype))
     (last, _, best, least), losses = jax.lax.scan(step, start, length=steps)
     value = mean_loss(last)
     best = jax.tree.map(lambda new, old: jnp.where(value < least, new, old), last, best)
