@@ -5,6 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
@@ -71,7 +72,10 @@ def safe_gradient(
     """
 
     def total(x: PyTree) -> PyTree:
-        return x if axis is None else jax.lax.psum(x, axis)
+        if axis is None:
+            return x
+        flat, unravel = ravel_pytree(x)  # one message for all
+        return unravel(jax.lax.psum(flat, axis))
 
     def of_all(x: Array) -> Array:
         return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
@@ -88,15 +92,15 @@ def safe_gradient(
         (value, losses), slopes = jax.value_and_grad(summed, argnums=(0, 1), has_aux=True)(params, safe, kept)
         # Where nothing is kept, not even the stand-in is sound.
         value, slopes = jax.tree.map(lambda x: jnp.where(jnp.any(kept), x, 0), (value, slopes))
-        share = 1 / jnp.maximum(total(jnp.sum(kept)), 1).astype(losses.dtype)
-        (value, gradient), by_sample = total((value, slopes[0])), slopes[1]
+        (value, gradient, number), by_sample = total((value, slopes[0], jnp.sum(kept))), slopes[1]
+        share = 1 / jnp.maximum(number, 1).astype(losses.dtype)
         value, gradient, by_sample = jax.tree.map(lambda x: x * share, (value, gradient, by_sample))
         sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
         exploded = losses > limit * jnp.maximum(jnp.nanmedian(of_all(losses)), jnp.finfo(losses.dtype).eps)
         faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
         found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
         cause = jnp.where(kept, found, previous.cause)
-        count, found = total(jnp.sum(cause == 0)), total(jnp.sum(cause != previous.cause))
+        count, found = total((jnp.sum(cause == 0), jnp.sum(cause != previous.cause)))
         return SafeGradient(value, gradient, by_sample, cause, count), found == 0
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:

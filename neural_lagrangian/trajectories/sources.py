@@ -53,15 +53,14 @@ class Dealt(eqx.Module):
     def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
         """Inside `jax.shard_map`: each device's share of the batch, from whichever device has its rows."""
         (axis,) = self.mesh.axis_names
-
-        def share(part: Array) -> Array:
-            here = trajectory - jax.lax.axis_index(axis) * part.shape[0]
-            mine = (here >= 0) & (here < part.shape[0])
-            found = part[jnp.where(mine, here, 0), sample]
-            found = jnp.where(mine.reshape(-1, *(1 for _ in found.shape[1:])), found, 0)
-            return jax.lax.psum_scatter(found, axis, tiled=True)
-
-        return tuple(None if part is None else share(part) for part in self.rows)
+        known = [part if part.ndim == 3 else part[..., None] for part in self.rows if part is not None]
+        here = trajectory - jax.lax.axis_index(axis) * known[0].shape[0]
+        mine = (here >= 0) & (here < known[0].shape[0])
+        found = jnp.concatenate([part[jnp.where(mine, here, 0), sample] for part in known], axis=2)
+        shared = jax.lax.psum_scatter(jnp.where(mine[..., None], found, 0), axis, tiled=True)  # one message for all
+        columns = iter(jnp.split(shared, np.cumsum([part.shape[2] for part in known])[:-1], axis=2))
+        ts = next(columns)[..., 0]
+        return (ts, *(None if part is None else next(columns) for part in self.rows[1:]))
 
 
 class Mapped(eqx.Module):
