@@ -5,10 +5,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.analysis import rollouts
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* windows diverged")
 STIFFNESS = {
     "width": "width, 2 layers",
     "untrained": "adaptive steps, untrained",
@@ -16,6 +18,7 @@ STIFFNESS = {
     "rate_untrained": "largest rate (1/s), untrained",
     "rate_trained": "trained",
     "loss": "last loss",
+    "failures": "windows that diverged",
 }
 CURRICULUM = {
     "steps": "steps in training",
@@ -67,6 +70,7 @@ def test_stiffness_by_width(report, quick):
         after = stiffness(result.model, held_out)
         rows.append({"width": width, "untrained": before[0], "trained": after[0], "rate_untrained": before[1]})
         rows[-1] |= {"rate_trained": after[1], "loss": float(np.mean(result.history.loss[-20:]))}
+        rows[-1]["failures"] = int(result.history.failures.sum())
     system = nl.systems.DoublePendulum()
     truth = stiffness(system, held_out)
     rows.append({"width": "the system itself", "trained": truth[0], "rate_trained": truth[1]})
