@@ -10,11 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, DTypeLike, PyTree
 
 from ..trajectories import Trajectories, Windows
 
 EVERYWHERE = PartitionSpec()
+FEW = 16
+"""Trajectories that are looked at where all are too many for one device."""
 
 
 def on_devices(function: Callable[..., PyTree], windows: Windows) -> Callable[..., PyTree]:
@@ -61,6 +63,14 @@ def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., 
         return jax.tree.map(lambda x: x.addressable_data(0), results)
 
     return call
+
+
+def windows_here(windows: Windows, trajectories: Trajectories, dtype: DTypeLike) -> Windows:
+    """Like `windows`, but on a device of this process alone: of a few of its trajectories, if they are dealt out."""
+    if windows.mesh is None:
+        return windows
+    longest = np.argsort(-trajectories.lengths, kind="stable")[:FEW]
+    return Windows(trajectories.select(longest), windows.horizon, stride=windows.stride, dtype=dtype)
 
 
 def agreed(value: Any, mesh: Mesh | None) -> Any:

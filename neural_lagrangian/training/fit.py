@@ -20,7 +20,7 @@ from ..integrators.rollout import Controller, with_integration, without_integrat
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories, Windows
 from .checkpoints import CheckpointError, Checkpoints
-from .devices import agreed, check_mesh, digests, shared
+from .devices import agreed, check_mesh, digests, shared, windows_here
 from .history import History, warn_of_failures
 from .losses import trajectory_mse
 from .progress import Callback, Progress
@@ -171,7 +171,7 @@ def fit(
         for stage in stages[state.stage :]:
             free = with_integration(static, with_controller(model, stage.controller))
             windows = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype, mesh=mesh)
-            probe = windows if mesh is None else Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
+            probe = windows_here(windows, trajectories, dtype)
             explain = partial(reasons, static=free, windows=probe, members=members)
             if state.done == 0:
                 state = state._replace(max_steps=agreed(steps_to_allow(state.params, free, probe, members), mesh))
