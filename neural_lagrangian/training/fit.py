@@ -26,7 +26,7 @@ from .losses import trajectory_mse
 from .progress import Callback, Progress
 from .solves import reasons, steps_to_allow, with_max_steps
 from .stages import Stage, stages_of, with_controller
-from .step import CHUNK, EXTRAS, MEMBER, Estimated, held_out_loss, take_steps
+from .step import CHUNK, EXTRAS, MEMBER, Estimated, held_out_loss, take_steps, weights_and_states
 
 REFRESH = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
@@ -163,7 +163,7 @@ def fit(
 
     def result() -> FitResult:
         found = state.params if watched is None else state.best
-        weights, states = found if isinstance(found, Estimated) else (found, None)
+        weights, states = weights_and_states(found)
         trained = with_integration(eqx.combine(weights, static), model)
         return FitResult(trained, state.history, None if states is None else np.asarray(states))
 

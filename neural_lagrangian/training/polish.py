@@ -16,7 +16,7 @@ from ..trajectories import Trajectories, Windows
 from .fit import parameters_of
 from .losses import trajectory_mse
 from .stages import stages_of, with_controller
-from .step import EXTRAS, Estimated
+from .step import Estimated, weights_and_states, with_states
 
 
 class Polished(NamedTuple):
@@ -66,17 +66,15 @@ def polish(
     weights, static, dtype = parameters_of(model)
     stepped = with_integration(static, with_controller(model, stage.controller))
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
-    count = min(positive_integer("windows", windows), len(every))
-    indices = jnp.linspace(0, len(every) - 1, count).astype(int)
+    indices = every.evenly(positive_integer("windows", windows))
     batch, params = every.gather(indices), weights
     if states is not None:
-        batch = (*batch, *[None] * (EXTRAS - len(batch)))
         params = Estimated(weights, jnp.asarray(states, dtype)[every.rows(indices)])
     best, losses = _minimized(params, stepped, loss, batch, optax.lbfgs(memory_size=memory), stage.steps)
     losses = np.asarray(losses)
     if not np.isfinite(losses[0]):
         raise ValueError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
-    found, estimates = best if isinstance(best, Estimated) else (best, None)
+    found, estimates = weights_and_states(best)
     polished = with_integration(eqx.combine(found, static), model)
     return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
 
@@ -91,9 +89,8 @@ def _minimized(
     steps: int,
 ) -> tuple[PyTree, Array]:
     def mean_loss(params):
-        weights, sample = (
-            (params.weights, (*batch, params.states)) if isinstance(params, Estimated) else (params, batch)
-        )
+        weights, states = weights_and_states(params)
+        sample = batch if states is None else with_states(batch, states)
         model = eqx.combine(weights, static)
         value = jnp.mean(jax.vmap(lambda *sample: loss(model, *sample))(*sample))
         return jnp.where(jnp.isfinite(value), value, jnp.inf)

@@ -13,9 +13,9 @@ CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved, `count` of them. `by_sample`: the derivatives of the
-    loss in the samples, arrays like the batch; zero for the others. `cause`: zero for those that behaved, for each
-    other one more than the index of its reason in `CAUSES`.
+    """Loss and gradient over the samples of a batch that behaved, `count` of them; `causes`: the number of the others
+    for each of `CAUSES`. `by_sample`: the derivatives of the loss in the samples, arrays like the batch; zero for those
+    others. `cause`: zero for those that behaved, for each other one more than the index of its reason in `CAUSES`.
     """
 
     loss: Float[Array, ""]
@@ -23,6 +23,7 @@ class SafeGradient(eqx.Module):
     by_sample: PyTree
     cause: Int[Array, " batch"]
     count: Int[Array, ""]
+    causes: Int[Array, " cause"]
 
     @property
     def kept(self) -> Bool[Array, " batch"]:
@@ -33,11 +34,6 @@ class SafeGradient(eqx.Module):
     def failures(self) -> Int[Array, ""]:
         """Number of samples that diverged."""
         return jnp.sum(~self.kept)
-
-    @property
-    def causes(self) -> Int[Array, " cause"]:
-        """Number of samples that diverged for each of `CAUSES`."""
-        return jnp.sum(self.cause[:, None] == 1 + jnp.arange(len(CAUSES))[None], axis=0)
 
     @property
     def usable(self) -> Bool[Array, ""]:
@@ -68,7 +64,7 @@ def safe_gradient(
     - `batch`: arrays with the batch axis first; `None` is passed on.
     - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
     - `axis`: inside `jax.shard_map`, the axis of devices of which each has a share of the batch, and gets the loss, the
-      gradient and the count of the whole.
+      gradient and the counts of the whole.
     """
 
     def total(x: PyTree) -> PyTree:
@@ -100,8 +96,9 @@ def safe_gradient(
         faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
         found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
         cause = jnp.where(kept, found, previous.cause)
-        count, found = total((jnp.sum(cause == 0), jnp.sum(cause != previous.cause)))
-        return SafeGradient(value, gradient, by_sample, cause, count), found == 0
+        counts = jnp.sum(cause[:, None] == jnp.arange(1 + len(CAUSES))[None], axis=0)
+        counts, changed = total((counts, jnp.sum(cause != previous.cause)))
+        return SafeGradient(value, gradient, by_sample, cause, counts[0], counts[1:]), changed == 0
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:
         result, settled = state
@@ -111,7 +108,8 @@ def safe_gradient(
     structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
     no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
     none = jnp.zeros(size, int)
-    start = SafeGradient(jnp.zeros((), structure.dtype), no_gradient, none_by_sample, none, total(jnp.sum(none == 0)))
+    no_loss, count = jnp.zeros((), structure.dtype), total(jnp.sum(none == 0))
+    start = SafeGradient(no_loss, no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
 

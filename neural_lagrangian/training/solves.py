@@ -1,6 +1,7 @@
 """How the rollouts of a model go: the steps that they need, and why those that fail do."""
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import diffrax
@@ -9,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from ..integrators import AbstractMotionModel, AbstractVariationalSolver, Integration, StepsPerSample
+from ..integrators import AbstractMotionModel, AbstractVariationalSolver, StepsPerSample
 from ..models.controlled import with_control
 from ..trajectories import Windows
-from .step import Estimated
+from .step import weights_and_states
 
 FAILURES = (
     "max_steps_reached",
@@ -45,7 +46,7 @@ class Solves(NamedTuple):
 
 def solves_of(params: PyTree, static: PyTree, windows: Windows, members: int | None = None) -> Solves:
     """Roll out windows, evenly from all, with the model that `params` and `static` make, or each of several."""
-    weights = params.weights if isinstance(params, Estimated) else params
+    weights, _ = weights_and_states(params)
     steps, failures = _solves(weights, static, windows, members)
     counts = {name: int(count) for name, count in zip((*FAILURES, NOT_FINITE), failures, strict=True) if count}
     return Solves(int(steps), counts)
@@ -53,7 +54,7 @@ def solves_of(params: PyTree, static: PyTree, windows: Windows, members: int | N
 
 @eqx.filter_jit
 def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | None) -> tuple[Array, Array]:
-    sample = windows.gather(jnp.linspace(0, len(windows) - 1, min(SEEN, len(windows))).astype(int))
+    sample = windows.gather(windows.evenly(SEEN))
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
@@ -103,12 +104,4 @@ def with_max_steps(model: Any, max_steps: int | None) -> Any:
     """The model with another limit of the steps of a rollout; as it is, for `None`."""
     if max_steps is None:
         return model
-    old = model.integration
-    new = Integration(
-        old.solver,
-        stepsize_controller=old.stepsize_controller,
-        dt0=old.dt0,
-        adjoint=old.adjoint,
-        max_steps=max_steps,
-    )
-    return eqx.tree_at(lambda m: m.integration, model, new)
+    return eqx.tree_at(lambda m: m.integration, model, replace(model.integration, max_steps=max_steps))

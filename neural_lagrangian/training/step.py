@@ -30,6 +30,16 @@ class Estimated(NamedTuple):
     states: Float[Array, "trajectory time two_dof"]
 
 
+def weights_and_states(params: PyTree) -> tuple[PyTree, Array | None]:
+    """Of what is trained: the weights, and the estimated states, if there are any."""
+    return params if isinstance(params, Estimated) else (params, None)
+
+
+def with_states(sample: tuple[Array | None, ...], states: Array) -> tuple[Array | None, ...]:
+    """The arguments of a loss that takes estimated states."""
+    return (*sample, *[None] * (EXTRAS - len(sample)), states)
+
+
 @eqx.filter_jit
 def take_steps(
     params: PyTree,
@@ -57,7 +67,7 @@ def take_steps(
         def step(i, state):
             params, opt_state, (losses, causes, skipped) = state
             indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
-            result, found = _gradient(sample_loss, params, windows, indices)
+            result = _gradient(sample_loss, params, windows, indices)
             # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
             updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
             moved = optax.apply_updates(params, updates)
@@ -67,7 +77,7 @@ def take_steps(
             )
             record = (
                 losses.at[i].set(jnp.where(take, result.loss, jnp.nan)),
-                causes.at[i].set(found),
+                causes.at[i].set(result.causes),
                 skipped.at[i].set(~take),
             )
             return params, opt_state, record
@@ -88,20 +98,15 @@ def take_steps(
 
 def _gradient(
     loss: Callable[..., Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
-) -> tuple[SafeGradient, Int[Array, " cause"]]:
-    """Of a batch of windows, with the causes of its failures; with the estimated states, if there are any, as the
-    loss's last argument.
-    """
-    sample = windows.gather(indices)
-    if not isinstance(params, Estimated):
-        result = safe_gradient(loss, params, sample, axis=windows.axis)
-        return result, result.causes if windows.axis is None else jax.lax.psum(result.causes, windows.axis)
+) -> SafeGradient:
+    """Of a batch of windows; with the estimated states, if there are any, as the loss's last argument."""
+    sample, (weights, states) = windows.gather(indices), weights_and_states(params)
+    if states is None:
+        return safe_gradient(loss, weights, sample, axis=windows.axis)
     at = windows.rows(indices)
-    padded = (*sample, *[None] * (EXTRAS - len(sample)), params.states[at])
-    result = safe_gradient(loss, params.weights, padded)
-    by_state = jnp.zeros_like(params.states).at[at].add(result.by_sample[EXTRAS])
-    gradient = Estimated(result.gradient, by_state)
-    return eqx.tree_at(lambda r: r.gradient, result, gradient), result.causes
+    result = safe_gradient(loss, weights, with_states(sample, states[at]))
+    by_state = jnp.zeros_like(states).at[at].add(result.by_sample[EXTRAS])
+    return eqx.tree_at(lambda r: r.gradient, result, Estimated(result.gradient, by_state))
 
 
 @eqx.filter_jit
@@ -109,12 +114,11 @@ def held_out_loss(
     params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array], members: int | None
 ) -> Array:
     """Mean loss of windows, infinite if one of them diverges; of each member, if there are several."""
-    indices = jnp.linspace(0, len(windows) - 1, min(HELD_OUT, len(windows))).astype(int)
-    weights = params.weights if isinstance(params, Estimated) else params
+    sample, (weights, _) = windows.gather(windows.evenly(HELD_OUT)), weights_and_states(params)
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
-        losses = jax.vmap(lambda *sample: loss(model, *sample))(*windows.gather(indices))
+        losses = jax.vmap(lambda *sample: loss(model, *sample))(*sample)
         return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
 
     return of_one(weights, static) if members is None else eqx.filter_vmap(of_one, axis_name=MEMBER)(weights, static)

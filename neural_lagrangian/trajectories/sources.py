@@ -32,18 +32,17 @@ class Dealt(eqx.Module):
     """Rows in the memories of the devices along a mesh of one axis, an equal share of the trajectories in each.
 
     Each process gives its own trajectories; they count in the order of the processes, each one's filled up with empty
-    ones. `lengths` are those of all.
+    ones, to the `shape` (trajectories, samples) that is the same in all.
     """
 
     rows: Rows
     mesh: Mesh = eqx.field(static=True)
 
-    def __init__(self, trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh):
-        count, longest = _largest(trajectories, mesh)
+    def __init__(self, trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh, shape: tuple[int, int]):
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
 
         def deal(part: np.ndarray) -> Array:
-            filled = np.zeros((count, longest, *part.shape[2:]), dtype)
+            filled = np.zeros((*shape, *part.shape[2:]), dtype)
             filled[: part.shape[0], : part.shape[1]] = part
             return jax.make_array_from_process_local_data(sharding, filled)
 
@@ -90,25 +89,20 @@ class _Reader:
         return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
 
 
-def source_of(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> Resident | Dealt | Mapped:
-    """Where to keep the rows: dealt out where there is a mesh, in files where they are mapped from such."""
-    if mesh is not None:
-        return Dealt(trajectories, dtype, mesh)
-    if isinstance(trajectories.ys, np.memmap):
-        return Mapped(trajectories, dtype)
-    return Resident(trajectories, dtype)
-
-
-def lengths_of_all(trajectories: Trajectories, mesh: Mesh | None) -> np.ndarray:
-    """Number of samples of each trajectory, shape `(trajectory,)`; with a mesh, of those of all processes, as `Dealt`
-    counts them.
+def placed(
+    trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None
+) -> tuple[Resident | Dealt | Mapped, Int[np.ndarray, " trajectory"]]:
+    """The rows where they are kept: dealt out where there is a mesh, in files where they are mapped from such. And the
+    number of samples of each trajectory, as they count there.
     """
     if mesh is None:
-        return trajectories.lengths
-    count, _ = _largest(trajectories, mesh)
+        keep = Mapped if isinstance(trajectories.ys, np.memmap) else Resident
+        return keep(trajectories, dtype), trajectories.lengths
+    count, longest = _largest(trajectories, mesh)
     lengths = np.zeros(count, np.int32)
     lengths[: len(trajectories)] = trajectories.lengths
-    return np.asarray(multihost_utils.process_allgather(lengths)).reshape(-1)
+    everyone = np.asarray(multihost_utils.process_allgather(lengths)).reshape(-1)
+    return Dealt(trajectories, dtype, mesh, (count, longest)), everyone
 
 
 def _parts(trajectories: Trajectories) -> tuple[np.ndarray | None, ...]:

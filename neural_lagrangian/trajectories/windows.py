@@ -9,7 +9,7 @@ from jaxtyping import Array, DTypeLike, Int
 
 from .container import Trajectories, blocks
 from .errors import TimeOrderError
-from .sources import Dealt, Mapped, Resident, Rows, lengths_of_all, source_of
+from .sources import Dealt, Mapped, Resident, Rows, placed
 
 
 class Windows(eqx.Module):
@@ -44,7 +44,9 @@ class Windows(eqx.Module):
     ):
         if horizon < 0 or stride < 1:
             raise ValueError(f"`horizon` is {horizon}, `stride` {stride}; expected at least 0 and at least 1")
-        lengths = lengths_of_all(trajectories, mesh)
+        dtype = jax.dtypes.canonicalize_dtype(trajectories.ys.dtype if dtype is None else dtype)
+        _check_resolution(trajectories, dtype)
+        self.source, lengths = placed(trajectories, dtype, mesh)
         ends = np.cumsum(np.maximum(lengths - horizon * stride, 0))
         if ends[-1] == 0:
             raise ValueError(
@@ -53,9 +55,6 @@ class Windows(eqx.Module):
             )
         if ends[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"`trajectories` have {ends[-1]} windows; expected at most {np.iinfo(np.int32).max}")
-        dtype = jax.dtypes.canonicalize_dtype(trajectories.ys.dtype if dtype is None else dtype)
-        _check_resolution(trajectories, dtype)
-        self.source = source_of(trajectories, dtype, mesh)
         self.ends = jnp.asarray(ends)
         self.count = int(ends[-1])
         self.horizon = horizon
@@ -73,6 +72,10 @@ class Windows(eqx.Module):
     def axis(self) -> str | None:
         """The one axis of `mesh`."""
         return None if self.mesh is None else self.mesh.axis_names[0]
+
+    def evenly(self, most: int) -> Int[Array, " batch"]:
+        """Numbers of at most so many windows, evenly from all of them."""
+        return jnp.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
 
     def gather(self, indices: Int[Array, " batch"]) -> Rows:
         """`(ts, ys)` of the windows of the given numbers, the batch axis first, and what else there is.

@@ -18,7 +18,7 @@ def numbers(part):
     return [int(y[0, 0]) for _, y in part]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(counts=st.lists(st.integers(1, 6), min_size=1, max_size=4), seed=st.integers(0, 5), as_fractions=st.booleans())
 def test_parts_are_disjoint_and_complete(counts, seed, as_fractions):
     total = sum(counts)
