@@ -2,6 +2,7 @@
 
 from .checkpoints import CheckpointError
 from .fit import DivergenceError, FitResult, fit
+from .gauss_newton import gauss_newton
 from .history import History
 from .losses import (
     acceleration_mae,
@@ -18,6 +19,7 @@ from .losses import (
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, polish
 from .progress import Progress, json_lines, scalars
+from .residuals import acceleration_residual, trajectory_residual
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 from .step import MEMBER
 
@@ -33,11 +35,13 @@ __all__ = [
     "SafeGradient",
     "acceleration_mae",
     "acceleration_mse",
+    "acceleration_residual",
     "discrete_euler_lagrange_mse",
     "euler_lagrange_mse",
     "fit",
     "force_penalty",
     "gauge_penalty",
+    "gauss_newton",
     "json_lines",
     "multiple_shooting",
     "multiple_shooting_mse",
@@ -50,5 +54,6 @@ __all__ = [
     "torque_mse",
     "trajectory_mae",
     "trajectory_mse",
+    "trajectory_residual",
     "weighted",
 ]

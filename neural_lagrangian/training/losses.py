@@ -19,6 +19,7 @@ from ..integrators import AbstractMotionModel
 from ..mechanics import generalized_force, mass_matrix
 from ..models.controlled import takes_control, with_control
 from ..models.positions import position_errors
+from .residuals import acceleration_residual, given, trajectory_residual
 
 
 def trajectory_mse(
@@ -47,7 +48,7 @@ def trajectory_mse(
 
     **Raises:** `ValueError` with `controls` for a model without a `ControlForce`.
     """
-    return jnp.mean(_rollout_error(model, ts, ys, controls, states) ** 2)
+    return jnp.mean(trajectory_residual(model, ts, ys, accelerations, controls, states) ** 2)
 
 
 def trajectory_mae(
@@ -64,7 +65,7 @@ def trajectory_mae(
 
     (Finzi, Wang and Wilson 2020, section 6.) Arguments and errors as for `trajectory_mse`.
     """
-    return jnp.mean(jnp.abs(_rollout_error(model, ts, ys, controls, states)))
+    return jnp.mean(jnp.abs(trajectory_residual(model, ts, ys, accelerations, controls, states)))
 
 
 def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Callable[..., Scalar]:
@@ -191,7 +192,7 @@ def acceleration_mse(
 
     **Raises:** `ValueError` without `accelerations`, or with `controls` for a model without a `ControlForce`.
     """
-    return jnp.mean(_acceleration_error(model, ts, ys, accelerations, controls) ** 2)
+    return jnp.mean(acceleration_residual(model, ts, ys, accelerations, controls) ** 2)
 
 
 def acceleration_mae(
@@ -207,7 +208,7 @@ def acceleration_mae(
 
     (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
     """
-    return jnp.mean(jnp.abs(_acceleration_error(model, ts, ys, accelerations, controls)))
+    return jnp.mean(jnp.abs(acceleration_residual(model, ts, ys, accelerations, controls)))
 
 
 def euler_lagrange_mse(
@@ -226,7 +227,7 @@ def euler_lagrange_mse(
     - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The others, and errors, as for `acceleration_mse`.
     """
     dof = ys.shape[-1] // 2
-    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
     model = model if controls is None else with_control(model, ts, controls)
 
     def at(t, y, a):
@@ -293,40 +294,14 @@ def torque_mse(
     **Raises:** `ValueError` without `accelerations` or `controls`.
     """
     dof = ys.shape[-1] // 2
-    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
     if controls is not None and takes_control(model):
         model, torques = with_control(model, ts, controls), jnp.zeros_like(accelerations)
     else:
-        torques = _given("controls", controls, accelerations.shape)
+        torques = given("controls", controls, accelerations.shape)
 
     def torque(t, y, a):
         q, v = jnp.split(y, 2)
         return generalized_force(model.lagrangian, t, q, v, a, force=model.force)
 
     return jnp.mean((jax.vmap(torque)(ts, ys, accelerations) - torques) ** 2)
-
-
-def _rollout_error(
-    model: Callable[[Array, Array], Array], ts: Array, ys: Array, controls: Array | None, states: Array | None
-) -> Array:
-    model = model if controls is None else with_control(model, ts, controls)
-    if states is None:
-        return model(ts, ys[0])[1:] - ys[1:]
-    return model(ts, states[0]) - ys
-
-
-def _acceleration_error(
-    model: AbstractMotionModel, ts: Array, ys: Array, accelerations: Array | None, controls: Array | None
-) -> Array:
-    dof = ys.shape[-1] // 2
-    accelerations = _given("accelerations", accelerations, (*ys.shape[:-1], dof))
-    model = model if controls is None else with_control(model, ts, controls)
-    return jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys) - accelerations
-
-
-def _given(name: str, array: Array | None, shape: tuple[int, ...]) -> Array:
-    if array is None:
-        raise ValueError(f"`{name}` is None; expected the trajectories to carry them, or another loss")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` has shape {array.shape}; expected {shape}")
-    return array

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
-from ..integrators.rollout import Controller, with_integration
+from ..integrators.rollout import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Windows
 from .fit import parameters_of
 from .losses import trajectory_mse
@@ -60,23 +60,39 @@ def polish(
 
     **Raises:** `ValueError` for arguments that make no sense, or if the loss is not finite to begin with: train first.
     """
+    weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
+    params = weights
+    if states is not None:
+        params = Estimated(weights, jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows])
+    steps = positive_integer("steps", steps)
+    best, losses = _minimized(params, static, loss, batch, optax.lbfgs(memory_size=memory), steps)
+    losses = np.asarray(losses)
+    check_begun(losses[0])
+    found, estimates = weights_and_states(best)
+    polished = with_integration(eqx.combine(found, without_integration(model)), model)
+    return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
+
+
+def fixed_windows(
+    model: Any, trajectories: Trajectories, horizon: int, stride: int, windows: int, controller: Controller | None
+) -> tuple[PyTree, PyTree, tuple[Array, Array], tuple[Array | None, ...]]:
+    """Of a model in training: its weights and the rest, stepped as asked for. And a fixed set of windows: where their
+    rows are, and the rows.
+    """
     if np.ndim(horizon):
         raise ValueError(f"`horizon` is {horizon!r}; expected one number")
-    (stage,) = stages_of(model, horizon, steps, None, stepsize_controller)
+    (stage,) = stages_of(model, horizon, 1, None, controller)
     weights, static, dtype = parameters_of(model)
     stepped = with_integration(static, with_controller(model, stage.controller))
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
     indices = every.evenly(positive_integer("windows", windows))
-    batch, params = every.gather(indices), weights
-    if states is not None:
-        params = Estimated(weights, jnp.asarray(states, dtype)[every.rows(indices)])
-    best, losses = _minimized(params, stepped, loss, batch, optax.lbfgs(memory_size=memory), stage.steps)
-    losses = np.asarray(losses)
-    if not np.isfinite(losses[0]):
+    return weights, stepped, every.rows(indices), every.gather(indices)
+
+
+def check_begun(loss: Any) -> None:
+    """`ValueError` for a loss that leaves nothing to begin with."""
+    if not np.isfinite(loss):
         raise ValueError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
-    found, estimates = weights_and_states(best)
-    polished = with_integration(eqx.combine(found, static), model)
-    return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
 
 
 @eqx.filter_jit
