@@ -81,6 +81,15 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session
+def leaderboard(session: nox.Session) -> None:
+    """Every published result beside ours: notebooks in full, or `-- --quick`; `-- --table` for the table alone."""
+    install(session, "examples", "mujoco")
+    backend = "agg" if "--quick" in session.posargs else "module://matplotlib_inline.backend_inline"
+    env = environment(session, MPLBACKEND=backend)
+    session.run("python", "-m", "bench.leaderboard", *session.posargs, env=env)
+
+
+@nox.session
 def examples(session: nox.Session) -> None:
     """Each example at smoke size."""
     install(session, "mujoco")

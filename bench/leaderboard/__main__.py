@@ -1,0 +1,51 @@
+"""Run examples, keep their figures, make the table: `python -m bench.leaderboard [--quick] [--table] [example ...]`."""
+
+import argparse
+from pathlib import Path
+
+from .rows import read_rows
+from .runs import load, run_notebook, run_script, save
+from .table import table
+
+DOCS = Path(__file__).parents[2] / "docs"
+QUICK = """# Leaderboard, quick
+
+The table of [the leaderboard](leaderboard.md) with shorter trainings and fewer systems
+(`nox -s leaderboard -- --quick`): whether everything runs, and comes out in the right order of magnitude. Goals are
+those of the full settings.
+
+"""
+FULL = """# Leaderboard
+
+Published results beside ours, each measured by a notebook in `examples/` or by a benchmark, in full settings
+(`nox -s leaderboard`). Rows without a published figure are experiments of which the source shows pictures, or that it
+proposes. Wall times are those of a shared machine with two CPU cores, compilation included.
+
+"""
+
+
+def main() -> None:
+    """Run what is asked for; tell of each example as it ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("examples", nargs="*", help="run these alone; the figures of the others are kept")
+    parser.add_argument("--quick", action="store_true", help="shorter settings, a table of its own")
+    parser.add_argument("--table", action="store_true", help="run nothing, make the table anew")
+    asked = parser.parse_args()
+    rows = read_rows()
+    known = list(dict.fromkeys(row.example for row in rows if row.example))
+    if unknown := set(asked.examples) - set(known):
+        parser.error(f"examples {sorted(unknown)}: expected some of {known}")
+    name = "leaderboard_quick" if asked.quick else "leaderboard"
+    kept = DOCS / f"{name}.json"
+    runs = load(kept)
+    for example in [] if asked.table else asked.examples or known:
+        runs[example] = run = run_script(example, "quick") if asked.quick else run_notebook(example)
+        save(kept, runs)
+        print(f"{example:32s}{run.seconds:7.0f} s  {run.failed or f'{len(run.figures)} figures'}", flush=True)
+    text = (QUICK if asked.quick else FULL) + table(rows, runs)
+    (DOCS / f"{name}.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
