@@ -1,6 +1,7 @@
 """Everything that can be run: `nox -l` lists the sessions. Each installs what it needs."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -51,6 +52,38 @@ def tests_float32(session: nox.Session) -> None:
 
 
 @nox.session
+def tests_oldest(session: nox.Session) -> None:
+    """The tests with the oldest dependencies allowed; `NEURAL_LAGRANGIAN_NEWEST=1 nox -s tests` takes the newest."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[tests,io]")
+    session.run("pytest", "-n", "auto", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session(python=["3.12", "3.13", "3.14"])
+def tests_python(session: nox.Session) -> None:
+    """The tests with newer interpreters, where they are installed."""
+    install(session, "tests", "io")
+    session.run("pytest", "-n", "auto", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build sdist and wheel; run the tests against the wheel alone."""
+    session.install("build", *CONSTRAINTS)
+    dist = Path(session.create_tmp()).resolve()
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    (wheel,) = dist.glob("*.whl")
+    session.install(f"neural_lagrangian[tests,io] @ {wheel.as_uri()}", *CONSTRAINTS)
+    elsewhere = dist / "checkout"  # without the package, which would be found first
+    shutil.rmtree(elsewhere, ignore_errors=True)
+    shutil.copytree("tests", elsewhere / "tests")
+    shutil.copytree("docs", elsewhere / "docs", ignore=shutil.ignore_patterns("_build"))
+    shutil.copy("pyproject.toml", elsewhere)
+    with session.chdir(elsewhere):
+        session.run("pytest", "-n", "auto", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, types, and imports that go downward only."""
     install(session, "lint", "tests")
@@ -96,3 +129,11 @@ def examples(session: nox.Session) -> None:
     for script in sorted(Path("examples").glob("*.py")):
         session.run("python", str(script), "--smoke", *session.posargs, env=environment(session))
     session.run("python", "examples/cluster/launch.py", "--smoke", env=environment(session))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site in docs/_build/html; a warning, or a link that leads nowhere, is an error."""
+    install(session, "docs")
+    options = ("-W", "--keep-going", "-n", "-b", "html", *session.posargs)
+    session.run("sphinx-build", *options, "docs", "docs/_build/html", env=environment(session))

@@ -72,6 +72,11 @@ class Integration(eqx.Module):
         self.adjoint = adjoint
         self.max_steps = max_steps
 
+    def __repr__(self) -> str:
+        optional = ("stepsize_controller", "dt0", "adjoint")
+        shown = [repr(self.solver), *(f"{name}={x!r}" for name in optional if (x := getattr(self, name)) is not None)]
+        return f"Integration({', '.join([*shown, f'max_steps={self.max_steps}'])})"
+
     @property
     def rule(self) -> str | None:
         """A variational solver and its steps in words, `None` for other solvers.

@@ -13,7 +13,7 @@ from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import check_state
 from ..mechanics import EulerLagrangeTerm
 from .drawing import Drawing
-from .parameter import check_parameters
+from .parameter import check_parameters, parameters
 
 
 def reference_integration() -> Any:
@@ -36,6 +36,11 @@ class AbstractSystem(AbstractRolloutModel):
 
     def __check_init__(self):
         check_parameters(self)
+
+    def __repr__(self) -> str:
+        values = ((name, eqx.tree_pformat(x.value, short_arrays=False), x.unit) for name, x in parameters(self).items())
+        shown = [f"{name}={value}" + (f" {unit}" if unit != "1" else "") for name, value, unit in values]
+        return f"{type(self).__name__}({', '.join([*shown, f'integration={self.integration!r}'])})"
 
     @property
     @abc.abstractmethod

@@ -43,6 +43,10 @@ class FitResult(eqx.Module):
     history: History
     states: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        states = "" if self.states is None else f", states of shape {self.states.shape}"
+        return f"FitResult(a {type(self.model).__name__}, {self.history!r}{states})"
+
 
 class DivergenceError(RuntimeError):
     """So many windows diverge that training means nothing. `result`: the `FitResult` so far."""

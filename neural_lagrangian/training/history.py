@@ -45,6 +45,15 @@ class History(eqx.Module):
         """Number of windows that diverged, of the shape of `loss`."""
         return self.causes.sum(axis=-1)
 
+    def __repr__(self) -> str:
+        steps = len(self.loss)
+        if steps == 0:
+            return "History(0 steps)"
+        least, largest = np.min(self.loss[-1]), np.max(self.loss[-1])
+        loss = f"{least:.2e}" if self.loss.ndim == 1 else f"{least:.2e} to {largest:.2e}"
+        failures = f"{self.failures.sum()} windows diverged, {self.skipped.sum()} steps skipped"
+        return f"History({steps} steps in {self.seconds[-1]:.3g} s, last loss {loss}, {failures})"
+
     def followed_by(self, later: "History") -> "History":
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
 

@@ -125,3 +125,9 @@ BAD = [
 def test_bad_parameters_are_named(name, keywords, message):
     with pytest.raises(ValueError, match=message):
         SYSTEMS[name](**keywords)
+
+
+def test_a_system_prints_its_parameters_with_their_units():
+    printed = repr(nl.systems.DoublePendulum(mass=(1.0, 2.5)))
+    assert printed.startswith("DoublePendulum(mass=(1.0, 2.5) kg, length=(1.0, 1.0) m, gravity=9.81 m/s^2, ")
+    assert printed.endswith("integration=Integration(Dopri8(), max_steps=100000))")
