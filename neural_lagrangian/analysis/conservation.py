@@ -50,5 +50,12 @@ def energy_drift(energy: Quantity, predicted: Rollouts, ts: Array, scale: float 
 
 
 def along(quantity: Quantity, paths: Rollouts, ts: Array) -> Float[Array, "trajectory time"]:
-    """The value of a quantity at every state of many paths."""
+    """The value of a quantity at every state of many paths.
+
+    **Arguments:**
+
+    - `quantity`: `(t, q, v) -> scalar`. `paths`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
+
+    **Returns:** shape `(trajectory, time)`.
+    """
     return jax.vmap(jax.vmap(lambda t, y: quantity(t, *jnp.split(y, 2))), (None, 0))(ts, paths)

@@ -15,13 +15,20 @@ Rollouts = Float[Array, "trajectory time two_dof"]
 
 
 def wrap_angle(angle: Array) -> Array:
-    """The same angle in [-pi, pi), in radians."""
+    """The same angle in [-pi, pi), in radians, of any shape."""
     return (angle + jnp.pi) % (2 * jnp.pi) - jnp.pi
 
 
 @eqx.filter_jit
 def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> Rollouts:
-    """The rollout of `model` from each initial state, compiled."""
+    """The rollout of `model` from each initial state, compiled.
+
+    **Arguments:**
+
+    - `model`: any rollout model. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
+
+    **Returns:** shape `(trajectory, time, 2 dof)`.
+    """
     return jax.vmap(model, (None, 0))(ts, y0s)
 
 
@@ -52,7 +59,14 @@ def angle_rmse(
 def valid_time(
     predicted: Rollouts, truth: Rollouts, ts: Array, *, tolerance: float = 0.1
 ) -> Float[Array, " trajectory"]:
-    """Time until the wrapped coordinate error (root mean square over coordinates) first exceeds `tolerance` radians."""
+    """Time until the wrapped coordinate error (root mean square over coordinates) first exceeds `tolerance` radians.
+
+    **Arguments:**
+
+    - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`, angles in radians first. `ts`: times, shape `(time,)`.
+
+    **Returns:** shape `(trajectory,)`, in units of time; the whole time for a rollout that never errs so much.
+    """
     dof = truth.shape[-1] // 2
     error = jnp.sqrt(jnp.mean(wrap_angle(predicted - truth)[..., :dof] ** 2, axis=-1))
     wrong = ~(error <= tolerance)
@@ -68,6 +82,12 @@ def relative_rollout_error(predicted: Rollouts, truth: Rollouts, ts: Array) -> F
     by the trapezoidal rule. Lies in [0, 1] for a prediction of the right kind and says something of every stage of an
     error that grows exponentially. Not invariant under a change of origin: compare models in the same coordinates
     (the source's are Cartesian). One where a rollout failed; the first row, exact, is left out.
+
+    **Arguments:**
+
+    - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
+
+    **Returns:** shape `(trajectory,)`.
     """
     distance = jnp.linalg.norm(predicted - truth, axis=-1)[:, 1:]
     size = jnp.linalg.norm(predicted + truth, axis=-1)[:, 1:]
@@ -80,7 +100,14 @@ def relative_rollout_error(predicted: Rollouts, truth: Rollouts, ts: Array) -> F
 def perturbation_floor(
     system: AbstractRolloutModel, ts: Array, y0s: Array, key: PRNGKeyArray, *, size: float = 1e-4
 ) -> Rollouts:
-    """The truth restarted from states off by a random vector of length `size`: no model can be asked for more."""
+    """The truth restarted from states off by a random vector of length `size`: no model can be asked for more.
+
+    **Arguments:**
+
+    - `system`: the truth. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
+
+    **Returns:** rollouts, shape `(trajectory, time, 2 dof)`.
+    """
     direction = jax.random.normal(key, y0s.shape, y0s.dtype)
     direction = direction / jnp.linalg.norm(direction, axis=-1, keepdims=True)
     return rollouts(system, ts, y0s + size * direction)

@@ -69,6 +69,7 @@ class EquationSamples(eqx.Module):
 
     @property
     def scales(self) -> Scales:
+        """What is usual for each coordinate, velocity and acceleration."""
         return Scales.of(self.states, self.accelerations)
 
 

@@ -40,6 +40,7 @@ class PeriodicEmbedding(eqx.Module):
 
     @property
     def in_size(self) -> int:
+        """Size of the state `[q, v]` that it takes."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:

@@ -53,10 +53,12 @@ class GroupAverage(eqx.Module):
 
     @property
     def dof(self) -> int:
+        """Degrees of freedom n."""
         return len(self.group[0])
 
     @property
     def in_size(self) -> int:
+        """Size of the state `[q, v]` that it takes."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:

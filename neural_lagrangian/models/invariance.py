@@ -43,6 +43,7 @@ class TranslationInvariant(eqx.Module):
 
     @property
     def in_size(self) -> int:
+        """Size of the state `[q, v]` that it takes."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:
@@ -92,6 +93,7 @@ class RotationInvariant(eqx.Module):
 
     @property
     def in_size(self) -> int:
+        """Size of the state `[q, v]` that it takes."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:

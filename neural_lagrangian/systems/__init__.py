@@ -45,6 +45,7 @@ SYSTEMS: dict[str, type[AbstractSystem]] = {
         WaveEquation,
     )
 }
+"""All systems by name; each can be made without arguments."""
 
 __all__ = [
     "SYSTEMS",

@@ -55,6 +55,7 @@ class History(eqx.Module):
         return f"History({steps} steps in {self.seconds[-1]:.3g} s, last loss {loss}, {failures})"
 
     def followed_by(self, later: "History") -> "History":
+        """With the rows of another after its own."""
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
 
 
