@@ -1,0 +1,104 @@
+"""The public names of the package, each with its definition in the source.
+
+Read from the source rather than from the objects, annotations and defaults stand as they were written.
+"""
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+PACKAGE = "neural_lagrangian"
+NAMESPACES = (
+    "mechanics",
+    "models",
+    "integrators",
+    "systems",
+    "trajectories",
+    "datasets",
+    "analysis",
+    "training",
+    "discovery",
+)
+
+
+class Definition(NamedTuple):
+    """What the source says of a name; `doc` of a value is the string that follows it."""
+
+    module: str
+    node: ast.stmt
+    doc: str | None
+
+
+class Public(NamedTuple):
+    """A public name: where it is documented, what it is, and how it is defined."""
+
+    full: str
+    value: Any
+    definition: Definition
+
+
+@cache
+def definitions() -> dict[str, list[Definition]]:
+    """All top-level definitions of the package, by name."""
+    importlib.import_module(PACKAGE)
+    found: dict[str, list[Definition]] = {}
+    for module in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
+        for name, node, doc in statements(ast.parse(inspect.getsource(sys.modules[module])).body):
+            found.setdefault(name, []).append(Definition(module, node, doc))
+    return found
+
+
+def statements(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt, str | None]]:
+    """Names that a module or a class defines, with their docstrings."""
+    for node, following in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node, ast.get_docstring(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            said = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            if isinstance(target, ast.Name):
+                yield target.id, node, inspect.cleandoc(str(following.value.value)) if said else None
+
+
+@cache
+def public() -> dict[str, Public]:
+    """Public names, each once, in the namespace whose modules define it."""
+    found = {}
+    for namespace in NAMESPACES:
+        module = importlib.import_module(f"{PACKAGE}.{namespace}")
+        for name in module.__all__:
+            for definition in definitions()[name]:
+                if f"{definition.module}.".startswith(f"{module.__name__}."):
+                    found[name] = Public(f"{module.__name__}.{name}", getattr(module, name), definition)
+    return found
+
+
+def bases(node: ast.ClassDef) -> list[ast.ClassDef]:
+    """The classes of the package that a class extends."""
+    names = [ast.unparse(base).split("[")[0] for base in node.bases]
+    return [definitions()[name][0].node for name in names if name in definitions()]
+
+
+def fields(node: ast.ClassDef) -> dict[str, tuple[ast.expr, str | None]]:
+    """Public fields of a class and of those of the package that it extends: annotation and docstring."""
+    found = {}
+    for base in reversed(bases(node)):
+        found.update(fields(base))
+    for name, statement, doc in statements(node.body):
+        if isinstance(statement, ast.AnnAssign) and not name.startswith("_"):
+            found[name] = (statement.annotation, doc)
+    return found
+
+
+def methods(node: ast.ClassDef) -> list[tuple[ast.FunctionDef, str]]:
+    """Public methods and properties that a class documents itself, or that a private class did for it."""
+    inherited = [pair for base in bases(node) if base.name not in public() for pair in methods(base)]
+    own = [(n, doc) for _, n, doc in statements(node.body) if isinstance(n, ast.FunctionDef) and doc]
+    named = {method.name for method, _ in own}
+    return [pair for pair in inherited if pair[0].name not in named] + [
+        (method, doc) for method, doc in own if not method.name.startswith("_") or method.name == "__call__"
+    ]

@@ -1,0 +1,57 @@
+"""Every public name says what it is, and one that takes arrays says of which shapes."""
+
+import ast
+import importlib.util
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import neural_lagrangian as nl
+
+SOURCE = Path(__file__).parent.parent / "docs" / "_extensions" / "public_names.py"
+ARRAY = re.compile(r"(?<!\[)\b(Array|ArrayLike|np\.ndarray)\b")
+"""An annotation without a shape: `Float[Array, "time dof"]` has one."""
+SHAPE = re.compile(r"shape|scalar|as (for|of) `")
+"""Shapes are stated, or those of another function hold."""
+
+
+@pytest.fixture(scope="module")
+def names():
+    spec = importlib.util.spec_from_file_location("public_names", SOURCE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_has_every_namespace_and_name(names):
+    assert set(names.NAMESPACES) == {name for name in nl.__all__ if inspect.ismodule(getattr(nl, name))}
+    offered = {name for namespace in names.NAMESPACES for name in getattr(nl, namespace).__all__}
+    assert offered == names.public().keys()
+    assert {name for name in nl.__all__ if name not in names.NAMESPACES} <= offered
+
+
+def test_every_public_name_has_a_docstring(names):
+    assert [item.full for item in names.public().values() if not item.definition.doc] == []
+
+
+def test_every_public_method_has_a_docstring_its_own_or_of_what_it_implements(names):
+    bare = []
+    for item in names.public().values():
+        if isinstance(item.value, type):
+            own = [node.name for node in item.definition.node.body if isinstance(node, ast.FunctionDef)]
+            public = [name for name in own if not name.startswith("_")]
+            bare += [f"{item.full}.{name}" for name in public if not inspect.getdoc(getattr(item.value, name))]
+    assert bare == []
+
+
+def test_functions_of_arrays_state_shapes(names):
+    silent = []
+    for item in names.public().values():
+        node = item.definition.node
+        if isinstance(node, ast.FunctionDef):
+            annotations = " ".join(ast.unparse(arg) for arg in ast.walk(node.args) if isinstance(arg, ast.arg))
+            if ARRAY.search(annotations) and not SHAPE.search(item.definition.doc):
+                silent.append(item.full)
+    assert silent == []
