@@ -65,7 +65,7 @@ def polish(
     if states is not None:
         params = Estimated(weights, jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows])
     steps = positive_integer("steps", steps)
-    best, losses = _minimized(params, static, loss, batch, optax.lbfgs(memory_size=memory), steps)
+    best, losses = _minimized(params, static, loss, batch, memory, steps)
     losses = np.asarray(losses)
     check_begun(losses[0])
     found, estimates = weights_and_states(best)
@@ -101,9 +101,11 @@ def _minimized(
     static: PyTree,
     loss: Callable[..., Array],
     batch: tuple[Array | None, ...],
-    optimizer: optax.GradientTransformationExtraArgs,
+    memory: int,
     steps: int,
 ) -> tuple[PyTree, Array]:
+    optimizer = optax.lbfgs(memory_size=memory)  # made here: one from outside would be another, and compile anew
+
     def mean_loss(params):
         weights, states = weights_and_states(params)
         sample = batch if states is None else with_states(batch, states)

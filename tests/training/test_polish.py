@@ -71,3 +71,17 @@ def test_a_model_that_diverges_is_to_be_trained_first():
     lost = nl.NeuralODE(Spring(jnp.asarray(jnp.nan), jnp.asarray(0.2)))
     with pytest.raises(ValueError, match="not finite to begin with"):
         polish(lost, data(), steps=2)
+
+
+def test_a_second_call_compiles_nothing():
+    start = nl.NeuralODE(Spring(jnp.asarray(0.7), jnp.asarray(0.2)), stepsize_controller=nl.StepsPerSample(2))
+    traces = []
+
+    def counted(model, ts, ys):
+        traces.append(len(ts))
+        return nl.trajectory_mse(model, ts, ys)
+
+    polish(start, data(), loss=counted, steps=2)
+    once = len(traces)
+    polish(start, data(), loss=counted, steps=2)
+    assert once == len(traces)

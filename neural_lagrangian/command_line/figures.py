@@ -1,0 +1,60 @@
+"""Figures of a fit as PNG images."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..analysis import plot_energy, plot_error_growth, plot_history, plot_phase_portrait, plot_trajectories
+from ..training import History
+from .columns import Columns
+from .judging import Errors, Starts
+
+
+def predictions(starts: Starts, rollouts: Mapping[str, np.ndarray], columns: Columns) -> bytes:
+    """Each coordinate against time, and its phase portrait, from the first start on."""
+    figure = Figure(figsize=(11, 3.6 * columns.dof), layout="constrained")
+    axes = figure.subplots(columns.dof, 2, squeeze=False, width_ratios=(2, 1))
+    truth, first = np.asarray(starts.ys[0]), {name: ys[0] for name, ys in rollouts.items()}
+    for i, (time, phase) in enumerate(axes):
+        labels = columns.labels(i)
+        plot_trajectories(starts.ts[0], truth, first, coordinate=i, label=labels[0], ax=time)
+        plot_phase_portrait(truth, first, coordinate=i, labels=labels, ax=phase)
+    return _png(figure)
+
+
+def error_growth(errors: Errors, columns: Columns) -> bytes:
+    """The errors of each coordinate against time."""
+    across, down = min(columns.dof, 2), (columns.dof + 1) // 2
+    figure = Figure(figsize=(5.5 * across, 3.6 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for i, ax in enumerate(axes[: columns.dof]):
+        of_one = {name: error[:, 1:, i] for name, error in errors.by_name.items()}
+        plot_error_growth(errors.times[1:], of_one, label=f"error of {columns.labels(i)[0]}", ax=ax)
+    for ax in axes[columns.dof :]:
+        ax.set_axis_off()
+    return _png(figure)
+
+
+def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history: History) -> bytes:
+    """The learned energy from the first start on, and the training."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    ts, ys = starts.ts[0], starts.ys[0]
+
+    def energy(ys: Any) -> np.ndarray:
+        split = np.split(np.asarray(ys), 2, axis=1)
+        return np.asarray(jax.jit(jax.vmap(model.energy))(ts, *split))
+
+    plot_energy(ts, {"predicted": energy(rollout), "recorded": energy(ys)}, label="learned energy", ax=left)
+    plot_history({"training": history}, ax=right)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,81 @@
+"""A formula of the motion, if the data tell one: looked for in the recording and in the trained network."""
+
+import keyword
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..discovery import FoundLagrangian, Library, UndeterminedWarning, distill, sparse_lagrangian
+from ..trajectories import Trajectories
+from .columns import Columns
+
+TERMS = 100
+"""Most candidate terms: more are too many for the recordings that one has."""
+STATES = 600
+"""Of the network, at which its equations of motion are read."""
+
+
+class Attempt(NamedTuple):
+    """Where a formula was looked for: what was `found`, or the `fault` that there was in looking."""
+
+    where: str
+    found: FoundLagrangian | None
+    fault: str
+
+    @property
+    def support(self) -> tuple[str, ...]:
+        """The terms of the formula; empty where there is none."""
+        formula = None if self.found is None else self.found.formula
+        return () if formula is None else formula.support
+
+    @property
+    def reason(self) -> str:
+        """Why there is none."""
+        return self.fault if self.found is None else "; ".join(self.found.missing)
+
+    def __str__(self) -> str:
+        return self.fault if self.found is None else str(self.found)
+
+
+def library_for(columns: Columns) -> Library:
+    """Candidate terms: waves of the angles, powers of the other coordinates, and squares of the velocities, of the
+    highest order at which there are no more than `TERMS`.
+    """
+    names = columns.coordinates
+    known = all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
+    named: dict[str, Any] = {"names": list(names) if known else None}
+    angles = list(columns.periodic)
+    others = [i for i in range(columns.dof) if i not in angles]
+    velocities = Library.velocities(columns.dof, 2, **named)
+
+    def coordinates(order: int, degree: int) -> Library:
+        parts = [Library.waves(columns.dof, order, angles, **named)] if angles else []
+        parts += [Library.coordinates(columns.dof, degree, others, **named)] if others else []
+        return parts[0] * parts[1] if len(parts) == 2 else parts[0]
+
+    for order, degree in ((2, 4), (2, 3), (2, 2), (1, 2)):
+        library = coordinates(order, degree) * velocities
+        if len(library) <= TERMS:
+            return library
+    return coordinates(1, 2) + velocities
+
+
+def look_for_formulas(model: Any, motion: Trajectories, library: Library) -> list[Attempt]:
+    """What was found in the motion, and in the Lagrangian of a model that has learned it."""
+    states = motion.ys[motion.mask]
+    chosen = states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)]
+    return [
+        _attempt("the recording", lambda: sparse_lagrangian(motion, library)),
+        _attempt("the network", lambda: distill(model.lagrangian, library, chosen, match="motion")),
+    ]
+
+
+def _attempt(where: str, look: Callable[[], FoundLagrangian]) -> Attempt:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndeterminedWarning)
+        try:
+            return Attempt(where, look(), "")
+        except ValueError as error:  # too few states, or terms that are not finite there
+            return Attempt(where, None, str(error))

@@ -1,0 +1,91 @@
+"""What in a recording looks as if it were no motion."""
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from ..trajectories import Trajectories, differentiate, noise_gain
+from .columns import Columns
+
+GAP = 10.0
+"""Times the usual spacing."""
+SPIKE, LEAST_SPIKE = 10.0, 0.05
+"""Times the usual distance from a local polynomial, and share of the coordinate's spread."""
+STILL = 10
+"""Samples in a row that are exactly equal."""
+WINDOW = 7
+
+
+def described(trajectories: Trajectories) -> str:
+    """How much there is of a motion, and how densely."""
+    lengths, ts = trajectories.lengths, [t for t, _ in trajectories]
+    count = f"{len(lengths)} trajectories of {lengths.min()}" if len(lengths) > 1 else f"{lengths.min()}"
+    upto = f" to {lengths.max()}" if lengths.max() > lengths.min() else ""
+    steps = np.concatenate([np.diff(t) for t in ts])
+    even = np.ptp(steps) < 1e-3 * steps.mean()
+    apart = f"{np.median(steps):.4g} s apart" if even else f"{steps.min():.3g} to {steps.max():.3g} s apart"
+    return f"{count}{upto} samples, {sum(t[-1] - t[0] for t in ts):.4g} s in all, {apart}"
+
+
+def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
+    """A line on each kind of suspicious sample of each column, with the first place where it is found."""
+    places = list(trajectories)
+    found = lost_turns(trajectories, columns)
+    spacing = np.median(np.concatenate([np.diff(t) for t, _ in places]))
+    gaps = [np.diff(t) > GAP * spacing for t, _ in places]
+    found += _lines(f"{columns.time}: gaps, times more than {GAP:g} usual spacings apart", gaps, trajectories)
+    for i, name in enumerate(columns.coordinates):
+        qs = [y[:, i] for _, y in places]
+        spread = np.concatenate(qs).std()
+        if spread == 0:
+            found.append(f"{name}: never changes")
+            continue
+        still = [_in_a_row(np.diff(q) == 0, STILL) for q in qs]
+        found += _lines(f"{name}: the same value {STILL} times in a row or more", still, trajectories)
+        spikes = _spikes([t for t, _ in places], qs, spread)
+        found += _lines(f"{name}: samples far from their neighbours", spikes, trajectories)
+    return found
+
+
+def lost_turns(trajectories: Trajectories, columns: Columns) -> list[str]:
+    """A line on each coordinate that jumps by a turn, or by 360, though it was not said to be an angle."""
+    found = []
+    for name in (name for name in columns.coordinates if name not in columns.angles):
+        steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
+        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
+        for turn, units in ((2 * np.pi, ""), (360.0, f" --units {name}=deg")):
+            if usual < turn / 6:
+                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
+                found += _lines(
+                    f"{name}: jumps of a turn, as of an angle (--angles {name}{units})", jumps, trajectories
+                )
+    return found
+
+
+def _lines(what: str, wrong: list[np.ndarray], trajectories: Trajectories) -> list[str]:
+    count = int(sum(rows.sum() for rows in wrong))
+    if not count:
+        return []
+    i = next(i for i, rows in enumerate(wrong) if rows.any())
+    time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
+    where = f" of trajectory {i}" if len(trajectories) > 1 else ""
+    return [f"{what}: {count}, the first at {time:.6g} s{where}"]
+
+
+def _in_a_row(same: np.ndarray, count: int) -> np.ndarray:
+    """Where so many samples in a row begin, given which is the same as that before it."""
+    if len(same) < count:
+        return np.zeros(len(same), bool)
+    return np.asarray(np.all(np.lib.stride_tricks.sliding_window_view(same, count - 1), axis=1))
+
+
+def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[np.ndarray]:
+    """Samples that a local polynomial misses by many times what is usual, errors brought to one variance."""
+    missed = [np.zeros(len(q)) for q in qs]
+    for rows, t, q in zip(missed, ts, qs, strict=True):
+        if len(t) >= WINDOW:
+            smooth = differentiate(t, q[:, None], window=WINDOW).ys[0, :, 0]
+            rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=WINDOW)[:, 0] ** 2)
+    usual = 1.4826 * np.median(np.concatenate(missed))
+    least = max(SPIKE * usual, LEAST_SPIKE * spread)
+    # A spike spoils the fits around it too: the sample that is missed by most is the one.
+    return [(rows > least) & (rows == maximum_filter1d(rows, WINDOW)) for rows in missed]

@@ -1,0 +1,70 @@
+"""The folder that `fit` writes: a model, and what is to be known to build it again and to read recordings like its own.
+
+`model` is a file of `save`; `settings.json` holds the rest.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from .._atomic import atomic_write
+from ..models import Scaled, load, save, with_precision
+from ..trajectories import Scaling
+from .architecture import Architecture
+from .columns import Columns
+from .faults import NoAnswerError
+
+MODEL, SETTINGS = "model", "settings.json"
+
+
+class Learned(NamedTuple):
+    """A `model` in physical units, the columns of its recording, and all that is known of how it was learned."""
+
+    model: Scaled
+    columns: Columns
+    settings: dict[str, Any]
+
+
+def load_model(folder: str | Path) -> Scaled:
+    """The model that `fit` has written to a folder: a rollout `model(ts, y0)` in SI units, in JAX's default precision.
+
+    **Raises:** `NoAnswerError` if it is no such folder; `ModelFileError` if the model file is damaged.
+    """
+    return read_folder(folder).model
+
+
+def read_folder(folder: str | Path) -> Learned:
+    """All that `fit` has written of a model; errors as for `load_model`."""
+    folder = Path(folder)
+    settings = read_settings(folder)
+    architecture = Architecture.of(settings["architecture"])
+    like = Scaled(architecture.model(jax.random.key(0)), Scaling(**settings["scaling"]))
+    model = load(folder / MODEL, like)
+    inner = with_precision(model.model, jnp.result_type(float))
+    return Learned(Scaled(inner, model.scaling), Columns.of(settings["columns"]), settings)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `fit` has begun to write there."""
+    return (path / SETTINGS).is_file()
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """All that is known of a fit but its arrays; errors as for `load_model`."""
+    if not is_folder(folder):
+        raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `fit` has written")
+    return json.loads((folder / SETTINGS).read_text())
+
+
+def write_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """All or nothing."""
+    with atomic_write(folder / SETTINGS) as file:
+        file.write((json.dumps(settings, indent=2) + "\n").encode())
+
+
+def write_model(folder: Path, model: Scaled) -> None:
+    """All or nothing."""
+    save(folder / MODEL, model)

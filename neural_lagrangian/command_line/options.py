@@ -1,0 +1,61 @@
+"""Options that several commands share, and the values that they take."""
+
+import argparse
+import math
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Options that say which columns of a recording are what; without them the order of the columns does."""
+    group = parser.add_argument_group(
+        "the recording", "Unless named: the first column is time, the next are coordinates, the next their velocities."
+    )
+    group.add_argument("--dof", type=positive_integer, metavar="N", help="degrees of freedom")
+    group.add_argument("--time", metavar="COLUMN", help="column of times")
+    group.add_argument("--coordinates", nargs="+", metavar="COLUMN", help="columns of the coordinates")
+    group.add_argument(
+        "--velocities",
+        nargs="*",
+        metavar="COLUMN",
+        help="columns of their velocities; none after the option: find them from the coordinates",
+    )
+    group.add_argument("--trajectory", metavar="COLUMN", help="column that tells several trajectories apart")
+    group.add_argument(
+        "--units",
+        nargs="+",
+        type=_unit,
+        default=[],
+        metavar="COLUMN=UNIT",
+        help="what columns are in, such as t=ms theta=deg; SI units unless given",
+    )
+    group.add_argument("--angles", nargs="+", default=[], metavar="COLUMN", help="coordinates that are angles")
+
+
+def positive_integer(text: str) -> int:
+    """An integer of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"is {value}; expected at least 1")
+    return value
+
+
+def finite(text: str) -> float:
+    """A number that is neither infinite nor NaN."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"is {value}; expected a finite number")
+    return value
+
+
+def positive(text: str) -> float:
+    """A number above zero."""
+    value = finite(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"is {value}; expected a positive number")
+    return value
+
+
+def _unit(text: str) -> tuple[str, str]:
+    column, separator, unit = text.partition("=")
+    if not (column and separator and unit):
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected COLUMN=UNIT, such as theta=deg")
+    return column, unit

@@ -1,0 +1,154 @@
+"""What the program understands, and what it answers to the shell.
+
+Exit status: 0 where there is an answer, 1 where the data, a file or the training allow none (one line says why), 2 for
+wrong usage. What computes is imported once it is known what to do.
+"""
+
+import argparse
+import importlib
+import math
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from .options import add_columns, finite, positive, positive_integer
+from .text import note
+
+NAME = "neural_lagrangian"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the arguments ask for, those of the process unless given, and return the exit status.
+
+    **Raises:** `SystemExit`, as `argparse` does, for wrong usage (status 2) and after `--help` and `--version`.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    asked = _parser().parse_args(list(map(_shielded, given)), argparse.Namespace(given=given))
+    from .faults import EXPECTED, UsageError
+
+    command = importlib.import_module(f".{asked.command}", __package__)
+    with _precision(asked.float32), warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # of the package, on the data or the training
+        warnings.showwarning = lambda message, *_: note(str(message))
+        try:
+            command.run(asked)
+        except KeyboardInterrupt:
+            advice = "; the same with --resume goes on" if asked.command == "fit" else ""
+            print(f"{NAME}: interrupted{advice}", file=sys.stderr)
+            return 130
+        except (UsageError, *EXPECTED) as error:
+            print(f"{NAME}: {' '.join(str(error).split())}", file=sys.stderr)
+            return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def _shielded(text: str) -> str:
+    """A negative number with a blank before it, since `argparse` takes such as -1e-3 for an option."""
+    try:
+        negative = text.startswith("-") and not math.isnan(float(text))
+    except ValueError:
+        return text
+    return f" {text}" if negative else text
+
+
+@contextmanager
+def _precision(single: bool) -> Iterator[None]:
+    """Double precision while the command runs, unless single is asked for."""
+    import jax
+
+    before = jax.config.values["jax_enable_x64"]
+    jax.config.update("jax_enable_x64", not single)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        NAME, description="Learn the Lagrangian of a mechanical system from a recording of its motion."
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {version(NAME)}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, help: str, example: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=help,
+            description=f"{help[0].upper()}{help[1:]}.",
+            epilog=f"example:\n  {NAME} {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.add_argument("--float32", action="store_true", help="compute in single precision throughout, as for a GPU")
+        return made
+
+    _add_fit(command("fit", "learn a model from a recording", "fit pendulum.csv --dof 1 --angles theta"))
+    _add_rollout(
+        command(
+            "rollout",
+            "predict a motion with a model",
+            "rollout pendulum-fit --start 1.2 0 --until 10 --step 0.01 --output predicted.csv",
+        )
+    )
+    _add_compare(
+        command(
+            "compare",
+            "compare a model with a recording, or two models with each other at the states of a recording",
+            "compare pendulum-fit another.csv",
+        )
+    )
+    _add_info(command("info", "say what a model or a recording holds", "info pendulum.csv"))
+    return parser
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recording", metavar="RECORDING", help="a .csv, .npz, .parquet or .h5 file, one sample a row")
+    add_columns(parser)
+    group = parser.add_argument_group("the model")
+    group.add_argument(
+        "--structure",
+        choices=("mechanical", "free"),
+        default="mechanical",
+        help="kinetic minus potential energy, networks both (default), or one network of the whole state",
+    )
+    group.add_argument("--friction", action="store_true", help="learn linear damping beside the Lagrangian")
+    group = parser.add_argument_group("the training")
+    group.add_argument(
+        "--steps", type=positive_integer, default=2400, help="gradient steps in all (default %(default)s)"
+    )
+    group.add_argument("--minutes", type=positive, help="end the training after so long")
+    group.add_argument("--seed", type=int, default=0, help="of the initial weights and the batches (default 0)")
+    group.add_argument("--output", metavar="FOLDER", help="where to write; RECORDING-fit in this folder unless given")
+    group.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, told the same")
+
+
+def _add_rollout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a folder that `fit` has written")
+    parser.add_argument(
+        "--start",
+        type=finite,
+        nargs="+",
+        required=True,
+        metavar="VALUE",
+        help="coordinates, then velocities, in the units of the recording",
+    )
+    parser.add_argument("--until", type=positive, required=True, metavar="T", help="how long, in its unit of time")
+    parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time from one row to the next")
+    parser.add_argument("--output", metavar="FILE", help="a .csv, .npz, .parquet or .h5 file; to the terminal without")
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a folder that `fit` has written")
+    parser.add_argument(
+        "others",
+        nargs="+",
+        metavar="MODEL|RECORDING",
+        help="a recording, whose columns are named as that of the model; another model; or both",
+    )
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="MODEL|RECORDING", help="a folder that `fit` has written, or a recording")
+    add_columns(parser)

@@ -1,0 +1,156 @@
+"""Which of the formulas found is the best, once each has the coefficients with which it predicts best."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..discovery import Formula, FoundLagrangian
+from ..discovery.found import damping_force
+from ..integrators import StepsPerSample
+from ..mechanics import LinearDamping
+from ..models import NeuralLagrangian
+from ..training import polish
+from .formulas import Attempt
+from .learning import Plan, loss_for
+from .pieces import Parts
+
+STEPS, WINDOWS = 40, 64
+"""Of the refinement: iterations, and the windows whose error is made least."""
+CLEARLY = 1.1
+"""By what factor errors must differ for a formula with more terms to be taken."""
+CERTAIN = 2.0
+"""A formula whose residual would grow by this with one term less is not tried with fewer."""
+FOUND_VELOCITIES = 1e-2
+"""Weight of velocities that were not recorded: the positions, which were, say it all."""
+
+
+class Evidence(NamedTuple):
+    """What a formula is held against: states as they are estimated, and as they were observed, in windows of a plan."""
+
+    estimated: Parts
+    observed: Parts
+    plan: Plan
+    recorded_velocities: bool
+
+
+class Refined(NamedTuple):
+    """A formula, and the damping beside it, as a `model` of motion; `where` it was found, and its loss.
+
+    The scale is that of a squared velocity with the coefficient one half.
+    """
+
+    where: str
+    model: NeuralLagrangian
+    loss: float
+
+    @property
+    def formula(self) -> Formula:
+        """Without the damping."""
+        assert isinstance(self.model.network, Formula)
+        return self.model.network
+
+    def __str__(self) -> str:
+        lines = [f"L = {self.formula}"]
+        if self.model.force is not None:
+            D = np.array2string(damping_matrix(self.model, jnp.zeros(self.formula.dof)), precision=5, separator=", ")
+            lines.append(f"beside the force -D v, D = {' '.join(D.split())}")
+        lines.append(f"found in {self.where}, coefficients refined by rollouts; scale, constant and dF/dt are free")
+        return "\n".join(lines)
+
+
+def best_formula(attempts: Sequence[Attempt], network: Any, evidence: Evidence) -> Refined | None:
+    """Of those that there are, the one with the fewest terms whose loss is near the least.
+
+    Where the residual does not say clearly how many terms there are, those that matter least are left out in turn.
+    """
+    distinct = {attempt.support: attempt for attempt in reversed(attempts) if attempt.support}
+    candidates: list[Refined] = []
+    for attempt in distinct.values():
+        found = attempt.found
+        assert found is not None
+        assert found.formula is not None
+        model = NeuralLagrangian(found.formula, force=_force_beside(found, network, evidence))
+        candidates.append(_refined(attempt.where, model, evidence))
+        if found.gap < CERTAIN:
+            candidates += _with_fewer_terms(candidates[-1], evidence)
+    sound = [one for one in candidates if np.isfinite(one.loss)]
+    if not sound:
+        return None
+    least = min(one.loss for one in sound)
+    return min((one for one in sound if one.loss <= CLEARLY * least), key=lambda one: len(one.formula.support))
+
+
+def damping_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof dof"]:
+    r"""$D = -\partial Q / \partial v$ at rest."""
+    return np.asarray(-jax.jacfwd(lambda v: model.force(0.0, q, v))(jnp.zeros_like(q)))
+
+
+def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> LinearDamping | None:
+    """What was found with a formula of data; with one of the network, its damping at the scale of the formula."""
+    if found.scale is None or found.formula is None or network.force is None:
+        return found.force
+    motion = evidence.estimated.train
+    q = jnp.asarray(motion.ys[motion.mask].mean(axis=0)[: motion.dof])
+    return damping_force(damping_matrix(network, q) / found.scale, found.formula.coefficients.dtype)
+
+
+def _with_fewer_terms(one: Refined, evidence: Evidence) -> Iterator[Refined]:
+    """Without the term that matters least, and so on, as long as the loss does not grow clearly."""
+    motion = evidence.estimated.train
+    q, v = (jnp.asarray(part) for part in np.split(motion.ys[motion.mask], 2, axis=1))
+    least = one.loss
+    while len(one.formula.support) > 1:
+        terms = one.formula.library
+        values = np.asarray(jax.jit(jax.vmap(terms, (None, 0, 0)))(0.0, q, v))
+        sizes = values.std(axis=0) * np.abs(np.asarray(one.formula.coefficients))
+        sizes[_pivot(one.formula)] = np.inf
+        kept = np.delete(np.arange(len(terms)), np.argmin(sizes))
+        shorter = Formula(terms.select(kept.tolist()), one.formula.coefficients[kept])
+        one = _refined(one.where, eqx.tree_at(lambda m: m.network, one.model, shorter), evidence)
+        if not one.loss <= CLEARLY * least:
+            return
+        least = min(least, one.loss)
+        yield one
+
+
+def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined:
+    plan, motion = evidence.plan, evidence.observed.train
+    loss = loss_for(motion, velocity=1.0 if evidence.recorded_velocities else FOUND_VELOCITIES)
+    try:
+        polished = polish(
+            model,
+            motion,
+            loss=loss,
+            steps=STEPS,
+            horizon=plan.horizons[-1],
+            stride=plan.stride,
+            windows=WINDOWS,
+            states=evidence.estimated.train.ys,
+            stepsize_controller=StepsPerSample(plan.substeps),
+        )
+    except ValueError:  # of rollouts that fail
+        return Refined(where, model, np.inf)
+    return Refined(where, _at_scale(polished.model), float(polished.loss[-1]))
+
+
+def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
+    """The same motion with one half for the coefficient of a squared velocity."""
+    assert isinstance(model.network, Formula)
+    factor = 0.5 / model.network.coefficients[_pivot(model.network)]
+    model = eqx.tree_at(lambda m: m.network.coefficients, model, replace_fn=lambda c: c * factor)
+    if model.force is None:
+        return model
+    return eqx.tree_at(lambda m: m.force.factor, model, replace_fn=lambda C: C * jnp.sqrt(factor))
+
+
+def _pivot(formula: Formula) -> int:
+    """The first squared velocity among the terms, else the first that has a velocity."""
+    velocities = formula.library.symbols[1]
+    squares = [k for k, term in enumerate(formula.library.terms) if any(term == ((name, 2),) for name in velocities)]
+    kinetic = [k for k, term in enumerate(formula.library.terms) if any(name in velocities for name, _ in term)]
+    return (squares or kinetic)[0]

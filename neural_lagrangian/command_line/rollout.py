@@ -1,0 +1,43 @@
+"""`rollout`: a motion predicted by a model, as a table."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ..trajectories import Trajectories, write_trajectories
+from .faults import NoAnswerError, UsageError
+from .model_folder import read_folder
+from .recording import SUFFIXES
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Roll out from the start, and write times and states, all in the units of the model's recording."""
+    learned = read_folder(asked.model)
+    columns = learned.columns
+    if len(asked.start) != 2 * columns.dof:
+        names = " ".join((*columns.coordinates, *columns.rates))
+        raise UsageError(f"--start has {len(asked.start)} values; expected {2 * columns.dof}: {names}")
+    if asked.step > asked.until:
+        raise UsageError(f"--step is {asked.step}, more than --until, {asked.until}")
+    if asked.output is not None and Path(asked.output).suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--output is {asked.output!r}; expected a file that ends in {', '.join(SUFFIXES)}")
+    times = asked.step * np.arange(int(asked.until / asked.step * (1 + 1e-12)) + 1)
+    dtype = jnp.result_type(float)
+    ts = jnp.asarray(times * columns.time_factor, dtype)
+    ys = np.asarray(eqx.filter_jit(learned.model)(ts, jnp.asarray(asked.start * columns.state_factors, dtype)))
+    reached = np.isfinite(ys).all(axis=1)
+    if not reached.all():
+        raise NoAnswerError(f"{asked.model}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on")
+    motion = Trajectories(np.asarray(ts), ys)
+    names = {"time": columns.time, "positions": columns.coordinates, "velocities": columns.rates}
+    if asked.output is not None:
+        write_trajectories(asked.output, motion, units=columns.state_units, **names)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_trajectories(table := Path(folder) / "rollout.csv", motion, units=columns.state_units, **names)
+        sys.stdout.write(table.read_text())

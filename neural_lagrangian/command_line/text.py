@@ -1,0 +1,28 @@
+"""Tables and lines for a terminal."""
+
+import sys
+from collections.abc import Sequence
+
+
+def say(topic: str, text: str) -> None:
+    """A line on a topic; further lines of the text stand below it."""
+    for i, line in enumerate(text.splitlines()):
+        print(f"{topic if i == 0 else '':13s}{line}", flush=True)
+
+
+def note(text: str) -> None:
+    """A line beside what was asked for."""
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of a table, its columns wide enough: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(cells)
+
+    return "\n".join(map(line, rows))

@@ -1,0 +1,133 @@
+"""A small recording through every command, in one process."""
+
+import json
+import re
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.command_line import learning, main, refinement
+from neural_lagrangian.command_line.model_folder import load_model
+from neural_lagrangian.trajectories import read_trajectories
+
+from .recordings import FREQUENCY, write
+
+pytestmark = [pytest.mark.double, pytest.mark.optax]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a recording and a fit of it; what is compiled is made little."""
+    folder = tmp_path_factory.mktemp("fit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(learning, "HORIZONS", (1.0, 1.0))
+        patch.setattr(refinement, "STEPS", 10)
+        write(folder / "spring.csv", count=300, phases=(0.0,))
+        assert main([*FIT]) == 0
+        yield folder
+
+
+FIT = ["fit", "spring.csv", "--dof", "1", "--steps", "60"]
+
+
+def test_all_files_are_there(place):
+    assert sorted(path.name for path in (place / "spring-fit").iterdir()) == [
+        "checkpoints",
+        "history.jsonl",
+        "model",
+        "report.html",
+        "settings.json",
+    ]
+    steps = [json.loads(line)["step"] for line in (place / "spring-fit" / "history.jsonl").read_text().splitlines()]
+    assert steps[-1] == 60
+
+
+def test_the_report_holds_itself(place):
+    page = (place / "spring-fit" / "report.html").read_text()
+    assert len(re.findall(r'<img alt="" src="data:image/png;base64,iVBOR', page)) == 3
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    assert str(place) not in page
+    for needed in ("constant velocity", "x_dot^2", r"\dot{x}^{2}", "load_model", "q_scale", nl.__version__):
+        assert needed in page
+
+
+def test_the_formula_is_the_oscillator(place):
+    """Of exact motion: L = (v^2 - 9 x^2) / 2."""
+    page = (place / "spring-fit" / "report.html").read_text()
+    text = re.search(r"<pre>L = (.*)\n", page).group(1)
+    terms = {name: float(c) for c, name in re.findall(r"(-? ?[\d.e-]+) (x_dot\^2|x\^2)", text.replace("- ", "-"))}
+    assert set(terms) == {"x_dot^2", "x^2"}
+    assert terms["x^2"] == pytest.approx(-(FREQUENCY**2) / 2, rel=1e-4)
+
+
+def test_a_fit_is_not_overwritten(place, capsys):
+    assert main(FIT) == 1
+    assert "spring-fit holds a fit already: --resume" in capsys.readouterr().err
+
+
+@pytest.mark.bad_input
+def test_resuming_another_fit_is_refused(place, capsys):
+    before = (place / "spring-fit" / "settings.json").read_bytes()
+    assert main([*FIT[:-1], "61", "--resume"]) == 1
+    assert "another training: `horizon, steps` was" in capsys.readouterr().err
+    assert (place / "spring-fit" / "settings.json").read_bytes() == before
+
+
+def test_a_rollout_is_that_of_the_model_loaded_in_python(place, capsys):
+    arguments = ["rollout", "spring-fit", "--start", "1", "0", "--until", "0.4", "--step", "0.1"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "t,x,v"
+    assert main([*arguments, "--output", "out.csv"]) == 0
+    assert (place / "out.csv").read_text().splitlines() == lines
+    written = read_trajectories(place / "out.csv", positions=["x"], velocities=["v"])
+    np.testing.assert_allclose(written.ts[0], [0.0, 0.1, 0.2, 0.3, 0.4])
+    ys = eqx.filter_jit(load_model(place / "spring-fit"))(jnp.asarray(written.ts[0]), jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(written.ys[0], ys, rtol=1e-6)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "1", "--until", "1", "--step", "0.1"], "--start has 1 values; expected 2: x v"),
+        (["--start", "1", "0", "--until", "1", "--step", "2"], "--step is 2.0, more than --until"),
+        (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "a.txt"], "expected a file that ends in"),
+    ],
+)
+def test_a_rollout_that_makes_no_sense_is_refused(place, options, message, capsys):
+    assert main(["rollout", "spring-fit", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_model_is_compared_with_a_recording_and_with_itself(place, capsys):
+    assert main(["compare", "spring-fit", "spring.csv"]) == 0
+    assert re.search(r"x, [\d.]+ s +[\d.e-]+ +[\d.e-]+ +[\d.e-]+\n", capsys.readouterr().out)
+    assert main(["compare", "spring-fit", "spring-fit"]) == 0
+    assert "equal: L2 = 1 L1" in capsys.readouterr().out
+
+
+def test_info_tells_what_there_is(place, capsys):
+    assert main(["info", "spring-fit"]) == 0
+    out = capsys.readouterr().out
+    assert "sound, its SHA-256" in out
+    assert "2 hidden layers of 64" in out
+    assert main(["info", "spring.csv", "--dof", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "300 samples, 5.98 s in all, 0.02 s apart" in out
+    assert re.search(r"suspicious +nothing", out)
+
+
+@pytest.mark.bad_input
+def test_a_damaged_model_is_refused(place, tmp_path, capsys):
+    for name in ("settings.json", "model"):
+        (tmp_path / name).write_bytes((place / "spring-fit" / name).read_bytes())
+    content = bytearray((tmp_path / "model").read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "model").write_bytes(content)
+    assert main(["info", str(tmp_path)]) == 1
+    assert "SHA-256" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Errors against predictions that know nothing, and when a model is worth more than these."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from neural_lagrangian.command_line.columns import Columns
+from neural_lagrangian.command_line.fit import _ends_after
+from neural_lagrangian.command_line.formulas import TERMS, library_for
+from neural_lagrangian.command_line.judging import predicts, rollout_errors, starts_of
+from neural_lagrangian.training import Progress
+from neural_lagrangian.trajectories import Trajectories
+
+from ..helpers import DTYPE
+from .recordings import FREQUENCY, oscillations
+
+STEADY = Columns("t", ("theta",), ("omega",), None, {}, ("theta",))
+
+
+def steady(ts, y0):
+    return jnp.stack([y0[0] + y0[1] * (ts - ts[0]), jnp.broadcast_to(y0[1], ts.shape)], axis=1)
+
+
+def oscillating(ts, y0):
+    q, v = y0
+    angle = FREQUENCY * (ts - ts[0])
+    c, s = jnp.cos(angle), jnp.sin(angle)
+    return jnp.stack([q * c + v / FREQUENCY * s, v * c - FREQUENCY * q * s], axis=1)
+
+
+def motion(ys):
+    ts = np.linspace(0.0, 4.0, 81).astype(DTYPE)
+    return Trajectories(ts, ys(ts).astype(DTYPE))
+
+
+def going_round(ts):
+    return np.stack([2 * ts, np.full_like(ts, 2)], axis=1)[None]
+
+
+def test_constant_velocity_is_exact_on_steady_motion_and_turns_do_not_count():
+    def a_turn_ahead(ts, y0):
+        return steady(ts, y0) + jnp.asarray([[2 * np.pi, 0]], y0.dtype)
+
+    starts = starts_of(motion(going_round), 2)
+    errors, rollouts = rollout_errors({"ahead": a_turn_ahead}, starts, STEADY)
+    assert errors.by_name["constant velocity"].max() < 1e-5
+    assert errors.by_name["ahead"].max() < 1e-5
+    assert errors.by_name["at rest"].max() > 1
+    assert rollouts["ahead"].shape == starts.ys.shape
+
+
+def test_a_model_must_be_better_than_every_baseline():
+    starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
+    models = {"right": oscillating, "steady": steady, "lost": lambda ts, y0: oscillating(ts, y0) / 0}
+    errors, _ = rollout_errors(models, starts, STEADY)
+    assert predicts(errors, "right")
+    assert not predicts(errors, "steady")
+    assert not predicts(errors, "lost")
+    assert errors.failures("lost") == len(starts.ys)
+    assert errors.failures("right") == 0
+
+
+def test_the_table_has_a_row_for_each_coordinate_and_time():
+    starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
+    errors, _ = rollout_errors({"network": oscillating}, starts, STEADY)
+    header, *rows = errors.table(STEADY)
+    assert header == ["error of, after", "network", "constant velocity", "at rest"]
+    assert [row[0] for row in rows] == [
+        "theta [rad], 0.35 s",
+        "theta [rad], 0.65 s",
+        "theta [rad], 1.3 s",
+        "theta [rad], 2.65 s",
+    ]
+    assert all(float(row[1]) < 1e-4 < float(row[2]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "angles", "terms"),
+    [
+        (("x",), (), {"x^4", "x^2 x_dot^2"}),
+        (("theta",), ("theta",), {"cos(2*theta)", "cos(theta) theta_dot^2"}),
+        (("r", "theta"), ("theta",), {"r^2 theta_dot^2", "cos(theta) r"}),
+        (("a", "b", "c", "d", "e"), (), {"a b", "a_dot b_dot"}),
+        (("x [m]",), (), {"q^2", "v^2"}),
+    ],
+)
+def test_the_library_follows_from_the_coordinates(coordinates, angles, terms):
+    library = library_for(Columns("t", coordinates, (), None, {}, angles))
+    assert terms <= set(library.names)
+    assert len(library) <= TERMS
+
+
+def test_training_ends_in_time_but_not_before_a_look():
+    def at(seconds, held_out):
+        return Progress(1, 9, 2, 0.1, 0, held_out, seconds, lambda: None)
+
+    is_over = _ends_after(10.0)
+    assert [is_over(at(*told)) for told in ((11.0, np.nan), (12.0, 0.5), (13.0, np.nan))] == [False, True, True]
+    assert not is_over(at(9.0, 0.5))

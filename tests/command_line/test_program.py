@@ -1,0 +1,154 @@
+"""What the shell is answered: help, exit status, one line for each fault, and nothing left behind."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from neural_lagrangian.command_line import main
+
+from .recordings import oscillations, write, write_rows
+
+pytestmark = pytest.mark.bad_input
+COMMANDS = ("fit", "rollout", "compare", "info")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert stopped.value.code == 0
+    assert f"example:\n  neural_lagrangian {command} " in capsys.readouterr().out
+
+
+def test_it_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "neural_lagrangian", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert all(command in done.stdout for command in COMMANDS)
+    assert done.stderr == ""
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    import neural_lagrangian as nl
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"neural_lagrangian {nl.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["learn", "a.csv"],
+        ["fit"],
+        ["fit", "a.csv", "--dof", "0"],
+        ["fit", "a.csv", "--dof", "1", "--units", "t"],
+        ["fit", "a.csv", "--dof", "1", "--minutes", "-1"],
+        ["rollout", "m", "--start", "nan", "--until", "1", "--step", "0.1"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_has_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: neural_lagrangian" in capsys.readouterr().err
+
+
+def faulty(path, fault):
+    """A recording with one fault."""
+    ts = 0.02 * np.arange(300)
+    rows = np.column_stack([ts, oscillations(ts)[0]]).tolist()
+    header = "t,x,v"
+    if fault == "a hole":
+        rows[4][1] = ""
+    elif fault == "NaN":
+        rows[4][1] = "nan"
+    elif fault == "too short":
+        rows = rows[:20]
+    elif fault == "no header":
+        header = "0,1,0"
+    elif fault == "semicolons":
+        return write_rows(path, "t;x;v", [["0;1;0"]])
+    elif fault == "at rest":
+        rows = [[t, 1.0, 0.0] for t, *_ in rows]
+    elif fault == "another unit":
+        rows = [[t, x, 57.29578 * v] for t, x, v in rows]
+    elif fault == "no velocity":
+        rows = [[t, x, (7 * i) % 11] for i, (t, x, _) in enumerate(rows)]
+    elif fault == "turns":
+        rows = [[t, 3 * t % (2 * np.pi), 3.0] for t, *_ in rows]
+    elif fault == "two runs":
+        rows = rows[:150] + rows[:150]
+    return write_rows(path, header, rows)
+
+
+FAULTS = {
+    "a hole": (1, "line 6, column 'x': is missing; expected a number"),
+    "NaN": (1, "line 6, column 'x': is missing (a gap)"),
+    "too short": (1, "too short: 20 samples"),
+    "no header": (1, "has no line of names"),
+    "semicolons": (1, "apart by ';'; expected commas"),
+    "at rest": (1, "column 'x' never changes"),
+    "another unit": (1, "column 'v' is 57.3 times the rate of 'x': a unit (--units)?"),
+    "no velocity": (1, "column 'v' is not the rate of 'x'"),
+    "turns": (1, "x: jumps of a turn, as of an angle (--angles x): 2"),
+    "two runs": (1, "--trajectory names what tells them apart"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_of_a_recording_are_named_in_one_line(fault, tmp_path, capsys):
+    path = faulty(tmp_path / "a.csv", fault)
+    status, message = FAULTS[fault]
+    assert main(["fit", str(path), "--dof", "1", "--output", str(tmp_path / "out")]) == status
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.splitlines()[-1].startswith("neural_lagrangian: ")
+    assert "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--dof", "3"], 1, "--dof 3 needs 3 coordinates beside the time 't'; it has 'x', 'v'"),
+        ([], 2, "expected --dof"),
+        (["--coordinates", "y"], 1, "column 'y': is absent; the file has 't', 'x', 'v'"),
+        (["--dof", "2", "--coordinates", "x"], 2, "--dof is 2, but --coordinates names 1"),
+        (["--dof", "1", "--velocities", "v", "x"], 2, "--velocities names 2 columns"),
+        (["--dof", "1", "--angles", "theta"], 2, "--angles names 'theta'; expected some of the coordinates, x"),
+        (["--dof", "1", "--units", "x=parsec"], 1, "'parsec' is not a known unit"),
+        (["--coordinates", "x", "--velocities", "x"], 2, "column 'x' is named 2 times"),
+    ],
+)
+def test_options_that_do_not_fit_the_recording_are_named(options, status, message, tmp_path, capsys):
+    path = write(tmp_path / "a.csv")
+    assert main(["fit", str(path), *options]) == status
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["fit", "absent.csv", "--dof", "1"], 1, "No such file or directory: 'absent.csv'"),
+        (["fit", "a.txt", "--coordinates", "x", "--time", "t"], 2, "expected a recording that ends in .csv"),
+        (["info", "absent.csv"], 1, "No such file"),
+        (["rollout", "absent", "--start", "1", "0", "--until", "1", "--step", "0.1"], 1, "absent has no settings.json"),
+        (["compare", "absent", "a.csv"], 1, "absent is no folder that `fit` has written"),
+    ],
+)
+def test_what_is_not_there_is_named(arguments, status, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == status
+    assert message in capsys.readouterr().err
+
+
+def test_the_precision_of_the_process_is_as_before(tmp_path):
+    before = jax.config.values["jax_enable_x64"]
+    assert main(["info", str(write(tmp_path / "a.csv")), "--float32"]) == 0
+    assert jax.config.values["jax_enable_x64"] == before
