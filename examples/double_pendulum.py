@@ -228,6 +228,13 @@ print(nl.mass_matrix_report(trained["LNN", seed].lagrangian, rollout_times, trut
 # ## What this shows
 
 # %%
+figures = {
+    f"{what} at 30 s, {name} [{unit}]": over_seeds[name][field][-1]
+    for name in MODELS
+    for what, field, unit in (("angle error", "angle", "rad"), ("energy error", "energy", "1"))
+}
+for name, value in figures.items():
+    print(f"{name}: {value:.3g}")
 if SIZE != "smoke":
     angle, energy = ({name: over_seeds[name][field][-1] for name in MODELS} for field in ("angle", "energy"))
     assert angle["LNN"] < min(angle["NODE, 2nd order"], angle["NODE, 1st order"])

@@ -31,7 +31,7 @@ import optax
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
-SMOKE = "--smoke" in sys.argv
+SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
 SPACING, SITES = 0.5, 20
@@ -68,7 +68,11 @@ mlp = eqx.nn.MLP(3, "scalar", 32, 2, activation=jax.nn.silu, key=jax.random.key(
 lattice = nl.LatticeLagrangian(mlp, SPACING)
 steps_per_sample = nl.StepsPerSample(1)
 model = nl.NeuralLagrangian(lattice, nl.RK4(), kinetic_prior=SPACING, stepsize_controller=steps_per_sample)
-STAGES = {"horizon": (2, 10), "steps": (3, 3) if SMOKE else (3000, 1000), "batch_size": 32}
+STAGES = {
+    "horizon": (2, 10),
+    "steps": {"smoke": (3, 3), "quick": (600, 200), "standard": (3000, 1000)}[SIZE],
+    "batch_size": 32,
+}
 optimizers = [
     optax.contrib.muon(optax.cosine_decay_schedule(rate, steps))
     for rate, steps in zip((1e-2, 2e-3), STAGES["steps"], strict=True)
@@ -136,7 +140,13 @@ figure.savefig(OUTPUT / "wave_equation.png", dpi=110)
 # ## What this shows
 
 # %%
-if not SMOKE:
+figures = {}
+for sites in (SITES, 2 * SITES):
+    figures[f"displacement error after 20 s, {sites} sites [1]"] = analysis.summarize(errors[sites][:, -1]).median
+    figures[f"largest energy error in 20 s, {sites} sites [1]"] = analysis.summarize(drifts[sites]).median
+for name, value in figures.items():
+    print(f"{name}: {value:.3g}")
+if SIZE == "standard":
     for sites in (SITES, 2 * SITES):
         assert analysis.summarize(errors[sites][:, -1]).median < 0.005
         assert analysis.summarize(drifts[sites]).median < 0.005
