@@ -5,9 +5,7 @@ products, n + 3 passes for a Lagrangian (n + 1 directions and the value forward,
 nothing for activations, contractions and the mass solve.
 """
 
-import jax
 import jax.numpy as jnp
-import pytest
 
 import neural_lagrangian as nl
 
@@ -72,24 +70,3 @@ def _case(compare, dof, batch, quick):
         if row["contender"] != "published formula":
             row["must_do_rate"] = row["must_do_flops"] / row["seconds"] / rate
     return rows
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("batch", [100_000, 1_000_000])
-def test_states_per_second(compare, report, batch):
-    """Large batches: states a second, and the share of the card's own multiply rate at full and reduced precision."""
-    rows = []
-    for precision in ("highest", "default"):
-        with jax.default_matmul_precision(precision):
-            rate = matrix_multiply_rate(2**20, WIDTH, precision=precision)
-            for name, model in {"NODE": neural_ode(2, WIDTH), "LNN": lagrangian_network(2, WIDTH)}.items():
-                fn, params = right_hand_side(model)
-                record = {"batch": batch, "precision": precision, "multiply_rate": rate}
-                (row,), _ = compare([Contender(name, fn, (params, states(2, batch)), record)], baseline=name, rounds=7)
-                passes = 1 if name == "NODE" else 5
-                row["states_per_second"] = batch / row["seconds"]
-                row["must_do_rate"] = 2 * parameter_count(model.network) * passes * batch / row["seconds"] / rate
-                rows.append(row)
-    columns = {"contender": "right-hand side", "precision": "products", "seconds": "time"}
-    columns |= {"states_per_second": "states a second", "must_do_rate": "of the multiply rate"}
-    report.table(f"states_per_second_{batch}", f"Right-hand side at batch {batch}, {WIDTH} x 2", rows, columns)
