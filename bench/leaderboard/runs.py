@@ -39,6 +39,8 @@ def run_notebook(example: str) -> Run:
     began = time.perf_counter()
     process = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
     seconds = time.perf_counter() - began
+    if process.returncode:  # the notebook is as it was before
+        return _run("", seconds, process)
     cells = json.loads((EXAMPLES / f"{example}.ipynb").read_text())["cells"]
     outputs = (output for cell in cells for output in cell.get("outputs", ()) if output.get("name") == "stdout")
     return _run("".join("".join(output["text"]) for output in outputs), seconds, process)
