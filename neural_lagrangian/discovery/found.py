@@ -44,10 +44,10 @@ class FoundLagrangian(eqx.Module):
     data do not determine it. `candidate`: the simplest formula that agrees with the data, determined or not.
     `scale`, `constant` and `gauge_function`: of a given Lagrangian; `None` for data, which do not tell them.
     `damping`: the matrix $D$, shape `(dof, dof)`, of a force $-D v$ that acts beside, at the scale of the formula;
-    `None` where none was found. `residual`: what is left unexplained, relative (of $(M, h)$, or of accelerations).
-    `gap`: by what factor it would grow with one more term left out. `missing`: why the formula is not determined, and
-    which data would do it; empty if it is. `notes`: what else there is to know. `independent`: which terms of the
-    library could be told apart.
+    `None` where none was found. `damping_errors`: the standard errors of its entries. `residual`: what is left
+    unexplained, relative (of $(M, h)$, or of accelerations). `gap`: by what factor it would grow with one more term
+    left out. `missing`: why the formula is not determined, and which data would do it; empty if it is. `notes`: what
+    else there is to know. `independent`: which terms of the library could be told apart.
     """
 
     formula: Formula | None
@@ -62,6 +62,7 @@ class FoundLagrangian(eqx.Module):
     notes: tuple[str, ...] = eqx.field(static=True)
     library: Library
     independent: Independent
+    damping_errors: Float[np.ndarray, "dof dof"] | None = None
 
     @property
     def determined(self) -> bool:
@@ -88,8 +89,9 @@ class FoundLagrangian(eqx.Module):
             lines.append(f"L = {self.scale:.5g} x ({self.formula})")
             lines.append(f"plus a constant {self.constant:.4g} and dF/dt with F = {self.gauge_function}")
         if self.damping is not None:
-            matrix = np.array2string(self.damping, precision=5, separator=", ").replace("\n", "")
-            lines.append(f"beside the force -D v, D = {matrix}")
+            lines.append(f"beside the force -D v, D = {_in_line(self.damping, 5)}")
+            if self.damping_errors is not None:
+                lines[-1] += f" +- {_in_line(NORMAL_95 * self.damping_errors, 2)} (95 %)"
         if self.formula is not None:
             errors = self.formula.standard_errors or ()
             for name, c, s in zip(self.formula.support, np.asarray(self.formula.coefficients), errors, strict=False):
@@ -100,6 +102,11 @@ class FoundLagrangian(eqx.Module):
         return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
+
+
+def _in_line(matrix: np.ndarray, digits: int) -> str:
+    """A matrix in one line, to so many digits each."""
+    return np.array2string(matrix, formatter={"float": lambda x: f"{x:.{digits}g}"}, separator=", ").replace("\n", "")
 
 
 def damping_force(damping: Float[np.ndarray, "dof dof"], dtype: DTypeLike) -> LinearDamping:

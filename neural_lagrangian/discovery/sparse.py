@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from threadpoolctl import threadpool_limits
 
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
@@ -72,7 +73,9 @@ def sparse_lagrangian(
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
-    are those of independent errors of acceleration (in the weak form, of windows).
+    are those of independent errors of acceleration (in the weak form, of windows). They know nothing of what noise in
+    the states, or the smoothing of velocities, shifts in one direction: where positions alone were recorded, refine the
+    coefficients by rollouts (`training.polish` with `states`), and trust the difference more than the errors.
 
     **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
     of freedom than the data; terms that are not finite at the data.
@@ -115,8 +118,10 @@ def sparse_lagrangian(
         return warn_if_undetermined(_nothing(library, reason, independent))
     pivot = pivot_of(terms.select(support), step.coefficients[: len(support)], balance.kinetic[support])
     c, covariance = balance.scaled(step, pivot)
-    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))[: len(support)]
-    c, damping = c[: len(support)], _damping_matrix(c[len(support) :], step.support[len(support) :], len(kept), rates)
+    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
+    beside = [k - len(kept) for k in step.support[len(support) :]]
+    damping, damping_errors = (_symmetric(x[len(support) :], beside, library.dof) for x in (c, spread))
+    c, spread = c[: len(support)], spread[: len(support)]
     formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
 
     missing, notes = [], []
@@ -168,6 +173,7 @@ def sparse_lagrangian(
             tuple(notes),
             library,
             independent,
+            damping_errors,
         )
     )
 
@@ -233,6 +239,7 @@ def _columns(
     return independent, columns.select(independent.kept)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads wait for each other
 @np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
 def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
     """The terms chosen, and by what factor the residual would grow with one less."""
@@ -279,19 +286,15 @@ def _explains(damped: Balance, step: Step, entries: list[int], scales: Scales, t
     return gained > DAMPED * without and gained > tolerance**2 * damped.rows
 
 
-def _damping_matrix(
-    values: np.ndarray, entries: Sequence[int], first: int, rates: np.ndarray
-) -> Float[np.ndarray, "dof dof"] | None:
-    """From those entries of the lower triangle that were found, numbered from `first` on; `None` if none was."""
+def _symmetric(values: np.ndarray, entries: Sequence[int], dof: int) -> Float[np.ndarray, "dof dof"] | None:
+    """A matrix from those entries of its lower triangle that were found, the others zero; `None` if none was."""
     if not len(values):
         return None
-    dof = rates.shape[1]
-    rows, columns = np.tril_indices(dof)
-    D = np.zeros((dof, dof))
+    matrix = np.zeros((dof, dof))
     for k, value in zip(entries, values, strict=True):
-        i, j = rows[k - first], columns[k - first]
-        D[i, j] = D[j, i] = value
-    return D
+        i, j = (int(indices[k]) for indices in np.tril_indices(dof))
+        matrix[i, j] = matrix[j, i] = value
+    return matrix
 
 
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:

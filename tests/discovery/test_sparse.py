@@ -113,6 +113,8 @@ def test_damping_is_found_beside_the_formula(noise):
         assert same.gauge_residual < tolerance
         assert found.damping == pytest.approx(np.array([[0.3]]), rel=tolerance)
         assert "beside the force -D v, D = [[" in str(found)
+        if noise:
+            assert abs(found.damping - 0.3) < 4 * found.damping_errors < 0.1
         np.testing.assert_allclose(found.force(0.0, jnp.array([0.4]), jnp.array([-2.0])), 2 * found.damping[0])
 
 
