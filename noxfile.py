@@ -115,7 +115,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def leaderboard(session: nox.Session) -> None:
-    """Every published result beside ours: notebooks in full, or `-- --quick`; `-- --table` for the table alone."""
+    """Every published result beside ours: notebooks executed in full, `-- --stored` as they are, or `-- --quick`."""
     install(session, "examples", "mujoco")
     backend = "agg" if "--quick" in session.posargs else "module://matplotlib_inline.backend_inline"
     env = environment(session, MPLBACKEND=backend)

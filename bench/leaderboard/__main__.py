@@ -1,10 +1,11 @@
-"""Run examples, keep their figures, make the table: `python -m bench.leaderboard [--quick] [--table] [example ...]`."""
+"""Run examples, keep their figures, make the table: `python -m bench.leaderboard [--quick] [example ...]`."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from .rows import read_rows
-from .runs import load, run_notebook, run_script, save
+from .runs import load, run_notebook, run_script, save, stored_notebook
 from .table import table
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -29,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("examples", nargs="*", help="run these alone; the figures of the others are kept")
     parser.add_argument("--quick", action="store_true", help="shorter settings, a table of its own")
+    parser.add_argument("--stored", action="store_true", help="read the notebooks as they are, execute none")
     parser.add_argument("--table", action="store_true", help="run nothing, make the table anew")
     asked = parser.parse_args()
     rows = read_rows()
@@ -38,8 +40,11 @@ def main() -> None:
     name = "leaderboard_quick" if asked.quick else "leaderboard"
     kept = DOCS / f"{name}.json"
     runs = load(kept)
+    how = stored_notebook if asked.stored else run_notebook
+    if asked.quick:
+        how = partial(run_script, size="quick")
     for example in [] if asked.table else asked.examples or known:
-        runs[example] = run = run_script(example, "quick") if asked.quick else run_notebook(example)
+        runs[example] = run = how(example)
         save(kept, runs)
         print(f"{example:32s}{run.seconds:7.0f} s  {run.failed or f'{len(run.figures)} figures'}", flush=True)
     text = (QUICK if asked.quick else FULL) + table(rows, runs)

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGES = ("jax", "equinox", "diffrax", "optax")
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
 LINE = re.compile(r"^(?P<name>.+): (?P<value>[-+.\de]+|nan|inf)$")
 
 
@@ -38,12 +40,21 @@ def run_notebook(example: str) -> Run:
     command = ["jupytext", "--to", "ipynb", "--execute", f"{example}.py"]
     began = time.perf_counter()
     process = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
-    seconds = time.perf_counter() - began
     if process.returncode:  # the notebook is as it was before
-        return _run("", seconds, process)
+        return _run("", time.perf_counter() - began, process)
+    return stored_notebook(example)
+
+
+def stored_notebook(example: str) -> Run:
+    """What the notebook of an example says, and how long it took when it was executed."""
     cells = json.loads((EXAMPLES / f"{example}.ipynb").read_text())["cells"]
     outputs = (output for cell in cells for output in cell.get("outputs", ()) if output.get("name") == "stdout")
-    return _run("".join("".join(output["text"]) for output in outputs), seconds, process)
+    times = [cell["metadata"]["execution"] for cell in cells if "execution" in cell["metadata"]]
+    began, ended = (
+        datetime.fromisoformat(cell[f"iopub.status.{state}"])
+        for cell, state in ((times[0], "busy"), (times[-1], "idle"))
+    )
+    return _run("".join("".join(output["text"]) for output in outputs), (ended - began).total_seconds())
 
 
 def load(path: Path) -> dict[str, Run]:
@@ -61,7 +72,9 @@ def figures_of(lines: Iterable[str]) -> dict[str, float]:
     return {found["name"]: float(found["value"]) for line in lines if (found := LINE.match(line))}
 
 
-def _run(stdout: str, seconds: float, process: subprocess.CompletedProcess[str]) -> Run:
-    failed = "" if process.returncode == 0 else (process.stderr.strip().splitlines() or ["no message"])[-1]
+def _run(stdout: str, seconds: float, process: subprocess.CompletedProcess[str] | None = None) -> Run:
+    failed = ""
+    if process is not None and process.returncode:
+        failed = COLOUR.sub("", (process.stderr.strip().splitlines() or ["no message"])[-1])
     versions = {name: version(name) for name in ("neural_lagrangian", *PACKAGES)}
     return Run(figures_of(stdout.splitlines()), round(seconds, 1), versions, failed)
