@@ -124,11 +124,10 @@ def leaderboard(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """Each example at smoke size."""
-    install(session, "mujoco")
-    for script in sorted(Path("examples").glob("*.py")):
-        session.run("python", str(script), "--smoke", *session.posargs, env=environment(session))
-    session.run("python", "examples/cluster/launch.py", "--smoke", env=environment(session))
+    """Each example at smoke size, as many at a time as there are cores."""
+    install(session, "tests", "mujoco")
+    options = ("-n", "auto", "-v", "--slow", *session.posargs)
+    session.run("pytest", *options, "tests/test_examples.py", env=environment(session))
 
 
 @nox.session

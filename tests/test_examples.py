@@ -1,0 +1,24 @@
+"""Every example runs, at smoke size: by `nox -s examples`."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PROGRAMS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("cluster/launch.py")])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)
+def test_example(program):
+    if program.stem == "two_link_arm":
+        pytest.importorskip("mujoco")
+    settings = {"JAX_ENABLE_X64": "false", "MPLBACKEND": "agg"}
+    settings["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"  # much is compiled and little computed
+    environment = os.environ | settings
+    command = [sys.executable, str(program), "--smoke"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, f"{process.stdout[-2000:]}\n{process.stderr[-4000:]}"
