@@ -19,8 +19,7 @@ those of the full settings.
 FULL = """# Leaderboard
 
 Published results beside ours, each measured by a notebook in `examples/` or by a benchmark, in full settings
-(`nox -s leaderboard`). Rows without a published figure are experiments of which the source shows pictures, or that it
-proposes. Wall times are those of a shared machine with two CPU cores, compilation included.
+(`nox -s leaderboard`). Where the source shows a picture, or asks a question, there is no published figure.
 
 """
 
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--stored", action="store_true", help="read the notebooks as they are, execute none")
     parser.add_argument("--table", action="store_true", help="run nothing, make the table anew")
     asked = parser.parse_args()
-    rows = read_rows()
+    sources, rows = read_rows()
     known = list(dict.fromkeys(row.example for row in rows if row.example))
     if unknown := set(asked.examples) - set(known):
         parser.error(f"examples {sorted(unknown)}: expected some of {known}")
@@ -47,7 +46,7 @@ def main() -> None:
         runs[example] = run = how(example)
         save(kept, runs)
         print(f"{example:32s}{run.seconds:7.0f} s  {run.failed or f'{len(run.figures)} figures'}", flush=True)
-    text = (QUICK if asked.quick else FULL) + table(rows, runs)
+    text = (QUICK if asked.quick else FULL) + table(sources, rows, runs)
     (DOCS / f"{name}.md").write_text(text)
     print(text)
 

@@ -14,7 +14,7 @@ BENCHMARKS = FOLDER.parents[1] / "docs" / "benchmarks"
 class Row:
     """One published result.
 
-    - `target`: the source. `what`: what was measured, with its unit.
+    - `target`: the letter of the source. `what`: what was measured, with its unit.
     - `example`, `figure`: the example that measures it, and the name that it prints before the figure. Or
       `benchmark`, `where`, `column`, `over`: the table of a benchmark, what its row holds, and the column that counts,
       divided by that of another row if `over` holds what that is.
@@ -53,9 +53,10 @@ class Row:
         return value / _one(rows, self.where | self.over, self.what)[self.column] if self.over else value
 
 
-def read_rows() -> list[Row]:
-    """All rows, in the order of the file."""
-    return [Row(**row) for row in tomllib.loads((FOLDER / "targets.toml").read_text())["row"]]
+def read_rows() -> tuple[dict[str, str], list[Row]]:
+    """The sources by letter, and all rows, in the order of the file."""
+    targets = tomllib.loads((FOLDER / "targets.toml").read_text())
+    return targets["source"], [Row(**row) for row in targets["row"]]
 
 
 def _one(rows: list[dict[str, Any]], where: dict[str, Any], what: str) -> dict[str, Any]:
