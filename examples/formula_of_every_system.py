@@ -149,11 +149,15 @@ def compared(case, motion, found):
     return compare_lagrangians(case.system.lagrangian, found.formula, states, ts=ts)
 
 
-def shown(residual):
-    return "none" if np.isnan(residual) else f"{100 * residual:.1g} %"
+def verdict(comparison):
+    if comparison is None:
+        return "none"
+    if comparison.kind == "solution-equivalent":
+        return f"{100 * comparison.acceleration_residual:.1g} %, another"
+    return f"{100 * comparison.gauge_residual:.1g} %"
 
 
-residuals = {}  # of the equations of motion, up to scale; not a number where there is no formula
+comparisons = {}
 for case in CASES:
     motion = motions(case)
     title = type(case.system).__name__ + case.what
@@ -162,8 +166,8 @@ for case in CASES:
         found, reason = search(trajectories, case.library)
         seconds = time.perf_counter() - start
         determined = found is not None and found.determined
-        residuals[title, what] = compared(case, motion, found).gauge_residual if determined else np.nan
-        print(f"{title:22s} {what:15s} {shown(residuals[title, what]):>8s} {seconds:5.1f} s  ", end="")
+        comparisons[title, what] = comparison = compared(case, motion, found) if determined else None
+        print(f"{title:22s} {what:15s} {verdict(comparison):>16s} {seconds:5.1f} s  ", end="")
         damping = "" if found is None or found.damping is None else f", D = {np.round(found.damping, 5).tolist()}"
         print(f"{found.formula}{damping}" if determined else reason)
 
@@ -171,8 +175,8 @@ for case in CASES:
 columns = ["q, v, a", "q, v", "q, v, 1% noise", "q, v, 5% noise"]
 print("| system | " + " | ".join(columns) + " |")
 print("| --- |" + " --- |" * len(columns))
-for title in dict.fromkeys(title for title, _ in residuals):
-    print(f"| {title} | " + " | ".join(shown(residuals[title, what]) for what in columns) + " |")
+for title in dict.fromkeys(title for title, _ in comparisons):
+    print(f"| {title} | " + " | ".join(verdict(comparisons[title, what]) for what in columns) + " |")
 
 # %% [markdown]
 # Where there is none: a chain of three pendulums has more candidate terms than the windows of 20 motions give
@@ -182,17 +186,22 @@ for title in dict.fromkeys(title for title, _ in residuals):
 # the inverse square of the distance: a constant matrix is but near it.
 
 # %% [markdown]
-# Whatever is called determined has the equations of motion of the system. From exact accelerations every system has its
+# The momentum of the cart is conserved, so that a simpler Lagrangian than its own has its motion too: "another".
+# Whatever is called determined has the accelerations of the system. From exact accelerations every system has its
 # formula, but for three bodies about a centre of mass at rest and for the wave.
 
 # %%
-found = {what: [residuals[key] for key in residuals if key[1] == what] for what in columns}
-for what, values in found.items():
-    print(f"systems whose formula is determined, {what}: {np.isfinite(values).sum()}")
-    print(f"largest residual of the equations of motion, {what} [1]: {np.nanmax(values):.2g}")
+apart = {what: {} for what in columns}
+for (title, what), comparison in comparisons.items():
+    if comparison is not None:
+        apart[what][title] = comparison.acceleration_residual
+for what, errors in apart.items():
+    worst = max(errors, key=errors.get)
+    print(f"{what}: {len(errors)} of {len(CASES)} determined, farthest {worst}")
+    print(f"largest relative error of the accelerations, {what} [1]: {errors[worst]:.2g}")
 if not SMOKE:
-    without = {title for title, what in residuals if what == "q, v, a" and np.isnan(residuals[title, what])}
-    assert without == {"NBody", "WaveEquation"}
-    assert np.nanmax(found["q, v, a"]) < 1e-5
-    assert np.nanmax(found["q, v"]) < 3e-3
-    assert np.nanmax([*found["q, v, 1% noise"], *found["q, v, 5% noise"]]) < 0.05
+    assert {title for title, _ in comparisons} - set(apart["q, v, a"]) == {"NBody", "WaveEquation"}
+    assert max(apart["q, v, a"].values()) < 1e-5
+    assert max(apart["q, v"].values()) < 3e-3
+    assert max(apart["q, v, 1% noise"].values()) < 0.02
+    assert max(apart["q, v, 5% noise"].values()) < 0.1

@@ -268,10 +268,10 @@ figure.savefig(OUTPUT / "spring_and_bodies.png", dpi=90)
 # %% [markdown]
 # ## What this shows
 #
-# Two and three bodies: every network with a Lagrangian or a Hamiltonian is far below the published means, that of pairs of
-# particles by four and seven powers of ten. The spring is not: exact derivatives at states with noise of 0.1 leave means
-# of 2e-3 to 8e-3 (medians 6e-4 to 1e-3), where 3.8e-4 was published. The same noisy samples without the derivatives,
-# their states estimated, come nearest: 5.4e-4, median 1e-4.
+# Two and three bodies: every network with a Lagrangian or a Hamiltonian is far below the published means, that of pairs
+# of particles by four and seven powers of ten. The spring is not: exact derivatives at states with noise of 0.1 leave
+# means of 2e-3 to 8e-3 (medians 6e-4 to 1e-3), where 3.8e-4 was published. The same noisy samples without the
+# derivatives, their states estimated, come nearest: 5.4e-4, median 1e-4.
 
 # %%
 figures = {f"{task}, {name}, energy MSE": value for (task, name), value in mean.items()}
