@@ -1,5 +1,7 @@
 """What in a recording looks as if it were no motion."""
 
+import re
+
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
@@ -10,6 +12,9 @@ GAP = 10.0
 """Times the usual spacing."""
 SPIKE, LEAST_SPIKE = 10.0, 0.05
 """Times the usual distance from a local polynomial, and share of the coordinate's spread."""
+ANGLE = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
+MOST_TURNS = 3
+"""Within one trajectory, of an angle in radians: beyond, it is in degrees."""
 STILL = 10
 """Samples in a row that are exactly equal."""
 WINDOW = 7
@@ -29,7 +34,7 @@ def described(trajectories: Trajectories) -> str:
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
     """A line on each kind of suspicious sample of each column, with the first place where it is found."""
     places = list(trajectories)
-    found = lost_turns(trajectories, columns)
+    found = lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
     spacing = np.median(np.concatenate([np.diff(t) for t, _ in places]))
     gaps = [np.diff(t) > GAP * spacing for t, _ in places]
     found += _lines(f"{columns.time}: gaps, times more than {GAP:g} usual spacings apart", gaps, trajectories)
@@ -58,6 +63,17 @@ def lost_turns(trajectories: Trajectories, columns: Columns) -> list[str]:
                 found += _lines(
                     f"{name}: jumps of a turn, as of an angle (--angles {name}{units})", jumps, trajectories
                 )
+    return found
+
+
+def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[str]:
+    """A line on each coordinate with the name of an angle that was not said to be one."""
+    found = []
+    for i, name in enumerate(columns.coordinates):
+        if ANGLE.match(name) and name not in columns.angles:
+            degrees = max(np.ptp(y[:, i]) for _, y in trajectories) > MOST_TURNS * 2 * np.pi
+            units = f" --units {name}=deg" if degrees and name not in columns.units else ""
+            found.append(f"{name}: reads like an angle, but is taken for a length (--angles {name}{units})")
     return found
 
 

@@ -134,3 +134,13 @@ class TestSuspicious:
         q = np.cos(3 * self.ts)
         q[300:315] = q[300]
         assert any("the same value 10 times in a row" in line for line in self.found(q))
+
+    def test_a_name_that_reads_like_an_angle(self):
+        undeclared = Columns("t", ("theta_1",), (), None, {}, ())
+        small, large = np.cos(3 * self.ts), 90 * np.cos(3 * self.ts)
+        (line,) = self.found(small, columns=undeclared)
+        assert line == "theta_1: reads like an angle, but is taken for a length (--angles theta_1)"
+        (line,) = self.found(large, columns=undeclared)
+        assert line.endswith("(--angles theta_1 --units theta_1=deg)")
+        declared = Columns("t", ("theta_1",), (), None, {"theta_1": "deg"}, ("theta_1",))
+        assert self.found(small, columns=declared) == []
