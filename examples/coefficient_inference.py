@@ -327,8 +327,8 @@ print(
 )
 
 # %% [markdown]
-# Outside the coefficients that the network was trained on, uniform on (5, 10), least squares do not notice; the network
-# does, but less where it works in units of the motion.
+# Outside the coefficients that the network was trained on, uniform on (5, 10), least squares do not notice, nor does a
+# network that works in units of the motion: there the same motions come up again.
 
 # %%
 beyond, rows = motions(jax.random.key(5), SYSTEMS, 5.0, 10.0)

@@ -9,7 +9,7 @@
 # ---
 
 # %% [markdown]
-# # The double pendulum: a Lagrangian network and two neural ODEs
+# # The double pendulum: Lagrangian networks and neural ODEs
 #
 # Unneberg and Kaarbø (2023) trained a Lagrangian neural network on the double pendulum in Julia. They could not
 # differentiate the solution of its equations of motion, so they used finite differences, and a first phase of training

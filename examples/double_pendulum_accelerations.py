@@ -45,7 +45,7 @@ STATES, DURATION = (1000, 1.0) if SIZE == "smoke" else (2_000_000, 100.0)
 # %% [markdown]
 # ## Data
 #
-# $m = l = 1$, $g = 9.8$. Two million states, drawn once: few are seen more than a few times.
+# $m = l = 1$, $g = 9.8$. Two million states, drawn once: each is seen three to eight times.
 
 # %%
 system = nl.systems.DoublePendulum(gravity=9.8)

@@ -166,7 +166,8 @@ for name, source, found, worst, seconds in rows:
 # %% [markdown]
 # ## The Lagrangians as surfaces
 #
-# As they are learned, networks look unlike the truth. Gauge-fixed, they are equal.
+# As they are learned, networks look unlike the truth. Gauge-fixed, they look alike, but for the few per cent by which
+# the Lagrangians of one dimension are but solution-equivalent.
 
 # %%
 figure = plt.figure(figsize=(12, 7), layout="constrained")
