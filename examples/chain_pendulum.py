@@ -282,9 +282,10 @@ figure.savefig(OUTPUT / "chain_pendulum.png", dpi=110)
 # ## What this shows
 #
 # Over three seeds (`--full`) the constrained network errs by 1.9e-5 with one link and 9.8e-5 with two, less than the
-# truth restarted 1e-4 away on the same systems. With one link angles err two to four times as much; with two the next best, the
-# mechanical network, is eighteen times as far off, and a free-form one may fail (0.92 in one of three). Fewer weights
-# and another optimiser than the source's leave its Hamiltonian network behind the published figure with two links.
+# truth restarted 1e-4 away on the same systems. With one link angles err two to four times as much; with two the next
+# best, the mechanical network, is eighteen times as far off, and a free-form one may fail (0.92 in one of three). Fewer
+# weights and another optimiser than the source's leave its Hamiltonian network behind the published figure with two
+# links.
 
 # %%
 figures = {f"relative error, {name}, {links} link(s)": error for (name, links), error in median.items()}
