@@ -115,6 +115,16 @@ class Balance(AbstractFit):
         sound = np.isfinite(c).all() and np.isfinite(covariance).all() and np.isfinite(cost)
         return Step(tuple(terms), c, cost, covariance) if sound else _unfit(terms)
 
+    def gain(self, step: Step, more: Sequence[int]) -> float:
+        """By how much the sum of squares falls where the coefficients of `more` terms, which have no mass, are fitted
+        beside those of a step, which stay. (If all were free, a large mass could hide every error.)
+        """
+        terms = [*step.support, *more]
+        r, J = self._linearized(terms, np.concatenate([step.coefficients, np.zeros(len(more))]))
+        A, y = self._flat(J)[:, len(step.support) :], self._flat(r[:, None])[:, 0]
+        fitted = A @ solve(A, y)[0]
+        return float(2 * y @ fitted - fitted @ fitted)
+
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
         m, b = self.kinetic[terms], self.b[:, terms] / self.sigma
@@ -148,13 +158,20 @@ class Balance(AbstractFit):
         """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""
         M_k, b_k = self.M[:, terms], self.b[:, terms]
         M, b = np.tensordot(M_k, c, (1, 0)), np.tensordot(b_k, c, (1, 0))
-        volume = np.linalg.det(M / self.sigma[:, None] * self.sigma)
+        # In units of the errors: what is regular is solved for in those in which it was found so.
+        scaled = M / self.sigma[:, None] * self.sigma
+        volume = np.linalg.det(scaled)
         if not (volume > 0).all() and not (volume < 0).all():
             # Singular somewhere between the observations: one that comes near it is fitted by a chance pole of r.
             return np.full(b.shape, np.inf), np.zeros_like(b_k)
-        r = np.linalg.solve(M, b[..., None])[..., 0]
+
+        def solved(x: np.ndarray) -> np.ndarray:
+            """M^-1 x for the columns of x, `(row, dof, column)`."""
+            return self.sigma[:, None] * np.linalg.solve(scaled, x / self.sigma[:, None])
+
+        r = solved(b[..., None])[..., 0]
         slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)
-        return r, np.swapaxes(np.linalg.solve(M, np.swapaxes(slopes, 1, 2)), 1, 2)
+        return r, np.swapaxes(solved(np.swapaxes(slopes, 1, 2)), 1, 2)
 
     def _flat(self, J: np.ndarray) -> np.ndarray:
         return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])
