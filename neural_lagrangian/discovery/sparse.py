@@ -279,9 +279,11 @@ def _explains(damped: Balance, step: Step, entries: list[int], scales: Scales, t
     if not np.isfinite(errors).all():
         return False
     spread = np.sqrt(np.mean(errors**2, axis=0) + (tolerance * scales.acceleration) ** 2)
-    weighted, squares = damped.weighted(spread), float(np.sum((errors / spread) ** 2))
-    gained = weighted.gain(step, entries)
-    return gained > DAMPED * squares and gained > tolerance**2 * damped.rows
+    weighted = damped.weighted(spread)
+    support = [*step.support, *entries]
+    without = weighted.fit(step.support, step.coefficients).rss
+    gained = without - weighted.fit(support, np.concatenate([step.coefficients, np.zeros(len(entries))])).rss
+    return gained > DAMPED * without and gained > tolerance**2 * damped.rows
 
 
 def _symmetric(values: np.ndarray, entries: Sequence[int], dof: int) -> Float[np.ndarray, "dof dof"] | None:

@@ -144,18 +144,6 @@ def test_without_friction_no_damping_is_found():
             assert sparse_lagrangian(observed, case.library).damping is None
 
 
-@pytest.mark.parametrize("noise", [0.01, slow(0.05)])
-def test_circles_of_one_frequency_are_no_damping(noise):
-    """Their velocities turn into their accelerations: a mass between the axes balances a damping that drives one."""
-    system = nl.systems.ChargedParticle()
-    library = Library.coordinates(2, 2) * Library.velocities(2, 2)
-    motion = noisy_states(damped(system), noise)
-    found = sparse_lagrangian(motion, library)
-    assert found.damping is None
-    same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 4)[::5])
-    assert same.gauge_residual < noise
-
-
 def test_a_library_without_the_right_term_says_that_it_only_approximates():
     """cos q is not among polynomials."""
     system = nl.systems.Pendulum()
