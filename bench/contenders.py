@@ -58,6 +58,12 @@ def states(dof: int, count: int):
     return 0.5 * jax.random.normal(jax.random.key(2), (count, 2 * dof))
 
 
+def rollout_targets(dof: int, batch: int, steps: int):
+    """Times of a second in equal steps, and rollouts that stay where they begin: something to take a loss against."""
+    ts = jnp.linspace(0.0, 1.0, steps + 1)
+    return ts, jnp.broadcast_to(states(dof, batch)[:, None], (batch, steps + 1, 2 * dof))
+
+
 def parameter_count(tree) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)))
 

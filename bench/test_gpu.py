@@ -12,7 +12,15 @@ import pytest
 
 import neural_lagrangian as nl
 
-from .contenders import lagrangian_network, neural_ode, parameter_count, right_hand_side, rollout_loss, states
+from .contenders import (
+    lagrangian_network,
+    neural_ode,
+    parameter_count,
+    right_hand_side,
+    rollout_loss,
+    rollout_targets,
+    states,
+)
 from .harness import Contender, matrix_multiply_rate, seconds_a_step
 
 pytestmark = pytest.mark.gpu
@@ -72,9 +80,7 @@ def test_gpu_against_cpu(compare, report, quick):
 
     def gradient(model_of, batch):
         def make():
-            ts = jnp.linspace(0.0, 1.0, STEPS + 1)
-            ys = jnp.broadcast_to(states(2, batch)[:, None], (batch, STEPS + 1, 4))
-            loss, params = rollout_loss(model_of(2, WIDTH), ts, ys)
+            loss, params = rollout_loss(model_of(2, WIDTH), *rollout_targets(2, batch, STEPS))
             return jax.grad(loss), (params,)
 
         return make
@@ -161,10 +167,9 @@ def test_precisions_on_gpu(compare, report):
     report.table("gpu_precision", f"Right-hand side on a GPU at batch {batch}, {WIDTH} x 2", rows, columns)
 
 
-@pytest.mark.parametrize("batch", [1_000_000])
-def test_states_per_second(compare, report, batch):
+def test_states_per_second(compare, report):
     """States a second, and the share of the card's own multiply rate at full and reduced precision."""
-    rows = []
+    batch, rows = 1_000_000, []
     for precision in ("highest", "default"):
         with jax.default_matmul_precision(precision):
             rate = matrix_multiply_rate(2**20, WIDTH, precision=precision)

@@ -7,7 +7,15 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
-from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, parameter_count, rollout_loss, states
+from .contenders import (
+    PublishedFormula,
+    lagrangian_network,
+    network,
+    neural_ode,
+    parameter_count,
+    rollout_loss,
+    rollout_targets,
+)
 from .harness import Contender, compiled
 
 WIDTH, STEPS = 128, 20
@@ -25,11 +33,6 @@ COLUMNS = {
 }
 
 
-def _ts_and_ys(dof, batch, steps=STEPS):
-    ts = jnp.linspace(0.0, 1.0, steps + 1)
-    return ts, jnp.broadcast_to(states(dof, batch)[:, None], (batch, steps + 1, 2 * dof))
-
-
 def _difference(a, b):
     pairs = zip(*map(jax.tree.leaves, (a, b)), strict=True)
     return max(float(jnp.abs(x - y).max() / jnp.abs(y).max()) for x, y in pairs)
@@ -39,7 +42,7 @@ def test_against_the_published_formula(compare, report, quick):
     """One run: ours, our forward solve, the published formula's, and a neural ODE's."""
     rows = []
     for dof, batch, rounds in [(2, 100, 3)] if quick else [(2, 100, 9), (8, 32, 5), (2, 1024, 2)]:
-        ts, ys = _ts_and_ys(dof, batch)
+        ts, ys = rollout_targets(dof, batch, STEPS)
         ours, params = rollout_loss(lagrangian_network(dof, WIDTH), ts, ys)
         plain, plain_params = rollout_loss(PublishedFormula(network(dof, WIDTH)), ts, ys)
         node, node_params = rollout_loss(neural_ode(dof, WIDTH), ts, ys)
@@ -66,7 +69,7 @@ def test_against_the_published_formula(compare, report, quick):
 def test_ratio_by_parameters(standard, compare, report):
     """Gradient over forward for networks of 1 000 to 1 000 000 parameters, and what forward differences would cost."""
     rows = []
-    ts, ys = _ts_and_ys(2, 100)
+    ts, ys = rollout_targets(2, 100, STEPS)
     for width in (30, 128, 316, 1000):
         loss, params = rollout_loss(lagrangian_network(2, width), ts, ys)
         parameters = parameter_count(params)
@@ -85,7 +88,7 @@ def test_ratio_by_parameters(standard, compare, report):
 def test_adjoints(standard, compare, report):
     """The same loss and the same steps through each way of reversing them."""
     dof, batch = 2, 100
-    ts, ys = _ts_and_ys(dof, batch)
+    ts, ys = rollout_targets(dof, batch, STEPS)
     to_samples = {"stepsize_controller": diffrax.StepTo(ts), "max_steps": STEPS}
     models = {
         "scan, stages kept (StepsPerSample)": lagrangian_network(dof, WIDTH),
@@ -111,7 +114,7 @@ def test_batching(standard, compare, report):
     """One fixed-step scan over a `vmap`ped step (lockstep) against `vmap` of diffrax solves, and memory by size."""
     rows = []
     for batch in (10, 1000):
-        ts, ys = _ts_and_ys(2, batch)
+        ts, ys = rollout_targets(2, batch, STEPS)
         lockstep, params = rollout_loss(lagrangian_network(2, WIDTH), ts, ys)
         solves, solve_params = rollout_loss(
             lagrangian_network(2, WIDTH, stepsize_controller=diffrax.StepTo(ts), max_steps=STEPS), ts, ys
@@ -136,7 +139,9 @@ def test_memory(report, quick):
         sizes, adjoints = sizes[:1], {"scan, stages kept": None}
     for steps, batch, width in sizes:
         for name, adjoint in adjoints.items():
-            loss, params = rollout_loss(lagrangian_network(2, width, adjoint=adjoint), *_ts_and_ys(2, batch, steps))
+            loss, params = rollout_loss(
+                lagrangian_network(2, width, adjoint=adjoint), *rollout_targets(2, batch, steps)
+            )
             _, record = compiled(jax.value_and_grad(loss), params)
             size = {"contender": name, "steps": steps, "batch": batch, "parameters": parameter_count(params)}
             rows.append(record | size | {"copies_bytes": 4 * batch * parameter_count(params)})
