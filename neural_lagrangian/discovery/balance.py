@@ -115,6 +115,16 @@ class Balance(AbstractFit):
         sound = np.isfinite(c).all() and np.isfinite(covariance).all() and np.isfinite(cost)
         return Step(tuple(terms), c, cost, covariance) if sound else _unfit(terms)
 
+    def gain(self, step: Step, more: Sequence[int]) -> float:
+        """By how much the sum of squares falls where the coefficients of `more` terms, which have no mass, are fitted
+        beside those of a step, which stay.
+        """
+        terms = [*step.support, *more]
+        r, J = self._linearized(terms, np.concatenate([step.coefficients, np.zeros(len(more))]))
+        A, y = self._flat(J)[:, len(step.support) :], self._flat(r[:, None])[:, 0]
+        fitted = A @ solve(A, y)[0]
+        return float(2 * y @ fitted - fitted @ fitted)
+
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
         m, b = self.kinetic[terms], self.b[:, terms] / self.sigma

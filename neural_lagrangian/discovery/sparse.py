@@ -1,6 +1,6 @@
 r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -103,13 +103,10 @@ def sparse_lagrangian(
         reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
         return warn_if_undetermined(_nothing(library, reason, independent))
 
-    complexity = library.complexity[kept]
-    step, gap = _search(balance, scales, complexity, tolerance)
-    damped = balance.damped(rates, scales)
-    entries = list(range(len(kept), len(damped.kinetic)))
-    if _explains(damped, step, entries, scales, tolerance):
-        balance = damped
-        step, gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
+    step, gap = _search(balance, scales, library.complexity[kept], tolerance)
+    damped = _damped(balance, step, gap, rates, scales, library.complexity[kept], tolerance)
+    if damped is not None:
+        balance, step, gap = damped
     support = [k for k in step.support if k < len(kept)]
     errors = balance.residual(step) / scales.acceleration
     residual = float(np.sqrt(np.mean(errors**2)))
@@ -120,12 +117,14 @@ def sparse_lagrangian(
     c, covariance = balance.scaled(step, pivot)
     spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
     beside = [k - len(kept) for k in step.support[len(support) :]]
-    damping, damping_errors = (_symmetric(x[len(support) :], beside, library.dof) for x in (c, spread))
+    damping, damping_errors = (
+        _symmetric(dict(zip(beside, x[len(support) :], strict=True)), library.dof) for x in (c, spread)
+    )
     c, spread = c[: len(support)], spread[: len(support)]
     formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
 
     missing, notes = [], []
-    if damping is not None and np.linalg.eigvalsh(damping)[0] < -1e-3 * np.abs(damping).max():
+    if not _passive(damping):
         missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
     if residual > largest_residual:
         missing.append(
@@ -273,26 +272,55 @@ def _disagreement(
     return disagreement(library, terms, first, second, states, ts, scales)
 
 
-def _explains(damped: Balance, step: Step, entries: list[int], scales: Scales, tolerance: float) -> bool:
-    """Whether damping explains much of what the formula leaves, more than chance or the tolerance would."""
+def _damped(
+    balance: Balance,
+    step: Step,
+    gap: float,
+    rates: np.ndarray,
+    scales: Scales,
+    complexity: np.ndarray,
+    tolerance: float,
+) -> tuple[Balance, Step, float] | None:
+    """The formula with linear damping beside it, where that explains what is left; `None` where it does not.
+
+    A force that feeds energy in is believed if it explains as much beside the mass as it was found. With all free, a
+    large mass that balances it can hide noise: on circles of one frequency velocities turn into accelerations.
+    """
+    damped = balance.damped(rates, scales)
+    entries = list(range(len(complexity), len(damped.kinetic)))
     errors = damped.residual(step)
     if not np.isfinite(errors).all():
-        return False
+        return None
     spread = np.sqrt(np.mean(errors**2, axis=0) + (tolerance * scales.acceleration) ** 2)
     weighted = damped.weighted(spread)
-    support = [*step.support, *entries]
-    without = weighted.fit(step.support, step.coefficients).rss
-    gained = without - weighted.fit(support, np.concatenate([step.coefficients, np.zeros(len(entries))])).rss
-    return gained > DAMPED * without and gained > tolerance**2 * damped.rows
+    without = weighted.fit(step.support, step.coefficients)
 
+    def explains(gained: float) -> bool:
+        return gained > DAMPED * without.rss and gained > tolerance**2 * damped.rows
 
-def _symmetric(values: np.ndarray, entries: Sequence[int], dof: int) -> Float[np.ndarray, "dof dof"] | None:
-    """A matrix from those entries of its lower triangle that were found, the others zero; `None` if none was."""
-    if not len(values):
+    start = np.concatenate([step.coefficients, np.zeros(len(entries))])
+    if not explains(without.rss - weighted.fit([*step.support, *entries], start).rss):
         return None
-    matrix = np.zeros((dof, dof))
-    for k, value in zip(entries, values, strict=True):
-        i, j = (int(indices[k]) for indices in np.tril_indices(dof))
+    found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
+    beside = [(k - len(complexity), c / damped.size[k]) for k, c in zip(found.support, found.coefficients, strict=True)]
+    matrix = _symmetric({k: c for k, c in beside if k >= 0}, rates.shape[1])
+    if gap < CLEAR or _passive(matrix) or explains(weighted.gain(without, entries)):
+        return damped, found, found_gap
+    return None
+
+
+def _passive(damping: np.ndarray | None) -> bool:
+    """Whether it takes energy out of every motion, or is `None`."""
+    return damping is None or bool(np.linalg.eigvalsh(damping)[0] >= -1e-3 * np.abs(damping).max())
+
+
+def _symmetric(entries: Mapping[int, float], dof: int) -> Float[np.ndarray, "dof dof"] | None:
+    """A matrix from those entries of its lower triangle that were found, the others zero; `None` if none was."""
+    if not entries:
+        return None
+    matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))
+    for k, value in entries.items():
+        i, j = lower[k]
         matrix[i, j] = matrix[j, i] = value
     return matrix
 

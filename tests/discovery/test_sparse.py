@@ -127,14 +127,36 @@ def test_damping_of_one_coordinate_of_two():
     np.testing.assert_allclose(found.force(0.0, jnp.zeros(2), jnp.array([1.0, 2.0])), [-rate, 0.0], atol=1e-6)
 
 
-def test_what_drives_instead_of_damping_is_no_formula():
+def test_a_weak_damping_that_many_terms_hide_is_found():
+    """Without it a Lagrangian of eight terms has most of the motion."""
+    motion = damped(nl.systems.DampedOscillator(damping=0.1), duration=10.0)
+    found = sparse_lagrangian(motion, Library.coordinates(1, 4) * Library.velocities(1, 4))
+    assert largest_error(found.formula, {"v^2": 0.5, "q^2": -0.5}) < 1e-8
+    assert found.damping == pytest.approx(np.array([[0.1]]))
+
+
+@pytest.mark.parametrize("noise", [0.01, slow(0.05)])
+def test_circles_of_one_frequency_are_no_damping(noise):
+    """Their velocities turn into their accelerations: a mass between the axes balances a damping that drives one."""
+    system = nl.systems.ChargedParticle()
+    library = Library.coordinates(2, 2) * Library.velocities(2, 2)
+    motion = noisy_states(damped(system), noise)
+    found = sparse_lagrangian(motion, library)
+    assert found.damping is None
+    same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 4)[::5])
+    assert same.gauge_residual < noise
+
+
+@pytest.mark.parametrize("of", ["accelerations", "states"])
+def test_what_drives_instead_of_damping_is_no_formula(of):
     system = nl.systems.DampedOscillator(damping=0.3)
     motion = damped(system)
     backward = nl.Trajectories(
         -motion.ts[:, ::-1], motion.ys[:, ::-1] * [1, -1], accelerations=motion.accelerations[:, ::-1]
     )
+    observed = backward if of == "accelerations" else noisy_states(backward, 0.01)
     with pytest.warns(UndeterminedWarning, match="acts what no damping is"):
-        assert sparse_lagrangian(backward, POLYNOMIALS).formula is None
+        assert sparse_lagrangian(observed, POLYNOMIALS).formula is None
 
 
 def test_without_friction_no_damping_is_found():
