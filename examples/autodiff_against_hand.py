@@ -40,14 +40,22 @@ from neural_lagrangian.integrators import Integration
 
 jax.config.update("jax_enable_x64", True)
 
-SMOKE = "--smoke" in sys.argv
+SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
 KEY = jax.random.key(0)
-FIRST = slice(1 if SMOKE else None)  # of systems, solvers and the like: all, or one for a smoke test
-STARTS, BATCH, REPEATS, GRID = (3, 16, 3, 5) if SMOKE else (20, 4096, 15, 61)
-SIZES = (1, 2, 4) if SMOKE else (1, 2, 4, 8, 16, 32)
-POINTS, STEPS, LEVELS, DRAWS = (64, 5, (0.0, 0.1), 1) if SMOKE else (300, 1500, (0.0, 0.01, 0.05, 0.1, 0.2), 3)
+FIRST = slice(1 if SIZE == "smoke" else None)  # of systems, solvers and the like: all, or one for a smoke test
+STARTS, BATCH, REPEATS, GRID, REACHES = {
+    "smoke": (3, 16, 3, 5, 4),
+    "quick": (5, 4096, 5, 61, 9),
+    "standard": (20, 4096, 15, 61, 23),
+}[SIZE]
+SIZES = (1, 2, 4) if SIZE == "smoke" else (1, 2, 4, 8, 16, 32)
+POINTS, STEPS, FITTING, LEVELS, DRAWS = {
+    "smoke": (64, 5, 3, (0.0, 0.1), 1),
+    "quick": (300, 300, 80, (0.0, 0.2), 1),
+    "standard": (300, 1500, 80, (0.0, 0.01, 0.05, 0.1, 0.2), 3),
+}[SIZE]
 
 
 def chain(n, **keywords):
@@ -270,7 +278,7 @@ def least_squares(model, ys, a):
         optx.LevenbergMarquardt(rtol=1e-8, atol=1e-8),
         weights,
         options={"jac": "fwd"},
-        max_steps=3 if SMOKE else 80,
+        max_steps=FITTING,
         throw=False,
     )
     return eqx.combine(solution.value, static)
@@ -427,7 +435,7 @@ for name, values in cuts.items():
     axes[0, 3].semilogy(stiffness, values, label=name)
 axes[0, 3].set(xlabel="stiffness k [N/m], m = 1 kg", ylabel="loss", title="across the valley")
 axes[0, 3].legend(fontsize=8)
-reaches = np.linspace(0.25, 3.0, 4 if SMOKE else 23)
+reaches = np.linspace(0.25, 3.0, REACHES)
 for i, truth in enumerate(first(TRUTHS)):
     for name in TRIALS:
         errors = [relative_error(models[truth, name], truth, reach) for reach in reaches]
@@ -454,7 +462,7 @@ for name, value in figures.items():
     print(f"{name}: {value:.3g}")
 
 # %%
-if not SMOKE:
+if SIZE == "standard":
     assert all(value < 3 for name, value in figures.items() if "round-off" in name)
     assert all(value < 1e-12 for name, value in figures.items() if "apart" in name)
     for trial in ("additive polynomial", "product polynomial", "two products"):

@@ -47,15 +47,16 @@ jax.config.update("jax_enable_x64", True)  # truth and rollouts in double, train
 # ## Parameters
 
 # %%
-SMOKE = "--smoke" in sys.argv
+SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
-WIDTH, DEPTH = (8, 1) if SMOKE else (64, 3)
-SEEDS = range(1) if SMOKE else range(3)
+WIDTH, DEPTH = (8, 1) if SIZE == "smoke" else (64, 3)
+SEEDS = range(3) if SIZE == "standard" else range(1)
 STEPS = {"LNN, mechanical": 12_000, "LNN, free-form": 4_000, "NODE": 20_000}
-SECONDS = 20 if SMOKE else 200  # of the training trajectory
-FOUR = 0.002 * jnp.arange(2001)  # the source's 2000 steps
-TWENTY = 0.01 * jnp.arange(2001)
+SECONDS = 20 if SIZE == "smoke" else 200  # of the training trajectory
+SAMPLES = 101 if SIZE == "smoke" else 2001
+FOUR = 0.002 * jnp.arange(SAMPLES)  # the source's 2000 steps
+TWENTY = 0.01 * jnp.arange(SAMPLES)
 ADAPTIVE = nl.integrators.Integration(diffrax.Dopri8(), max_steps=100_000)
 STEPWISE = nl.integrators.Integration(nl.RK4(), stepsize_controller=nl.StepsPerSample(1))
 
@@ -87,7 +88,7 @@ MODELS = {
 
 
 def learn(name, data, steps, seed):
-    key, steps = jax.random.key(seed), 5 if SMOKE else steps
+    key, steps = jax.random.key(seed), {"smoke": 5, "quick": steps // 10}.get(SIZE, steps)
     units = nl.Scaling(np.zeros(data.dof), np.ones(data.dof), 0.2)
     optimizer = optax.contrib.muon(optax.cosine_decay_schedule(3e-2, steps))
     settings = {"loss": nl.acceleration_mse, "horizon": 0, "batch_size": 256, "key": key}
@@ -241,6 +242,6 @@ for name, (model, *_) in trained.items():
 # %%
 for name, value in figures.items():
     print(f"{name}: {value:.4g}")
-if not SMOKE:
+if SIZE == "standard":
     assert largest["LNN, mechanical"].max() < 0.1  # of three seeds
     assert (largest["LNN, mechanical"] < largest["NODE"]).all()

@@ -1,6 +1,8 @@
 """Run examples, keep their figures, make the table: `python -m bench.leaderboard [--quick] [example ...]`."""
 
 import argparse
+import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ QUICK = """# Leaderboard, quick
 
 The table of [the leaderboard](leaderboard.md) with shorter trainings and fewer systems
 (`nox -s leaderboard -- --quick`): whether everything runs, and comes out in the right order of magnitude. Goals are
-those of the full settings.
+those of the full settings. As many examples run at a time as there are cores, so that times tell little.
 
 """
 FULL = """# Leaderboard
@@ -42,10 +44,12 @@ def main() -> None:
     how = stored_notebook if asked.stored else run_notebook
     if asked.quick:
         how = partial(run_script, size="quick")
-    for example in [] if asked.table else asked.examples or known:
-        runs[example] = run = how(example)
-        save(kept, runs)
-        print(f"{example:32s}{run.seconds:7.0f} s  {run.failed or f'{len(run.figures)} figures'}", flush=True)
+    examples = [] if asked.table else asked.examples or known
+    with ThreadPoolExecutor(os.cpu_count() if asked.quick else 1) as pool:
+        for example, run in zip(examples, pool.map(how, examples), strict=True):
+            runs[example] = run
+            save(kept, runs)
+            print(f"{example:32s}{run.seconds:7.0f} s  {run.failed or f'{len(run.figures)} figures'}", flush=True)
     text = (QUICK if asked.quick else FULL) + table(sources, rows, runs)
     (DOCS / f"{name}.md").write_text(text)
     print(text)
