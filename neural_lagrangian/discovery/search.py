@@ -100,9 +100,10 @@ def search_lagrangian(
     The values that the engine is given are those of the gauge-fixed Lagrangian, which $(M, h)$ of the equations of
     motion determine alone: no constant, no total derivative, and a mean mass of one are left to be found. The formulas
     it answers are expanded, and the terms of each, and of all together, are libraries for `distill`, which drops those
-    that are none and fits the coefficients of the others. The formula with the least Bayesian information criterion
-    is the answer. Operon's constants are not exact: inside functions, where no coefficient is fitted, those that are
-    nearly integers are tried as integers too.
+    that are none and fits the coefficients of the others; so are they with the products of two velocities, which a
+    search may have put together from cosines. The formula with the least Bayesian information criterion is the answer.
+    Operon's constants are not exact: inside functions, where no coefficient is fitted, those that are nearly integers
+    are tried as integers too.
 
     **Arguments:**
 
@@ -132,19 +133,28 @@ def search_lagrangian(
     read = [_read(answer, names) for answer in answers[:most]]
     simple = [_rounded(expression) for expression in read]
     found = {}
-    for expressions in (simple, *([one] for one in (*simple, *read))):
-        library = _terms_of(expressions, ys, names, size)
-        if library is None or library.names in found or len(library) > len(ys):
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UndeterminedWarning)
-            try:
-                found[library.names] = distill(lagrangian, library, ys, match=match)
-            except ValueError:  # of these terms: no kinetic energy, or not finite at some state
+    offered = [
+        _terms_of(expressions, ys, names, size) for expressions in (simple, *([one] for one in (*simple, *read)))
+    ]
+    kinetic = _products_of_velocities(dof)
+    for one in offered:
+        for library in () if one is None else (one, one + kinetic):
+            if library.names in found or len(library) > len(ys):
                 continue
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UndeterminedWarning)
+                try:
+                    found[library.names] = distill(lagrangian, library, ys, match=match)
+                except ValueError:  # of the terms: no kinetic energy, or not finite at some state
+                    break
     if not found:
         raise ValueError(f"none of the formulas of `engine` has a kinetic energy: {answers[:most]}")
     return warn_if_undetermined(min(found.values(), key=lambda one: _information(one, len(ys))))
+
+
+def _products_of_velocities(dof: int) -> Library:
+    library = Library.velocities(dof, 2)
+    return library.select([k for k, term in enumerate(library.terms) if sum(power for _, power in term) == 2])
 
 
 def _information(found: FoundLagrangian, samples: int) -> float:

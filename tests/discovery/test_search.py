@@ -69,6 +69,12 @@ def test_terms_of_several_answers_are_joined():
     assert found.residual < 1e-10
 
 
+def test_a_kinetic_energy_put_together_from_cosines_is_found():
+    engine = Canned(("9.7*cos(q) - 0.28*cos(0.27*v) - 0.27*cos(0.32*v) - 0.5*cos(0.29*v)",))
+    found = search_lagrangian(disguised, pendulum_states(), engine)
+    assert set(found.formula.support) == {"v^2", "cos(q)"}
+
+
 def test_the_adapter_of_pysr_against_a_stand_in(monkeypatch):
     """PySR needs a Julia; this has its interface: a table of formulas, losses beside them."""
     seen = {}
