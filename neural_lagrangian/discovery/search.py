@@ -160,7 +160,7 @@ def _products_of_velocities(dof: int) -> Library:
 def _information(found: FoundLagrangian, samples: int) -> float:
     if found.formula is None:
         return np.inf
-    return samples * np.log(found.residual**2 + 1e-30) + len(found.formula.support) * np.log(samples)
+    return samples * np.log(found.residual**2 + 1e-24) + len(found.formula.support) * np.log(samples)
 
 
 def _read(answer: str, names: Sequence[str]) -> Any:
