@@ -187,7 +187,7 @@ MODELS = {
     "mechanical LNN": mechanical,
     "constrained LNN": constrained,
 }
-STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 800}.get(SIZE, 8000))
+STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 200}.get(SIZE, 8000))
 
 # %% [markdown]
 # ## Training

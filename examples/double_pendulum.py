@@ -46,7 +46,7 @@ jax.config.update("jax_enable_x64", True)  # truth and long rollouts in double, 
 # %%
 SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "demo")
 SEEDS = range(5) if SIZE == "full" else range(1)
-WIDTH = 8 if SIZE == "smoke" else 128
+WIDTH = {"smoke": 8, "quick": 64}.get(SIZE, 128)
 WINDOW = {"horizon": 1, "stride": 5, "batch_size": 64}  # one step of 36 ms, five samples long
 TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"

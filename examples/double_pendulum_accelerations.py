@@ -40,7 +40,8 @@ SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "s
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
 KEY = jax.random.key(0)
-STATES, DURATION = (1000, 1.0) if SIZE == "smoke" else (2_000_000, 100.0)
+STATES, DURATION = {"smoke": (1000, 1.0), "quick": (200_000, 100.0), "standard": (2_000_000, 100.0)}[SIZE]
+WIDTHS = {"smoke": (8, 8), "quick": (64, 64), "standard": (256, 128)}[SIZE]
 
 # %% [markdown]
 # ## Data
@@ -83,8 +84,8 @@ def mechanical(width):
 
 
 RUNS = {
-    "free-form network": (free_form(8 if SIZE == "smoke" else 256), 20_000, 256),
-    "mechanical": (mechanical(8 if SIZE == "smoke" else 128), 60_000, 256),
+    "free-form network": (free_form(WIDTHS[0]), 20_000, 256),
+    "mechanical": (mechanical(WIDTHS[1]), 60_000, 256),
 }
 trained, histories = {}, {}
 for name, (model, steps, batch_size) in RUNS.items():
