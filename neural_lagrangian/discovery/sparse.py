@@ -304,9 +304,8 @@ def _damped(
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
     beside = [(k - len(complexity), c / damped.size[k]) for k, c in zip(found.support, found.coefficients, strict=True)]
     matrix = _symmetric({k: c for k, c in beside if k >= 0}, rates.shape[1])
-    if gap < CLEAR or _passive(matrix) or explains(weighted.gain(without, entries)):
-        return damped, found, found_gap
-    return None
+    believed = gap < CLEAR or _passive(matrix) or explains(weighted.gain(without, entries))
+    return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
 
 def _passive(damping: np.ndarray | None) -> bool:
