@@ -159,11 +159,11 @@ def test_what_drives_instead_of_damping_is_no_formula(of):
         assert sparse_lagrangian(observed, POLYNOMIALS).formula is None
 
 
-def test_without_friction_no_damping_is_found():
-    for name in ("oscillator", "spring pendulum"):
-        case = CASES[name]
-        for observed in (noisy_accelerations(case.motion(), 0.05), noisy_states(case.motion(), 0.05)):
-            assert sparse_lagrangian(observed, case.library).damping is None
+@pytest.mark.parametrize("name", ["oscillator", slow("spring pendulum")])
+def test_without_friction_no_damping_is_found(name):
+    case = CASES[name]
+    for observed in (noisy_accelerations(case.motion(), 0.05), noisy_states(case.motion(), 0.05)):
+        assert sparse_lagrangian(observed, case.library).damping is None
 
 
 def test_a_library_without_the_right_term_says_that_it_only_approximates():
