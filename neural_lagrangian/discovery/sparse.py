@@ -124,7 +124,7 @@ def sparse_lagrangian(
     formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
 
     missing, notes = [], []
-    if not _passive(damping):
+    if damping is not None and not _passive(damping):
         missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
     if residual > largest_residual:
         missing.append(
@@ -304,13 +304,13 @@ def _damped(
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
     beside = [(k - len(complexity), c / damped.size[k]) for k, c in zip(found.support, found.coefficients, strict=True)]
     matrix = _symmetric({k: c for k, c in beside if k >= 0}, rates.shape[1])
-    believed = gap < CLEAR or _passive(matrix) or explains(weighted.gain(without, entries))
+    believed = gap < CLEAR or matrix is None or _passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
 
-def _passive(damping: np.ndarray | None) -> bool:
-    """Whether it takes energy out of every motion, or is `None`."""
-    return damping is None or bool(np.linalg.eigvalsh(damping)[0] >= -1e-3 * np.abs(damping).max())
+def _passive(damping: np.ndarray) -> bool:
+    """Whether it feeds energy into no motion."""
+    return bool(np.linalg.eigvalsh(damping)[0] >= -1e-3 * np.abs(damping).max())
 
 
 def _symmetric(entries: Mapping[int, float], dof: int) -> Float[np.ndarray, "dof dof"] | None:
