@@ -38,8 +38,8 @@ OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "outpu
 OUTPUT.mkdir(exist_ok=True)
 KEY = jax.random.key(0)
 WIDTH, STARTS = {"smoke": (8, 3), "quick": (64, 5), "standard": (128, 15)}[SIZE]
-STEPS = {"smoke": (5, 5), "quick": (300, 200), "standard": (2000, 1500)}[SIZE]
-STEPS = dict(zip(("spring", "two bodies", "three bodies"), (*STEPS, STEPS[1]), strict=True))
+ADAM, MUON = {"smoke": (5, 5), "quick": (300, 200), "standard": (2000, 1500)}[SIZE]  # steps
+STEPS = {"spring": ADAM, "two bodies": MUON, "three bodies": MUON}
 
 
 # %% [markdown]
@@ -249,8 +249,8 @@ alone = nl.fit(
     training_data("spring"),
     loss=nl.training.weighted(nl.trajectory_mse, position=10.0, velocity=5.0),
     estimate_states=True,
-    optimizer=muon(STEPS["three bodies"]),
-    steps=STEPS["three bodies"],
+    optimizer=muon(MUON),
+    steps=MUON,
     horizon=29,
     batch_size=25,
     key=KEY,

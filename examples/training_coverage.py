@@ -43,9 +43,8 @@ OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "outpu
 OUTPUT.mkdir(exist_ok=True)
 WIDTH = 8 if SIZE == "smoke" else 64
 RELEASES = (4, 8) if SIZE == "smoke" else (10, 20)  # of either angle
-SAMPLES, SECONDS = (
-    (500, 10.0) if SIZE == "smoke" else (10_000, 200.0)
-)  # of all training trajectories of the double pendulum
+# of all training trajectories of the double pendulum
+SAMPLES, SECONDS = (500, 10.0) if SIZE == "smoke" else (10_000, 200.0)
 KEY = jax.random.key(0)
 
 # %% [markdown]
@@ -86,7 +85,8 @@ MODELS = {
     "LNN, free-form": lambda: nl.NeuralLagrangian(nl.PeriodicEmbedding(mlp(6, "scalar"), dof=2)),
     "NODE": lambda: nl.NeuralODE(nl.PeriodicEmbedding(mlp(6, 2), dof=2)),
 }
-theta1, theta2 = (np.linspace(low, np.pi - 0.1, k) for low, k in zip((0.1, 0.1 - np.pi), RELEASES, strict=True))
+theta1 = np.linspace(0.1, np.pi - 0.1, RELEASES[0])
+theta2 = np.linspace(0.1 - np.pi, np.pi - 0.1, RELEASES[1])
 releases = jnp.asarray([[a, b, 0.0, 0.0] for a in theta1 for b in theta2])
 ts = 0.01 * jnp.arange(401)
 truth = jnp.asarray(nl.simulate(system, ts, releases).ys)

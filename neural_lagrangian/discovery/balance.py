@@ -95,7 +95,7 @@ class Balance(AbstractFit):
         for _ in range((HURRIED if hurry else ITERATIONS) if Z.shape[1] and np.isfinite(cost) else 0):
             A, y = self._flat(J) @ Z, self._flat(r[:, None])[:, 0]
             delta, covariance = solve(A, y)
-            gain = float(2 * y @ (A @ delta) - np.sum((A @ delta) ** 2))
+            gain = _gain(A, y, delta)
             if damping == 0 and gain <= 1e-3 * cost + 1e-9 * self.rows:
                 c, cost = c - Z @ delta, max(cost - gain, 0.0)  # so near that nothing is gained by another look
                 break
@@ -122,8 +122,7 @@ class Balance(AbstractFit):
         terms = [*step.support, *more]
         r, J = self._linearized(terms, np.concatenate([step.coefficients, np.zeros(len(more))]))
         A, y = self._flat(J)[:, len(step.support) :], self._flat(r[:, None])[:, 0]
-        fitted = A @ solve(A, y)[0]
-        return float(2 * y @ fitted - fitted @ fitted)
+        return _gain(A, y, solve(A, y)[0])
 
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
@@ -175,6 +174,12 @@ class Balance(AbstractFit):
 
     def _flat(self, J: np.ndarray) -> np.ndarray:
         return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])
+
+
+def _gain(A: np.ndarray, y: np.ndarray, delta: np.ndarray) -> float:
+    """By how much |A delta - y|^2 is less than |y|^2."""
+    fitted = A @ delta
+    return float(2 * y @ fitted - fitted @ fitted)
 
 
 def _unfit(terms: list[int]) -> Step:

@@ -133,12 +133,10 @@ def search_lagrangian(
     read = [_read(answer, names) for answer in answers[:most]]
     simple = [_rounded(expression) for expression in read]
     found = {}
-    offered = [
-        _terms_of(expressions, ys, names, size) for expressions in (simple, *([one] for one in (*simple, *read)))
-    ]
     kinetic = _products_of_velocities(dof)
-    for one in offered:
-        for library in () if one is None else (one, one + kinetic):
+    for expressions in (simple, *([one] for one in (*simple, *read))):
+        terms = _terms_of(expressions, ys, names, size)
+        for library in () if terms is None else (terms, terms + kinetic):
             if library.names in found or len(library) > len(ys):
                 continue
             with warnings.catch_warnings():

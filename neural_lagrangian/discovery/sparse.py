@@ -103,8 +103,9 @@ def sparse_lagrangian(
         reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
         return warn_if_undetermined(_nothing(library, reason, independent))
 
-    step, gap = _search(balance, scales, library.complexity[kept], tolerance)
-    damped = _damped(balance, step, gap, rates, scales, library.complexity[kept], tolerance)
+    complexity = library.complexity[kept]
+    step, gap = _search(balance, scales, complexity, tolerance)
+    damped = _damped(balance, step, gap, rates, scales, complexity, tolerance)
     if damped is not None:
         balance, step, gap = damped
     support = [k for k in step.support if k < len(kept)]
@@ -287,7 +288,8 @@ def _damped(
     large mass that balances it can hide noise: on circles of one frequency velocities turn into accelerations.
     """
     damped = balance.damped(rates, scales)
-    entries = list(range(len(complexity), len(damped.kinetic)))
+    first = len(complexity)
+    entries = range(first, len(damped.kinetic))
     errors = damped.residual(step)
     if not np.isfinite(errors).all():
         return None
@@ -302,8 +304,8 @@ def _damped(
     if not explains(without.rss - weighted.fit([*step.support, *entries], start).rss):
         return None
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
-    beside = [(k - len(complexity), c / damped.size[k]) for k, c in zip(found.support, found.coefficients, strict=True)]
-    matrix = _symmetric({k: c for k, c in beside if k >= 0}, rates.shape[1])
+    coefficients = zip(found.support, found.coefficients, strict=True)
+    matrix = _symmetric({k - first: c / damped.size[k] for k, c in coefficients if k >= first}, rates.shape[1])
     believed = gap < CLEAR or matrix is None or _passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 

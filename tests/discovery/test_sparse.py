@@ -138,12 +138,11 @@ def test_a_weak_damping_that_many_terms_hide_is_found():
 @pytest.mark.parametrize("noise", [0.01, slow(0.05)])
 def test_circles_of_one_frequency_are_no_damping(noise):
     """Their velocities turn into their accelerations: a mass between the axes balances a damping that drives one."""
-    system = nl.systems.ChargedParticle()
-    library = Library.coordinates(2, 2) * Library.velocities(2, 2)
-    motion = noisy_states(damped(system), noise)
-    found = sparse_lagrangian(motion, library)
+    case = CASES["charged particle"]
+    motion = noisy_states(damped(case.system), noise)
+    found = sparse_lagrangian(motion, case.library)
     assert found.damping is None
-    same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 4)[::5])
+    same = compare_lagrangians(case.system.lagrangian, found.formula, motion.ys.reshape(-1, 4)[::5])
     assert same.gauge_residual < noise
 
 
