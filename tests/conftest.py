@@ -1,7 +1,11 @@
 import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+# Much is compiled and little computed, here and in the programs that tests start.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 
 import jax
 import jaxtyping
@@ -45,8 +49,24 @@ def strict_promotion(request):
             yield
 
 
+@pytest.fixture
+def optimized():
+    """Code as users have it. Two programs that agree to the last bit there need not agree without optimisations."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_compiled_functions():
     """Compiled functions of a whole run would fill the memory of a small machine."""
     yield
-    jax.clear_caches()
+    if resident_memory() > 2 << 30:
+        jax.clear_caches()
+
+
+def resident_memory():
+    """Bytes that this process holds; without end where the system does not tell."""
+    status = Path("/proc/self/statm")
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if status.exists() else float("inf")

@@ -41,6 +41,7 @@ def test_precision_is_that_of_the_windows(folder, dtype):
     assert ts.dtype == ys.dtype == dtype
 
 
+@pytest.mark.usefixtures("optimized")
 def test_training_is_bit_for_bit_the_same(folder, tmp_path):
     in_files = trained(motion=mapped(folder), **SETTINGS, folder=tmp_path / "run")
     assert eqx.tree_equal(in_files.model, trained(**SETTINGS).model)
