@@ -44,7 +44,7 @@ OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "outpu
 OUTPUT.mkdir(exist_ok=True)
 SYSTEMS, TRAINING, STEPS, GRID = {
     "smoke": (8, 64, 3, 5),
-    "quick": (100, 5000, 300, 11),
+    "quick": (100, 2000, 100, 11),
     "standard": (1000, 20_000, 1500, 41),
 }[SIZE]
 TS = 0.1 * np.arange(41)
@@ -299,7 +299,7 @@ analysis.plot_loss_landscape(
     truth=(2 * truth[0], 2 * truth[1]),
     ax=axes[1],
 )
-levels = (0.0, 0.05) if SIZE == "smoke" else (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
+levels = (0.0, 0.05) if SIZE != "standard" else (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
 curves = {"least squares": [], "integrated equations": [], BEST: []}
 with jax.enable_x64(False):
     best = result.model  # the last one trained

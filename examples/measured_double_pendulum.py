@@ -137,6 +137,7 @@ HORIZONS, STEPS = (5, 25, 50), (800, 300, 200)
 MATCHING = 3000
 if SIZE == "quick":
     STEPS, MATCHING = (300, 60, 20), 1000
+    MODELS.pop("arms")
 if SIZE == "smoke":
     HORIZONS, STEPS, MATCHING = (2,), (3,), 3
 
@@ -190,7 +191,7 @@ def errors_of(model, states, pieces, horizon):
 def judge(models, states, pieces, bins):
     print(f"{'median angle RMSE [rad]':24s}{'horizon':>8s}" + "".join(f"{f'{a}-{b} s':>10s}" for a, b in bins))
     medians = {}
-    for horizon in (0.5,) if SIZE == "smoke" else (0.5, 1.0, 2.6):
+    for horizon in {"smoke": (0.5,), "quick": (0.5, 1.0)}.get(SIZE, (0.5, 1.0, 2.6)):
         for name, model in models.items():
             starts, rmse = errors_of(model, states, pieces, horizon)
             rows = [np.median(rmse[(a <= starts) & (starts < b)]) for a, b in bins]

@@ -47,7 +47,7 @@ OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "outpu
 OUTPUT.mkdir(exist_ok=True)
 COUNT, WIDTH, STEPS, POLISH, ROLLOUT = {
     "smoke": (20, 4, 3, 2, 50),
-    "quick": (400, 16, 500, 150, 10_000),
+    "quick": (100, 16, 300, 50, 10_000),
     "standard": (400, 16, 1000, 400, 10_000),
 }[SIZE]
 H, AMPLITUDE = 0.5, 0.3

@@ -19,6 +19,7 @@
 # Here both are asked by energy and by kind of motion.
 
 # %%
+import functools
 import sys
 from pathlib import Path
 
@@ -42,7 +43,7 @@ SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "s
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
 WIDTH = 8 if SIZE == "smoke" else 64
-RELEASES = (4, 8) if SIZE == "smoke" else (10, 20)  # of either angle
+RELEASES = {"smoke": (4, 8), "quick": (6, 12), "standard": (10, 20)}[SIZE]  # of either angle
 # of all training trajectories of the double pendulum
 SAMPLES, SECONDS = (500, 10.0) if SIZE == "smoke" else (10_000, 200.0)
 KEY = jax.random.key(0)
@@ -58,12 +59,16 @@ def mlp(inputs, outputs):
     return eqx.nn.MLP(inputs, outputs, WIDTH, 2, activation=jax.nn.silu, dtype=jnp.float32, key=KEY)
 
 
+@functools.cache  # trainings with the same optimiser and data of the same shape are compiled once
+def muon(steps):
+    return optax.contrib.muon(optax.cosine_decay_schedule(3e-2, steps))
+
+
 def learn(model, data, steps, unit):
     steps = {"smoke": 5, "quick": steps // 10}.get(SIZE, steps)
     scaled = nl.Scaled(model, nl.Scaling(np.zeros(2), np.ones(2), unit))
-    optimizer = optax.contrib.muon(optax.cosine_decay_schedule(3e-2, steps))
     settings = {"loss": nl.acceleration_mse, "horizon": 0, "batch_size": 256, "key": KEY}
-    result = nl.fit(scaled, data, optimizer=optimizer, steps=steps, **settings)
+    result = nl.fit(scaled, data, optimizer=muon(steps), steps=steps, **settings)
     print(f"{result.history.seconds[-1]:.0f} s, loss {result.history.loss[-100:].mean():.1e}", flush=True)
     return nl.with_precision(result.model, jnp.float64)
 
@@ -85,6 +90,8 @@ MODELS = {
     "LNN, free-form": lambda: nl.NeuralLagrangian(nl.PeriodicEmbedding(mlp(6, "scalar"), dof=2)),
     "NODE": lambda: nl.NeuralODE(nl.PeriodicEmbedding(mlp(6, 2), dof=2)),
 }
+if SIZE == "quick":
+    MODELS.pop("NODE")
 theta1 = np.linspace(0.1, np.pi - 0.1, RELEASES[0])
 theta2 = np.linspace(0.1 - np.pi, np.pi - 0.1, RELEASES[1])
 releases = jnp.asarray([[a, b, 0.0, 0.0] for a in theta1 for b in theta2])
@@ -165,6 +172,9 @@ PAIRS = {
     "NODE": lambda: nl.NeuralODE(mlp(4, 2)),
 }
 MOTIONS = {"regular": [-1.0, 2.2, 0.0, 0.0], "irregular": [1.9, 2.1, 0.0, 0.0]}
+if SIZE != "standard":
+    MOTIONS.pop("regular")
+    PAIRS.pop("LNN, free-form")
 start = jnp.pi * jnp.array([[0.43, 0.75, 0.0, 0.0]])
 twenty = 0.01 * jnp.arange(2001)
 swing = jnp.asarray(nl.simulate(coupled, twenty, start).ys)

@@ -13,9 +13,10 @@ from .table import table
 DOCS = Path(__file__).parents[2] / "docs"
 QUICK = """# Leaderboard, quick
 
-The table of [the leaderboard](leaderboard.md) with shorter trainings and fewer systems
-(`nox -s leaderboard -- --quick`): whether everything runs, and comes out in the right order of magnitude. Goals are
-those of the full settings. As many examples run at a time as there are cores, so that times tell little.
+The table of [the leaderboard](leaderboard.md) with shorter trainings, fewer systems and fewer models
+(`nox -s leaderboard -- --quick`): whether everything runs, from the motion to the table. Networks are trained for a
+tenth of the steps or less, and err accordingly; goals are those of the full settings. As many examples run at a time as
+there are cores, compiled soon rather than well, so that times tell little.
 
 """
 FULL = """# Leaderboard

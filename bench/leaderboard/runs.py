@@ -1,6 +1,7 @@
 """Runs of examples: the figures that they print, how long they took, and with what."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGES = ("jax", "equinox", "diffrax", "optax")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
+SOON_COMPILED = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}  # what short runs spend their time on
 LINE = re.compile(r"^(?P<name>.+): (?P<value>[-+.\de]+|nan|inf)$")
 
 
@@ -31,7 +33,8 @@ def run_script(example: str, size: str) -> Run:
     """Run an example as a script at a size such as "quick"."""
     command = [sys.executable, f"{example}.py", f"--{size}"]
     began = time.perf_counter()
-    process = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
+    environment = SOON_COMPILED | os.environ
+    process = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, env=environment)
     return _run(process.stdout, time.perf_counter() - began, process)
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.double
 OSCILLATOR = nl.systems.HarmonicOscillator()
 
 
-@pytest.mark.parametrize("name", slow_but(CASES, "oscillator", "spring pendulum"))
+@pytest.mark.parametrize("name", slow_but(CASES, "oscillator"))
 def test_clean_accelerations_give_the_formula_and_noise_of_5_per_cent_does(name):
     case = CASES[name]
     motion = case.motion(samples=25)
@@ -118,6 +118,7 @@ def test_damping_is_found_beside_the_formula(noise):
         np.testing.assert_allclose(found.force(0.0, jnp.array([0.4]), jnp.array([-2.0])), 2 * found.damping[0])
 
 
+@pytest.mark.slow
 def test_damping_of_one_coordinate_of_two():
     """And none of the other: the matrix is singular."""
     library = Library.waves(2, 1, [1]) * Library.velocities(2, 2)
@@ -146,7 +147,7 @@ def test_circles_of_one_frequency_are_no_damping(noise):
     assert same.gauge_residual < noise
 
 
-@pytest.mark.parametrize("of", ["accelerations", "states"])
+@pytest.mark.parametrize("of", [slow("accelerations"), "states"])
 def test_what_drives_instead_of_damping_is_no_formula(of):
     system = nl.systems.DampedOscillator(damping=0.3)
     motion = damped(system)

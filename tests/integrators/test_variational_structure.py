@@ -80,7 +80,7 @@ def momenta(y):
 PLANAR = jnp.asarray([0.8, 0.1, -0.9, 0.2, 0.1, 0.5, -0.199, -1.0], DTYPE)
 
 
-@pytest.mark.parametrize("solver", [slow(nl.StormerVerlet()), nl.GalerkinGaussLobatto(2)], ids=str)
+@pytest.mark.parametrize("solver", [nl.StormerVerlet(), slow(nl.GalerkinGaussLobatto(2))], ids=str)
 def test_momenta_are_conserved_over_a_hundred_thousand_steps(solver):
     ys = rows(central, solver, jnp.linspace(0.0, 1e4, 1001), PLANAR, 100)
     drift = jax.vmap(momenta)(ys) - momenta(PLANAR)[None]
