@@ -189,7 +189,7 @@ MODELS = {
 }
 if SIZE == "quick":
     MODELS = {name: MODELS[name] for name in ("mechanical LNN", "constrained LNN")}
-STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 400}.get(SIZE, 8000))
+STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 250}.get(SIZE, 8000))
 
 # %% [markdown]
 # ## Training

@@ -285,9 +285,10 @@ def loss(c):
 
 figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
 offsets = np.linspace(-1.95, 3.0, 20 * GRID)
+losses = jax.jit(jax.vmap(loss))
 for i in range(3):
     cs = truth + jnp.asarray(offsets)[:, None] * jnp.eye(3)[i]
-    axes[0].semilogy(offsets, np.asarray(jax.jit(jax.vmap(loss))(cs)), label=f"$\\Delta c_{i + 1}$")
+    axes[0].semilogy(offsets, np.asarray(losses(cs)), label=f"$\\Delta c_{i + 1}$")
 axes[0].set(xlabel="distance from the true coefficient", ylabel="loss", ylim=(1e-4, 1e3))
 axes[0].legend()
 grid = np.linspace(0.3, 6.0, GRID)

@@ -40,8 +40,8 @@ jax.config.update("jax_enable_x64", True)  # truth and long rollouts in double, 
 # %% [markdown]
 # ## Parameters
 #
-# `--smoke` checks that everything runs; `--quick` trains a tenth as long; `--full` repeats the training over five seeds
-# and adds the reversible models.
+# `--smoke` checks that everything runs; `--quick` trains a twentieth as long; `--full` repeats the training over five
+# seeds and adds the reversible models.
 
 # %%
 SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "demo")
@@ -105,7 +105,7 @@ STEPS = {  # gradient steps; a neural ODE's are cheaper, and it gets more of the
 }
 if SIZE != "full":
     MODELS = {name: make for name, make in MODELS.items() if "reversible" not in name}
-STEPS = {name: {"smoke": 20, "quick": steps // 10}.get(SIZE, steps) for name, steps in STEPS.items()}
+STEPS = {name: {"smoke": 20, "quick": steps // 20}.get(SIZE, steps) for name, steps in STEPS.items()}
 
 # %% [markdown]
 # ## Training

@@ -40,7 +40,7 @@ SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "s
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
 KEY = jax.random.key(0)
-STATES, DURATION = {"smoke": (1000, 1.0), "quick": (200_000, 100.0), "standard": (2_000_000, 100.0)}[SIZE]
+STATES, DURATION = {"smoke": (1000, 1.0), "quick": (50_000, 100.0), "standard": (2_000_000, 100.0)}[SIZE]
 WIDTHS = {"smoke": (8, 8), "quick": (64, 64), "standard": (256, 128)}[SIZE]
 
 # %% [markdown]
@@ -89,7 +89,7 @@ RUNS = {
 }
 trained, histories = {}, {}
 for name, (model, steps, batch_size) in RUNS.items():
-    steps = {"smoke": 5, "quick": steps // 12}.get(SIZE, steps)
+    steps = {"smoke": 5, "quick": steps // 25}.get(SIZE, steps)
     optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, steps))
     result = nl.fit(
         model,

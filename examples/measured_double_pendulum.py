@@ -136,7 +136,7 @@ def loss(model, ts, ys, accelerations):
 HORIZONS, STEPS = (5, 25, 50), (800, 300, 200)
 MATCHING = 3000
 if SIZE == "quick":
-    STEPS, MATCHING = (300, 60, 20), 1000
+    STEPS, MATCHING = (200, 40, 10), 500
     MODELS.pop("arms")
 if SIZE == "smoke":
     HORIZONS, STEPS, MATCHING = (2,), (3,), 3

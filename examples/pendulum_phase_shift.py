@@ -90,7 +90,7 @@ MODELS = {
 
 
 def learn(name, data, steps, seed):
-    key, steps = jax.random.key(seed), {"smoke": 5, "quick": steps // 10}.get(SIZE, steps)
+    key, steps = jax.random.key(seed), {"smoke": 5, "quick": steps // 20}.get(SIZE, steps)
     units = nl.Scaling(np.zeros(data.dof), np.ones(data.dof), 0.2)
     optimizer = optax.contrib.muon(optax.cosine_decay_schedule(3e-2, steps))
     settings = {"loss": nl.acceleration_mse, "horizon": 0, "batch_size": 256, "key": key}
@@ -120,7 +120,7 @@ at_random = nl.Trajectories(np.zeros((len(states), 1)), rows(states), accelerati
 start = jnp.array([[jnp.pi / 4, 0.3]])
 swing = analysis.rollouts(pendulum, TWENTY, start)
 swings, swing_energy = {}, {}
-for name in ("NODE", "LNN, free-form")[FIRST]:
+for name in ("LNN, free-form", "NODE")[FIRST]:
     swings[name] = analysis.rollouts(learn(name, at_random, 3000, 0), TWENTY, start)
     swing_energy[name] = analysis.energy_error(pendulum.energy, swings[name], TWENTY, pendulum.gravity)
 for name, ys in swings.items():

@@ -70,7 +70,7 @@ steps_per_sample = nl.StepsPerSample(1)
 model = nl.NeuralLagrangian(lattice, nl.RK4(), kinetic_prior=SPACING, stepsize_controller=steps_per_sample)
 STAGES = {
     "horizon": (2, 10),
-    "steps": {"smoke": (3, 3), "quick": (200, 80), "standard": (3000, 1000)}[SIZE],
+    "steps": {"smoke": (3, 3), "quick": (100, 40), "standard": (3000, 1000)}[SIZE],
     "batch_size": 32,
 }
 optimizers = [

@@ -118,7 +118,8 @@ def fit_coefficients(
     quadrature = Quadrature.of(np.asarray(ts), data.dtype)
     first = family.default if start is None else family.vector(start)
     firsts = jnp.broadcast_to(first.astype(data.dtype), (batch.shape[0], len(family.names)))
-    parts = _fit_all(family, integration, quadrature, ts, batch, firsts, start is None, momenta, max_steps)
+    improve = jnp.asarray(start is None)  # an array: with a start and without, one function is compiled
+    parts = _fit_all(family, integration, quadrature, ts, batch, firsts, improve, momenta, max_steps)
     return CoefficientFit(family, **(jax.tree.map(lambda x: x[0], parts) if single else parts))
 
 
@@ -130,13 +131,13 @@ def _fit_all(
     ts: Array,
     batch: Array,
     firsts: Array,
-    improve: bool,
+    improve: Array,
     momenta: bool,
     max_steps: int,
 ) -> dict[str, Any]:
     def one(data: Array, first: Vector) -> dict[str, Any]:
         found, scale = integral_start(family, quadrature, ts, data, momenta, first)
-        return _fit(family, integration, ts, data, found if improve else first, scale, momenta, max_steps)
+        return _fit(family, integration, ts, data, jnp.where(improve, found, first), scale, momenta, max_steps)
 
     return jax.vmap(one)(batch, firsts)
 

@@ -59,6 +59,25 @@ def test_a_bad_start_that_is_given_is_taken():
 
 
 @pytest.mark.double
+@pytest.mark.slow
+def test_with_a_start_and_without_one_function_is_compiled():
+    traces = []
+
+    def counted(t, q, v, *, c1, c2):
+        traces.append(t)
+        return lagrangian(t, q, v, c1=c1, c2=c2)
+
+    family = LagrangianFamily(counted, dof=1, force=friction, **RANGES)
+    c, motions = drawn(1)
+    found = fit_coefficients(family, TS, motions, momenta=True)
+    once = len(traces)
+    started = fit_coefficients(family, TS, motions, momenta=True, start=dict(zip(RANGES, 1.1 * c[0], strict=True)))
+    assert len(traces) == once > 0
+    for name in RANGES:
+        np.testing.assert_allclose(started.coefficients[name], found.coefficients[name], rtol=1e-6)
+
+
+@pytest.mark.double
 def test_what_velocities_do_not_tell_is_said():
     """The scale is open, and so is the coefficient of a total derivative: infinite errors, and words for both."""
 
