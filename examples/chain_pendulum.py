@@ -273,8 +273,8 @@ if len(SEEDS) > 1:
         print(f"{name:26s}" + "      ".join(of_seeds))
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
-for links, ax in zip(LINKS, axes, strict=False):
+figure, axes = plt.subplots(1, len(LINKS), figsize=(11, 4), layout="constrained", sharey=True, squeeze=False)
+for links, ax in zip(LINKS, axes[0], strict=True):
     shown = {name: growth[name, links, SEEDS[0]] for name in [*MODELS, FLOOR]}
     analysis.plot_error_growth(times[1:], shown, label="relative error of the state", ax=ax)
     ax.set_title(f"{links} link(s): median and quartiles over the test trajectories")

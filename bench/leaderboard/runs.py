@@ -15,7 +15,7 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGES = ("jax", "equinox", "diffrax", "optax")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-SOON_COMPILED = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}  # what short runs spend their time on
+SOON_COMPILED = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}  # of a short run compilation is the most
 LINE = re.compile(r"^(?P<name>.+): (?P<value>[-+.\de]+|nan|inf)$")
 
 
