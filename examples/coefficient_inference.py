@@ -301,19 +301,24 @@ analysis.plot_loss_landscape(
     ax=axes[1],
 )
 levels = (0.0, 0.05) if SIZE != "standard" else (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
-curves = {"least squares": [], "integrated equations": [], BEST: []}
+iterations = {"least squares": 64, "one step": 1}
+if SIZE != "standard":
+    iterations.pop("one step")
+curves = {name: [] for name in (*iterations, BEST)}
 with jax.enable_x64(False):
     best = result.model  # the last one trained
 for noise in levels:
     rows = with_noise(clean, noise)
-    fit = fit_coefficients(family, TS, rows, momenta=True)
-    only_start = fit_coefficients(family, TS, rows, momenta=True, max_steps=1)
+    found = {
+        name: stacked(fit_coefficients(family, TS, rows, momenta=True, max_steps=count).coefficients)
+        for name, count in iterations.items()
+    }
     with jax.enable_x64(False):
-        read = stacked(jax.tree.map(np.asarray, best.coefficients(rows.astype(np.float32))))
-    for name, found in zip(curves, (stacked(fit.coefficients), stacked(only_start.coefficients), read), strict=True):
-        curves[name].append(np.nanmedian(relative_errors(found, c)))
+        found[BEST] = stacked(jax.tree.map(np.asarray, best.coefficients(rows.astype(np.float32))))
+    for name, curve in curves.items():
+        curve.append(np.nanmedian(relative_errors(found[name], c)))
 for name, curve in curves.items():
-    axes[2].plot(100 * np.asarray(levels), curve, "o-", label=name if name != "integrated equations" else "one step")
+    axes[2].plot(100 * np.asarray(levels), curve, "o-", label=name)
 axes[2].set(xlabel="noise (%)", ylabel="median relative error", yscale="log", ylim=(1e-4, 2))
 axes[2].legend(fontsize=8)
 figure.savefig(OUTPUT / "coefficient_inference.png", dpi=110)

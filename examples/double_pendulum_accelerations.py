@@ -89,7 +89,7 @@ RUNS = {
 }
 trained, histories = {}, {}
 for name, (model, steps, batch_size) in RUNS.items():
-    steps = {"smoke": 5, "quick": steps // 25}.get(SIZE, steps)
+    steps = {"smoke": 5, "quick": steps // 50}.get(SIZE, steps)
     optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, steps))
     result = nl.fit(
         model,

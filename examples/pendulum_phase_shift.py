@@ -53,6 +53,8 @@ OUTPUT.mkdir(exist_ok=True)
 WIDTH, DEPTH = (8, 1) if SIZE == "smoke" else (64, 3)
 SEEDS = range(3) if SIZE == "standard" else range(1)
 STEPS = {"LNN, mechanical": 12_000, "LNN, free-form": 4_000, "NODE": 20_000}
+if SIZE == "quick":
+    STEPS.pop("LNN, free-form")
 SECONDS = 20 if SIZE == "smoke" else 200  # of the training trajectory
 SAMPLES = 101 if SIZE == "smoke" else 2001
 DRAWN = 1001 if SIZE == "standard" else 101  # samples of the animation

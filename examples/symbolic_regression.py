@@ -36,7 +36,7 @@ from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_la
 SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "standard")
 OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
 OUTPUT.mkdir(exist_ok=True)
-STEPS = {"smoke": 20, "quick": 2000}.get(SIZE, 5000)
+STEPS = {"smoke": 20, "quick": 1000}.get(SIZE, 5000)
 SEEDS = 20 if SIZE == "full" else 1
 
 # %% [markdown]

@@ -16,10 +16,25 @@ def test_importing_changes_no_global_configuration():
     code = """
 import jax
 before = dict(jax.config.values)
-import neural_lagrangian
+from neural_lagrangian import *
 assert dict(jax.config.values) == before
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_what_is_not_asked_for_is_not_imported():
+    code = """
+import sys
+def imported():
+    return {"jax", "matplotlib", "optax", "scipy.io"} & set(sys.modules)
+import neural_lagrangian as nl
+assert not imported(), imported()
+nl.NeuralLagrangian
+assert imported() == {"jax"}, imported()
+nl.simulate, nl.fit
+assert imported() == {"jax", "optax"}, imported()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_public_object_is_documented():

@@ -1,6 +1,7 @@
 """Run examples, keep their figures, make the table: `python -m bench.leaderboard [--quick] [example ...]`."""
 
 import argparse
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,6 +47,8 @@ def main() -> None:
     if asked.quick:
         how = partial(run_script, size="quick")
     examples = [] if asked.table else asked.examples or known
+    # The longest begin first, so that all cores have work to the end.
+    examples = sorted(examples, key=lambda name: -runs[name].seconds if name in runs else -math.inf)
     with ThreadPoolExecutor(os.cpu_count() if asked.quick else 1) as pool:
         for example, run in zip(examples, pool.map(how, examples), strict=True):
             runs[example] = run

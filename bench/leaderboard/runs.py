@@ -15,7 +15,9 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGES = ("jax", "equinox", "diffrax", "optax")
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
-SOON_COMPILED = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false"}  # of a short run compilation is the most
+# Of a short run tracing and compilation are the most: little is optimised, and cycles are seldom collected.
+SOON_COMPILED = {"XLA_FLAGS": "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"}
+SELDOM_COLLECTED = "import gc, runpy, sys; gc.set_threshold(200_000, 20, 20); runpy.run_path(sys.argv[1])"
 LINE = re.compile(r"^(?P<name>.+): (?P<value>[-+.\de]+|nan|inf)$")
 
 
@@ -31,7 +33,7 @@ class Run:
 
 def run_script(example: str, size: str) -> Run:
     """Run an example as a script at a size such as "quick"."""
-    command = [sys.executable, f"{example}.py", f"--{size}"]
+    command = [sys.executable, "-c", SELDOM_COLLECTED, f"{example}.py", f"--{size}"]
     began = time.perf_counter()
     environment = SOON_COMPILED | os.environ
     process = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, env=environment)

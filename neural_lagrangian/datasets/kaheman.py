@@ -3,7 +3,6 @@
 from typing import Literal
 
 import numpy as np
-import scipy.io
 
 from ..trajectories import Trajectories
 from .files import DataFile, DataFileError, Provenance, fetch
@@ -60,9 +59,11 @@ def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "
     starts = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
     if pieces not in starts:
         raise ValueError(f"`pieces` is {pieces!r}; expected one of {sorted(starts)}")
+    from scipy.io import loadmat  # takes a second, and every user of `simulate` imports this package
+
     path = fetch(*PROVENANCE[arms].files)
     try:
-        recording = scipy.io.loadmat(path)
+        recording = loadmat(path)
         ys = [piece.T for key in ("Y_id", "Y_vad") for piece in recording[key].ravel()]
         dt = float(recording["dt"].squeeze())
     except Exception as error:
