@@ -39,7 +39,7 @@ jax.config.update("jax_enable_x64", True)  # truth and rollouts in double, train
 # The source trained networks of three layers of 256 for 8000 steps.
 
 # %%
-SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "demo")
+SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "standard")
 SEEDS = range(3) if SIZE == "full" else range(1)
 LINKS = (2,) if SIZE in ("smoke", "quick") else (1, 2)
 WIDTH, DEPTH = (8 if SIZE == "smoke" else 64), 2
@@ -293,7 +293,7 @@ figure.savefig(OUTPUT / "chain_pendulum.png", dpi=110)
 figures = {f"relative error, {name}, {links} link(s)": error for (name, links), error in median.items()}
 for name, value in figures.items():
     print(f"{name}: {value:.3g}")
-if SIZE in ("demo", "full"):
+if SIZE in ("standard", "full"):
     for links in LINKS:
         assert median["constrained LNN", links] < PUBLISHED["constrained LNN"][links]
         assert median["constrained LNN", links] == min(median[name, links] for name in MODELS)
