@@ -16,8 +16,8 @@ QUICK = """# Leaderboard, quick
 
 The table of [the leaderboard](leaderboard.md) with shorter trainings, fewer systems and fewer models
 (`nox -s leaderboard -- --quick`): whether everything runs, from the motion to the table. Networks are trained for a
-fraction of the steps, a twentieth or so, and err accordingly; goals are those of the full settings. As many examples
-run at a time as there are cores, compiled soon rather than well, so that times tell little.
+fraction of the steps, a twentieth or so, from one seed, and err accordingly; goals are those of the full settings. As
+many examples run at a time as there are cores, compiled soon rather than well, so that times tell little.
 
 """
 FULL = """# Leaderboard
