@@ -44,7 +44,8 @@ class Public(NamedTuple):
 @cache
 def definitions() -> dict[str, list[Definition]]:
     """All top-level definitions of the package, by name."""
-    importlib.import_module(PACKAGE)
+    for namespace in NAMESPACES:
+        importlib.import_module(f"{PACKAGE}.{namespace}")
     found: dict[str, list[Definition]] = {}
     for module in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
         for name, node, doc in statements(ast.parse(inspect.getsource(sys.modules[module])).body):
