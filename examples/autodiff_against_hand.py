@@ -458,9 +458,10 @@ figure.savefig(OUTPUT / "autodiff_against_hand.png", dpi=90)
 # ## What this shows
 #
 # Autodiff and the hand agree to round-off, in the acceleration and along trajectories, so conservation laws are kept as
-# well as the solver keeps them. Polynomials that hold the truth, or come near it, find it and go on outside the sampled
-# region; a network is some tens of times worse there than inside. Kinetic minus potential energy finds no magnetic
-# field. With noise on everything the error grows in proportion to it.
+# well as the solver keeps them; and autodiff takes 0.4 to 1.6 times the time of the hand. Polynomials that hold the
+# truth, or come near it, find it and go on outside the sampled region; a network is some tens of times worse there than
+# inside. Kinetic minus potential energy finds no magnetic field. With noise on everything the error grows in proportion
+# to it.
 
 # %%
 for name, value in figures.items():

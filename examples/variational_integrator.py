@@ -34,6 +34,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_enable_compilation_cache", False)  # compilation is timed
 
 # %% [markdown]
 # ## Parameters

@@ -78,6 +78,7 @@ def test_with_a_start_and_without_one_function_is_compiled():
 
 
 @pytest.mark.double
+@pytest.mark.slow
 def test_what_velocities_do_not_tell_is_said():
     """The scale is open, and so is the coefficient of a total derivative: infinite errors, and words for both."""
 

@@ -136,7 +136,8 @@ def test_a_weak_damping_that_many_terms_hide_is_found():
     assert found.damping == pytest.approx(np.array([[0.1]]))
 
 
-@pytest.mark.parametrize("noise", [0.01, slow(0.05)])
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.01, 0.05])
 def test_circles_of_one_frequency_are_no_damping(noise):
     """Their velocities turn into their accelerations: a mass between the axes balances a damping that drives one."""
     case = CASES["charged particle"]
