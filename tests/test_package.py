@@ -32,7 +32,7 @@ import neural_lagrangian as nl
 nl.NeuralLagrangian, nl.simulate, nl.fit
 assert not {"matplotlib", "scipy.io", "scipy.optimize"} & set(sys.modules)
 with warnings.catch_warnings(action="ignore"):  # what an old one is warned of is its own
-    import matplotlib.animation
+    import matplotlib.pyplot
 from neural_lagrangian import *
 assert dict(jax.config.values) == before
 """
