@@ -40,8 +40,8 @@ jax.config.update("jax_enable_x64", True)  # truth and long rollouts in double, 
 # %% [markdown]
 # ## Parameters
 #
-# `--smoke` checks that everything runs; `--quick` trains a twentieth as long; `--full` repeats the training over five
-# seeds and adds the reversible models.
+# `--smoke` checks that everything runs; `--quick` trains a thirtieth as long; `--demo` leaves out the second-order
+# neural ODE; `--full` repeats the training over five seeds and adds the reversible models.
 
 # %%
 SIZE = next((size for size in ("smoke", "quick", "full", "demo") if f"--{size}" in sys.argv), "standard")

@@ -59,6 +59,13 @@ def test_the_plain_use_learns(cls, oscillations):
     assert jax.tree.structure(result.model) == jax.tree.structure(model)  # its own controller again
 
 
+@pytest.mark.slow
+@pytest.mark.bad_input
+def test_the_default_optimiser_learns(oscillations):
+    result = nl.fit(model_of(), without_accelerations(oscillations), steps=400, horizon=4, key=KEY)
+    assert true_error(result.model) < 0.05
+
+
 def test_accelerations_can_be_matched(oscillations):
     model = model_of()
     result = nl.fit(model, oscillations, loss=nl.acceleration_mse, horizon=0, steps=400, key=KEY)
