@@ -20,10 +20,12 @@ def install(session: nox.Session, *extras: str) -> None:
     session.install("-e", target, *pinned)
 
 
-def environment(session: nox.Session, **variables: str) -> dict[str, str]:
-    """Compiled functions outlive a session's run; data are found from any folder; figures need no screen."""
+def environment(session: nox.Session, **variables: str) -> dict[str, str | None]:
+    """What XLA and Python compile outlives a run; data are found from any folder; figures need no screen."""
     cache = Path(session.cache_dir).resolve() / "jax"
-    env = {"JAX_COMPILATION_CACHE_DIR": str(cache), "MPLBACKEND": "agg", **variables}
+    # Containers often forbid bytecode: each program would then compile all that it imports, for seconds.
+    bytecode = {"PYTHONDONTWRITEBYTECODE": None}
+    env = {"JAX_COMPILATION_CACHE_DIR": str(cache), "MPLBACKEND": "agg", **bytecode, **variables}
     if os.environ.get(DATA_VARIABLE):
         env[DATA_VARIABLE] = str(Path(os.environ[DATA_VARIABLE]).resolve())
     return env

@@ -70,8 +70,7 @@ MASS_SOLVES = {
 def states(dof, count, seed=0, scale=1.0):
     """Random times, coordinates and velocities."""
     draw = np.random.default_rng(seed).normal(size=(count, 2 * dof + 1)) * scale
-    draw = jnp.asarray(draw, DTYPE)
-    return draw[:, 0], draw[:, 1 : dof + 1], draw[:, dof + 1 :]
+    return tuple(jnp.asarray(part, DTYPE) for part in (draw[:, 0], draw[:, 1 : dof + 1], draw[:, dof + 1 :]))
 
 
 def plain_acceleration(lagrangian, t, q, v, solve=None):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 
@@ -18,4 +19,4 @@ def lower_triangular(name: str, entries: Any, n: int) -> Array:
         return entries
     if entries.shape != (n * (n + 1) // 2,):
         raise ValueError(f"`{name}` returned shape {entries.shape}; expected ({n * (n + 1) // 2},) or ({n},)")
-    return jnp.zeros((n, n), entries.dtype).at[jnp.tril_indices(n)].set(entries)
+    return jnp.zeros((n, n), entries.dtype).at[np.tril_indices(n)].set(entries)

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from .._types import Lagrangian
 from .network_size import network_dtype
@@ -19,7 +19,7 @@ def check_velocity_hessian(lagrangian: Lagrangian, dof: int, *, potential_allowe
     """
     try:
         with jax.ensure_compile_time_eval():
-            curved, dependent, mixed = (bool(x) for x in _probe(_with_random_weights(lagrangian), dof))
+            curved, dependent, mixed = (bool(x) for x in _probe(*_drawn(lagrangian, dof)))
     except jax.errors.ConcretizationTypeError:
         return  # closes over traced values: nothing can be looked at now
     if curved or (potential_allowed and (mixed or not dependent)):
@@ -32,9 +32,8 @@ def check_velocity_hessian(lagrangian: Lagrangian, dof: int, *, potential_allowe
 
 
 @eqx.filter_jit
-def _probe(lagrangian: Lagrangian, dof: int) -> tuple[Array, Array, Array]:
-    """Whether d2L/dv2, dL/dv and d2L/dv dq are anywhere different from zero."""
-    states = jax.random.normal(jax.random.key(0), (8, 3 * dof + 1), network_dtype(lagrangian))
+def _probe(lagrangian: Lagrangian, points: Float[Array, "point one_plus_3_dof"]) -> tuple[Array, Array, Array]:
+    """Whether d2L/dv2, dL/dv and d2L/dv dq are different from zero at any of the points (t, q, v, direction)."""
 
     def derivatives(x):
         t, (q, v, w) = x[0], jnp.split(x[1:], 3)
@@ -44,16 +43,18 @@ def _probe(lagrangian: Lagrangian, dof: int) -> tuple[Array, Array, Array]:
         _, along_q = jax.jvp(lambda q: momentum(t, q, v), (q,), (w,))
         return along_v, slope, along_q
 
-    curved, slope, mixed = jax.vmap(derivatives)(states)
+    curved, slope, mixed = jax.vmap(derivatives)(points)
     return jnp.any(curved != 0), jnp.any(slope != 0), jnp.any(mixed != 0)
 
 
-def _with_random_weights(lagrangian: Lagrangian) -> Lagrangian:
-    rng = np.random.default_rng(1)  # on the host: drawing each leaf by JAX would compile once a shape
+def _drawn(lagrangian: Lagrangian, dof: int) -> tuple[Lagrangian, Array]:
+    """With random weights, and points to probe it at; on the host, since JAX would compile once a shape."""
+    rng = np.random.default_rng(1)
 
     def draw(leaf):
         fan_in = leaf.shape[-1] if leaf.ndim else 1
         return jnp.asarray(rng.normal(size=leaf.shape) / fan_in**0.5, leaf.dtype)
 
     dynamic, static = eqx.partition(lagrangian, eqx.is_inexact_array)
-    return eqx.combine(jax.tree.map(draw, dynamic), static)
+    points = rng.normal(size=(8, 3 * dof + 1))
+    return eqx.combine(jax.tree.map(draw, dynamic), static), jnp.asarray(points, network_dtype(lagrangian))

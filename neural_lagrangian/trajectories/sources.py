@@ -22,7 +22,9 @@ class Resident(eqx.Module):
     rows: Rows
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
-        self.rows = tuple(None if part is None else jnp.asarray(part, dtype) for part in _parts(trajectories))
+        # Cast on the host: by JAX it would be compiled for every shape.
+        parts = (None if part is None else np.asarray(part, dtype) for part in _parts(trajectories))
+        self.rows = jax.device_put(tuple(parts))
 
     def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
         return tuple(None if part is None else part[trajectory, sample] for part in self.rows)

@@ -56,28 +56,38 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_against_forward_over_reverse(name):
     f = FUNCTIONS[name]
-    x, *directions = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4)), DTYPE)
-    U = jnp.stack(directions)
-    H = jax.jit(jax.hessian(f))(x) if name != "custom reverse rule" else jax.jit(jax.jacfwd(jax.grad(f)))(x)
+    x, *directions = np.random.default_rng(0).normal(size=(4, 4)).astype(DTYPE)
+    U = np.stack(directions)
 
     @jax.jit
     def ours(x):
-        return gradient_and_curvature(program_of(f, x), (x,), (Directions(0, U),), 2)
+        program = program_of(f, x)
+        return program(x), *gradient_and_curvature(program, (x,), (Directions(0, jnp.asarray(U)),), 2)
 
-    (gradient,), curvature = ours(x)
+    @jax.jit
+    def theirs(x):
+        gradient = jax.grad(f)
+        return f(x), gradient(x), (jax.jacfwd(gradient) if name == "custom reverse rule" else jax.hessian(f))(x)
+
+    (value, (gradient,), curvature), (f_x, df_dx, H) = ours(x), theirs(x)
     tolerance = 1e-12 if DOUBLE else 2e-5
-    np.testing.assert_allclose(gradient, jax.grad(f)(x), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(gradient, df_dx, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(curvature, U @ H @ U[:2].T, rtol=tolerance, atol=10 * tolerance)
-    np.testing.assert_allclose(program_of(f, x)(x), f(x), rtol=tolerance)
+    np.testing.assert_allclose(value, f_x, rtol=tolerance)
 
 
 def test_directions_that_reach_only_some_arguments():
     """Rows that are zero in an argument are never pushed: the same second derivatives as with their zeros."""
     x, y, u, w = jnp.asarray(np.random.default_rng(2).normal(size=(4, 4)), DTYPE)
-    f = program_of(lambda x, y: jnp.sum(jnp.sin(x)) * jnp.prod(y) + MLP(x * y) + MLP(y), x, y)
-    sparse = (Directions(2, jnp.stack([w])), Directions(0, jnp.stack([u, w])))
-    dense = tuple(Directions(0, d.between(0, 3)) for d in sparse)
-    for a, b in zip(*(jax.tree.leaves(gradient_and_curvature(f, (x, y), d, 2)) for d in (sparse, dense)), strict=True):
+
+    @jax.jit
+    def both(x, y, u, w):
+        f = program_of(lambda x, y: jnp.sum(jnp.sin(x)) * jnp.prod(y) + MLP(x * y) + MLP(y), x, y)
+        sparse = (Directions(2, jnp.stack([w])), Directions(0, jnp.stack([u, w])))
+        dense = tuple(Directions(0, d.between(0, 3)) for d in sparse)
+        return [jax.tree.leaves(gradient_and_curvature(f, (x, y), d, 2)) for d in (sparse, dense)]
+
+    for a, b in zip(*both(x, y, u, w), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12 if DOUBLE else 1e-4)
 
 
@@ -85,8 +95,12 @@ def test_integers_are_no_obstacle_to_a_batch():
     f = FUNCTIONS["through integers"]
     x = jnp.asarray(np.random.default_rng(1).normal(size=(5, 4)), DTYPE)
     U = jnp.eye(4, dtype=DTYPE)
-    batched = jax.vmap(lambda x: gradient_and_curvature(program_of(f, x), (x,), (Directions(0, U),), 4)[1])(x)
-    np.testing.assert_allclose(batched, jax.vmap(jax.hessian(f))(x), atol=1e-5)
+
+    def ours(x):
+        return gradient_and_curvature(program_of(f, x), (x,), (Directions(0, U),), 4)[1]
+
+    batched, expected = (jax.jit(jax.vmap(of))(x) for of in (ours, jax.hessian(f)))
+    np.testing.assert_allclose(batched, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("dof", [1, 2, slow(5)])
