@@ -6,7 +6,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import floating, is_concrete
 from ..integrators import AbstractVariationalSolver, StepsPerSample, discrete_momenta, discrete_position_errors
@@ -39,7 +39,7 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
     """
     qs = floating("qs", qs, ("time", "dof"))
     ts = floating("ts", ts, (qs.shape[0],)).astype(qs.dtype)
-    solver = variational_solver(model)
+    solver, own = variational_solver(model), _at_own_steps(model, ts)
     start, end = discrete_momenta(model.lagrangian, solver, ts, qs, force=model.force)
     p = jnp.concatenate([start[:1], (start[1:] + end[:-1]) / 2, end[-1:]])
     slopes = jnp.diff(qs, axis=0) / jnp.diff(ts)[:, None]
@@ -48,14 +48,13 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
     def velocity(t, q, p, guess):
         return velocity_from_momentum(model.lagrangian, t, q, p, guess=guess)
 
-    return _at_own_steps(model, ts, jax.vmap(velocity)(ts, qs, p, guess))
+    return jnp.where(own, jax.vmap(velocity)(ts, qs, p, guess), jnp.nan)
 
 
 def position_errors(model: Any, ts: Array, qs: Array) -> Float[Array, "predicted dof"]:
     """`discrete_position_errors` by the rule and step of a model; errors as for `recovered_velocities`."""
-    solver = variational_solver(model)
-    errors = discrete_position_errors(model.lagrangian, solver, ts, qs, force=model.force)
-    return _at_own_steps(model, ts, errors)
+    solver, own = variational_solver(model), _at_own_steps(model, ts)
+    return jnp.where(own, discrete_position_errors(model.lagrangian, solver, ts, qs, force=model.force), jnp.nan)
 
 
 def variational_solver(model: Any) -> AbstractVariationalSolver:
@@ -81,11 +80,11 @@ def variational_solver(model: Any) -> AbstractVariationalSolver:
     return integration.solver
 
 
-def _at_own_steps(model: Any, ts: Array, values: Array) -> Array:
-    """The values if `ts` are at the model's own steps; else a `ValueError`, or NaN where the times are traced."""
+def _at_own_steps(model: Any, ts: Array) -> bool | Bool[Array, ""]:
+    """Whether `ts` are at the model's own steps, `dt0` of it; a `ValueError` if they are known not to be."""
     dt0 = model.integration.dt0
     if dt0 is None:
-        return values
+        return True
     unit = jax.lax.stop_gradient(model.scaling.t_scale) if isinstance(model, Scaled) else 1.0
     step = jnp.asarray(dt0 * unit, ts.dtype)
     steps = jnp.abs(jnp.diff(ts))
@@ -93,4 +92,4 @@ def _at_own_steps(model: Any, ts: Array, values: Array) -> Array:
     if is_concrete(agree) and not np.all(agree):
         other = np.asarray(steps)[np.argmin(agree)]
         raise ValueError(f"`ts` has a step of {other:.6g}; expected {float(step):.6g}, as `dt0` of the model says")
-    return jnp.where(jnp.all(agree), values, jnp.nan)
+    return jnp.all(agree)

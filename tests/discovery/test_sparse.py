@@ -102,20 +102,28 @@ def damped(system, duration=6.0):
     return nl.simulate(system, jnp.linspace(0, duration, 100), y0s, accelerations=True)
 
 
-@pytest.mark.parametrize("noise", [slow(0.0), 0.05])
-def test_damping_is_found_beside_the_formula(noise):
+@pytest.mark.parametrize(
+    ("disturbed", "noise"),
+    [
+        (noisy_accelerations, 0.05),
+        slow(noisy_accelerations, 0.0),
+        slow(noisy_states, 0.05),
+        slow(noisy_states, 0.0),
+    ],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_damping_is_found_beside_the_formula(disturbed, noise):
     system = nl.systems.DampedOscillator(damping=0.3)
     motion = damped(system)
     tolerance = 0.03 if noise else 1e-3
-    for observed in (noisy_accelerations(motion, noise), noisy_states(motion, noise)):
-        found = sparse_lagrangian(observed, POLYNOMIALS)
-        same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 2)[::5])
-        assert same.gauge_residual < tolerance
-        assert found.damping == pytest.approx(np.array([[0.3]]), rel=tolerance)
-        assert "beside the force -D v, D = [[" in str(found)
-        if noise:
-            assert abs(found.damping - 0.3) < 4 * found.damping_errors < 0.1
-        np.testing.assert_allclose(found.force(0.0, jnp.array([0.4]), jnp.array([-2.0])), 2 * found.damping[0])
+    found = sparse_lagrangian(disturbed(motion, noise), POLYNOMIALS)
+    same = compare_lagrangians(system.lagrangian, found.formula, motion.ys.reshape(-1, 2)[::5])
+    assert same.gauge_residual < tolerance
+    assert found.damping == pytest.approx(np.array([[0.3]]), rel=tolerance)
+    assert "beside the force -D v, D = [[" in str(found)
+    if noise:
+        assert abs(found.damping - 0.3) < 4 * found.damping_errors < 0.1
+    np.testing.assert_allclose(found.force(0.0, jnp.array([0.4]), jnp.array([-2.0])), 2 * found.damping[0])
 
 
 @pytest.mark.slow

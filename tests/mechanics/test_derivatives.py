@@ -43,7 +43,6 @@ def _functions(lagrangian, name, x0):
 
 
 CASES = [
-    ("oscillator", "pseudoinverse"),
     ("oscillator", "damped"),
     ("charged_particle", "cholesky"),
 ]

@@ -63,6 +63,7 @@ def test_a_symmetric_pair_is_unchanged_by_exchange_and_couples_velocities():
     x, v = crowd(3, 2)
     back = slice(None, None, -1)
 
+    @eqx.filter_jit
     def change(L):
         return L(0.0, x[back].reshape(-1), v[back].reshape(-1)) - L(0.0, x.reshape(-1), v.reshape(-1))
 

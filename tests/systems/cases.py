@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +47,7 @@ CASES = {name: generic(name) for name in SYSTEMS} | {
 
 def states(system, count=1000):
     """Times and states: half as the system samples them, half with other velocities of the same size."""
-    q, v = np.split(np.array(system.sample_states(jax.random.key(0), count)), 2, axis=1)
+    q, v = np.split(np.array(eqx.filter_jit(system.sample_states)(jax.random.key(0), count)), 2, axis=1)
     draw = np.random.default_rng(0)
     v[::2] = np.abs(v).max(axis=0) * draw.uniform(-1, 1, (len(v[::2]), system.dof))
     t = draw.uniform(-5, 5, count).astype(v.dtype)
@@ -96,10 +97,9 @@ MOVING = [*SYSTEMS, "CartPole, pushed"]
 def motion():
     """Simulated motion of each of `MOVING` from two random states, shape `(trajectory, time, 2 dof)`."""
     together = SideBySide(CASES[name] for name in MOVING)
-    starts = [states(CASES[name])[1:] for name in MOVING]
-    y0s = jnp.concatenate([x[1:4:2] for part in (0, 1) for x in (start[part] for start in starts)], axis=1)
-    ys = jnp.asarray(nl.simulate(together, TS, y0s).ys)
-    halves = (together.split(half) for half in jnp.split(ys, 2, axis=2))
+    starts = [[np.asarray(x)[1:4:2] for x in states(CASES[name])[1:]] for name in MOVING]
+    y0s = np.concatenate([start[part] for part in (0, 1) for start in starts], axis=1)
+    halves = (together.split(half) for half in np.split(nl.simulate(together, TS, y0s).ys, 2, axis=2))
     return {name: np.concatenate(pair, axis=2) for name, *pair in zip(MOVING, *halves, strict=True)}
 
 

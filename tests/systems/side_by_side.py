@@ -21,7 +21,8 @@ class SideBySide(AbstractSystem):
         return sum(system.dof for system in self.systems)
 
     def split(self, q):
-        return jnp.split(q, np.cumsum([system.dof for system in self.systems])[:-1], axis=-1)
+        ends = np.cumsum([system.dof for system in self.systems])
+        return [q[..., end - system.dof : end] for system, end in zip(self.systems, ends, strict=True)]
 
     def each(self, method, t, q, v):
         parts = zip(self.systems, self.split(q), self.split(v), strict=True)

@@ -33,7 +33,7 @@ def assert_close(actual, expected):
 def squared_frequencies(system, rest):
     """Of small oscillations about a position of rest, ascending."""
     rest = jnp.asarray(rest, DTYPE)
-    stiffness = -jax.jacfwd(lambda q: system.acceleration(0.0, q, jnp.zeros_like(q)))(rest)
+    stiffness = -jax.jit(jax.jacfwd(lambda q: system.acceleration(0.0, q, jnp.zeros_like(q))))(rest)
     return np.sort(np.linalg.eigvals(np.asarray(stiffness, float)).real)
 
 

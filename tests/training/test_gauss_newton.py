@@ -49,6 +49,7 @@ def test_a_linear_residual_takes_one_undamped_step():
     assert float(result.model.network.rest) == pytest.approx(closed[1], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_network_comes_lower_than_by_first_derivatives():
     model = nl.fit(nl.NeuralODE(small_network(1, 8, out=1)), data(), steps=60, horizon=4, key=jax.random.key(0)).model
     settings = {"horizon": 4, "windows": 16, "steps": 20}

@@ -96,7 +96,7 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
         losses = jax.vmap(lambda *x: settings["loss"](stepped, x[0], x[1], None, None, x[2]))(ts, ys, rows)
         return jnp.mean(losses)
 
-    np.testing.assert_allclose(moved, -jax.grad(total)(jnp.asarray(noisy.ys)), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(moved, -jax.jit(jax.grad(total))(jnp.asarray(noisy.ys)), rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize(
