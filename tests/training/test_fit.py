@@ -74,35 +74,36 @@ def test_accelerations_can_be_matched(oscillations):
         nl.fit(model, without_accelerations(oscillations), loss=nl.acceleration_mse, steps=2, key=KEY)
 
 
-def driven_mass(m=2.0):
-    """A mass on a damped spring pushed by a known force, recorded with the push."""
-    ts = jnp.linspace(0.0, 2.0, 21).astype(DTYPE)
-    us = jnp.sin(3 * ts)[None, :, None] * jnp.asarray([1.0, -2.0, 4.0], DTYPE)[:, None, None]
-    model = nl.NeuralLagrangian(
+def driven_mass(m=2.0, friction=0.5):
+    """A mass on a damped spring, pushed by a force that is known."""
+    return nl.NeuralLagrangian(
         nl.MechanicalLagrangian(lambda q: q @ q, jnp.asarray([m**0.5 - 1], DTYPE), dof=1, floor=0.0),
-        force=nl.LinearDamping(jnp.asarray([0.5], DTYPE)) + nl.ControlForce(),
+        force=nl.LinearDamping(jnp.asarray([friction], DTYPE)) + nl.ControlForce(),
         stepsize_controller=nl.StepsPerSample(1),
     )
-    ys = jax.vmap(lambda u: nl.with_control(model, ts, u)(ts, jnp.asarray([0.5, 0.0], DTYPE)))(us)
-    return model, nl.Trajectories(np.asarray(ts), np.asarray(ys), controls=np.asarray(us))
 
 
-def test_controls_reach_the_loss_and_fix_the_scale():
-    """Starting from half the mass and twice the friction, `fit` finds both: the push says how heavy it is."""
-    true, data = driven_mass()
-    start = eqx.tree_at(lambda m: m.force.terms[0].factor, driven_mass(1.0)[0], jnp.asarray([0.7], DTYPE))
-    result = nl.fit(start, data, optimizer=optax.adam(1e-2), steps=300, horizon=8, key=KEY)
-    np.testing.assert_allclose(result.model.network.mass, true.network.mass, rtol=2e-2)
+@pytest.fixture(scope="module")
+def pushes():
+    """Its motion, recorded with the push."""
+    ts = jnp.linspace(0.0, 2.0, 21).astype(DTYPE)
+    us = jnp.sin(3 * ts)[None, :, None] * jnp.asarray([1.0, -2.0, 4.0], DTYPE)[:, None, None]
+    moved = jax.vmap(lambda u: nl.with_control(driven_mass(), ts, u)(ts, jnp.asarray([0.5, 0.0], DTYPE)))
+    return nl.Trajectories(np.asarray(ts), np.asarray(jax.jit(moved)(us)), controls=np.asarray(us))
+
+
+def test_controls_reach_the_loss_and_fix_the_scale(pushes):
+    """Starting from half the mass and other friction, `fit` finds both: the push says how heavy it is."""
+    result = nl.fit(driven_mass(1.0, 0.7), pushes, optimizer=optax.adam(1e-2), steps=300, horizon=8, key=KEY)
+    np.testing.assert_allclose(result.model.network.mass, driven_mass().network.mass, rtol=2e-2)
     np.testing.assert_allclose(result.model.force.terms[0].factor, [0.5], rtol=5e-2)
 
 
-def test_recorded_controls_are_not_trained():
+def test_recorded_controls_are_not_trained(pushes):
     control = nl.SampledControl(jnp.asarray([0.0, 9.0], DTYPE), jnp.asarray([[1.0], [2.0]], DTYPE))
-    model, data = driven_mass()
-    model = eqx.tree_at(
-        lambda m: m.force, model, nl.LinearDamping(jnp.asarray([0.7], DTYPE)) + nl.ControlForce(None, control)
-    )
-    result = nl.fit(model, nl.Trajectories(data.ts, data.ys), optimizer=optax.sgd(1e-2), steps=3, horizon=2, key=KEY)
+    force = nl.LinearDamping(jnp.asarray([0.7], DTYPE)) + nl.ControlForce(None, control)
+    model = eqx.tree_at(lambda m: m.force, driven_mass(), force)
+    result = nl.fit(model, without_accelerations(pushes), optimizer=optax.sgd(1e-2), steps=3, horizon=2, key=KEY)
     assert eqx.tree_equal(result.model.force.terms[1], model.force.terms[1])
     assert not eqx.tree_equal(result.model.force.terms[0], model.force.terms[0])
 
