@@ -10,7 +10,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.mechanics.curvature import Directions, gradient_and_curvature
 from neural_lagrangian.mechanics.program import program_of
 
-from ..helpers import DOUBLE, DTYPE, slow, small_network
+from ..helpers import DOUBLE, DTYPE, mlp, slow, small_network
 
 MLP = small_network(2)
 WEIGHTS = jnp.asarray(np.random.default_rng(3).normal(size=(4, 4)), DTYPE)
@@ -107,9 +107,9 @@ def test_integers_are_no_obstacle_to_a_batch():
 def test_products_of_an_acceleration(dof):
     """n + 3 passes through the hidden layer for a state, in place of the 2 n + 4 of forward over reverse mode."""
     width, batch = 64, 16
-    mlp = eqx.nn.MLP(2 * dof, "scalar", width, 2, activation=jnp.tanh, key=jax.random.key(0))
-    model = nl.NeuralLagrangian(mlp, mass_solve=nl.Cholesky())
-    y = jnp.zeros((batch, 2 * dof), mlp.layers[0].weight.dtype)
+    network = small_network(dof, width, depth=2, activation=jnp.tanh)
+    model = nl.NeuralLagrangian(network, mass_solve=nl.Cholesky())
+    y = jnp.zeros((batch, 2 * dof), DTYPE)
     flops = _flops(jax.vmap(lambda y: model.vector_field(0.0, y)), y)
     hidden = 2 * width**2 * batch
     outer = 2 * 2 * dof * width * batch  # one product of the first layer: one a pass, and the gradient's
@@ -122,8 +122,8 @@ def test_products_of_an_acceleration(dof):
 def test_directions_that_do_not_arrive_cost_nothing():
     """A potential sees one pass forward and one back, whatever the number of degrees of freedom."""
     dof, width, batch = 5, 64, 16
-    potential = eqx.nn.MLP(dof, "scalar", width, 2, activation=jnp.tanh, key=jax.random.key(0))
-    q = jnp.zeros((batch, dof), potential.layers[0].weight.dtype)
+    potential = mlp(dof, width=width, depth=2, activation=jnp.tanh)
+    q = jnp.zeros((batch, dof), DTYPE)
 
     def acceleration(q):
         return nl.acceleration(lambda t, q, v: 0.5 * jnp.dot(v, v) - potential(q), 0.0, q, q, mass_solve=nl.Cholesky())

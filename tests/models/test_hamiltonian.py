@@ -10,7 +10,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, small_network, states
+from ..helpers import DOUBLE, DTYPE, mlp, small_network, states
 
 KEY = jax.random.key(0)
 RTOL = 1e-9 if DOUBLE else 2e-3
@@ -140,7 +140,7 @@ def test_the_arrays_of_the_momentum_train_too():
 @pytest.mark.parametrize(
     ("network", "keywords", "message"),
     [
-        (eqx.nn.MLP(5, "scalar", 8, 1, key=KEY), {}, "`network` has in_size 5; expected an even number"),
+        (mlp(5), {}, "`network` has in_size 5; expected an even number"),
         (small_network(out=2), {}, r"`network` returned shape \(2,\); expected a scalar"),
         (small_network(), {"dof": 3}, "`network` has in_size 4; expected 6"),
         (small_network(), {"momentum": 2.0}, "`momentum` is 2.0; expected a callable"),

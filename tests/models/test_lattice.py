@@ -1,6 +1,5 @@
 """Fields on a line: the wave equation is a special case, the continuum the limit, and any number of sites will do."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import structure_error
 
-from ..helpers import DOUBLE, states
+from ..helpers import DOUBLE, mlp, states
 
 ENDS = ["periodic", "fixed"]
 
@@ -32,8 +31,8 @@ def test_equals_the_wave_equation(ends, sites):
 
 @pytest.mark.parametrize("ends", ENDS)
 def test_a_learned_density_has_a_diagonal_mass_matrix(ends):
-    mlp = eqx.nn.MLP(3, "scalar", 8, 1, activation=jnp.tanh, key=jax.random.key(0))
-    L = nl.LatticeLagrangian(mlp, 0.5, ends)
+    network = mlp(3, activation=jnp.tanh)
+    L = nl.LatticeLagrangian(network, 0.5, ends)
     t, q, v = (s[0] for s in states(7, 1))
     M, error = jax.jit(lambda *x: (nl.mass_matrix(L, *x), structure_error(L, L.mass_solve, *x)))(t, q, v)
     assert jnp.abs(M - jnp.diag(jnp.diag(M))).max() < 1e-7

@@ -6,7 +6,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DOUBLE, DTYPE, double_pendulum, small_network, states
+from ..helpers import DOUBLE, DTYPE, double_pendulum, mlp, small_network, states
 
 KEY = jax.random.key(0)
 RTOL = 1e-10 if DOUBLE else 1e-3
@@ -148,8 +148,8 @@ def test_a_potential_alone_is_accepted_with_a_kinetic_prior_only():
 @pytest.mark.parametrize(
     ("network", "keywords", "message"),
     [
-        (eqx.nn.MLP(5, "scalar", 8, 1, key=KEY), {}, "`network` has in_size 5; expected an even number"),
-        (eqx.nn.MLP(4, 2, 8, 1, jnp.tanh, key=KEY), {}, r"`network` returned shape \(2,\); expected a scalar"),
+        (mlp(5), {}, "`network` has in_size 5; expected an even number"),
+        (mlp(4, 2), {}, r"`network` returned shape \(2,\); expected a scalar"),
         (small_network(), {"dof": 3}, "`network` has in_size 4; expected 6 for `dof` 3"),
         (lambda y: y, {"dof": 2}, r"`network` returned shape \(4,\); expected a scalar"),
         (lambda y: y[7] @ y, {"dof": 2}, r"`network` fails on a state of shape \(4,\)"),
@@ -166,7 +166,7 @@ def test_bad_networks_and_options_are_named(network, keywords, message):
 
 @pytest.mark.bad_input
 def test_periodic_embedding_is_exact_and_names_bad_indices():
-    network = eqx.nn.MLP(5, "scalar", 8, 2, jnp.tanh, key=KEY)
+    network = mlp(5)
     model = nl.NeuralLagrangian(nl.PeriodicEmbedding(network, 2, periodic=[1]))
     _, q, v = (x[0] for x in states(2, 1))
     turn = jnp.asarray([0.0, 2 * jnp.pi], DTYPE)
@@ -194,9 +194,9 @@ def test_time_reversible_networks_are_even_and_their_motion_runs_backwards():
 
 
 def test_cranmer_initialisation_has_the_published_spread():
-    mlp = nl.cranmer_init(eqx.nn.MLP(4, "scalar", 400, 3, jax.nn.softplus, key=KEY), KEY)
-    for layer, factor in zip(mlp.layers, [2.2, 0.58, 1.16, 400.0], strict=True):
+    network = nl.cranmer_init(mlp(4, width=400, depth=3), KEY)
+    for layer, factor in zip(network.layers, [2.2, 0.58, 1.16, 400.0], strict=True):
         assert float(jnp.std(layer.weight)) == pytest.approx(factor / 20, rel=0.1)
         np.testing.assert_array_equal(layer.bias, 0)
     with pytest.raises(ValueError, match="`mlp` has 1 layer"):
-        nl.cranmer_init(eqx.nn.MLP(4, "scalar", 8, 0, key=KEY), KEY)
+        nl.cranmer_init(mlp(4, depth=0), KEY)

@@ -9,7 +9,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import structure_error
 
-from ..helpers import DOUBLE, DTYPE
+from ..helpers import DOUBLE, DTYPE, mlp
 
 RTOL = 1e-12 if DOUBLE else 1e-5
 MASSES = jnp.asarray([1.0, 0.7, 1.9, 1.2], DTYPE)
@@ -22,7 +22,7 @@ def kinetic(particle):
 
 def learned(count=4):
     """Unknown masses, and a potential that is a network of the distance."""
-    potential = eqx.nn.MLP("scalar", "scalar", 8, 1, activation=jnp.tanh, key=jax.random.key(1))
+    potential = mlp("scalar", activation=jnp.tanh, seed=1)
     pair = nl.RadialPair(potential, weight=jnp.multiply)
     features = jnp.resize(MASSES, count)
     return nl.ParticleLagrangian(kinetic, pair, dimension=3, features=features)
@@ -56,7 +56,7 @@ def test_l_keeps_its_value_under_translation_rotation_and_exchange():
 
 
 def test_a_symmetric_pair_is_unchanged_by_exchange_and_couples_velocities():
-    network = eqx.nn.MLP(8, "scalar", 8, 1, activation=jnp.tanh, key=jax.random.key(2))
+    network = mlp(8, activation=jnp.tanh, seed=2)
     free = lambda particle: 0.5 * jnp.dot(particle.v, particle.v)  # noqa: E731
     L = nl.ParticleLagrangian(free, nl.SymmetricPair(network), dimension=2)
     plain = nl.ParticleLagrangian(free, lambda a, b: network(jnp.concatenate([a.x, a.v, b.x, b.v])), dimension=2)
