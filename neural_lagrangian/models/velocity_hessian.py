@@ -48,7 +48,7 @@ def _probe(lagrangian: Lagrangian, points: Float[Array, "point one_plus_3_dof"])
 
 
 def _drawn(lagrangian: Lagrangian, dof: int) -> tuple[Lagrangian, Array]:
-    """With random weights, and points to probe it at; on the host, since JAX would compile once a shape."""
+    """The Lagrangian with random weights, and points to probe it at; on the host: JAX would compile once a shape."""
     rng = np.random.default_rng(1)
 
     def draw(leaf):
