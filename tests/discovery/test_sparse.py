@@ -76,7 +76,8 @@ def test_a_single_orbit_does_not_tell(noise):
     assert sparse_lagrangian(more, Library.coordinates(1, 4) * Library.velocities(1, 2)).determined
 
 
-@pytest.mark.parametrize("noise", [0.0, slow(0.05)])
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.0, 0.05])
 def test_nor_does_its_weak_form(noise):
     with pytest.warns(UndeterminedWarning, match="record motions of other energies"):
         found = sparse_lagrangian(noisy_states(single_orbit(1600, 40.0), noise), POLYNOMIALS)

@@ -32,9 +32,10 @@ def scanned(solver, ts, y0, substeps=1):
     return Integration(solver, stepsize_controller=nl.StepsPerSample(substeps)).rollout(TERM, ts, y0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("solver", "direction"),
-    [slow(nl.StormerVerlet(), -1), (nl.VariationalMidpoint(), 1), slow(GGL, 1), slow(nl.GalerkinGaussLobatto(2), -1)],
+    [(nl.StormerVerlet(), -1), (nl.VariationalMidpoint(), 1), (GGL, 1), (nl.GalerkinGaussLobatto(2), -1)],
     ids=str,
 )
 def test_diffrax_takes_the_steps_of_the_scan(solver, direction):

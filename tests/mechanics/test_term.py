@@ -73,7 +73,7 @@ def test_a_runge_kutta_solver_on_the_term_gives_the_motion_of_the_acceleration()
 @pytest.mark.parametrize(
     ("make", "y0"),
     [
-        (nl.systems.DoublePendulum, [0.5, -0.3, 0.2, 0.4]),
+        slow(nl.systems.DoublePendulum, [0.5, -0.3, 0.2, 0.4]),
         slow(nl.systems.DampedOscillator, [1.0, 0.2]),
         (nl.systems.DrivenPendulum, [0.5, 0.1]),
         slow(nl.systems.ChargedParticle, None),
