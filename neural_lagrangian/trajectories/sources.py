@@ -22,8 +22,8 @@ class Resident(eqx.Module):
     rows: Rows
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
-        # Cast on the host: by JAX it would be compiled for every shape.
-        parts = (None if part is None else np.asarray(part, dtype) for part in _parts(trajectories))
+        # Cast on the host: by JAX it would be compiled for every shape. A copy, since JAX may take the memory as it is.
+        parts = (None if part is None else np.array(part, dtype) for part in _parts(trajectories))
         self.rows = jax.device_put(tuple(parts))
 
     def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.trajectories import TimeOrderError, Trajectories, Windows
+from neural_lagrangian.trajectories.sources import Resident
 
 from .test_container import recording
 
@@ -26,6 +27,15 @@ def test_windows_are_all_stretches_inside_one_trajectory(horizon, stride):
     for i, (t, y) in enumerate(expected):
         np.testing.assert_allclose(wts[i], t, rtol=1e-6)
         np.testing.assert_allclose(wys[i], y, rtol=1e-6)
+
+
+def test_rows_are_copies():
+    """Not now and then the memory of the recording itself, as JAX takes it where it happens to be aligned."""
+    for _ in range(50):
+        trajectories = Trajectories(np.arange(200.0), np.ones((200, 4)))
+        _, ys = Resident(trajectories, trajectories.ys.dtype).rows
+        trajectories.ys[:] = 2
+        np.testing.assert_array_equal(ys, 1)
 
 
 def test_accelerations_come_along():
