@@ -23,9 +23,8 @@ def install(session: nox.Session, *extras: str) -> None:
 def environment(session: nox.Session, **variables: str) -> dict[str, str | None]:
     """What XLA and Python compile outlives a run; data are found from any folder; figures need no screen."""
     cache = Path(session.cache_dir).resolve() / "jax"
-    # Containers often forbid bytecode: each program would then compile all that it imports, for seconds.
-    bytecode = {"PYTHONDONTWRITEBYTECODE": None}
-    env = {"JAX_COMPILATION_CACHE_DIR": str(cache), "MPLBACKEND": "agg", **bytecode, **variables}
+    env: dict[str, str | None] = {"JAX_COMPILATION_CACHE_DIR": str(cache), "MPLBACKEND": "agg", **variables}
+    env["PYTHONDONTWRITEBYTECODE"] = None  # as containers often set it, each program compiles all that it imports
     if os.environ.get(DATA_VARIABLE):
         env[DATA_VARIABLE] = str(Path(os.environ[DATA_VARIABLE]).resolve())
     return env
