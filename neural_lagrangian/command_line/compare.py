@@ -34,15 +34,16 @@ def run(asked: argparse.Namespace) -> None:
     if (other := learned[-1].columns.dof) != columns.dof:
         raise NoAnswerError(f"{models[-1]} has {other} degrees of freedom; expected {columns.dof}, as {models[0]}")
     path = Path(recordings[0] if recordings else settings["recording"])
-    motion = read_recording(path, columns).trajectories.astype(jnp.result_type(float))
+    motion = read_recording(path, columns).trajectories
     scaling = learned[0].model.scaling
-    pieces = cut(path, motion, shortest_piece(motion, scaling))
+    pieces = cut(path, motion, shortest_piece(motion, scaling)).astype(jnp.result_type(float))
     starts = starts_of(pieces, rows_apart(motion, scaling))
     errors, _ = rollout_errors({name: one.model for name, one in zip(models, learned, strict=True)}, starts, columns)
     say("recording", f"{path}: {described(motion)}")
     say("errors", aligned(errors.table(columns)))
     if len(learned) == 2:
         states = motion.ys[motion.mask]
-        chosen = jnp.asarray(states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)])
+        chosen = states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)]
+        chosen = jnp.asarray(chosen, jnp.result_type(float))
         found = compare_lagrangians(learned[0].model.lagrangian, learned[1].model.lagrangian, chosen)
         say("Lagrangians", str(found))

@@ -89,7 +89,7 @@ def _prepared(path: Path, asked: argparse.Namespace) -> Task:
         note(line)
     scaling = units_of(motion, columns.periodic)
     shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
-    parts, observed = (dealt(cut(path, one.astype(dtype), shortest)) for one in (motion, recording.observed))
+    parts, observed = (dealt(cut(path, one, shortest).astype(dtype)) for one in (motion, recording.observed))
     architecture = Architecture(columns.dof, asked.structure, asked.friction, columns.periodic)
     plan = plan_of(parts, scaling, asked.steps)
     say("recording", f"{path}: {described(motion)}")

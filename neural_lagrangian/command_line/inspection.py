@@ -8,8 +8,6 @@ from scipy.ndimage import maximum_filter1d
 from ..trajectories import Trajectories, differentiate, noise_gain
 from .columns import Columns
 
-GAP = 10.0
-"""Times the usual spacing."""
 SPIKE, LEAST_SPIKE = 10.0, 0.05
 """Times the usual distance from a local polynomial, and share of the coordinate's spread."""
 ANGLE = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
@@ -33,11 +31,10 @@ def described(trajectories: Trajectories) -> str:
 
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
     """A line on each kind of suspicious sample of each column, with the first place where it is found."""
+    found = gaps(trajectories, columns)
+    trajectories = trajectories.split_at_gaps()
     places = list(trajectories)
-    found = lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
-    spacing = np.median(np.concatenate([np.diff(t) for t, _ in places]))
-    gaps = [np.diff(t) > GAP * spacing for t, _ in places]
-    found += _lines(f"{columns.time}: gaps, times more than {GAP:g} usual spacings apart", gaps, trajectories)
+    found += lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
     for i, name in enumerate(columns.coordinates):
         qs = [y[:, i] for _, y in places]
         spread = np.concatenate(qs).std()
@@ -49,6 +46,20 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
         spikes = _spikes([t for t, _ in places], qs, spread)
         found += _lines(f"{name}: samples far from their neighbours", spikes, trajectories)
     return found
+
+
+def gaps(trajectories: Trajectories, columns: Columns) -> list[str]:
+    """A line on the gaps: how many, where the first is, and which is the longest."""
+    runs = trajectories.runs()
+    after = np.flatnonzero(runs.first > 0)
+    if not len(after):
+        return []
+    i, first = runs.trajectory[after], runs.first[after]
+    start, length = trajectories.ts[i, first - 1], trajectories.ts[i, first] - trajectories.ts[i, first - 1]
+    where = f" of trajectory {i[0]}" if len(trajectories) > 1 else ""
+    line = f"{columns.time}: {len(after)} gap{'s' * (len(after) > 1)}, the first of {length[0]:.4g} s after"
+    most = f", the longest of {length.max():.4g} s" if len(after) > 1 else ""
+    return [f"{line} {start[0]:.6g} s{where}{most}; nothing is learned across {'them' if len(after) > 1 else 'it'}"]
 
 
 def lost_turns(trajectories: Trajectories, columns: Columns) -> list[str]:

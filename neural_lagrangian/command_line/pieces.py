@@ -1,5 +1,6 @@
 """Parts of a recording: to train on, to watch while training, to judge by."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,27 +31,27 @@ class Parts(NamedTuple):
 
 
 def cut(path: Path, trajectories: Trajectories, shortest: int) -> Trajectories:
-    """The trajectories, in pieces where there are fewer than `WANTED`, each of which begins at time zero.
+    """The runs between gaps; where there are fewer than `WANTED`, pieces of about one length. Each begins at time zero.
 
     **Arguments:**
 
-    - `shortest`: least samples of a piece; shorter trajectories are left out.
+    - `shortest`: least samples of a piece; shorter runs are left out.
 
     **Raises:** `NoAnswerError` if there are fewer than `LEAST` pieces.
     """
-    long = [pair for pair in trajectories if len(pair[0]) >= shortest]
-    each = -(-WANTED // max(len(long), 1))
+    long = [pair for pair in trajectories.split_at_gaps() if len(pair[0]) >= shortest]
+    wanted = sum(len(t) for t, _ in long) / WANTED if len(long) < WANTED else np.inf
     pieces = [
         (t[rows] - t[rows[0]], y[rows])
         for t, y in long
-        for rows in np.array_split(np.arange(len(t)), min(each, len(t) // shortest))
+        for rows in np.array_split(np.arange(len(t)), np.clip(round(len(t) / wanted), 1, len(t) // shortest))
     ]
     if len(pieces) < LEAST:
         raise NoAnswerError(
             f"{path} is too short: {int(trajectories.lengths.sum())} samples; expected enough for {LEAST} pieces of "
             f"{shortest}, to train on some and to judge by others"
         )
-    return Trajectories([t for t, _ in pieces], [y for _, y in pieces])
+    return Trajectories([t for t, _ in pieces], [y for _, y in pieces], gap=math.inf, names=trajectories.names)
 
 
 def dealt(pieces: Trajectories) -> Parts:

@@ -1,5 +1,6 @@
 r"""Measurement noise."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ def add_noise(
     ys = _noisy(trajectories.ys, trajectories.mask, ratio, keys[0])
     a = trajectories.accelerations
     a = None if a is None else _noisy(a, trajectories.mask, ratio[trajectories.dof :], keys[1])
-    return Trajectories(trajectories.ts, ys, accelerations=a, controls=trajectories.controls, mask=trajectories.mask)
+    return replace(trajectories, ys=ys, accelerations=a)
 
 
 def _noisy(signal: np.ndarray, mask: np.ndarray, ratio: np.ndarray, key: PRNGKeyArray) -> np.ndarray:

@@ -88,6 +88,7 @@ def sparse_lagrangian(
         raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, as `trajectories` has")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
+    trajectories = trajectories.split_at_gaps()
     states, _ = _samples(trajectories)
     if not (np.ptp(states, axis=0) > 0).all():
         still = int(np.argmin(np.ptp(states, axis=0)))

@@ -69,8 +69,9 @@ def windows_here(windows: Windows, trajectories: Trajectories, dtype: DTypeLike)
     """Like `windows`, but on a device of this process alone: of a few of its trajectories, if they are dealt out."""
     if windows.mesh is None:
         return windows
-    longest = np.argsort(-trajectories.lengths, kind="stable")[:FEW]
-    return Windows(trajectories.select(longest), windows.horizon, stride=windows.stride, dtype=dtype)
+    runs = trajectories.runs()
+    chosen = np.unique(runs.trajectory[np.argsort(-runs.length, kind="stable")[:FEW]])
+    return Windows(trajectories.select(chosen), windows.horizon, stride=windows.stride, dtype=dtype)
 
 
 def agreed(value: Any, mesh: Mesh | None) -> Any:

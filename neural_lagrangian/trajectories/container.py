@@ -1,17 +1,17 @@
 """The container of recorded or simulated motion."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import DTypeLike
 
-from .errors import DtypeError, NonFiniteError, ShapeError, TimeOrderError
-
-Extras: TypeAlias = dict[str, Any]
-"""What trajectories carry beside states, by name: accelerations, controls."""
+from .errors import ShapeError
+from .gaps import Runs, check_gap, runs_of
+from .validation import as_array, check_resolution, check_shapes, check_values, checked_names, stacked
 
 
 class Trajectories(eqx.Module):
@@ -29,9 +29,23 @@ class Trajectories(eqx.Module):
     - `controls`: what drove the motion, optional: motor torques or the like, shaped as `ys` with any `m` in place of
       `2 dof`; in their own units.
     - `mask`: shape `(trajectory, time)`, true where a sample is real; only the tail of a trajectory may be false.
+    - `gap`: the longest interval in seconds that is no gap. `None`: an interval is a gap if it is more than 7 times the
+      upper quartile of the 15, and of the 61, intervals around it. `math.inf`: there are no gaps. No window,
+      derivative or piece crosses a gap.
+    - `names`: names of the coordinates, optional, `dof` of them. A name then does wherever the index of a coordinate
+      does.
 
     **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` or `TimeOrderError`, each a `TrajectoryError` (a
-    `ValueError`) that names trajectory and index.
+    `ValueError`) that names trajectory and index; `ValueError` for a `gap` or `names` that make no sense.
+
+    **Example:**
+
+    ```python
+    t = np.concatenate([np.arange(0, 2, 0.02), np.arange(4, 6, 0.02)])  # two seconds are missing
+    motion = nl.Trajectories(t, np.stack([np.sin(t), np.cos(t)], axis=1), names=["angle"])
+    motion.index("angle")  # 0
+    motion.split_at_gaps()  # Trajectories(2 of 100 samples, angle, float64)
+    ```
     """
 
     ts: Float[np.ndarray, "trajectory time"]
@@ -39,17 +53,30 @@ class Trajectories(eqx.Module):
     accelerations: Float[np.ndarray, "trajectory time dof"] | None
     controls: Float[np.ndarray, "trajectory time m"] | None
     mask: Bool[np.ndarray, "trajectory time"]
+    gap: float | None = eqx.field(static=True)
+    names: tuple[str, ...] | None = eqx.field(static=True)
 
-    def __init__(self, ts: Any, ys: Any, *, accelerations: Any = None, controls: Any = None, mask: Any = None):
+    def __init__(
+        self,
+        ts: Any,
+        ys: Any,
+        *,
+        accelerations: Any = None,
+        controls: Any = None,
+        mask: Any = None,
+        gap: float | None = None,
+        names: Sequence[str] | None = None,
+    ):
+        check_gap(gap)
         extras = {"accelerations": accelerations, "controls": controls}
         extras = {name: value for name, value in extras.items() if value is not None}
         if isinstance(ys, Sequence):
             if mask is not None:
                 raise ShapeError("`mask` was given with a sequence of trajectories; their lengths already say it")
-            ts, ys, extras, mask = _stack(ts, ys, extras)
+            ts, ys, extras, mask = stacked(ts, ys, extras)
         else:
-            ts, ys = _array("ts", ts), _array("ys", ys)
-            extras = {name: _array(name, value) for name, value in extras.items()}
+            ts, ys = as_array("ts", ts), as_array("ys", ys)
+            extras = {name: as_array(name, value) for name, value in extras.items()}
             if ys.ndim == 2:
                 ys = ys[None]
                 extras = {name: array[None] for name, array in extras.items()}
@@ -58,8 +85,10 @@ class Trajectories(eqx.Module):
             if ts.ndim == 1:
                 ts = np.broadcast_to(ts, (ys.shape[0], ts.shape[0]))
             mask = np.broadcast_to(True, ys.shape[:2]) if mask is None else np.asarray(mask)
-        _check_shapes(ts, ys, extras, mask)
-        _check_values(ts, ys, extras, mask)
+        check_shapes(ts, ys, extras, mask)
+        check_values(ts, ys, extras, mask)
+        self.gap = None if gap is None else float(gap)
+        self.names = None if names is None else checked_names(names, ys.shape[2] // 2)
         self.ts, self.ys, self.mask = ts, ys, mask
         self.accelerations, self.controls = extras.get("accelerations"), extras.get("controls")
 
@@ -80,8 +109,48 @@ class Trajectories(eqx.Module):
         for ts, ys, length in zip(self.ts, self.ys, self.lengths, strict=True):
             yield ts[:length], ys[:length]
 
+    def index(self, coordinate: str | int) -> int:
+        """The index of a coordinate, given by its name or by its index.
+
+        **Raises:** `ValueError` if there is none such.
+        """
+        known = self.names or ()
+        if coordinate in known:
+            return known.index(coordinate)
+        if isinstance(coordinate, str) or coordinate not in range(self.dof):
+            named = f", or one of {', '.join(map(repr, known))}" if known else ""
+            raise ValueError(f"coordinate {coordinate!r} is unknown; expected an index from 0 to {self.dof - 1}{named}")
+        return int(coordinate)
+
+    def runs(self) -> Runs:
+        """The stretches without gaps: trajectory, first sample and number of samples of each, shape `(run,)`."""
+        return runs_of(self.ts, self.lengths, self.gap)
+
+    def split_at_gaps(self) -> "Trajectories":
+        """The same motion with each run between gaps as a trajectory of its own; times stay as they are.
+
+        The result has `gap=math.inf`: no gaps are left to be found.
+        """
+        runs = self.runs()
+        if len(runs.length) == len(self):
+            return self._each(lambda rows: rows, gap=math.inf)
+        parts = list(runs.slices())
+        rows = {name: [array[i, samples] for i, samples in parts] for name, array in self._arrays.items()}
+        return Trajectories(**rows, gap=math.inf, names=self.names)
+
+    def from_zero(self) -> "Trajectories":
+        """The same motion with the clock of each trajectory set to zero at its first sample.
+
+        Large times, such as seconds since 1970, then fit into single precision.
+        """
+        return eqx.tree_at(lambda trajectories: trajectories.ts, self, self.ts - self.ts[:, :1])
+
     def astype(self, dtype: DTypeLike) -> "Trajectories":
-        """The same motion in another floating precision."""
+        """The same motion in another floating precision.
+
+        **Raises:** `TimeOrderError` if the times are too large for `dtype` to tell neighbouring samples apart.
+        """
+        check_resolution(self.ts, self.mask, dtype)
         return self._each(lambda rows: rows if rows.dtype == bool else rows.astype(dtype))
 
     def select(self, trajectories: Any) -> "Trajectories":
@@ -90,139 +159,25 @@ class Trajectories(eqx.Module):
         return self._each(lambda rows: rows[index])
 
     def thin(self, every: int) -> "Trajectories":
-        """Every `every`-th sample of each trajectory, its first included."""
+        """Every `every`-th sample of each trajectory, its first included; split at gaps, if it has some."""
         if every < 1:
             raise ValueError(f"`every` is {every}; expected an integer of at least 1")
-        return self._each(lambda rows: rows[:, ::every])
+        return self.split_at_gaps()._each(lambda rows: rows[:, ::every])
 
-    def _each(self, fn: Callable[[np.ndarray], np.ndarray]) -> "Trajectories":
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Arrays of samples by argument; the mask is not among them."""
+        arrays = {"ts": self.ts, "ys": self.ys, "accelerations": self.accelerations, "controls": self.controls}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    def _each(self, fn: Callable[[np.ndarray], np.ndarray], **changed: Any) -> "Trajectories":
         """`fn` of every array, the mask included."""
-        optional = {"accelerations": self.accelerations, "controls": self.controls}
-        extras = {name: fn(rows) for name, rows in optional.items() if rows is not None}
-        return Trajectories(fn(self.ts), fn(self.ys), mask=fn(self.mask), **extras)
+        arrays = {name: fn(rows) for name, rows in self._arrays.items()}
+        return Trajectories(**arrays, mask=fn(self.mask), **{"gap": self.gap, "names": self.names} | changed)
 
     def __repr__(self) -> str:
         lengths = self.lengths
         span = f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
         driven = "" if self.controls is None else f", {self.controls.shape[2]} controls"
-        return f"Trajectories({len(self)} of {span} samples, dof={self.dof}{driven}, {self.ys.dtype})"
-
-
-def _array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
-    try:
-        array = value if isinstance(value, np.memmap) else np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ShapeError(f"`{name}` cannot be read as an array: {error}", trajectory=trajectory) from error
-    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
-        raise NonFiniteError(f"`{name}` is a masked array with masked entries; split the recording there")
-    if array.dtype not in (np.float32, np.float64):
-        raise DtypeError(f"`{name}` has dtype {array.dtype}; expected float32 or float64", trajectory=trajectory)
-    return array
-
-
-def _stack(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.ndarray, Extras, np.ndarray]:
-    """Sequences of unequal length as padded arrays: the last row repeats, and time goes on."""
-    if len(ys) == 0:
-        raise ShapeError("`ys` is empty; expected at least one trajectory")
-    rows = [_array("ys", y, i) for i, y in enumerate(ys)]
-    for i, row in enumerate(rows):
-        if row.ndim != 2 or row.shape[1:] != rows[0].shape[1:]:
-            raise ShapeError(f"`ys` has shape {row.shape}; expected (time, {rows[0].shape[-1]})", trajectory=i)
-    shared = not isinstance(ts, Sequence) and np.ndim(ts) == 1
-    times = [_array("ts", t, i) for i, t in enumerate([ts] * len(rows) if shared else ts)]
-    if len(times) != len(rows):
-        raise ShapeError(f"`ts` holds {len(times)} trajectories; expected {len(rows)}, as `ys`")
-    for i, (t, row) in enumerate(zip(times, rows, strict=True)):
-        if t.shape != row.shape[:1]:
-            raise ShapeError(f"`ts` has shape {t.shape}; expected {row.shape[:1]}, as `ys`", trajectory=i)
-        if len(row) == 0:
-            raise ShapeError("`ys` has no samples; expected at least one", trajectory=i)
-    longest = max(len(row) for row in rows)
-
-    def pad(row: np.ndarray) -> np.ndarray:
-        return np.concatenate([row, np.repeat(row[-1:], longest - len(row), axis=0)])
-
-    def extend(t: np.ndarray) -> np.ndarray:
-        step = t[-1] - t[-2] if len(t) > 1 else 1.0
-        return np.concatenate([t, t[-1] + step * np.arange(1, longest - len(t) + 1)])
-
-    stacked = {}
-    for name, values in extras.items():
-        pieces = [_array(name, value, i) for i, value in enumerate(values)]
-        if len(pieces) != len(rows):
-            raise ShapeError(f"`{name}` holds {len(pieces)} trajectories; expected {len(rows)}, as `ys`")
-        width = pieces[0].shape[1] if pieces[0].ndim == 2 else "m"
-        columns = rows[0].shape[1] // 2 if name == "accelerations" else width
-        for i, (piece, row) in enumerate(zip(pieces, rows, strict=True)):
-            if piece.shape != (len(row), columns):
-                raise ShapeError(f"`{name}` has shape {piece.shape}; expected ({len(row)}, {columns})", trajectory=i)
-        stacked[name] = np.stack([pad(piece) for piece in pieces])
-    mask = np.arange(longest) < np.array([len(row) for row in rows])[:, None]
-    return np.stack([extend(t) for t in times]), np.stack([pad(row) for row in rows]), stacked, mask
-
-
-def _check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
-    if ys.shape[0] == 0 or ys.shape[1] == 0:
-        raise ShapeError(f"`ys` has shape {ys.shape}; expected at least one trajectory of at least one sample")
-    if ys.shape[2] == 0 or ys.shape[2] % 2:
-        raise ShapeError(f"`ys` has {ys.shape[2]} columns; expected an even number, 2 dof, as [q, v]")
-    if ts.shape != ys.shape[:2]:
-        raise ShapeError(f"`ts` has shape {ts.shape}; expected {ys.shape[1:2]} or {ys.shape[:2]}, as `ys`")
-    expected = (*ys.shape[:2], ys.shape[2] // 2)
-    if "accelerations" in extras and extras["accelerations"].shape != expected:
-        raise ShapeError(f"`accelerations` has shape {extras['accelerations'].shape}; expected {expected}")
-    u = extras.get("controls")
-    if u is not None and (u.ndim != 3 or u.shape[:2] != ys.shape[:2] or u.shape[2] == 0):
-        raise ShapeError(f"`controls` has shape {u.shape}; expected ({ys.shape[0]}, {ys.shape[1]}, m)")
-    if mask.shape != ys.shape[:2] or mask.dtype != bool:
-        raise ShapeError(f"`mask` has shape {mask.shape}, dtype {mask.dtype}; expected {ys.shape[:2]}, bool")
-    for block in blocks(mask.shape):
-        part = mask[block]
-        fault = np.zeros_like(part)
-        fault[:, 1:] = part[:, 1:] & ~part[:, :-1]
-        fault[:, 0] = ~part[:, 0] & (block[1].start == 0)
-        if fault.any():
-            trajectory, index = (int(i) for i in np.argwhere(fault)[0])
-            raise ShapeError(
-                "`mask` is false before its tail; split the recording there",
-                trajectory=trajectory + block[0].start,
-                index=index + block[1].start,
-            )
-
-
-def blocks(shape: tuple[int, int], rows: int = 1 << 20) -> Iterator[tuple[slice, slice]]:
-    """Slices of trajectories and samples that cover an array of that shape, about so many rows each, so that work on
-    one after the other needs little memory; each has one sample more than it steps on, for differences.
-    """
-    count, length = shape
-    together = max(1, rows // length)
-    for first in range(0, count, together):
-        for start in range(0, max(1, length - 1), rows):
-            yield slice(first, first + together), slice(start, start + rows + 1)
-
-
-def _check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
-    for block in blocks(ts.shape):
-        offset = np.array([block[0].start, block[1].start])
-        for name, whole in {"ts": ts[..., None], "ys": ys, **extras}.items():
-            array = whole[block]
-            bad = ~np.isfinite(array) & mask[block][..., None]
-            if bad.any():
-                *at, column = np.argwhere(bad)[0]
-                where = f" in column {column}" if name != "ts" else ""
-                trajectory, index = (int(i) for i in at + offset)
-                raise NonFiniteError(
-                    f"`{name}` is {array[*at, column]}{where}; expected a finite number",
-                    trajectory=trajectory,
-                    index=index,
-                )
-        wrong = (np.diff(ts[block], axis=1) <= 0) & mask[block][:, 1:]
-        if wrong.any():
-            trajectory, before = (int(i) for i in np.argwhere(wrong)[0] + offset)
-            earlier, later = ts[trajectory, before], ts[trajectory, before + 1]
-            fault = "repeats" if earlier == later else "runs backwards"
-            raise TimeOrderError(
-                f"time {fault}: {later} follows {earlier}; expected strictly increasing times",
-                trajectory=trajectory,
-                index=before + 1,
-            )
+        coordinates = f"dof={self.dof}" if self.names is None else ", ".join(self.names)
+        return f"Trajectories({len(self)} of {span} samples, {coordinates}{driven}, {self.ys.dtype})"

@@ -10,19 +10,29 @@ derivatives there are $q$, $v$ and $a$. All three are linear in the data, $x_i =
 At the ends, where the window is one-sided, the noise gain is larger.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .container import Trajectories
 from .errors import ShapeError
+from .validation import check_resolution
 
 BLOCK = 1 << 14
 """Samples whose polynomials are fitted at a time."""
 
 
-def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accelerations: bool = False) -> Trajectories:
+def differentiate(
+    ts: Any,
+    qs: Any,
+    *,
+    window: int = 11,
+    degree: int = 4,
+    accelerations: bool = False,
+    gap: float | None = None,
+) -> Trajectories:
     r"""Trajectories from recorded positions: smoothed positions, and velocities (and accelerations) to match.
 
     With the defaults, at equal steps $\Delta t$ and away from the ends: lag 0; noise gain 0.577 for positions,
@@ -32,7 +42,8 @@ def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accele
     flattens fast motion more. `window=3, degree=2` smooths nothing: positions as they are, and the slopes of parabolas
     through neighbours.
 
-    Angles must be continuous (`np.unwrap`), without jumps of a turn.
+    Angles must be continuous (`np.unwrap`), without jumps of a turn. No polynomial reaches across a gap: each run
+    between gaps comes back as a trajectory of its own, and runs shorter than `window` are left out.
 
     **Arguments:**
 
@@ -41,9 +52,10 @@ def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accele
     - `window`: samples of a fit, an odd number.
     - `degree`: of the polynomials, at least 2 and less than `window`.
     - `accelerations`: whether the trajectories carry them.
+    - `gap`: the longest interval that is no gap, as for `Trajectories`.
 
     **Raises:** `ValueError` for a window or degree that makes no sense; `TrajectoryError` if the data do not fit
-    together or a trajectory is shorter than the window.
+    together, a trajectory has no run as long as the window, or the clock is too coarse for its intervals.
     """
     _check_options(window, degree)
     single = not isinstance(qs, Sequence)
@@ -52,24 +64,45 @@ def differentiate(ts: Any, qs: Any, *, window: int = 11, degree: int = 4, accele
         if q.ndim != 2:
             raise ShapeError(f"`qs` has shape {q.shape}; expected (time, dof)", trajectory=i)
     # The data are checked as any others: with velocities that are not known yet.
-    sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in qs])
-    ys, a = [], []
-    for i, (t, y) in enumerate(sound):
-        if len(t) < window:
-            raise ShapeError(f"has {len(t)} samples; expected at least `window` = {window}", trajectory=i)
-        estimates = np.empty((3, len(t), sound.dof), y.dtype)
-        for rows, neighbours, weights in _weights(t, window, degree):
-            estimates[:, rows] = np.einsum("kij,ijn->kin", weights, y[neighbours, : sound.dof])
-        if degree == window - 1:  # the polynomial passes through every sample
-            estimates[0] = y[:, : sound.dof]
-        ys.append(np.concatenate([estimates[0], estimates[1]], axis=1))
-        a.append(estimates[2])
-    return Trajectories([t for t, _ in sound], ys, accelerations=a if accelerations else None)
+    sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in qs], gap=gap)
+    check_resolution(sound.ts, sound.mask, sound.ts.dtype)
+    parts = _long_runs(sound, window)
+    estimates = [
+        _estimates(sound.ts[i, samples], sound.ys[i, samples, : sound.dof], window, degree) for i, samples in parts
+    ]
+    return Trajectories(
+        [sound.ts[i, samples] for i, samples in parts],
+        [np.concatenate([q, v], axis=1) for q, v, _ in estimates],
+        accelerations=[a for _, _, a in estimates] if accelerations else None,
+        gap=math.inf,
+    )
 
 
-def noise_gain(ts: Any, *, window: int = 11, degree: int = 4) -> np.ndarray:
+def _long_runs(sound: Trajectories, window: int) -> list[tuple[int, slice]]:
+    """Trajectory and samples of the runs that hold a window."""
+    runs = sound.runs()
+    longest = np.zeros(len(sound), int)
+    np.maximum.at(longest, runs.trajectory, runs.length)
+    for i, (samples, length) in enumerate(zip(longest, sound.lengths, strict=True)):
+        if samples < window:
+            between = "" if samples == length else " between gaps"
+            raise ShapeError(f"has {samples} samples{between}; expected at least `window` = {window}", trajectory=i)
+    return [(i, samples) for i, samples in runs.slices() if samples.stop - samples.start >= window]
+
+
+def _estimates(t: np.ndarray, q: np.ndarray, window: int, degree: int) -> np.ndarray:
+    """Positions, velocities and accelerations of one run, shape `(3, time, dof)`."""
+    estimates = np.empty((3, *q.shape), q.dtype)
+    for rows, neighbours, weights in _weights(t, window, degree):
+        estimates[:, rows] = np.einsum("kij,ijn->kin", weights, q[neighbours])
+    if degree == window - 1:  # the polynomial passes through every sample
+        estimates[0] = q
+    return estimates
+
+
+def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None = None) -> np.ndarray:
     r"""Standard deviation of the $q$, $v$ and $a$ that `differentiate` gives, for independent noise of unit standard
-    deviation in the recorded positions: $(\sum_j c_{ij}^2)^{1/2}$ at each sample, shape `(time, 3)`.
+    deviation in the recorded positions: $(\sum_j c_{ij}^2)^{1/2}$ at each sample that it returns, shape `(time, 3)`.
 
     **Arguments:** as for `differentiate`, of one trajectory.
     """
@@ -77,7 +110,9 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4) -> np.ndarray:
     ts = np.asarray(ts, np.float64)
     if ts.ndim != 1 or len(ts) < window:
         raise ValueError(f"`ts` has shape {ts.shape}; expected (time,), at least `window` = {window} of them")
-    return np.concatenate([np.sqrt(np.sum(weights**2, axis=2)).T for _, _, weights in _weights(ts, window, degree)])
+    sound = Trajectories(ts, np.zeros((len(ts), 2)), gap=gap)
+    blocks = (block for _, run in _long_runs(sound, window) for block in _weights(ts[run], window, degree))
+    return np.concatenate([np.sqrt(np.sum(weights**2, axis=2)).T for _, _, weights in blocks])
 
 
 def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -92,7 +127,7 @@ def _check_options(window: int, degree: int) -> None:
         )
 
 
-def _weights(ts: np.ndarray, window: int, degree: int):
+def _weights(ts: np.ndarray, window: int, degree: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Blocks of samples: their rows, the rows of each one's window, and the weights `(3, row, window)` of q, v, a."""
     ts = ts.astype(np.float64)
     first = np.clip(np.arange(len(ts)) - window // 2, 0, len(ts) - window)

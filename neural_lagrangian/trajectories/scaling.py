@@ -1,6 +1,7 @@
 r"""Natural units: coordinates and time of order one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -98,7 +99,8 @@ class Scaling(eqx.Module):
         a = trajectories.accelerations
         a = None if a is None else (a * (tau**2 / s)).astype(dtype)
         ts = (trajectories.ts / tau).astype(trajectories.ts.dtype)
-        return Trajectories(ts, ys, accelerations=a, controls=trajectories.controls, mask=trajectories.mask)
+        gap = None if trajectories.gap is None else trajectories.gap / float(tau)
+        return replace(trajectories, ts=ts, ys=ys, accelerations=a, gap=gap)
 
     def unscale(self, trajectories: Trajectories) -> Trajectories:
         """The same motion in physical units: undoes `scale`."""

@@ -11,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, DTypeLike, Int
 
 from .container import Trajectories
+from .gaps import Runs
 
 Rows: TypeAlias = tuple[Array | None, ...]
 """`(ts, ys)`, `(ts, ys, accelerations)` or `(ts, ys, accelerations, controls)`, `None` for what is not known."""
@@ -91,20 +92,27 @@ class _Reader:
         return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
 
 
-def placed(
-    trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None
-) -> tuple[Resident | Dealt | Mapped, Int[np.ndarray, " trajectory"]]:
-    """The rows where they are kept: dealt out where there is a mesh, in files where they are mapped from such. And the
-    number of samples of each trajectory, as they count there.
+def placed(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> tuple[Resident | Dealt | Mapped, Runs]:
+    """The rows where they are kept, and the runs without gaps, as their trajectories count there.
+
+    With a mesh the rows are dealt out; those that are mapped from files stay in their files.
     """
     if mesh is None:
         keep = Mapped if isinstance(trajectories.ys, np.memmap) else Resident
-        return keep(trajectories, dtype), trajectories.lengths
-    count, longest = _largest(trajectories, mesh)
-    lengths = np.zeros(count, np.int32)
-    lengths[: len(trajectories)] = trajectories.lengths
-    everyone = np.asarray(multihost_utils.process_allgather(lengths)).reshape(-1)
-    return Dealt(trajectories, dtype, mesh, (count, longest)), everyone
+        return keep(trajectories, dtype), trajectories.runs()
+    shape = _largest(trajectories, mesh)
+    return Dealt(trajectories, dtype, mesh, shape), _runs_of_all(trajectories.runs(), shape[0])
+
+
+def _runs_of_all(mine: Runs, count: int) -> Runs:
+    """The runs of every process, each of which has so many trajectories."""
+    numbers = np.asarray(multihost_utils.process_allgather(np.array([len(mine.length)], np.int32))).reshape(-1)
+    filled = np.zeros((3, numbers.max()), np.int32)
+    filled[:, : len(mine.length)] = mine
+    everyone = np.asarray(multihost_utils.process_allgather(filled)).reshape(len(numbers), 3, -1)
+    parts = [runs[:, :number] for runs, number in zip(everyone, numbers, strict=True)]
+    trajectory, first, length = np.concatenate(parts, axis=1).astype(int)
+    return Runs(trajectory + count * np.repeat(np.arange(len(numbers)), numbers), first, length)
 
 
 def _parts(trajectories: Trajectories) -> tuple[np.ndarray | None, ...]:

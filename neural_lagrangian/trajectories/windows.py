@@ -7,13 +7,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, DTypeLike, Int
 
-from .container import Trajectories, blocks
-from .errors import TimeOrderError
+from .container import Trajectories
 from .sources import Dealt, Mapped, Resident, Rows, placed
+from .validation import check_resolution
 
 
 class Windows(eqx.Module):
-    """All stretches of `horizon` intervals of `stride` samples each that lie inside one trajectory.
+    """All stretches of `horizon` intervals of `stride` samples each that lie inside one trajectory and cross no gap.
 
     **Arguments:**
 
@@ -23,12 +23,14 @@ class Windows(eqx.Module):
     - `dtype`: floating precision of the rows.
     - `mesh`: devices along one axis over which the trajectories are dealt out; each process gives its own.
 
-    **Raises:** `ValueError` if no trajectory is long enough; `TimeOrderError` if the times are too large for `dtype`
-    to tell neighbouring samples apart.
+    **Raises:** `ValueError` if no run between gaps is long enough; `TimeOrderError` if the times are too large for
+    `dtype` to tell neighbouring samples apart.
     """
 
     source: Resident | Dealt | Mapped
-    ends: Int[Array, " trajectory"]
+    ends: Int[Array, " run"]
+    trajectory: Int[Array, " run"]
+    first: Int[Array, " run"]
     count: int = eqx.field(static=True)
     horizon: int = eqx.field(static=True)
     stride: int = eqx.field(static=True)
@@ -45,17 +47,18 @@ class Windows(eqx.Module):
         if horizon < 0 or stride < 1:
             raise ValueError(f"`horizon` is {horizon}, `stride` {stride}; expected at least 0 and at least 1")
         dtype = jax.dtypes.canonicalize_dtype(trajectories.ys.dtype if dtype is None else dtype)
-        _check_resolution(trajectories, dtype)
-        self.source, lengths = placed(trajectories, dtype, mesh)
-        ends = np.cumsum(np.maximum(lengths - horizon * stride, 0))
+        check_resolution(trajectories.ts, trajectories.mask, dtype)
+        self.source, runs = placed(trajectories, dtype, mesh)
+        ends = np.cumsum(np.maximum(runs.length - horizon * stride, 0))
         if ends[-1] == 0:
+            between = "run between gaps" if np.ptp(runs.first) > 0 else "trajectory"
             raise ValueError(
                 f"`horizon` is {horizon} intervals of {stride} samples, so a window needs {horizon * stride + 1} "
-                f"samples; the longest trajectory has {lengths.max()}"
+                f"samples; the longest {between} has {runs.length.max()}"
             )
         if ends[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"`trajectories` have {ends[-1]} windows; expected at most {np.iinfo(np.int32).max}")
-        self.ends = jnp.asarray(ends)
+        self.ends, self.trajectory, self.first = map(jnp.asarray, (ends, runs.trajectory, runs.first))
         self.count = int(ends[-1])
         self.horizon = horizon
         self.stride = stride
@@ -88,24 +91,7 @@ class Windows(eqx.Module):
 
     def rows(self, indices: Int[Array, " batch"]) -> tuple[Int[Array, "batch 1"], Int[Array, "batch row"]]:
         """The trajectory of the windows of the given numbers, and their samples in it."""
-        trajectory = jnp.searchsorted(self.ends, indices, side="right")
-        before = jnp.where(trajectory > 0, self.ends[trajectory - 1], 0)
-        start = (indices - before)[:, None]
-        return trajectory[:, None], start + self.stride * jnp.arange(self.horizon + 1)[None]
-
-
-def _check_resolution(trajectories: Trajectories, dtype: DTypeLike) -> None:
-    """Large times in single precision, such as seconds since 1970, would silently distort every step."""
-    for block in blocks(trajectories.ts.shape):
-        ts, mask = trajectories.ts[block], trajectories.mask[block]
-        exact = np.diff(ts, axis=1)
-        rounded = np.diff(ts.astype(dtype), axis=1).astype(exact.dtype)
-        wrong = (np.abs(rounded - exact) > 0.01 * exact) & mask[:, 1:]
-        if wrong.any():
-            i, before = (int(i) for i in np.argwhere(wrong)[0])
-            raise TimeOrderError(
-                f"times {ts[i, before]} and {ts[i, before + 1]} are {rounded[i, before]} apart in {np.dtype(dtype)}; "
-                f"expected times that start near zero, or double precision",
-                trajectory=i + block[0].start,
-                index=before + 1 + block[1].start,
-            )
+        run = jnp.searchsorted(self.ends, indices, side="right")
+        before = jnp.where(run > 0, self.ends[run - 1], 0)
+        start = (self.first[run] + indices - before)[:, None]
+        return self.trajectory[run][:, None], start + self.stride * jnp.arange(self.horizon + 1)[None]
