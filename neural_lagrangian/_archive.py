@@ -20,8 +20,8 @@ import numpy as np
 
 from ._atomic import atomic_write
 
-MAX_HEADER = 1 << 20
-"""Bytes of the JSON line that are read: no file makes the reader take more before it is known to be sound."""
+MAX_HEADER = 1 << 24
+"""Most bytes of the JSON line: no file makes the reader take more memory before it is known to be whole."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Tree = TypeVar("Tree")
@@ -39,9 +39,10 @@ def write_archive(path: str | os.PathLike[str], kind: str, tree: Any, header: di
     """Write the arrays of a tree, with what is to be known before they are read."""
     arrays = [_on_host(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, is_array))]
     known = {**header, "version": version("neural_lagrangian"), "architecture": architecture(tree)}
-    content = b"".join(
-        [json.dumps(known).encode(), b"\n", *(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)]
-    )
+    line = json.dumps(known).encode() + b"\n"
+    if len(line) > MAX_HEADER:
+        raise ArchiveError(f"{path}: a tree of {len(arrays)} arrays is too large; expected fewer, larger arrays")
+    content = b"".join([line, *(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)])
     digest = hashlib.sha256(content).hexdigest()
     with atomic_write(path) as file:
         file.write(_first_line(kind) + digest.encode() + b"\n" + content)
@@ -60,7 +61,10 @@ def read_archive(
     **Raises:** `ArchiveError` if the file is of another kind, is damaged, or holds another architecture, naming the
     first array that differs; `OSError` if it cannot be opened.
     """
-    with Path(path).open("rb") as file:
+    path = Path(path)
+    if path.is_dir():
+        raise ArchiveError(f"{path} is a folder; expected a {kind} file")
+    with path.open("rb") as file:
         if file.readline(len(_first_line(kind))) != _first_line(kind):
             raise DamageError(f"{path} is not a {kind} file: it does not begin as one")
         digest = file.readline(65).rstrip(b"\n").decode("ascii", "replace")

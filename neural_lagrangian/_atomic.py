@@ -1,27 +1,62 @@
 """Files written all or nothing."""
 
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+NAME_KEPT = 60
+"""Characters of a file's name in that of its temporary file: in any encoding short enough for one more ending."""
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` once it is whole; a fault before leaves the old one as it was."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """A binary file that takes the place of `path` once it is whole; a fault before leaves the old one as it was.
+
+    A link stays one, and the file that it points to is replaced. An existing file keeps its permissions and, where the
+    system allows it, its owner; a new one gets those of any other new file.
+
+    **Raises:** `OSError` if `path` is a folder, a device, or a file that is protected against writing.
+    """
+    path = Path(os.path.realpath(path))
+    before = _replaceable(path)
+    temporary = path.with_name(f".{path.name[:NAME_KEPT]}.{secrets.token_hex(4)}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(temporary, flags, 0o666 if before is None else 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # as any other file: temporary ones are private
-        Path(temporary).replace(path)
+        if before is not None:
+            _own_as(temporary, before)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _replaceable(path: Path) -> os.stat_result | None:
+    """What stands there, `None` for nothing, or an `OSError` if it is not to be replaced."""
+    try:
+        before = path.stat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(before.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "a folder stands where the file is to be written", str(path))
+    if not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "no regular file, so it cannot be replaced", str(path))
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is protected against writing", str(path))
+    return before
+
+
+def _own_as(path: Path, before: os.stat_result) -> None:
+    if hasattr(os, "chown") and (os.getuid(), os.getgid()) != (before.st_uid, before.st_gid):
+        with suppress(PermissionError):  # only root may give files away
+            os.chown(path, before.st_uid, before.st_gid)
+    path.chmod(stat.S_IMODE(before.st_mode))

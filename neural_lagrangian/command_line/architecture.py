@@ -13,7 +13,10 @@ from jaxtyping import PRNGKeyArray
 from ..mechanics import LinearDamping
 from ..models import MechanicalLagrangian, NeuralLagrangian, PeriodicEmbedding
 from ..trajectories import Scaling, Trajectories
+from .columns import Columns
 
+STRUCTURES = ("mechanical", "free")
+"""Kinetic minus potential energy, networks both; or one network of the whole state."""
 DAMPING = 0.2
 """Diagonal of the damping's factor where training starts, in units of the motion."""
 
@@ -34,6 +37,21 @@ class Architecture:
         """From what `settings` gave, read back from JSON."""
         given: dict[str, Any] = settings | {"periodic": tuple(settings["periodic"])}
         return Architecture(**given)
+
+    def check(self, columns: Columns, weights: int) -> None:
+        """`ValueError` for what cannot be the architecture of a model with these columns and at most so many weights:
+        a damaged file must not ask for memory.
+        """
+        whole = (self.dof, self.width, self.depth, *self.periodic)
+        if not all(type(n) is int and n >= 0 for n in whole) or min(self.dof, self.width) < 1:
+            raise ValueError(f"its architecture has sizes {whole}; expected positive integers")
+        if self.structure not in STRUCTURES or type(self.friction) is not bool:
+            raise ValueError(f"its structure is {self.structure!r}, its friction {self.friction!r}")
+        if self.dof != columns.dof or self.periodic != columns.periodic:
+            raise ValueError(f"its architecture has {self.dof} degrees of freedom, its columns {columns.dof}")
+        least = self.width * (self.dof + self.width * max(self.depth - 1, 0))
+        if max(least, self.depth) > weights:
+            raise ValueError(f"its architecture has at least {least} weights, the model file at most {weights}")
 
     @property
     def settings(self) -> dict[str, Any]:

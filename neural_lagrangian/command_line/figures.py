@@ -6,7 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ..analysis import plot_energy, plot_error_growth, plot_history, plot_phase_portrait, plot_trajectories
 from ..training import History
@@ -54,7 +56,16 @@ def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history:
     return _png(figure)
 
 
+def _named(ax: Axes) -> list[Text]:
+    """Texts in which there may be names that a user chose."""
+    legend = ax.get_legend()
+    return [ax.title, ax.xaxis.label, ax.yaxis.label, *([] if legend is None else legend.get_texts())]
+
+
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
+    for text in (text for ax in figure.axes for text in _named(ax)):
+        text.set_parse_math(False)  # a dollar in the name of a column is a dollar
+        text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

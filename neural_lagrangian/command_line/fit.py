@@ -1,7 +1,6 @@
 """`fit`: from a recording to a model, figures and a formula."""
 
 import argparse
-import math
 import platform
 import shlex
 from importlib.metadata import version
@@ -33,6 +32,8 @@ from .text import aligned, note, say
 
 FALLS = 0.05
 """Share of the kinetic energy that may be lost while a piece is predicted, before friction is suspected."""
+CHECKPOINTS = "checkpoints"
+"""Folder that `--resume` needs."""
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
 
 
@@ -53,9 +54,7 @@ def run(asked: argparse.Namespace) -> None:
     path = Path(asked.recording)
     folder = Path(f"{path.stem}-fit" if asked.output is None else asked.output)
     task = _prepared(path, asked)
-    if is_folder(folder) and not asked.resume:
-        raise NoAnswerError(f"{folder} holds a fit already: --resume goes on with it, --output names another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, asked.resume)
     settings = _settings(asked, task)
     if not is_folder(folder):
         write_settings(folder, settings)
@@ -73,6 +72,18 @@ def run(asked: argparse.Namespace) -> None:
         note(f"the learned energy falls by {lost:.0%} along the recorded motion: try --friction")
     if not predicts(outcome.errors, "network"):
         raise NoAnswerError("the model predicts no better than constant velocity or rest do: do not use it")
+
+
+def _claim(folder: Path, resume: bool) -> None:
+    """Make the folder; of several processes that begin at once, one gets it."""
+    try:
+        if is_folder(folder) and not resume:
+            raise FileExistsError
+        (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=resume)
+    except FileExistsError:
+        raise NoAnswerError(
+            f"{folder} holds a fit already: --resume goes on with it, --output names another folder"
+        ) from None
 
 
 def _prepared(path: Path, asked: argparse.Namespace) -> Task:
@@ -105,7 +116,7 @@ def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scale
     untrained = task.architecture.model(jax.random.key(asked.seed))
     callbacks = [json_lines(folder / "history.jsonl")]
     if asked.minutes is not None:
-        callbacks.append(_ends_after(60 * asked.minutes))
+        callbacks.append(_ends_after(asked.minutes))
     result = train(
         untrained,
         task.parts,
@@ -113,7 +124,7 @@ def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scale
         task.plan,
         seed=asked.seed,
         callbacks=callbacks,
-        checkpoints=folder / "checkpoints",
+        checkpoints=folder / CHECKPOINTS,
     )
     write_model(folder, Scaled(result.model, task.scaling))
     return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
@@ -130,14 +141,11 @@ def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: Histor
     return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies)
 
 
-def _ends_after(seconds: float) -> Callback:
-    """Ends the training once the watched pieces were looked at: the best model of the looks is the one returned."""
-    looked = False
+def _ends_after(minutes: float) -> Callback:
+    """Ends the training after so long; `fit` then looks at the watched pieces once more."""
 
     def is_over(progress: Progress) -> bool:
-        nonlocal looked
-        looked = looked or math.isfinite(progress.held_out)
-        return looked and progress.seconds > seconds
+        return progress.seconds > 60 * minutes
 
     return is_over
 

@@ -18,6 +18,16 @@ from .columns import Columns
 from .faults import NoAnswerError
 
 MODEL, SETTINGS = "model", "settings.json"
+NEEDED: dict[str, type] = {
+    "recording": str,
+    "command": str,
+    "columns": dict,
+    "architecture": dict,
+    "scaling": dict,
+    "training": dict,
+    "versions": dict,
+}
+"""What the commands read from the settings, and its type."""
 
 
 class Learned(NamedTuple):
@@ -31,7 +41,8 @@ class Learned(NamedTuple):
 def load_model(folder: str | Path) -> Scaled:
     """The model that `fit` has written to a folder: a rollout `model(ts, y0)` in SI units, in JAX's default precision.
 
-    **Raises:** `NoAnswerError` if it is no such folder; `ModelFileError` if the model file is damaged.
+    **Raises:** `NoAnswerError` if it is no such folder, or its settings are damaged; `ModelFileError` if the model file
+    is damaged.
     """
     return read_folder(folder).model
 
@@ -40,11 +51,16 @@ def read_folder(folder: str | Path) -> Learned:
     """All that `fit` has written of a model; errors as for `load_model`."""
     folder = Path(folder)
     settings = read_settings(folder)
-    architecture = Architecture.of(settings["architecture"])
-    like = Scaled(architecture.model(jax.random.key(0)), Scaling(**settings["scaling"]))
-    model = load(folder / MODEL, like)
+    weights = (folder / MODEL).stat().st_size // 4
+    try:
+        architecture, columns = Architecture.of(settings["architecture"]), Columns.of(settings["columns"])
+        architecture.check(columns, weights)
+        scaling = Scaling(**settings["scaling"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or not of this model: {_reason(error)}") from error
+    model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
-    return Learned(Scaled(inner, model.scaling), Columns.of(settings["columns"]), settings)
+    return Learned(Scaled(inner, model.scaling), columns, settings)
 
 
 def is_folder(path: Path) -> bool:
@@ -56,7 +72,16 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """All that is known of a fit but its arrays; errors as for `load_model`."""
     if not is_folder(folder):
         raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `fit` has written")
-    return json.loads((folder / SETTINGS).read_text())
+    try:
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged: {_reason(error)}") from error
+    known = settings if isinstance(settings, dict) else {}
+    if missing := [name for name, kind in NEEDED.items() if not isinstance(known.get(name), kind)]:
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged: it lacks {', '.join(missing)}")
+    if not {"steps", "seed"} <= set(known["training"]) or not isinstance(known["training"]["steps"], list):
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged: its training lacks steps or seed")
+    return known
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -68,3 +93,7 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 def write_model(folder: Path, model: Scaled) -> None:
     """All or nothing."""
     save(folder / MODEL, model)
+
+
+def _reason(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

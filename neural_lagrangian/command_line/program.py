@@ -1,13 +1,15 @@
 """What the program understands, and what it answers to the shell.
 
 Exit status: 0 where there is an answer, 1 where the data, a file or the training allow none (one line says why), 2 for
-wrong usage. What computes is imported once it is known what to do.
+wrong usage, 130 or 143 after an interrupt or a termination. What computes is imported once it is known what to do.
 """
 
 import argparse
 import importlib
 import math
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,15 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .faults import EXPECTED, UsageError
 
     command = importlib.import_module(f".{asked.command}", __package__)
-    with _precision(asked.float32), warnings.catch_warnings():
+    with _precision(asked.float32), _terminable(), warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # of the package, on the data or the training
         warnings.showwarning = lambda message, *_: note(str(message))
         try:
             command.run(asked)
-        except KeyboardInterrupt:
-            advice = "; the same with --resume goes on" if asked.command == "fit" else ""
-            print(f"{NAME}: interrupted{advice}", file=sys.stderr)
-            return 130
+        except (KeyboardInterrupt, Terminated) as error:
+            advice = "; the same command with --resume goes on" if asked.command == "fit" else ""
+            terminated = isinstance(error, Terminated)
+            print(f"{NAME}: {'terminated' if terminated else 'interrupted'}{advice}", file=sys.stderr)
+            return 143 if terminated else 130
         except (UsageError, *EXPECTED) as error:
             print(f"{NAME}: {' '.join(str(error).split())}", file=sys.stderr)
             return 2 if isinstance(error, UsageError) else 1
@@ -51,6 +54,27 @@ def _shielded(text: str) -> str:
     except ValueError:
         return text
     return f" {text}" if negative else text
+
+
+class Terminated(BaseException):
+    """The signal SIGTERM, by which a cluster or a shutdown ends a process."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """While the command runs, SIGTERM is raised as `Terminated`, so that a training can write a checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 @contextmanager

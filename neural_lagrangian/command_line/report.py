@@ -54,7 +54,7 @@ def write_report(path: Path, outcome: Outcome) -> None:
         f"<style>{STYLE}</style></head><body>\n" + "\n".join(body) + "\n</body></html>\n"
     )
     with atomic_write(path) as file:
-        file.write(page.encode())
+        file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be in any encoding
 
 
 def _formula(outcome: Outcome) -> list[str]:
@@ -82,7 +82,7 @@ def _python(folder: Path, outcome: Outcome) -> str:
             "from neural_lagrangian.command_line.model_folder import load_model",
             "",
             'jax.config.update("jax_enable_x64", True)',
-            f'model = load_model("{folder.name}")',
+            f"model = load_model({folder.name!r})",
             f"y0 = jnp.array({[float(f'{x:.6g}') for x in start]})  # {', '.join(_state_names(outcome))}, in SI units",
             f"ys = model(jnp.linspace(0.0, {outcome.starts.times[-1]:.3g}, 201), y0)",
             "energy = model.energy(0.0, *jnp.split(y0, 2))",

@@ -2,17 +2,24 @@
 
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 
 def say(topic: str, text: str) -> None:
     """A line on a topic; further lines of the text stand below it."""
     for i, line in enumerate(text.splitlines()):
-        print(f"{topic if i == 0 else '':13s}{line}", flush=True)
+        _write(f"{topic if i == 0 else '':13s}{line}", sys.stdout)
 
 
 def note(text: str) -> None:
     """A line beside what was asked for."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
+    _write(f"note: {text}", sys.stderr)
+
+
+def _write(line: str, stream: TextIO) -> None:
+    """A line, whatever names are in it: characters that the stream cannot encode are escaped."""
+    encoding = stream.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

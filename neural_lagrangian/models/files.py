@@ -21,10 +21,16 @@ def save(path: str | Path, model: Any) -> None:
 
     **Arguments:**
 
-    - `path`: the file to write; its folder must exist.
+    - `path`: the file to write; its folder must exist. A link stays a link, and an existing file keeps its permissions.
     - `model`: any Equinox module.
+
+    **Raises:** `OSError` if the file cannot be written, or a folder or device has its name; `ModelFileError` for a
+    model of so many arrays that no header can list them.
     """
-    write_archive(path, "model", without_integration(model), {"rule": _rule(model)})
+    try:
+        write_archive(path, "model", without_integration(model), {"rule": _rule(model)})
+    except ArchiveError as error:
+        raise ModelFileError(str(error)) from error
 
 
 def load(path: str | Path, like: Model) -> Model:

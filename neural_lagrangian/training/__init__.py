@@ -1,7 +1,7 @@
 """Learning from motion."""
 
 from .checkpoints import CheckpointError
-from .fit import DivergenceError, FitResult, fit
+from .fit import fit
 from .gauss_newton import gauss_newton
 from .history import History
 from .losses import (
@@ -20,6 +20,7 @@ from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, s
 from .polish import Polished, polish
 from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, trajectory_residual
+from .result import DivergenceError, FitResult
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 from .step import MEMBER
 

@@ -16,8 +16,10 @@ class History(eqx.Module):
 
     `loss` is that of the samples that behaved; `causes` the number of windows that diverged for each of
     `training.CAUSES`, `skipped` whether the step was not taken (nothing usable in its batch), `horizon` the window
-    length, `held_out` the loss of held-out windows after the step (NaN where it was not looked at), `seconds` the time
-    since the start, compilation included. Of several members, all but `horizon` and `seconds` have them as second axis.
+    length, `seconds` the time since the start, compilation included. `held_out` is the mean loss of those held-out
+    windows that stay finite after the step (infinite if none does, NaN where it was not looked at), and
+    `held_out_diverged` the number of the others. With several members, all but `horizon` and `seconds` have the members
+    as second axis.
     """
 
     loss: np.ndarray
@@ -25,19 +27,25 @@ class History(eqx.Module):
     skipped: np.ndarray
     horizon: np.ndarray
     held_out: np.ndarray
+    held_out_diverged: np.ndarray
     seconds: np.ndarray
 
     @staticmethod
     def empty(dtype: DTypeLike, steps: int = 0, members: int | None = None) -> "History":
         """Of steps of which nothing is known yet."""
         shape = (steps,) if members is None else (steps, members)
+
+        def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+            return np.broadcast_to(np.zeros((), dtype), shape)  # takes no memory, whatever number a file asks for
+
         return History(
-            np.zeros(shape, dtype),
-            np.zeros((*shape, len(CAUSES)), int),
-            np.zeros(shape, bool),
-            np.zeros(steps, int),
-            np.zeros(shape, dtype),
-            np.zeros(steps),
+            zeros(shape, dtype),
+            zeros((*shape, len(CAUSES)), int),
+            zeros(shape, bool),
+            zeros((steps,), int),
+            zeros(shape, dtype),
+            zeros(shape, int),
+            zeros((steps,), float),
         )
 
     @property
@@ -70,5 +78,21 @@ def warn_of_failures(history: History, batch_size: int, reasons: Callable[[], st
         f"{failures} of {batch_size * steps} windows diverged and were left out ({by_cause}); {skipped} of {steps} "
         f"steps had nothing usable and were skipped. {reasons()}Shorter windows (`horizon`), more steps a sample "
         f"(`StepsPerSample`) or a smaller learning rate help.",
-        stacklevel=3,
+        stacklevel=4,
     )
+
+
+def warn_of_looks(best_loss: np.ndarray, best_diverged: np.ndarray, number: int) -> None:
+    """Say so if held-out windows diverged in the best look, of `number` in each, or if no look was finite."""
+    if not np.isfinite(best_loss).all():
+        warnings.warn(
+            "`held_out` did not choose the model: the loss of its windows was never finite, so the model returned is "
+            "that of the last step. Check the held-out motion; shorter windows (`horizon`) or more steps a sample "
+            "(`StepsPerSample`) help.",
+            stacklevel=4,
+        )
+    elif best_diverged.any():
+        warnings.warn(
+            f"{best_diverged.max()} of {number} windows of `held_out` diverge with the best model; the others chose it",
+            stacklevel=4,
+        )

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import positive_integer
 from ..integrators.rollout import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Windows
-from .fit import parameters_of
 from .losses import trajectory_mse
+from .parameters import parameters_of
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states, with_states
 

@@ -1,4 +1,4 @@
-"""Who is told how a training goes."""
+"""Training callbacks."""
 
 import json
 import math
@@ -11,8 +11,8 @@ class Progress(NamedTuple):
     """How a training goes.
 
     `step`, the steps taken, of `steps` in all; the `horizon` of their windows; the `loss` of the last step; how many
-    windows have `diverged` so far; the last `held_out` loss, NaN where there is none; `seconds` since the start; and
-    `model()`, the model as it is now.
+    windows have `diverged` so far; the `held_out` loss of the last step, NaN where it was not computed; `seconds` since
+    the start; and `model()`, the model that `fit` would return now: the best on held-out motion, else the latest.
     """
 
     step: int
@@ -26,7 +26,7 @@ class Progress(NamedTuple):
 
 
 Callback = Callable[[Progress], Any]
-"""Told the progress every few steps; training ends once it returns `True`."""
+"""A function that gets a `Progress` every few steps; training ends once it returns `True`."""
 
 
 def json_lines(path: str | Path) -> Callback:

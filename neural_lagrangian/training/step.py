@@ -112,13 +112,18 @@ def _gradient(
 @eqx.filter_jit
 def held_out_loss(
     params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array], members: int | None
-) -> Array:
-    """Mean loss of windows, infinite if one of them diverges; of each member, if there are several."""
+) -> tuple[Array, Array]:
+    """Mean loss of the windows for which it is finite, infinite if there are none, and the number of the others; for
+    each member, if there are several.
+    """
     sample, (weights, _) = windows.gather(windows.evenly(HELD_OUT)), weights_and_states(params)
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
         losses = jax.vmap(lambda *sample: loss(model, *sample))(*sample)
-        return jnp.where(jnp.all(jnp.isfinite(losses)), jnp.mean(losses), jnp.inf)
+        finite = jnp.isfinite(losses)
+        number = jnp.sum(finite)
+        mean = jnp.sum(jnp.where(finite, losses, 0)) / jnp.maximum(number, 1).astype(losses.dtype)
+        return jnp.where(number > 0, mean, jnp.inf), len(losses) - number
 
     return of_one(weights, static) if members is None else eqx.filter_vmap(of_one, axis_name=MEMBER)(weights, static)

@@ -24,8 +24,9 @@ class Resident(eqx.Module):
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
         # Cast on the host: by JAX it would be compiled for every shape. A copy, since JAX may take the memory as it is.
-        parts = (None if part is None else np.array(part, dtype) for part in _parts(trajectories))
-        self.rows = jax.device_put(tuple(parts))
+        with np.errstate(over="ignore"):  # what is too large becomes infinite: a window that diverges
+            parts = tuple(None if part is None else np.array(part, dtype) for part in _parts(trajectories))
+        self.rows = jax.device_put(parts)
 
     def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
         return tuple(None if part is None else part[trajectory, sample] for part in self.rows)
@@ -46,7 +47,8 @@ class Dealt(eqx.Module):
 
         def deal(part: np.ndarray) -> Array:
             filled = np.zeros((*shape, *part.shape[2:]), dtype)
-            filled[: part.shape[0], : part.shape[1]] = part
+            with np.errstate(over="ignore"):
+                filled[: part.shape[0], : part.shape[1]] = part
             return jax.make_array_from_process_local_data(sharding, filled)
 
         self.rows = tuple(None if part is None else deal(part) for part in _parts(trajectories))
@@ -89,7 +91,8 @@ class _Reader:
 
     def __call__(self, trajectory: Array, sample: Array) -> tuple[np.ndarray | None, ...]:
         at = np.asarray(trajectory), np.asarray(sample)
-        return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
+        with np.errstate(over="ignore"):
+            return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
 
 
 def placed(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> tuple[Resident | Dealt | Mapped, Runs]:

@@ -131,3 +131,58 @@ def test_a_damaged_model_is_refused(place, tmp_path, capsys):
     (tmp_path / "model").write_bytes(content)
     assert main(["info", str(tmp_path)]) == 1
     assert "SHA-256" in capsys.readouterr().err
+
+
+DAMAGE = {
+    "empty": lambda text: "",
+    "cut off": lambda text: text[: len(text) // 2],
+    "no text": lambda text: "\0" * 100,
+    "nested without end": lambda text: "[" * 100_000,
+    "a list": lambda text: "[1, 2]",
+    "nothing in it": lambda text: "{}",
+    "a network without end": lambda text: text.replace('"width": 64', '"width": 1000000000'),
+    "layers without end": lambda text: text.replace('"depth": 2', '"depth": 1000000000'),
+    "a width that is text": lambda text: text.replace('"width": 64', '"width": "64"'),
+    "another number of coordinates": lambda text: text.replace('"dof": 1', '"dof": 2'),
+    "an unknown structure": lambda text: text.replace('"mechanical"', '"mechanic"'),
+    "an unknown setting": lambda text: text.replace('"width"', '"breadth"'),
+    "a column that is a number": lambda text: text.replace('"time": "t"', '"time": 3'),
+    "no scale": lambda text: text.replace('"t_scale"', '"scale"'),
+    "a scale of zero": lambda text: re.sub(r'"t_scale": [\d.e+-]+', '"t_scale": 0.0', text),
+    "no steps": lambda text: text.replace('"steps"', '"step"'),
+}
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_settings_are_named_in_one_line(damage, place, tmp_path, capsys):
+    settings = (place / "spring-fit" / "settings.json").read_text()
+    damaged = DAMAGE[damage](settings)
+    assert damaged != settings
+    (tmp_path / "settings.json").write_text(damaged)
+    (tmp_path / "model").write_bytes((place / "spring-fit" / "model").read_bytes())
+    assert main(["info", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert "settings.json is damaged" in error
+    assert error.count("\n") == 1
+
+
+def test_a_model_that_is_a_folder_is_named(place, tmp_path, capsys):
+    (tmp_path / "settings.json").write_bytes((place / "spring-fit" / "settings.json").read_bytes())
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "padding").touch()
+    assert main(["info", str(tmp_path)]) == 1
+    assert "model" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_names_of_files_and_columns_never_lose_a_report(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = (place / "spring.csv").read_text().splitlines()
+    name = "\udcff\N{SNOWMAN} <b>$x$ \"'{}%s.csv"
+    (tmp_path / name).write_text("\n".join(["t,x$_{,v$", *lines[1:]]) + "\n")
+    assert main(["fit", name, "--dof", "1", "--steps", "60"]) == 0
+    folder = tmp_path / f"{name[:-4]}-fit"
+    assert "x$_{" in (folder / "report.html").read_text()
+    assert load_model(folder).dof == 1
+    assert main(["info", str(folder)]) == 0

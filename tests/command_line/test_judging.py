@@ -90,10 +90,9 @@ def test_the_library_follows_from_the_coordinates(coordinates, angles, terms):
     assert len(library) <= TERMS
 
 
-def test_training_ends_in_time_but_not_before_a_look():
-    def at(seconds, held_out):
-        return Progress(1, 9, 2, 0.1, 0, held_out, seconds, lambda: None)
+def test_training_ends_after_minutes_not_seconds():
+    def at(seconds):
+        return Progress(1, 9, 2, 0.1, 0, np.nan, seconds, lambda: None)
 
     is_over = _ends_after(10.0)
-    assert [is_over(at(*told)) for told in ((11.0, np.nan), (12.0, 0.5), (13.0, np.nan))] == [False, True, True]
-    assert not is_over(at(9.0, 0.5))
+    assert [is_over(at(seconds)) for seconds in (11.0, 599.0, 601.0)] == [False, False, True]

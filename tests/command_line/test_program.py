@@ -1,5 +1,8 @@
 """What the shell is answered: help, exit status, one line for each fault, and nothing left behind."""
 
+import io
+import os
+import signal
 import subprocess
 import sys
 
@@ -7,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from neural_lagrangian.command_line import main
+from neural_lagrangian.command_line import fit, info, main, text
 
 from .recordings import oscillations, write, write_rows
 
@@ -152,3 +155,43 @@ def test_the_precision_of_the_process_is_as_before(tmp_path):
     before = jax.config.values["jax_enable_x64"]
     assert main(["info", str(write(tmp_path / "a.csv")), "--float32"]) == 0
     assert jax.config.values["jax_enable_x64"] == before
+
+
+@pytest.mark.parametrize(("ending", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_command_from_within(ending, status, monkeypatch, capsys):
+    """What runs can then write what it has; without the program the signal has its usual effect again."""
+    unwound = []
+
+    def run(asked):
+        try:
+            os.kill(os.getpid(), ending)
+            signal.pause()
+        finally:
+            unwound.append(asked.command)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(fit, "run", run)
+    assert main(["fit", "a.csv", "--dof", "1"]) == status
+    assert unwound == ["fit"]
+    assert capsys.readouterr().err.endswith("ed; the same command with --resume goes on\n")
+    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.setattr(info, "run", run)
+    assert main(["info", "a.csv"]) == status
+    assert "--resume" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_in_any_encoding_are_written(encoding, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    text.say("recording", "\udcff\u0394\N{SNOWMAN}.csv")
+    assert b".csv" in stream.buffer.getvalue()
+
+
+def test_of_two_processes_that_begin_at_once_one_gets_the_folder(tmp_path, monkeypatch):
+    """The other has seen no settings yet either."""
+    monkeypatch.setattr(fit, "is_folder", lambda path: False)
+    fit._claim(tmp_path / "new" / "fit", resume=False)
+    with pytest.raises(fit.NoAnswerError, match="holds a fit already"):
+        fit._claim(tmp_path / "new" / "fit", resume=False)
+    fit._claim(tmp_path / "new" / "fit", resume=True)

@@ -11,7 +11,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
-from neural_lagrangian.training.fit import CHUNK
+from neural_lagrangian.training.step import CHUNK
 
 from ..helpers import DTYPE, slow, small_network
 

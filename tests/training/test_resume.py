@@ -8,11 +8,15 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from neural_lagrangian.training import CheckpointError
+from neural_lagrangian.training import CheckpointError, History
+from neural_lagrangian.training.checkpoints import Checkpoints
+from neural_lagrangian.training.stages import stages_of
+from neural_lagrangian.training.state import State, begun_optimizer, resumed
 
 from .killed import STEPS, data, trained
 
@@ -133,3 +137,108 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(kills, tmp_path, uni
         midway += bool(steps) and steps[0] < sum(STEPS)
         assert sorted(path.suffix for path in folder.iterdir()) == [".checkpoint"] * len(list(folder.iterdir()))
     assert midway >= kills // 2
+
+
+def test_an_interrupt_leaves_a_checkpoint_of_the_last_step(tmp_path, uninterrupted):
+    told = []
+
+    def stop(progress):
+        told.append(progress.step)
+        if progress.step >= 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, callbacks=[stop], checkpoint_every=1e9)
+    assert [path.name for path in tmp_path.iterdir()] == [f"step-{told[-1]:09d}.checkpoint"]
+    first = []
+    assert same(trained(tmp_path, callbacks=[lambda p: first.append(p.step) and False]), uninterrupted)
+    assert first[0] > told[-1]
+
+
+def test_a_training_that_a_callback_ended_goes_on_as_if_it_had_not(tmp_path, uninterrupted):
+    trained(tmp_path, callbacks=[lambda progress: progress.step >= 30], checkpoint_every=1e9)
+    assert same(trained(tmp_path), uninterrupted)
+
+
+def test_all_that_a_training_needs_comes_back(tmp_path):
+    """Every field of the state, at values that no beginning has."""
+    stages = stages_of(None, (2, 4), STEPS, optax.adam(1e-2), None)
+    start = State.begun({"w": jnp.zeros(3)}, float, None)
+    rows = History.empty(float, 70)
+    opt_state = jax.tree.map(lambda x: x + 7, begun_optimizer(stages[1], start.params, None))
+    params, best = {"w": jnp.arange(3.0)}, {"w": jnp.arange(3.0) + 10}
+    state = State(params, opt_state, best, np.array(0.25), np.array(3), rows, stage=1, done=10, waited=4, max_steps=64)
+    folder = Checkpoints(tmp_path)
+    state.write(folder, {"plan": 1})
+    back = resumed(folder, {"plan": 1}, start, stages, None)
+    assert len(jax.tree.leaves(state)) > len(State._fields)
+    for name, one, other in zip(State._fields, state, back, strict=True):
+        assert jax.tree.all(jax.tree.map(np.array_equal, one, other)), name
+        assert not eqx.tree_equal(other, getattr(start, name)), name
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        None,
+        [],
+        {},
+        {"step": 10**15, "stage": 0, "done": 10**15, "waited": 0, "max_steps": None},
+        {"step": 10, "stage": 9, "done": 1, "waited": 0, "max_steps": None},
+        {"step": 10, "stage": -1, "done": 1, "waited": 0, "max_steps": None},
+        {"step": 10, "stage": 0, "done": 61, "waited": 0, "max_steps": None},
+        {"step": "10", "stage": 0, "done": 1, "waited": 0, "max_steps": None},
+        {"step": 10, "stage": 0, "done": 1, "waited": 0.5, "max_steps": None},
+        {"step": 10, "stage": 0, "done": 1, "waited": 0, "max_steps": 0},
+    ],
+)
+def test_a_signed_checkpoint_with_an_odd_state_is_refused(numbers, tmp_path):
+    stages = stages_of(None, (2, 4), STEPS, optax.adam(1e-2), None)
+    start, folder = State.begun({"w": jnp.zeros(3)}, float, None), Checkpoints(tmp_path)
+    folder.write(10, start.arrays, {"plan": {}, "state": numbers})
+    with pytest.raises(CheckpointError, match="expected one of this training"):
+        resumed(folder, {}, start, stages, None)
+
+
+@pytest.mark.parametrize("plan", [None, [], "text", 3])
+def test_a_signed_checkpoint_with_an_odd_plan_is_refused(plan, tmp_path):
+    start, folder = State.begun({"w": jnp.zeros(3)}, float, None), Checkpoints(tmp_path)
+    folder.write(10, start.arrays, {"plan": plan, "state": {}})
+    with pytest.raises(CheckpointError, match="another training: `stride` was None, and is 1"):
+        resumed(folder, {"stride": 1}, start, [], None)
+
+
+def test_a_folder_in_place_of_a_checkpoint_and_a_file_in_place_of_the_folder_are_named(tmp_path):
+    (tmp_path / "step-000000040.checkpoint").mkdir()
+    with pytest.raises(CheckpointError, match=r"step-000000040.checkpoint is not a file"):
+        trained(tmp_path)
+    assert (tmp_path / "step-000000040.checkpoint").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match=r"`resume` is .*file', where there is a file; expected a folder"):
+        trained(tmp_path / "file")
+
+
+def test_a_second_training_in_one_folder_is_refused_and_removes_nothing(tmp_path, uninterrupted):
+    said, half = [], tmp_path / ".step-000000100.checkpoint.abcd"
+
+    def second(progress):
+        if not said and progress.step >= 20:
+            half.touch()
+            before = sorted(tmp_path.iterdir())
+            with pytest.raises(CheckpointError, match="another training writes its checkpoints now") as error:
+                trained(tmp_path)
+            said.append(error)
+            assert sorted(tmp_path.iterdir()) == before
+
+    assert same(trained(tmp_path, callbacks=[second]), uninterrupted)
+    assert said
+    assert not half.exists()  # what an interrupted write has left is cleared away by the one that holds the folder
+
+
+def test_a_disk_that_is_full_does_not_end_the_training(tmp_path, uninterrupted, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Checkpoints, "write", full)
+    with pytest.warns(UserWarning, match="no checkpoint of step .* could be written: .*No space left"):
+        assert same(trained(tmp_path), uninterrupted)

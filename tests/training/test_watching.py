@@ -1,6 +1,7 @@
 """What a training looks at while it runs: held-out motion, how much diverges, and who is told."""
 
 import json
+import sys
 
 import diffrax
 import equinox as eqx
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import DivergenceError, json_lines, scalars
+from neural_lagrangian.training import DivergenceError, display, json_lines, scalars
+from neural_lagrangian.training.state import State
 
+from ..helpers import small_network
 from .killed import data, trained
 
 pytestmark = [pytest.mark.double, pytest.mark.optax, pytest.mark.bad_input]
@@ -112,3 +115,94 @@ def test_training_stops_where_most_windows_diverge():
 def test_bad_options_are_named(keywords, message):
     with pytest.raises(ValueError, match=message):
         trained(**keywords)
+
+
+def thrown(held_out=None, share=1 / 8):
+    """Held-out motion of which some trajectories are nonsense, so that their windows diverge with every model."""
+    ys = np.array(data(0.4).ys)
+    ys[: round(share * len(ys))] = 1e200
+    return nl.Trajectories(data().ts, ys)
+
+
+def untrained():
+    return nl.NeuralODE(small_network(1, 8, out=1))
+
+
+def same_weights(one, other):
+    return bool(eqx.tree_equal(*(eqx.filter(m, eqx.is_array) for m in (one, other))))
+
+
+def test_a_held_out_window_that_diverges_does_not_choose_the_untrained_model():
+    with pytest.warns(UserWarning, match=r"27 of 216 windows of `held_out` diverge with the best model"):
+        result = trained(held_out=thrown())
+    looks = result.history.held_out
+    assert np.isfinite(looks[19::20]).all()
+    assert set(result.history.held_out_diverged[19::20]) == {27}
+    with pytest.warns(UserWarning, match="diverge"):
+        whole = trained(held_out=thrown(), callbacks=[lambda p: p.step >= 1])  # the best of the looks, not the first
+    assert looks[np.isfinite(looks)].min() < np.nanmin(whole.history.held_out)
+    stepped = eqx.tree_at(
+        lambda m: m.integration, result.model, nl.integrators.Integration(stepsize_controller=nl.StepsPerSample(1))
+    )
+    sound = thrown().select(slice(1, None))
+    assert loss_on(stepped, sound, 4) == pytest.approx(np.nanmin(looks), rel=1e-9)
+
+
+def test_where_no_look_is_finite_the_last_model_is_returned_with_a_warning():
+    last = trained(held_out=None)
+    with pytest.warns(UserWarning, match="`held_out` did not choose the model: .* never finite"):
+        result = trained(held_out=thrown(share=1.0))
+    assert np.isinf(result.history.held_out[-1])
+    assert same_weights(result.model, last.model)
+    assert not same_weights(result.model, untrained())
+
+
+def test_a_training_that_a_callback_ends_before_the_first_look_returns_what_it_learned():
+    told = []
+    result = trained(look_every=100, callbacks=[lambda p: told.append(p) or p.step >= 10])
+    assert not same_weights(result.model, untrained())
+    assert same_weights(told[-1].model(), result.model)
+    assert np.isfinite(result.history.held_out[-1])
+
+
+def test_before_the_first_look_callbacks_see_the_model_as_it_is():
+    models = []
+    trained(look_every=100, callbacks=[lambda p: models.append(p.model()) and False])
+    assert not same_weights(models[0], untrained())
+
+
+def test_a_divergence_before_the_first_look_leaves_the_last_model():
+    ys = np.array(data().ys)
+    ys[2:] = 1e200
+    with pytest.raises(DivergenceError) as stop:
+        trained(motion=nl.Trajectories(data().ts, ys), steps=200, horizon=2, largest_divergence=0.6, look_every=1000)
+    assert not same_weights(stop.value.result.model, untrained())
+
+
+def test_fewer_diverging_windows_come_before_a_lower_loss():
+    start = State.begun({"w": np.zeros(())}, float, None)
+    looks = [(0, 5.0, 2), (1, 9.0, 1), (2, 1.0, 2), (3, 8.0, 1), (4, np.inf, 9)]
+    states = [start]
+    for w, loss, diverged in looks:
+        at = states[-1]._replace(params={"w": np.array(float(w))})
+        states.append(at.looked(np.array(loss), np.array(diverged)))
+    assert [float(state.best["w"]) for state in states[1:]] == [0, 1, 1, 3, 3]
+    assert [state.waited for state in states[1:]] == [0, 0, 1, 0, 1]
+    assert float(states[1].next_stage().params["w"]) == 0
+    assert float(start._replace(params={"w": np.array(7.0)}).next_stage().params["w"]) == 7
+
+
+def test_progress_in_a_pipe_is_a_line_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(display, "LINE_EVERY", 0.0)
+    trained(progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("step 100 of 100, horizon 4, loss ")
+    monkeypatch.setattr(display, "LINE_EVERY", 1e9)
+    trained(progress=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    trained(progress=True)
+    assert "100/100" in capsys.readouterr().err

@@ -1,0 +1,45 @@
+"""What of a model is trained."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+from ..integrators.rollout import without_integration
+from ..mechanics import SampledControl
+from ..trajectories import Scaling, Trajectories
+
+
+def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
+    """The trained arrays of a model, the rest of it except how it is integrated, and the dtype of the former.
+
+    All floating-point arrays are trained, except those of the scaling and of recorded controls.
+
+    **Raises:** `ValueError` for a model without such arrays, or with arrays of several dtypes.
+    """
+    given = (Scaling, SampledControl)
+
+    def trainable(node):
+        return eqx.is_inexact_array(node) and not isinstance(node, given)
+
+    bare = without_integration(model)
+    spec = jax.tree.map(trainable, bare, is_leaf=lambda node: isinstance(node, given))
+    weights, static = eqx.partition(bare, spec)
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves(weights)}
+    if not dtypes:
+        raise ValueError(
+            f"`model` is a {type(model).__name__} without floating-point arrays, so there is nothing to train; "
+            f"expected weights among the leaves of its tree. JAX cannot see a network inside a function (a closure): "
+            f"make the function an `eqx.Module` with the network as a field"
+        )
+    if len(dtypes) != 1:
+        found = ", ".join(sorted(str(d) for d in dtypes))
+        raise ValueError(f"`model` has parameters of {found}; expected all of one floating dtype")
+    return weights, static, dtypes.pop()
+
+
+def check_motion(name: str, motion: Any) -> None:
+    """`ValueError` for anything that is not `Trajectories`, such as a tuple of arrays."""
+    if not isinstance(motion, Trajectories):
+        raise ValueError(f"`{name}` is a {type(motion).__name__}; expected `nl.Trajectories(ts, ys)`")

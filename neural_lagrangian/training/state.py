@@ -1,0 +1,142 @@
+"""Where a training is: all that it needs to go on, and the weights that it would return."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, DTypeLike, PyTree
+
+from .checkpoints import CheckpointError, Checkpoints
+from .history import History
+from .stages import Stage
+from .step import MEMBER
+
+NEVER = np.iinfo(np.int32).max
+"""Held-out windows that diverge, where none were looked at yet: more than any look finds."""
+
+
+class State(NamedTuple):
+    """A training between two steps. `best`, `best_loss` and `best_diverged` are of the best look at held-out motion."""
+
+    params: PyTree
+    opt_state: PyTree
+    best: PyTree
+    best_loss: np.ndarray
+    best_diverged: np.ndarray
+    history: History
+    stage: int = 0
+    done: int = 0
+    waited: int = 0
+    max_steps: int | None = None
+
+    @staticmethod
+    def begun(params: PyTree, dtype: DTypeLike, members: int | None) -> "State":
+        """Before the first step."""
+        shape = () if members is None else (members,)
+        unknown, never = np.full(shape, np.inf, dtype), np.full(shape, NEVER)
+        return State(params, None, params, unknown, never, History.empty(dtype, 0, members))
+
+    @property
+    def step(self) -> int:
+        return len(self.history.loss)
+
+    @property
+    def found(self) -> PyTree:
+        """The weights to return: the best of the looks, the latest where no look was finite."""
+        return chosen(np.isfinite(self.best_loss), self.best, self.params)
+
+    def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "State":
+        """After some steps, of which `rows` tell; the held-out motion was looked at after the last of them, or not."""
+        history, done = self.history.followed_by(rows), self.done + len(rows.loss)
+        after = self._replace(params=params, opt_state=opt_state, history=history, done=done)
+        return after.looked(rows.held_out[-1, ...], rows.held_out_diverged[-1, ...])
+
+    def looked(self, loss: np.ndarray, diverged: np.ndarray) -> "State":
+        """After a look at held-out motion; NaN is no look. Better is a model with which fewer of its windows diverge,
+        then one with a lower loss of the others.
+        """
+        if np.isnan(loss).all():
+            return self
+        fewer, as_many = diverged < self.best_diverged, diverged == self.best_diverged
+        better = np.isfinite(loss) & (fewer | (as_many & (loss < self.best_loss)))
+        return self._replace(
+            best=chosen(better, self.params, self.best),
+            best_loss=np.where(better, loss, self.best_loss),
+            best_diverged=np.where(better, diverged, self.best_diverged),
+            waited=0 if better.any() else self.waited + 1,
+        )
+
+    def next_stage(self) -> "State":
+        """With the best weights, where there are such."""
+        return self._replace(params=self.found, opt_state=None, stage=self.stage + 1, done=0, waited=0)
+
+    def write(self, folder: Checkpoints, plan: dict[str, Any]) -> None:
+        """A checkpoint of it, from which `resumed` goes on."""
+        numbers = {name: getattr(self, name) for name in ("step", "stage", "done", "waited", "max_steps")}
+        between = self if self.done else self._replace(opt_state=None)  # a stage makes its own when it begins
+        folder.write(self.step, between.arrays, {"plan": plan, "state": numbers})
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        names = ("params", "opt_state", "best", "best_loss", "best_diverged", "history")
+        return {name: getattr(self, name) for name in names}
+
+
+def resumed(
+    folder: Checkpoints, plan: dict[str, Any], start: State, stages: Sequence[Stage], members: int | None
+) -> State:
+    """The state of the newest checkpoint, or the one to start with."""
+
+    def like(header: dict[str, Any]) -> Any:
+        stored = header.get("plan")
+        for name, value in plan.items():
+            found = stored.get(name) if isinstance(stored, dict) else None
+            if found != value:
+                raise CheckpointError(
+                    f"`resume` is {str(folder.folder)!r}, whose checkpoints are of another training: `{name}` was "
+                    f"{found}, and is {value}"
+                )
+        numbers = _checked(header.get("state"), folder, stages)
+        stage = stages[numbers["stage"]] if numbers["done"] else None
+        opt_state = None if stage is None else begun_optimizer(stage, start.params, members)
+        history = History.empty(start.history.loss.dtype, numbers["step"], members)
+        return start._replace(opt_state=opt_state, history=history).arrays
+
+    found = folder.newest(like)
+    if found is None:
+        return start
+    header, arrays = found
+    numbers = {name: value for name, value in header["state"].items() if name in State._fields}
+    return State(**arrays, **numbers)
+
+
+def begun_optimizer(stage: Stage, params: PyTree, members: int | None) -> PyTree:
+    """The optimiser's state at the beginning of a stage."""
+    init = stage.optimizer.init
+    return init(params) if members is None else jax.vmap(init, axis_name=MEMBER)(params)
+
+
+def chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
+    """The one or the other, for each member by itself if there are several."""
+
+    def of(a: Array, b: Array) -> Array:
+        return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - 1)) if which.ndim else which, a, b)
+
+    return jax.tree.map(of, one, other)
+
+
+def _checked(numbers: Any, folder: Checkpoints, stages: Sequence[Stage]) -> dict[str, int]:
+    """Where a checkpoint says that it is, if the training can be there."""
+    counts = [stage.steps for stage in stages]
+    try:
+        step, stage, done, waited = (numbers[name] for name in ("step", "stage", "done", "waited"))
+        most = numbers["max_steps"]
+        whole = all(type(n) is int and n >= 0 for n in (step, stage, done, waited, 0 if most is None else most - 1))
+        possible = whole and stage <= len(stages) and done <= step <= sum(counts[: stage + 1])
+        if possible and done <= ([*counts, 0][stage]):
+            return numbers
+    except (KeyError, TypeError):
+        pass
+    raise CheckpointError(f"{folder.folder} has a checkpoint whose state is {numbers}; expected one of this training")
