@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any
 
 
 def say(topic: str, text: str) -> None:
@@ -16,7 +16,7 @@ def note(text: str) -> None:
     _write(f"note: {text}", sys.stderr)
 
 
-def _write(line: str, stream: TextIO) -> None:
+def _write(line: str, stream: Any) -> None:
     """A line, whatever names are in it: characters that the stream cannot encode are escaped."""
     encoding = stream.encoding or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)

@@ -85,10 +85,11 @@ def warn_of_failures(history: History, batch_size: int, reasons: Callable[[], st
 def warn_of_looks(best_loss: np.ndarray, best_diverged: np.ndarray, number: int) -> None:
     """Say so if held-out windows diverged in the best look, of `number` in each, or if no look was finite."""
     if not np.isfinite(best_loss).all():
+        lost = f" of the members {np.flatnonzero(~np.isfinite(best_loss)).tolist()}" if np.ndim(best_loss) else ""
         warnings.warn(
-            "`held_out` did not choose the model: the loss of its windows was never finite, so the model returned is "
-            "that of the last step. Check the held-out motion; shorter windows (`horizon`) or more steps a sample "
-            "(`StepsPerSample`) help.",
+            f"`held_out` did not choose the model{lost}: the loss of its windows was never finite, so the model "
+            f"returned is that of the last step. Check the held-out motion; shorter windows (`horizon`) or more steps "
+            f"a sample (`StepsPerSample`) help.",
             stacklevel=4,
         )
     elif best_diverged.any():

@@ -194,7 +194,7 @@ def test_bad_options_are_named(keywords, message, oscillations):
 
 @pytest.mark.bad_input
 def test_models_without_weights_and_misfit_data_are_named(oscillations):
-    with pytest.raises(ValueError, match="no floating arrays"):
+    with pytest.raises(ValueError, match="without floating-point arrays"):
         nl.fit(nl.NeuralODE(lambda y: y), oscillations, key=KEY)
     with pytest.raises(ValueError, match=r"`y` has shape \(2,\); expected \(4,\)"):
         nl.fit(nl.NeuralLagrangian(small_network(2)), without_accelerations(oscillations), steps=2, key=KEY)
