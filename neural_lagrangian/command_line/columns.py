@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,9 @@ def header_of(path: Path) -> list[str]:
     **Raises:** `UsageError` for a format without an order; `NoAnswerError` if there are no names.
     """
     if path.suffix.lower() == ".npz":
+        if not zipfile.is_zipfile(path):
+            path.stat()  # OSError if it is not there
+            raise NoAnswerError(f"{path} is damaged or of another format: it is no archive of NumPy")
         with np.load(path, allow_pickle=False) as archive:
             return list(archive.files)
     if path.suffix.lower() != ".csv":

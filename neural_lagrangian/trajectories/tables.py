@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from .._atomic import atomic_write
+from .claims import check_hdf5, check_npz, check_parquet
 from .errors import DataFileError
 
 BLOCK = 1 << 16
@@ -214,8 +215,12 @@ def _write_csv(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
 
 
 def _load_npz(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
+    if not zipfile.is_zipfile(file):
+        raise ValueError("it is no archive of NumPy")
+    file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         check_names(archive.files)
+        check_npz(Path(file.name), archive.zip, names)
         return {name: archive[name] for name in names}
 
 
@@ -232,6 +237,7 @@ def _write_npz(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
 def _load_parquet(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
     parquet = _optional("pyarrow.parquet", "Parquet").ParquetFile(file)
     check_names(parquet.schema_arrow.names)
+    check_parquet(Path(file.name), parquet.metadata, names)
     table = parquet.read(columns=list(names))
     return {name: table.column(name).to_numpy() for name in names}  # a null number comes as NaN
 
@@ -248,10 +254,11 @@ def _write_parquet(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
 
 def _load_hdf5(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
     h5py = _optional("h5py", "HDF5")
-    with h5py.File(file, "r") as root:
+    with h5py.File(file.name, "r", locking=False) as root:  # by name: virtual data sets crash a file object's reader
         found: list[str] = []
         root.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
         check_names(found)
+        check_hdf5(Path(file.name), [(name, root[name]) for name in names])
         return {
             name: root[name].asstr()[()] if h5py.check_string_dtype(root[name].dtype) else root[name][()]
             for name in names
