@@ -8,6 +8,7 @@ from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from .._types import Scalar
 from ..integrators import AbstractRolloutModel
+from ..integrators.clock import Clock
 from ..integrators.rollout import check_rollout_arguments
 
 
@@ -40,14 +41,17 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
 
     **Returns:** a `LyapunovEstimate`; infinite or NaN where the motion could not be integrated.
     """
-    ts, y0 = check_rollout_arguments(ts, y0)
+    clock, y0 = check_rollout_arguments(ts, y0)
+    ts = clock.elapsed
 
     def field(t, pair, args):
         y_dot, w_dot = jax.jvp(lambda y: model.vector_field(t, y), (pair[0],), (pair[1],))
         return jnp.stack([y_dot, w_dot])
 
     def interval(pair, ends):
-        end = model.integration.solve(diffrax.ODETerm(field), ends, pair).ys
+        start, end = ends
+        times = Clock(clock.start + start, jnp.stack([jnp.zeros_like(end), end - start]))
+        end = model.integration.solve(diffrax.ODETerm(field), times, pair).ys
         assert end is not None
         y, w = end[-1]
         growth = jnp.linalg.norm(w)

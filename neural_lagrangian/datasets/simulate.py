@@ -4,10 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from diffrax import RESULTS, ClipStepSizeController, PIDController
+from diffrax import RESULTS, ClipStepSizeController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
+from ..integrators import AdaptiveSteps
+from ..integrators.clock import Clock, later
 from ..integrators.rollout import check_rollout_arguments
 from ..systems import AbstractSystem
 from ..trajectories import Trajectories
@@ -28,7 +30,8 @@ def simulate(
     - `system`: a physical system; its solver is used, with adaptive steps.
     - `ts`: strictly increasing times in seconds, shape `(time,)`.
     - `y0s`: initial states `[q, v]`, shape `(trajectory, 2 dof)`.
-    - `tolerance`: relative and absolute; `None` means 1e-12 in double and 1e-6 in single precision.
+    - `tolerance`: relative error of a step, as of `AdaptiveSteps`; `None` means 1e-12 in double and 1e-6 in single
+      precision.
     - `accelerations`: whether to record the true accelerations too.
 
     **Raises:** `ValueError` for wrong shapes or dtypes; `RuntimeError` naming the trajectory whose solve failed.
@@ -36,17 +39,17 @@ def simulate(
     y0s = floating("y0s", y0s, ("trajectory", "2 dof"))
     if y0s.shape[0] == 0:
         raise ValueError(f"`y0s` has shape {y0s.shape}; expected at least one initial state")
-    ts, _ = check_rollout_arguments(ts, y0s[0])
+    clock, _ = check_rollout_arguments(ts, y0s[0])
     if tolerance is None:
         tolerance = 1e-12 if y0s.dtype == jnp.float64 else 1e-6
     system = eqx.tree_at(
         lambda s: (s.integration.stepsize_controller, s.integration.dt0),
         system,
         # Steps end at the times asked for: between steps the solution is interpolated, at an error nobody controls.
-        (ClipStepSizeController(PIDController(rtol=tolerance, atol=tolerance), step_ts=ts), None),
+        (ClipStepSizeController(AdaptiveSteps(tolerance), step_ts=clock.elapsed), None),
         is_leaf=lambda x: x is None,
     )
-    ys, successful = _solve_all(system, ts, y0s)
+    ys, successful = _solve_all(system, clock, y0s)
     failed = ~np.asarray(successful)
     if failed.any():
         i = int(np.argmax(failed))
@@ -54,14 +57,16 @@ def simulate(
             f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to t = {float(ts[-1])} "
             f"within {system.integration.max_steps} steps at tolerance {tolerance}"
         )
-    recorded = np.asarray(_accelerations(system, ts, ys)) if accelerations else None
+    recorded = np.asarray(_accelerations(system, clock.ts, ys)) if accelerations else None
     return Trajectories(np.asarray(ts), np.asarray(ys), accelerations=recorded)
 
 
 @eqx.filter_jit
-def _solve_all(system, ts, y0s):
+def _solve_all(system, clock, y0s):
+    since_start = Clock(jnp.zeros_like(clock.start), clock.elapsed)
+
     def one(y0):
-        solution = system.solve(ts, y0)
+        solution = system.integration.solve(later(system.term(y0), clock.start), since_start, y0)
         return solution.ys, (solution.result == RESULTS.successful) & jnp.all(jnp.isfinite(solution.ys))
 
     return jax.vmap(one)(y0s)

@@ -1,5 +1,6 @@
 """Solvers and rollouts."""
 
+from .adaptive_steps import AdaptiveSteps
 from .discrete import (
     discrete_euler_lagrange_residual,
     discrete_lagrangian,
@@ -17,6 +18,7 @@ __all__ = [
     "AbstractMotionModel",
     "AbstractRolloutModel",
     "AbstractVariationalSolver",
+    "AdaptiveSteps",
     "GalerkinGaussLobatto",
     "Integration",
     "StepsPerSample",

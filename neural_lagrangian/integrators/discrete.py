@@ -189,7 +189,7 @@ def _motion(
         return step.jacobian(displacements(z))[:-1, :, :-1].reshape(z.shape * 2)
 
     straight = jnp.asarray(scheme.control[1:-1, None], last.dtype) * last[None]
-    z, _, found = newton_root(residual, jacobian, straight.reshape(-1))
+    z, _, found = newton_root(residual, jacobian, straight.reshape(-1), dof=last.shape[0])
     return step, displacements(jnp.where(found, z, jnp.nan))
 
 

@@ -85,7 +85,9 @@ class PhasePoint(eqx.Module):
     """Coordinates and momenta, with what the next step begins from.
 
     - `q`, `p`: shape `(dof,)`. `q_lost`, `p_lost`: what rounding has added to them (Kahan 1965).
-    - `taylor`: Taylor coefficients of the motion, shape `(degree, dof)`; the first is the velocity.
+    - `taylor`: Taylor coefficients of the motion in the time `h`, shape `(degree, dof)`, all in units of q; the first
+      is the velocity times `h`.
+    - `h`: the step that ended here, or that is to begin.
     - `inverse`: of the Jacobian of the last step's equations.
     """
 
@@ -94,15 +96,23 @@ class PhasePoint(eqx.Module):
     q_lost: Coordinates
     p_lost: Coordinates
     taylor: Float[Array, "degree dof"]
+    h: Scalar
     inverse: Inverse
 
     @classmethod
-    def at(cls, scheme: Scheme, covectors: Covectors, t: Scalar, q: Coordinates, v: Coordinates) -> "PhasePoint":
-        """The point with velocity `v`, no step before it."""
+    def at(
+        cls, scheme: Scheme, covectors: Covectors, t: Scalar, h: Scalar, q: Coordinates, v: Coordinates
+    ) -> "PhasePoint":
+        """The point with velocity `v`, no step before it and one of `h` to come."""
         p, _ = covectors(t, q, v)
-        taylor = jnp.zeros((scheme.degree, *q.shape), q.dtype).at[0].set(v)
-        inverse = Inverse.none((len(scheme.control) - 1) * q.shape[0], q.dtype)
-        return cls(q, p, jnp.zeros_like(q), jnp.zeros_like(p), taylor, inverse)
+        taylor = jnp.zeros((scheme.degree, *q.shape), q.dtype).at[0].set(h * v)
+        inverse = Inverse.none((len(scheme.control) - 1) * q.shape[0], q.shape[0], q.dtype)
+        return cls(q, p, jnp.zeros_like(q), jnp.zeros_like(p), taylor, jnp.asarray(h, q.dtype), inverse)
+
+    @property
+    def velocity(self) -> Coordinates:
+        """Of the polynomial of the last step, at its end."""
+        return self.taylor[0] / self.h
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,7 +156,7 @@ class Step:
             return jnp.einsum("kj,k,kab,kl->jalb", left, b, H, right)
 
         h = self.h
-        return blocks(D, p_v, D) + h * (blocks(D, p_q, B) + blocks(T, f_v, D)) + h**2 * blocks(T, f_q, B)
+        return blocks(D, p_v, D) + h * (blocks(D, p_q, B) + blocks(T, f_v, D) + h * blocks(T, f_q, B))
 
     def _constants(self, *constants: np.ndarray) -> list[Array]:
         return [jnp.asarray(c, self.q.dtype) for c in constants]
@@ -169,16 +179,16 @@ def galerkin_step(
     def jacobian(z: Array) -> Array:
         return step.jacobian(z.reshape(shape)).reshape(z.shape * 2)
 
-    powers = jnp.stack(list(itertools.accumulate([h] * scheme.degree, jnp.multiply)))
+    powers = jnp.stack(list(itertools.accumulate([h / start.h] * scheme.degree, jnp.multiply)))
     # Matrices that are the same at every step of a loop, which then holds only their products.
     guess = (jnp.asarray(scheme.extrapolation, dtype) * powers[None]) @ start.taylor
-    z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse)
+    z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse, dof=shape[1])
     z = z.reshape(shape)
     _, impulse = step.balance(z)
     q, q_lost = _compensated_sum(start.q, z[-1], start.q_lost)
     p, p_lost = _compensated_sum(start.p, impulse, start.p_lost)
-    taylor = (jnp.asarray(scheme.taylor, dtype) / powers[:, None]) @ z
-    return PhasePoint(q, p, q_lost, p_lost, taylor, inverse), z, found
+    taylor = jnp.asarray(scheme.taylor, dtype) @ z
+    return PhasePoint(q, p, q_lost, p_lost, taylor, jnp.asarray(h, dtype), inverse), z, found
 
 
 def _compensated_sum(x: Array, dx: Array, lost: Array) -> tuple[Array, Array]:

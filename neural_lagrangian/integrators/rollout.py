@@ -13,6 +13,8 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .._checks import floating, is_concrete
 from .._types import State, Trajectory
 from ..mechanics import EulerLagrangeTerm
+from .adaptive_steps import AdaptiveSteps
+from .clock import Clock, later
 from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
 from .variational import AbstractVariationalSolver
 from .variational_rollout import variational_rollout
@@ -26,10 +28,11 @@ class Integration(eqx.Module):
     **Arguments:**
 
     - `solver`: any diffrax solver for ordinary differential equations, or a variational one.
-    - `stepsize_controller`: a diffrax controller, or `StepsPerSample`. `None` means adaptive steps at
-      relative and absolute tolerance `1e-6` (single precision) or `1e-9` (double), or constant steps of `dt0`
+    - `stepsize_controller`: a diffrax controller, `AdaptiveSteps` or `StepsPerSample`. `None` means
+      `AdaptiveSteps(1e-6)` in single and `AdaptiveSteps(1e-9)` in double precision, or constant steps of `dt0`
       where the solver has no error estimate; without `dt0` a variational solver takes one step a sample.
-    - `dt0`: first (or constant) step size, in units of time; `None` lets the controller choose.
+    - `dt0`: first (or constant) step size, in units of time; `None` means that adaptive steps begin with the first
+      sampling interval.
     - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
       an explicit Runge-Kutta or a variational solver a checkpointed scan.
     - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps.
@@ -92,19 +95,29 @@ class Integration(eqx.Module):
             return f"{self.solver}, steps of {float(self.dt0):.6g}"
         return f"{self.solver}, " + ("1 to a sample" if controller is None else str(controller))
 
-    def solve(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
+    def solve(self, term: diffrax.AbstractTerm, ts: Clock | Array, y0: Array, args: PyTree = None) -> diffrax.Solution:
         """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
+        clock = ts if isinstance(ts, Clock) else Clock.of(ts, y0.dtype)
         controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
         self._check_term(term)
+        ts = clock.elapsed
         if isinstance(controller, StepsPerSample):
             max_steps = controller.substeps * (ts.shape[0] - 1)
             controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
         elif isinstance(controller, diffrax.StepTo):
-            dt0 = None
+            controller, dt0 = diffrax.StepTo(controller.ts - clock.start), None
+        elif isinstance(controller, diffrax.ClipStepSizeController):
+            controller = eqx.tree_at(
+                lambda c: [x for x in (c.step_ts, c.jump_ts) if x is not None],
+                controller,
+                replace_fn=lambda ts: ts - clock.start,
+            )
+        if dt0 is None and not isinstance(controller, diffrax.StepTo):
+            dt0 = jax.lax.stop_gradient(ts[1])
         elif dt0 is not None:
-            dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1] - ts[0])
-        return diffrax.diffeqsolve(
-            term,
+            dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
+        solution = diffrax.diffeqsolve(
+            later(term, clock.start),
             self.solver,
             t0=ts[0],
             t1=ts[-1],
@@ -117,17 +130,21 @@ class Integration(eqx.Module):
             max_steps=max_steps,
             throw=False,
         )
+        whole = (clock.start, clock.ts[-1], clock.ts)
+        return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
 
-    def rollout(self, term: diffrax.AbstractTerm, ts: Array, y0: Array, args: PyTree = None) -> Array:
+    def rollout(self, term: diffrax.AbstractTerm, ts: Clock | Array, y0: Array, args: PyTree = None) -> Array:
         """Rows of the solution at `ts`; rows that a failed solve did not reach are infinite."""
+        clock = ts if isinstance(ts, Clock) else Clock.of(ts, y0.dtype)
         controller = self._controller(y0.dtype)
         if isinstance(controller, StepsPerSample) and self.adjoint is None:
             self._check_term(term)
+            moved = later(term, clock.start)
             if is_explicit_runge_kutta(self.solver):
-                return explicit_rollout(term, self.solver, ts, y0, controller.substeps, args)
-            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(term, EulerLagrangeTerm):
-                return variational_rollout(term, self.solver, ts, y0, controller.substeps, args)
-        ys = self.solve(term, ts, y0, args).ys
+                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller.substeps, args)
+            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
+                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller.substeps, args)
+        ys = self.solve(term, clock, y0, args).ys
         assert ys is not None
         return ys
 
@@ -138,8 +155,7 @@ class Integration(eqx.Module):
             return StepsPerSample()
         if not isinstance(self.solver, diffrax.AbstractAdaptiveSolver):
             return diffrax.ConstantStepSize()
-        tolerance = 1e-6 if dtype == jnp.float32 else 1e-9
-        return diffrax.PIDController(rtol=tolerance, atol=tolerance)
+        return AdaptiveSteps(1e-6 if dtype == jnp.float32 else 1e-9)
 
     def _check_term(self, term: diffrax.AbstractTerm) -> None:
         if not isinstance(self.solver, AbstractVariationalSolver):
@@ -194,12 +210,12 @@ class AbstractRolloutModel(AbstractMotionModel):
         """The motion as a diffrax term on states like `y`, shape `(2 dof,)`, of which only shape and dtype matter."""
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
-        ts, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.solve(self.term(y0), ts, y0, args)
+        clock, y0 = check_rollout_arguments(ts, y0)
+        return self.integration.solve(self.term(y0), clock, y0, args)
 
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        ts, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.rollout(self.term(y0), ts, y0)
+        clock, y0 = check_rollout_arguments(ts, y0)
+        return self.integration.rollout(self.term(y0), clock, y0)
 
 
 def check_state(y: Array, dof: int | None) -> None:
@@ -208,24 +224,26 @@ def check_state(y: Array, dof: int | None) -> None:
         raise ValueError(f"`y` has shape {y.shape}; expected ({2 * dof},), as [q, v]")
 
 
-def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Array, Array]:
-    """`(ts, y0)` as arrays of one precision, or a `ValueError`; the order of traced times cannot be checked."""
+def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Clock, Array]:
+    """The clock of `ts` and `y0`, of one precision, or a `ValueError`; the order of traced times cannot be checked."""
     y0 = floating("y0", y0, ("2 dof",))
     if y0.shape[0] % 2:
         raise ValueError(f"`y0` has shape {y0.shape}; expected an even length, (2 dof,), as [q, v]")
-    ts = floating("ts", ts, ("time",)).astype(y0.dtype)
-    if ts.shape[0] < 2:
-        raise ValueError(f"`ts` has shape {ts.shape}; expected at least two times")
-    if is_concrete(ts):
-        steps = np.diff(np.asarray(ts))
-        if not np.all(np.isfinite(ts)) or not (np.all(steps > 0) or np.all(steps < 0)):
-            sign = 1 if ts[-1] >= ts[0] else -1
+    given = floating("ts", ts, ("time",))
+    if given.shape[0] < 2:
+        raise ValueError(f"`ts` has shape {given.shape}; expected at least two times")
+    clock = Clock.of(ts, y0.dtype)
+    if is_concrete(clock.elapsed):
+        times = np.asarray(ts)
+        steps = np.diff(np.asarray(clock.elapsed))
+        if not np.all(np.isfinite(times)) or not (np.all(steps > 0) or np.all(steps < 0)):
+            sign = 1 if times[-1] >= times[0] else -1
             wrong = int(np.argmax(~(sign * steps > 0))) + 1
             raise ValueError(
-                f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {ts[wrong - 1]}, "
-                f"ts[{wrong}] = {ts[wrong]}"
+                f"`ts` is not strictly monotonic and finite in {y0.dtype}: ts[{wrong - 1}] = {times[wrong - 1]}, "
+                f"ts[{wrong}] = {times[wrong]}"
             )
-    return ts, y0
+    return clock, y0
 
 
 def _check_instance(name: str, value: Any, types: Any) -> None:

@@ -38,7 +38,7 @@ class AbstractVariationalSolver(diffrax.AbstractSolver):
         return _interpolation(tuple(self.scheme().control.tolist()))
 
     def init(self, terms: PyTree, t0: Any, t1: Any, y0: State, args: PyTree) -> PhasePoint:
-        return PhasePoint.at(self.scheme(), covectors_of(terms, args), t0, *jnp.split(y0, 2))
+        return PhasePoint.at(self.scheme(), covectors_of(terms, args), t0, terms.contr(t0, t1), *jnp.split(y0, 2))
 
     def step(
         self, terms: PyTree, t0: Any, t1: Any, y0: State, args: PyTree, solver_state: PhasePoint, made_jump: Any
@@ -70,7 +70,7 @@ def velocity_at(covectors: Covectors, t: Scalar, point: PhasePoint) -> tuple[Coo
     def momentum(v: Array) -> Array:
         return covectors(t, point.q, v)[0]
 
-    v, _, found = newton_root(lambda v: momentum(v) - point.p, jax.jacfwd(momentum), point.taylor[0])
+    v, _, found = newton_root(lambda v: momentum(v) - point.p, jax.jacfwd(momentum), point.velocity)
     return v, found
 
 

@@ -44,6 +44,7 @@ def variational_rollout(
         row = jnp.where(good & found, jnp.concatenate([point.q, v]), jnp.inf)
         return (point, good), row
 
-    start = PhasePoint.at(scheme, covectors, ts[0], *jnp.split(y0, 2)), jnp.ones((), bool)
+    h = (ts[1] - ts[0]) / substeps
+    start = PhasePoint.at(scheme, covectors, ts[0], h, *jnp.split(y0, 2)), jnp.ones((), bool)
     _, ys = jax.lax.scan(interval, start, (ts[:-1], ts[1:]))
     return jnp.concatenate([y0[None], ys])

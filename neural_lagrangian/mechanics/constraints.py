@@ -16,14 +16,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._types import Coordinates
-from .mass_solve import AbstractMassSolve, PseudoInverse
+from .mass_solve import AbstractMassSolve
+from .pseudoinverse import natural_inverse
 
 Multipliers = Float[Array, " m"]
 """Lagrange multipliers, one a constraint, or values of the constraints."""
 Jacobian = Float[Array, "m dof"]
-
-SCHUR = PseudoInverse()
-"""How $G M^{-1} G^\top$ is solved: right for redundant constraints and indefinite $M$, in closed form up to m = 2."""
 
 
 class HolonomicConstraint(eqx.Module):
@@ -40,7 +38,7 @@ class HolonomicConstraint(eqx.Module):
 
     - `g`: callable `(t, q) -> (m,)`, twice differentiable. Arrays it holds as an Equinox module, such as rod lengths,
       train with the model. Constraints may be redundant: the motion is unique even if $\lambda$ is not, and that of
-      least norm is taken.
+      least norm in the natural units of the constraints is taken.
     - `damping`: $\alpha \ge 0$, `stiffness`: $\beta \ge 0$, in 1/s. Equal values damp critically; 0 and 0 switch
       stabilisation off. Errors then decay as $e^{-\alpha t}$: take it well above the rates of the motion, and below
       one over the step.
@@ -102,14 +100,15 @@ class SaddlePoint(eqx.Module):
     G: Jacobian
     response: Float[Array, "m dof"]
     r"""$G M^{-1}$: the accelerations that unit multipliers cause."""
-    schur: PyTree
+    schur: Float[Array, "m m"]
+    r"""$S^{-1}$; of redundant constraints the pseudoinverse in their natural units."""
 
     @classmethod
     def of(cls, mass_solve: AbstractMassSolve, factor: PyTree, G: Jacobian) -> "SaddlePoint":
         response = jax.vmap(mass_solve.apply, (None, 0))(factor, G)
-        return cls(G, response, SCHUR.factor(response @ G.T))
+        return cls(G, response, natural_inverse(response @ G.T))
 
     def constrain(self, free: Coordinates, s: Multipliers) -> tuple[Coordinates, Multipliers]:
         r"""$a$ and $\lambda$, given the acceleration $M^{-1} b$ without constraints."""
-        multipliers = -SCHUR.apply(self.schur, s + self.G @ free)
+        multipliers = -(self.schur @ (s + self.G @ free))
         return free + multipliers @ self.response, multipliers

@@ -81,8 +81,8 @@ def multipliers(
     r"""Lagrange multipliers $\lambda$ of the constraints, arguments as for `acceleration`.
 
     The force that keeps the constraints is $G^\top \lambda$, `constraint.force(t, q, multipliers)`, of shape `(dof,)`.
-    Of redundant constraints they are the solution of least norm (their derivative is then any that gives the right
-    force).
+    Of redundant constraints they are the solution of least norm, each constraint measured in its natural unit (their
+    derivative is then any that gives the right force).
 
     **Returns:** $\lambda$, shape `(m,)`, in energy per unit of the constraint.
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from .._types import ComplexVector, Coordinates, MassMatrix, Scalar
+from .._types import ComplexVector, Coordinates, MassMatrix
+from .equilibration import power_of_two, symmetric_scales
 from .pseudoinverse import cutoff, pseudoinverse, pseudoinverse_tangent
 
 MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
@@ -73,7 +74,9 @@ class PseudoInverse(AbstractMassSolve):
     r"""Moore-Penrose pseudoinverse, $a = M^{+} b$.
 
     Eigenvalues of magnitude at most `rcond` times the largest count as zero: the acceleration along their
-    directions is zero. The tangent is that of a pseudoinverse at locally constant rank.
+    directions is zero. They are those of the equilibrated matrix $M_{ij} / (r_i r_j)$, as of `symmetric_scales`, so
+    that a light body beside a heavy one keeps its mass, and no unit decides a rank. The tangent is that of a
+    pseudoinverse at locally constant rank.
 
     **Arguments:**
 
@@ -110,13 +113,14 @@ class PseudoInverse(AbstractMassSolve):
 class DampedInverse(AbstractMassSolve):
     r"""Smooth substitute for the pseudoinverse, never singular:
 
-    $$a = M (M^2 + \lambda^2 I)^{-1} b = \mathrm{Re}\,(M + i \lambda I)^{-1} b, \qquad
-      \lambda^2 = \epsilon^2 (\mathrm{tr} M^2 / n + \delta).$$
+    $$a = \mathrm{Re}\,(M + i \epsilon \Lambda)^{-1} b, \qquad \Lambda = \mathrm{diag}(r_i^2), \quad
+      |M_{ij}| \le r_i r_j,$$
 
-    Unchanged under $L \to \alpha L$ and $L \to -L$; the relative bias along an eigenvalue $\mu$ is
-    $\lambda^2 / \mu^2$, so prefer an undamped solve for evaluation. The floor $\delta$ ($10^{-10}$ in single and
-    $10^{-30}$ in double precision: mass matrices should be well above its root) keeps $M = 0$ regular (then $a = 0$)
-    with finite derivatives. Solved as the complex shifted system, not by normal equations.
+    with the scales $r$ of `symmetric_scales`: $\Lambda_i = M_{ii}$ where M is positive. Unchanged under
+    $L \to \alpha L$ and $L \to -L$, and the same motion in any units of the coordinates: what is damped is a
+    combination of coordinates that has little mass for the masses of each. The relative bias along an eigenvalue
+    $\mu$ of $\Lambda^{-1/2} M \Lambda^{-1/2}$ is $\epsilon^2 / \mu^2$, so prefer an undamped solve for evaluation. A
+    coordinate whose row of M is zero is not accelerated. Solved as the complex shifted system, not by normal equations.
 
     **Arguments:**
 
@@ -132,31 +136,28 @@ class DampedInverse(AbstractMassSolve):
         return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
-        floor = 1e-10 if M.dtype == jnp.float32 else 1e-30
-        return M, self._relative(M) * jnp.sqrt(jnp.sum(M * M) / M.shape[0] + floor)
+        return M, self._damping(M)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
-        M, damping = factor
-        return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
+        return _shifted_solve(*factor, jax.lax.complex(b, jnp.zeros_like(b))).real
 
     def tangent(
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
     ) -> Coordinates:
         # (M + i lam) z = b, a = Re z:  dz = (M + i lam)^-1 (db - dM z - i dlam z).
         M, damping = factor
-        n = M.shape[0]
         _, b = equations()
         z = _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b)))
-        products = dM(jnp.concatenate([z.imag[None], jnp.eye(n, dtype=M.dtype)]))
-        # lam^2 = eps^2 (<M, M> / n + floor), so lam dlam = eps^2 <M, dM> / n.
-        ddamping = self._relative(M) ** 2 * jnp.sum(M * products[1:]) / (n * damping)
+        products = dM(jnp.concatenate([z.imag[None], jnp.eye(M.shape[0], dtype=M.dtype)]))
+        _, ddamping = jax.jvp(self._damping, (M,), (products[1:],))
         rest = jax.lax.complex(dr + ddamping * z.imag, -products[0] - ddamping * z.real)
         return _shifted_solve(M, damping, rest).real
 
-    def _relative(self, M: MassMatrix) -> float:
-        if self.eps is not None:
-            return self.eps
-        return 1e-3 if M.dtype == jnp.float32 else 1e-6
+    def _damping(self, M: MassMatrix) -> Coordinates:
+        relative = self.eps
+        if relative is None:
+            relative = 1e-3 if M.dtype == jnp.float32 else 1e-6
+        return relative * symmetric_scales(M) ** 2
 
 
 class Cholesky(AbstractMassSolve):
@@ -210,17 +211,20 @@ def _triangular_solves(C: MassMatrix, b: Coordinates) -> Coordinates:
     return jnp.stack(x)
 
 
-def _shifted_solve(M: MassMatrix, shift: Scalar, b: ComplexVector) -> ComplexVector:
-    """(M + i shift I)^-1 b."""
+def _shifted_solve(M: MassMatrix, shift: Coordinates, b: ComplexVector) -> ComplexVector:
+    """(M + i diag(shift))^-1 b; zero for a coordinate without shift, whose row of M is zero."""
     n = M.shape[0]
-    # Entries of order one: their products neither overflow nor vanish. The solution does not depend on the scale.
-    scale = jax.lax.stop_gradient(jnp.max(jnp.abs(M)) + shift)
-    A = jax.lax.complex(M / scale, shift / scale * jnp.eye(n, dtype=M.dtype))
-    b = jax.lax.complex(b.real / scale, b.imag / scale)
+    lost = shift == 0
+    # Entries of order one: their products neither overflow nor vanish. The solution does not depend on the scales.
+    d = jnp.where(lost, 0, power_of_two(jnp.sqrt(shift)))
+    A = jax.lax.complex(M * d[:, None] * d[None], jnp.diag(jnp.where(lost, 1, shift * d * d)))
+    b = jax.lax.complex(b.real * d, b.imag * d)
     if n == 1:
-        return b / A[0]
-    if n == 2:
-        return jnp.stack([A[1, 1] * b[0] - A[0, 1] * b[1], A[0, 0] * b[1] - A[1, 0] * b[0]]) / (
+        x = b / A[0]
+    elif n == 2:
+        x = jnp.stack([A[1, 1] * b[0] - A[0, 1] * b[1], A[0, 0] * b[1] - A[1, 0] * b[0]]) / (
             A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
         )
-    return jnp.linalg.solve(A, b)
+    else:
+        x = jnp.linalg.solve(A, b)
+    return jax.lax.complex(x.real * d, x.imag * d)

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from .._types import Flag
+from .._types import Flag, MassMatrix
+from .equilibration import power_of_two
 from .euler_lagrange import STAGE
 from .pseudoinverse import any_in_batch
 
@@ -28,14 +29,26 @@ MOST_STEPS = 8
 
 
 class Inverse(eqx.Module):
-    """The inverse of a Jacobian, from earlier, and whether there is one."""
+    """The inverse of a Jacobian, from earlier.
+
+    - `matrix`: $J^{-1}$, shape `(m, m)`. `formed`: whether there is one.
+    - `coupling`: how much of each coordinate's rounding reaches another, shape `(dof, dof)`, ones on the diagonal.
+    """
 
     matrix: Matrix
+    coupling: MassMatrix
     formed: Flag
 
     @classmethod
-    def none(cls, size: int, dtype: Any) -> "Inverse":
-        return cls(jnp.zeros((size, size), dtype), jnp.zeros((), bool))
+    def none(cls, size: int, dof: int, dtype: Any) -> "Inverse":
+        return cls(jnp.zeros((size, size), dtype), jnp.eye(dof, dtype=dtype), jnp.zeros((), bool))
+
+    @classmethod
+    def of(cls, J: Matrix, dof: int) -> "Inverse":
+        matrix = inverse_of(J)
+        spread = jnp.abs(matrix) @ jnp.abs(J)
+        spread = jnp.max(spread.reshape(-1, dof, J.shape[0] // dof, dof), axis=(0, 2))
+        return cls(matrix, spread / jnp.diagonal(spread)[:, None], jnp.ones((), bool))
 
 
 def newton_root(
@@ -43,21 +56,26 @@ def newton_root(
     jacobian: Callable[[Vector], Matrix],
     guess: Vector,
     inverse: Inverse | None = None,
+    *,
+    dof: int | None = None,
 ) -> tuple[Vector, Inverse, Flag]:
     """The root of `residual` near `guess`, the inverse of the Jacobian that led there, and whether it was found.
 
     Steps are taken with one inverse of the Jacobian for as long as they shrink fast, and until what is left is below
-    round-off of the root (Hairer, McLachlan and Razakarivony 2008, section 2). The derivative, of any order, is that
-    of the implicit function in all that `residual` depends on, closed-over arrays included; the guess has none.
+    round-off of the root (Hairer, McLachlan and Razakarivony 2008, section 2). Round-off is that of each coordinate
+    and of those that it is coupled to, so that units do not take part. The derivative, of any order, is that of the
+    implicit function in all that `residual` depends on, closed-over arrays included; the guess has none.
 
     **Arguments:**
 
     - `residual`: shape `(m,)` to `(m,)`. `jacobian`: its Jacobian, shape `(m,)` to `(m, m)`.
     - `guess`: where to begin, shape `(m,)`. Its size, with that of the root, is what round-off is measured by.
     - `inverse`: that of a Jacobian nearby, such as that of the last of a series of equations.
+    - `dof`: unknowns i, i + dof, i + 2 dof, ... are values of one coordinate; all are coordinates unless given.
     """
+    dof = guess.shape[0] if dof is None else dof
     guess = jax.lax.stop_gradient(guess)
-    inverse = Inverse.none(guess.shape[0], guess.dtype) if inverse is None else jax.lax.stop_gradient(inverse)
+    inverse = Inverse.none(guess.shape[0], dof, guess.dtype) if inverse is None else jax.lax.stop_gradient(inverse)
     F, J = (eqx.filter_closure_convert(fn, guess) for fn in (residual, jacobian))
     return _root(F, J, guess, inverse)
 
@@ -67,54 +85,67 @@ def _root(
     F: Callable[..., Any], J: Callable[..., Any], guess: Vector, inverse: Inverse
 ) -> tuple[Vector, Inverse, Flag]:
     eps = float(jnp.finfo(guess.dtype).eps)
-    infinite = jnp.full((), jnp.inf, guess.dtype)
-    size_of_guess = jnp.max(jnp.abs(guess))
+    dof = inverse.coupling.shape[0]
+    infinite = jnp.full(dof, jnp.inf, guess.dtype)
+
+    def by_coordinate(z):
+        return jnp.max(jnp.abs(z.reshape(-1, dof)), axis=0)
+
+    size_of_guess = by_coordinate(guess)
+
+    def sizes(z, before, step, inverse):
+        """The last step but one and the last, over what round-off is measured by, of the coordinate where largest."""
+        scale = inverse.coupling @ jnp.maximum(size_of_guess, by_coordinate(z))
+        still = (step == 0) & (scale == 0)
+        scale = jnp.where(still, 1, scale)
+        return jnp.max(jnp.where(still, 0, before) / scale), jnp.max(step / scale)
 
     def left(before, size):
         """What the steps that follow would add, as a geometric series."""
-        return jnp.where(before == jnp.inf, size, size / before * size)
+        return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
 
-    def found(before, size, scale):
-        stalled = (size > STALLED * before) & (size <= 64 * eps * scale)
-        return (left(before, size) <= eps / 8 * scale) | stalled
+    def found(z, before, step, inverse):
+        before, size = sizes(z, before, step, inverse)
+        stalled = (size > STALLED * before) & (size <= 64 * eps)
+        return (left(before, size) <= eps / 8) | stalled
 
     def steps_help(state):
-        _, before, size, scale, inverse, count = state
-        fast = (size <= SLOW * before) & (left(before, size) > eps / 8 * scale)
+        z, before, step, inverse, count = state
+        before, size = sizes(z, before, step, inverse)
+        fast = (size <= SLOW * before) & (left(before, size) > eps / 8)
         return inverse.formed & ((count == 0) | (fast & (count < MOST_STEPS)))
 
-    def step(state):
-        z, _, size, _, inverse, count = state
+    def take_step(state):
+        z, _, step, inverse, count = state
         dz = -(inverse.matrix @ F(z))
-        z = z + dz
-        return z, size, jnp.max(jnp.abs(dz)), jnp.maximum(size_of_guess, jnp.max(jnp.abs(z))), inverse, count + 1
+        return z + dz, step, by_coordinate(dz), inverse, count + 1
 
-    def with_one_inverse(z, scale, inverse):
-        z, before, size, scale, _, _ = jax.lax.while_loop(
-            steps_help, step, (z, infinite, infinite, scale, inverse, jnp.zeros((), int))
-        )
-        return z, before, size, scale
+    def with_one_inverse(z, inverse):
+        start = z, infinite, infinite, inverse, jnp.zeros((), int)
+        z, before, step, _, _ = jax.lax.while_loop(steps_help, take_step, start)
+        return z, before, step
 
     def go_on(state):
-        z, before, size, scale, _, count = state
-        return (count < MOST_JACOBIANS) & ~found(before, size, scale) & jnp.all(jnp.isfinite(z))
+        z, before, step, inverse, count = state
+        return (count < MOST_JACOBIANS) & ~found(z, before, step, inverse) & jnp.all(jnp.isfinite(z))
 
     def with_new_inverse(state):
-        z, before, size, scale, inverse, count = state
-        fails = ~found(before, size, scale)
+        z, before, step, inverse, count = state
+        fails = ~found(z, before, step, inverse)
+        before, size = sizes(z, before, step, inverse)
         misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
-        z, scale = jnp.where(misled, guess, z), jnp.where(misled, size_of_guess, scale)
+        z = jnp.where(misled, guess, z)
         # True, but not known to be: else a Jacobian that is a constant would be moved out, and formed every time.
-        matrix = jax.lax.cond(
-            any_in_batch(fails), lambda: jnp.where(fails, inverse_of(J(z)), inverse.matrix), lambda: inverse.matrix
+        inverse = jax.lax.cond(
+            any_in_batch(fails),
+            lambda: jax.tree.map(lambda new, old: jnp.where(fails, new, old), Inverse.of(J(z), dof), inverse),
+            lambda: inverse,
         )
-        inverse = Inverse(matrix, inverse.formed | fails)
-        return *with_one_inverse(z, scale, inverse), inverse, count + 1
+        return *with_one_inverse(z, inverse), inverse, count + 1
 
-    z, before, size, scale = with_one_inverse(guess, size_of_guess, inverse)
-    start = z, before, size, scale, inverse, jnp.zeros((), int)
-    z, before, size, scale, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
-    return z, inverse, found(before, size, scale) & jnp.all(jnp.isfinite(z))
+    start = *with_one_inverse(guess, inverse), inverse, jnp.zeros((), int)
+    z, before, step, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
+    return z, inverse, found(z, before, step, inverse) & jnp.all(jnp.isfinite(z))
 
 
 @_root.def_jvp
@@ -130,16 +161,24 @@ def _(primals, tangents) -> Any:
 
 
 def inverse_of(J: Matrix) -> Matrix:
-    """$J^{-1}$, by cofactors up to m = 3: several times faster than LAPACK's calls on small matrices."""
-    m = J.shape[0]
+    """$J^{-1}$, whatever the units of rows and columns; by cofactors up to m = 3, several times faster than LAPACK's
+    calls on small matrices.
+    """
+    rows = power_of_two(jnp.max(jnp.abs(J), axis=1))
+    columns = power_of_two(jnp.max(jnp.abs(J) * rows[:, None], axis=0))
+    return columns[:, None] * _inverse(J * rows[:, None] * columns[None]) * rows[None]
+
+
+def _inverse(A: Matrix) -> Matrix:
+    m = A.shape[0]
     if m == 1:
-        return 1 / J
+        return 1 / A
     if m == 2:
-        return jnp.stack([jnp.stack([J[1, 1], -J[0, 1]]), jnp.stack([-J[1, 0], J[0, 0]])]) / (
-            J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
+        return jnp.stack([jnp.stack([A[1, 1], -A[0, 1]]), jnp.stack([-A[1, 0], A[0, 0]])]) / (
+            A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
         )
     if m == 3:
-        rows = J[0], J[1], J[2]
+        rows = A[0], A[1], A[2]
         cofactors = jnp.stack([jnp.cross(rows[i - 2], rows[i - 1]) for i in range(3)], axis=1)
         return cofactors / jnp.dot(rows[0], cofactors[:, 0])
-    return jnp.linalg.inv(J)
+    return jnp.linalg.inv(A)

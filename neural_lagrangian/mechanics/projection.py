@@ -10,6 +10,7 @@ from .._checks import floating
 from .._types import Coordinates, MassMatrix
 from .constraints import HolonomicConstraint
 from .euler_lagrange import as_coordinates
+from .pseudoinverse import natural_inverse
 
 ONTO, TOWARDS = 4, 24
 """Gauss-Newton steps before Newton's method: onto the constraints, then to the near side of them. Newton's alone may
@@ -31,8 +32,9 @@ def project(
 
     - `constraint`: a `HolonomicConstraint`; may be redundant.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
-    - `metric`: $W$, symmetric positive definite, shape `(dof, dof)`; the identity unless given. With the mass matrix
-      the velocity becomes what a blow that takes up the constraints makes of it, whatever the coordinates are.
+    - `metric`: $W$, symmetric positive definite, shape `(dof, dof)`; the identity unless given, which measures all
+      coordinates in their own units. With the mass matrix no unit takes part, and the velocity becomes what a blow
+      that takes up the constraints makes of it, whatever the coordinates are.
 
     **Returns:** $q'$ and $v'$, shape `(dof,)` each; NaN where no consistent state was found.
 
@@ -51,11 +53,6 @@ def project(
 def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinates, W: MassMatrix) -> Coordinates:
     # Stationary: W (x - q) = G(x)^T mu, g(x) = 0.
 
-    def stationary(unknowns, args):
-        t, q, W = args
-        x, mu = unknowns
-        return W @ (x - q) - constraint.force(t, x, mu), constraint(t, x)
-
     def approach(x, towards):
         # Towards q along the tangents (not in the first steps), and onto the linearised constraints.
         G = constraint.jacobian(t, x)
@@ -65,24 +62,43 @@ def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinat
     x, _ = jax.lax.scan(approach, q, jnp.asarray([0] * ONTO + [1] * TOWARDS, q.dtype))
     G = constraint.jacobian(t, x)
     mu = _least(G, G @ (x - q), W)[1]
+    x_size, mu_size, energy = _natural_sizes(G, q, x, W)
+
+    def stationary(unknowns, args):
+        t, q, W = args
+        x, mu = unknowns[0] * x_size, unknowns[1] * mu_size
+        pull = (W @ (x - q) - constraint.force(t, x, mu)) * x_size
+        return pull / energy, constraint(t, x) * mu_size / energy
+
     tolerance = 100 * float(jnp.finfo(q.dtype).eps)
     solution = optx.root_find(
         stationary,
         optx.Newton(tolerance, tolerance, linear_solver=lx.AutoLinearSolver(well_posed=False)),
-        (x, mu),
+        (x / x_size, mu / mu_size),
         args=(t, q, W),
         adjoint=optx.ImplicitAdjoint(lx.AutoLinearSolver(well_posed=False)),
         max_steps=MAX_STEPS,
         throw=False,
     )
-    x = solution.value[0]
+    x = solution.value[0] * x_size
     # Newton's method calls it divergence if it starts at the solution: ask what is left to do instead.
-    left = jnp.max(jnp.abs(approach(x, jnp.ones((), q.dtype))[0] - x))
-    return jnp.where(left <= 10 * tolerance * (1 + jnp.max(jnp.abs(q))), x, jnp.nan)
+    left = jnp.max(jnp.abs(approach(x, jnp.ones((), q.dtype))[0] - x) / x_size)
+    return jnp.where(left <= 10 * tolerance, x, jnp.nan)
+
+
+def _natural_sizes(G: Array, q: Coordinates, x: Coordinates, W: MassMatrix) -> tuple[Coordinates, Array, Array]:
+    """What coordinates, multipliers and the metric's square are measured by, so that all unknowns are of order one."""
+    G, q, x, W = jax.lax.stop_gradient((G, q, x, W))
+    per_unit = jnp.sqrt(jnp.diagonal(W))
+    length = jnp.max(per_unit * jnp.maximum(jnp.abs(q), jnp.abs(x)))
+    length = jnp.where((length > 0) & jnp.isfinite(length), length, 1)
+    x_size = length / per_unit
+    row = jnp.max(jnp.abs(G) * x_size[None], axis=1)
+    return x_size, length**2 / jnp.where(row > 0, row, 1), length**2
 
 
 def _least(G: Array, g: Array, W: MassMatrix) -> tuple[Coordinates, Array]:
     r"""The step $d = W^{-1} G^\top \mu$ of least norm with $G d = g$, and $\mu$."""
     response = jnp.linalg.solve(W, G.T)
-    mu = jnp.linalg.pinv(G @ response, hermitian=True) @ g
+    mu = natural_inverse(G @ response) @ g
     return response @ mu, mu

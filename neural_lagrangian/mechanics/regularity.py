@@ -7,14 +7,18 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from .._checks import floating
 from .._types import Lagrangian
+from .equilibration import symmetric_scales
 from .euler_lagrange import mass_matrix
+from .pseudoinverse import cutoff
 
 
 class MassMatrixReport(eqx.Module):
     """Spectrum of the mass matrix at each row of a path.
 
-    `eigenvalues`, ascending, shape `(time, dof)`; `rank`, shape `(time,)`: how many count as non-zero for
-    `PseudoInverse`; `condition`, shape `(time,)`: largest over smallest magnitude, infinite where singular.
+    - `eigenvalues`: of $M$ as it is, ascending, shape `(time, dof)`. They depend on the units of the coordinates.
+    - `rank`: how many eigenvalues of the equilibrated matrix count as non-zero for `PseudoInverse`, shape `(time,)`.
+    - `condition`: largest over smallest magnitude of those eigenvalues, shape `(time,)`, infinite where singular. It
+      is the same in all units.
     """
 
     eigenvalues: Float[Array, "time dof"]
@@ -47,14 +51,16 @@ def mass_matrix_report(
     if ts.shape[0] != ys.shape[0]:
         raise ValueError(f"`ys` has {ys.shape[0]} rows; expected {ts.shape[0]}, one for each of `ts`")
 
-    def spectrum(t, y):
+    def spectra(t, y):
         M = mass_matrix(lagrangian, t, *jnp.split(y, 2))
-        return jnp.linalg.eigvalsh((M + M.T) / 2)
+        M = (M + M.T) / 2
+        r = symmetric_scales(M)
+        per_scale = jnp.where(r > 0, 1 / jnp.where(r > 0, r, 1), 0)
+        return jnp.linalg.eigvalsh(M), jnp.linalg.eigvalsh(M * per_scale[:, None] * per_scale[None])
 
-    eigenvalues = jax.vmap(spectrum)(ts, ys)
-    size = jnp.abs(eigenvalues)
+    eigenvalues, natural = jax.vmap(spectra)(ts, ys)
+    size = jnp.abs(natural)
     largest, smallest = size.max(axis=1), size.min(axis=1)
-    cutoff = 10 * eigenvalues.shape[1] * jnp.finfo(eigenvalues.dtype).eps if rcond is None else rcond
-    rank = jnp.sum(size > cutoff * largest[:, None], axis=1)
+    rank = jnp.sum(size > cutoff(rcond, natural) * largest[:, None], axis=1)
     condition = jnp.where(smallest == 0, jnp.inf, largest / jnp.where(smallest == 0, 1, smallest))
     return MassMatrixReport(eigenvalues, rank, condition)

@@ -12,10 +12,13 @@ from .mass_solve import AbstractMassSolve
 def structure_error(
     lagrangian: Lagrangian, mass_solve: AbstractMassSolve, t: ArrayLike, q: ArrayLike, v: ArrayLike
 ) -> Scalar:
-    r"""How far $M$ is from what `mass_solve` recovers of it: $|M w - M_\mathrm{s} w| / |M w|$ for a random $w$.
+    r"""How far $M$ is from what `mass_solve` recovers of it, the structured $M_\mathrm{s}$:
 
-    Round-off where the structure is right, of order one where it is not, zero for a dense solve. A structured
-    solve trusts its structure; a wrong one gives the accelerations of another system. M is not formed.
+    $$\frac{|D (M - M_\mathrm{s}) D w|}{|D M D w|}, \qquad D_{ii} = |M_{\mathrm{s}, ii}|^{-1/2},$$
+
+    for a random $w$. Round-off where the structure is right, of order one where it is not, zero for a dense solve, in
+    any units. A structured solve trusts its structure; a wrong one gives the accelerations of another system. M is
+    not formed.
 
     **Arguments:**
 
@@ -28,8 +31,12 @@ def structure_error(
     if seeds is None:
         return jnp.zeros((), q.dtype)
     _, mass_product = jax.linearize(lambda v: jax.grad(L, argnums=2)(t, q, v), v)
+    products = jax.vmap(mass_product)(jnp.asarray(seeds, q.dtype))
+    units = jnp.eye(q.shape[0], dtype=q.dtype)
+    diagonal = jax.vmap(lambda e: jnp.dot(e, mass_solve.product(products, e)))(units)
+    scale = jnp.sqrt(jnp.abs(diagonal))
+    d = 1 / jnp.where(scale == 0, 1, scale)
     w = jax.random.normal(jax.random.key(0), q.shape, q.dtype)
-    exact = mass_product(w)
-    recovered = mass_solve.product(jax.vmap(mass_product)(jnp.asarray(seeds, q.dtype)), w)
+    exact, recovered = d * mass_product(d * w), d * mass_solve.product(products, d * w)
     size = jnp.linalg.norm(exact)
     return jnp.linalg.norm(exact - recovered) / jnp.where(size == 0, 1, size)

@@ -6,8 +6,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
 
+from .._checks import is_concrete
 from .._types import Coordinates, Force, MassMatrix, Scalar, State, Trajectory
 from ..integrators import AbstractMotionModel, Integration
 from ..integrators.rollout import check_rollout_arguments
@@ -94,19 +96,25 @@ class Scaled(AbstractMotionModel):
         return rate / units.tau
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
-        ts, y0 = check_rollout_arguments(ts, y0)
+        clock, y0 = check_rollout_arguments(ts, y0)
         units = _Units(self.scaling, y0[: y0.shape[0] // 2])
-        solution = self.model.solve(*units.inward_state(ts, y0), args)
+        solution = self.model.solve(self._inner_times(ts, y0), units.inward_state(y0), args)
         return eqx.tree_at(
             lambda solution: (solution.t0, solution.t1, solution.ts, solution.ys),
             solution,
-            (ts[0], ts[-1], ts, units.outward(solution.ys)),
+            (clock.start, clock.ts[-1], clock.ts, units.outward(solution.ys)),
         )
 
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        ts, y0 = check_rollout_arguments(ts, y0)
+        _, y0 = check_rollout_arguments(ts, y0)
         units = _Units(self.scaling, y0[: y0.shape[0] // 2])
-        return units.outward(self.model(*units.inward_state(ts, y0)))
+        return units.outward(self.model(self._inner_times(ts, y0), units.inward_state(y0)))
+
+    def _inner_times(self, ts: ArrayLike, y0: Array) -> Array | np.ndarray:
+        """The times of the inner model; known ones keep their digits until they are counted from the start."""
+        if is_concrete(ts, self.scaling.t_scale):
+            return np.asarray(ts, np.float64) / np.asarray(self.scaling.t_scale, np.float64)
+        return jnp.asarray(ts, y0.dtype) / jax.lax.stop_gradient(jnp.asarray(self.scaling.t_scale, y0.dtype))
 
 
 class _Units(eqx.Module):
@@ -125,9 +133,9 @@ class _Units(eqx.Module):
     def inward(self, t: ArrayLike, q: Array, v: Array) -> tuple[Array, Array, Array]:
         return jnp.asarray(t, q.dtype) / self.tau, (q - self.c) / self.s, v * (self.tau / self.s)
 
-    def inward_state(self, ts: Array, y0: Array) -> tuple[Array, Array]:
-        t, q, v = self.inward(ts, *jnp.split(y0, 2))
-        return t, jnp.concatenate([q, v])
+    def inward_state(self, y0: Array) -> Array:
+        _, q, v = self.inward(0.0, *jnp.split(y0, 2))
+        return jnp.concatenate([q, v])
 
     def outward(self, ys: Array, *, centre: bool = True) -> Array:
         """States, or with `centre=False` differences of states, of any leading shape."""

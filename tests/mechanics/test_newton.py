@@ -53,7 +53,7 @@ def test_a_guess_and_an_inverse_from_nearby_lead_to_the_same_root():
 
 def test_an_inverse_that_misleads_is_replaced():
     b = parameters(3)[0]
-    wrong = Inverse(-5 * jnp.eye(3, dtype=DTYPE), jnp.ones((), bool))
+    wrong = Inverse(-5 * jnp.eye(3, dtype=DTYPE), jnp.eye(3, dtype=DTYPE), jnp.ones((), bool))
     x, inverse, found = solve(b, inverse=wrong)
     assert found
     assert jnp.max(jnp.abs(residual(x, b))) < 8 * EPS

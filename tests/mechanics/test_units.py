@@ -1,0 +1,164 @@
+"""No answer depends on the units of coordinates, of time, or of the Lagrangian, nor on when the clock began."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian import mechanics
+from neural_lagrangian.integrators import discrete_momenta, discrete_position_errors
+
+from ..helpers import slow
+from .units import Units, changes, coupled, friction
+
+
+def acceleration(mass_solve, force=friction):
+    def answer(u, L, t, q, v):
+        Q = None if force is None else u.force(force)
+        a = nl.acceleration(u.lagrangian(L), t, q, v, force=Q, mass_solve=mass_solve)
+        return a * (u.tau**2 / u.s)
+
+    return answer
+
+
+def constrained(u, L, t, q, v):
+    """Two constraints of different units, one twice."""
+
+    def g(t, q):
+        x = q / u.s
+        return jnp.stack([1e2 * (x[0] + x[1]), 1e-2 * (x[1] - x[-1] ** 2), 1e3 * (x[0] + x[1])])
+
+    constraint = nl.HolonomicConstraint(g, damping=0.0, stiffness=0.0)  # its rates are numbers, in 1/s
+    return nl.acceleration(u.lagrangian(L), t, q, v, constraint=constraint) * (u.tau**2 / u.s)
+
+
+def massless(u, L, t, q, v):
+    """A coordinate without mass beside others: it is not accelerated, and the others are as without it."""
+
+    def partial(t, q, v):
+        return L(t, q, v.at[-1].set(0)) - 0.3 * v[-2] * 0
+
+    return nl.acceleration(u.lagrangian(partial), t, q, v) * (u.tau**2 / u.s)
+
+
+def projected(u, L, t, q, v):
+    def g(t, q):
+        x = q / u.s
+        return jnp.stack([jnp.sum(x**2) - 1]) * u.alpha
+
+    W = jnp.diag(u.alpha / u.s**2)
+    y = jnp.concatenate(mechanics.project(nl.HolonomicConstraint(g), t, q, v, metric=W))
+    return u.natural(y)
+
+
+def report(u, L, t, q, v):
+    return nl.mass_matrix_report(u.lagrangian(L), t[None], jnp.concatenate([q, v])[None]).rank.astype(q.dtype)
+
+
+def structure(u, L, t, q, v):
+    """Whether a structure is the right one; by how much a wrong one errs depends on what it takes for the masses."""
+    right, wrong = (mechanics.structure_error(u.lagrangian(L), s, t, q, v) for s in (nl.Banded(1), nl.BlockDiagonal(1)))
+    return jnp.stack([right < 1e-5, wrong > 0.05]).astype(q.dtype)
+
+
+def discrete(u, L, t, q, v):
+    ts = t + u.tau * jnp.asarray([0.0, 0.5, 1.0], q.dtype)
+    qs = q[None] + v[None] * (ts - t)[:, None]
+    errors = discrete_position_errors(u.lagrangian(L), nl.GalerkinGaussLobatto(2), ts, qs)
+    p, _ = discrete_momenta(u.lagrangian(L), nl.GalerkinGaussLobatto(1), ts, qs)
+    return jnp.concatenate([errors / u.s[None], p * (u.s / (u.alpha * u.tau))[None]])
+
+
+ANSWERS = {
+    "momentum": lambda u, L, t, q, v: nl.momentum(u.lagrangian(L), t, q, v) * (u.s / (u.alpha * u.tau)),
+    "energy": lambda u, L, t, q, v: nl.energy(u.lagrangian(L), t, q, v) / u.alpha,
+    "velocity_from_momentum": lambda u, L, t, q, v: (
+        mechanics.velocity_from_momentum(u.lagrangian(L), t, q, nl.momentum(u.lagrangian(L), t, q, v), guess=0.5 * v)
+        * (u.tau / u.s)
+    ),
+    "pseudoinverse": acceleration(nl.PseudoInverse()),
+    "damped": acceleration(nl.DampedInverse()),
+    "cholesky": acceleration(nl.Cholesky()),
+    "banded": acceleration(nl.Banded(1)),
+    "massless": massless,
+    "constrained": constrained,
+    "projected": projected,
+    "mass_matrix_report": report,
+    "structure_error": structure,
+    "discrete": discrete,
+}
+"""Public functions of a Lagrangian at a point, each brought back to natural units: one line a function."""
+
+PRECISIONS = [jnp.float32, pytest.param(jnp.float64, marks=pytest.mark.double)]
+
+
+def point(dof, dtype):
+    t, q, v = np.split(np.random.default_rng(dof).normal(size=2 * dof + 1), [1, dof + 1])
+    return jnp.asarray(t[0], dtype), jnp.asarray(q, dtype), jnp.asarray(v, dtype)
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=["single", "double"])
+@pytest.mark.parametrize("dof", [slow(2), 3, slow(5)])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_are_the_same_in_all_units(name, dof, dtype):
+    t, q, v = point(dof, dtype)
+
+    @jax.jit
+    def answer(s, tau, alpha):
+        u = Units(s, tau, alpha)
+        return ANSWERS[name](u, coupled(dof), t * tau, *jnp.split(u.state(jnp.concatenate([q, v])), 2))
+
+    natural, *others = (np.asarray(answer(*change)) for change in changes(dof, dtype))
+    assert np.all(np.isfinite(natural))
+    assert np.any(natural != 0)
+    tolerance = 2e-3 if dtype == jnp.float32 else 1e-9
+    for change, other in zip(changes(dof, dtype)[1:], others, strict=True):
+        np.testing.assert_allclose(
+            other, natural, rtol=tolerance, atol=tolerance * np.abs(natural).max(), err_msg=change
+        )
+
+
+ROLLOUTS = {
+    "default": {},
+    "implicit": {"solver": diffrax.Kvaerno3()},
+    "scan": {"stepsize_controller": nl.StepsPerSample(4)},
+    "lobatto": {"solver": nl.GalerkinGaussLobatto(2)},
+    "midpoint": {"solver": nl.VariationalMidpoint()},
+}
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=["single", "double"])
+@pytest.mark.parametrize("name", ["default", slow("implicit"), slow("scan"), "lobatto", slow("midpoint")])
+def test_rollouts_are_the_same_in_all_units(name, dtype):
+    dof, L = 2, coupled(2)
+    _, q, v = point(dof, dtype)
+    ts = jnp.linspace(0.0, 2.0, 21, dtype=dtype)
+
+    @jax.jit
+    def rollout(s, tau, alpha):
+        u = Units(s, tau, alpha)
+        model = nl.NeuralLagrangian(u.lagrangian(L), force=u.force(friction), **ROLLOUTS[name])
+        times, y0 = ts * tau, u.state(jnp.concatenate([q, v]))
+        return u.natural(model(times, y0)), model.solve(times, y0).stats["num_steps"]
+
+    with jax.numpy_dtype_promotion("standard"):  # what a closure holds is not seen when a model is checked in double
+        (natural, steps), *others = (rollout(*change) for change in changes(dof, dtype))
+    assert np.all(np.isfinite(natural))
+    tolerance = 1e-3 if dtype == jnp.float32 else 1e-7
+    for change, (ys, n) in zip(changes(dof, dtype)[1:], others, strict=True):
+        np.testing.assert_allclose(ys, natural, atol=tolerance, err_msg=str(change))
+        assert abs(int(n) - int(steps)) <= 0.1 * int(steps) + 2
+
+
+@pytest.mark.parametrize("start", [1e5, 1e9])
+@pytest.mark.parametrize("dtype", PRECISIONS, ids=["single", "double"])
+def test_a_motion_does_not_depend_on_when_the_clock_began(start, dtype):
+    def L(t, q, v):
+        return 0.5 * v @ v + jnp.sum(jnp.cos(q))
+
+    ts, y0 = np.linspace(0.0, 2.0, 21), jnp.asarray([0.5, -0.2], dtype)
+    model = nl.NeuralLagrangian(L, dof=1)
+    early, late = model(ts, y0), model(start + ts, y0)
+    np.testing.assert_allclose(late, early, atol=1e-5 if dtype == jnp.float32 else 1e-6)
