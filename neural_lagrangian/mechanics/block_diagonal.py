@@ -54,7 +54,7 @@ class BlockDiagonal(AbstractMassSolve):
 
     def factor(self, M: Products) -> PyTree:
         blocks = self._blocks(M)
-        return jax.vmap(partial(pseudoinverse, rcond=cutoff(self.rcond, blocks)))(blocks)
+        return jax.vmap(partial(pseudoinverse, rcond=cutoff(self.rcond, blocks), natural=False))(blocks)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
         inverses, _ = factor

@@ -92,7 +92,7 @@ class PseudoInverse(AbstractMassSolve):
         return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
-        return pseudoinverse(M, rcond=cutoff(self.rcond, M))
+        return pseudoinverse(M, rcond=cutoff(self.rcond, M), natural=False)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
         inverse, _ = factor

@@ -56,7 +56,7 @@ def pseudoinverse_tangent(
 
 
 @eqx.filter_custom_jvp
-def pseudoinverse(M: MassMatrix, *, rcond: float, natural: bool = False) -> tuple[MassMatrix, Flag]:
+def pseudoinverse(M: MassMatrix, *, rcond: float, natural: bool) -> tuple[MassMatrix, Flag]:
     r"""$M^{+}$ of a symmetric matrix, and whether its rank is deficient.
 
     Rank is decided by the equilibrated matrix $D M D$, so that the units of the coordinates do not take part. Where
