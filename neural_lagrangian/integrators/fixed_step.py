@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._types import Scalar, State, Times, Trajectory
 from ..mechanics.euler_lagrange import STAGE
@@ -27,22 +27,52 @@ class StepsPerSample(eqx.Module):
     Pass it as `stepsize_controller`. Right for training, where samples lie close together. For evaluation at sparse
     times choose an adaptive controller: nothing here watches the error.
 
+    Where sampling is uneven, `extra` steps more are dealt out, one after the other, to the interval whose steps are
+    the longest, so that steps go by time and not by row. Training finds their number from the recording.
+
     **Arguments:**
 
     - `substeps`: number of solver steps between neighbouring samples, at least 1.
+    - `extra`: further steps of a whole rollout, at least 0.
     """
 
     substeps: int = eqx.field(static=True, default=1)
+    extra: int = eqx.field(static=True, default=0)
 
     def __check_init__(self):
-        if not isinstance(self.substeps, int) or self.substeps < 1:
-            raise ValueError(f"`substeps` is {self.substeps!r}; expected an integer of at least 1")
+        for name, least in (("substeps", 1), ("extra", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"`{name}` is {value!r}; expected an integer of at least {least}")
+
+    def steps(self, intervals: int) -> int:
+        """The number of steps of a rollout over so many sampling intervals."""
+        return self.substeps * intervals + self.extra
+
+    def allotted(self, ts: Times) -> Int[Array, " interval"]:
+        """The number of steps from each sample to the next, shape `(time - 1,)`."""
+        length = jnp.abs(jnp.diff(ts))
+        counts = jnp.full(length.shape, self.substeps)
+
+        def deal(_, counts):
+            return counts.at[jnp.argmax(length / counts.astype(length.dtype))].add(1)
+
+        return jax.lax.fori_loop(0, self.extra, deal, counts) if self.extra else counts
 
     def step_times(self, ts: Times) -> Float[Array, " step"]:
-        """The times of every step, samples included, shape `((time - 1) substeps + 1,)`."""
-        fractions = jnp.arange(self.substeps, dtype=ts.dtype) / self.substeps
-        inner = ts[:-1, None] + fractions[None] * jnp.diff(ts)[:, None]
-        return jnp.append(inner.reshape(-1), ts[-1])
+        """The times of every step, samples included, shape `(steps + 1,)`."""
+        starts, _, _ = self.schedule(ts)
+        return jnp.append(starts, ts[-1])
+
+    def schedule(self, ts: Times) -> tuple[Float[Array, " step"], Float[Array, " step"], Int[Array, " interval"]]:
+        """Start and length of every step, shape `(steps,)`, and the number of the last step of each interval."""
+        counts = jax.lax.stop_gradient(self.allotted(ts))
+        ends = jnp.cumsum(counts)
+        number = jnp.arange(self.steps(ts.shape[0] - 1))
+        interval = jnp.searchsorted(ends, number, side="right")
+        lengths = (jnp.diff(ts) / counts.astype(ts.dtype))[interval]
+        within = (number - ends[interval] + counts[interval]).astype(ts.dtype)
+        return ts[:-1][interval] + within * lengths, lengths, ends - 1
 
 
 def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax.AbstractERK]:
@@ -51,9 +81,14 @@ def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax
 
 
 def explicit_rollout(
-    term: diffrax.AbstractTerm, solver: diffrax.AbstractERK, ts: Times, y0: State, substeps: int, args: PyTree = None
+    term: diffrax.AbstractTerm,
+    solver: diffrax.AbstractERK,
+    ts: Times,
+    y0: State,
+    controller: StepsPerSample,
+    args: PyTree = None,
 ) -> Trajectory:
-    """Rows at `ts` of the solution by `substeps` explicit Runge-Kutta steps between samples.
+    """Rows at `ts` of the solution by explicit Runge-Kutta steps, `controller.substeps` between samples or more.
 
     One checkpoint a sample, one a step inside it, and one a stage inside that. Of each stage of a Lagrangian vector
     field the acceleration and the factor of the mass matrix are kept, n + n^2 numbers: the backward pass linearises
@@ -65,23 +100,28 @@ def explicit_rollout(
     """
     tableau = solver.tableau
     assert isinstance(tableau, diffrax.ButcherTableau)
+    substeps = controller.substeps
 
-    @KEEP_STAGES
-    def step(y, interval):
-        t0, t1 = interval
-        h = (t1 - t0) / substeps
-
-        @KEEP_STAGES
-        def substep(y, i):
-            return _explicit_step(term, tableau, t0 + i * h, h, y, args), None
-
-        if substeps == 1:  # the usual case of training: nothing to loop over
-            y = _explicit_step(term, tableau, t0, h, y, args)
-        else:
-            y, _ = jax.lax.scan(substep, y, jnp.arange(substeps, dtype=ts.dtype))
+    def one(y, start_and_length):
+        y = _explicit_step(term, tableau, *start_and_length, y, args)
         return y, y
 
-    _, ys = jax.lax.scan(step, y0, (ts[:-1], ts[1:]))
+    @KEEP_STAGES
+    def interval(y, ends):
+        t0, t1 = ends
+        h = (t1 - t0) / substeps
+        starts = t0 + jnp.arange(substeps, dtype=ts.dtype) * h
+        y, _ = jax.lax.scan(KEEP_STAGES(one), y, (starts, jnp.full_like(starts, h)))
+        return y, y
+
+    if controller.extra:  # steps that differ in number from one interval to the next: one loop over all
+        starts, lengths, last = controller.schedule(ts)
+        _, ys = jax.lax.scan(KEEP_STAGES(one), y0, (starts, lengths))
+        ys = ys[last]
+    elif substeps == 1:  # the usual case of training: nothing to loop over between samples
+        _, ys = jax.lax.scan(KEEP_STAGES(one), y0, (ts[:-1], jnp.diff(ts)))
+    else:
+        _, ys = jax.lax.scan(interval, y0, (ts[:-1], ts[1:]))
     return jnp.concatenate([y0[None], ys])
 
 

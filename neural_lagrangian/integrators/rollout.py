@@ -90,7 +90,8 @@ class Integration(eqx.Module):
             return None
         controller = self.stepsize_controller
         if isinstance(controller, StepsPerSample):
-            return f"{self.solver}, {controller.substeps} to a sample"
+            extra = f" and {controller.extra} more" if controller.extra else ""
+            return f"{self.solver}, {controller.substeps} to a sample{extra}"
         if self.dt0 is not None:
             return f"{self.solver}, steps of {float(self.dt0):.6g}"
         return f"{self.solver}, " + ("1 to a sample" if controller is None else str(controller))
@@ -102,7 +103,7 @@ class Integration(eqx.Module):
         self._check_term(term)
         ts = clock.elapsed
         if isinstance(controller, StepsPerSample):
-            max_steps = controller.substeps * (ts.shape[0] - 1)
+            max_steps = controller.steps(ts.shape[0] - 1)
             controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
         elif isinstance(controller, diffrax.StepTo):
             controller, dt0 = diffrax.StepTo(controller.ts - clock.start), None
@@ -141,9 +142,9 @@ class Integration(eqx.Module):
             self._check_term(term)
             moved = later(term, clock.start)
             if is_explicit_runge_kutta(self.solver):
-                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller.substeps, args)
+                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
             if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
-                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller.substeps, args)
+                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
         ys = self.solve(term, clock, y0, args).ys
         assert ys is not None
         return ys

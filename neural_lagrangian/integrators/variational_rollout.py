@@ -6,7 +6,7 @@ from jaxtyping import PyTree
 
 from .._types import State, Times, Trajectory
 from ..mechanics import EulerLagrangeTerm
-from .fixed_step import KEEP_STAGES
+from .fixed_step import KEEP_STAGES, StepsPerSample
 from .galerkin import PhasePoint, galerkin_step
 from .variational import AbstractVariationalSolver, covectors_of, velocity_at
 
@@ -16,35 +16,48 @@ def variational_rollout(
     solver: AbstractVariationalSolver,
     ts: Times,
     y0: State,
-    substeps: int,
+    controller: StepsPerSample,
     args: PyTree = None,
 ) -> Trajectory:
-    """Rows at `ts` of the solution by `substeps` equal steps between samples.
+    """Rows at `ts` of the solution by `controller.substeps` equal steps between samples, or more.
 
-    Velocities are solved for at the samples only. One checkpoint a step, which keeps the displacements and the inverse
-    of the Jacobian: the backward pass iterates nothing.
+    Velocities are solved for at the samples only, where all intervals have the same number of steps. One checkpoint a
+    step, which keeps the displacements and the inverse of the Jacobian: the backward pass iterates nothing.
 
     **Returns:** shape `(time, 2 dof)`, the first row `y0`; rows from the first step without a solution on are
     infinite.
     """
     scheme, covectors = solver.scheme(), covectors_of(term, args)
+    substeps = controller.substeps
 
-    def interval(carry, times):
-        t0, t1 = times
+    @KEEP_STAGES
+    def step(carry, start_and_length):
+        point, good = carry
+        t, h = start_and_length
+        point, _, found = galerkin_step(scheme, covectors, t, h, h, point)
+        return point, good & found
+
+    def row(carry, t):
+        point, good = carry
+        v, found = velocity_at(covectors, t, point)
+        return jnp.where(good & found, jnp.concatenate([point.q, v]), jnp.inf)
+
+    def one(carry, start_and_length):
+        carry = step(carry, start_and_length)
+        return carry, row(carry, sum(start_and_length))
+
+    def interval(carry, ends):
+        t0, t1 = ends
         h = (t1 - t0) / substeps
+        starts = t0 + jnp.arange(substeps, dtype=ts.dtype) * h
+        carry, _ = jax.lax.scan(lambda c, s: (step(c, s), None), carry, (starts, jnp.full_like(starts, h)))
+        return carry, row(carry, t1)
 
-        @KEEP_STAGES
-        def step(carry, i):
-            point, good = carry
-            point, _, found = galerkin_step(scheme, covectors, t0 + i * h, h, h, point)
-            return (point, good & found), None
-
-        (point, good), _ = jax.lax.scan(step, carry, jnp.arange(substeps, dtype=ts.dtype))
-        v, found = velocity_at(covectors, t1, point)
-        row = jnp.where(good & found, jnp.concatenate([point.q, v]), jnp.inf)
-        return (point, good), row
-
-    h = (ts[1] - ts[0]) / substeps
-    start = PhasePoint.at(scheme, covectors, ts[0], h, *jnp.split(y0, 2)), jnp.ones((), bool)
-    _, ys = jax.lax.scan(interval, start, (ts[:-1], ts[1:]))
+    starts, lengths, last = controller.schedule(ts)
+    start = PhasePoint.at(scheme, covectors, ts[0], lengths[0], *jnp.split(y0, 2)), jnp.ones((), bool)
+    if controller.extra:
+        _, ys = jax.lax.scan(one, start, (starts, lengths))
+        ys = ys[last]
+    else:
+        _, ys = jax.lax.scan(interval, start, (ts[:-1], ts[1:]))
     return jnp.concatenate([y0[None], ys])
