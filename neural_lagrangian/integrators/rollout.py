@@ -241,8 +241,8 @@ def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Clock, Array]
             sign = 1 if times[-1] >= times[0] else -1
             wrong = int(np.argmax(~(sign * steps > 0))) + 1
             raise ValueError(
-                f"`ts` is not strictly monotonic and finite in {y0.dtype}: ts[{wrong - 1}] = {times[wrong - 1]}, "
-                f"ts[{wrong}] = {times[wrong]}"
+                f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {times[wrong - 1]}, "
+                f"ts[{wrong}] = {times[wrong]} (in {y0.dtype}, that of `y0`)"
             )
     return clock, y0
 

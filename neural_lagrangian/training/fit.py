@@ -70,6 +70,7 @@ def fit(
     - `stepsize_controller`: how rollouts step during training, or one for each stage: cheap fixed steps first, adaptive
       ones later, which may then take so many steps, within the model's `max_steps`, as those that succeed need. `None`
       means as the model says, or `StepsPerSample(1)` where it says nothing (neither `stepsize_controller` nor `dt0`).
+      Steps go by time: where samples are far apart, `StepsPerSample` takes more of them.
       The model returned has its own again.
     - `estimate_states`: whether the true states of the trajectories are trained too, from the recorded ones on: for
       noisy recordings. The loss starts from them (see `multiple_shooting`, `trajectory_mse`).
@@ -100,10 +101,10 @@ def fit(
     `DivergenceError` beyond `largest_divergence`; `CheckpointError` for checkpoints of another training, and for a
     folder to which another process writes.
     """
-    stages = stages_of(model, horizon, steps, optimizer, stepsize_controller)
-    check_motion("trajectories", trajectories)
-    if held_out is not None:
-        check_motion("held_out", held_out)
+    recordings = {"trajectories": trajectories} | ({} if held_out is None else {"held_out": held_out})
+    for name, recording in recordings.items():
+        check_motion(name, recording)
+    stages = stages_of(model, horizon, steps, optimizer, stepsize_controller, [*recordings.values()], stride, mesh)
     _check_key(key)
     _check_options(batch_size, look_every, patience, held_out)
     check_mesh(mesh, batch_size, estimate_states)

@@ -81,7 +81,7 @@ def fixed_windows(
     """
     if np.ndim(horizon):
         raise ValueError(f"`horizon` is {horizon!r}; expected one number")
-    (stage,) = stages_of(model, horizon, 1, None, controller)
+    (stage,) = stages_of(model, horizon, 1, None, controller, [trajectories], stride)
     weights, static, dtype = parameters_of(model)
     stepped = with_integration(static, with_controller(model, stage.controller))
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)

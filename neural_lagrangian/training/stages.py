@@ -1,14 +1,19 @@
 """The curriculum of a training: its stages, each with a horizon, a number of steps, an optimiser and a way to step."""
 
 import operator
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from ..integrators import AbstractMotionModel, StepsPerSample
 from ..integrators.rollout import Controller
+from ..trajectories import Trajectories
+from .devices import agreed
 
 
 class Stage(NamedTuple):
@@ -20,8 +25,20 @@ class Stage(NamedTuple):
     controller: Controller | None
 
 
-def stages_of(model: Any, horizon: Any, steps: Any, optimizer: Any, controller: Any) -> list[Stage]:
-    """The stages that the arguments of `fit` describe; `ValueError` where they do not fit together."""
+def stages_of(
+    model: Any,
+    horizon: Any,
+    steps: Any,
+    optimizer: Any,
+    controller: Any,
+    recordings: Sequence[Trajectories] = (),
+    stride: int = 1,
+    mesh: Mesh | None = None,
+) -> list[Stage]:
+    """The stages that the arguments of `fit` describe; `ValueError` where they do not fit together.
+
+    Constant steps go by time: `StepsPerSample` takes more of them where the `recordings` are sampled unevenly.
+    """
     horizons = _integers("horizon", horizon)
     n = len(horizons)
     if n == 0:
@@ -44,7 +61,39 @@ def stages_of(model: Any, horizon: Any, steps: Any, optimizer: Any, controller: 
         raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")
     if _says_nothing_of_steps(model):
         controllers = [StepsPerSample(1) if c is None else c for c in controllers]
+    longest = [max((extra_intervals(r, h, stride) for r in recordings), default=0) for h in horizons]
+    further = [agreed(count, mesh) for count in longest]
+    controllers = [_by_time(model, *pair) for pair in zip(controllers, further, strict=True)]
     return [Stage(*parts) for parts in zip(horizons, counts, optimizers, controllers, strict=True)]
+
+
+def _by_time(model: Any, controller: Controller | None, further: int) -> Controller | None:
+    """The controller of a stage, with the steps that so many further intervals of the usual length want."""
+    own = model.integration.stepsize_controller if isinstance(model, AbstractMotionModel) else None
+    chosen = own if controller is None else controller
+    if further == 0 or not isinstance(chosen, StepsPerSample) or chosen.extra:
+        return controller
+    return replace(chosen, extra=chosen.substeps * further)
+
+
+def extra_intervals(trajectories: Trajectories, horizon: int, stride: int) -> int:
+    """By how many usual intervals the rows of one window, of all the window that is stretched most, are further apart
+    than in an even recording.
+
+    The usual interval is the median; one is counted as the nearest whole number of those.
+    """
+    runs = [trajectories.ts[i, samples] for i, samples in trajectories.runs().slices()]
+    intervals = [np.asarray(ts[stride:], np.float64) - ts[:-stride] for ts in runs if len(ts) > horizon * stride]
+    if horizon == 0 or not intervals:
+        return 0
+    usual = np.median(np.concatenate(intervals))
+    most = 0
+    for lengths in intervals:
+        further = np.maximum(np.rint(lengths / usual) - 1, 0)
+        windows = len(lengths) - (horizon - 1) * stride
+        if further.any():
+            most = max(most, int(sum(further[k * stride : k * stride + windows] for k in range(horizon)).max()))
+    return most
 
 
 def with_controller(model: Any, controller: Controller | None) -> Any:

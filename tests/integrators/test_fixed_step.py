@@ -17,20 +17,21 @@ Y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
 
 
 @pytest.mark.parametrize(
-    ("solver", "direction"),
+    ("solver", "direction", "extra"),
     [
-        (diffrax.Tsit5(), 1),
-        slow(nl.RK4(), -1),
-        slow(diffrax.Tsit5(), -1),
-        slow(diffrax.Dopri8(), 1),
-        slow(diffrax.Dopri8(), -1),
-        slow(nl.RK4(), 1),
+        (diffrax.Tsit5(), 1, 0),
+        (diffrax.Heun(), -1, 5),
+        slow(nl.RK4(), -1, 0),
+        slow(diffrax.Tsit5(), -1, 3),
+        slow(diffrax.Dopri8(), 1, 3),
+        slow(diffrax.Dopri8(), -1, 0),
+        slow(nl.RK4(), 1, 0),
     ],
     ids=lambda part: str(part) if isinstance(part, int) else type(part).__name__,
 )
-def test_scan_takes_the_steps_that_diffrax_takes(solver, direction):
+def test_scan_takes_the_steps_that_diffrax_takes(solver, direction, extra):
     """Values and gradients, forward and backward in time, on unequal samples."""
-    integration = Integration(solver, stepsize_controller=nl.StepsPerSample(2))
+    integration = Integration(solver, stepsize_controller=nl.StepsPerSample(2, extra))
     ts = direction * TS
 
     def scanned(y0, ts):
@@ -48,6 +49,26 @@ def test_scan_takes_the_steps_that_diffrax_takes(solver, direction):
     (ours, our_gradient), (theirs, their_gradient) = (motion_and_gradient(f, Y0, ts) for f in (scanned, stepped))
     np.testing.assert_allclose(ours, theirs, atol=atol)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=100 * atol), our_gradient, their_gradient)
+
+
+def test_further_steps_go_to_the_longest_intervals():
+    """No other way to deal them out has a shorter longest step."""
+    for ts in (TS, -TS[::-1]):
+        lengths = np.abs(np.diff(ts))
+        counts = np.asarray(nl.StepsPerSample(1, 7).allotted(ts))
+        assert counts.sum() == 11
+        others = [c for c in np.ndindex(12, 12, 12, 12) if sum(c) == 11 and min(c) >= 1]
+        best = min(np.max(lengths / np.asarray(c)) for c in others)
+        assert np.max(lengths / counts) == pytest.approx(best)
+    np.testing.assert_array_equal(nl.StepsPerSample(3).allotted(TS), [3, 3, 3, 3])
+
+
+def test_a_variational_solver_takes_further_steps_too():
+    term = nl.EulerLagrangeTerm(nl.systems.DoublePendulum().lagrangian)
+    integration = Integration(nl.StormerVerlet(), stepsize_controller=nl.StepsPerSample(1, 5))
+    np.testing.assert_allclose(
+        jax.jit(integration.rollout)(term, TS, Y0), jax.jit(integration.solve)(term, TS, Y0).ys, atol=1e-6
+    )
 
 
 def test_unweighted_stages_are_not_evaluated():

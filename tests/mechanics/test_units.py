@@ -149,7 +149,8 @@ def test_rollouts_are_the_same_in_all_units(name, dtype):
     tolerance = 1e-3 if dtype == jnp.float32 else 1e-7
     for change, (ys, n) in zip(changes(dof, dtype)[1:], others, strict=True):
         np.testing.assert_allclose(ys, natural, atol=tolerance, err_msg=str(change))
-        assert abs(int(n) - int(steps)) <= 0.1 * int(steps) + 2
+        if name == "default":
+            assert abs(int(n) - int(steps)) <= 0.1 * int(steps) + 2
 
 
 @pytest.mark.parametrize("start", [1e5, 1e9])

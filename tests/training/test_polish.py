@@ -85,3 +85,23 @@ def test_a_second_call_compiles_nothing():
     once = len(traces)
     polish(start, data(), loss=counted, steps=2)
     assert once == len(traces)
+
+
+@pytest.mark.double
+def test_steps_of_a_training_go_by_time():
+    """The true Lagrangian, on a recording with one interval of six among others of one: as right as elsewhere."""
+    pendulum = nl.systems.Pendulum()
+    every = np.arange(0.0, 4.0, 0.05)
+    ts = np.delete(every, np.arange(31, 36))
+
+    def loss_of_the_truth(ts):
+        model = nl.NeuralLagrangian(nl.ParametricLagrangian(scaled_truth(pendulum), dof=1, scale=1.0), nl.RK4())
+        motion = nl.simulate(pendulum, ts, jnp.asarray([[1.2, 0.5]]))
+        return nl.training.polish(model, motion, steps=1, horizon=8).loss[0]
+
+    even, uneven = loss_of_the_truth(every), loss_of_the_truth(ts)
+    assert uneven < 3 * even
+
+
+def scaled_truth(system):
+    return lambda t, q, v, *, scale: scale * system.lagrangian(t, q, v)
