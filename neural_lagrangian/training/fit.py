@@ -13,6 +13,7 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from ..integrators.rollout import Controller
 from ..trajectories import Trajectories, Windows
+from .alike import alike
 from .checkpoints import Checkpoints
 from .devices import check_mesh
 from .loop import Loop, Task
@@ -123,7 +124,7 @@ def fit(
         dtype=dtype,
         trajectories=trajectories,
         watched=watched,
-        loss=loss,
+        loss=alike(loss),
         stages=stages,
         key=key,
         stride=stride,

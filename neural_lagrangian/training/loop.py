@@ -16,6 +16,7 @@ from jaxtyping import Array, DTypeLike, PRNGKeyArray, PyTree
 
 from ..integrators.rollout import with_integration
 from ..trajectories import Trajectories, Windows
+from .alike import name_of
 from .checkpoints import Checkpoints
 from .devices import agreed, digests, shared, windows_here
 from .display import Display, display
@@ -67,7 +68,7 @@ class Task(NamedTuple):
             "members": self.members,
             "batch_size": self.batch_size,
             "look_every, patience": [self.look_every, self.patience],
-            "loss": getattr(self.loss, "__qualname__", type(self.loss).__qualname__),
+            "loss": name_of(self.loss),
             "key": np.asarray(jax.random.key_data(self.key)).tolist(),
             "trajectories": digests(self.trajectories, self.mesh),
             "held_out": None if held_out is None else digests(held_out, None),

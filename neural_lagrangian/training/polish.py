@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import positive_integer
 from ..integrators.rollout import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Windows
+from .alike import alike
 from .losses import trajectory_mse
 from .parameters import parameters_of
 from .stages import stages_of, with_controller
@@ -65,7 +66,7 @@ def polish(
     if states is not None:
         params = Estimated(weights, jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows])
     steps = positive_integer("steps", steps)
-    best, losses = _minimized(params, static, loss, batch, memory, steps)
+    best, losses = _minimized(params, static, alike(loss), batch, memory, steps)
     losses = np.asarray(losses)
     check_begun(losses[0])
     found, estimates = weights_and_states(best)

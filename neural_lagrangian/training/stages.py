@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from ..integrators import AbstractMotionModel, StepsPerSample
 from ..integrators.rollout import Controller
 from ..trajectories import Trajectories
+from .alike import alike
 from .devices import agreed
 
 
@@ -64,7 +65,7 @@ def stages_of(
     longest = [max((extra_intervals(r, h, stride) for r in recordings), default=0) for h in horizons]
     further = [agreed(count, mesh) for count in longest]
     controllers = [_by_time(model, *pair) for pair in zip(controllers, further, strict=True)]
-    return [Stage(*parts) for parts in zip(horizons, counts, optimizers, controllers, strict=True)]
+    return [Stage(*parts) for parts in zip(horizons, counts, alike(optimizers), controllers, strict=True)]
 
 
 def _by_time(model: Any, controller: Controller | None, further: int) -> Controller | None:

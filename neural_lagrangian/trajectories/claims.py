@@ -98,7 +98,7 @@ def _stored(path: Path, name: str, dataset: Any) -> int:
     return stored
 
 
-def _size(count: int) -> str:
+def _size(count: float) -> str:
     for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if count < 1024 or unit == "TiB":
             return f"{count:.4g} {unit}"

@@ -1,0 +1,125 @@
+"""Functions that count as equal where the same library code made them from equal values.
+
+`optax.adam(1e-3)` or `weighted(trajectory_mse, velocity=0.1)` is another function each time, and JAX compiles anew for
+another function. What is compiled for one serves the other, though, if both are made by known code from known values.
+"""
+
+import functools
+import hashlib
+import types
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._checks import is_concrete
+
+Tree = TypeVar("Tree")
+
+LIBRARIES = ("builtins", "functools", "jax", "math", "neural_lagrangian", "numpy", "operator", "optax")
+"""Packages whose functions depend on their arguments and closures alone, not on variables that change."""
+CHECKERS = ("jaxtyping", "beartype")
+"""Packages whose wrappers around a function check its arguments alone."""
+MAX_DEPTH = 50
+"""Closures within closures that are gone through: those that hold themselves have no end."""
+
+
+class _UnknownError(Exception):
+    """A value of which it is not known when another is equal."""
+
+
+class Alike:
+    """A function with an equality of its own."""
+
+    def __init__(self, function: Callable[..., Any], made_of: Hashable):
+        self.function, self.made_of = function, made_of
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Alike) and self.made_of == other.made_of
+
+    def __hash__(self) -> int:
+        return hash(self.made_of)
+
+
+def alike(tree: Tree) -> Tree:
+    """A tree in which functions made by libraries are `Alike`; users' own functions stay as they are, since they may
+    read variables that change.
+    """
+
+    def of(leaf: Any) -> Any:
+        if not isinstance(leaf, types.FunctionType | functools.partial):
+            return leaf
+        try:
+            return Alike(leaf, _made_of(leaf, 0))
+        except _UnknownError:
+            return leaf
+
+    return jax.tree.map(of, tree)
+
+
+def name_of(function: Any) -> str:
+    """Its name, to be written down."""
+    function = function.function if isinstance(function, Alike) else function
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _made_of(value: Any, depth: int) -> Hashable:
+    """What a value is made of, equal for equal values; a snapshot, since contents of a list may change."""
+    if depth > MAX_DEPTH:
+        raise _UnknownError
+
+    def each(values: Any) -> Hashable:
+        return tuple(_made_of(entry, depth + 1) for entry in values)
+
+    kind = type(value)
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes) or value is Ellipsis:
+        return kind, repr(value)
+    if isinstance(value, np.dtype):
+        return "dtype", str(value)
+    if isinstance(value, np.ndarray | np.generic) or (isinstance(value, jax.Array) and _is_plain(value)):
+        content = np.ascontiguousarray(value)
+        weak = getattr(value, "weak_type", False)
+        return kind, str(content.dtype), np.shape(value), weak, hashlib.sha256(content.tobytes()).digest()
+    if isinstance(value, tuple | list):
+        return kind, each(value)
+    if isinstance(value, dict):
+        return kind, each(value), each(value.values())
+    if isinstance(value, functools.partial):
+        return "partial", each((value.func, value.args, value.keywords))
+    value = _unchecked(value)
+    if not _is_of_library(value):
+        raise _UnknownError
+    if isinstance(value, types.FunctionType):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return "function", value.__code__, each(value.__defaults__ or ()), each([value.__kwdefaults__]), each(cells)
+    if isinstance(value, type | types.BuiltinFunctionType | np.ufunc) or hasattr(value, "__wrapped__"):
+        return "itself", value if isinstance(value, Hashable) else id(value)
+    raise _UnknownError
+
+
+def _unchecked(function: Any) -> Any:
+    """Without the wrappers of run-time type checkers, which change no result."""
+    while isinstance(function, types.FunctionType) and _top(function.__globals__.get("__name__")) in CHECKERS:
+        function = getattr(function, "__wrapped__", None)
+    return function
+
+
+def _top(module: Any) -> str:
+    """The package of a module."""
+    return module.partition(".")[0] if isinstance(module, str) else ""
+
+
+def _is_plain(array: jax.Array) -> bool:
+    return is_concrete(array) and jnp.issubdtype(array.dtype, np.number)
+
+
+def _is_of_library(value: Any) -> bool:
+    module = getattr(value, "__module__", None)
+    if module is None and isinstance(value, np.ufunc):
+        return True
+    return _top(module) in LIBRARIES
