@@ -115,7 +115,7 @@ def _top(module: Any) -> str:
 
 
 def _is_plain(array: jax.Array) -> bool:
-    return is_concrete(array) and jnp.issubdtype(array.dtype, np.number)
+    return jnp.issubdtype(array.dtype, np.number) and is_concrete(array)
 
 
 def _is_of_library(value: Any) -> bool:
