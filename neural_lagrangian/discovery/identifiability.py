@@ -43,33 +43,28 @@ class Identifiability(eqx.Module):
 
 
 def identifiability(
-    J_c: Float[Array, "residuals coefficients"],
-    J_y: Float[Array, "residuals nuisance"],
-    c: Vector,
-    scale: Vector,
-    remaining: Array,
+    J: Float[Array, "residuals coefficients"], c: Vector, noise: Float[Array, " residuals"]
 ) -> tuple[Identifiability, Float[Array, "coefficients coefficients"]]:
-    """The report and the covariance, from Jacobians of the residuals and from what remains of these.
+    r"""The report and the covariance, from the Jacobian of the residuals in the coefficients.
+
+    $(J^\top J)^{-1} J^\top W J\, (J^\top J)^{-1}$ with W the variances of the residuals, over what the data fix.
 
     **Arguments:**
 
-    - `J_c`: in the coefficients. `J_y`: in what is fitted besides.
-    - `c`: the coefficients. `scale`: sizes at which they would matter.
-    - `remaining`: the residuals at the solution, any shape.
+    - `J`: what else is fitted projected out. The coefficients count in sizes at which they would matter.
+    - `c`: the coefficients, in those sizes. `noise`: the variance of each residual.
     """
-    basis, _ = jnp.linalg.qr(J_y)
-    J = J_c - basis @ (basis.T @ J_c)
     tolerance = float(jnp.finfo(c.dtype).eps) ** 0.4
     length = jnp.sqrt(jnp.sum(J**2, axis=0))
-    effect = length * jnp.maximum(jnp.abs(c), scale)
+    effect = length * jnp.maximum(jnp.abs(c), 1)
     effective = effect > tolerance * jnp.max(effect)  # else its column is rounding errors
     unit = jnp.where(effective, 1 / jnp.where(effective, length, 1), 0)
     columns = jnp.concatenate([J * unit[None], jnp.diag(jnp.where(effective, 0.0, 1.0).astype(c.dtype))])
-    _, s, Vt = jnp.linalg.svd(columns, full_matrices=False)
+    U, s, Vt = jnp.linalg.svd(columns, full_matrices=False)
     seen = s > tolerance * jnp.maximum(s[0], 1)
-    variance = jnp.sum(remaining**2) / max(remaining.size - c.shape[0] - J_y.shape[1], 1)
-    weighted = Vt * unit[None]
-    covariance = variance * (weighted.T * jnp.where(seen, 1 / jnp.where(seen, s, 1) ** 2, 0)[None]) @ weighted
+    inverse = (Vt * unit[None]).T * jnp.where(seen, 1 / jnp.where(seen, s, 1), 0)[None]
+    U = U[: len(J)]
+    covariance = inverse @ (U.T @ (noise[:, None] * U)) @ inverse.T
     # Directions of the coefficients themselves, each relative to its coefficient unless that is zero.
     relative = Vt * (jnp.where(effective, unit, 1) / jnp.where(c == 0, 1, c))[None]
     relative = relative / jnp.max(jnp.abs(relative), axis=1, keepdims=True)

@@ -114,6 +114,56 @@ def test_a_known_mass_fixes_the_scale():
     assert "not fixed" not in str(fit)
 
 
+OSCILLATOR = LagrangianFamily(lambda t, q, v, *, k: 0.5 * v @ v - 0.5 * k * q @ q, dof=1, k="positive")
+
+
+def swings(ts, amplitude=1.0, noise=0.0, seed=0):
+    rows = amplitude * np.stack([np.cos(2 * ts), -2 * np.sin(2 * ts)], axis=1)
+    return rows + noise * np.random.default_rng(seed).normal(size=rows.shape) * [1, 2]
+
+
+@pytest.mark.double
+def test_several_runs_of_one_system_share_its_coefficients():
+    """Of any lengths and any times, as sequences or as `Trajectories`; and with errors that fall with their number."""
+    times = [np.linspace(0, 2, 21), np.linspace(5, 8, 31), np.linspace(-1, 1, 11)]
+    runs = [swings(t, a, 0.01, i) for i, (t, a) in enumerate(zip(times, (1.0, 0.7, 0.4), strict=True))]
+    fit = fit_coefficients(OSCILLATOR, times, runs)
+    assert fit.converged
+    assert fit.y0s.shape == (3, 2)
+    same = fit_coefficients(OSCILLATOR, nl.Trajectories(times, runs))
+    assert float(same.coefficients["k"]) == float(fit.coefficients["k"])
+    assert abs(float(fit.coefficients["k"]) - 4) < 4 * float(fit.standard_errors["k"])
+    np.testing.assert_allclose(fit.y0s, [r[0] for r in runs], atol=0.06)
+    alone = fit_coefficients(OSCILLATOR, times[1], runs[1])
+    assert float(fit.standard_errors["k"]) < float(alone.standard_errors["k"])
+
+
+@pytest.mark.double
+@pytest.mark.slow
+def test_an_axis_in_front_means_systems_as_ever():
+    ts = np.linspace(0, 2, 21)
+    fit = fit_coefficients(OSCILLATOR, ts, np.stack([swings(ts), swings(ts, 0.5)]))
+    assert fit.coefficients["k"].shape == (2,)
+    assert fit.y0s.shape == (2, 2)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (lambda t, y: ([t, t], y), "sequence of as many"),
+        (lambda t, y: ([t, t], [y]), "holds 2 runs, `data` 1"),
+        (lambda t, y: ([t, t[:5]], [y, y]), r"`ts\[1\]` has shape \(5,\)"),
+        (lambda t, y: (nl.Trajectories(t, y, controls=y[:, :1]),), "Trajectories with controls"),
+        (lambda t, y: (nl.Trajectories(t, y, accelerations=y[:, :1]),), "Trajectories with accelerations"),
+    ],
+)
+def test_runs_that_do_not_fit_together_are_named(arguments, message):
+    ts = np.linspace(0, 2, 21)
+    with pytest.raises(ValueError, match=message):
+        fit_coefficients(OSCILLATOR, *arguments(ts, swings(ts)))
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("ts", "data", "message"),

@@ -1,0 +1,157 @@
+"""Recorded motions of one system or of many, checked, in natural units: what coefficients are fitted to."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .._checks import floating
+from ..trajectories import Trajectories
+from .family import LagrangianFamily
+from .integral_form import Motion, Quadrature
+from .natural_units import NaturalUnits
+
+LEAST_SAMPLES = 4
+"""Of a run: a cubic spline needs so many."""
+
+
+class Recorded(NamedTuple):
+    """Times and rows of each run of each system, on the host, in double precision: `ts[run]`, `data[system][run]`.
+
+    `batched`: whether there is an axis of systems. `several`: whether runs were given as runs.
+    """
+
+    ts: list[np.ndarray]
+    data: list[list[np.ndarray]]
+    batched: bool
+    several: bool
+
+
+def recorded(ts: Any, data: Any, dof: int) -> Recorded:
+    """Arguments of `fit_coefficients` as motions.
+
+    **Raises:** `ValueError` for what is neither one motion, nor several runs of one system, nor many systems.
+    """
+    if isinstance(ts, Trajectories):
+        if data is not None:
+            raise ValueError("`data` was given beside `Trajectories`, which hold their states; expected one of them")
+        for name in ("controls", "accelerations"):
+            if getattr(ts, name) is not None:
+                raise ValueError(
+                    f"`ts` are Trajectories with {name}, which coefficients are not fitted to: leave them out, as "
+                    f"`Trajectories(list(times), list(states))` does"
+                )
+        if ts.dof != dof:
+            raise ValueError(f"`ts` are Trajectories of dof {ts.dof}; expected {dof}, as `family` has")
+        runs = [(t.astype(np.float64), y.astype(np.float64)) for t, y in ts]
+        return Recorded([t for t, _ in runs], [[y for _, y in runs]], batched=False, several=True)
+    if isinstance(ts, list | tuple) and len(ts) and np.ndim(ts[0]) > 0:
+        return _runs(ts, data, dof)
+    shape = ("time", 2 * dof)
+    rows = np.asarray(floating("data", data, shape if np.ndim(data) < 3 else ("systems", *shape)), np.float64)
+    times = np.asarray(ts, np.float64) if np.asarray(ts).dtype.kind == "f" else ts
+    times = np.asarray(times if isinstance(times, np.ndarray) else floating("ts", ts, ("time",)), np.float64)
+    if times.shape != (rows.shape[-2],):
+        raise ValueError(f"`ts` has shape {times.shape}; expected ({rows.shape[-2]})")
+    batched = rows.ndim == 3
+    systems = list(rows) if batched else [rows]
+    return Recorded([times], [[y] for y in systems], batched, several=False)
+
+
+def _runs(ts: Sequence[Any], data: Any, dof: int) -> Recorded:
+    """Several runs of one system: a sequence of times, and one of rows."""
+    if not isinstance(data, list | tuple) and np.ndim(data) != 3:
+        raise ValueError("`ts` holds the times of several runs; expected `data` as a sequence of as many, one for each")
+    if len(data) != len(ts):
+        raise ValueError(f"`ts` holds {len(ts)} runs, `data` {len(data)}; expected as many")
+    rows = [np.asarray(floating(f"data[{i}]", y, ("time", 2 * dof)), np.float64) for i, y in enumerate(data)]
+    times = [
+        np.asarray(floating(f"ts[{i}]", t, (len(y),)), np.float64)
+        for i, (t, y) in enumerate(zip(ts, rows, strict=True))
+    ]
+    return Recorded(times, [rows], batched=False, several=True)
+
+
+def check(motions: Recorded, family: LagrangianFamily) -> None:
+    """**Raises:** `ValueError` for times out of order, too few samples, values that are not finite, or rest."""
+    for t in motions.ts:
+        if not np.all(np.diff(t) > 0):
+            raise ValueError("`ts` do not increase; expected increasing times")
+    shortest = min(map(len, motions.ts))
+    numbers, unknowns = 2 * family.dof * sum(map(len, motions.ts)), len(family.names) + 2 * family.dof * len(motions.ts)
+    if shortest < LEAST_SAMPLES or numbers <= unknowns:
+        raise ValueError(
+            f"`data` has {shortest} samples of {2 * family.dof} numbers for {unknowns} unknowns (coefficients "
+            f"and initial state); expected more, and at least {LEAST_SAMPLES} samples"
+        )
+    for i, runs in enumerate(motions.data):
+        who = f"`data` of system {i}"
+        if not all(np.isfinite(y).all() for y in runs):
+            raise ValueError(f"{who} is not finite; expected finite values")
+        if all(np.ptp(y, axis=0).max() == 0 for y in runs):
+            raise ValueError(f"{who} does not move; expected motion")
+
+
+class Scaled(NamedTuple):
+    """Motions in units of order one: what all systems share, and what each has.
+
+    `duration`: the unit of the times in `ts` and `quadrature`, in seconds, of all systems. `units`, `rows`: of each
+    system, with a leading axis of systems.
+    """
+
+    duration: Float[Array, ""]
+    origins: Float[Array, " run"]
+    ts: Float[Array, "run time"]
+    quadrature: Quadrature
+    units: NaturalUnits
+    rows: Float[Array, "systems run time two_dof"]
+
+    def motion(self, units: NaturalUnits, rows: Array) -> Motion:
+        """The runs of one system, from its units and its rows."""
+        factor = self.duration / units.time
+        return Motion(self.origins, self.ts * factor, rows, self.quadrature.stretched(factor))
+
+
+def scaled(motions: Recorded, momenta: bool) -> Scaled:
+    """Each system in its natural units.
+
+    Coordinates are over their root mean square, time over a radian of the motion, momenta over the root mean square of
+    all. The unit of a Lagrangian without momenta is left at one: no rows have it.
+    """
+    longest = max(map(len, motions.ts))
+    duration = max(t[-1] - t[0] for t in motions.ts)
+    ts = [(t - t[0]) / duration for t in motions.ts]
+    later = [t[-1] + (t[-1] - t[-2]) * np.arange(1, longest - len(t) + 1) for t in ts]
+    units, rows = [], []
+    for runs in motions.data:
+        q, second = np.split(np.concatenate(runs), 2, axis=1)
+        length = _rms(q)
+        speed = _speed(motions.ts, runs) if momenta else np.sqrt(np.mean(second**2, axis=0))
+        rate = np.sqrt(np.mean((speed / length) ** 2))
+        time = 1 / rate if rate > 0 else duration
+        energy = np.sqrt(np.mean((second * length) ** 2)) / time if momenta else 1.0
+        units.append((length, np.asarray(time), np.asarray(energy if energy > 0 else 1.0)))
+        sizes = np.concatenate([length, units[-1][2] * time / length if momenta else length / time])
+        rows.append(np.stack([np.pad(y / sizes, ((0, longest - len(y)), (0, 0)), mode="edge") for y in runs]))
+    return Scaled(
+        jnp.asarray(duration),
+        jnp.asarray([t[0] for t in motions.ts]),
+        jnp.asarray(np.stack([np.concatenate(parts) for parts in zip(ts, later, strict=True)])),
+        Quadrature.of_runs(ts),
+        NaturalUnits(*(jnp.asarray(np.stack(parts)) for parts in zip(*units, strict=True))),
+        jnp.asarray(np.stack(rows)),
+    )
+
+
+def _rms(x: np.ndarray) -> np.ndarray:
+    size = np.sqrt(np.mean(x**2, axis=0))
+    return np.where(size > 0, size, 1.0)
+
+
+def _speed(ts: Sequence[np.ndarray], runs: Sequence[np.ndarray]) -> np.ndarray:
+    """Root mean square of the slopes of the coordinates."""
+    dof = runs[0].shape[1] // 2
+    slopes = [np.diff(y[:, :dof], axis=0) / np.diff(t)[:, None] for t, y in zip(ts, runs, strict=True)]
+    return np.sqrt(np.mean(np.concatenate(slopes) ** 2, axis=0))

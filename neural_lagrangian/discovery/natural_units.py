@@ -1,0 +1,44 @@
+r"""Equations of motion in units in which coordinates, times and momenta are of order one."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Force, Lagrangian
+from ..mechanics import EulerLagrangeTerm
+
+
+class NaturalUnits(eqx.Module):
+    r"""$\tilde q_i = q_i / s_i$, $\tilde t = (t - t_0) / \tau$ and $\tilde L = L / \lambda$, so that
+    $\tilde v_i = v_i \tau / s_i$, $\tilde p_i = p_i s_i / (\tau \lambda)$ and $\tilde Q_i = Q_i s_i / \lambda$.
+
+    As `Scaling`, but with a unit of the Lagrangian and arrays that may be traced: the systems of a batch each have
+    their own.
+
+    - `length`: $s$, shape `(dof,)`. `time`: $\tau$. `energy`: $\lambda$. Of several systems with an axis in front.
+    """
+
+    length: Float[Array, "*systems dof"]
+    time: Float[Array, "*systems"]
+    energy: Float[Array, "*systems"]
+
+    def term(self, term: EulerLagrangeTerm, origin: Float[Array, ""]) -> EulerLagrangeTerm:
+        """The same motion in these units, its time counted from `origin`, $t_0$."""
+        lagrangian: Lagrangian = term.lagrangian
+        force: Force | None = term.force
+
+        def physical(t, q, v):
+            return origin + self.time * t, self.length * q, self.length * v / self.time
+
+        def scaled_lagrangian(t, q, v):
+            return lagrangian(*physical(t, q, v)) / self.energy
+
+        def scaled_force(t, q, v):
+            return force(*physical(t, q, v)) * self.length / self.energy  # pyright: ignore[reportOptionalCall]
+
+        return EulerLagrangeTerm(scaled_lagrangian, None if force is None else scaled_force)
+
+    def sizes(self, momenta: bool) -> Float[Array, " two_dof"]:
+        """Of each channel of rows [q, v], or [q, p]: what they are divided by."""
+        second = self.time * self.energy / self.length if momenta else self.length / self.time
+        return jnp.concatenate([self.length, second])
