@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..discovery import compare_lagrangians
+from .columns import of_another_file
 from .faults import NoAnswerError, UsageError
 from .inspection import described
 from .judging import rollout_errors, starts_of
@@ -34,12 +35,15 @@ def run(asked: argparse.Namespace) -> None:
     if (other := learned[-1].columns.dof) != columns.dof:
         raise NoAnswerError(f"{models[-1]} has {other} degrees of freedom; expected {columns.dof}, as {models[0]}")
     path = Path(recordings[0] if recordings else settings["recording"])
-    motion = read_recording(path, columns).trajectories
+    if str(path) != settings["recording"]:
+        columns = of_another_file(path, columns)
+    recording = read_recording(path, columns)
+    motion = recording.trajectories
     scaling = learned[0].model.scaling
     pieces = cut(path, motion, shortest_piece(motion, scaling)).astype(jnp.result_type(float))
     starts = starts_of(pieces, rows_apart(motion, scaling))
     errors, _ = rollout_errors({name: one.model for name, one in zip(models, learned, strict=True)}, starts, columns)
-    say("recording", f"{path}: {described(motion)}")
+    say("recording", f"{path}: {described(recording.recorded)}")
     say("errors", aligned(errors.table(columns)))
     if len(learned) == 2:
         states = motion.ys[motion.mask]

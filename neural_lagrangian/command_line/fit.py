@@ -16,7 +16,7 @@ from ..training import History, Progress, json_lines
 from ..training.progress import Callback
 from ..trajectories import Scaling
 from .architecture import Architecture, units_of
-from .columns import Columns, columns_of
+from .columns import Columns, columns_of, roles
 from .faults import NoAnswerError
 from .formulas import library_for, look_for_formulas
 from .inspection import described, lost_turns, suspicious
@@ -93,17 +93,18 @@ def _prepared(path: Path, asked: argparse.Namespace) -> Task:
     for name, values in zip(columns.coordinates, motion.ys[motion.mask].T, strict=False):
         if not np.ptp(values) > 0:
             raise NoAnswerError(f"{path}: column {name!r} never changes; let it move, or leave it out")
-    if turns := lost_turns(recording.observed, columns):
+    if turns := lost_turns(recording.recorded, columns):
         raise NoAnswerError(f"{path}: {turns[0]}")
     check_rates(motion, columns)
-    for line in suspicious(recording.observed, columns):
+    for line in suspicious(recording.recorded, columns):
         note(line)
     scaling = units_of(motion, columns.periodic)
     shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
     parts, observed = (dealt(cut(path, one, shortest).astype(dtype)) for one in (motion, recording.observed))
     architecture = Architecture(columns.dof, asked.structure, asked.friction, columns.periodic)
     plan = plan_of(parts, scaling, asked.steps)
-    say("recording", f"{path}: {described(motion)}")
+    say("recording", f"{path}: {described(recording.recorded)}")
+    say("columns", roles(path, columns))
     found = "as recorded" if recording.window is None else f"by local polynomials of {recording.window} samples"
     say("velocities", f"{', '.join(columns.rates)}, {found}")
     say("pieces", str(parts))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .columns import columns_of
+from .columns import columns_of, roles
 from .inspection import described, suspicious
 from .model_folder import is_folder, read_folder
 from .recording import check_rates, read_recording
@@ -41,11 +41,12 @@ def _of_recording(path: Path, asked: argparse.Namespace) -> None:
     columns = columns_of(path, asked, all_are_coordinates=True)
     recording = read_recording(path, columns)
     motion = recording.observed
-    say("recording", f"{path}: {described(motion)}")
+    say("recording", f"{path}: {described(recording.recorded)}")
+    say("columns", roles(path, columns))
     names = [*columns.coordinates, *(columns.velocities or ())]
     rows = [["column, in SI", "least", "mean", "most", "spread"]]
     for name, x in zip(names, motion.ys[motion.mask].T, strict=False):
         rows.append([name, *(f"{value:.4g}" for value in (x.min(), np.mean(x), x.max(), np.std(x)))])
     say("ranges", aligned(rows))
-    say("suspicious", "\n".join(suspicious(motion, columns)) or "nothing")
+    say("suspicious", "\n".join(suspicious(recording.recorded, columns)) or "nothing")
     check_rates(motion, columns)

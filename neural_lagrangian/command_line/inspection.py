@@ -20,13 +20,19 @@ WINDOW = 7
 
 def described(trajectories: Trajectories) -> str:
     """How much there is of a motion, and how densely."""
-    lengths, ts = trajectories.lengths, [t for t, _ in trajectories]
+    split = trajectories.split_at_gaps()
+    lengths, ts = trajectories.lengths, [t for t, _ in split]
     count = f"{len(lengths)} trajectories of {lengths.min()}" if len(lengths) > 1 else f"{lengths.min()}"
     upto = f" to {lengths.max()}" if lengths.max() > lengths.min() else ""
+    gaps = len(split) - len(trajectories)
     steps = np.concatenate([np.diff(t) for t in ts])
     even = np.ptp(steps) < 1e-3 * steps.mean()
     apart = f"{np.median(steps):.4g} s apart" if even else f"{steps.min():.3g} to {steps.max():.3g} s apart"
-    return f"{count}{upto} samples, {sum(t[-1] - t[0] for t in ts):.4g} s in all, {apart}"
+    return f"{count}{upto} samples, {sum(t[-1] - t[0] for t in ts):.4g} s in all, {apart}{_gaps(gaps)}"
+
+
+def _gaps(count: int) -> str:
+    return f", {count} gap{'s' * (count > 1)}" if count else ""
 
 
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
@@ -64,7 +70,7 @@ def gaps(trajectories: Trajectories, columns: Columns) -> list[str]:
 
 def lost_turns(trajectories: Trajectories, columns: Columns) -> list[str]:
     """A line on each coordinate that jumps by a turn, or by 360, though it was not said to be an angle."""
-    found = []
+    found, trajectories = [], trajectories.split_at_gaps()
     for name in (name for name in columns.coordinates if name not in columns.angles):
         steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
         usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)

@@ -25,9 +25,20 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         type=_unit,
         default=[],
         metavar="COLUMN=UNIT",
-        help="what columns are in, such as t=ms theta=deg; SI units unless given",
+        help="what columns are in, such as t=ms theta=deg; unless given, what their headings say, or SI units",
     )
-    group.add_argument("--angles", nargs="+", default=[], metavar="COLUMN", help="coordinates that are angles")
+    group.add_argument(
+        "--angles",
+        nargs="*",
+        metavar="COLUMN",
+        help="coordinates that are angles; those in units of angle unless given; none after the option: none",
+    )
+    group.add_argument(
+        "--gap",
+        type=positive,
+        metavar="SECONDS",
+        help="longest interval that is no gap; 7 times the usual interval around it unless given",
+    )
 
 
 def positive_integer(text: str) -> int:

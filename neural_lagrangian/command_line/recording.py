@@ -1,5 +1,7 @@
 """A recording as trajectories: read, angles made continuous, velocities found where there are none."""
 
+import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +17,12 @@ from ..trajectories import (
     read_trajectories,
     without_velocities,
 )
-from .columns import Columns
+from ..trajectories.files import continuous
+from .columns import Columns, check_suffix
 from .faults import NoAnswerError, UsageError
 
 SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
+"""Of files that are written."""
 WINDOWS = (7, 9, 11, 15, 21, 31, 41, 61, 81, 121)
 """Samples of the local polynomials that are tried."""
 ENOUGH = 20_000
@@ -28,10 +32,14 @@ WRONG_RATE, WRONG_SHAPE = 1.25, 0.5
 
 
 class Recording(NamedTuple):
-    """Motion in SI units. Where velocities were not recorded, `window` is the number of samples of the polynomials that
-    gave them and smoothed the positions, and `observed` has the positions as they were.
+    """Motion in SI units, angles without jumps of a turn.
+
+    `recorded`: as in the file, gaps and all. `trajectories`: the runs between gaps; where velocities were not recorded,
+    `window` is the number of samples of the polynomials that gave them and smoothed the positions, and `observed` has
+    the positions as they were.
     """
 
+    recorded: Trajectories
     trajectories: Trajectories
     observed: Trajectories
     window: int | None
@@ -43,8 +51,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
     **Raises:** what `read_trajectories` raises for files; `UsageError` for its `ValueError`, such as a column that is
     named twice; `NoAnswerError` for a trajectory too short.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{path}: expected a recording that ends in {', '.join(SUFFIXES)}")
+    check_suffix(path)
     try:
         recorded = read_trajectories(
             path,
@@ -53,6 +60,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
             time=columns.time,
             trajectory=columns.trajectory,
             units=columns.units,
+            gap=math.inf,  # gaps are told of, then kept to
             estimate=partial(differentiate, window=3, degree=2),  # positions as they are
         )
     except DataFileError as error:
@@ -63,34 +71,60 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         raise
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from error
-    continuous = _continuous(recorded, columns)
+    recorded = _continuous(replace(recorded, gap=columns.gap), columns)
+    runs = recorded.split_at_gaps()
     if columns.velocities:
-        return Recording(continuous, continuous, None)
-    ts, qs = without_velocities(continuous)
-    shortest = min(map(len, ts))
-    if shortest < WINDOWS[0]:
-        raise NoAnswerError(f"{path}: a trajectory has {shortest} samples; expected {WINDOWS[0]}, to find velocities")
+        return Recording(recorded, runs, runs, None)
+    longest = [
+        max(part.stop - part.start for i, part in recorded.runs().slices() if i == k) for k in range(len(recorded))
+    ]
+    if min(longest) < WINDOWS[0]:
+        between = " between gaps" * (len(runs) > len(recorded))
+        few = f"a trajectory has {min(longest)} samples{between}; expected {WINDOWS[0]}, to find velocities"
+        raise NoAnswerError(f"{path}: {few}")
+    runs = runs.select(runs.lengths >= WINDOWS[0])
+    ts, qs = without_velocities(runs)
     window = window_by_cross_validation(ts, qs)
-    smooth = differentiate(ts, qs, window=window)
+    smooth = _smoothed(runs, window)
     observed = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in zip(qs, smooth, strict=True)]
-    return Recording(smooth, Trajectories(ts, observed), window)
+    return Recording(recorded, smooth, replace(smooth, ys=_padded(observed, smooth)), window)
+
+
+def _smoothed(runs: Trajectories, window: int) -> Trajectories:
+    """Positions and velocities by local polynomials, over fewer samples where a run has no more."""
+    found = [
+        differentiate(t, q, window=max(w for w in WINDOWS if w <= min(window, len(t))), gap=math.inf).ys[0]
+        for t, q in zip(*without_velocities(runs), strict=True)
+    ]
+    return replace(runs, ys=_padded(found, runs))
+
+
+def _padded(rows: list[np.ndarray], trajectories: Trajectories) -> np.ndarray:
+    """Rows of each trajectory in an array for all."""
+    ys = np.zeros_like(trajectories.ys)
+    for y, row in zip(ys, rows, strict=True):
+        y[: len(row)] = row
+    return ys
 
 
 def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> int:
-    r"""The window of `differentiate` by which each position is best told from its neighbours alone.
+    r"""The window of `differentiate`, chosen by leave-one-out cross-validation.
 
     A fit without sample $i$ misses it by $(q_i - \hat q_i) / (1 - h_i)$, with $h_i$ the square of the noise gain of
-    positions (Allen 1974). The least mean square is taken.
+    positions (Allen 1974). The least mean square is taken, over the runs that are at least half as long as the longest,
+    or long enough for every window.
     """
-    each = max(ENOUGH // len(ts), max(WINDOWS))
-    ts, qs = [t[:each] for t in ts], [q[:each] for q in qs]
+    enough = min(max(WINDOWS), -(-max(map(len, ts)) // 2))
+    long = [i for i, t in enumerate(ts) if len(t) >= enough]
+    each = max(ENOUGH // len(long), max(WINDOWS))
+    ts, qs = [ts[i][:each] for i in long], [qs[i][:each] for i in long]
     scale = np.concatenate(qs).std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
 
     def error(window: int) -> float:
         missed = [
-            (q - y[:, : q.shape[1]]) / (1 - noise_gain(t, window=window)[:, :1] ** 2) / scale
-            for t, q, (_, y) in zip(ts, qs, differentiate(ts, qs, window=window), strict=True)
+            (q - y[:, : q.shape[1]]) / (1 - noise_gain(t, window=window, gap=math.inf)[:, :1] ** 2) / scale
+            for t, q, (_, y) in zip(ts, qs, differentiate(ts, qs, window=window, gap=math.inf), strict=True)
         ]
         return float(np.mean(np.concatenate(missed) ** 2))
 
@@ -127,10 +161,7 @@ def _centred(t: np.ndarray, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, n
 
 def _continuous(recorded: Trajectories, columns: Columns) -> Trajectories:
     """Without jumps of a turn in the angles."""
-    if not columns.angles:
-        return recorded
-    angles = list(columns.periodic)
-    pairs = [(t, y.copy()) for t, y in recorded]
-    for _, y in pairs:
-        y[:, angles] = np.unwrap(y[:, angles], axis=0)
-    return Trajectories([t for t, _ in pairs], [y for _, y in pairs])
+    qs = continuous([y[:, : columns.dof] for _, y in recorded], columns.periodic)
+    pairs = zip(qs, recorded, strict=True)
+    ys = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in pairs]
+    return replace(recorded, ys=_padded(ys, recorded))

@@ -1,20 +1,26 @@
-"""Recordings in files, by the names of their columns."""
+"""Recordings in files and data frames, by the names of their columns."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from .clocks import seconds_of
 from .container import Trajectories
 from .differentiate import differentiate
-from .errors import DataFileError
-from .tables import Table, read_table, write_table
-from .units import Quantity, measures_angle, si_factor
+from .gaps import check_gap
+from .headings import find_heading
+from .quantities import quantities_of, si_factors
+from .rows import check_order, complete_rows, grouped
+from .tables import headings_of, read_table, write_table
+from .units import measures_angle
 
 
 def read_trajectories(
-    path: str | PathLike[str],
+    path: str | PathLike[str] | Any,
     *,
     positions: Sequence[str],
     velocities: Sequence[str] | None = None,
@@ -23,74 +29,102 @@ def read_trajectories(
     time: str = "t",
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
-    max_gap: float | None = None,
+    gap: float | None = None,
     estimate: Callable[..., Trajectories] = differentiate,
 ) -> Trajectories:
-    """Recorded motion from a CSV, NumPy (.npz), Parquet or HDF5 file, one sample a row.
+    r"""Recorded motion from a file or a data frame, one sample a row, in SI units and double precision.
 
-    Either the whole file is sound and comes back in SI units and double precision, or nothing does. CSV and NumPy
-    need no further package; Parquet and HDF5 need the extra `io`.
+    Each run between gaps comes back as a trajectory of its own, with its own times. A row in which one of the named
+    columns is empty (or NaN) is a missing sample. Other columns do not matter.
 
     **Arguments:**
 
-    - `path`: the file; its suffix tells the format: `.csv` (one header line, commas), `.npz`, `.parquet`, `.h5`.
-    - `positions`: names of the columns of the coordinates, in their order.
+    - `path`: a file, or a data frame of pandas or polars, or a mapping of names to arrays. The suffix of a file tells
+      its format. `.csv`, `.tsv`, `.txt`, `.dat`: text; encoding, delimiter, decimal mark, comments and lines before
+      the names are found from the file. `.npz`: NumPy. With the extra `io` also `.xlsx`, `.xls`, `.ods` (the first
+      sheet), `.parquet` and `.h5`.
+    - `positions`: names of the columns of the coordinates, in their order. A heading such as `x (cm)`, `theta [deg]`
+      or `t / s` may be given as `x`, `theta`, `t`; its unit is used. A line of units below the names is used too.
     - `velocities`: names of their rates, in the same order. Without them the velocities are estimated by `estimate`.
     - `accelerations`: names of their second derivatives, optional.
     - `controls`: names of what drove the motion, such as motor torques, any number of them, optional; read as they are.
-    - `time`: name of the column of times.
+    - `time`: name of the column of times: numbers, or dates (ISO 8601) or times of day, which become seconds from the
+      first.
     - `trajectory`: name of a column, of numbers or words, that tells trajectories apart; they come in the order in
       which they first appear, each with its rows in the order of the file. Without it the file is one trajectory.
-    - `units`: what the numbers of a column are in, such as `{"t": "ms", "theta": "deg", "omega": "deg/s"}`; columns
-      without are in SI units. See `trajectories.units` for those known.
-    - `max_gap`: largest time in seconds from one sample to the next; a longer one is refused as a gap.
+    - `units`: what the numbers of a column are in, such as `{"t": "ms", "theta": "deg", "omega": "deg/s"}`, whatever
+      its heading says; columns without a unit are in SI units. See `trajectories.units` for those known. Coordinates in
+      units of angle that were wrapped to one turn are made continuous.
+    - `gap`: the longest interval in seconds that is no gap, as for `Trajectories`; `math.inf` for no gaps.
     - `estimate`: `estimate(ts, qs) -> Trajectories` of lists of times and coordinates, where there are no velocities.
+      It gets whole trajectories and must not reach across gaps; with `gap` given it is called with `gap=gap` too.
 
-    **Raises:** `DataFileError` naming file, row and column: a missing column or value, text in place of a number,
-    infinity, times that repeat or decrease, a gap, a unit that is unknown or of another kind, a damaged or truncated
-    file (a text cut off inside its last number cannot be told from a sound one). `ValueError` for arguments that do
-    not fit together; `TrajectoryError` for a trajectory too short for `estimate`; `OSError` if the file cannot be
-    opened; `ImportError` if its format needs a package that is not installed.
+    **Raises:** `DataFileError` naming file, row and column: a missing column, text in place of a number, infinity,
+    times that repeat or decrease, a unit that is unknown or of another kind, a damaged or truncated file (a text cut
+    off inside its last number cannot be told from a sound one). `ValueError` for arguments that do not fit together;
+    `TrajectoryError` for a trajectory too short for `estimate`; `OSError` if the file cannot be opened; `ImportError`
+    if its format needs a package that is not installed.
+
+    **Example:**
+
+    ```python
+    pathlib.Path("swing.csv").write_text("time (s);angle (deg)\n" + "\n".join(f"0,{i:02};{i},5" for i in range(20)))
+    motion = nl.read_trajectories("swing.csv", time="time", positions=["angle"])
+    motion.names  # ("angle",)
+    motion.ys[0, 0, 0]  # 0.5 degrees: 0.0087 rad
+    ```
     """
-    path = Path(path)
-    quantities = _quantities(time, positions, velocities, accelerations, controls, trajectory)
+    source = Path(path) if isinstance(path, (str, PathLike)) else path
+    file = source if isinstance(source, Path) else None
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory)
     if velocities is None and accelerations is not None:
         raise ValueError("`accelerations` are named, `velocities` are not; expected both, or neither")
-    if max_gap is not None and not max_gap > 0:
-        raise ValueError(f"`max_gap` is {max_gap!r}; expected a positive time in seconds")
-    factors = _si_factors(path, quantities, units)
-    table = read_table(path, list(quantities), [] if trajectory is None else [trajectory])
+    check_gap(gap)
+    headings = headings_of(source)
+    places = {name: find_heading(headings, name, file) for name in quantities}
+    effective = {
+        name: headings[i].unit
+        for name, i in places.items()
+        if headings[i].unit is not None and quantities[name] != "control"
+    }
+    effective |= {_declared(name, places, headings, file): unit for name, unit in (units or {}).items()}
+    factors = si_factors(file, quantities, effective)
+    table = read_table(source, list(quantities), [] if trajectory is None else [trajectory], clock=time)
+    table.columns[time] = seconds_of(table, time, file)
+    if headings[places[time]].kind in ("clock", "text"):
+        factors.pop(time, None)
     for name, factor in factors.items():
         table.columns[name] = table.columns[name] * factor
-    _check_missing(path, table)
-    order, bounds = _grouped(None if trajectory is None else table.columns[trajectory], len(table.columns[time]))
+    rows = complete_rows(file, table, list(quantities), trajectory)
+    order, bounds = grouped(None if trajectory is None else table.columns[trajectory][rows], len(rows))
+    rows = rows if order is None else rows[order]
 
-    def samples(names: Sequence[str]) -> np.ndarray:
-        columns = np.stack([table.columns[name] for name in names], axis=1)
-        return columns if order is None else columns[order]
+    def pieces(names: Sequence[str]) -> list[np.ndarray]:
+        samples = np.stack([table.columns[name][rows] for name in names], axis=1)
+        return np.split(samples, bounds[1:-1])
 
-    ts = samples([time])[:, 0]
-    _check_times(path, table, ts, order, bounds, time, max_gap)
-
-    def pieces(rows: np.ndarray) -> list[np.ndarray]:
-        return np.split(rows, bounds[1:-1])
-
+    ts = [t[:, 0] for t in pieces([time])]
+    check_order(file, table, ts, rows, time, trajectory)
+    angles = [i for i, q in enumerate(positions) if measures_angle(effective.get(q, ""))]
+    qs = continuous(pieces(positions), angles, step=0.5 if velocities is None else 0.75)
     named = {"accelerations": accelerations, "controls": controls}
-    extras = {argument: pieces(samples(names)) for argument, names in named.items() if names is not None}
+    extras = {argument: pieces(names) for argument, names in named.items() if names is not None}
+    kept = {"names": [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]}
     if velocities is None:
-        motion = estimate(pieces(ts), pieces(samples(positions)))
-        return motion if controls is None else _with_controls(motion, extras["controls"])
-    ys = pieces(samples([*positions, *velocities]))
-    if len(ys) == 1:  # as it is: nothing to pad
-        return Trajectories(ts, ys[0], **{argument: rows[0] for argument, rows in extras.items()})
-    return Trajectories(pieces(ts), ys, **extras)
+        motion = estimate(ts, qs) if gap is None else estimate(ts, qs, gap=gap)
+        if controls is not None:
+            extras["controls"] = _at_times(motion, ts, extras["controls"])
+            motion = Trajectories(*map(list, zip(*motion, strict=True)), **_extras_of(motion), **extras)
+        return replace(motion, **kept, gap=gap).split_at_gaps()
+    ys = [np.concatenate(pair, axis=1) for pair in zip(qs, pieces(velocities), strict=True)]
+    return Trajectories(ts, ys, **extras, **kept, gap=gap).split_at_gaps()
 
 
 def write_trajectories(
     path: str | PathLike[str],
     trajectories: Trajectories,
     *,
-    positions: Sequence[str],
+    positions: Sequence[str] | None = None,
     velocities: Sequence[str] | None = None,
     accelerations: Sequence[str] | None = None,
     controls: Sequence[str] | None = None,
@@ -100,7 +134,8 @@ def write_trajectories(
 ) -> None:
     """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file: all or nothing, every number exactly.
 
-    **Arguments:** as for `read_trajectories`, which reads it back. Velocities, accelerations and controls that are
+    **Arguments:** as for `read_trajectories`, which reads it back. `positions` are the `names` of the trajectories
+    unless given. Velocities, accelerations and controls that are
     not named are not written. The column `trajectory` numbers the trajectories from 0. With `units` the numbers are
     converted.
 
@@ -108,7 +143,8 @@ def write_trajectories(
     another kind; `OSError` if the file cannot be written; `ImportError` as for reading.
     """
     path = Path(path)
-    quantities = _quantities(time, positions, velocities, accelerations, controls, trajectory)
+    positions = _names_of(trajectories) if positions is None else positions
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory)
     dof = trajectories.dof
     if len(positions) != dof:
         raise ValueError(f"`positions` names {len(positions)} columns; expected {dof}, the degrees of freedom")
@@ -119,7 +155,7 @@ def write_trajectories(
     if controls is not None and (trajectories.controls is None or trajectories.controls.shape[2] != len(controls)):
         found = 0 if trajectories.controls is None else trajectories.controls.shape[2]
         raise ValueError(f"`controls` names {len(controls)} columns; the trajectories carry {found}")
-    factors = _si_factors(path, quantities, units)
+    factors = si_factors(path, quantities, units)
     mask = trajectories.mask
     columns: dict[str, np.ndarray] = {}
     if trajectory is not None:
@@ -135,137 +171,57 @@ def write_trajectories(
     write_table(path, columns)
 
 
-def _with_controls(motion: Trajectories, controls: list[np.ndarray]) -> Trajectories:
-    a = motion.accelerations
-    a = None if a is None else [rows[:length] for rows, length in zip(a, motion.lengths, strict=True)]
-    ts, ys = map(list, zip(*motion, strict=True))
-    return Trajectories(ts, ys, accelerations=a, controls=controls)
+def continuous(qs: Sequence[np.ndarray], angles: Sequence[int], *, step: float = 0.5) -> list[np.ndarray]:
+    """Coordinates whose angles, in radians, go on where they jumped by a turn.
 
+    Angles that go through more than one turn were not wrapped and stay as they are: with few samples a turn, a step of
+    more than half of one is a step.
 
-def _quantities(
-    time: str,
-    positions: Sequence[str],
-    velocities: Sequence[str] | None,
-    accelerations: Sequence[str] | None,
-    controls: Sequence[str] | None,
-    trajectory: str | None,
-) -> dict[str, Quantity]:
-    """What each numeric column measures."""
-    if isinstance(positions, str) or len(positions) == 0:
-        raise ValueError(f"`positions` is {positions!r}; expected a sequence of names of columns")
-    for argument, names in (("velocities", velocities), ("accelerations", accelerations)):
-        if names is not None and (isinstance(names, str) or len(names) != len(positions)):
-            raise ValueError(f"`{argument}` is {names!r}; expected {len(positions)} names, as `positions`")
-    if controls is not None and (isinstance(controls, str) or len(controls) == 0):
-        raise ValueError(f"`controls` is {controls!r}; expected a sequence of names of columns")
-    named: dict[Quantity, Sequence[str]] = {
-        "time": [time],
-        "position": positions,
-        "velocity": velocities or [],
-        "acceleration": accelerations or [],
-        "control": controls or [],
-    }
-    names = [name for group in named.values() for name in group] + ([] if trajectory is None else [trajectory])
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"column {name!r} is named {names.count(name)} times; expected each to serve once")
-    return {name: quantity for quantity, group in named.items() for name in group}
+    **Arguments:**
 
-
-def _si_factors(path: Path, quantities: Mapping[str, Quantity], units: Mapping[str, str] | None) -> dict[str, float]:
-    """Factors of the columns whose unit is declared."""
-    units = units or {}
-    factors = {}
-    for name, unit in units.items():
-        if name not in quantities:
-            raise DataFileError(f"has a unit, {unit!r}, but is none of the columns named", path=path, column=name)
-        if quantities[name] == "control":
-            raise DataFileError(
-                f"has a unit, {unit!r}; expected none, controls are read as they are", path=path, column=name
-            )
-        try:
-            factors[name] = si_factor(unit, quantities[name])
-        except ValueError as error:
-            raise DataFileError(str(error), path=path, column=name) from None
-    positions = [name for name, quantity in quantities.items() if quantity == "position"]
-    for quantity in ("velocity", "acceleration"):
-        rates = [name for name in quantities if quantities[name] == quantity]
-        for q, rate in zip(positions, rates, strict=False):
-            if q in units and rate in units and measures_angle(units[q]) != measures_angle(units[rate]):
-                message = f"is in {units[rate]}, but {q!r}, whose {quantity} it is, in {units[q]}"
-                raise DataFileError(message, path=path, column=rate)
-    return factors
-
-
-def _check_missing(path: Path, table: Table) -> None:
-    first = None
-    for name, column in table.columns.items():
-        if column.dtype.kind == "f":
-            bad = ~np.isfinite(column)
-        else:  # labels
-            bad = column == ("" if column.dtype.kind == "U" else np.array(None))
-        if np.any(bad):
-            index = int(np.argmax(bad))
-            if first is None or index < first[0]:
-                first = index, name, column[index]
-    if first is not None:
-        index, name, value = first
-        fault = "is infinite" if isinstance(value, float) and np.isinf(value) else "is missing (a gap)"
-        raise DataFileError(
-            f"{fault}; expected a value in every row, or the recording split there",
-            path=path,
-            row=index + table.first_row,
-            column=name,
-            counted=table.counted,
-        )
-
-
-def _grouped(labels: np.ndarray | None, rows: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """The order of rows that brings each trajectory's together (`None`: as they are), and where each begins and ends.
-
-    Trajectories are in the order of their first rows; rows of each keep theirs.
+    - `qs`: coordinates of each trajectory, shape `(time, dof)`. `angles`: indices of those that are angles.
+    - `step`: a larger step from sample to sample, in turns, is a jump.
     """
-    if labels is None:
-        return None, np.array([0, rows])
-    changes = np.flatnonzero(labels[1:] != labels[:-1]) + 1
-    runs = labels[np.concatenate([[0], changes])]
-    _, first, run_codes = np.unique(runs, return_index=True, return_inverse=True)
-    if len(first) == len(runs):
-        return None, np.concatenate([[0], changes, [rows]])
-    ranks = np.argsort(np.argsort(first))  # of each label: its place by first appearance
-    codes = np.repeat(ranks[run_codes], np.diff(np.concatenate([[0], changes, [rows]])))
-    return np.argsort(codes, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(codes))])
+    qs = list(qs)
+    for i in angles:
+        least, most = min(q[:, i].min() for q in qs), max(q[:, i].max() for q in qs)
+        if most - least <= 2 * np.pi * (1 + 1e-6):
+            for k, q in enumerate(qs):
+                unwrapped = np.unwrap(q[:, i], discont=2 * np.pi * step * (1 + 1e-9))
+                if not np.array_equal(unwrapped, q[:, i]):
+                    qs[k] = np.concatenate([q[:, :i], unwrapped[:, None], q[:, i + 1 :]], axis=1)
+    return qs
 
 
-def _check_times(
-    path: Path,
-    table: Table,
-    ts: np.ndarray,
-    order: np.ndarray | None,
-    bounds: np.ndarray,
-    time: str,
-    max_gap: float | None,
-) -> None:
-    steps = np.diff(ts)
-    steps[bounds[1:-1] - 1] = np.nan  # from one trajectory to the next
-    wrong = steps <= 0
-    if max_gap is not None:
-        wrong |= steps > max_gap
-    if not wrong.any():
-        return
-    faulty = np.flatnonzero(wrong) + 1
-    rows = faulty if order is None else order[faulty]
-    earliest = int(np.argmin(rows))
-    index = int(faulty[earliest])
-    earlier, later, step = float(ts[index - 1]), float(ts[index]), float(ts[index] - ts[index - 1])
-    if step > 0:
-        fault = f"jumps by {step:.9g} s after {earlier} s, more than `max_gap` = {max_gap} s (a gap)"
-    else:
-        fault = f"{'repeats' if step == 0 else 'runs backwards'}: {later} s follows {earlier} s"
-    raise DataFileError(
-        f"{fault}; expected strictly increasing times, or the recording split there",
-        path=path,
-        row=int(rows[earliest]) + table.first_row,
-        column=time,
-        counted=table.counted,
-    )
+def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], file: Path | None) -> str:
+    """The column named in the call whose unit is declared, by the same name or another one."""
+    if name in places:
+        return name
+    known = [heading for heading in headings if name in (heading.text, heading.base)]
+    place = find_heading(headings, name, file) if len(known) == 1 else None
+    return next((wanted for wanted, i in places.items() if i == place), name)
+
+
+def _at_times(motion: Trajectories, ts: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The rows of values at the times of each trajectory, whose times are some of a given one's, in the same order."""
+    found, i, start = [], 0, 0
+    for t, _ in motion:
+        while True:
+            first = start + int(np.searchsorted(ts[i][start:], t[0]))
+            if np.array_equal(ts[i][first : first + len(t)], t):
+                break
+            i, start = i + 1, 0
+        found.append(values[i][first : first + len(t)])
+        start = first + len(t)
+    return found
+
+
+def _extras_of(motion: Trajectories) -> dict[str, Any]:
+    a = motion.accelerations
+    return {} if a is None else {"accelerations": [x[:n] for x, n in zip(a, motion.lengths, strict=True)]}
+
+
+def _names_of(trajectories: Trajectories) -> tuple[str, ...]:
+    if trajectories.names is None:
+        raise ValueError(f"`positions` is None; expected {trajectories.dof} names, as the trajectories carry none")
+    return trajectories.names

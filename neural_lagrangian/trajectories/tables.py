@@ -1,59 +1,88 @@
-"""Tables of named columns in files: CSV, NumPy (.npz), Parquet and HDF5, told apart by the suffix."""
+"""Tables of named columns: text, NumPy (.npz), Excel, Parquet and HDF5 files, told apart by the suffix; data frames."""
 
-import csv
-import importlib
-import io
-import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
 from .._atomic import atomic_write
 from .claims import check_hdf5, check_npz, check_parquet
 from .errors import DataFileError
+from .headings import Heading, Kind, find_heading, heading_of
+from .optional import optional
+from .sheets import read_sheet, sheet_headings
+from .table import Table, Wanted
+from .text_tables import read_text, text_headings, write_csv
 
-BLOCK = 1 << 16
-"""Rows, or bytes, handled at a time."""
-
-
-class Table(NamedTuple):
-    """Columns of one length by name; `first_row` is the number of their first row as the user counts, `counted`."""
-
-    columns: dict[str, np.ndarray]
-    first_row: int
-    counted: str
+Load: TypeAlias = Callable[[Sequence[str]], Mapping[str, Any]]
+"""Columns by name, of the names given."""
 
 
 class Format(NamedTuple):
-    """How one kind of file is read, given the names of numeric columns and of labels, and how it is written."""
+    """How one kind of file gives its headings and the wanted columns, and how it is written, if it is."""
 
-    read: Callable[[Path, Sequence[str], Sequence[str]], Table]
-    write: Callable[[BinaryIO, dict[str, np.ndarray]], None]
+    headings: Callable[[Path], list[Heading]]
+    read: Callable[[Path, Wanted], Table]
+    write: Callable[[BinaryIO, dict[str, np.ndarray]], None] | None
 
 
-def read_table(path: Path, numbers: Sequence[str], labels: Sequence[str] = ()) -> Table:
-    """The named columns: `numbers` in double precision, `labels` as they are.
+def headings_of(source: Any) -> list[Heading]:
+    """The headings of the columns of a file or a data frame, in their order.
+
+    **Raises:** as `read_table`.
+    """
+    if isinstance(source, Path):
+        return _format(source).headings(source)
+    return [heading_of(str(name), _kind_of(np.asarray(source[name]))) for name in _names_of(source)]
+
+
+def read_table(source: Any, numbers: Sequence[str], labels: Sequence[str] = (), *, clock: str | None = None) -> Table:
+    """The named columns of a file or a data frame, by the names that are asked for.
+
+    **Arguments:**
+
+    - `source`: a path, or a table with named columns such as a data frame of pandas or polars.
+    - `numbers`: columns of numbers, in double precision; NaN where a cell is empty.
+    - `labels`: columns of numbers or words, as they are.
+    - `clock`: one of `numbers` that may hold dates or times of day as text instead.
 
     **Raises:** `DataFileError` if the file is damaged, lacks a column, or holds something else than a number in
     one; `OSError` if it cannot be opened; `ImportError` if the format needs a package that is not installed.
     """
-    table = _format(path).read(path, numbers, labels)
-    lengths = {name: len(column) for name, column in table.columns.items()}
+    path = source if isinstance(source, Path) else None
+    headings = headings_of(source)
+    found = {name: find_heading(headings, name, path) for name in (*numbers, *labels)}
+    clocks = (found[clock],) if clock is not None and headings[found[clock]].kind in ("clock", "text") else ()
+    wanted = Wanted(tuple(found[name] for name in numbers), clocks, tuple(found[name] for name in labels))
+    table = _of_frame(source, wanted) if path is None else _format(path).read(path, wanted)
+    columns = {name: table.columns[headings[i].text] for name, i in found.items()}
+    lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise DataFileError(f"columns have different lengths: {lengths}; expected the same", path=path)
     if 0 in lengths.values():
         raise DataFileError("the file has no rows; expected at least one", path=path)
-    return table
+    return table._replace(columns=columns)
 
 
 def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write columns of one length, all or nothing."""
+    """Write columns of one length, all or nothing.
+
+    **Raises:** `ValueError` for a suffix that is read only, or unknown.
+    """
     write = _format(path).write
+    if write is None:
+        written = ", ".join(suffix for suffix, kind in _FORMATS.items() if kind.write is not None)
+        raise ValueError(f"`path` is {str(path)!r}; such files are only read; expected a suffix of {written}")
     with atomic_write(path) as file:
         write(file, columns)
+
+
+def suffixes() -> tuple[str, ...]:
+    """The suffixes of files that are read."""
+    return tuple(_FORMATS)
 
 
 def _format(path: Path) -> Format:
@@ -63,14 +92,11 @@ def _format(path: Path) -> Format:
         raise ValueError(f"`path` is {str(path)!r}; expected a suffix of {', '.join(_FORMATS)}") from None
 
 
-def _check_names(path: Path, found: Sequence[str], wanted: Sequence[str]) -> None:
-    for name in wanted:
-        if found.count(name) != 1:
-            fault = "is absent" if name not in found else "appears more than once"
-            raise DataFileError(f"{fault}; the file has {', '.join(map(repr, found))}", path=path, column=name)
+def _kind_of(column: np.ndarray) -> Kind:
+    return "number" if column.dtype.kind in "fiu" else "clock" if column.dtype.kind in "Mm" else "text"
 
 
-def _numeric(path: Path, name: str, column: Any) -> np.ndarray:
+def _numeric(path: Path | None, name: str, column: Any) -> np.ndarray:
     """A column of a binary file in double precision."""
     array = np.asarray(column)
     if array.ndim != 1:
@@ -80,148 +106,79 @@ def _numeric(path: Path, name: str, column: Any) -> np.ndarray:
     return array.astype(np.float64, copy=False)
 
 
-def _binary(load: Callable[..., dict[str, Any]]) -> Callable[[Path, Sequence[str], Sequence[str]], Table]:
-    """A reader from `load(file, check_names, names)`, with every fault of the file as a `DataFileError`."""
+def _columns(path: Path | None, headings: Sequence[Heading], wanted: Wanted, load: Load) -> Table:
+    loaded, columns = load([headings[i].text for i in wanted.columns]), {}
+    for i in wanted.columns:
+        name = headings[i].text
+        plain = i in wanted.numbers and i not in wanted.clocks
+        columns[name] = _numeric(path, name, loaded[name]) if plain else np.asarray(loaded[name])
+    return Table(columns, 1, "row")
 
-    def read(path: Path, numbers: Sequence[str], labels: Sequence[str]) -> Table:
-        names = [*numbers, *labels]
+
+# Data frames
+
+
+def _names_of(source: Any) -> list[Any]:
+    """Names of the columns of a data frame, or of a mapping of arrays.
+
+    **Raises:** `ValueError` for what has none.
+    """
+    if isinstance(source, Mapping):
+        return list(source)
+    if not hasattr(source, "columns") or not hasattr(source, "__getitem__"):
+        raise ValueError(f"`path` is of type {type(source).__name__}; expected a path, or a data frame")
+    return list(source.columns)
+
+
+def _of_frame(source: Any, wanted: Wanted) -> Table:
+    names = {str(name): name for name in _names_of(source)}
+
+    def load(wanted: Sequence[str]) -> dict[str, Any]:
+        columns = {name: source[names[name]] for name in wanted}
+        return {name: c.to_numpy() if hasattr(c, "to_numpy") else c for name, c in columns.items()}
+
+    return _columns(None, headings_of(source), wanted, load)
+
+
+# Binary files
+
+
+def _binary(opened: Callable[[BinaryIO], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Readers of headings and of columns by `opened(file)`, a context of the kinds of columns by name and of what loads
+    one; each fault of the file is a `DataFileError`.
+    """
+
+    def within(path: Path, use: Callable[[list[Heading], Load], Any]) -> Any:
         with path.open("rb") as file:
             try:
-                columns = load(file, lambda found: _check_names(path, found, names), names)
-                arrays = {n: _numeric(path, n, c) if n in numbers else np.asarray(c) for n, c in columns.items()}
+                with opened(file) as (kinds, load):
+                    return use([heading_of(name, kind) for name, kind in kinds.items()], load)
             except (DataFileError, ImportError, MemoryError):
                 raise
             except Exception as error:  # each library has its own: zipfile, zlib, struct, arrow, HDF5
                 raise DataFileError(f"the file is damaged or of another format: {error}", path=path) from error
-        return Table(arrays, 1, "row")
 
-    return read
+    def headings(path: Path) -> list[Heading]:
+        return within(path, lambda headings, _: headings)
 
+    def read(path: Path, wanted: Wanted) -> Table:
+        return within(path, lambda headings, load: _columns(path, headings, wanted, load))
 
-def _optional(module: str, kind: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(f"{kind} files need {package}: pip install 'neural_lagrangian[io]'") from error
+    return headings, read
 
 
-# CSV
-
-
-def _read_csv(path: Path, numbers: Sequence[str], labels: Sequence[str]) -> Table:
-    """Parsed by NumPy in C. Only when something is wrong are the lines gone through one by one, to say where."""
-    header: list[str] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
-        lines, commas = _count(path)
-        if lines < 2:
-            raise DataFileError("the file has no rows below a header; expected at least one", path=path)
-        _check_names(path, header, [*numbers, *labels])
-        columns = dict(zip(numbers, _load_text(path, header, numbers, np.float64).T, strict=True))
-        for name in labels:
-            columns[name] = _load_text(path, header, [name], np.str_)[:, 0]
-        spanning = len(columns[numbers[0]]) + 1 != lines
-        if spanning or commas != lines * (len(header) - 1):
-            _locate_fault(path, header, numbers)
-        if spanning:
-            raise DataFileError("a field spans several lines; expected one line a row", path=path)
-    except DataFileError:
-        raise
-    except (ValueError, csv.Error) as error:
-        _locate_fault(path, header, numbers)  # else what NumPy said
-        raise DataFileError(f"the file cannot be read as CSV: {error}", path=path) from error
-    return Table(columns, 2, "line")
-
-
-def _count(path: Path) -> tuple[int, int]:
-    """Lines, those that end the file blank left out, and commas in it."""
-    newlines = commas = blank = 0
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(BLOCK), b""):
-            newlines += block.count(b"\n")
-            commas += block.count(b",")
-            tail = block.rstrip(b"\r\n")
-            blank = block[len(tail) :].count(b"\n") + (blank if not tail else 0)
-    return newlines - blank + 1, commas
-
-
-def _load_text(path: Path, header: Sequence[str], names: Sequence[str], dtype: Any) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of blank lines, which are errors of the caller's
-        return np.loadtxt(
-            path,
-            dtype=dtype,
-            comments=None,
-            delimiter=",",
-            skiprows=1,
-            usecols=[header.index(name) for name in names],
-            ndmin=2,
-            encoding="utf-8-sig",
-            quotechar='"',
-        )
-
-
-def _locate_fault(path: Path, header: Sequence[str], numbers: Sequence[str]) -> None:
-    """Raise `DataFileError` at the first line that is not a row of the table, if there is one."""
-    places = [(name, header.index(name)) for name in numbers if name in header]
-    blank = 0
-
-    def fault(message: str, line: int, column: str | None = None) -> DataFileError:
-        return DataFileError(message, path=path, row=line, column=column, counted="line")
-
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as file:
-        reader = csv.reader(file)
-        try:
-            next(reader)
-            for fields in reader:
-                if not fields:
-                    blank = blank or reader.line_num
-                    continue
-                if blank:
-                    raise fault("is blank; expected a row", blank)
-                if len(fields) != len(header):
-                    raise fault(f"has {len(fields)} fields; expected {len(header)}, as the header", reader.line_num)
-                for name, place in places:
-                    if not _is_number(fields[place]):
-                        found = fields[place].strip()
-                        what = f"{found!r} is not a number" if found else "is missing"
-                        raise fault(f"{what}; expected a number", reader.line_num, name)
-        except csv.Error as error:
-            raise fault(f"cannot be read as CSV: {error}", reader.line_num) from error
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
-def _write_csv(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    """Numbers as Python writes them: the shortest text that reads back as the same number."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    rows = len(next(iter(columns.values())))
-    for start in range(0, rows, BLOCK):
-        writer.writerows(zip(*(c[start : start + BLOCK].tolist() for c in columns.values()), strict=True))
-    text.detach()
-
-
-# NumPy
-
-
-def _load_npz(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
+@contextmanager
+def _npz_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
     if not zipfile.is_zipfile(file):
         raise ValueError("it is no archive of NumPy")
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
-        check_names(archive.files)
-        check_npz(Path(file.name), archive.zip, names)
-        return {name: archive[name] for name in names}
+
+        def load(names: Sequence[str]) -> dict[str, Any]:
+            check_npz(Path(file.name), archive.zip, names)
+            return {name: archive[name] for name in names}
+
+        yield dict.fromkeys(archive.files, "number"), load
 
 
 def _write_npz(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
@@ -231,51 +188,72 @@ def _write_npz(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
                 np.lib.format.write_array(entry, column, allow_pickle=False)
 
 
-# Parquet
+@contextmanager
+def _parquet_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
+    pyarrow = optional("pyarrow", "Parquet")
+    parquet = optional("pyarrow.parquet", "Parquet").ParquetFile(file)
 
+    def kind(type_: Any) -> Kind:
+        numeric = pyarrow.types.is_integer(type_) or pyarrow.types.is_floating(type_)
+        return "number" if numeric else "clock" if pyarrow.types.is_temporal(type_) else "text"
 
-def _load_parquet(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
-    parquet = _optional("pyarrow.parquet", "Parquet").ParquetFile(file)
-    check_names(parquet.schema_arrow.names)
-    check_parquet(Path(file.name), parquet.metadata, names)
-    table = parquet.read(columns=list(names))
-    return {name: table.column(name).to_numpy() for name in names}  # a null number comes as NaN
+    fields = list(parquet.schema_arrow)
+    if len({field.name for field in fields}) != len(fields):
+        raise ValueError(f"columns appear more than once: {[field.name for field in fields]}")
+
+    def load(names: Sequence[str]) -> dict[str, Any]:
+        check_parquet(Path(file.name), parquet.metadata, names)
+        table = parquet.read(columns=list(names))
+        return {name: table.column(name).to_numpy() for name in names}  # a null number comes as NaN
+
+    yield {field.name: kind(field.type) for field in fields}, load
 
 
 def _write_parquet(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    pyarrow, parquet = _optional("pyarrow", "Parquet"), _optional("pyarrow.parquet", "Parquet")
+    pyarrow, parquet = optional("pyarrow", "Parquet"), optional("pyarrow.parquet", "Parquet")
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(columns), sink)
     file.write(sink.getvalue())
 
 
-# HDF5
+@contextmanager
+def _hdf5_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
+    h5py = optional("h5py", "HDF5")
+    found: dict[str, Kind] = {}
 
+    def see(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = "text" if h5py.check_string_dtype(item.dtype) else "number"
 
-def _load_hdf5(file: BinaryIO, check_names: Callable[[Sequence[str]], None], names: Sequence[str]) -> dict[str, Any]:
-    h5py = _optional("h5py", "HDF5")
     with h5py.File(file.name, "r", locking=False) as root:  # by name: virtual data sets crash a file object's reader
-        found: list[str] = []
-        root.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-        check_names(found)
-        check_hdf5(Path(file.name), [(name, root[name]) for name in names])
-        return {
-            name: root[name].asstr()[()] if h5py.check_string_dtype(root[name].dtype) else root[name][()]
-            for name in names
-        }
+        root.visititems(see)
+
+        def load(names: Sequence[str]) -> dict[str, Any]:
+            check_hdf5(Path(file.name), [(name, root[name]) for name in names])
+            return {n: root[n].asstr()[()] if found[n] == "text" else root[n][()] for n in names}
+
+        yield found, load
 
 
 def _write_hdf5(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    with _optional("h5py", "HDF5").File(file, "w") as root:
+    with optional("h5py", "HDF5").File(file, "w") as root:
         for name, column in columns.items():
             root.create_dataset(name, data=column)
 
 
-_HDF5 = Format(_binary(_load_hdf5), _write_hdf5)
+_TEXT = Format(text_headings, read_text, None)
+_SHEET = Format(sheet_headings, read_sheet, None)
+_HDF5 = Format(*_binary(_hdf5_columns), _write_hdf5)
 _FORMATS = {
-    ".csv": Format(_read_csv, _write_csv),
-    ".npz": Format(_binary(_load_npz), _write_npz),
-    ".parquet": Format(_binary(_load_parquet), _write_parquet),
+    ".csv": _TEXT._replace(write=write_csv),
+    ".tsv": _TEXT,
+    ".txt": _TEXT,
+    ".dat": _TEXT,
+    ".npz": Format(*_binary(_npz_columns), _write_npz),
+    ".xlsx": _SHEET,
+    ".xls": _SHEET,
+    ".ods": _SHEET,
+    ".parquet": Format(*_binary(_parquet_columns), _write_parquet),
     ".h5": _HDF5,
     ".hdf5": _HDF5,
 }

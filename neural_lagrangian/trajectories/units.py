@@ -36,6 +36,31 @@ LENGTH = {
 """Metres."""
 
 _BASES = ANGLE | LENGTH
+_SPELLINGS = {
+    "s": ("sec", "secs", "second", "seconds", "sekunde", "sekunden"),
+    "ms": ("msec", "millisecond", "milliseconds"),
+    "us": ("usec", "microsecond", "microseconds", "\u03bcs"),
+    "ns": ("nsec", "nanosecond", "nanoseconds"),
+    "min": ("minute", "minutes"),
+    "h": ("hr", "hour", "hours"),
+    "d": ("day", "days"),
+    "yr": ("year", "years"),
+    "deg": ("\u00b0", "\u00ba", "degree", "degrees"),
+    "rad": ("radian", "radians"),
+    "mrad": ("milliradian", "milliradians"),
+    "turn": ("turns", "rev", "revs", "revolution", "revolutions"),
+    "m": ("metre", "metres", "meter", "meters"),
+    "um": ("micron", "microns", "micrometre", "micrometres", "micrometer", "micrometers", "\u03bcm"),
+    "mm": ("millimetre", "millimetres", "millimeter", "millimeters"),
+    "cm": ("centimetre", "centimetres", "centimeter", "centimeters"),
+    "km": ("kilometre", "kilometres", "kilometer", "kilometers"),
+    "in": ("inch", "inches"),
+    "ft": ("foot", "feet"),
+}
+_MEANT = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
+_MEANT |= {unit: unit for unit in (*TIME, *_BASES) if len(unit) > 2}  # in capitals, as RAD: it can be nothing else
+_RECIPROCAL = re.compile(r"([^\s*·./]+)[\s*·.]+([^\s*·./\d^-]+)\^?\(?-([12])\)?")
+_SUPERSCRIPTS = str.maketrans({"\u00b2": "2", "\u00b9": "1", "\u207b": "-", "\u2212": "-", "\u22c5": "·"})
 _KINDS: tuple[Quantity, ...] = ("position", "velocity", "acceleration")
 _QUOTIENT = re.compile(r"([^/]+)(?:/([^/\d^]+)(\^?2)?)?")
 
@@ -43,7 +68,8 @@ _QUOTIENT = re.compile(r"([^/]+)(?:/([^/\d^]+)(\^?2)?)?")
 def si_factor(unit: str, quantity: Quantity) -> float:
     """What a number in `unit` is multiplied by to be in SI: seconds, metres or radians, and their quotients.
 
-    Velocities are written `deg/s`, accelerations `deg/s^2` (or `deg/s2`).
+    Velocities are written `deg/s`, accelerations `deg/s^2` (or `deg/s2`). Usual other spellings are known too: `°`,
+    `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
 
     **Raises:** `ValueError` for a unit that is not known, or that measures something else than `quantity`.
     """
@@ -55,11 +81,39 @@ def si_factor(unit: str, quantity: Quantity) -> float:
 
 def measures_angle(unit: str) -> bool:
     """Whether a unit of position, velocity or acceleration is one of angles, rather than of lengths."""
+    unit = _canonical(unit)
     return unit == "rpm" or unit.partition("/")[0] in ANGLE
 
 
+def known_unit(text: str) -> str | None:
+    """The unit that a text stands for, as this module writes it, or `None`.
+
+    **Example:** `known_unit("°/sec")` is `"deg/s"`, `known_unit("m s^-2")` is `"m/s^2"`.
+    """
+    try:
+        _parse(text)
+    except ValueError:
+        return None
+    return _canonical(text)
+
+
+def _canonical(text: str) -> str:
+    """A unit in the spelling of this module, where there is one."""
+    text = text.strip().translate(_SUPERSCRIPTS)
+    if text.casefold() in ("rpm", "r/min", "rev/min", "u/min"):
+        return "rpm"
+    if match := _RECIPROCAL.fullmatch(text):
+        text = f"{match[1]}/{match[2]}" + ("^2" if match[3] == "2" else "")
+    base, solidus, time = (part.strip() for part in text.partition("/"))
+    square = re.fullmatch(r"([^\d^]+)\^?2", time)
+    time, power = (square[1], "^2") if square else (time, "")
+    base, time = (_MEANT.get(part.casefold(), part) if part not in TIME | _BASES else part for part in (base, time))
+    return f"{base}{solidus}{time}{power}"
+
+
 def _parse(unit: str) -> tuple[Quantity, float]:
-    match = _QUOTIENT.fullmatch("turn/min" if unit == "rpm" else unit)
+    meant = _canonical(unit)
+    match = _QUOTIENT.fullmatch("turn/min" if meant == "rpm" else meant)
     base, time, square = match.groups() if match else (unit, None, None)
     if base in TIME and time is None:
         return "time", TIME[base]

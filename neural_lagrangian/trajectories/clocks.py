@@ -1,0 +1,46 @@
+"""Times as seconds: numbers, dates of ISO 8601, times of day."""
+
+from os import PathLike
+
+import numpy as np
+
+from .errors import DataFileError
+from .layout import MISSING
+from .table import Table
+
+
+def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.ndarray:
+    """A column of times in double precision: numbers as they are, dates and times of day in seconds from the first.
+
+    **Raises:** `DataFileError` at the first cell that is no time.
+    """
+    column = table.columns[name]
+    if column.dtype.kind in "fiu":
+        return column.astype(np.float64, copy=False)
+    import pandas  # half a second, for those who read files
+
+    if column.dtype.kind in "Mm":
+        found, empty = column.astype(f"{column.dtype.kind}8[ns]"), np.isnat(column)
+    else:
+        text = pandas.Series(column, dtype=object).astype(str).str.strip().str.replace(",", ".")
+        empty = text.isin(MISSING).to_numpy() | pandas.isna(column)
+        text = text.where(~empty)
+        found = pandas.to_datetime(text, format="ISO8601", utc=True, errors="coerce").to_numpy("M8[ns]")
+        if np.isnat(found).all():
+            found = pandas.to_timedelta(text, errors="coerce").to_numpy("m8[ns]")
+    wrong = np.isnat(found) & ~empty
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise DataFileError(
+            f"{str(column[index])!r} is no time; expected a number, a date such as 2026-03-01T14:00:00.5 or a time of "
+            f"day such as 14:00:00.5",
+            path=path,
+            row=table.row_number(index),
+            column=name,
+            counted=table.counted,
+        )
+    seconds = np.full(len(found), np.nan)
+    if not empty.all():
+        since = found[~empty] - found[~empty][0]
+        seconds[~empty] = since.astype(np.int64) / 1e9
+    return seconds

@@ -1,0 +1,232 @@
+"""How a text file is laid out: encoding, lines before the table, names, units, delimiter, decimal mark."""
+
+import codecs
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import charset_normalizer
+
+from .errors import DataFileError
+from .headings import Heading, Kind, heading_of
+from .units import known_unit
+
+HEAD = 1 << 16
+"""Bytes at the beginning of a file from which its layout is read."""
+COMMENT_MARKS = ("#", "%", "//", "!", '"#', "'#")
+"""Lines that begin with one of these are comments."""
+DELIMITERS = ("\t", ";", ",", "|", None)
+"""`None`: blanks, any number of them."""
+MISSING = ("", "nan", "NaN", "NAN", "-nan", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "--")
+"""Cells without a value."""
+WORD_BYTES = re.compile(rb"[\x80-\xff]{3}")
+"""Words of an alphabet other than Latin; single accents and degree signs of Western files do not look like this."""
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+CLOCK = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?")
+BLANK_SEPARATED = re.compile(r"[^\s\[({]+(?:\s*[\[({][^\])}]*[\])}])?")
+
+
+class Layout(NamedTuple):
+    """How the table in a text file is found.
+
+    `encoding`; `delimiter`, `None` for blanks; `decimal`, the decimal mark; `headings`, one for each column;
+    `first_line`, the number of the first line of data, counted from 1.
+    """
+
+    encoding: str
+    delimiter: str | None
+    decimal: str
+    headings: list[Heading]
+    first_line: int
+
+
+def layout_of(path: Path) -> Layout:
+    """The layout of a text file, from its first lines.
+
+    **Raises:** `DataFileError` if it has no line of names with rows below.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        whole = len(file.read(1)) == 0
+    encoding = encoding_of(head)
+    lines = head.decode(encoding, errors="replace").removeprefix("\ufeff").splitlines()
+    if not whole and len(lines) > 1:
+        lines.pop()  # cut off
+    found = [table for table in (_table(lines, delimiter) for delimiter in DELIMITERS) if table is not None]
+    if not found:
+        raise DataFileError(_why_none(lines), path=path)
+    best = max(found, key=lambda table: table.rows)  # the first of several equal ones
+    return Layout(encoding, best.delimiter, best.decimal, best.headings, best.first_line)
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding of a text that begins like this."""
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if head.startswith(mark):
+            return encoding
+    if head[1::2].count(0) > len(head) // 4:
+        return "utf-16-le"
+    if head[::2].count(0) > len(head) // 4:
+        return "utf-16-be"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # a character may be cut off at the end
+        return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    if WORD_BYTES.search(head) and (match := charset_normalizer.from_bytes(head).best()) is not None:
+        return match.encoding
+    return "cp1252"
+
+
+class _Table(NamedTuple):
+    delimiter: str | None
+    decimal: str
+    headings: list[Heading]
+    first_line: int
+    rows: int
+
+
+def sheet_layout(rows: Sequence[Sequence[str]]) -> tuple[list[Heading], int] | None:
+    """Headings of the table that begins in rows of cells, and the number of rows before its data, if there is one."""
+    kept = [(i, list(row)) for i, row in enumerate(rows) if any(row)]
+    found = _names_and_units([], [row for _, row in kept], "\t")
+    if found is None:
+        return None
+    names, units, first = found
+    data = [row for _, row in kept[first:]]
+    return _headings(names, units, data), kept[first][0]
+
+
+def _headings(names: Sequence[str], units: Sequence[str] | None, data: Sequence[Sequence[str]]) -> list[Heading]:
+    kinds = [_kind([row[i] for row in data]) for i in range(len(names))]
+    return [
+        heading_of(name, kind, unit=None if units is None else units[i], solidus=True)
+        for i, (name, kind) in enumerate(zip(names, kinds, strict=True))
+    ]
+
+
+def _table(lines: Sequence[str], delimiter: str | None) -> _Table | None:
+    """The table that lines hold if their fields are apart by this delimiter."""
+    kept = [(number, line) for number, line in enumerate(lines, 1) if not is_comment(line) and line.strip()]
+    rows = [fields_of(line, delimiter) for _, line in kept]
+    found = _names_and_units([line for _, line in kept], rows, delimiter)
+    if found is None and (commented := _commented_names(lines, kept, rows, delimiter)):
+        found = commented, None, 0
+    if found is None:
+        return None
+    names, units, first = found
+    width = len(names)
+    data = [row[:width] for row in rows[first:] if len(row) >= width and not any(row[width:]) and is_data(row)]
+    cells = [cell for row in data for cell in row]
+    commas = sum(bool(DECIMAL_COMMA.fullmatch(cell)) for cell in cells)
+    points = sum("." in cell and bool(NUMBER.fullmatch(cell)) for cell in cells)
+    headings = _headings(names, units, data)
+    first_line = kept[first][0] if first < len(kept) else len(lines) + 1
+    return _Table(delimiter, "," if commas and not points else ".", headings, first_line, len(data))
+
+
+def _names_and_units(
+    lines: Sequence[str], rows: Sequence[list[str]], delimiter: str | None
+) -> tuple[list[str], list[str] | None, int] | None:
+    """Names of columns, their units where a line below has them, and the number of the first row of data."""
+    for i, row in enumerate(rows):
+        names = BLANK_SEPARATED.findall(lines[i]) if delimiter is None else row
+        names = without_empty_tail(names)
+        if len(names) < 2 or not all(is_word(name) for name in names if name) or sum(map(bool, names)) < 2:
+            continue
+        after = rows[i + 1 : i + 4]
+        units = after[0] if after and _are_units(after[0]) and len(after[0]) <= len(names) else None
+        below = after[1:] if units is not None else after
+        if not below or not is_data(below[0]) or (len(below) > 1 and not is_data(below[1])):
+            continue
+        if len(without_empty_tail(below[0])) > len(names) and delimiter is None:
+            continue
+        units = None if units is None else units + [""] * (len(names) - len(units))
+        return names, units, i + 1 + (units is not None)
+    return None
+
+
+def _commented_names(
+    lines: Sequence[str], kept: Sequence[tuple[int, str]], rows: Sequence[list[str]], delimiter: str | None
+) -> list[str] | None:
+    """Names in the last comment before the data, as `numpy.savetxt` writes them."""
+    if not kept or not is_data(rows[0]) or len(rows[0]) < 2:
+        return None
+    above = [line for line in lines[: kept[0][0] - 1] if is_comment(line)]
+    if not above:
+        return None
+    text = above[-1].strip().strip("\"'").lstrip("#%/! ")
+    names = BLANK_SEPARATED.findall(text) if delimiter is None else fields_of(text, delimiter)
+    names = without_empty_tail(names)
+    fits = len(names) == len(without_empty_tail(rows[0])) and all(map(is_word, names))
+    return names if fits else None
+
+
+def _why_none(lines: Sequence[str]) -> str:
+    kept = [line for line in lines if line.strip() and not is_comment(line)]
+    if not kept:
+        return "the file is empty; it has no rows; expected a line of names, then one sample a line"
+    if is_data(fields_of(kept[0], ",")) or any(is_data(row) and len(row) > 1 for row in _splits(kept[0])):
+        return "the file has no line of names; expected one first, such as t,theta"
+    return "the file has no rows of numbers below a line of names; expected at least one"
+
+
+def _splits(line: str) -> list[list[str]]:
+    return [fields_of(line, delimiter) for delimiter in DELIMITERS]
+
+
+def fields_of(line: str, delimiter: str | None) -> list[str]:
+    """The fields of one line, without blanks around them."""
+    if delimiter is None:
+        return line.split()
+    try:
+        return [field.strip() for field in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])]
+    except csv.Error:
+        return []
+
+
+def is_comment(line: str) -> bool:
+    """Whether a line is a comment."""
+    return line.lstrip().startswith(COMMENT_MARKS)
+
+
+def is_data(row: Sequence[str]) -> bool:
+    """Whether a row holds a number or a time."""
+    return len(row) > 1 and any(NUMBER.fullmatch(cell) or CLOCK.fullmatch(cell) for cell in row)
+
+
+def is_word(cell: str) -> bool:
+    """Whether a cell may be a name: neither a number nor a time nor a missing value."""
+    return not (cell in MISSING or NUMBER.fullmatch(cell) or CLOCK.fullmatch(cell))
+
+
+def without_empty_tail(row: Sequence[str]) -> list[str]:
+    """A row without the empty fields that end it: some programs end each line in a delimiter."""
+    last = max((i for i, cell in enumerate(row) if cell), default=-1)
+    return list(row[: last + 1])
+
+
+def _are_units(row: Sequence[str]) -> bool:
+    """Whether a row below the names holds units: at least one that is known, and no number."""
+    cells = [cell.strip(" ()[]{}<>") for cell in row]
+    known = sum(known_unit(cell) is not None for cell in cells)
+    words = sum(bool(cell) for cell in cells)
+    return known > 0 and 2 * known >= words and not is_data(row)
+
+
+def _kind(cells: Sequence[str]) -> Kind:
+    known = [cell for cell in cells if cell not in MISSING]
+    if not known:
+        return "empty"
+    for kind, pattern in (("number", NUMBER), ("clock", CLOCK)):
+        if 2 * sum(bool(pattern.fullmatch(cell)) for cell in known) > len(known):
+            return kind
+    return "text"
