@@ -75,12 +75,11 @@ def read_recording(path: Path, columns: Columns) -> Recording:
     runs = recorded.split_at_gaps()
     if columns.velocities:
         return Recording(recorded, runs, runs, None)
-    longest = [
-        max(part.stop - part.start for i, part in recorded.runs().slices() if i == k) for k in range(len(recorded))
-    ]
-    if min(longest) < WINDOWS[0]:
+    longest = np.zeros(len(recorded), int)
+    np.maximum.at(longest, recorded.runs().trajectory, runs.lengths)
+    if (shortest := longest.min()) < WINDOWS[0]:
         between = " between gaps" * (len(runs) > len(recorded))
-        few = f"a trajectory has {min(longest)} samples{between}; expected {WINDOWS[0]}, to find velocities"
+        few = f"a trajectory has {shortest} samples{between}; expected {WINDOWS[0]}, to find velocities"
         raise NoAnswerError(f"{path}: {few}")
     runs = runs.select(runs.lengths >= WINDOWS[0])
     ts, qs = without_velocities(runs)
