@@ -53,9 +53,10 @@ def variational_rollout(
         carry, _ = jax.lax.scan(lambda c, s: (step(c, s), None), carry, (starts, jnp.full_like(starts, h)))
         return carry, row(carry, t1)
 
-    starts, lengths, last = controller.schedule(ts)
-    start = PhasePoint.at(scheme, covectors, ts[0], lengths[0], *jnp.split(y0, 2)), jnp.ones((), bool)
+    first = (ts[1] - ts[0]) / substeps
+    start = PhasePoint.at(scheme, covectors, ts[0], first, *jnp.split(y0, 2)), jnp.ones((), bool)
     if controller.extra:
+        starts, lengths, last = controller.schedule(ts)
         _, ys = jax.lax.scan(one, start, (starts, lengths))
         ys = ys[last]
     else:
