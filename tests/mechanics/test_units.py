@@ -163,3 +163,23 @@ def test_a_motion_does_not_depend_on_when_the_clock_began(start, dtype):
     model = nl.NeuralLagrangian(L, dof=1)
     early, late = model(ts, y0), model(start + ts, y0)
     np.testing.assert_allclose(late, early, atol=1e-5 if dtype == jnp.float32 else 1e-6)
+
+
+@pytest.mark.double
+def test_symmetries_are_the_same_in_all_units():
+    """A bead on a moving cart: one translation, and time; the singular values are those of no unit."""
+
+    def L(t, q, v):
+        return 0.5 * (v[0] ** 2 + 2 * 0.4 * v[0] * v[1] * jnp.cos(q[1]) + v[1] ** 2) + jnp.cos(q[1])
+
+    states = jnp.asarray(np.random.default_rng(0).normal(size=(40, 4)))
+
+    def found(change):
+        u = Units(*change)
+        return mechanics.discover_symmetries(u.lagrangian(L), u.state(states))
+
+    natural, *others = (found(change) for change in changes(2, jnp.float64)[::8])
+    assert [s.name for s in natural.symmetries] == ["translation along q0", "time translation"]
+    for other in others:
+        assert [s.name for s in other.symmetries] == [s.name for s in natural.symmetries]
+        np.testing.assert_allclose(other.singular_values, natural.singular_values, atol=1e-9)
