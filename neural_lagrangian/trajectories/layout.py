@@ -3,7 +3,7 @@
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,7 +101,7 @@ def sheet_layout(rows: Sequence[Sequence[str]]) -> tuple[list[Heading], int] | N
     if found is None:
         return None
     names, units, first = found
-    data = [row for _, row in kept[first:]]
+    data = _rows_below([row for _, row in kept], found)
     return _headings(names, units, data), kept[first][0]
 
 
@@ -123,8 +123,7 @@ def _table(lines: Sequence[str], delimiter: str | None) -> _Table | None:
     if found is None:
         return None
     names, units, first = found
-    width = len(names)
-    data = [row[:width] for row in rows[first:] if len(row) >= width and not any(row[width:]) and is_data(row)]
+    data = _rows_below(rows, found)
     cells = [cell for row in data for cell in row]
     commas = sum(bool(DECIMAL_COMMA.fullmatch(cell)) for cell in cells)
     points = sum("." in cell and bool(NUMBER.fullmatch(cell)) for cell in cells)
@@ -136,7 +135,25 @@ def _table(lines: Sequence[str], delimiter: str | None) -> _Table | None:
 def _names_and_units(
     lines: Sequence[str], rows: Sequence[list[str]], delimiter: str | None
 ) -> tuple[list[str], list[str] | None, int] | None:
-    """Names of columns, their units where a line below has them, and the number of the first row of data."""
+    """Names of columns, their units where a line below has them, and the number of the first row of data.
+
+    Of several lines that may be names, the one with the most rows of its width below; the first of equal ones.
+    """
+    found = list(_candidates(lines, rows, delimiter))
+    return max(found, key=lambda table: len(_rows_below(rows, table)), default=None)
+
+
+def _rows_below(rows: Sequence[list[str]], table: tuple[list[str], list[str] | None, int]) -> list[list[str]]:
+    """The rows of data that are as wide as the names; empty fields that end them do not count."""
+    names, _, first = table
+    width = len(names)
+    wide = (row for row in rows[first:] if len(row) >= width and not any(row[width:]))
+    return [row[:width] for row in wide if is_data(row)]
+
+
+def _candidates(
+    lines: Sequence[str], rows: Sequence[list[str]], delimiter: str | None
+) -> Iterator[tuple[list[str], list[str] | None, int]]:
     for i, row in enumerate(rows):
         names = BLANK_SEPARATED.findall(lines[i]) if delimiter is None else row
         names = without_empty_tail(names)
@@ -150,8 +167,7 @@ def _names_and_units(
         if len(without_empty_tail(below[0])) > len(names) and delimiter is None:
             continue
         units = None if units is None else units + [""] * (len(names) - len(units))
-        return names, units, i + 1 + (units is not None)
-    return None
+        yield names, units, i + 1 + (units is not None)
 
 
 def _commented_names(

@@ -51,7 +51,7 @@ class Scaling(eqx.Module):
             raise ValueError(f"`centre` is {self.centre}; expected finite numbers")
 
     @classmethod
-    def of(cls, trajectories: Trajectories, *, centre: bool = False, periodic: Sequence[int] = ()) -> "Scaling":
+    def of(cls, trajectories: Trajectories, *, centre: bool = False, periodic: Sequence[int | str] = ()) -> "Scaling":
         """The scaling that brings coordinates and velocities of these trajectories to a root mean square of one.
 
         Each coordinate has its scale, time one for all, so the velocities do so together, not one by one. A
@@ -62,14 +62,17 @@ class Scaling(eqx.Module):
         - `trajectories`: the motion, of the training part alone.
         - `centre`: whether to subtract the mean of each coordinate. Off unless asked for: the origin of a coordinate
           mostly means something (the vertical, the Sun, a wall), and symmetry about it is lost when it moves.
-        - `periodic`: indices of angles that enter the model by `PeriodicEmbedding`, which only knows radians: they
-          are neither centred nor scaled.
+        - `periodic`: indices or names of angles that enter the model by `PeriodicEmbedding`, which only knows radians:
+          they are neither centred nor scaled.
         """
         dof = trajectories.dof
-        if any(i not in range(dof) for i in periodic):
-            raise ValueError(f"`periodic` is {tuple(periodic)}; expected indices from 0 to {dof - 1}")
+        try:
+            angles = [trajectories.index(coordinate) for coordinate in periodic]
+        except ValueError:
+            named = "" if trajectories.names is None else f", or names of {', '.join(map(repr, trajectories.names))}"
+            raise ValueError(f"`periodic` is {tuple(periodic)}; expected indices from 0 to {dof - 1}{named}") from None
         q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)
-        free = np.array([i not in periodic for i in range(dof)])
+        free = np.array([i not in angles for i in range(dof)])
         c = np.where(free & centre, q.mean(axis=0), 0.0)
         s = np.sqrt(np.mean((q - c) ** 2, axis=0))
         s = np.where(free & (s > 0), s, 1.0)

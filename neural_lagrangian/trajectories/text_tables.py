@@ -63,7 +63,7 @@ class _Lines(NamedTuple):
     comments: tuple[int, ...]
 
 
-def _opened(path: Path, encoding: str) -> BinaryIO:
+def _opened(path: Path, encoding: str) -> io.BufferedIOBase:
     """The file, in UTF-8 where its own encoding is not plain."""
     if encoding in PLAIN_ENCODINGS:
         return path.open("rb")
@@ -74,7 +74,7 @@ def _as_opened(encoding: str) -> str:
     return encoding if encoding in PLAIN_ENCODINGS else "utf-8"
 
 
-def _count(file: BinaryIO, layout: Layout) -> _Lines:
+def _count(file: io.BufferedIOBase, layout: Layout) -> _Lines:
     """What is in the lines of data; blank lines at the end of the file are none."""
     for _ in range(layout.first_line - 1):
         file.readline()
