@@ -19,11 +19,13 @@ from .metrics import (
 from .phase import mean_phase_shift, phase_shift
 from .poincare import poincare_section
 from .portraits import plot_phase_portrait, plot_poincare_section
+from .rollout_errors import RolloutErrors, errors
 from .series import plot_energy, plot_error_growth, plot_history, plot_trajectories
 
 __all__ = [
     "Band",
     "LyapunovEstimate",
+    "RolloutErrors",
     "Summary",
     "along",
     "angle_rmse",
@@ -33,6 +35,7 @@ __all__ = [
     "energy_drift",
     "energy_error",
     "ensemble_band",
+    "errors",
     "lyapunov_exponent",
     "mean_phase_shift",
     "perturbation_floor",

@@ -83,9 +83,9 @@ def read_trajectories(
     headings = headings_of(source)
     places = {name: find_heading(headings, name, file) for name in quantities}
     effective = {
-        name: headings[i].unit
+        name: unit
         for name, i in places.items()
-        if headings[i].unit is not None and quantities[name] != "control"
+        if (unit := headings[i].unit) is not None and quantities[name] != "control"
     }
     effective |= {_declared(name, places, headings, file): unit for name, unit in (units or {}).items()}
     factors = si_factors(file, quantities, effective)

@@ -21,7 +21,7 @@ def complete_rows(
     faults = {name: np.isinf(table.columns[name]) for name in numbers}
     if trajectory is not None:
         labels = table.columns[trajectory]
-        empty = np.isnan(labels) if labels.dtype.kind == "f" else np.isin(labels, ("", None, "nan"))
+        empty = np.isnan(labels) if labels.dtype.kind == "f" else np.isin(labels, np.array(["", None, "nan"], object))
         faults[trajectory] = np.asarray(empty) & complete
     found = [(int(np.argmax(wrong)), name) for name, wrong in faults.items() if wrong.any()]
     if found:

@@ -63,7 +63,7 @@ class _Lines(NamedTuple):
     comments: tuple[int, ...]
 
 
-def _opened(path: Path, encoding: str) -> io.BufferedIOBase:
+def _opened(path: Path, encoding: str) -> io.BufferedReader | io.BytesIO:
     """The file, in UTF-8 where its own encoding is not plain."""
     if encoding in PLAIN_ENCODINGS:
         return path.open("rb")
@@ -74,7 +74,7 @@ def _as_opened(encoding: str) -> str:
     return encoding if encoding in PLAIN_ENCODINGS else "utf-8"
 
 
-def _count(file: io.BufferedIOBase, layout: Layout) -> _Lines:
+def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
     """What is in the lines of data; blank lines at the end of the file are none."""
     for _ in range(layout.first_line - 1):
         file.readline()
@@ -101,7 +101,8 @@ def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
     """A data frame of the wanted columns, by their numbers."""
     import pandas  # half a second, for those who read files
 
-    numbers = [i for i in wanted.numbers if i not in wanted.clocks]
+    types: Any = dict.fromkeys((*wanted.clocks, *wanted.labels), object)
+    types |= dict.fromkeys((numbers := [i for i in wanted.numbers if i not in wanted.clocks]), np.float64)
     skipped = [*range(layout.first_line - 1), *(line - 1 for line in lines.comments)]
     with _opened(path, layout.encoding) as file:
         return pandas.read_csv(
@@ -112,7 +113,7 @@ def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
             names=range(len(layout.headings)),
             index_col=False,
             usecols=list(wanted.columns),
-            dtype=dict.fromkeys(numbers, np.float64) | dict.fromkeys((*wanted.clocks, *wanted.labels), object),
+            dtype=types,
             skiprows=skipped if lines.comments else layout.first_line - 1,
             skip_blank_lines=False,
             skipinitialspace=True,

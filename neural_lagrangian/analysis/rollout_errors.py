@@ -1,0 +1,105 @@
+"""How far rollouts are from recorded motion, run by run."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..models.controlled import takes_control, with_control
+from ..trajectories import Trajectories
+from ..trajectories.validation import check_resolution
+
+
+class RolloutErrors(eqx.Module):
+    """Errors of rollouts from the first sample of each run; `print` it.
+
+    - `times`: time since the first sample of the run, shape `(run, time)`.
+    - `values`: predicted minus observed coordinates, shape `(run, time, dof)`, in the units of the trajectories;
+      infinite where a rollout failed, NaN after the end of a shorter run.
+    - `names`: of the coordinates, if they have some.
+    """
+
+    times: Float[np.ndarray, "run time"]
+    values: Float[np.ndarray, "run time dof"]
+    names: tuple[str, ...] | None = eqx.field(static=True)
+
+    @property
+    def rms(self) -> Float[np.ndarray, " dof"]:
+        """Root mean square over all predicted samples of all runs, shape `(dof,)`; infinite if a rollout failed."""
+        return self._rms((0, 1))
+
+    @property
+    def by_run(self) -> Float[np.ndarray, "run dof"]:
+        """Root mean square over the predicted samples of each run, shape `(run, dof)`; NaN for a run of one sample."""
+        return self._rms(1)
+
+    @property
+    def failures(self) -> int:
+        """Number of runs whose rollout failed."""
+        return int(np.isinf(self.values).any(axis=(1, 2)).sum())
+
+    def _rms(self, axis: int | tuple[int, int]) -> np.ndarray:
+        predicted = self.values[:, 1:]  # the first sample is where rollouts begin
+        known = ~np.isnan(predicted)
+        count = known.sum(axis=axis)
+        squares = np.where(known, predicted, 0.0) ** 2
+        return np.where(count > 0, np.sqrt(squares.sum(axis=axis) / np.maximum(count, 1)), np.nan)
+
+    def __str__(self) -> str:
+        names = self.names or [f"coordinate {i}" for i in range(self.values.shape[2])]
+        parts = [f"{name} {value:.3g}" for name, value in zip(names, self.rms, strict=True)]
+        failed = f", {self.failures} failed" if self.failures else ""
+        return f"root mean square errors of {len(self.values)} rollouts{failed}: {', '.join(parts)}"
+
+
+def errors(
+    model: Callable[[Array, Array], Array], trajectories: Trajectories, *, periodic: Sequence[int | str] = ()
+) -> RolloutErrors:
+    """Errors of the model's predictions of recorded motion: one rollout from the first sample of each run.
+
+    Runs may have different lengths and times of their own. A gap ends a run, so no rollout crosses one. Recorded
+    controls drive a model that has a `ControlForce`.
+
+    **Arguments:**
+
+    - `model`: any rollout model, `model(ts, y0) -> (time, 2 dof)`.
+    - `trajectories`: motion that was not trained on.
+    - `periodic`: indices or names of angles in radians, whose errors do not count whole turns.
+
+    **Raises:** `ValueError` for a coordinate that is not there; `TimeOrderError` for times that are too large for the
+    precision of the states.
+
+    **Example:**
+
+    ```python
+    system = nl.systems.Pendulum()
+    motion = nl.simulate(system, np.linspace(0.0, 2.0, 41), np.array([[1.0, 0.0], [0.5, 1.0]]))
+    found = nl.analysis.errors(system, motion, periodic=[0])
+    print(found)  # root mean square errors of 2 rollouts: coordinate 0 ...
+    found.by_run  # (2, 1)
+    ```
+    """
+    angles = [trajectories.index(coordinate) for coordinate in periodic]
+    runs = trajectories.split_at_gaps()
+    dtype = jax.dtypes.canonicalize_dtype(runs.ys.dtype)
+    check_resolution(runs.ts, runs.mask, dtype)
+    us = None if runs.controls is None or not takes_control(model) else jnp.asarray(runs.controls, dtype)
+    # Times of padding go on, so that a short run is a rollout like any other, whose end does not count.
+    predicted = np.asarray(_rollouts(model, jnp.asarray(runs.ts, dtype), jnp.asarray(runs.ys[:, 0], dtype), us))
+    with np.errstate(invalid="ignore"):
+        values = (predicted - runs.ys)[..., : runs.dof].astype(np.float64)
+        values[..., angles] = (values[..., angles] + np.pi) % (2 * np.pi) - np.pi
+    values = np.where(np.isfinite(values), values, np.inf)
+    values[~runs.mask] = np.nan
+    return RolloutErrors(np.asarray(runs.ts - runs.ts[:, :1], np.float64), values, runs.names)
+
+
+@eqx.filter_jit
+def _rollouts(model: Any, ts: Array, y0s: Array, us: Array | None) -> Array:
+    if us is None:
+        return jax.vmap(model)(ts, y0s)
+    return jax.vmap(lambda t, y0, u: with_control(model, t, u)(t, y0))(ts, y0s, us)
