@@ -19,7 +19,7 @@ from .losses import (
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, polish
 from .progress import Progress, json_lines, scalars
-from .residuals import acceleration_residual, trajectory_residual
+from .residuals import acceleration_residual, torque_residual, trajectory_residual
 from .result import DivergenceError, FitResult
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 from .step import MEMBER
@@ -53,6 +53,7 @@ __all__ = [
     "scale_penalty",
     "symmetry_penalty",
     "torque_mse",
+    "torque_residual",
     "trajectory_mae",
     "trajectory_mse",
     "trajectory_residual",

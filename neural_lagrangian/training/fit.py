@@ -1,6 +1,5 @@
 """Training."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from .checkpoints import Checkpoints
 from .devices import check_mesh
 from .loop import Loop, Task
 from .losses import trajectory_mse
-from .parameters import check_motion, parameters_of
+from .parameters import check_motion, check_takes_states, parameters_of
 from .progress import Callback
 from .result import FitResult
 from .stages import stages_of
 from .state import State
-from .step import EXTRAS, Estimated
+from .step import Estimated
 
 
 def fit(
@@ -110,7 +109,7 @@ def fit(
     _check_options(batch_size, look_every, patience, held_out)
     check_mesh(mesh, batch_size, estimate_states)
     if estimate_states:
-        _check_takes_states(loss)
+        check_takes_states("estimate_states", loss)
     weights, static, dtype = parameters_of(model)
     _check_members(weights, members)
     params = weights
@@ -159,17 +158,6 @@ def _check_members(weights: PyTree, members: int | None) -> None:
             f"`members` is {members}, but `model` has arrays of shapes {shapes}; expected a stack of so many, such as "
             f"`eqx.filter_vmap(make)(jax.random.split(key, {members}))`"
         )
-
-
-def _check_takes_states(loss: Callable[..., Array]) -> None:
-    try:
-        inspect.signature(loss).bind(*range(EXTRAS + 2))
-    except TypeError:
-        name = getattr(loss, "__qualname__", repr(loss))
-        raise ValueError(
-            f"`estimate_states` is True, but the loss {name} takes no states; expected `multiple_shooting()`, "
-            f"`trajectory_mse`, or any other (model, ts, ys, accelerations, controls, states)"
-        ) from None
 
 
 def _check_key(key: Any) -> None:

@@ -3,7 +3,8 @@ r"""The last digits of a least-squares fit: steps that see the curvature of the 
 $$\min_w \frac{1}{N} |r(w)|^2, \qquad (J^T J + \lambda I)\, \delta = -J^T r, \qquad J = \partial r / \partial w$$
 
 The damping follows Nielsen (1999, "Damping parameter in Marquardt's method"). optimistix has this method too; here the
-Jacobian is taken row by row within each window, and only its Gram matrix is kept.
+Jacobian is taken some windows at a time, by its smaller side, and only its Gram matrix is kept. Estimated states of a
+window meet the weights alone, so they are eliminated from the system window by window (Schur complement).
 """
 
 from collections.abc import Callable
@@ -19,13 +20,13 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import positive_integer
 from ..integrators.rollout import Controller, with_integration, without_integration
 from ..trajectories import Trajectories
-from .polish import Polished, check_begun, fixed_windows
+from .alike import alike
+from .jacobians import Blocks, Residuals, blocks_of, check_memory, forward_or_reverse
+from .parameters import check_takes_states
+from .polish import Polished, check_begun, fixed_windows, window_states
 from .residuals import trajectory_residual
+from .step import with_states
 
-LARGEST = 8192
-"""Most weights: their curvature is a matrix of 0.5 GiB in double precision, of which a few are needed."""
-AT_ONCE = 32
-"""Windows whose rows of the Jacobian are taken at once."""
 FIRST_DAMPING = 1e-3
 """Over the largest curvature along one weight."""
 
@@ -39,82 +40,135 @@ def gauss_newton(
     horizon: int = 8,
     stride: int = 1,
     windows: int = 256,
+    states: Float[np.ndarray, "trajectory time two_dof"] | None = None,
     stepsize_controller: Controller | None = None,
 ) -> Polished:
     """Lower the mean square of a residual over a fixed set of windows by Levenberg and Marquardt's method, after `fit`.
 
     Each step solves for all weights together, at a cost that grows with the cube of their number: for small networks
-    and formulas, in double precision, where it is ahead of `polish` at equal time.
+    and formulas, in double precision, where it is ahead of `polish` at equal time. The Jacobian is taken in forward
+    mode where there are fewer weights than components of a window's residual, else in reverse mode.
 
     **Arguments:**
 
-    - `model`, `trajectories`, `horizon`, `stride`, `windows`, `stepsize_controller`: as of `polish`.
-    - `residual`: with the arguments of a loss, an array: `trajectory_residual`, `acceleration_residual`, or
-      `weighted(trajectory_residual, ...)`.
+    - `model`, `trajectories`, `horizon`, `stride`, `windows`, `stepsize_controller`: as for `polish`.
+    - `residual`: a function with the arguments of a loss that returns an array: `trajectory_residual`,
+      `acceleration_residual`, `torque_residual`, or `weighted(trajectory_residual, ...)`.
     - `steps`: steps that are tried. Those that do not lower the mean square are not taken.
+    - `states`: estimates of the true states of the trajectories, as for `polish`. Each window's are estimated with the
+      weights, and the residual starts from them.
 
     **Returns:** `Polished`, never worse than the model given.
 
-    **Raises:** `ValueError` for arguments that make no sense, for more than 8192 weights, or if the residual is not
-    finite to begin with: train first.
+    **Raises:** `ValueError` for arguments that make no sense, for a residual that is a single number (a loss: see
+    `polish`), for so many weights that their curvature does not fit into memory, or if the residual is not finite to
+    begin with: train first.
+
+    **Example:**
+
+    ```python
+    system = nl.systems.HarmonicOscillator()
+    motion = nl.simulate(system, jnp.linspace(0.0, 1.0, 11), system.sample_states(jax.random.key(0), 4))
+    model = nl.NeuralLagrangian(nl.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5))
+    result = training.gauss_newton(model, motion, steps=5)
+    result.model.network.parameters["k"]  # near 1
+    ```
     """
-    weights, static, _, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
-    size = sum(leaf.size for leaf in jax.tree.leaves(weights))
-    if size > LARGEST:
-        raise ValueError(f"`model` has {size} weights; expected at most {LARGEST}, or `polish`")
-    best, losses = _minimized(weights, static, residual, batch, positive_integer("steps", steps))
+    steps = positive_integer("steps", steps)
+    if states is not None:
+        check_takes_states("states", residual)
+    weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
+    own = None if states is None else window_states(states, trajectories, rows, batch)
+    best, estimates, losses = _minimized(weights, static, alike(residual), batch, own, steps)
     losses = np.asarray(losses)
     check_begun(losses[0])
-    return Polished(with_integration(eqx.combine(best, without_integration(model)), model), losses)
+    found = with_integration(eqx.combine(best, without_integration(model)), model)
+    return Polished(found, losses, None if estimates is None else np.asarray(estimates))
+
+
+def _size_of_residual(
+    residual: Callable[..., Array], weights: PyTree, static: PyTree, batch: tuple[Array | None, ...], own: Array | None
+) -> int:
+    """Components of the residual of one window; `ValueError` if it is no array of them."""
+    first = jax.tree.map(lambda x: x[0], batch if own is None else with_states(batch, own))
+    found = eqx.filter_eval_shape(lambda w, s: residual(eqx.combine(w, static), *s), weights, first)
+    if not isinstance(found, jax.ShapeDtypeStruct):
+        raise ValueError(f"`residual` returns a {type(found).__name__}; expected one array of differences")
+    if found.ndim == 0:
+        raise ValueError(
+            "`residual` returns a single number, as a loss does; expected an array of differences, such as "
+            "`trajectory_residual`, `acceleration_residual` or `torque_residual`. `polish` takes a loss"
+        )
+    return found.size
 
 
 class _State(NamedTuple):
-    """Weights `w`, the mean square there, half its `gradient` and about half its Hessian."""
+    """Weights `w` and states `x`, the mean square there, and its derivatives in `blocks`."""
 
     w: Float[Array, " weight"]
+    x: Float[Array, "window state"]
     value: Float[Array, ""]
-    gradient: Float[Array, " weight"]
-    curvature: Float[Array, "weight weight"]
+    blocks: Blocks
     damping: Float[Array, ""]
     growth: Float[Array, ""]
 
 
 @eqx.filter_jit
 def _minimized(
-    weights: PyTree, static: PyTree, residual: Callable[..., Array], batch: tuple[Array | None, ...], steps: int
-) -> tuple[PyTree, Array]:
+    weights: PyTree,
+    static: PyTree,
+    residual: Callable[..., Array],
+    batch: tuple[Array | None, ...],
+    own: Array | None,
+    steps: int,
+) -> tuple[PyTree, Array | None, Array]:
+    """Weights, states if there are any, and the mean square before each step and after the last."""
+    size = _size_of_residual(residual, weights, static, batch, own)
+    check_memory(weights, own, size)
+    tangent = forward_or_reverse(residual, weights, static, batch, own, size)
     start, unravel = ravel_pytree(weights)
+    count = jax.tree.leaves(batch)[0].shape[0]
+    first = jnp.zeros((count, 0), start.dtype) if own is None else own.reshape(count, -1)
 
-    def of_window(w: Array, sample: tuple[Array | None, ...]) -> Array:
-        return residual(eqx.combine(unravel(w), static), *sample).reshape(-1)
+    def residuals_of(static: PyTree) -> Residuals:
+        def of_window(w: Array, x: Array, sample: tuple[Array | None, ...]) -> Array:
+            if own is not None:
+                sample = with_states(sample, x.reshape(own.shape[1:]))
+            return residual(eqx.combine(unravel(w), static), *sample).reshape(-1)
 
-    def mean_square(w: Array) -> Array:
-        value = jnp.mean(jax.vmap(of_window, (None, 0))(w, batch) ** 2)
+        return of_window
+
+    of_window = residuals_of(static)
+
+    def mean_square(w: Array, x: Array) -> Array:
+        value = jnp.mean(jax.vmap(of_window, (None, 0, 0))(w, x, batch) ** 2)
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    def slopes(w: Array) -> tuple[Array, Array]:
-        rows = jax.lax.map(lambda sample: jax.jacrev(of_window)(w, sample), batch, batch_size=AT_ONCE)
-        J = rows.reshape(-1, len(w))
-        r = jax.vmap(of_window, (None, 0))(w, batch).reshape(-1)
-        return J.T @ r / len(r), J.T @ J / len(r)
+    def blocks(w: Array, x: Array) -> Blocks:
+        return blocks_of(of_window if tangent is None else residuals_of(tangent), w, x, batch, tangent is not None)
+
+    begun = blocks(start, first)
+    ratio = begun.largest_of_states / begun.largest_of_weights  # one damping for both, whatever their units
 
     def trial(state: _State, _: None) -> tuple[_State, Array]:
-        w, value, g, H, damping, growth = state
-        factor = jax.scipy.linalg.cho_factor(H + damping * jnp.eye(len(w), dtype=w.dtype))
-        step = -jax.scipy.linalg.cho_solve(factor, g)
-        lower = mean_square(w + step)
-        gain = (value - lower) / (step @ (damping * step - g))
+        w, x, value, B, damping, growth = state
+        of_states = damping * ratio
+        step_w, step_x = B.step(damping, of_states)
+        lower = mean_square(w + step_w, x + step_x)
+        expected = step_w @ (damping * step_w - B.g_w) + jnp.sum(step_x * (of_states * step_x - B.g_x))
+        gain = (value - lower) / expected
         taken = jnp.isfinite(gain) & (gain > 0)
-        g, H = jax.lax.cond(taken, lambda: slopes(w + step), lambda: (g, H))
-        usable = jnp.all(jnp.isfinite(g)) & jnp.all(jnp.isfinite(H))
+        B = jax.lax.cond(taken, lambda: blocks(w + step_w, x + step_x), lambda: B)
+        usable = jnp.all(jnp.stack([jnp.all(jnp.isfinite(part)) for part in B]))
         eased = damping * jnp.maximum(1 / 3, 1 - (2 * gain - 1) ** 3)
-        after = _State(w + step, lower, g, H, eased, jnp.full_like(growth, 2))
+        after = _State(w + step_w, x + step_x, lower, B, eased, jnp.full_like(growth, 2))
         stiffer = state._replace(damping=damping * growth, growth=2 * growth)
         moved = jax.tree.map(lambda new, old: jnp.where(taken & usable, new, old), after, stiffer)
         return moved, moved.value
 
-    value, (g, H) = mean_square(start), slopes(start)
-    damping = FIRST_DAMPING * jnp.max(jnp.diagonal(H))
-    begun = _State(start, value, g, H, damping, jnp.asarray(2, start.dtype))
-    last, values = jax.lax.scan(trial, begun, length=steps)
-    return unravel(last.w), jnp.concatenate([value[None], values])
+    value = mean_square(start, first)
+    damping = FIRST_DAMPING * begun.largest_of_weights
+    state = _State(start, first, value, begun, damping, jnp.asarray(2, start.dtype))
+    last, values = jax.lax.scan(trial, state, length=steps)
+    estimates = None if own is None else last.x.reshape(own.shape)
+    return unravel(last.w), estimates, jnp.concatenate([value[None], values])

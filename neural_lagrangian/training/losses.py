@@ -17,9 +17,14 @@ from jaxtyping import Array, ArrayLike
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
 from ..mechanics import generalized_force, mass_matrix
-from ..models.controlled import takes_control, with_control
+from ..models.controlled import with_control
 from ..models.positions import position_errors
-from .residuals import acceleration_residual, given, trajectory_residual
+from .residuals import acceleration_residual, given, torque_residual, trajectory_residual
+
+NEGLIGIBLE = 2.0**-60
+"""Weight of zero in a loss that must still get the states to start from: a power of two, which rounds nothing, whose
+square is below round-off beside any other error.
+"""
 
 
 def trajectory_mse(
@@ -139,18 +144,21 @@ def weighted(
     r"""A loss of rollouts in which the errors of positions and of velocities count by weights:
     $w_j (\hat y_j - y_j)$ in place of $\hat y_j - y_j$.
 
-    With weights $1 / \sigma_j$, the noise of each component, the mean square is that of maximum likelihood.
+    With weights $1 / \sigma_j$, the noise of each component, the mean square is that of maximum likelihood. A weight of
+    zero leaves a component out, such as velocities that were not measured; rollouts still start from them.
 
     **Arguments:**
 
     - `loss`: `trajectory_mse`, `trajectory_mae`, `multiple_shooting()` or another that compares rollouts with states.
-    - `position`, `velocity`: positive weights, one number each or shape `(dof,)`.
+    - `position`, `velocity`: weights of zero or more, not all zero, one number each or shape `(dof,)`.
 
-    **Raises:** `ValueError` for weights that are not positive and finite.
+    **Raises:** `ValueError` for weights that are negative or not finite, or all zero.
     """
     for name, weights in {"position": position, "velocity": velocity}.items():
-        if not np.all(np.isfinite(weights) & (np.asarray(weights) > 0)):
-            raise ValueError(f"`{name}` is {weights}; expected positive, finite weights")
+        if not np.all(np.isfinite(weights) & (np.asarray(weights) >= 0)):
+            raise ValueError(f"`{name}` is {weights}; expected finite weights of zero or more")
+    if not np.any(position) and not np.any(velocity):
+        raise ValueError(f"`position` is {position}, `velocity` {velocity}; expected a weight that is not zero")
 
     def of_weighted(
         model: Callable[[Array, Array], Array],
@@ -164,11 +172,12 @@ def weighted(
         w = jnp.concatenate(
             [jnp.broadcast_to(jnp.asarray(x, ys.dtype), ys.shape[1] // 2) for x in (position, velocity)]
         )
+        counted, scale = w > 0, jnp.where(w > 0, w, NEGLIGIBLE)
 
         def rollout(ts: Array, y0: Array) -> Array:
-            return driven(ts, y0 / w) * w[None]
+            return jnp.where(counted[None], driven(ts, y0 / scale) * scale[None], 0)
 
-        return loss(rollout, ts, ys * w[None], None, None, None if states is None else states * w[None])
+        return loss(rollout, ts, ys * scale[None], None, None, None if states is None else states * scale[None])
 
     return of_weighted
 
@@ -293,15 +302,4 @@ def torque_mse(
 
     **Raises:** `ValueError` without `accelerations` or `controls`.
     """
-    dof = ys.shape[-1] // 2
-    accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
-    if controls is not None and takes_control(model):
-        model, torques = with_control(model, ts, controls), jnp.zeros_like(accelerations)
-    else:
-        torques = given("controls", controls, accelerations.shape)
-
-    def torque(t, y, a):
-        q, v = jnp.split(y, 2)
-        return generalized_force(model.lagrangian, t, q, v, a, force=model.force)
-
-    return jnp.mean((jax.vmap(torque)(ts, ys, accelerations) - torques) ** 2)
+    return jnp.mean(torque_residual(model, ts, ys, accelerations, controls) ** 2)

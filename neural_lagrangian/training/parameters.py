@@ -1,14 +1,18 @@
 """What of a model is trained."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
+from .._checks import accepts
 from ..integrators.rollout import without_integration
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories
+from .alike import name_of
+from .step import EXTRAS
 
 
 def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
@@ -43,3 +47,13 @@ def check_motion(name: str, motion: Any) -> None:
     """`ValueError` for anything that is not `Trajectories`, such as a tuple of arrays."""
     if not isinstance(motion, Trajectories):
         raise ValueError(f"`{name}` is a {type(motion).__name__}; expected `nl.Trajectories(ts, ys)`")
+
+
+def check_takes_states(argument: str, function: Callable[..., Array]) -> None:
+    """`ValueError` for a loss or residual without estimated states among its arguments; `argument` asks for them."""
+    if not accepts(function, EXTRAS + 2):
+        raise ValueError(
+            f"`{argument}` asks for estimated states, but {name_of(function)} takes no states; expected "
+            f"`trajectory_mse`, `trajectory_residual`, `multiple_shooting()` or any other "
+            f"(model, ts, ys, accelerations, controls, states)"
+        )

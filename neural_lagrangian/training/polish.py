@@ -15,7 +15,8 @@ from ..integrators.rollout import Controller, with_integration, without_integrat
 from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .losses import trajectory_mse
-from .parameters import parameters_of
+from .parameters import check_motion, check_takes_states, parameters_of
+from .safe_gradient import scalar
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states, with_states
 
@@ -61,10 +62,12 @@ def polish(
 
     **Raises:** `ValueError` for arguments that make no sense, or if the loss is not finite to begin with: train first.
     """
+    if states is not None:
+        check_takes_states("states", loss)
     weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
     params = weights
     if states is not None:
-        params = Estimated(weights, jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows])
+        params = Estimated(weights, window_states(states, trajectories, rows, batch))
     steps = positive_integer("steps", steps)
     best, losses = _minimized(params, static, alike(loss), batch, memory, steps)
     losses = np.asarray(losses)
@@ -80,6 +83,7 @@ def fixed_windows(
     """Of a model in training: its weights and the rest, stepped as asked for. And a fixed set of windows: where their
     rows are, and the rows.
     """
+    check_motion("trajectories", trajectories)
     if np.ndim(horizon):
         raise ValueError(f"`horizon` is {horizon!r}; expected one number")
     (stage,) = stages_of(model, horizon, 1, None, controller, [trajectories], stride)
@@ -88,6 +92,15 @@ def fixed_windows(
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)
     indices = every.evenly(positive_integer("windows", windows))
     return weights, stepped, every.rows(indices), every.gather(indices)
+
+
+def window_states(
+    states: Any, trajectories: Trajectories, rows: tuple[Array, Array], batch: tuple[Array | None, ...]
+) -> Array:
+    """Estimated states of each window, shape `(window, row, 2 dof)`, or `ValueError` if they are of another motion."""
+    if np.shape(states) != trajectories.ys.shape:
+        raise ValueError(f"`states` has shape {np.shape(states)}; expected {trajectories.ys.shape}, that of the `ys`")
+    return jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows]
 
 
 def check_begun(loss: Any) -> None:
@@ -111,7 +124,7 @@ def _minimized(
         weights, states = weights_and_states(params)
         sample = batch if states is None else with_states(batch, states)
         model = eqx.combine(weights, static)
-        value = jnp.mean(jax.vmap(lambda *sample: loss(model, *sample))(*sample))
+        value = jnp.mean(jax.vmap(lambda *sample: scalar("loss", loss(model, *sample)))(*sample))
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     value_and_gradient = optax.value_and_grad_from_state(mean_loss)

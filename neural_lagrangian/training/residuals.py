@@ -4,12 +4,15 @@ Their arguments are those of losses; callers `vmap`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..integrators import AbstractMotionModel
-from ..models.controlled import with_control
+from ..mechanics import generalized_force
+from ..models.controlled import takes_control, with_control
 
 
 def trajectory_residual(
@@ -46,6 +49,27 @@ def acceleration_residual(
     accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
     model = model if controls is None else with_control(model, ts, controls)
     return jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys) - accelerations
+
+
+def torque_residual(
+    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
+) -> Float[Array, "time dof"]:
+    r"""Errors of the torques that the observed motion needs by the model (inverse dynamics): $\tau(t_i) - u_i$.
+
+    Arguments and errors as for `torque_mse`, which is the mean of their squares.
+    """
+    dof = ys.shape[-1] // 2
+    accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
+    if controls is not None and takes_control(model):
+        model, torques = with_control(model, ts, controls), jnp.zeros_like(accelerations)
+    else:
+        torques = given("controls", controls, accelerations.shape)
+
+    def torque(t, y, a):
+        q, v = jnp.split(y, 2)
+        return generalized_force(model.lagrangian, t, q, v, a, force=model.force)
+
+    return jax.vmap(torque)(ts, ys, accelerations) - torques
 
 
 def given(name: str, array: Array | None, shape: tuple[int, ...]) -> Array:

@@ -1,6 +1,7 @@
 """Gradients of a batch in which some samples diverge: exactly those of the samples that do not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -67,6 +68,9 @@ def safe_gradient(
       gradient and the counts of the whole.
     """
 
+    def of_sample(params, *sample):
+        return scalar("loss", loss(params, *sample))
+
     def total(x: PyTree) -> PyTree:
         if axis is None:
             return x
@@ -77,7 +81,7 @@ def safe_gradient(
         return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
 
     def summed(params, batch, kept):
-        losses = jax.vmap(loss, (None, *(0 for _ in batch)))(params, *batch)
+        losses = jax.vmap(of_sample, (None, *(0 for _ in batch)))(params, *batch)
         return jnp.sum(jnp.where(kept, losses, 0)), losses
 
     def attempt(state: tuple[SafeGradient, Array]) -> tuple[SafeGradient, Array]:
@@ -105,13 +109,22 @@ def safe_gradient(
         return ~settled & (result.count > 0)
 
     size = jax.tree.leaves(batch)[0].shape[0]
-    structure = jax.eval_shape(loss, params, *jax.tree.map(lambda x: x[0], batch))
+    structure = jax.eval_shape(of_sample, params, *jax.tree.map(lambda x: x[0], batch))
     no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
     none = jnp.zeros(size, int)
     no_loss, count = jnp.zeros((), structure.dtype), total(jnp.sum(none == 0))
     start = SafeGradient(no_loss, no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
+
+
+def scalar(argument: str, value: Any) -> Array:
+    """What a loss returns, or `ValueError` if it is not one real number."""
+    if isinstance(value, Array) and value.shape == () and jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    came = f"shape {value.shape}, dtype {value.dtype}" if isinstance(value, Array) else f"a {type(value).__name__}"
+    advice = ". Leave out auxiliary output: callbacks see the model" if isinstance(value, tuple) else ""
+    raise ValueError(f"`{argument}` returns {came}; expected one real number for each window{advice}")
 
 
 def _rows(mask: Bool[Array, " batch"], like: Array) -> Array:

@@ -1,12 +1,21 @@
 import sys
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import acceleration_residual, gauss_newton, polish, trajectory_residual, weighted
+from neural_lagrangian.training import (
+    acceleration_residual,
+    gauss_newton,
+    jacobians,
+    polish,
+    trajectory_residual,
+    weighted,
+)
 
 from ..helpers import small_network
 from .killed import data
@@ -88,6 +97,92 @@ def test_bad_arguments_are_named(keywords, message):
 def test_what_it_cannot_do_is_said(monkeypatch):
     with pytest.raises(ValueError, match="not finite to begin with"):
         gauss_newton(spring(jnp.nan), data(), steps=1)
-    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "LARGEST", 1)
-    with pytest.raises(ValueError, match="has 2 weights; expected at most 1, or `polish`"):
+    monkeypatch.setattr(jacobians, "memory", lambda: 1)
+    with pytest.raises(ValueError, match=r"has 2 weights, whose curvature needs .* GiB of memory; .* or `polish`"):
         gauss_newton(spring(0.7), data())
+
+
+@pytest.mark.parametrize(
+    ("residual", "message"),
+    [
+        (nl.trajectory_mse, "returns a single number, as a loss does; expected an array of differences"),
+        (lambda *sample: (trajectory_residual(*sample), 0), "returns a tuple; expected one array of differences"),
+    ],
+)
+def test_what_is_no_residual_is_refused(residual, message):
+    with pytest.raises(ValueError, match=message):
+        gauss_newton(spring(0.7), data(), residual=residual)
+
+
+def test_states_are_asked_for_in_vain_or_in_another_shape():
+    with pytest.raises(ValueError, match="`states` asks for estimated states, but acceleration_residual takes no"):
+        gauss_newton(spring(0.7), data(), residual=acceleration_residual, states=data().ys)
+    with pytest.raises(ValueError, match=r"`states` has shape \(7, 31, 2\); expected \(8, 31, 2\)"):
+        gauss_newton(spring(0.7), data(), states=data().ys[1:])
+    with pytest.raises(ValueError, match="`trajectories` is a tuple"):
+        gauss_newton(spring(0.7), (data().ts, data().ys))
+
+
+SMALL = {"horizon": 2, "windows": 5, "steps": 4}
+
+
+def by_reverse_mode(monkeypatch):
+    monkeypatch.setattr(sys.modules[gauss_newton.__module__], "forward_or_reverse", lambda *_: None)
+
+
+@pytest.mark.parametrize("controller", [nl.StepsPerSample(1), diffrax.PIDController(rtol=1e-9, atol=1e-9)])
+def test_both_modes_take_the_same_steps(controller, monkeypatch):
+    """Forward mode, that of few weights, goes through adaptive solves too."""
+    start = nl.NeuralODE(Spring(jnp.asarray(0.3), jnp.asarray(0.2)), stepsize_controller=controller)
+    forward = gauss_newton(start, data(), **SMALL)
+    by_reverse_mode(monkeypatch)
+    reverse = gauss_newton(start, data(), **SMALL)
+    np.testing.assert_allclose(forward.loss, reverse.loss, rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize(("width", "mode"), [(None, "forward"), (8, "reverse")])
+def test_the_smaller_side_of_the_jacobian_decides(width, mode, monkeypatch):
+    """Two weights or 49, and the four components of a window."""
+    taken, real = [], jacobians.jax.jacfwd
+
+    def noted(function, *rest, **keywords):
+        taken.append("forward")
+        return real(function, *rest, **keywords)
+
+    monkeypatch.setattr(jacobians.jax, "jacfwd", noted)
+    model = spring(0.3) if width is None else nl.NeuralODE(small_network(1, width, out=1))
+    gauss_newton(model, data(), horizon=2, windows=3, steps=1)
+    assert bool(taken) == (mode == "forward")
+
+
+def test_windows_that_are_taken_some_at_a_time_give_the_same(monkeypatch):
+    whole = gauss_newton(spring(0.3), data(), states=data().ys, **SMALL)
+    monkeypatch.setattr(jacobians, "AT_ONCE", 2)  # and one is left over
+    jax.clear_caches()
+    parts = gauss_newton(spring(0.3), data(), states=data().ys, **SMALL)
+    np.testing.assert_allclose(parts.loss, whole.loss, rtol=1e-9, atol=1e-15)
+
+
+def test_estimated_states_are_those_of_least_squares_over_all():
+    """SciPy has weights and states of all windows in one vector, and finds the same minimum."""
+    noise = 0.05 * np.random.default_rng(0).normal(size=data().ys.shape)
+    noisy = nl.Trajectories(data().ts, data().ys + noise)
+    settings = {"horizon": 3, "windows": 4}
+    found = gauss_newton(spring(0.5), noisy, states=noisy.ys, steps=20, **settings)
+    assert found.states.shape == (4, 4, 2)
+    windows = nl.trajectories.Windows(noisy, 3)
+    ts, ys = windows.gather(windows.evenly(4))
+
+    @jax.jit
+    def residuals(x):
+        model, starts = spring(x[0], x[1]), x[2:].reshape(4, 2)
+        return (jax.vmap(model)(ts, starts) - ys).ravel()
+
+    start = np.concatenate([[0.5, 0.2], np.asarray(ys[:, 0]).ravel()])
+    expected = scipy.optimize.least_squares(residuals, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    np.testing.assert_allclose(found.loss[-1], 2 * expected.cost / ys.size, rtol=1e-8)
+    weights = [float(found.model.network.k), float(found.model.network.rest)]
+    np.testing.assert_allclose(weights, expected.x[:2], rtol=1e-4)
+    np.testing.assert_allclose(found.states[:, 0].ravel(), expected.x[2:], atol=1e-5)
+    without = gauss_newton(spring(0.5), noisy, steps=20, **settings)  # negative control: noisy starts
+    assert without.loss[-1] > 1.5 * found.loss[-1]

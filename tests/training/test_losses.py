@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import weighted
+from neural_lagrangian.training import torque_residual, weighted
 
 from ..helpers import DTYPE, small_network
 
@@ -110,6 +110,14 @@ def test_torque_mse_without_a_control_force_takes_torques():
     assert float(off) == pytest.approx(0.3**2 / 2, rel=1e-3)
 
 
+def test_torque_mse_is_the_mean_square_of_its_residual():
+    ts, ys, a, us = Arm.recording()
+    wrong = a + jnp.asarray([[0.3, -0.2]], DTYPE)
+    residual = torque_residual(Arm.model(), ts, ys, wrong, us)
+    assert residual.shape == (5, 2)
+    assert float(jnp.mean(residual**2)) == float(nl.torque_mse(Arm.model(), ts, ys, wrong, us)) > 1e-3
+
+
 @pytest.mark.bad_input
 def test_what_torque_mse_needs_is_named():
     ts, ys, a, us = Arm.recording()
@@ -138,7 +146,38 @@ def test_weights_multiply_the_errors_of_their_components(loss):
     assert float(weighted(loss)(model, TS, ys)) == pytest.approx(float(loss(model, TS, ys)), rel=1e-12)
 
 
-@pytest.mark.parametrize("wrong", [{"position": 0.0}, {"velocity": jnp.asarray([1.0, jnp.nan])}])
-def test_weights_that_are_not_positive_are_refused(wrong):
-    with pytest.raises(ValueError, match=rf"`{next(iter(wrong))}` is .*; expected positive, finite weights"):
+@pytest.mark.parametrize("wrong", [{"position": -1.0}, {"velocity": jnp.asarray([1.0, jnp.nan])}])
+def test_weights_that_are_negative_or_not_finite_are_refused(wrong):
+    with pytest.raises(ValueError, match=rf"`{next(iter(wrong))}` is .*; expected finite weights of zero or more"):
         weighted(nl.trajectory_mse, **wrong)
+    with pytest.raises(ValueError, match=r"expected a weight that is not zero"):
+        weighted(nl.trajectory_mse, position=0.0, velocity=0.0)
+
+
+@pytest.mark.parametrize("loss", [nl.trajectory_mse, nl.trajectory_mae])
+@pytest.mark.parametrize("with_states", [False, True])
+def test_a_weight_of_zero_leaves_the_velocities_out(loss, with_states):
+    """Loss and gradient are those of the positions alone, whatever the velocities that the rows after the first have;
+    the rollout starts from the right one.
+    """
+    model = nl.NeuralODE(small_network(2, out=2), stepsize_controller=nl.StepsPerSample(1))
+    ys = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)), DTYPE)
+    wild = ys.at[1:, 2:].set(1e3)
+    states = ys + 0.1 if with_states else None
+
+    def total(model, ys):
+        return weighted(loss, velocity=0.0)(model, TS, ys, None, None, states)
+
+    def of_positions(model):
+        rows = slice(0 if with_states else 1, None)
+        difference = (model(TS, ys[0] if states is None else states[0]) - ys)[rows, :2]
+        return jnp.mean(difference**2 if loss is nl.trajectory_mse else jnp.abs(difference)) / 2
+
+    expected, slope = eqx.filter_value_and_grad(of_positions)(model)
+    eps = float(jnp.finfo(DTYPE).eps)
+    for motion in (ys, wild):
+        found, gradient = eqx.filter_value_and_grad(total)(model, motion)
+        assert float(found) == pytest.approx(float(expected), rel=10 * eps)
+        for one, other in zip(jax.tree.leaves(gradient), jax.tree.leaves(slope), strict=True):
+            np.testing.assert_allclose(one, other, rtol=100 * eps, atol=eps)
+    assert float(weighted(loss)(model, TS, wild, None, None, states)) > 1e2  # negative control

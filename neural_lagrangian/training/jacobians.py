@@ -1,0 +1,177 @@
+r"""Jacobians of the residuals of many windows, and the normal equations that they give.
+
+With weights $w$ and the states $x_i$ of window $i$,
+
+$$\begin{pmatrix} H + \lambda & C_1 & C_2 & \cdots \\ C_1^T & D_1 + \mu & & \\ C_2^T & & D_2 + \mu & \\
+  \vdots & & & \ddots \end{pmatrix} \delta = -g, \qquad
+  H = \tfrac1N \sum_i J_{w,i}^T J_{w,i}, \quad C_i = \tfrac1N J_{w,i}^T J_{x,i}, \quad
+  D_i = \tfrac1N J_{x,i}^T J_{x,i}.$$
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from ..integrators import AbstractMotionModel
+from .step import with_states
+
+Residuals: TypeAlias = Callable[[Array, Array, tuple[Array | None, ...]], Array]
+"""`(w, x, sample) -> (component,)` of one window."""
+
+AT_ONCE = 32
+"""Most windows whose Jacobians are taken at once."""
+MEMORY_AT_ONCE = 1 << 28
+"""Bytes of their Jacobians that are kept at once, about."""
+MATRICES = 5
+"""Matrices of the size of the curvature that a step keeps: those of before and after, their factor, what XLA needs."""
+
+
+class Blocks(NamedTuple):
+    """Half the gradient of the mean square, and half its Hessian to first order in the residual, block by block."""
+
+    g_w: Float[Array, " weight"]
+    H: Float[Array, "weight weight"]
+    g_x: Float[Array, "window state"]
+    C: Float[Array, "window weight state"]
+    D: Float[Array, "window state state"]
+
+    @property
+    def largest_of_weights(self) -> Float[Array, ""]:
+        """The largest curvature along one weight."""
+        return jnp.max(jnp.diagonal(self.H))
+
+    @property
+    def largest_of_states(self) -> Float[Array, ""]:
+        """The largest curvature along one component of a state; zero where none are estimated."""
+        return jnp.max(jnp.diagonal(self.D, axis1=1, axis2=2), initial=0)
+
+    def step(self, damping: Array, of_states: Array) -> tuple[Array, Array]:
+        """The damped step of weights and states."""
+        g_w, H, g_x, C, D = self
+        n, k = C.shape[1:]
+        H = H + damping * jnp.eye(n, dtype=H.dtype)
+        if k == 0:
+            return -_solved(H, g_w), jnp.zeros_like(g_x)
+        D = D + of_states * jnp.eye(k, dtype=D.dtype)[None]
+        inverse_C = jax.vmap(_solved)(D, jnp.swapaxes(C, 1, 2))  # (window, state, weight)
+        inverse_g = jax.vmap(_solved)(D, g_x)
+        complement = H - jnp.einsum("ink,ikm->nm", C, inverse_C)
+        step_w = -_solved(complement, g_w - jnp.einsum("ink,ik->n", C, inverse_g))
+        return step_w, -inverse_g - jnp.einsum("ikn,n->ik", inverse_C, step_w)
+
+
+def _solved(A: Array, b: Array) -> Array:
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), b)
+
+
+def blocks_of(of_window: Residuals, w: Array, x: Array, batch: tuple[Array | None, ...], forward: bool) -> Blocks:
+    """The blocks at weights `w` and states `x`, from some windows at a time."""
+    count, k = x.shape
+    jacobian = jax.jacfwd if forward else jax.jacrev
+
+    def of_one(x: Array, sample: tuple[Array | None, ...]) -> tuple[Array, Array, Array]:
+        r = of_window(w, x, sample)
+        if k == 0:
+            return r, jacobian(of_window)(w, x, sample), jnp.zeros((len(r), 0), w.dtype)
+        return r, *jacobian(of_window, argnums=(0, 1))(w, x, sample)
+
+    def of_some(x: Array, sample: tuple[Array | None, ...]) -> Blocks:
+        r, Jw, Jx = jax.vmap(of_one)(x, sample)
+        flat = Jw.reshape(-1, Jw.shape[-1])
+        return Blocks(
+            flat.T @ r.reshape(-1),
+            flat.T @ flat,
+            jnp.einsum("imk,im->ik", Jx, r),
+            jnp.einsum("imn,imk->ink", Jw, Jx),
+            jnp.einsum("imk,imj->ikj", Jx, Jx),
+        )
+
+    size = jax.eval_shape(of_window, w, x[0], jax.tree.map(lambda a: a[0], batch)).size
+    together = MEMORY_AT_ONCE // (w.dtype.itemsize * size * (len(w) + k))
+    together = max(1, min(AT_ONCE, count, together))
+    whole = count // together * together
+
+    def split(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda a: a[:whole].reshape(whole // together, together, *a.shape[1:]), tree)
+
+    def add(total: tuple[Array, Array], some: PyTree) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
+        found = of_some(*some)
+        return (total[0] + found.g_w, total[1] + found.H), found[2:]
+
+    none = jnp.zeros_like(w), jnp.zeros((len(w), len(w)), w.dtype)
+    (g_w, H), own = jax.lax.scan(add, none, split((x, batch)))
+    own = jax.tree.map(lambda a: a.reshape(whole, *a.shape[2:]), own)
+    if whole < count:
+        rest = of_some(*jax.tree.map(lambda a: a[whole:], (x, batch)))
+        g_w, H = g_w + rest.g_w, H + rest.H
+        own = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), own, rest[2:])
+    return jax.tree.map(lambda a: a / (count * size), Blocks(g_w, H, *own))
+
+
+def forward_or_reverse(
+    residual: Callable[..., Array],
+    weights: PyTree,
+    static: PyTree,
+    batch: tuple[Array | None, ...],
+    own: Array | None,
+    size: int,
+) -> PyTree | None:
+    """The part of a model beside its weights with which its Jacobian is taken in forward mode, or `None` for reverse
+    mode: by whichever side of the Jacobian is smaller. The adaptive solves of diffrax need another adjoint for it.
+    """
+    if _unknowns(weights, own) > size:
+        return None
+    first = jax.tree.map(lambda a: a[0], batch if own is None else with_states(batch, own))
+    for part in (static, _with_adjoint(static, diffrax.ForwardMode())):
+
+        def of_weights(weights: PyTree, part: PyTree = part) -> Array:
+            return residual(eqx.combine(weights, part), *first)
+
+        try:
+            jax.eval_shape(jax.jacfwd(of_weights), weights)
+        except TypeError:  # what has a derivative rule for reverse mode alone
+            continue
+        return part
+    return None
+
+
+def _with_adjoint(model: Any, adjoint: diffrax.AbstractAdjoint) -> Any:
+    if not isinstance(model, AbstractMotionModel):
+        return model
+    return eqx.tree_at(lambda m: m.integration.adjoint, model, adjoint, is_leaf=lambda x: x is None)
+
+
+def check_memory(weights: PyTree, own: Array | None, size: int) -> None:
+    """`ValueError` if the normal equations do not fit into the memory of the device."""
+    n, itemsize = _unknowns(weights, None), jax.tree.leaves(weights)[0].dtype.itemsize
+    needed = itemsize * (MATRICES * n**2 + size * n)
+    if own is not None:
+        k = own[0].size
+        needed += itemsize * MATRICES * own.shape[0] * k * (n + k)
+    there = memory()
+    if there is not None and needed > there:
+        raise ValueError(
+            f"`model` has {n} weights, whose curvature needs {needed / 2**30:.3g} GiB of memory; the device has "
+            f"{there / 2**30:.3g} GiB. Expected fewer weights, fewer `windows` with `states`, or `polish`"
+        )
+
+
+def memory() -> int | None:
+    """Bytes of memory of the device, `None` where they are not known."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return int(stats["bytes_limit"])
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _unknowns(weights: PyTree, own: Array | None) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(weights)) + (0 if own is None else own[0].size)
