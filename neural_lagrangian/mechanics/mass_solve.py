@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from .._types import ComplexVector, Coordinates, MassMatrix
-from .equilibration import power_of_two, symmetric_scales
+from .equilibration import equilibrated, power_of_two, symmetric_scales
 from .pseudoinverse import cutoff, pseudoinverse, pseudoinverse_tangent
 
 MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
@@ -157,7 +157,8 @@ class DampedInverse(AbstractMassSolve):
         relative = self.eps
         if relative is None:
             relative = 1e-3 if M.dtype == jnp.float32 else 1e-6
-        return relative * symmetric_scales(M) ** 2
+        A, d = equilibrated(M)  # whose scales, of order one, have derivatives that neither overflow nor vanish
+        return relative * (symmetric_scales(A) / d) ** 2
 
 
 class Cholesky(AbstractMassSolve):

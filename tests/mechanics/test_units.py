@@ -23,6 +23,20 @@ def acceleration(mass_solve, force=friction):
     return answer
 
 
+def slopes(mass_solve):
+    """Forward and reverse derivatives of the acceleration in coordinates and velocities."""
+
+    def answer(u, L, t, q, v):
+        def a(q, v):
+            return nl.acceleration(u.lagrangian(L), t, q, v, force=u.force(friction), mass_solve=mass_solve)
+
+        by_q, by_v = jax.jacfwd(a, 0)(q, v), jax.jacrev(a, 1)(q, v)
+        ratio = u.s[None] / u.s[:, None]
+        return jnp.stack([by_q * ratio * u.tau**2, by_v * ratio * u.tau])
+
+    return answer
+
+
 def constrained(u, L, t, q, v):
     """Two constraints of different units, one twice."""
 
@@ -82,6 +96,8 @@ ANSWERS = {
     "damped": acceleration(nl.DampedInverse()),
     "cholesky": acceleration(nl.Cholesky()),
     "banded": acceleration(nl.Banded(1)),
+    "slopes": slopes(nl.PseudoInverse()),
+    "slopes, damped": slopes(nl.DampedInverse()),
     "massless": massless,
     "constrained": constrained,
     "projected": projected,

@@ -28,7 +28,8 @@ class Units:
 
 
 def changes(dof, dtype):
-    """Powers of ten between 1e-9 and 1e9 for each coordinate, time and L, as far as masses can be represented."""
+    """Powers of ten between 1e-9 and 1e9 for each coordinate, time and L, as far as masses and their derivatives can be
+    represented."""
     rng = np.random.default_rng(dof)
     limit = 34 if dtype == jnp.float32 else 300
     drawn = [(np.zeros(dof), 0.0, 0.0)]
@@ -37,8 +38,8 @@ def changes(dof, dtype):
     while len(drawn) < 40:
         s, tau, alpha = rng.integers(-9, 10, dof), rng.integers(-9, 10), rng.integers(-9, 10)
         masses = alpha + 2 * tau - s[:, None] - s[None]
-        forces = alpha - s
-        if np.abs(masses).max() < limit and np.abs(forces).max() < limit:
+        slopes = masses[..., None] - s
+        if max(np.abs(masses).max(), np.abs(slopes).max()) < limit:
             drawn.append((s, tau, alpha))
     return [tuple(jnp.asarray(10.0 ** np.asarray(x, float), dtype) for x in change) for change in drawn]
 
