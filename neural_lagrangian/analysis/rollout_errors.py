@@ -66,7 +66,7 @@ def errors(
 
     **Arguments:**
 
-    - `model`: any rollout model, `model(ts, y0) -> (time, 2 dof)`.
+    - `model`: any rollout model, `model(ts, y0)` of shape `(time, 2 dof)`.
     - `trajectories`: motion that was not trained on.
     - `periodic`: indices or names of angles in radians, whose errors do not count whole turns.
 
