@@ -41,7 +41,7 @@ class Attempt(NamedTuple):
 
 def library_for(columns: Columns) -> Library:
     """Candidate terms: waves of the angles, powers of the other coordinates, and squares of the velocities, of the
-    highest order at which there are no more than `TERMS`.
+    highest order at which there are no more than `TERMS`; of three angles and more, the terms of a chain.
     """
     names = columns.coordinates
     known = all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
@@ -55,11 +55,39 @@ def library_for(columns: Columns) -> Library:
         parts += [Library.coordinates(columns.dof, degree, others, **named)] if others else []
         return parts[0] * parts[1] if len(parts) == 2 else parts[0]
 
+    if len(angles) > 2:
+        return _of_a_chain(columns.dof, angles, others, named)
     for order, degree in ((2, 4), (2, 3), (2, 2), (1, 2)):
         library = coordinates(order, degree) * velocities
         if len(library) <= TERMS:
             return library
     return coordinates(1, 2) + velocities
+
+
+def _of_a_chain(dof: int, angles: list[int], others: list[int], named: dict[str, Any]) -> Library:
+    """Squares and products of the velocities, waves of each angle, powers of the other coordinates; and, beside the
+    product of two velocities, waves of the angles that they turn: of sums and differences of two, and of one beside the
+    velocity of a coordinate that is no angle.
+
+    Bodies in a row, on a support that may slide, have no other terms, if angles are counted from a fixed direction.
+    """
+    library = Library.velocities(dof, 2, **named) + Library.waves(dof, 1, angles, **named)
+    if others:
+        library += Library.coordinates(dof, 2, others, **named)
+    for i in angles:
+        for j in [k for k in angles if k > i]:
+            waves = Library.waves(dof, 2, [i, j], **named)
+            mixed = [k for k, name in enumerate(waves.names) if " - " in name or " + " in name]
+            library += waves.select(mixed) * _product(dof, i, j, named)
+        for j in others:
+            library += Library.waves(dof, 1, [i], **named) * _product(dof, i, j, named)
+    return library
+
+
+def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
+    """The product of two velocities."""
+    squares = Library.velocities(dof, 2, [i, j], **named)
+    return squares.select([k for k, name in enumerate(squares.names) if " " in name])
 
 
 def look_for_formulas(model: Any, motion: Trajectories, library: Library) -> list[Attempt]:

@@ -13,8 +13,8 @@ $$M_k = \frac{\int \psi M_k\, dt}{\int \psi\, dt}, \qquad
   b_k = -\frac{\int (\dot\psi\, \partial \phi_k / \partial v + \psi\, \partial \phi_k / \partial q)\, dt}
               {\int \psi\, dt}.$$
 
-Linear damping, $Q = -D v$ with $D$ symmetric, is balanced with the terms: each entry of $D$ has no mass matrix, and the
-entry's rate for $b_k$.
+Linear damping, $Q = -D v$ with $D$ symmetric, and controls, $Q = G u$, are balanced with the terms: each entry of $D$
+and of $G$ has no mass matrix, and what it is multiplied by for $b_k$.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,11 @@ from jaxtyping import Float
 from .columns import Columns
 from .elimination import AbstractFit, Step, solve
 from .equations import Scales
+from .parts import Part
 
 ITERATIONS, HURRIED = 30, 5
+UNSEEN = 1e-8
+"""Singular value, relative to the largest, of a change that no observation sees."""
 
 
 class Balance(AbstractFit):
@@ -52,14 +55,11 @@ class Balance(AbstractFit):
         kinetic = np.einsum("rkii,i->k", M, scales.speed**2) / len(M)
         return Balance(M, b, scales.acceleration, kinetic, size)
 
-    def damped(self, rates: Float[np.ndarray, "row dof"], scales: Scales) -> "Balance":
-        """With the entries of a symmetric damping matrix behind the terms: those of its lower triangle, row by row."""
-        dof = rates.shape[1]
-        b = np.zeros((len(rates), dof * (dof + 1) // 2, dof))
-        for k, (i, j) in enumerate(zip(*np.tril_indices(dof), strict=True)):
-            b[:, k, i] = rates[:, j]
-            b[:, k, j] = rates[:, i]
-        entries = Balance.of(np.zeros((*b.shape, dof)), b, scales)
+    def beside(self, b: Float[np.ndarray, "row entry dof"], scales: Scales) -> "Balance":
+        """With entries of forces, which have no mass matrix, behind the terms."""
+        if b.shape[1] == 0:
+            return self
+        entries = Balance.of(np.zeros((*b.shape, b.shape[2])), b, scales)
         both = ((self.M, entries.M), (self.b, entries.b))
         M, b = (np.concatenate(pair, axis=1) for pair in both)
         kinetic, size = (np.concatenate(pair) for pair in ((self.kinetic, entries.kinetic), (self.size, entries.size)))
@@ -140,18 +140,31 @@ class Balance(AbstractFit):
                 break
         return c
 
-    def scaled(self, step: Step, pivot: int) -> tuple[np.ndarray, np.ndarray]:
-        """The coefficients of the terms themselves with one half at `pivot`, an index into the support, and their
-        covariance for unit errors.
+    def scaled(self, step: Step, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+        """The coefficients of the terms themselves with one half at the pivot of each part, and their covariance for
+        unit errors.
         """
         size = self.size[list(step.support)]
-        scale = size[pivot] / (2 * step.coefficients[pivot])
+        scale = np.ones(len(size))
+        for part in parts:
+            scale[list(part.members)] = size[part.pivot] / (2 * step.coefficients[part.pivot])
         J = self._flat(self._linearized(list(step.support), step.coefficients)[1])
-        others = [k for k in range(len(size)) if k != pivot]
+        others = [k for k in range(len(size)) if k not in [part.pivot for part in parts]]
         covariance = np.zeros((len(size), len(size)))
         if others:
             covariance[np.ix_(others, others)] = solve(J[:, others], np.zeros(len(J)))[1]
-        return step.coefficients * scale / size, covariance * scale**2 / np.outer(size, size)
+        return step.coefficients * scale / size, covariance * np.outer(scale / size, scale / size)
+
+    def free_changes(self, step: Step) -> Float[np.ndarray, "coefficient direction"]:
+        """Relative changes of the coefficients of which no observation changes at all: in proportion for one."""
+        J = self._flat(self._linearized(list(step.support), step.coefficients)[1])
+        size = np.linalg.norm(J, axis=0)
+        effect = size * np.abs(step.coefficients)
+        seen = effect > UNSEEN * effect.max()  # else a column is rounding errors
+        size = np.where(seen, size, np.abs(1 / step.coefficients))
+        _, s, V = np.linalg.svd(np.where(seen, J, 0.0) / size, full_matrices=True)
+        s = np.concatenate([s, np.zeros(len(V) - len(s))])
+        return (V[s <= UNSEEN * s[0]] / (size * step.coefficients)).T
 
     def _linearized(self, terms: list[int], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""
@@ -184,6 +197,25 @@ def _gain(A: np.ndarray, y: np.ndarray, delta: np.ndarray) -> float:
 
 def _unfit(terms: list[int]) -> Step:
     return Step(tuple(terms), np.zeros(len(terms)), np.inf, np.zeros((len(terms), len(terms))))
+
+
+def damping_columns(rates: Float[np.ndarray, "row dof"]) -> Float[np.ndarray, "row entry dof"]:
+    """What the entries of a symmetric damping matrix contribute: those of its lower triangle, row by row."""
+    dof = rates.shape[1]
+    b = np.zeros((len(rates), dof * (dof + 1) // 2, dof))
+    for k, (i, j) in enumerate(zip(*np.tril_indices(dof), strict=True)):
+        b[:, k, i] = rates[:, j]
+        b[:, k, j] = rates[:, i]
+    return b
+
+
+def control_columns(controls: Float[np.ndarray, "row m"], dof: int) -> Float[np.ndarray, "row entry dof"]:
+    """What the entries of the matrix G of a force G u contribute, row by row of the matrix."""
+    rows, m = controls.shape
+    b = np.zeros((rows, dof, m, dof))
+    for i in range(dof):
+        b[:, i, :, i] = -controls
+    return b.reshape(rows, dof * m, dof)
 
 
 def pointwise(columns: Columns, accelerations: np.ndarray, scales: Scales) -> Balance:
@@ -231,5 +263,9 @@ class Windows(eqx.Module):
         share = np.gradient(t, axis=1)  # trapezoidal: the weight and its slope vanish at both ends
         psi = (1 - s**2) ** power * share
         psi_dot = -2 * power * s * (1 - s**2) ** (power - 1) / half * share
-        area = psi.sum(axis=1, keepdims=True)
-        return Windows(trajectory, index, psi / area, psi_dot / area)
+        # Their sums are to integrate by parts exactly where a velocity grows linearly: sums of psi_dot and of
+        # psi_dot t that are wrong by the error of the quadrature would shift every window alike.
+        psi = psi / psi.sum(axis=1, keepdims=True)
+        t = t - np.sum(psi * t, axis=1, keepdims=True)  # so that psi t has the sum zero
+        psi_dot = psi_dot - psi * psi_dot.sum(axis=1, keepdims=True)
+        return Windows(trajectory, index, psi, -psi_dot / np.sum(psi_dot * t, axis=1, keepdims=True))

@@ -15,6 +15,7 @@ from .formula import Formula
 from .found import FoundLagrangian, pivot_of, warn_if_undetermined
 from .gauge_part import gauge_part
 from .library import Library
+from .parts import Part
 
 CLEAR = 1.5
 """A gap below this is no evidence for a formula."""
@@ -92,7 +93,7 @@ def distill(
         to_ratio = (np.eye(len(c)) - 2 * np.outer(c, np.eye(len(c))[pivot])) / scale
         covariance = to_ratio @ step.covariance @ to_ratio.T * step.rss / len(target.states)
     else:
-        c, covariance = problem.scaled(step, pivot)
+        c, covariance = problem.scaled(step, [Part(tuple(range(len(support))), pivot)])
         fitted = phi[:, support] @ c
         scale = float(np.vdot(fitted, X) / np.vdot(fitted, fitted))
         covariance = covariance * residual**2

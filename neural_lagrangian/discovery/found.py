@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from .._types import Scalar
-from ..mechanics import LinearDamping
+from ..mechanics import ControlForce, LinearDamping
+from ..mechanics.forces import AbstractForce
 from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library
@@ -44,10 +45,16 @@ class FoundLagrangian(eqx.Module):
     data do not determine it. `candidate`: the simplest formula that agrees with the data, determined or not.
     `scale`, `constant` and `gauge_function`: of a given Lagrangian; `None` for data, which do not tell them.
     `damping`: the matrix $D$, shape `(dof, dof)`, of a force $-D v$ that acts beside, at the scale of the formula;
-    `None` where none was found. `damping_errors`: the standard errors of its entries. `residual`: what is left
+    `None` where none was found. `damping_errors`: the standard errors of its entries. `control`: the matrix $G$, shape
+    `(dof, m)`, of a force $G u$ of the recorded controls, at the scale of the formula, and `control_errors`; `None`
+    without controls. `residual`: what is left
     unexplained, relative (of $(M, h)$, or of accelerations). `gap`: by what factor it would grow with one more term
     left out. `missing`: why the formula is not determined, and which data would do it; empty if it is. `notes`: what
-    else there is to know. `independent`: which terms of the library could be told apart.
+    else there is to know. `independent`: which terms of the library could be told apart. `used`: how many observations
+    the answer rests on, of how many that there were.
+
+    Standard errors are infinite where motion does not tell a coefficient, as the masses of parts that do not act on
+    each other; the notes name these.
     """
 
     formula: Formula | None
@@ -63,6 +70,9 @@ class FoundLagrangian(eqx.Module):
     library: Library
     independent: Independent
     damping_errors: Float[np.ndarray, "dof dof"] | None = None
+    control: Float[np.ndarray, "dof m"] | None = None
+    control_errors: Float[np.ndarray, "dof m"] | None = None
+    used: tuple[int, int] | None = eqx.field(static=True, default=None)
 
     @property
     def determined(self) -> bool:
@@ -70,11 +80,18 @@ class FoundLagrangian(eqx.Module):
         return self.formula is not None
 
     @property
-    def force(self) -> LinearDamping | None:
-        """The damping as a force that goes with the formula: `NeuralLagrangian(found.formula, force=found.force)`."""
-        if self.damping is None or self.candidate is None:
+    def force(self) -> AbstractForce | None:
+        """The damping, and the force of the controls, as a force that goes with the formula:
+        `NeuralLagrangian(found.formula, force=found.force)`; controls are given by `with_control`.
+        """
+        if self.candidate is None:
             return None
-        return damping_force(self.damping, self.candidate.coefficients.dtype)
+        dtype = self.candidate.coefficients.dtype
+        damping = None if self.damping is None else damping_force(self.damping, dtype)
+        if self.control is None:
+            return damping
+        driven = ControlForce(jnp.asarray(self.control, dtype))
+        return driven if damping is None else damping + driven
 
     def __str__(self) -> str:
         lines = []
@@ -88,10 +105,11 @@ class FoundLagrangian(eqx.Module):
         else:
             lines.append(f"L = {self.scale:.5g} x ({self.formula})")
             lines.append(f"plus a constant {self.constant:.4g} and dF/dt with F = {self.gauge_function}")
-        if self.damping is not None:
-            lines.append(f"beside the force -D v, D = {_in_line(self.damping, 5)}")
-            if self.damping_errors is not None:
-                lines[-1] += f" +- {_in_line(NORMAL_95 * self.damping_errors, 2)} (95 %)"
+        beside = (("-D v, D", self.damping, self.damping_errors), ("G u, G", self.control, self.control_errors))
+        for name, matrix, spread in beside:
+            if matrix is not None:
+                lines.append(f"beside the force {name} = {_in_line(matrix, 5)}")
+                lines[-1] += "" if spread is None else f" +- {_in_line(NORMAL_95 * spread, 2)} (95 %)"
         if self.formula is not None:
             errors = self.formula.standard_errors or ()
             for name, c, s in zip(self.formula.support, np.asarray(self.formula.coefficients), errors, strict=False):
@@ -99,6 +117,8 @@ class FoundLagrangian(eqx.Module):
         terms, told = len(self.library), len(self.independent.kept)
         lines.append(f"{terms} terms offered, {told} that motion can tell; residual {100 * self.residual:.3g} %, ")
         lines[-1] += f"{self.gap:.3g} times that with one term less"
+        if self.used is not None:
+            lines[-1] += f"; {self.used[0]} of {self.used[1]} observations used"
         return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__

@@ -41,7 +41,7 @@ class Library(eqx.Module):
     r"""Candidate terms $\phi_k(t, q, v)$ of a formula, each a product of integer powers of atoms.
 
     Libraries are built from `coordinates`, `velocities`, `waves` and `functions`, all of which hold the constant 1.
-    `A * B` holds all products of a term of each, `A + B` the terms of both:
+    `A * B` holds all products of a term of each, `A**k` those of k terms of A, `A + B` the terms of both:
 
     ```python
     spring_pendulum = Library.coordinates(2, 2, [0]) * Library.waves(2, 1, [1]) * Library.velocities(2, 2)
@@ -112,7 +112,7 @@ class Library(eqx.Module):
             leading = next((entry for entry in k if entry), 0)
             if leading > 0 and sum(map(abs, k)) <= order:
                 angle = _angle(k, [symbols[i] for i in indices])
-                factors = tuple(zip(indices, k, strict=True))
+                factors = tuple((i, entry) for i, entry in zip(indices, k, strict=True) if entry)
                 size = 1.0 + 0.5 * sum(map(abs, k))
                 for function in ("cos", "sin"):
                     name = f"{function}({angle})"
@@ -142,6 +142,13 @@ class Library(eqx.Module):
         _same_dof(self, other)
         terms = [_multiplied(one, two) for one in self.terms for two in other.terms]
         return Library(self.dof, (*self.atoms, *other.atoms), terms)
+
+    def __pow__(self, exponent: int) -> "Library":
+        """All products of so many terms: `library**2` is `library * library`."""
+        power = self
+        for _ in range(positive_integer("exponent", exponent) - 1):
+            power = power * self
+        return power
 
     def __len__(self) -> int:
         return len(self.terms)
@@ -232,7 +239,7 @@ class _Wave(eqx.Module):
     factors: tuple[tuple[int, int], ...] = eqx.field(static=True)
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
-        angle = sum((k * q[i] for i, k in self.factors if k), jnp.zeros((), q.dtype))
+        angle = sum((k * q[i] for i, k in self.factors), jnp.zeros((), q.dtype))
         return jnp.cos(angle) if self.kind == "cos" else jnp.sin(angle)
 
 

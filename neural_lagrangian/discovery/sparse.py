@@ -1,35 +1,37 @@
 r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from threadpoolctl import threadpool_limits
 
+from .._checks import positive_integer
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
-from .balance import Balance, Windows, pointwise, weak
-from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
+from .balance import Balance, damping_columns
+from .columns import Independent
 from .determination import coverage, disagreement
+from .double_precision import double_precision, in_default_precision
 from .elimination import Step, by_information
 from .equations import Scales
 from .formula import Formula
 from .found import FoundLagrangian, damping_force, pivot_of, warn_if_undetermined
 from .library import Library
+from .observations import Observations, Samples, at_samples, in_windows
+from .observations import window_samples as _window
+from .parts import Part, described, parts_of
 
-ROWS = 3000
-"""Most observations that are used: more cost time and tell little."""
 MOTIONS, SAMPLES = 30, 100
 """Trajectories that are predicted, and samples of each."""
 UNTOLD = 1e-6
-"""Formulas that the data tell apart by less than this of what they differ elsewhere are not told apart."""
-SHORTEST = 9
-"""Least samples of a window of the weak form."""
+"""Identifiability threshold: formulas that the data tell apart by less than this fraction of their difference off the
+data are not told apart.
+"""
 CLEAR = 1.01
 """By what factor one term less must change the residual, if a formula is to have a clear support."""
 DISAGREEMENT = 0.2
@@ -46,6 +48,7 @@ def sparse_lagrangian(
     window: int | None = None,
     tolerance: float = 1e-3,
     largest_residual: float = 0.5,
+    rows: int = 3000,
 ) -> FoundLagrangian:
     r"""The simplest Lagrangian of a library that has the observed motion.
 
@@ -66,10 +69,15 @@ def sparse_lagrangian(
       a quarter of the longest trajectory at most.
     - `tolerance`: errors of acceleration, over their root mean square, that are no noise: of integration, of
       quadrature. Terms that explain no more are not looked for.
+    - `rows`: most observations that are used, spread evenly over the motion. More cost time and tell little; the answer
+      says how many were used.
     - `largest_residual`: what may be left unexplained of the accelerations; where more is, there is no formula.
 
     Where linear damping $Q = -D v$ explains what no Lagrangian of the library does, it is found beside the formula:
-    `damping` and `force` of what is returned.
+    `damping` and `force` of what is returned. Recorded controls enter as a force $G u$, and the entries of $G$ are
+    found with the coefficients: `control`. Of parts that do not act on each other motion does not tell the ratio of
+    their scales: each has one half at a square of a velocity, all but the first have infinite standard errors, and the
+    notes name them. Nothing crosses a gap of the recording. All is computed in double precision.
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
@@ -88,156 +96,201 @@ def sparse_lagrangian(
         raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, as `trajectories` has")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
-    trajectories = trajectories.split_at_gaps()
-    states, _ = _samples(trajectories)
+    rows = positive_integer("rows", rows)
+    with double_precision():
+        found = _found(trajectories.split_at_gaps(), library, method, window, tolerance, largest_residual, rows)
+    return warn_if_undetermined(in_default_precision(found))
+
+
+def _found(
+    trajectories: Trajectories,
+    library: Library,
+    method: str,
+    window: int | None,
+    tolerance: float,
+    largest_residual: float,
+    rows: int,
+) -> FoundLagrangian:
+    states = Samples.of(trajectories).states
     if not (np.ptp(states, axis=0) > 0).all():
         still = int(np.argmin(np.ptp(states, axis=0)))
-        return warn_if_undetermined(_nothing(library, f"column {still} of the states never changes: let it move"))
+        return _nothing(library, f"column {still} of the states never changes: let it move")
     pointed = trajectories.accelerations is not None and method != "weak"
-    observed = _at_samples(trajectories, library) if pointed else _in_windows(trajectories, library, window)
+    if pointed:
+        observed = at_samples(trajectories, library, rows)
+    else:
+        length = _window(trajectories, states) if window is None else window
+        observed = in_windows(trajectories, library, length, rows)
     if isinstance(observed, str):
-        return warn_if_undetermined(_nothing(library, observed))
-    balance, scales, independent, rates = observed
-    kept = list(independent.kept)
-    terms = library.select(kept)
-    if balance.rows < 2 * len(kept):
-        reason = f"{balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
-        return warn_if_undetermined(_nothing(library, reason, independent))
+        return _nothing(library, observed)
+    kept = observed.independent.kept
+    if observed.balance.rows < 2 * len(kept):
+        reason = (
+            f"{observed.balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
+        )
+        return _nothing(library, reason, observed)
+    fitted = _fitted(observed, library, tolerance)
+    if not np.isfinite(fitted.residual):
+        reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
+        return _nothing(library, reason, observed)
+    named = _named(fitted, library, observed)
+    missing, notes = _judged(fitted, named, trajectories, library, observed, pointed, tolerance, largest_residual)
+    names = [*named.formula.support, *named.beside]
+    notes += described(names, named.parts, named.spread, named.c)
+    answer = None if missing else named.formula
+    return FoundLagrangian(
+        answer,
+        named.formula,
+        None,
+        None,
+        None,
+        named.damping,
+        fitted.residual,
+        fitted.gap,
+        tuple(missing),
+        tuple(notes),
+        library,
+        observed.independent,
+        named.damping_errors,
+        named.control,
+        named.control_errors,
+        observed.used,
+    )
 
-    complexity = library.complexity[kept]
+
+class Fitted(NamedTuple):
+    """The terms and entries chosen, their errors of acceleration over what is usual, and what they leave."""
+
+    balance: Balance
+    step: Step
+    gap: float
+    errors: np.ndarray
+
+    @property
+    def residual(self) -> float:
+        return float(np.sqrt(np.mean(self.errors**2)))
+
+
+def _fitted(observed: Observations, library: Library, tolerance: float) -> Fitted:
+    entries = library.dof * observed.controls.shape[1]
+    complexity = np.concatenate([library.complexity[list(observed.independent.kept)], np.ones(entries)])
+    balance, scales = observed.balance, observed.scales
     step, gap = _search(balance, scales, complexity, tolerance)
-    damped = _damped(balance, step, gap, rates, scales, complexity, tolerance)
+    damped = _damped(balance, step, gap, observed.rates, scales, complexity, tolerance)
     if damped is not None:
         balance, step, gap = damped
-    support = [k for k in step.support if k < len(kept)]
-    errors = balance.residual(step) / scales.acceleration
-    residual = float(np.sqrt(np.mean(errors**2)))
-    if not np.isfinite(residual):
-        reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
-        return warn_if_undetermined(_nothing(library, reason, independent))
-    pivot = pivot_of(terms.select(support), step.coefficients[: len(support)], balance.kinetic[support])
-    c, covariance = balance.scaled(step, pivot)
-    spread = np.sqrt(np.mean(errors**2) * np.diag(covariance))
-    beside = [k - len(kept) for k in step.support[len(support) :]]
-    damping, damping_errors = (
-        _symmetric(dict(zip(beside, x[len(support) :], strict=True)), library.dof) for x in (c, spread)
-    )
-    c, spread = c[: len(support)], spread[: len(support)]
-    formula = Formula(terms.select(support), jnp.asarray(c, states.dtype), tuple(spread))
+    return Fitted(balance, step, gap, balance.residual(step) / scales.acceleration)
 
-    missing, notes = [], []
-    if damping is not None and not _passive(damping):
-        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
+
+class Named(NamedTuple):
+    """A fit as a formula with the forces beside it, at the scale of its pivots.
+
+    `c`, `spread`: all coefficients, and their standard errors beside the pivot of their part; `beside`: names of those
+    that are no terms. `terms`: indices of the terms in the library.
+    """
+
+    formula: Formula
+    terms: list[int]
+    beside: list[str]
+    c: np.ndarray
+    spread: np.ndarray
+    parts: list[Part]
+    damping: np.ndarray | None
+    damping_errors: np.ndarray | None
+    control: np.ndarray | None
+    control_errors: np.ndarray | None
+
+
+def _named(fitted: Fitted, library: Library, observed: Observations) -> Named:
+    balance, step = fitted.balance, fitted.step
+    kept, dof, m = observed.independent.kept, library.dof, observed.controls.shape[1]
+    first, second = len(kept), len(kept) + dof * m
+    terms = [kept[k] for k in step.support if k < first]
+    chosen = library.select(terms)
+    parts = _parts(fitted, chosen)
+    c, covariance = balance.scaled(step, parts)
+    spread = np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance))
+    reported = spread.copy()
+    for part in parts[1:]:
+        reported[list(part.members)] = np.inf
+    count = len(terms)
+    formula = Formula(chosen, jnp.asarray(c[:count]), tuple(reported[:count]))
+    controls = [k - first for k in step.support if first <= k < second]
+    damping = [k - second for k in step.support if k >= second]
+    split = count + len(controls)
+    of_controls = [_filled(x[count:split], controls, (dof, m)) if m else None for x in (c, reported)]
+    of_damping = [_symmetric(x[split:], damping, dof) for x in (c, reported)]
+    pairs = list(zip(*np.tril_indices(dof), strict=True))
+    beside = [f"G[{k // m}, {k % m}]" for k in controls] + [f"D[{pairs[k][0]}, {pairs[k][1]}]" for k in damping]
+    return Named(formula, terms, beside, c, spread, parts, *of_damping, *of_controls)
+
+
+def _parts(fitted: Fitted, terms: Library) -> list[Part]:
+    """Those that do not act on each other, that of the pivot of all first, each with a pivot of its own."""
+    step = fitted.step
+    kinetic = fitted.balance.kinetic[list(step.support)]
+    whole = pivot_of(terms, step.coefficients[: len(terms)], kinetic[: len(terms)])
+    squares = {((name, 2),) for name in terms.symbols[1]}
+    parts = []
+    for members in parts_of(fitted.balance.free_changes(step)):
+        of_terms = [k for k in members if k < len(terms)]
+        usual = [k for k in of_terms if terms.terms[k] in squares]
+        weight = np.abs(step.coefficients * kinetic)[list(members)]
+        pivot = whole if whole in members else (usual or [members[int(np.argmax(weight))]])[0]
+        parts.append(Part(members, pivot))
+    return sorted(parts, key=lambda part: whole not in part.members)
+
+
+def _judged(
+    fitted: Fitted,
+    named: Named,
+    trajectories: Trajectories,
+    library: Library,
+    observed: Observations,
+    pointed: bool,
+    tolerance: float,
+    largest_residual: float,
+) -> tuple[list[str], list[str]]:
+    """Why the formula is not determined, and what else there is to know."""
+    missing, notes, residual = [], [], fitted.residual
+    samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
+    if named.damping is not None and not _passive(named.damping):
+        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-named.damping).tolist()} v")
     if residual > largest_residual:
         missing.append(
             f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
             f"Lagrangian holds acts, or the noise is too large"
         )
-    elif pointed and residual > 3 * tolerance and (follows := _follows(errors, trajectories)) > 0.5:
+    elif pointed and residual > 3 * tolerance and (follows := _follows(fitted.errors, trajectories)) > 0.5:
         notes.append(
             f"errors are no noise, they follow the motion (correlation {follows:.2f} from sample to sample): the "
             f"library may lack a term, or the accelerations are smoothed"
         )
-    orbits, ts = _samples(trajectories) if pointed else _predicted(formula, damping, trajectories)
-    told, equivalent = coverage(library, kept, [kept[k] for k in support], c, states, orbits, ts, scales)
-    if told < (UNTOLD if states.dtype == np.float64 else 30 * UNTOLD):
+    driven = samples.controls.shape[1] > 0
+    orbits, ts = (samples.states, samples.times) if pointed or driven else _predicted(named, trajectories)
+    c = np.asarray(named.formula.coefficients)
+    told, equivalent = coverage(library, kept, named.terms, c, samples.states, orbits, ts, scales)
+    if told < UNTOLD and not driven:
         missing.append(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
         )
-    if residual > 3 * tolerance and gap < CLEAR:
+    if residual > 3 * tolerance and fitted.gap < CLEAR:
         missing.append(
-            f"leaving out one more of {len(step.support)} terms changes the residual by a factor of {gap:.4f} only: no "
-            f"clear support"
+            f"leaving out one more of {len(fitted.step.support)} terms changes the residual by a factor of "
+            f"{fitted.gap:.4f} only: no clear support"
         )
     if residual > 3 * tolerance and not missing:
-        apart = _disagreement(balance, step, library, [kept[k] for k in support], states, ts, scales)
+        apart = _disagreement(fitted, library, named.terms, samples, scales)
         if not apart < DISAGREEMENT:
             missing.append(
                 f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them "
                 f"apart; record more motion, or motion that differs more"
             )
-    if equivalent:
-        notes.append(f"{equivalent} other combinations of the terms have the same motion; this is the simplest")
-    answer = None if missing else formula
-    return warn_if_undetermined(
-        FoundLagrangian(
-            answer,
-            formula,
-            None,
-            None,
-            None,
-            damping,
-            residual,
-            gap,
-            tuple(missing),
-            tuple(notes),
-            library,
-            independent,
-            damping_errors,
-        )
-    )
-
-
-class Observations(NamedTuple):
-    """What the terms contribute to each of them, and the velocities there, `(row, dof)`."""
-
-    balance: Balance
-    scales: Scales
-    independent: Independent
-    rates: np.ndarray
-
-
-def _rates(states: np.ndarray) -> np.ndarray:
-    return np.split(states.astype(np.float64), 2, axis=-1)[1]
-
-
-def _samples(trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
-    return np.concatenate([y for _, y in trajectories]), np.concatenate([t for t, _ in trajectories])
-
-
-def _used(count: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, ROWS)).astype(int)
-
-
-def _at_samples(trajectories: Trajectories, library: Library) -> Observations:
-    """Each sample with its acceleration is an observation."""
-    states, times = _samples(trajectories)
-    a = trajectories.accelerations[trajectories.mask].astype(np.float64)  # pyright: ignore[reportOptionalSubscript]
-    rows, scales = _used(len(states)), Scales.of(states, a)
-    independent, columns = _columns(library, states, states[rows], times[rows], scales)
-    return Observations(pointwise(columns, a[rows], scales), scales, independent, _rates(states[rows]))
-
-
-def _in_windows(trajectories: Trajectories, library: Library, window: int | None) -> Observations | str:
-    """Each window is an observation; or the reason why there are none."""
-    states, _ = _samples(trajectories)
-    length = _window(trajectories, states) if window is None else window
-    if length < SHORTEST:
-        raise ValueError(f"`window` is {length}; expected at least {SHORTEST} samples")
-    long = [(t.astype(np.float64), y) for t, y in trajectories if len(t) >= length]
-    if not long:
-        return f"no trajectory has the {length} samples of a window: record longer ones"
-    windows = Windows.of([t for t, _ in long], length, ROWS)
-    pieces = list(zip(windows.trajectory, windows.index, strict=True))
-    ys, ts = (np.stack([long[i][k][rows] for i, rows in pieces]) for k in (1, 0))
-    v = _rates(ys)
-    scales = Scales.of(states, -np.einsum("wt,wti->wi", windows.slope, v))  # averages of the acceleration
-    inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
-    independent, columns = _columns(library, states, *inside, scales)
-    rates = np.einsum("wt,wti->wi", windows.weight, v)
-    return Observations(weak(columns, windows, scales), scales, independent, rates)
-
-
-def _columns(
-    library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
-) -> tuple[Independent, Columns]:
-    """Which terms can be told apart where states are free, and the columns of those at the states."""
-    free = free_states(observed, max(FREE_STATES, 4 * len(library))).astype(observed.dtype)
-    both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts]).astype(observed.dtype)
-    at_free, columns = sample_columns(library, *both).split(len(free))
-    independent = independent_terms(library, at_free, scales, rank_tolerance(observed.dtype))
-    return independent, columns.select(independent.kept)
+    more = equivalent - (len(named.parts) - 1)
+    if more > 0:
+        notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
+    return missing, notes
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads wait for each other
@@ -255,23 +308,16 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 
 
-def _disagreement(
-    balance: Balance,
-    step: Step,
-    library: Library,
-    terms: list[int],
-    states: np.ndarray,
-    ts: np.ndarray,
-    scales: Scales,
-) -> float:
+def _disagreement(fitted: Fitted, library: Library, terms: list[int], samples: Samples, scales: Scales) -> float:
     """How far the terms found lead apart if they are fitted to either half of the observations."""
+    balance, step = fitted.balance, fitted.step
     count = len(balance.b) // 2
     halves = [balance.part(rows).fit(step.support, step.coefficients) for rows in (slice(count), slice(count, None))]
     if not all(np.isfinite(half.rss) for half in halves):
         return np.inf
     size = balance.size[list(step.support)]
     first, second = ((half.coefficients / size)[: len(terms)] for half in halves)
-    return disagreement(library, terms, first, second, states, ts, scales)
+    return disagreement(library, terms, first, second, samples.states, samples.times, scales)
 
 
 def _damped(
@@ -288,7 +334,7 @@ def _damped(
     A force that feeds energy in is believed if it explains as much beside the mass as it was found. With all free, a
     large mass that balances it can hide noise: on circles of one frequency velocities turn into accelerations.
     """
-    damped = balance.damped(rates, scales)
+    damped = balance.beside(damping_columns(rates), scales)
     first = len(complexity)
     entries = range(first, len(damped.kinetic))
     errors = damped.residual(step)
@@ -306,7 +352,8 @@ def _damped(
         return None
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
     coefficients = zip(found.support, found.coefficients, strict=True)
-    matrix = _symmetric({k - first: c / damped.size[k] for k, c in coefficients if k >= first}, rates.shape[1])
+    matrix = {k - first: c / damped.size[k] for k, c in coefficients if k >= first}
+    matrix = _symmetric(list(matrix.values()), list(matrix), rates.shape[1])
     believed = gap < CLEAR or matrix is None or _passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
@@ -316,14 +363,21 @@ def _passive(damping: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(damping)[0] >= -1e-3 * np.abs(damping).max())
 
 
-def _symmetric(entries: Mapping[int, float], dof: int) -> Float[np.ndarray, "dof dof"] | None:
+def _symmetric(values: np.ndarray | list[float], entries: list[int], dof: int) -> np.ndarray | None:
     """A matrix from those entries of its lower triangle that were found, the others zero; `None` if none was."""
     if not entries:
         return None
     matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))
-    for k, value in entries.items():
+    for k, value in zip(entries, values, strict=True):
         i, j = lower[k]
         matrix[i, j] = matrix[j, i] = value
+    return matrix
+
+
+def _filled(values: np.ndarray, entries: list[int], shape: tuple[int, int]) -> np.ndarray:
+    """A matrix from those of its entries that were found, the others zero."""
+    matrix = np.zeros(shape)
+    matrix.flat[entries] = values
     return matrix
 
 
@@ -336,22 +390,21 @@ def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
     return float(products.mean() / np.mean(errors**2)) if len(products) else 0.0
 
 
-def _predicted(
-    formula: Formula, damping: np.ndarray | None, trajectories: Trajectories
-) -> tuple[np.ndarray, np.ndarray]:
+def _predicted(named: Named, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
     """States and times of the formula's own motion from the first states: those of one orbit lie on one, noise or not.
 
     The states as observed where it fails.
     """
     chosen = list(trajectories)[:MOTIONS]
-    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=t.dtype) for t, _ in chosen])
-    y0s = jnp.stack([jnp.asarray(y[0]) for _, y in chosen])
-    force = None if damping is None else damping_force(damping, formula.coefficients.dtype)
-    model = NeuralLagrangian(formula, RK4(), force=force, stepsize_controller=StepsPerSample(32))
+    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=jnp.float64) for t, _ in chosen])
+    y0s = jnp.stack([jnp.asarray(y[0], jnp.float64) for _, y in chosen])
+    force = None if named.damping is None else damping_force(named.damping, jnp.float64)
+    model = NeuralLagrangian(named.formula, RK4(), force=force, stepsize_controller=StepsPerSample(32))
     ys = np.asarray(_rollouts(model, ts, y0s))
     sound = np.isfinite(ys).all(axis=(1, 2))
     if not sound.any():
-        return _samples(trajectories)
+        samples = Samples.of(trajectories)
+        return samples.states, samples.times
     return ys[sound].reshape(-1, ys.shape[2]), np.asarray(ts)[sound].reshape(-1)
 
 
@@ -360,16 +413,9 @@ def _rollouts(model: NeuralLagrangian, ts: Array, y0s: Array) -> Array:
     return jax.vmap(lambda ts, y0: jnp.asarray(model.solve(ts, y0).ys))(ts, y0s)
 
 
-def _window(trajectories: Trajectories, states: np.ndarray) -> int:
-    r"""Samples in half the shortest period, $2 \pi$ spread over speed, of any coordinate; a quarter of all at most."""
-    q, v = np.split(states.astype(np.float64), 2, axis=1)
-    period = np.min(2 * np.pi * q.std(axis=0) / np.sqrt(np.mean(v**2, axis=0)))
-    step = np.median(np.concatenate([np.diff(t) for t, _ in trajectories]))
-    longest = int(trajectories.lengths.max())
-    return int(np.clip(round(period / 2 / step), SHORTEST, max(longest // 4, SHORTEST)))
-
-
-def _nothing(library: Library, reason: str, independent: Independent | None = None) -> FoundLagrangian:
-    told = Independent((), ()) if independent is None else independent
+def _nothing(library: Library, reason: str, observed: Observations | None = None) -> FoundLagrangian:
+    told = Independent((), ()) if observed is None else observed.independent
+    used = None if observed is None else observed.used
     unknown = float("nan")
-    return FoundLagrangian(None, None, None, None, None, None, unknown, unknown, (reason,), (), library, told)
+    reasons = (reason,)
+    return FoundLagrangian(None, None, None, None, None, None, unknown, unknown, reasons, (), library, told, used=used)

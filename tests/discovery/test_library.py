@@ -116,3 +116,11 @@ def test_samples_of_a_formula_are_those_of_its_lagrangian():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_powers_are_repeated_products():
+    base = Library.functions(1, {"s": lambda t, q, v: jnp.sin(q[0])}) + Library.velocities(1, 1)
+    assert (base**1).terms == base.terms
+    assert set((base**3).terms) == set((base * base * base).terms)
+    with pytest.raises(ValueError, match="`exponent` is 0"):
+        base**0
