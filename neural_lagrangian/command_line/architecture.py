@@ -1,6 +1,5 @@
 """The models that `fit` can learn: what is to be known to build one again."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ from jaxtyping import PRNGKeyArray
 
 from ..mechanics import LinearDamping
 from ..models import MechanicalLagrangian, NeuralLagrangian, PeriodicEmbedding
-from ..trajectories import Scaling, Trajectories
 from .columns import Columns
 
 STRUCTURES = ("mechanical", "free")
@@ -70,19 +68,3 @@ class Architecture:
         features = 2 * self.dof + len(self.periodic)
         network = eqx.nn.MLP(features, "scalar", self.width, activation=jax.nn.silu, **size)
         return NeuralLagrangian(PeriodicEmbedding(network, self.dof, self.periodic), force=force)
-
-
-def units_of(trajectories: Trajectories, periodic: Sequence[int]) -> Scaling:
-    r"""Units of the motion: each coordinate about its mean and over its spread $s_i$, angles in radians, and time in
-
-    $$\tau = \Bigl(\tfrac1n \sum_i \overline{v_i^2} / s_i^2\Bigr)^{-1/2},$$
-
-    one over the angular frequency of an oscillation. (`Scaling.of` does not see how small an angle is: its time unit
-    of a pendulum that swings by 0.1 rad is ten times as long.)
-    """
-    q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)
-    angle = np.isin(np.arange(trajectories.dof), periodic)
-    spread = q.std(axis=0)
-    reach = np.where(angle, np.minimum(spread, 1.0), spread)  # an angle that goes round goes far
-    tau = float(np.mean(np.mean(v**2, axis=0) / reach**2) ** -0.5)
-    return Scaling(np.where(angle, 0.0, q.mean(axis=0)), np.where(angle, 1.0, spread), tau)

@@ -34,7 +34,15 @@ class Columns:
     def of(settings: dict[str, Any]) -> "Columns":
         """From what `settings` gave, read back from JSON."""
         lists: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
-        return Columns(**settings | lists)
+        given = Columns(**settings | lists)
+        names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.units, *given.units.values()]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"its columns are {names}; expected names")
+        if not given.coordinates or len(given.velocities) not in (0, given.dof):
+            raise ValueError(f"it has {given.dof} coordinates and {len(given.velocities)} velocities")
+        if given.gap is not None and not given.gap > 0:
+            raise ValueError(f"its gap is {given.gap}; expected a positive number")
+        return given
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..models import Scaled, with_precision
 from ..training import History, Progress, json_lines
 from ..training.progress import Callback
 from ..trajectories import Scaling
-from .architecture import Architecture, units_of
+from .architecture import Architecture
 from .columns import Columns, columns_of, roles
 from .faults import NoAnswerError
 from .formulas import library_for, look_for_formulas
@@ -98,7 +98,7 @@ def _prepared(path: Path, asked: argparse.Namespace) -> Task:
     check_rates(motion, columns)
     for line in suspicious(recording.recorded, columns):
         note(line)
-    scaling = units_of(motion, columns.periodic)
+    scaling = Scaling.of(motion, centre=True, periodic=columns.periodic)
     shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
     parts, observed = (dealt(cut(path, one, shortest).astype(dtype)) for one in (motion, recording.observed))
     architecture = Architecture(columns.dof, asked.structure, asked.friction, columns.periodic)
@@ -123,6 +123,7 @@ def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scale
         task.parts,
         task.scaling,
         task.plan,
+        periodic=task.columns.periodic,
         seed=asked.seed,
         callbacks=callbacks,
         checkpoints=folder / CHECKPOINTS,
@@ -134,12 +135,16 @@ def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scale
 def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History) -> Outcome:
     starts = starts_of(task.parts.judged, task.plan.stride)
     attempts = look_for_formulas(model, task.parts.train, library_for(task.columns))
-    formula = best_formula(attempts, model, Evidence(task.parts, task.observed, task.plan, task.window is None))
+    formula = best_formula(attempts, model, _evidence(task))
     models = {"network": model} | ({} if formula is None else {"formula": formula.model})
     errors, rollouts = rollout_errors(models, starts, task.columns)
     energies = energies_of(model, starts, rollouts["network"])
     learned = (settings, task.columns, str(task.parts), model, history)
     return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies)
+
+
+def _evidence(task: Task) -> Evidence:
+    return Evidence(task.parts, task.observed, task.plan, task.window is None, task.columns.periodic)
 
 
 def _ends_after(minutes: float) -> Callback:

@@ -14,6 +14,7 @@ from ..models import NeuralLagrangian
 from ..training import FitResult, fit, trajectory_mse, weighted
 from ..training.progress import Callback
 from ..trajectories import Scaling, Trajectories
+from ..trajectories.scaling import spread
 from .pieces import Parts
 
 Loss = Callable[..., Scalar]
@@ -66,9 +67,9 @@ def plan_of(parts: Parts, scaling: Scaling, steps: int) -> Plan:
     return Plan(stride, max(1, round(row / ROW)), tuple(horizons), tuple(counts.tolist()))
 
 
-def loss_for(trajectories: Trajectories, *, velocity: float = 1.0) -> Loss:
+def loss_for(trajectories: Trajectories, periodic: Sequence[int] = (), *, velocity: float = 1.0) -> Loss:
     """The mean square error of rollouts, each component of the state in units of its spread; velocities by a weight."""
-    q_spread, v_spread = np.split(trajectories.ys[trajectories.mask].std(axis=0), 2)
+    q_spread, v_spread = np.split(spread(trajectories, periodic), 2)
     return weighted(trajectory_mse, position=1 / q_spread, velocity=velocity / v_spread)
 
 
@@ -78,6 +79,7 @@ def train(
     scaling: Scaling,
     plan: Plan,
     *,
+    periodic: Sequence[int] = (),
     seed: int,
     callbacks: Sequence[Callback],
     checkpoints: Path,
@@ -85,7 +87,7 @@ def train(
     """The model of scaled motion, trained."""
     inside = Parts(*(scaling.scale(part) for part in parts))
     options: dict[str, Any] = {
-        "loss": loss_for(inside.train),
+        "loss": loss_for(inside.train, periodic),
         "optimizer": [
             optax.contrib.muon(optax.cosine_decay_schedule(rate, steps))
             for rate, steps in zip(RATES, plan.steps, strict=False)

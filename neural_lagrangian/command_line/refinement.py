@@ -36,6 +36,7 @@ class Evidence(NamedTuple):
     observed: Parts
     plan: Plan
     recorded_velocities: bool
+    periodic: tuple[int, ...] = ()
 
 
 class Refined(NamedTuple):
@@ -120,7 +121,8 @@ def _with_fewer_terms(one: Refined, evidence: Evidence) -> Iterator[Refined]:
 
 def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined:
     plan, motion = evidence.plan, evidence.observed.train
-    loss = loss_for(motion, velocity=1.0 if evidence.recorded_velocities else FOUND_VELOCITIES)
+    velocity = 1.0 if evidence.recorded_velocities else FOUND_VELOCITIES
+    loss = loss_for(motion, evidence.periodic, velocity=velocity)
     try:
         polished = polish(
             model,

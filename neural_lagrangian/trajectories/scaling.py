@@ -55,7 +55,8 @@ class Scaling(eqx.Module):
         """The scaling that brings coordinates and velocities of these trajectories to a root mean square of one.
 
         Each coordinate has its scale, time one for all, so the velocities do so together, not one by one. A
-        coordinate that is zero throughout keeps its unit.
+        coordinate that is zero throughout keeps its unit. Periodic angles keep theirs; the scale of time follows from
+        their rates and from how far they go, one radian at most, however often they went round.
 
         **Arguments:**
 
@@ -76,7 +77,9 @@ class Scaling(eqx.Module):
         c = np.where(free & centre, q.mean(axis=0), 0.0)
         s = np.sqrt(np.mean((q - c) ** 2, axis=0))
         s = np.where(free & (s > 0), s, 1.0)
-        rate = np.sqrt(np.mean((v / s) ** 2))
+        around = spread(trajectories, angles)[:dof]
+        reach = np.where(free | (around == 0), s, np.minimum(around, 1.0))
+        rate = np.sqrt(np.mean((v / reach) ** 2))
         return cls(c, s, 1 / rate if rate > 0 else 1.0)
 
     @property
@@ -108,3 +111,17 @@ class Scaling(eqx.Module):
     def unscale(self, trajectories: Trajectories) -> Trajectories:
         """The same motion in physical units: undoes `scale`."""
         return self.inverse.scale(trajectories)
+
+
+def spread(trajectories: Trajectories, periodic: Sequence[int] = ()) -> Float[np.ndarray, " two_dof"]:
+    """Standard deviation of each component of the state, shape `(2 dof,)`.
+
+    That of a periodic angle is taken around the circle, about its mean direction: pi / sqrt(3) at most, or a little
+    more, however often it went round.
+    """
+    ys = trajectories.ys[trajectories.mask].astype(np.float64)
+    found = ys.std(axis=0)
+    for i in periodic:
+        mean = np.angle(np.mean(np.exp(1j * ys[:, i])))
+        found[i] = min(found[i], np.sqrt(np.mean(((ys[:, i] - mean + np.pi) % (2 * np.pi) - np.pi) ** 2)))
+    return found

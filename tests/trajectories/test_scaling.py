@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_lagrangian.trajectories import Scaling, Trajectories
+from neural_lagrangian.trajectories.scaling import spread
 
 TS = np.linspace(0.0, 20.0, 2001)
 
@@ -72,6 +73,34 @@ def test_angles_of_a_periodic_model_keep_their_unit():
     assert scaling.centre[0] == 0
     assert scaling.q_scale[0] == 1
     assert scaling.q_scale[1] < 51
+
+
+def turning(seconds, rate=20.0):
+    """An angle that goes round with a wobble, beside one that swings a little."""
+    t = np.arange(0, seconds, 0.01)
+    q = np.stack([rate * t + 0.3 * np.sin(rate * t), 0.1 * np.sin(3 * t)], axis=1)
+    v = np.stack([rate + 0.3 * rate * np.cos(rate * t), 0.3 * np.cos(3 * t)], axis=1)
+    return Trajectories(t, np.concatenate([q, v], axis=1), names=["phi", "theta"])
+
+
+def test_scales_do_not_depend_on_how_often_an_angle_went_round():
+    """Nor on a whole turn, nor on where zero is; without a word that it is an angle they do (the negative control)."""
+    short, long = (turning(seconds) for seconds in (3.1, 31.0))
+    turned = Trajectories(short.ts, short.ys + np.array([2 * np.pi * 5 + 1, 0, 0, 0]))
+    for other in (long, turned):
+        np.testing.assert_allclose(spread(other, [0]), spread(short, [0]), rtol=0.05)
+        one, two = (Scaling.of(motion, periodic=[0]) for motion in (short, other))
+        np.testing.assert_allclose([*two.q_scale, two.t_scale], [*one.q_scale, one.t_scale], rtol=0.05)
+    assert spread(short, [0])[0] < 2
+    assert spread(long)[0] > 8 * spread(short)[0] > 100
+    assert Scaling.of(long).q_scale[0] > 8 * Scaling.of(short).q_scale[0]
+
+
+def test_the_scale_of_time_is_that_of_the_oscillation_however_small_an_angle():
+    swing = turning(20.0).ys[0][:, [1, 3]]
+    for size in (1e-3, 1.0, 5.0):
+        motion = Trajectories(0.01 * np.arange(len(swing)), size * swing)
+        assert Scaling.of(motion, periodic=[0]).t_scale == pytest.approx(1 / 3, rel=0.05)
 
 
 def test_what_never_moves_keeps_its_unit():
