@@ -59,7 +59,7 @@ class Errors(NamedTuple):
         return summarize(np.sqrt(squares.mean(axis=1))).median
 
     def failures(self, name: str) -> int:
-        """How many rollouts are not finite."""
+        """How many rollouts fail, that is, are not finite."""
         return int((~np.isfinite(self.by_name[name])).any(axis=(1, 2)).sum())
 
 

@@ -4,6 +4,8 @@
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,17 +52,28 @@ def load_model(folder: str | Path) -> Scaled:
 def read_folder(folder: str | Path) -> Learned:
     """All that `fit` has written of a model; errors as for `load_model`."""
     folder = Path(folder)
-    settings = read_settings(folder)
+    settings, columns = read_settings(folder), read_columns(folder)
     weights = (folder / MODEL).stat().st_size // 4
-    try:
-        architecture, columns = Architecture.of(settings["architecture"]), Columns.of(settings["columns"])
+    with _named_faults(folder):
+        architecture, scaling = Architecture.of(settings["architecture"]), Scaling(**settings["scaling"])
         architecture.check(columns, weights)
-        scaling = Scaling(**settings["scaling"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or not of this model: {_reason(error)}") from error
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
     return Learned(Scaled(inner, model.scaling), columns, settings)
+
+
+def read_columns(folder: str | Path) -> Columns:
+    """The columns of its recording, without the model; errors as for `load_model`."""
+    settings = read_settings(Path(folder))
+    with _named_faults(Path(folder)):
+        columns = Columns.of(settings["columns"])
+        names = [columns.time, *columns.coordinates, *columns.velocities, *columns.angles]
+        names += [*columns.units, *columns.units.values()]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(f"its columns are {names}; expected names")
+        if not columns.coordinates or len(columns.velocities) not in (0, columns.dof):
+            raise ValueError(f"it has {columns.dof} coordinates and {len(columns.velocities)} velocities")
+        return columns
 
 
 def is_folder(path: Path) -> bool:
@@ -93,6 +106,14 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 def write_model(folder: Path, model: Scaled) -> None:
     """All or nothing."""
     save(folder / MODEL, model)
+
+
+@contextmanager
+def _named_faults(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or not of this model: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from ..mechanics import mass_matrix_report
 from ..models import Scaled
 from ..training import History
+from ..training.solves import failures_of, in_words
 from .columns import Columns
 from .formulas import Attempt
 from .judging import Energies, Errors, Starts
@@ -36,7 +37,7 @@ class Outcome(NamedTuple):
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
         facts = [("trained", f"{trained}, least loss of the watched pieces {least:.2g}")]
         if failures := self.errors.failures("network"):
-            facts.append(("failures", f"{failures} of {len(self.starts.ys)} rollouts are not finite"))
+            facts.append(("failures", f"{failures} of {len(self.starts.ys)} rollouts fail: {self._why()}"))
         facts.append(("energy", str(self.energies)))
         states = self.starts.ys.reshape(-1, self.starts.ys.shape[-1])
         report = mass_matrix_report(self.model.lagrangian, self.starts.ts.reshape(-1), states)
@@ -52,6 +53,11 @@ class Outcome(NamedTuple):
             return str(self.formula)
         failed = "its rollouts do not stay finite"
         return "\n".join(f"none in {attempt.where}: {attempt.reason or failed}" for attempt in self.attempts)
+
+    def _why(self) -> str:
+        """Why rollouts of the network fail."""
+        found = failures_of(self.model, self.starts.ts, self.starts.ys[:, 0])
+        return in_words(found, self.model.integration.max_steps)
 
     def _damping_rates(self) -> np.ndarray:
         """At rest at the mean of the states, in 1/s."""

@@ -9,16 +9,16 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ..training.solves import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
 from .faults import NoAnswerError, UsageError
-from .model_folder import read_folder
+from .model_folder import read_columns, read_folder
 from .recording import SUFFIXES
 
 
 def run(asked: argparse.Namespace) -> None:
     """Roll out from the start, and write times and states, all in the units of the model's recording."""
-    learned = read_folder(asked.model)
-    columns = learned.columns
+    columns = read_columns(asked.model)
     if len(asked.start) != 2 * columns.dof:
         names = " ".join((*columns.coordinates, *columns.rates))
         raise UsageError(f"--start has {len(asked.start)} values; expected {2 * columns.dof}: {names}")
@@ -26,13 +26,18 @@ def run(asked: argparse.Namespace) -> None:
         raise UsageError(f"--step is {asked.step}, more than --until, {asked.until}")
     if asked.output is not None and Path(asked.output).suffix.lower() not in SUFFIXES:
         raise UsageError(f"--output is {asked.output!r}; expected a file that ends in {', '.join(SUFFIXES)}")
+    model = read_folder(asked.model).model
     times = asked.step * np.arange(int(asked.until / asked.step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)
-    ys = np.asarray(eqx.filter_jit(learned.model)(ts, jnp.asarray(asked.start * columns.state_factors, dtype)))
+    y0 = jnp.asarray(asked.start * columns.state_factors, dtype)
+    ys = np.asarray(eqx.filter_jit(model)(ts, y0))
     reached = np.isfinite(ys).all(axis=1)
     if not reached.all():
-        raise NoAnswerError(f"{asked.model}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on")
+        why = in_words(failures_of(model, ts[None], y0[None]), model.integration.max_steps)
+        raise NoAnswerError(
+            f"{asked.model}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on{why and ': '}{why}"
+        )
     motion = Trajectories(np.asarray(ts), ys)
     names = {"time": columns.time, "positions": columns.coordinates, "velocities": columns.rates}
     if asked.output is not None:

@@ -15,20 +15,24 @@ from ..models.controlled import with_control
 from ..trajectories import Windows
 from .step import weights_and_states
 
-FAILURES = (
-    "max_steps_reached",
-    "dt_min_reached",
-    "nonlinear_max_steps_reached",
-    "nonlinear_divergence",
-    "nonfinite",
-    "nonfinite_input",
-    "singular",
-    "max_steps_rejected",
-    "internal_error",
-)
-"""Of `diffrax.RESULTS`, those with which a rollout may end."""
+MAX_STEPS = "max_steps_reached"
 NOT_FINITE = "not finite"
-"""That of a rollout that has succeeded, as far as its solver can tell, and is not finite."""
+"""Failure of a rollout that has succeeded, as far as its solver can tell, and is not finite."""
+FAILURES = {
+    MAX_STEPS: "need more than `max_steps` = {max_steps} steps",
+    "dt_min_reached": "need steps shorter than the shortest allowed",
+    "nonlinear_max_steps_reached": "have an implicit step that takes too many iterations",
+    "nonlinear_divergence": "have an implicit step without a solution",
+    "nonfinite": "have a linear solve that is not finite",
+    "nonfinite_input": "have a linear solve of what is not finite",
+    "singular": "meet a singular matrix",
+    "max_steps_rejected": "have too many steps rejected in a row",
+    "internal_error": "fail inside the solver",
+    NOT_FINITE: "become infinite or NaN",
+}
+"""How a rollout may fail: names of `diffrax.RESULTS`, and `NOT_FINITE`; with what they mean."""
+ADVICE = "Where the motion needs so many steps, a larger `max_steps` or tolerance lets rollouts finish"
+"""For rollouts that end for lack of steps: their model need not be wrong."""
 SEEN = 256
 """Most windows that are rolled out, evenly from all of them."""
 MARGIN = 4
@@ -48,8 +52,44 @@ def solves_of(params: PyTree, static: PyTree, windows: Windows, members: int | N
     """Roll out windows, evenly from all, with the model that `params` and `static` make, or each of several."""
     weights, _ = weights_and_states(params)
     steps, failures = _solves(weights, static, windows, members)
-    counts = {name: int(count) for name, count in zip((*FAILURES, NOT_FINITE), failures, strict=True) if count}
-    return Solves(int(steps), counts)
+    return Solves(int(steps), _counted(failures))
+
+
+def failures_of(model: AbstractMotionModel, ts: Array, y0s: Array) -> dict[str, int]:
+    """The number of rollouts that fail, by reason; times `(start, time)` and initial states `(start, 2 dof)`."""
+    return _counted(_outcomes(model, ts, y0s)[1])
+
+
+def in_words(failures: dict[str, int], max_steps: int) -> str:
+    """How many rollouts fail, and why; `max_steps` is the limit of their model."""
+
+    def reason(name: str, count: int) -> str:
+        verb, rest = FAILURES[name].format(max_steps=max_steps).split(" ", 1)
+        verb = verb if count > 1 else "has" if verb == "have" else f"{verb}s"
+        return f"{count} {verb} {rest} ({name})"
+
+    said = ", ".join(reason(*failure) for failure in failures.items())
+    return f"{said}. {ADVICE}" if MAX_STEPS in failures else said
+
+
+def _counted(failures: Array) -> dict[str, int]:
+    each = jnp.sum(failures.reshape(-1, failures.shape[-1]), axis=0)
+    return {name: int(count) for name, count in zip(FAILURES, each, strict=True) if count}
+
+
+@eqx.filter_jit
+def _outcomes(model: Any, ts: Array, y0s: Array) -> tuple[Array, Array]:
+    return jax.vmap(lambda t, y0: _outcome(model, t, y0))(ts, y0s)
+
+
+def _outcome(model: Any, ts: Array, y0: Array) -> tuple[Array, Array]:
+    """Steps of a rollout that succeeds, zero for others; and for each of `FAILURES` whether it fails so."""
+    solution = model.solve(ts, y0)
+    finite, found = jnp.all(jnp.isfinite(solution.ys)), solution.result
+    succeeded = found == diffrax.RESULTS.successful
+    steps = jnp.where(finite & succeeded, solution.stats["num_steps"], 0)
+    failed = [found == getattr(diffrax.RESULTS, name) for name in FAILURES if name != NOT_FINITE]
+    return steps, jnp.stack([*failed, succeeded & ~finite])
 
 
 @eqx.filter_jit
@@ -60,17 +100,12 @@ def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | No
         model = eqx.combine(weights, static)
 
         def of_window(ts, ys, accelerations=None, controls=None):
-            driven = model if controls is None else with_control(model, ts, controls)
-            solution = driven.solve(ts, ys[0])
-            finite, found = jnp.all(jnp.isfinite(solution.ys)), solution.result
-            steps = jnp.where(finite & (found == diffrax.RESULTS.successful), solution.stats["num_steps"], 0)
-            failed = [found == getattr(diffrax.RESULTS, name) for name in FAILURES]
-            return steps, jnp.stack([*failed, (found == diffrax.RESULTS.successful) & ~finite])
+            return _outcome(model if controls is None else with_control(model, ts, controls), ts, ys[0])
 
         return jax.vmap(of_window)(*sample)
 
     steps, failures = of_one(weights, static) if members is None else eqx.filter_vmap(of_one)(weights, static)
-    return jnp.max(steps), jnp.sum(failures.reshape(-1, failures.shape[-1]), axis=0)
+    return jnp.max(steps), failures
 
 
 def steps_to_allow(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> int | None:
@@ -84,12 +119,13 @@ def steps_to_allow(params: PyTree, static: PyTree, windows: Windows, members: in
 
 
 def reasons(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> str:
-    """A sentence that says of what rollouts fail, if any do."""
+    """Sentences that say why rollouts fail, if any do."""
     if not isinstance(static, AbstractMotionModel):
         return ""
     seen, failures = min(SEEN, len(windows)) * (members or 1), solves_of(params, static, windows, members).failures
-    counts = ", ".join(f"{name} {count}" for name, count in failures.items())
-    return f"Of {seen} rollouts by the model as it is now {sum(failures.values())} fail ({counts}). " if counts else ""
+    if not failures:
+        return ""
+    return f"Of {seen} rollouts of the model as it is now, {in_words(failures, static.integration.max_steps)}. "
 
 
 def _chooses_steps(model: Any) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line import learning, main, refinement
-from neural_lagrangian.command_line.model_folder import load_model
+from neural_lagrangian.command_line import learning, main, refinement, rollout
+from neural_lagrangian.command_line.model_folder import Learned, load_model
 from neural_lagrangian.trajectories import read_trajectories
 
 from .recordings import FREQUENCY, write
@@ -173,6 +173,21 @@ def test_a_model_that_is_a_folder_is_named(place, tmp_path, capsys):
     (tmp_path / "model" / "padding").touch()
     assert main(["info", str(tmp_path)]) == 1
     assert "model" in capsys.readouterr().err
+
+
+def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monkeypatch, capsys):
+    short = eqx.tree_at(
+        lambda m: m.model.integration,
+        load_model(place / "spring-fit"),
+        nl.integrators.Integration(max_steps=3),
+    )
+    read = []
+    monkeypatch.setattr(rollout, "read_folder", lambda folder: read.append(folder) or Learned(short, None, {}))
+    assert main(["rollout", "spring-fit", "--start", "1", "--until", "9", "--step", "1"]) == 2
+    assert "--start has 1 values; expected 2: x v" in capsys.readouterr().err
+    assert not read  # nothing was loaded or computed
+    assert main(["rollout", "spring-fit", "--start", "1", "0", "--until", "9", "--step", "1"]) == 1
+    assert "the rollout is not finite from 0 on: 1 needs more than `max_steps` = 3 steps" in capsys.readouterr().err
 
 
 @pytest.mark.slow

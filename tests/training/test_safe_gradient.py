@@ -110,3 +110,22 @@ def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
     result = safe_gradient(loss, jnp.ones((), DTYPE), (x,))
     np.testing.assert_array_equal(result.kept, [True, False, True])
     assert float(result.gradient) == pytest.approx((0.5 + 1.0) / 2)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (
+            lambda x: (x, {"rows": 1}),
+            "`loss` returns a tuple; expected one real number .*. Leave out auxiliary",
+        ),
+        (lambda x: x[None], r"`loss` returns shape \(1,\), dtype float"),
+        (lambda x: x > 0, r"`loss` returns shape \(\), dtype bool"),
+        (lambda x: None, "`loss` returns a NoneType"),
+        (lambda x: {"loss": x}, "`loss` returns a dict"),
+    ],
+)
+def test_a_loss_that_is_no_number_is_named(returned, message):
+    with pytest.raises(ValueError, match=message):
+        safe_gradient(lambda w, x: returned(w * x), jnp.asarray(1.0), (jnp.ones(3),))

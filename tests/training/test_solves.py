@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training.solves import MARGIN, reasons, solves_of, steps_to_allow
+from neural_lagrangian.training.solves import (
+    ADVICE,
+    FAILURES,
+    MARGIN,
+    failures_of,
+    in_words,
+    reasons,
+    solves_of,
+    steps_to_allow,
+)
 
 from ..helpers import DTYPE
 from .killed import data
@@ -51,11 +60,30 @@ def test_failures_are_counted_by_what_the_solver_says():
     count = len(WINDOWS)
     assert solves_of(*parts(max_steps=3), WINDOWS) == (0, {"max_steps_reached": count})
     assert reasons(*parts(max_steps=3), WINDOWS, None) == (
-        f"Of {count} rollouts by the model as it is now {count} fail (max_steps_reached {count}). "
+        f"Of {count} rollouts of the model as it is now, {count} need more than `max_steps` = 3 steps "
+        f"(max_steps_reached). {ADVICE}. "
     )
     constant = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": 0.1}
     assert solves_of(*parts(breaking=True, **constant), WINDOWS).failures == {"not finite": count}
     assert reasons(*parts(), WINDOWS, None) == ""
+
+
+def test_failures_of_single_rollouts_are_counted_too():
+    ts, ys = WINDOWS.gather(jnp.arange(len(WINDOWS)))
+    short, long = (eqx.combine(*parts(max_steps=limit)) for limit in (3, 4096))
+    assert failures_of(short, ts, ys[:, 0]) == {"max_steps_reached": len(WINDOWS)}
+    assert failures_of(long, ts, ys[:, 0]) == {}
+    nowhere = ys[:, 0].at[0].set(jnp.nan)
+    assert sum(failures_of(long, ts, nowhere).values()) == 1
+
+
+def test_every_failure_has_words():
+    """Each result of diffrax that a solve can end with."""
+    assert {name for name in FAILURES if not hasattr(diffrax.RESULTS, name)} == {"not finite"}
+    text = in_words(dict.fromkeys(FAILURES, 2), max_steps=9)
+    assert "`max_steps` = 9" in text
+    assert "{" not in text
+    assert in_words({"singular": 1}, 9) == "1 meets a singular matrix (singular)"
 
 
 def test_the_model_s_own_limit_holds():
