@@ -64,9 +64,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
             estimate=partial(differentiate, window=3, degree=2),  # positions as they are
         )
     except DataFileError as error:
-        if error.column == columns.time and columns.trajectory is None and error.row is not None:
-            raise NoAnswerError(f"{error} (several trajectories? --trajectory names what tells them apart)") from error
-        raise
+        raise NoAnswerError(str(error).replace("`trajectory`", "--trajectory")) from error
     except TrajectoryError:
         raise
     except ValueError as error:

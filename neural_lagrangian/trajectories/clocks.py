@@ -23,6 +23,7 @@ def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.
         found, empty = column.astype(f"{column.dtype.kind}8[ns]"), np.isnat(column)
     else:
         text = pandas.Series(column, dtype=object).astype(str).str.strip().str.replace(",", ".")
+        text = text.str.replace(r"^(\d\d)\.(\d\d)\.(\d{4})", r"\3-\2-\1", regex=True)  # day first, as always with dots
         empty = text.isin(MISSING).to_numpy() | pandas.isna(column)
         text = text.where(~empty)
         found = pandas.to_datetime(text, format="ISO8601", utc=True, errors="coerce").to_numpy("M8[ns]")

@@ -25,7 +25,7 @@ WORD_BYTES = re.compile(rb"[\x80-\xff]{3}")
 """Words of an alphabet other than Latin; single accents and degree signs of Western files do not look like this."""
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-CLOCK = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?")
+CLOCK = re.compile(r"(\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4})([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?")
 BLANK_SEPARATED = re.compile(r"[^\s\[({]+(?:\s*[\[({][^\])}]*[\])}])?")
 
 
@@ -33,7 +33,8 @@ class Layout(NamedTuple):
     """How the table in a text file is found.
 
     `encoding`; `delimiter`, `None` for blanks; `decimal`, the decimal mark; `headings`, one for each column;
-    `first_line`, the number of the first line of data, counted from 1.
+    `first_line`, the number of the first line of data, counted from 1; `returns`, whether lines end in a carriage
+    return alone.
     """
 
     encoding: str
@@ -41,6 +42,7 @@ class Layout(NamedTuple):
     decimal: str
     headings: list[Heading]
     first_line: int
+    returns: bool = False
 
 
 def layout_of(path: Path) -> Layout:
@@ -59,7 +61,8 @@ def layout_of(path: Path) -> Layout:
     if not found:
         raise DataFileError(_why_none(lines), path=path)
     best = max(found, key=lambda table: table.rows)  # the first of several equal ones
-    return Layout(encoding, best.delimiter, best.decimal, best.headings, best.first_line)
+    returns = b"\r" in head and b"\n" not in head
+    return Layout(encoding, best.delimiter, best.decimal, best.headings, best.first_line, returns)
 
 
 def encoding_of(head: bytes) -> str:

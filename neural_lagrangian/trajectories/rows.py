@@ -75,7 +75,8 @@ def check_order(
     index = int(faulty[np.argmin(rows[faulty])])
     earlier, later = (float(np.concatenate(ts)[i]) for i in (index - 1, index))
     fault = "repeats" if later == earlier else "runs backwards"
-    several = "" if trajectory is not None else ". Several runs? `trajectory` names the column that tells them apart"
+    alone = trajectory is None and later < earlier
+    several = "; if runs begin there, `trajectory` names what tells them apart" if alone else ""
     raise DataFileError(
         f"{fault}: {later} s follows {earlier} s; expected strictly increasing times{several}",
         path=path,

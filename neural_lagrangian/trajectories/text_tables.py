@@ -1,5 +1,6 @@
 """Tables in text files: parsed by pandas, and faults located line by line only where there is one."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterable, Iterator
@@ -33,15 +34,11 @@ def read_text(path: Path, wanted: Wanted) -> Table:
     **Raises:** `DataFileError` at the first line that is no row of the table.
     """
     layout = layout_of(path)
-    with _opened(path, layout.encoding) as file:
+    with _opened(path, layout) as file:
         lines = _count(file, layout)
     if lines.rows < 1:
         raise DataFileError("the file has no rows below a header; expected at least one", path=path)
-    try:
-        frame = _parsed(path, layout, lines, wanted)
-    except ValueError as error:  # pandas does not say where
-        _locate_fault(path, layout, wanted)
-        raise DataFileError(f"the file cannot be read as a table: {error}", path=path) from error
+    layout, frame = _parsed_somehow(path, layout, lines, wanted)
     columns: dict[str, np.ndarray] = {}
     for number in wanted.columns:
         columns[layout.headings[number].text] = frame[number].to_numpy()
@@ -63,15 +60,16 @@ class _Lines(NamedTuple):
     comments: tuple[int, ...]
 
 
-def _opened(path: Path, encoding: str) -> io.BufferedReader | io.BytesIO:
-    """The file, in UTF-8 where its own encoding is not plain."""
-    if encoding in PLAIN_ENCODINGS:
+def _opened(path: Path, layout: Layout) -> io.BufferedReader | io.BytesIO:
+    """The file, in UTF-8 and with plain ends of lines where its own are not plain."""
+    if layout.encoding in PLAIN_ENCODINGS and not layout.returns:
         return path.open("rb")
-    return io.BytesIO(path.read_bytes().decode(encoding, errors="replace").encode())
+    text = path.read_bytes().decode(layout.encoding, errors="replace")
+    return io.BytesIO((text.replace("\r", "\n") if layout.returns else text).encode())
 
 
-def _as_opened(encoding: str) -> str:
-    return encoding if encoding in PLAIN_ENCODINGS else "utf-8"
+def _as_opened(layout: Layout) -> str:
+    return layout.encoding if layout.encoding in PLAIN_ENCODINGS and not layout.returns else "utf-8"
 
 
 def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
@@ -97,6 +95,22 @@ def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
     return _Lines(lines - len(comments), None if mark is None else delimiters, tuple(comments))
 
 
+def _parsed_somehow(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> tuple[Layout, Any]:
+    """A data frame of the wanted columns, and the layout with the decimal mark by which it was read.
+
+    **Raises:** `DataFileError` at the first line that is no row.
+    """
+    try:
+        return layout, _parsed(path, layout, lines, wanted)
+    except ValueError as error:  # pandas does not say where
+        if layout.decimal == "." and layout.delimiter != ",":  # perhaps the first lines have whole numbers
+            with contextlib.suppress(ValueError):
+                commas = layout._replace(decimal=",")
+                return commas, _parsed(path, commas, lines, wanted)
+        _locate_fault(path, layout, wanted)
+        raise DataFileError(f"the file cannot be read as a table: {error}", path=path) from error
+
+
 def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
     """A data frame of the wanted columns, by their numbers."""
     import pandas  # half a second, for those who read files
@@ -104,7 +118,7 @@ def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
     types: Any = dict.fromkeys((*wanted.clocks, *wanted.labels), object)
     types |= dict.fromkeys((numbers := [i for i in wanted.numbers if i not in wanted.clocks]), np.float64)
     skipped = [*range(layout.first_line - 1), *(line - 1 for line in lines.comments)]
-    with _opened(path, layout.encoding) as file:
+    with _opened(path, layout) as file:
         return pandas.read_csv(
             file,
             sep=r"\s+" if layout.delimiter is None else layout.delimiter,
@@ -119,7 +133,7 @@ def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
             skipinitialspace=True,
             keep_default_na=False,
             na_values=dict.fromkeys(numbers, MISSING),
-            encoding=_as_opened(layout.encoding),
+            encoding=_as_opened(layout),
             encoding_errors="replace",
             nrows=lines.rows,
         )
@@ -133,8 +147,8 @@ def _locate_fault(path: Path, layout: Layout, wanted: Wanted) -> None:
     def fault(message: str, line: int, column: str | None = None) -> DataFileError:
         return DataFileError(message, path=path, row=line, column=column, counted="line")
 
-    with _opened(path, layout.encoding) as file:
-        text = io.TextIOWrapper(file, encoding=_as_opened(layout.encoding), errors="replace", newline="")
+    with _opened(path, layout) as file:
+        text = io.TextIOWrapper(file, encoding=_as_opened(layout), errors="replace", newline="")
         rows = _rows(text, layout)
         try:
             for line, fields in rows:
@@ -142,7 +156,7 @@ def _locate_fault(path: Path, layout: Layout, wanted: Wanted) -> None:
                     blank = blank or line
                     continue
                 if blank:
-                    raise fault("is blank; expected a row", blank)
+                    raise fault("is blank; expected a row: take the line out, or leave the cells empty", blank)
                 if len(fields) < width or any(fields[width:]):
                     found = len(fields if len(fields) < width else without_empty_tail(fields))
                     message = f"has {found} fields; expected {width}, as the header: {_mended(layout)}"

@@ -45,7 +45,7 @@ _SPELLINGS = {
     "h": ("hr", "hour", "hours"),
     "d": ("day", "days"),
     "yr": ("year", "years"),
-    "deg": ("\u00b0", "\u00ba", "degree", "degrees"),
+    "deg": ("\u00b0", "\u00ba", "\u00e2\u00b0", "degree", "degrees"),  # the third: UTF-8 read as a Western encoding
     "rad": ("radian", "radians"),
     "mrad": ("milliradian", "milliradians"),
     "turn": ("turns", "rev", "revs", "revolution", "revolutions"),

@@ -75,6 +75,14 @@ FILES = {  # the file, and how its columns are called
         text(("when", "x [cm]", "theta [deg]"), [(s + "Z", *r[1:]) for s, r in zip(STAMPS, ROWS, strict=True)]),
         {"time": "when"},
     ),
+    "dates as on the Continent": (
+        text(
+            ("Zeit", "x [cm]", "theta [deg]"),
+            [(f"{s[8:10]}.{s[5:7]}.{s[:4]} {s[11:]}", *r[1:]) for s, r in zip(STAMPS, ROWS, strict=True)],
+        ),
+        {"time": "Zeit"},
+    ),
+    "lines that end as on old computers": (text(HEADED, newline="\r"), {}),
     "times of day": (
         text(("when", "x [cm]", "theta [deg]"), [(s[11:], *r[1:]) for s, r in zip(STAMPS, ROWS, strict=True)]),
         {"time": "when"},
@@ -130,6 +138,17 @@ def test_every_layout_reads_as_the_same_motion(file, tmp_path):
 def test_the_suffix_of_a_text_does_not_say_its_delimiter(suffix, tmp_path):
     (tmp_path / f"a{suffix}").write_bytes(text(HEADED, COMMAS, ";"))
     check(read_trajectories(tmp_path / f"a{suffix}", positions=["x", "theta"], estimate=parabolas))
+
+
+def test_decimal_commas_may_come_late(tmp_path):
+    rows = [f"{i};{i}" for i in range(8000)]
+    (tmp_path / "a.csv").write_text("\n".join(["t;x", *rows, "8000;0,5", "8001,5;2"]))
+    motion = read_trajectories(tmp_path / "a.csv", positions=["x"], estimate=parabolas)
+    np.testing.assert_array_equal(motion.ts[0, -2:], [8000, 8001.5])
+    np.testing.assert_allclose(motion.ys[0, -2:, 0], [0.5, 2.0], atol=1e-9)
+    (tmp_path / "a.csv").write_text("\n".join(["t;x", *rows, "8000;0,5", "8001.5;2"]))
+    with pytest.raises(DataFileError, match="line 8002, column 'x': '0,5' is not a number"):
+        read_trajectories(tmp_path / "a.csv", positions=["x"])
 
 
 def frame_of(package, columns):
@@ -224,7 +243,7 @@ FAULTS = {  # where, and what is said
     "a field too few": (4, ROWS[1][:2], "line 4: has 2 fields; expected 3"),
     "a field too many": (4, (*ROWS[1], "5"), "line 4: has 4 fields; expected 3"),
     "infinity": (4, (ROWS[1][0], "-inf", "1"), "line 4, column 'x': is infinite"),
-    "a clock that begins again": (40, ROWS[0], "line 40, column 't': runs backwards: .*Several runs"),
+    "a clock that begins again": (40, ROWS[0], "line 40, column 't': runs backwards: .*`trajectory` names"),
     "a time twice": (4, ROWS[1], "line 4, column 't': repeats: 0.0167 s follows 0.0167 s"),
 }
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neural_lagrangian.trajectories import TimeOrderError, Trajectories, Windows
+from neural_lagrangian.trajectories import TimeOrderError, Trajectories, Windows, differentiate
 from neural_lagrangian.trajectories.sources import Resident
 
 from .test_container import recording
@@ -62,6 +62,28 @@ def test_times_too_large_for_the_precision_are_refused():
     data = Trajectories(1.7e9 + 0.01 * np.arange(5.0), np.zeros((1, 5, 2)))
     with pytest.raises(TimeOrderError, match=r"trajectory 0, index 1: times .* apart in float32"):
         Windows(data, 1, dtype=np.float32)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    "use", [lambda m: Windows(m, 1), lambda m: differentiate(m.ts[0], m.ys[0, :, :1], window=3, degree=2)]
+)
+def test_a_clock_that_was_recorded_too_coarsely_is_refused(use):
+    """Single precision at 1e5 s has steps of 0.008 s; what was rounded there cannot be mended."""
+    coarse = Trajectories((1e5 + 0.02 * np.arange(5)).astype(np.float32), np.zeros((1, 5, 2), np.float32))
+    with pytest.raises(TimeOrderError, match=r"index 1: times .* are told apart too coarsely in float32"):
+        use(coarse)
+    use(Trajectories((1e5 + 0.5 * np.arange(5)).astype(np.float32), coarse.ys))
+
+
+@pytest.mark.bad_input
+def test_the_clock_may_be_set_to_zero():
+    late = Trajectories(1.7e9 + 0.01 * np.arange(5.0), np.zeros((2, 5, 2)))
+    with pytest.raises(TimeOrderError, match="apart in float32"):
+        late.astype(np.float32)
+    ts = late.from_zero().astype(np.float32).ts
+    np.testing.assert_allclose(ts, np.tile(0.01 * np.arange(5), (2, 1)), atol=1e-6)
+    assert Windows(late.from_zero(), 1, dtype=np.float32).gather(jnp.arange(1))[0].dtype == np.float32
 
 
 def test_a_horizon_that_is_too_long_is_named():
