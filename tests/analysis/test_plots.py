@@ -78,3 +78,55 @@ def test_an_unknown_kind_is_named():
 def test_power_laws():
     assert analysis.power_law([(1.0, 2.0), (10.0, 200.0), (100.0, 20000.0)]) == pytest.approx(2.0)
     assert np.isnan(analysis.power_law([(1.0, 2.0)]))
+
+
+def drawn(ax, count):
+    """The data of the first lines of a figure."""
+    return [line.get_xydata().T for line in ax.get_lines()[:count]]
+
+
+def test_lines_hold_what_they_are_given():
+    """Predictions first, what they are compared with last."""
+    rng = np.random.default_rng(0)
+    ys, other, errors = rng.normal(size=(30, 4)), rng.normal(size=(30, 4)), rng.uniform(1, 2, (5, 30))
+    floor = errors / 10
+    cases = [
+        (analysis.plot_trajectories(TS, ys, {"model": other}, coordinate=1), [(TS, other[:, 1]), (TS, ys[:, 1])]),
+        (analysis.plot_energy(TS, {"model": ys[:, 0]}, other[:, 0]), [(TS, ys[:, 0]), (TS, other[:, 0])]),
+        (
+            analysis.plot_error_growth(TS, {"model": errors}, floor, label="error"),
+            [(TS, np.median(errors, axis=0)), (TS, np.median(floor, axis=0))],
+        ),
+        (analysis.plot_history({"a": HISTORY}), [(HISTORY.seconds, HISTORY.loss)]),
+        (analysis.plot_work_precision({"RK4": [(100, 1e-3), (200, 6e-5)]}), [((100, 200), (1e-3, 6e-5))]),
+        (analysis.plot_parameter_scaling({"AD": [(10, 1.0), (1000, 1.1)]}), [((10, 1000), (1.0, 1.1))]),
+    ]
+    for ax, expected in cases:
+        np.testing.assert_allclose(drawn(ax, len(expected)), expected)
+    plt.close("all")
+
+
+def test_portraits_hold_what_they_are_given():
+    """Coordinate 1 of two: columns 1 and 3."""
+    rng = np.random.default_rng(0)
+    truth, other = rng.normal(size=(30, 4)), rng.normal(size=(30, 4))
+    ax = analysis.plot_phase_portrait(truth, {"model": other}, coordinate=1)
+    for line, expected in zip(drawn(ax, 3), (other, truth, truth[:1]), strict=True):
+        np.testing.assert_allclose(line, expected[:, [1, 3]].T)
+    ax = analysis.plot_poincare_section({"a": truth}, columns=(2, 1), labels=("v", "q"))
+    np.testing.assert_allclose(drawn(ax, 1)[0], truth[:, [2, 1]].T)
+    plt.close("all")
+
+
+def test_the_least_of_a_landscape_is_where_it_is():
+    first, second = np.linspace(0, 3, 16), np.linspace(-1, 1, 9)
+    ax = analysis.plot_loss_landscape(
+        lambda a, b: (a - 2) ** 2 + (b + 0.5) ** 2, first, second, labels=("a", "b"), truth=(1.7, 0.2)
+    )
+    least, truth = drawn(ax, 2)
+    np.testing.assert_allclose(least[:, 0], [2.0, -0.5], atol=1e-6)
+    np.testing.assert_allclose(truth[:, 0], [1.7, 0.2])
+    ax = analysis.plot_lagrangian(lambda t, q, v: q[0] + 10 * v[0], first, second, kind="surface")
+    x, y, z, _ = ax.collections[0]._vec
+    np.testing.assert_allclose(z, x + 10 * y, atol=1e-6)
+    plt.close("all")

@@ -82,6 +82,28 @@ def test_newton_s_law_holds_over_a_year():
     assert error([0, 0, 0, 0])[1] > 1.5 * found[1]  # the Earth's pull on Venus is in the data
 
 
+def test_a_planet_one_unit_away_that_goes_one_unit_a_day(tmp_path, monkeypatch):
+    """Numbers in a file are km and km/s about the barycentre; the package gives au and au/day about the Sun."""
+    au, day = 149_597_870.7, 86_400.0  # km, s
+    sun = np.array([[1e5, -2e5, 3e4, 0.01, 0.02, -0.03]] * 2)
+    planet = sun + np.array([[au, 2 * au, -au, au / day, 0, -3 * au / day]] * 2)
+
+    def vectors(body, rows):
+        text = "$$SOE\n"
+        for k, row in enumerate(rows):
+            numbers = [f"{x:.15E}" for x in row]
+            text += f"{2458134.5 + k:.9f} = A.D. 2018-Jan-16 00:00:00.0000 TDB\n"
+            text += " X = {} Y = {} Z = {}\n VX= {} VY= {} VZ= {}\n".format(*numbers)
+        (tmp_path / body).write_text(text + "$$EOE")
+
+    vectors("sun", sun)
+    vectors("mars", planet)
+    monkeypatch.setattr("neural_lagrangian.datasets.jpl.fetch", lambda file: tmp_path / Path(file.name).stem)
+    found = nl.jpl_inner_planets(["mars"])
+    np.testing.assert_array_equal(found.ts, [[0.0, 1.0]])
+    np.testing.assert_allclose(found.ys[0], [[1, 2, -1, 1, 0, -3]] * 2, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.bad_input
 def test_unknown_bodies_and_absent_files_are_named(tmp_path, monkeypatch):
     for bodies in (["earth"], [], "mars"):

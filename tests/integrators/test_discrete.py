@@ -155,6 +155,16 @@ def test_the_action_generates_the_momenta(name):
     np.testing.assert_allclose(D[1], end[0], rtol=0, atol=100 * ROUND_OFF)
 
 
+def test_the_residual_of_a_free_particle_is_its_loss_of_momentum():
+    """Before less after: momentum is m times the slope between the positions."""
+    m, ts, qs = 1.7, TS[:3], jnp.asarray([[0.1], [0.3], [0.2]], DTYPE)
+    residual = discrete_euler_lagrange_residual(
+        lambda t, q, v: 0.5 * m * jnp.dot(v, v), nl.VariationalMidpoint(), ts, qs
+    )
+    slopes = jnp.diff(qs, axis=0) / jnp.diff(ts)[:, None]
+    np.testing.assert_allclose(residual, m * (slopes[0] - slopes[1]), rtol=100 * ROUND_OFF)
+
+
 @pytest.mark.double
 @pytest.mark.parametrize("name", [slow("r0"), "r1"])
 def test_position_errors_are_newton_s_step(name):

@@ -7,7 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, slow, states
+from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, central_difference, slow, states
 from .chains import cartesian, chain
 
 pytestmark = pytest.mark.double
@@ -123,3 +123,21 @@ def test_derivatives_of_the_multipliers():
         return [(f(t, q, v), jax.jacrev(f, (0, 1, 2))(t, q, v)) for f in (ours, plain)]
 
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), *everything(0.3, q, v))
+
+
+def test_a_strongly_damped_solve_of_constrained_motion():
+    """The derivative of a damped solve holds the constraint force too."""
+    lagrangian, constraint, _ = chain(1)
+    q, v = jnp.split(cartesian(jnp.asarray([0.7, 1.5])), 2)
+    a = jnp.asarray([0.3, -0.8])
+
+    @jax.jit
+    def f(scale):
+        def L(t, q, v):
+            return lagrangian(t, q, v) + scale * jnp.dot(a, v) ** 2 * q[0] ** 2
+
+        solve = nl.DampedInverse(0.5)
+        return jnp.sum(jnp.sin(nl.acceleration(L, 0.0, q, v, constraint=constraint, mass_solve=solve)))
+
+    at = jnp.asarray(0.4)
+    np.testing.assert_allclose(jax.jit(jax.grad(f))(at), central_difference(f, at, jnp.ones(()), 1e-3), rtol=1e-8)

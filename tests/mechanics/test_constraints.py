@@ -131,6 +131,22 @@ def test_stabilisation_bounds_the_drift_that_grows_without_it():
     assert late > 1e-4
 
 
+@pytest.mark.double
+@pytest.mark.parametrize(("alpha", "beta"), [(2.0, 2.0), (1.0, 3.0)], ids=["critical", "underdamped"])
+def test_a_violated_constraint_decays_as_a_damped_oscillator(alpha, beta):
+    """Along the motion g is the solution of g'' + 2 alpha g' + beta^2 g = 0."""
+    lagrangian, constraint, _ = chain(1, damping=alpha, stiffness=beta)
+    model = nl.NeuralLagrangian(lagrangian, nl.RK4(), dof=2, constraint=constraint, mass_solve=nl.Cholesky(), dt0=0.01)
+    ts, y0 = jnp.linspace(0.0, 1.5, 6), jnp.asarray([0.9, -0.5, 0.1, 0.2])
+    g = jax.vmap(lambda y: constraint(0.0, y[:2])[0])(eqx.filter_jit(model)(ts, y0))
+    g0, rate = float(g[0]), float(constraint.velocity(0.0, y0[:2], y0[2:])[0])
+    w = np.emath.sqrt(beta**2 - alpha**2) + 1e-9
+    t = np.asarray(ts)
+    expected = np.exp(-alpha * t) * (g0 * np.cos(w * t) + (rate + alpha * g0) * np.sin(w * t) / w).real
+    assert abs(g0) > 0.1
+    np.testing.assert_allclose(g, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("mass_solve", ["cholesky", slow("pseudoinverse")])
 def test_redundant_constraints_change_nothing(mass_solve):
     lagrangian, constraint, _ = chain(2)

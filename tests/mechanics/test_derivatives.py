@@ -7,7 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, plain_acceleration, slow, states
+from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, central_difference, plain_acceleration, slow, states
 
 pytestmark = pytest.mark.double
 
@@ -97,3 +97,18 @@ def test_batched_parameters_and_batched_states():
         jax.tree.map(
             lambda a, b, i=i: np.testing.assert_allclose(a[i], b, rtol=1e-11), batched, one(masses[i], q[i], v[i])
         )
+
+
+def test_a_strong_damping_is_differentiated_too():
+    """A damping of 1e-6 does not show in derivatives; one of a half does."""
+    lagrangian, dof = LAGRANGIANS["charged_particle"]
+    q, v = (x[0] for x in states(dof, 1, seed=5, scale=0.5)[1:])
+
+    @jax.jit
+    def f(x):
+        return jnp.sum(jnp.sin(nl.acceleration(lagrangian, 0.0, *x, mass_solve=nl.DampedInverse(0.5))))
+
+    direction = (jnp.asarray([0.7, -0.4, 0.1]), jnp.asarray([0.2, 0.5, -0.3]))
+    gradient = jax.jit(jax.grad(f))((q, v))
+    slope = sum(jnp.dot(g, d) for g, d in zip(gradient, direction, strict=True))
+    np.testing.assert_allclose(slope, central_difference(f, (q, v), direction, 1e-3), rtol=1e-8)

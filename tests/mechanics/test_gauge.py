@@ -5,6 +5,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import gauge_fix
+from neural_lagrangian.mechanics.boundary_term import BoundaryTerm
 
 from ..helpers import LAGRANGIANS, slow, states
 
@@ -56,3 +57,19 @@ def test_a_different_motion_stays_different():
     fixed = gauge_fix(lagrangian, jnp.zeros(dof))
     values = [np.asarray(jax.jit(jax.vmap(L))(t, q, v)) for L in (other, fixed)]
     assert np.abs(values[0] - values[1]).max() > 0.1
+
+
+def test_a_boundary_term_is_found_from_its_total_derivative():
+    """F(t, q) less its value at time zero and the reference, the part that depends on time alone included."""
+
+    def F(t, q):
+        return jnp.sin(q[0]) * q[1] ** 2 + t * q[0] ** 3 + t**2 - 0.5 * t
+
+    def derivative(t, q, v):
+        return jax.jvp(F, (t, q), (jnp.ones_like(t), v))[1]
+
+    reference = jnp.asarray([0.3, -0.1])
+    found = BoundaryTerm(derivative, reference)
+    t, q, _ = states(2, 5)
+    expected = jax.vmap(F)(t, q) - F(0.0, reference)
+    np.testing.assert_allclose(jax.jit(jax.vmap(found))(t, q), expected, rtol=1e-10, atol=1e-10)

@@ -165,3 +165,11 @@ def test_damped_inverse_damps():
 def test_cholesky_refuses_an_indefinite_matrix_with_nan():
     for n in (2, 5):
         assert jnp.any(jnp.isnan(nl.Cholesky().solve(symmetric(n, [-1.0] * n), vector(n))))
+
+
+@pytest.mark.parametrize("eps", [0.1, 0.5])
+def test_damping_is_relative_to_each_mass(eps):
+    """Of independent coordinates each is divided by its mass and by 1 + eps^2, whatever the masses."""
+    m, b = jnp.asarray([2.0, 1e-4, 3e5], DTYPE), vector(3)
+    expected = b / (m * (1 + eps**2))
+    np.testing.assert_allclose(nl.DampedInverse(eps).solve(jnp.diag(m), b), expected, rtol=1e-10 if DOUBLE else 1e-5)

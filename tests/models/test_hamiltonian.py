@@ -68,6 +68,14 @@ def test_the_flow_in_q_v_is_the_canonical_flow():
     assert np.max(np.abs(both(driftless, canonical)[0] - directly)) > 1e-3  # without dP/dt
 
 
+def test_a_momentum_that_depends_on_time_and_place():
+    """With H = p^2 / 2 and p = v + t q the velocity is v + t q, and changes by -q - t (v + t q)."""
+    model = nl.HamiltonianNetwork(lambda t, q, p: 0.5 * jnp.dot(p, p), momentum=lambda t, q, v: v + t * q, dof=2)
+    t, q, v = (x[0] for x in states(2, 1))
+    expected = jnp.concatenate([v + t * q, -q - t * (v + t * q)])
+    np.testing.assert_allclose(model.vector_field(t, jnp.concatenate([q, v])), expected, rtol=1e-5)
+
+
 @pytest.mark.double
 def test_the_flow_is_symplectic_and_conserves_energy_at_any_weights():
     omega = np.block([[np.zeros((2, 2)), np.eye(2)], [-np.eye(2), np.zeros((2, 2))]])

@@ -179,6 +179,13 @@ def test_periodic_embedding_is_exact_and_names_bad_indices():
         nl.PeriodicEmbedding(network, 2, periodic=[2])
 
 
+def test_a_periodic_embedding_hands_on_cosines_sines_and_the_rest():
+    """Both: without sines an angle could not be told from its opposite."""
+    q, v = jnp.asarray([0.3, -0.7], DTYPE), jnp.asarray([0.2, 0.5], DTYPE)
+    seen = nl.PeriodicEmbedding(lambda x: x, 2, periodic=[1])(jnp.concatenate([q, v]))
+    np.testing.assert_allclose(seen, [np.cos(0.7), -np.sin(0.7), 0.3, 0.2, 0.5], rtol=1e-6)
+
+
 def test_time_reversible_networks_are_even_and_their_motion_runs_backwards():
     model = nl.NeuralLagrangian(nl.TimeReversible(small_network()))
     assert model.dof == 2

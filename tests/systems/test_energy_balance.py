@@ -1,9 +1,10 @@
 r"""Energy is $p \cdot v - L$, and $\dot E = Q \cdot v - \partial L / \partial t$ along the motion."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from .cases import CASES, along, laws
+from .cases import CASES, DTYPE, SYSTEMS, along, laws
 
 pytestmark = pytest.mark.double
 
@@ -50,3 +51,10 @@ def test_dissipative_forces_take_energy(name):
 @pytest.mark.parametrize("name", ["DampedOscillator", "PoyntingRobertson"])
 def test_energy_falls_along_motion(name):
     assert np.all(np.diff(along(name)["energy"], axis=1) < 0)
+
+
+def test_friction_of_cart_and_pole():
+    """Each friction takes force times rate, beside what the control does."""
+    t, q, v = jnp.asarray(0.7, DTYPE), jnp.asarray([0.3, -0.4], DTYPE), jnp.asarray([1.5, -2.0], DTYPE)
+    system = SYSTEMS["CartPole"](cart_friction=0.4, pole_friction=0.3, control=lambda t, q, v: 5.0 * t)
+    np.testing.assert_allclose(system.force(t, q, v), [5.0 * 0.7 - 0.4 * 1.5, 0.3 * 2.0], rtol=1e-6)

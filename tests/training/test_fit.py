@@ -11,6 +11,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
+from neural_lagrangian.training.stages import stages_of
 from neural_lagrangian.training.step import CHUNK
 
 from ..helpers import DTYPE, slow, small_network
@@ -190,6 +191,11 @@ def test_no_progress_bar_outside_a_terminal(oscillations, capfd):
 def test_bad_options_are_named(keywords, message, oscillations):
     with pytest.raises(ValueError, match=message):
         nl.fit(model_of(), without_accelerations(oscillations), **{"key": KEY, "steps": 4, **keywords})
+
+
+def test_steps_that_do_not_divide_go_to_the_first_stages():
+    stages = stages_of(None, (1, 2, 3), 8, ADAM, None)
+    assert [stage.steps for stage in stages] == [3, 3, 2]
 
 
 @pytest.mark.bad_input

@@ -46,6 +46,15 @@ def test_a_stage_ends_where_nothing_gets_better():
     assert len(looks) == best + 3
 
 
+def test_each_stage_has_its_own_patience():
+    """The second stage takes as many looks in vain as the first, not fewer."""
+    wrong = nl.Trajectories(data().ts, data().ys * [1, -1])
+    result = trained(held_out=wrong, look_every=5, patience=2, horizon=(2, 2), steps=(100, 100))
+    looks = result.history.held_out[4::5]
+    best = int(np.argmin(looks))
+    assert len(looks) - best - 1 == 4
+
+
 def test_an_optimiser_sees_the_loss_and_callbacks_see_the_model(tmp_path):
     told = []
     trained(callbacks=[told.append, json_lines(tmp_path / "log")], held_out=None)
