@@ -107,6 +107,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Single faults in a copy of the package, each of which the tests must notice; `-- --sample 10` takes ten."""
+    install(session, "tests", "io")
+    session.run("python", "-m", "tests.mutants.run", *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session
 def notebooks(session: nox.Session) -> None:
     """Execute each example in full into the notebook beside it, its claims checked."""
     install(session, "examples", "mujoco")

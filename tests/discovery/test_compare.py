@@ -85,6 +85,19 @@ def test_scale_gauge_and_constant_are_recovered(name):
     np.testing.assert_allclose(dF, 0, atol=1e-6 if jnp.float64 == DTYPE else 2e-3)
 
 
+def test_two_scales_have_one_residual():
+    """What is different is over the second Lagrangian, which is of a scale of its own."""
+
+    def other(t, q, v):
+        return oscillator(t, q, v) + 0.3 * q[0] ** 4
+
+    ys = filled(1)
+    one = compare_lagrangians(oscillator, other, ys)
+    thousand = compare_lagrangians(oscillator, lambda t, q, v: 1e3 * other(t, q, v), ys)
+    assert 0.01 < one.gauge_residual < 0.5
+    assert thousand.gauge_residual == pytest.approx(one.gauge_residual, rel=1e-4)
+
+
 def test_kinds():
     ys = filled(1)
     twice = compare_lagrangians(oscillator, lambda t, q, v: 2 * oscillator(t, q, v), ys)

@@ -7,6 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Atom, Formula, Library, sample_equations
+from neural_lagrangian.discovery.columns import sample_columns
 
 from ..helpers import DOUBLE, DTYPE, states
 
@@ -69,6 +70,17 @@ def test_derivatives_are_smooth_at_zero():
     assert bool(jnp.isfinite(third).all())
     at = library.names.index("q^3")
     assert float(third[at, 0, 0, 0]) == pytest.approx(6)
+
+
+def test_columns_are_those_of_the_terms():
+    """Momenta, slopes, masses and drifts of each term, explicit time included."""
+    library = Library.functions(1, {"f": lambda t, q, v: t**2 * q[0] * v[0] ** 2})
+    t, q, v = (jnp.asarray(x, DTYPE) for x in (0.7, 0.4, -1.2))
+    columns = sample_columns(library, jnp.stack([q, v])[None], jnp.asarray([t]))
+    at = library.names.index("f")
+    found = [x[0, at].ravel()[0] for x in (columns.p, columns.slope, columns.M, columns.drift)]
+    expected = [2 * t**2 * q * v, t**2 * v**2, 2 * t**2 * q, 4 * t * q * v + 2 * t**2 * v**2]
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=1e-5)
 
 
 @pytest.mark.double

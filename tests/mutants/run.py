@@ -7,6 +7,7 @@ stops the tests before one of them fails.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from .catalogue import PACKAGE, ROOT, Fault, catalogue, sampled
 COPIED = (PACKAGE, "tests", "docs", "pyproject.toml")
 TIMEOUT = 300
 """Seconds after which the tests of one fault are stopped."""
+NOT_WRONG_BUT_BROKEN = re.compile(r": (NameError|ImportError|ModuleNotFoundError|SyntaxError|UnboundLocalError)\b")
+"""A fault gives a wrong result; code that does not run at all is noticed by any test."""
 PASSED, FAILED = 0, 1
 """Exit statuses of pytest; all others say that the tests could not run."""
 
@@ -61,8 +64,9 @@ def noticed(fault: Fault, folder: Path) -> tuple[bool, str]:
         os.utime(path, (times.st_atime, times.st_mtime))
     seconds = time.perf_counter() - began
     found = {PASSED: "UNNOTICED", FAILED: "noticed"}.get(status, "BROKEN")
+    found = "BROKEN" if NOT_WRONG_BUT_BROKEN.search(output) else found
     line = f"{found:10} {seconds:5.1f} s  {fault.file}: {fault.name}"
-    return status == FAILED, line if found != "BROKEN" else f"{line}\n{output[-2000:]}"
+    return found == "noticed", line if found != "BROKEN" else f"{line}\n{output[-2000:]}"
 
 
 def copied(to: Path) -> Path:
@@ -83,7 +87,8 @@ def run(faults: Sequence[Fault], workers: int) -> int:
         sound = copied(Path(place) / "0")
         status, output = run_tests(sound, tests, "-n", str(workers))
         if status != PASSED:
-            sys.stdout.write(f"{output}\nThe tests must pass on the sound package first.\n")
+            unknown = run_tests(sound, tests, "--collect-only")[1] if status != FAILED else ""
+            sys.stdout.write(f"{output}\n{unknown[-2000:]}\nThe tests must pass on the sound package first.\n")
             return len(faults)
         folders: SimpleQueue[Path] = SimpleQueue()
         folders.put(sound)

@@ -1,0 +1,77 @@
+"""What a fit from the terminal trains on, and what is done to the formula that it finds."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.command_line.architecture import units_of
+from neural_lagrangian.command_line.columns import Columns
+from neural_lagrangian.command_line.judging import energies_of, starts_of
+from neural_lagrangian.command_line.learning import loss_for
+from neural_lagrangian.command_line.recording import check_rates
+from neural_lagrangian.command_line.refinement import _at_scale
+from neural_lagrangian.discovery import Formula, Library
+
+pytestmark = pytest.mark.double
+
+TS = np.linspace(0.0, 6.0, 121)
+
+
+def motion(*columns):
+    return nl.Trajectories(TS, np.stack(columns, axis=1))
+
+
+def test_an_error_of_one_spread_counts_the_same_in_every_channel():
+    data = motion(1e-3 * np.sin(TS), 50 * np.cos(TS), 1e-3 * np.cos(TS), -50 * np.sin(TS))
+    ts, ys = jnp.asarray(TS[:3]), jnp.asarray(data.ys[0, :3])
+    spread = data.ys[0].std(axis=0)
+    for channel in range(4):
+        off = jnp.zeros(4).at[channel].set(2 * spread[channel])
+        found = loss_for(data)(lambda ts, y0, off=off: ys + off[None], ts, ys)
+        assert float(found) == pytest.approx(2**2 / 4)
+    off = jnp.asarray([0.0, 0.0, 2 * spread[2], 0.0])
+    assert float(loss_for(data, velocity=0.1)(lambda ts, y0: ys + off[None], ts, ys)) == pytest.approx(0.2**2 / 4)
+
+
+def test_a_formula_at_another_scale_has_the_same_motion():
+    """The kinetic term becomes v^2 / 2; the force keeps pace."""
+    library = Library.coordinates(1, 2).select([2]) + Library.velocities(1, 2).select([2])
+    formula = Formula(library, jnp.asarray([-6.0, 2.0]))
+    model = nl.NeuralLagrangian(formula, force=nl.LinearDamping(jnp.asarray([0.8])))
+    scaled = _at_scale(model)
+    assert float(scaled.network.named["v^2"]) == 0.5
+    q, v = jnp.asarray([0.3]), jnp.asarray([-0.7])
+    np.testing.assert_allclose(scaled.acceleration(0.0, q, v), model.acceleration(0.0, q, v), rtol=1e-12)
+    np.testing.assert_allclose(model.acceleration(0.0, q, v), -3 * q - 0.64 / 4 * v, rtol=1e-12)
+
+
+def test_a_damped_motion_loses_energy():
+    """Of q'' = -q - 2 d q' the energy falls by the factor exp(-2 d t); what is lost is positive."""
+    d = 0.02
+    w = np.sqrt(1 - d**2)
+    q = np.exp(-d * TS) * np.cos(w * TS)
+    v = -d * q - w * np.exp(-d * TS) * np.sin(w * TS)
+    starts = starts_of(motion(q, v), 2)
+    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * q[0] ** 2, dof=1)
+    resting = np.broadcast_to(np.asarray(starts.ys)[:, :1], starts.ys.shape)
+    energies = energies_of(model, starts, resting)
+    assert energies.along_rollouts == pytest.approx(0, abs=1e-9)
+    expected = 2 * (1 - np.exp(-2 * d * float(starts.times[-1])))  # over the mean kinetic energy, half of all
+    assert energies.lost(starts) == pytest.approx(expected, rel=0.15)
+
+
+def test_rates_of_a_motion_that_moves_away_are_its_rates():
+    """A coordinate that begins far from zero is no other than its velocity's integral."""
+    columns = Columns("t", ("x",), ("v",), None, {}, ())
+    check_rates(motion(300 + 2 * TS + np.sin(TS), 2 + np.cos(TS)), columns)
+    with pytest.raises(Exception, match="times the rate"):
+        check_rates(motion(300 + 2 * TS + np.sin(TS), 3 * (2 + np.cos(TS))), columns)
+
+
+def test_angles_keep_their_unit():
+    data = motion(0.1 * np.sin(TS), 7 + 0.1 * np.sin(TS), 0.1 * np.cos(TS), 0.1 * np.cos(TS))
+    scaling = units_of(data, [0])
+    np.testing.assert_allclose(scaling.q_scale, [1.0, data.ys[0, :, 1].std()])
+    np.testing.assert_allclose(scaling.centre, [0.0, data.ys[0, :, 1].mean()])
+    assert float(scaling.t_scale) == pytest.approx(1.0, rel=0.05)
