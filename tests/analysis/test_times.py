@@ -27,9 +27,9 @@ def energy(t, q, v):
 
 MEASURES = {
     "valid time": lambda ts: analysis.valid_time(swing(grows=0.02), swing(), ts, tolerance=0.05),
-    "angle error": lambda ts: analysis.angle_rmse(swing(0.1), swing(), ts, [ts[0] + 5.0, ts[0] + 10.0]),
+    "angle error": lambda ts: analysis.angle_rmse(swing(0.1), swing(), ts, [float(ts[0]) + 5.0, float(ts[0]) + 10.0]),
     "relative error": lambda ts: analysis.relative_rollout_error(swing(grows=0.02), swing(), ts),
-    "energy error": lambda ts: analysis.energy_error(energy, swing(grows=0.02), ts, 2.0, at=[ts[0] + 5.0]),
+    "energy error": lambda ts: analysis.energy_error(energy, swing(grows=0.02), ts, 2.0, at=[float(ts[0]) + 5.0]),
     "energy drift": lambda ts: analysis.energy_drift(energy, swing(grows=0.02), ts, 2.0),
     "phase": lambda ts: analysis.mean_phase_shift(swing(-0.2), swing(), ts),
     "sections": lambda ts: analysis.poincare_section(ts, swing()[0])[0] - np.asarray(ts[0]),

@@ -1,11 +1,15 @@
 """What a fit from the terminal trains on, and what is done to the formula that it finds."""
 
+from dataclasses import replace
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line.architecture import units_of
+from neural_lagrangian.command_line.architecture import Architecture
 from neural_lagrangian.command_line.columns import Columns
 from neural_lagrangian.command_line.judging import energies_of, starts_of
 from neural_lagrangian.command_line.learning import loss_for
@@ -69,9 +73,10 @@ def test_rates_of_a_motion_that_moves_away_are_its_rates():
         check_rates(motion(300 + 2 * TS + np.sin(TS), 3 * (2 + np.cos(TS))), columns)
 
 
-def test_angles_keep_their_unit():
-    data = motion(0.1 * np.sin(TS), 7 + 0.1 * np.sin(TS), 0.1 * np.cos(TS), 0.1 * np.cos(TS))
-    scaling = units_of(data, [0])
-    np.testing.assert_allclose(scaling.q_scale, [1.0, data.ys[0, :, 1].std()])
-    np.testing.assert_allclose(scaling.centre, [0.0, data.ys[0, :, 1].mean()])
-    assert float(scaling.t_scale) == pytest.approx(1.0, rel=0.05)
+def test_an_architecture_has_no_more_weights_than_its_file():
+    columns = Columns("t", ("x",), ("v",), None, {}, ())
+    architecture = Architecture(1, "mechanical", False, ())
+    weights = sum(x.size for x in jax.tree.leaves(eqx.filter(architecture.model(jax.random.key(0)), eqx.is_array)))
+    architecture.check(columns, weights)
+    with pytest.raises(ValueError, match=r"has at least .* weights, the model file at most"):
+        replace(architecture, width=10**6).check(columns, weights)
