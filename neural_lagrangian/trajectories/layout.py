@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import charset_normalizer
-
 from .errors import DataFileError
 from .headings import Heading, Kind, heading_of
 from .units import known_unit
@@ -84,8 +82,11 @@ def encoding_of(head: bytes) -> str:
         return "utf-8"
     except UnicodeDecodeError:
         pass
-    if WORD_BYTES.search(head) and (match := charset_normalizer.from_bytes(head).best()) is not None:
-        return match.encoding
+    if WORD_BYTES.search(head):
+        import charset_normalizer  # for the few files that need it
+
+        if (match := charset_normalizer.from_bytes(head).best()) is not None:
+            return match.encoding
     return "cp1252"
 
 

@@ -79,8 +79,8 @@ def stacked(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.
         return np.concatenate([row, np.repeat(row[-1:], longest - len(row), axis=0)])
 
     def extend(t: np.ndarray) -> np.ndarray:
-        step = t[-1] - t[-2] if len(t) > 1 else 1.0
-        return np.concatenate([t, t[-1] + step * np.arange(1, longest - len(t) + 1)])
+        step = t[-1] - t[-2] if len(t) > 1 else t.dtype.type(1)
+        return np.concatenate([t, t[-1] + step * np.arange(1, longest - len(t) + 1, dtype=t.dtype)])
 
     stacked = {}
     for name, values in extras.items():

@@ -185,3 +185,9 @@ def test_nan_in_the_padding_is_nobody_s_business():
     ys = np.zeros((1, 3, 2))
     ys[0, 2] = np.nan
     Trajectories(np.arange(3.0), ys, mask=np.array([[True, True, False]]))
+
+
+def test_times_of_ragged_recordings_keep_their_precision():
+    ts, ys = recording()
+    single = Trajectories([t.astype(np.float32) for t in ts], [y.astype(np.float32) for y in ys])
+    assert single.ts.dtype == single.ys.dtype == np.float32
