@@ -1,6 +1,7 @@
 """What binary files claim to hold, checked before any memory is taken for it."""
 
 import math
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,10 @@ MAX_EXPANSION = 200
 """Most bytes of columns for each byte that a file stores for them. Measured motion compresses tenfold at most, a column
 that is constant thousandfold: damaged and hostile files claim far more than this for all columns together.
 """
+
+SPARSE_CELLS = 1 << 22
+"""Places of a sheet that are read, however few of them hold anything."""
+_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 
 
 def check_claim(path: Path, claimed: int, stored: int) -> None:
@@ -42,6 +47,37 @@ def check_npz(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> Non
         if not dtype.hasobject and claimed != entry.file_size:
             fault = f"claims {_size(claimed)} by its shape {shape}, dtype {dtype}, and has {_size(entry.file_size)}"
             raise DataFileError(f"the file is damaged: it {fault}", path=path, column=name)
+
+
+def check_sheets(path: Path) -> None:
+    """The parts of a spreadsheet that is an archive, against the file's size; and the places of its cells, against
+    their number: a reader takes memory for every place up to the last.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        check_claim(path, sum(part.file_size for part in parts), path.stat().st_size)
+        for part in parts:
+            if not part.filename.startswith("xl/worksheets/"):
+                continue
+            cells = _CELL.findall(archive.read(part))
+            rows = max((int(row) for _, row in cells), default=0)
+            columns = max((_column(letters) for letters, _ in cells), default=0)
+            if rows * columns > max(SPARSE_CELLS, MAX_EXPANSION * len(cells)):
+                raise DataFileError(
+                    f"the file claims a sheet of {rows} rows and {columns} columns and stores {len(cells)} cells; "
+                    f"expected a table",
+                    path=path,
+                )
+
+
+def _column(letters: bytes) -> int:
+    """The number of a column of a spreadsheet: A is 1, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def check_parquet(path: Path, metadata: Any, names: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .claims import check_sheets
 from .errors import DataFileError
 from .headings import Heading
 from .layout import MISSING, NUMBER, sheet_layout
@@ -53,7 +54,10 @@ def _cells(path: Path) -> np.ndarray:
 
     with path.open("rb") as file:
         try:
+            check_sheets(path)
             return pandas.read_excel(file, header=None, dtype=object, engine="calamine").to_numpy()
+        except (DataFileError, MemoryError):
+            raise
         except Exception as error:  # the reader's own, zipfile's and others
             raise DataFileError(f"the file is damaged or of another format: {error}", path=path) from error
 

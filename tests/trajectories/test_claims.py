@@ -91,6 +91,36 @@ def test_parquet_rows_that_are_not_stored_are_refused(tmp_path):
     refused(tmp_path / "a.parquet", "claims columns of 72 MiB")
 
 
+class TestSheets:
+    @pytest.fixture
+    def write(self, tmp_path):
+        openpyxl = pytest.importorskip("openpyxl")
+        pytest.importorskip("python_calamine")
+
+        def written(**places):
+            book = openpyxl.Workbook()
+            book.active.append(list(NAMES))
+            for row in zip(*columns().values(), strict=True):
+                book.active.append([float(x) for x in row])
+            for place, value in places.items():
+                book.active[place] = value
+            book.save(tmp_path / "a.xlsx")
+            return tmp_path / "a.xlsx"
+
+        return written
+
+    def test_a_cell_far_out_is_refused(self, write):
+        """The table itself is read (negative control); with one cell at the last place a reader would take 400 GiB."""
+        np.testing.assert_allclose(read(write()).ys[0, :, 0], columns()["q"])
+        refused(write(XFD1048576=1.0), "claims a sheet of 1048576 rows and 16384 columns and stores 40 cells")
+
+    def test_a_part_that_unpacks_to_many_times_its_size_is_refused(self, write):
+        path = write()
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("xl/padding.xml", bytes(ALWAYS_READ + 1))
+        refused(path, "claims columns of")
+
+
 class TestHDF5:
     @pytest.fixture
     def h5py(self):
