@@ -29,6 +29,35 @@ def test_windows_are_all_stretches_inside_one_trajectory(horizon, stride):
         np.testing.assert_allclose(wys[i], y, rtol=1e-6)
 
 
+def interrupted():
+    """Two trajectories, each with a gap of its own, no two samples alike."""
+    ts = [np.concatenate([0.1 * np.arange(n), 50 + 0.1 * np.arange(20)]) for n in (6, 9)]
+    ys = [np.stack([t + 1000 * i, -t], axis=1) for i, t in enumerate(ts)]
+    return Trajectories(ts, ys, accelerations=[y[:, :1] ** 2 for y in ys])
+
+
+def test_windows_of_runs_between_gaps_are_those_of_the_split_motion():
+    motion = interrupted()
+    whole, apart = Windows(motion, 3), Windows(motion.split_at_gaps(), 3)
+    assert len(whole) == len(apart) == 3 + 17 + 6 + 17
+    for found, expected in zip(*(w.gather(jnp.arange(len(w))) for w in (whole, apart)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_split_motion_holds_every_sample_in_its_place():
+    motion = interrupted()
+    apart = motion.split_at_gaps()
+    assert list(apart.lengths) == [6, 20, 9, 20]
+    for name in ("ts", "ys", "accelerations"):
+        np.testing.assert_array_equal(getattr(apart, name)[apart.mask], getattr(motion, name)[motion.mask])
+
+
+def test_a_clock_set_to_zero_starts_there_and_runs_on():
+    motion = Trajectories([5 + np.arange(4.0), 9 + np.arange(3.0) ** 2], [np.zeros((4, 2)), np.zeros((3, 2))])
+    times = [t.tolist() for t, _ in motion.from_zero()]
+    assert times == [[0, 1, 2, 3], [0, 1, 4]]
+
+
 def test_rows_are_copies():
     """Not now and then the memory of the recording itself, as JAX takes it where it happens to be aligned."""
     for _ in range(50):
