@@ -117,7 +117,7 @@ def _singular_lagrangian(kind):
 
     def lagrangian(theta, t, q, v):
         kinetic = 0.5 * jnp.sum(jnp.asarray(masses, DTYPE) * v**2)
-        return theta[0] * kinetic + theta[1] * jnp.prod(q) * jnp.sum(v) ** 2 * 0 - jnp.sum(stiffness * q**2) * theta[2]
+        return theta[0] * kinetic + theta[1] * jnp.prod(q) * v[0] - jnp.sum(stiffness * q**2) * theta[2]
 
     return lagrangian
 

@@ -29,11 +29,13 @@ def test_any_callable_is_a_rollout_model():
 
 
 def test_acceleration_mse_is_the_mean_square():
-    model = nl.NeuralODE(lambda y: y[2:] * 0)
-    accelerations = jnp.asarray(np.arange(10.0).reshape(5, 2), DTYPE)
-    ys = jnp.ones((5, 4), DTYPE)
-    assert float(nl.acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.arange(10.0) ** 2))
-    assert float(nl.acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(4.5)
+    """Of what the model's accelerations, -2 q here, are off by."""
+    model = nl.NeuralODE(lambda y: -2 * y[:2])
+    rng = np.random.default_rng(0)
+    ys, accelerations = (jnp.asarray(rng.normal(size=(5, n)), DTYPE) for n in (4, 2))
+    errors = -2 * np.asarray(ys[:, :2]) - np.asarray(accelerations)
+    assert float(nl.acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(errors**2), rel=1e-5)
+    assert float(nl.acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
     with pytest.raises(ValueError, match=r"`accelerations` has shape \(5, 1\); expected \(5, 2\)"):
         nl.acceleration_mse(model, TS, ys, accelerations[:, :1])
 

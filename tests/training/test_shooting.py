@@ -84,7 +84,13 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
     """One step of plain descent, against the sum over the windows of its batch."""
     noisy = nl.add_noise(data(), relative=0.05, key=jax.random.key(0))
     model, key = nl.NeuralODE(Stiffness(jnp.asarray(0.5))), jax.random.key(1)
-    settings = {"optimizer": optax.sgd(1.0), "steps": 1, "horizon": 6, "batch_size": 64, "loss": nl.multiple_shooting(3)}
+    settings = {
+        "optimizer": optax.sgd(1.0),
+        "steps": 1,
+        "horizon": 6,
+        "batch_size": 64,
+        "loss": nl.multiple_shooting(3),
+    }
     moved = nl.fit(model, noisy, estimate_states=True, key=key, **settings).states - noisy.ys
     windows = nl.trajectories.Windows(noisy, 6)
     indices = jax.random.randint(jax.random.fold_in(key, 0), (64,), 0, len(windows))

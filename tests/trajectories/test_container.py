@@ -184,7 +184,11 @@ def test_ragged_controls_that_do_not_fit_are_named(second, message):
 def test_nan_in_the_padding_is_nobody_s_business():
     ys = np.zeros((1, 3, 2))
     ys[0, 2] = np.nan
-    Trajectories(np.arange(3.0), ys, mask=np.array([[True, True, False]]))
+    ((ts, rows),) = Trajectories(np.arange(3.0), ys, mask=np.array([[True, True, False]]))
+    np.testing.assert_array_equal(ts, [0, 1])
+    np.testing.assert_array_equal(rows, np.zeros((2, 2)))
+    with pytest.raises(NonFiniteError, match="index 2: `ys` is nan"):
+        Trajectories(np.arange(3.0), ys)
 
 
 def test_times_of_ragged_recordings_keep_their_precision():
