@@ -7,7 +7,7 @@ import pytest
 from neural_lagrangian.command_line.columns import Columns
 from neural_lagrangian.command_line.fit import _ends_after
 from neural_lagrangian.command_line.formulas import TERMS, library_for
-from neural_lagrangian.command_line.judging import predicts, rollout_errors, starts_of
+from neural_lagrangian.command_line.judging import Errors, predicts, rollout_errors, starts_of
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories
 
@@ -58,6 +58,15 @@ def test_a_model_must_be_better_than_every_baseline():
     assert not predicts(errors, "lost")
     assert errors.failures("lost") == len(starts.ys)
     assert errors.failures("right") == 0
+
+
+def test_one_better_baseline_is_enough_to_refuse_a_model():
+    def errors(at_rest):
+        sizes = {"model": 1.0, "constant velocity": 2.0, "at rest": at_rest}
+        return Errors(np.arange(3.0), {name: np.full((4, 3, 1), size) for name, size in sizes.items()})
+
+    assert predicts(errors(1.5), "model")
+    assert not predicts(errors(0.5), "model")
 
 
 def test_the_table_has_a_row_for_each_coordinate_and_time():

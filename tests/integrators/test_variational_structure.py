@@ -9,6 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators.galerkin import _compensated_sum
 from neural_lagrangian.mechanics.legendre import velocity_from_momentum
 
 from ..helpers import DTYPE, slow
@@ -117,6 +118,19 @@ def test_runge_and_kutta_do_not_come_back():
     ts = jnp.linspace(0.0, 100.0, 1001)
     back = rows(quartic, nl.RK4(), ts[::-1], rows(quartic, nl.RK4(), ts, Y0)[-1])[-1]
     assert np.max(np.abs(back - Y0)) > 1e-7
+
+
+def test_a_sum_of_many_small_steps_loses_nothing():
+    """A hundred thousand tenths, to the last digit of the sum."""
+
+    def add(_, carry):
+        return _compensated_sum(carry[0], jnp.asarray(0.1), carry[1])
+
+    zero = jnp.asarray(0.0)
+    total, _ = jax.jit(lambda: jax.lax.fori_loop(0, 100_000, add, (zero, zero)))()
+    plain = jax.jit(lambda: jax.lax.fori_loop(0, 100_000, lambda _, total: total + 0.1, zero))()
+    assert abs(total - 1e4) < 4e-12
+    assert abs(plain - 1e4) > 1e-9
 
 
 def quartic(t, q, v):
