@@ -8,6 +8,7 @@ from neural_lagrangian.command_line.columns import Columns
 from neural_lagrangian.command_line.fit import _ends_after
 from neural_lagrangian.command_line.formulas import TERMS, library_for
 from neural_lagrangian.command_line.judging import Errors, predicts, rollout_errors, starts_of
+from neural_lagrangian.command_line.learning import loss_for
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories
 
@@ -105,3 +106,18 @@ def test_training_ends_after_minutes_not_seconds():
 
     is_over = _ends_after(10.0)
     assert [is_over(at(seconds)) for seconds in (11.0, 599.0, 601.0)] == [False, False, True]
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_errors_of_one_spread_have_a_loss_of_one_in_any_unit(unit):
+    """Positions and velocities each over their own spread: multiplied by it, a unit would decide what is learned."""
+    recorded = motion(lambda ts: unit * oscillations(ts))
+    ts, ys = jnp.asarray(recorded.ts[0]), jnp.asarray(recorded.ys[0])
+    spread = jnp.asarray(recorded.ys.reshape(-1, 2).std(axis=0))
+
+    def off_by_one_spread(ts, y0):
+        return ys + spread[None]
+
+    assert float(loss_for(recorded)(off_by_one_spread, ts, ys)) == pytest.approx(1.0, rel=1e-2)
+    positions = loss_for(recorded, velocity=1e-3)(off_by_one_spread, ts, ys)
+    assert float(positions) == pytest.approx(0.5, rel=1e-2)
