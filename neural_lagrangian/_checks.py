@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -20,8 +21,8 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype (float32 or float64)")
+    if array.dtype not in (jnp.float32, jnp.float64):
+        raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype, float32 or float64")
     if array.ndim != len(shape) or any(isinstance(e, int) and e != f for e, f in zip(shape, array.shape, strict=True)):
         words = ", ".join(str(s) for s in shape)
         raise ValueError(f"`{name}` has shape {tuple(array.shape)}; expected ({words})")
@@ -41,6 +42,15 @@ def positive_integer(name: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"`{name}` is {value!r}; expected a positive integer")
     return value
+
+
+def no_args(args: Any) -> None:
+    """Raise `ValueError` unless `args` is None: nothing in a model takes them."""
+    if args is not None:
+        raise ValueError(
+            f"`args` is {args!r}; expected None, since a Lagrangian and a force take (t, q, v) alone: keep parameters "
+            f"in a field of theirs, or in the closure, `lambda t, q, v: lagrangian(t, q, v, args)`"
+        )
 
 
 def is_concrete(*arrays: Any) -> bool:
@@ -77,3 +87,10 @@ def accepts(fn: Callable[..., Any], count: int) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def written(value: Any, transform: Callable[[np.ndarray], np.ndarray] = np.asarray) -> str:
+    """An array as numbers where its values are known, else as what stands in its place."""
+    if not eqx.is_array(value) or not is_concrete(value):
+        return repr(value)
+    return np.array2string(transform(np.asarray(value)), precision=6, separator=", ")

@@ -5,7 +5,9 @@ Nodes, weights and matrices are constants of a method: on the host, in double pr
 
 import functools
 from collections.abc import Callable
+from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -68,13 +70,24 @@ def differentiation_matrix(nodes: np.ndarray) -> np.ndarray:
 
 
 def interpolant(nodes: tuple[float, ...], values: Float[Array, "m dof"]) -> Callable[[Array], Float[Array, " dof"]]:
-    """The polynomial through values at the nodes, by the barycentric formula (Berrut and Trefethen 2004, eq. 4.2)."""
+    """The polynomial through values at the nodes, by the barycentric formula (Berrut and Trefethen 2004, eq. 4.2).
+
+    Differentiable to any order, at the nodes too: its derivative is the polynomial through the slopes there.
+    """
+    return partial(_interpolate, nodes, values)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _interpolate(nodes: tuple[float, ...], values: Float[Array, "m dof"], s: Array) -> Float[Array, " dof"]:
     c = jnp.asarray(nodes, values.dtype)
     weights = jnp.asarray(barycentric_weights(np.asarray(nodes)), values.dtype)
+    at_node = s == c
+    terms = weights / jnp.where(at_node, 1, s - c)
+    return jnp.where(jnp.any(at_node), at_node.astype(terms.dtype), terms / jnp.sum(terms)) @ values
 
-    def evaluate(s: Array) -> Array:
-        at_node = s == c
-        terms = weights / jnp.where(at_node, 1, s - c)
-        return jnp.where(jnp.any(at_node), at_node.astype(terms.dtype), terms / jnp.sum(terms)) @ values
 
-    return evaluate
+@_interpolate.defjvp
+def _(nodes, primals, tangents):
+    (values, s), (values_dot, s_dot) = primals, tangents
+    slopes = jnp.asarray(differentiation_matrix(np.asarray(nodes)), values.dtype) @ values
+    return _interpolate(nodes, values, s), _interpolate(nodes, values_dot, s) + _interpolate(nodes, slopes, s) * s_dot

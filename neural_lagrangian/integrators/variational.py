@@ -75,10 +75,14 @@ def velocity_at(covectors: Covectors, t: Scalar, point: PhasePoint) -> tuple[Coo
 
 
 class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
-    r"""Between steps: the polynomial of the step, and its derivative made to meet the velocities at both ends.
+    r"""Between steps: the polynomial through the control points of the step that has the velocities at both ends.
 
-    With r inner control points the error is of order r + 2 in q and r + 1 in v (at least 2), lower than the
-    $2 r + 2$ at the ends of steps: save there, with steps that divide the sampling interval, where accuracy counts.
+    $$q(s) = q_0 + \sum_j z_j \ell_j(s) + h (v_0 - \dot z(0)) \phi(s) - h (v_1 - \dot z(1)) \phi(1 - s), \qquad
+      \phi(s) = s (1 - s) \prod_{j > 0} (1 - s / c_j), \qquad v = \frac{1}{h} \frac{dq}{ds},$$
+
+    where $\dot z$ is the slope of the step's own polynomial. Differentiable in time, at the ends of steps too. Its
+    error is larger than at the ends of steps, where that is of order $2 r + 2$: save there, with steps that divide the
+    sampling interval, where accuracy counts.
     """
 
     t0: Any
@@ -93,13 +97,26 @@ class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
         del left
         if t1 is not None:
             return self.evaluate(t1) - self.evaluate(t0)
-        (q0, v0), (_, v1) = jnp.split(self.y0, 2), jnp.split(self.y1, 2)
         s = (t0 - self.t0) / (self.t1 - self.t0)
         z = jnp.concatenate([jnp.zeros_like(self.z[:1]), self.z])
         slopes = jnp.asarray(differentiation_matrix(np.asarray(self.control)), z.dtype) @ z / self.h
-        v = interpolant(self.control, slopes)(s) + (1 - s) * (v0 - slopes[0]) + s * (v1 - slopes[-1])
-        y = jnp.concatenate([q0 + interpolant(self.control, z)(s), v])
-        return jnp.where(t0 == self.t0, self.y0, jnp.where(t0 == self.t1, self.y1, y))
+        (_, v0), (_, v1) = jnp.split(self.y0, 2), jnp.split(self.y1, 2)
+        (phi, d_phi), (phi_1, d_phi_1) = self._bump(s), self._bump(1 - s)
+        bend = self.h * ((v0 - slopes[0]) * phi - (v1 - slopes[-1]) * phi_1)
+
+        def beside(end: State, i: int, d_phi: Scalar, d_phi_1: Scalar) -> State:
+            """Counted from one end, whose state it meets to the last bit."""
+            q, v = jnp.split(end, 2)
+            q = q + interpolant(self.control, z - z[i][None])(s) + bend
+            v = v + interpolant(self.control, slopes - slopes[i][None])(s)
+            return jnp.concatenate([q, v + (v0 - slopes[0]) * d_phi + (v1 - slopes[-1]) * d_phi_1])
+
+        return jnp.where(s < 0.5, beside(self.y0, 0, d_phi - 1, d_phi_1), beside(self.y1, -1, d_phi, d_phi_1 - 1))
+
+    def _bump(self, s: Scalar) -> tuple[Scalar, Scalar]:
+        r"""$\phi(s)$, which vanishes at the control points, and $\phi'(s)$: 1 at the start and 0 at the end."""
+        c = jnp.asarray(self.control[1:], self.z.dtype)
+        return jax.jvp(lambda s: s * (1 - s) * jnp.prod(1 - s / c), (s,), (jnp.ones_like(s),))
 
 
 @functools.cache  # one object a method, as dense solutions compare them

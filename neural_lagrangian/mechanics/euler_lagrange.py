@@ -31,6 +31,7 @@ from .constraints import HolonomicConstraint, Multipliers, SaddlePoint
 from .curvature import Directions, gradient_and_curvature
 from .mass_solve import AbstractMassSolve, Products, PseudoInverse
 from .program import program_of
+from .removable import regular_point
 
 STAGE = "neural_lagrangian.stage"
 """Name, for `jax.checkpoint` policies, of what is worth keeping: the solution and the factors it came from."""
@@ -101,7 +102,7 @@ def mass_matrix(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
     """
-    t, q, v = as_coordinates(t, q, v)
+    t, q, v = regular_coordinates(t, q, v, lagrangian)
     L = scalar_valued(lagrangian)
     return jax.jacfwd(lambda v: jax.grad(L, argnums=2)(t, q, v))(v)
 
@@ -125,7 +126,7 @@ def euler_lagrange_residual(
 
     **Returns:** $r$, shape `(dof,)`, a generalised force.
     """
-    t, q, v = as_coordinates(t, q, v)
+    t, q, v = regular_coordinates(t, q, v, lagrangian, force)
     a = floating("a", a, ("dof",))
     same_shape("q", q, "a", a)
     return _residual(scalar_valued(lagrangian), None if force is None else vector_valued(force), None, t, q, v, a, None)
@@ -138,6 +139,17 @@ def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Co
     if jnp.ndim(t) != 0:
         raise ValueError(f"`t` has shape {jnp.shape(t)}; expected a scalar time")
     return jnp.asarray(t, dtype=q.dtype), q, v
+
+
+def regular_coordinates(
+    t: ArrayLike, q: ArrayLike, v: ArrayLike, lagrangian: Lagrangian, force: Force | None = None
+) -> tuple[Scalar, Coordinates, Coordinates]:
+    """`(t, q, v)` checked, and a rounding away from where derivatives are 0/0 although they exist."""
+    t, q, v = as_coordinates(t, q, v)
+    q, v = regular_point(lambda q, v: scalar_valued(lagrangian)(t, q, v), 2, q, v)
+    if force is not None:
+        q, v = regular_point(lambda q, v: vector_valued(force)(t, q, v), 1, q, v)
+    return t, q, v
 
 
 def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
@@ -238,7 +250,7 @@ def _solution(
     mass_solve: AbstractMassSolve | None,
 ) -> tuple[Coordinates, Any]:
     """The acceleration, and the multipliers where there is a constraint."""
-    t, q, v = as_coordinates(t, q, v)
+    t, q, v = regular_coordinates(t, q, v, lagrangian, force)
     L = _closure_converted(scalar_valued(lagrangian), t, q, v)
     Q = None if force is None else _closure_converted(vector_valued(force), t, q, v)
     C = constraint

@@ -6,7 +6,7 @@ from jaxtyping import ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Lagrangian, Scalar
-from .euler_lagrange import as_coordinates, mass_matrix, scalar_valued
+from .euler_lagrange import as_coordinates, mass_matrix, regular_coordinates, scalar_valued
 from .newton import newton_root
 
 
@@ -20,7 +20,7 @@ def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -
 
     **Returns:** $p$, shape `(dof,)`, in units of action per unit of `q`.
     """
-    t, q, v = as_coordinates(t, q, v)
+    t, q, v = regular_coordinates(t, q, v, lagrangian)
     return jax.grad(scalar_valued(lagrangian), argnums=2)(t, q, v)
 
 
@@ -42,9 +42,8 @@ def velocity_from_momentum(
     t, q, p = as_coordinates(t, q, p)
     guess = p if guess is None else floating("guess", guess, ("dof",))
     same_shape("p", p, "guess", guess)
-    L = scalar_valued(lagrangian)
     v, _, found = newton_root(
-        lambda v: jax.grad(L, argnums=2)(t, q, v) - p, lambda v: mass_matrix(lagrangian, t, q, v), guess
+        lambda v: momentum(lagrangian, t, q, v) - p, lambda v: mass_matrix(lagrangian, t, q, v), guess
     )
     return jnp.where(found, v, jnp.nan)
 
@@ -61,6 +60,6 @@ def energy(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> 
 
     **Returns:** $E$, a scalar, in the units of `lagrangian`.
     """
-    t, q, v = as_coordinates(t, q, v)
+    t, q, v = regular_coordinates(t, q, v, lagrangian)
     L, p = jax.value_and_grad(scalar_valued(lagrangian), argnums=2)(t, q, v)
     return jnp.dot(p, v) - L

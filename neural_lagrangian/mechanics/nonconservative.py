@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._types import Coordinates
 from .forces import AbstractForce
-from .program import program_of
+from .program import depends
 
 
 class NonconservativePotential(AbstractForce):
@@ -43,7 +43,7 @@ class NonconservativePotential(AbstractForce):
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         t = jnp.asarray(t, q.dtype)
-        if _depends(lambda v: self._momentum(t, q, v), v):
+        if depends(lambda v: self._momentum(t, q, v), v):
             raise ValueError(
                 "`potential` has a derivative by v_minus that depends on v_plus, so the force would hold the "
                 "acceleration; expected that part in the Lagrangian"
@@ -61,13 +61,3 @@ class NonconservativePotential(AbstractForce):
         if K.shape != ():
             raise ValueError(f"`potential` returned shape {K.shape}; expected a scalar, ()")
         return K
-
-
-def _depends(fn: Callable[[Array], Array], x: Array) -> bool:
-    """Whether any step from the argument of `fn` leads to its output."""
-    program = program_of(fn, x)
-    dependent = set(program.inputs)
-    for step in program.steps:
-        if not dependent.isdisjoint(step.inputs):
-            dependent.update(step.outputs)
-    return program.output in dependent

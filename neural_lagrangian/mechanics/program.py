@@ -13,12 +13,18 @@ INLINED = {"jit", "pjit"}
 """Primitives that only call: their body is listed in their place."""
 
 
+SINGULAR_AT_ZERO = {"sqrt": 0, "rsqrt": 0, "cbrt": 0, "pow": 0, "log": 0, "div": 1, "atan2": 1}
+"""Primitives without a finite derivative where the operand of this number is zero."""
+
+
 class Step(NamedTuple):
     """One elementary operation, from numbered values to numbered values."""
 
     apply: Callable[..., list[Array]]
     inputs: list[int]
     outputs: list[int]
+    singular_at_zero: tuple[int, ...] = ()
+    """Those inputs at whose zero the operation has no finite derivative."""
 
 
 class Program(NamedTuple):
@@ -78,11 +84,22 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
                 continue
             number |= {var: next(numbers) for var in outputs}
             apply = _vector_first(eqn) if _is_matrix_vector_product(eqn) else _alone(jaxpr, eqn, inputs, outputs)
-            steps.append(Step(apply, [number[var] for var in inputs], [number[var] for var in outputs]))
+            singular = tuple(number[var] for var in _singular_at_zero(eqn))
+            steps.append(Step(apply, [number[var] for var in inputs], [number[var] for var in outputs], singular))
         return [read(atom) for atom in jaxpr.outvars]
 
     (output,) = flatten(closed.jaxpr, closed.consts, inputs)
     return Program(inputs, constants, steps, output)
+
+
+def depends(fn: Callable[[Array], Array], x: Array) -> bool:
+    """Whether any step from the argument of `fn` leads to its output."""
+    program = program_of(fn, x)
+    dependent = set(program.inputs)
+    for step in program.steps:
+        if not dependent.isdisjoint(step.inputs):
+            dependent.update(step.outputs)
+    return program.output in dependent
 
 
 def _alone(
@@ -125,6 +142,19 @@ def _avals(atoms: Iterable[Any]) -> list[Any]:
     return [atom.aval for atom in atoms if hasattr(atom.aval, "dtype")]
 
 
+def _singular_at_zero(eqn: core.JaxprEqn) -> list[core.Var]:
+    """The operands at whose zero there is no finite derivative; of a loop or a branch with such a step in it, all."""
+    name = eqn.primitive.name
+    if name.startswith("custom_jvp_call"):
+        return []  # has a derivative of its own
+    if name in SINGULAR_AT_ZERO:
+        return variables(eqn.invars[SINGULAR_AT_ZERO[name] :][:1])
+    if name == "integer_pow" and eqn.params["y"] < 0:
+        return variables(eqn.invars)
+    nested = (inner for body in _bodies(eqn) for inner in body.eqns)
+    return variables(eqn.invars) if any(map(_singular_at_zero, nested)) else []
+
+
 def _is_opaque(eqn: core.JaxprEqn) -> bool:
     avals = _avals((*eqn.invars, *eqn.outvars))
     complex_valued = any(jnp.issubdtype(aval.dtype, jnp.complexfloating) for aval in avals)
@@ -135,6 +165,12 @@ def _equations(jaxpr: core.Jaxpr):
     """Every equation, those of nested bodies included."""
     for eqn in jaxpr.eqns:
         yield eqn
-        for leaf in jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, core.Jaxpr | core.ClosedJaxpr)):
-            if isinstance(leaf, core.Jaxpr | core.ClosedJaxpr):
-                yield from _equations(leaf.jaxpr if isinstance(leaf, core.ClosedJaxpr) else leaf)
+        for body in _bodies(eqn):
+            yield from _equations(body)
+
+
+def _bodies(eqn: core.JaxprEqn) -> list[core.Jaxpr]:
+    """The programs that an equation runs, as a loop or a branch does."""
+    leaves = jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, core.Jaxpr | core.ClosedJaxpr))
+    bodies = [leaf for leaf in leaves if isinstance(leaf, core.Jaxpr | core.ClosedJaxpr)]
+    return [body.jaxpr if isinstance(body, core.ClosedJaxpr) else body for body in bodies]

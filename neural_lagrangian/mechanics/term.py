@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import same_precision
+from .._checks import no_args, same_precision
 from .._types import Coordinates, Force, Lagrangian, State
 from .constraints import HolonomicConstraint
-from .euler_lagrange import acceleration, scalar_valued, vector_valued
+from .euler_lagrange import acceleration, regular_coordinates, scalar_valued, vector_valued
 from .mass_solve import AbstractMassSolve
 
 
@@ -53,7 +53,11 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
                 raise ValueError(f"`{name}` is {value!r}; expected a callable (t, q, v)")
 
     def vf(self, t: ArrayLike, y: Any, args: PyTree) -> Any:
-        """$[v, a]$, shape `(2 dof,)`, at a state; $(p, f)$, each of shape `(dof,)`, at a `TangentPoint`."""
+        """$[v, a]$, shape `(2 dof,)`, at a state; $(p, f)$, each of shape `(dof,)`, at a `TangentPoint`.
+
+        **Raises:** `ValueError` if `args` is not None: nothing here takes them.
+        """
+        no_args(args)
         if isinstance(y, TangentPoint):
             return self._covectors(t, y.q, y.v)
         q, v = jnp.split(y, 2)
@@ -73,7 +77,7 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
     def _covectors(self, t: ArrayLike, q: Array, v: Array) -> tuple[Coordinates, Coordinates]:
         if self.constraint is not None:
             raise ValueError("`constraint` is not None; expected none, since variational solvers take no constraint")
-        t = jnp.asarray(t, q.dtype)
+        t, q, v = regular_coordinates(t, q, v, self.lagrangian, self.force)
         f, p = jax.grad(scalar_valued(self.lagrangian), argnums=(1, 2))(t, q, v)
         f = f if self.force is None else f + vector_valued(self.force)(t, q, v)
         return same_precision(p, v), same_precision(f, v)

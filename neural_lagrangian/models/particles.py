@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from .._checks import is_concrete
 from .._types import Scalar
 from ..mechanics import AbstractMassSolve, BlockDiagonal, PseudoInverse
+from ..mechanics.removable import at_regular_point
 from .lagrangian import AbstractLagrangian
 
 
@@ -132,7 +133,8 @@ class RadialPair(eqx.Module):
     weight: Callable[[Any, Any], Array] | None = None
 
     def __call__(self, first: Particle, second: Particle) -> Scalar:
-        u = self.function(jnp.linalg.norm(first.x - second.x))
+        # At one place the distance has no derivative, and what depends smoothly on its square has.
+        u = at_regular_point(lambda x: jnp.asarray(self.function(jnp.linalg.norm(x))), 2, first.x - second.x)
         return u if self.weight is None else self.weight(first.features, second.features) * u
 
 
