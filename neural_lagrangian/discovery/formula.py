@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import floating
+from .._checks import floating, written
 from .._types import Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from ..models.lagrangian import AbstractLagrangian
-from ..models.parametric import written
 from .library import Library
 
 NORMAL_95 = 1.959964

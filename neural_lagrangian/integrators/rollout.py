@@ -1,6 +1,8 @@
 """From a vector field to a rollout: the one place where diffrax is called."""
 
 import abc
+import contextlib
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import diffrax
@@ -22,6 +24,10 @@ from .variational_rollout import variational_rollout
 Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
 
 
+MAX_STEPS = 2**14
+"""Default limit of the number of steps. The memory of a gradient grows as its square root: 180 states of a solver."""
+
+
 class Integration(eqx.Module):
     """How a vector field is integrated: solver, steps, adjoint.
 
@@ -35,7 +41,8 @@ class Integration(eqx.Module):
       sampling interval.
     - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
       an explicit Runge-Kutta or a variational solver a checkpointed scan.
-    - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps.
+    - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps. That is no fault of
+      the model: a long or fast motion needs more steps (`solve(...).stats["num_steps"]` counts them).
     """
 
     solver: diffrax.AbstractSolver
@@ -51,7 +58,7 @@ class Integration(eqx.Module):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = 4096,
+        max_steps: int = MAX_STEPS,
     ):
         solver = diffrax.Tsit5() if solver is None else solver
         _check_instance("solver", solver, diffrax.AbstractSolver)
@@ -117,20 +124,21 @@ class Integration(eqx.Module):
             dt0 = jax.lax.stop_gradient(ts[1])
         elif dt0 is not None:
             dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
-        solution = diffrax.diffeqsolve(
-            later(term, clock.start),
-            self.solver,
-            t0=ts[0],
-            t1=ts[-1],
-            dt0=dt0,
-            y0=y0,
-            args=args,
-            saveat=diffrax.SaveAt(ts=ts),
-            stepsize_controller=controller,
-            adjoint=diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint,
-            max_steps=max_steps,
-            throw=False,
-        )
+        with _forward_mode_explained(self.adjoint):
+            solution = diffrax.diffeqsolve(
+                later(term, clock.start),
+                self.solver,
+                t0=ts[0],
+                t1=ts[-1],
+                dt0=dt0,
+                y0=y0,
+                args=args,
+                saveat=diffrax.SaveAt(ts=ts),
+                stepsize_controller=controller,
+                adjoint=diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint,
+                max_steps=max_steps,
+                throw=False,
+            )
         whole = (clock.start, clock.ts[-1], clock.ts)
         return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
 
@@ -193,9 +201,10 @@ class AbstractMotionModel(eqx.Module):
 
         - `ts`: strictly increasing (or decreasing) times, shape `(time,)`, in seconds; `ts[0]` is that of `y0`.
         - `y0`: initial state `[q, v]`, shape `(2 dof,)`.
-        - `args`: passed on to the vector field.
+        - `args`: passed on to the vector field; the models of this package take none.
 
-        **Raises:** `ValueError` for wrong shapes, integer dtypes, and (outside `jit`) times out of order.
+        **Raises:** `ValueError` for wrong shapes, dtypes other than float32 and float64, `args` that nothing takes,
+        and (outside `jit`) times out of order.
         """
 
     @abc.abstractmethod
@@ -245,6 +254,20 @@ def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[Clock, Array]
                 f"ts[{wrong}] = {times[wrong]} (in {y0.dtype}, that of `y0`)"
             )
     return clock, y0
+
+
+@contextlib.contextmanager
+def _forward_mode_explained(adjoint: diffrax.AbstractAdjoint | None) -> Iterator[None]:
+    """What JAX says of a solve that is differentiated in forward mode, in terms of the argument that allows it."""
+    try:
+        yield
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        raise ValueError(
+            f"`adjoint` is {adjoint!r}, whose solves have no forward-mode derivative (jax.jvp, jacfwd, hessian); "
+            f"expected adjoint=diffrax.DirectAdjoint(), or reverse mode (jax.grad, jacrev)"
+        ) from error
 
 
 def _check_instance(name: str, value: Any, types: Any) -> None:

@@ -8,7 +8,7 @@ from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
 from .forces import AbstractForce
 from .gauge import gauge_fix, normalize_scale
-from .inverse_dynamics import generalized_force
+from .inverse_dynamics import TorqueParts, generalized_force, torque_parts
 from .joints import AtJoints
 from .legendre import energy, momentum, velocity_from_momentum
 from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
@@ -43,6 +43,7 @@ __all__ = [
     "Symmetry",
     "TangentPoint",
     "TimeTransformation",
+    "TorqueParts",
     "acceleration",
     "discover_symmetries",
     "energy",
@@ -58,5 +59,6 @@ __all__ = [
     "project",
     "structure_error",
     "symmetry_residual",
+    "torque_parts",
     "velocity_from_momentum",
 ]

@@ -6,9 +6,10 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import accepts, floating, is_concrete
+from .._checks import accepts, floating, is_concrete, written
 from .._types import Coordinates
 from .forces import AbstractForce
 from .triangular import lower_triangular
@@ -81,6 +82,14 @@ class LinearDamping(AbstractForce):
         C = self._factor(q, v)
         return jnp.diag(C**2) if C.ndim == 1 else C @ C.T
 
+    def __repr__(self) -> str:
+        if callable(self.factor):
+            return f"LinearDamping({self.factor!r}, of={self.of!r})"
+        entries = self.factor.size if eqx.is_array(self.factor) else 0
+        if entries == 1 or (entries and (8 * entries + 1) ** 0.5 % 1):  # no number of entries of a full matrix
+            return f"LinearDamping({written(self.factor)}, damping_matrix=diag({written(self.factor, np.square)}))"
+        return f"LinearDamping({written(self.factor)})"
+
     def _factor(self, q: Array, v: Array) -> Array:
         if callable(self.factor):
             seen = {"coordinates": q, "velocities": v, "state": jnp.concatenate([q, v])}
@@ -127,6 +136,10 @@ class SmoothFriction(AbstractForce):
     def width(self) -> Array:
         """$w$, shape `(dof,)`."""
         return jax.nn.softplus(self.raw_width)
+
+    def __repr__(self) -> str:
+        strength, width = (written(x, lambda x: np.logaddexp(x, 0)) for x in (self.raw_strength, self.raw_width))
+        return f"SmoothFriction(strength={strength}, width={width})"
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         if v.shape != self.raw_strength.shape:

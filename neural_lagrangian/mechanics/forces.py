@@ -4,6 +4,7 @@ Any callable `force(t, q, v) -> (dof,)` is a force. Those made here add up with 
 """
 
 import abc
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, ArrayLike
@@ -30,9 +31,30 @@ class ForceSum(AbstractForce):
 
     terms: tuple[Force, ...]
 
+    def damping_matrix(self, q: Array, v: Array) -> Array:
+        """The sum of the damping matrices of the terms that have one, such as `LinearDamping`; shape `(dof, dof)`.
+
+        **Raises:** `ValueError` if none of the terms has.
+        """
+        damped = [term for term in self.terms if has_damping_matrix(term)]
+        if not damped:
+            raise ValueError(f"none of the forces {self} has a damping matrix; expected a LinearDamping among them")
+        first, *others = damped
+        return sum((term.damping_matrix(q, v) for term in others), first.damping_matrix(q, v))
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
+
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         first, *others = self.terms
         return sum((term(t, q, v) for term in others), first(t, q, v))
+
+
+def has_damping_matrix(force: Any) -> bool:
+    """Whether a force, or a part of it, is linear damping by a matrix."""
+    if isinstance(force, ForceSum):
+        return any(map(has_damping_matrix, force.terms))
+    return callable(getattr(force, "damping_matrix", None))
 
 
 def _terms(force: Force) -> tuple[Force, ...]:

@@ -1,9 +1,12 @@
 """From motion to force."""
 
+from typing import NamedTuple
+
+import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._types import Coordinates, Force, Lagrangian
-from .euler_lagrange import euler_lagrange_residual
+from .euler_lagrange import as_coordinates, euler_lagrange_residual, vector_valued
 
 
 def generalized_force(
@@ -31,3 +34,58 @@ def generalized_force(
     **Returns:** $\tau$, shape `(dof,)`, in joules per unit of `q`.
     """
     return -euler_lagrange_residual(lagrangian, t, q, v, a, force=force)
+
+
+class TorqueParts(NamedTuple):
+    r"""The parts of a generalised force $\tau$, each of shape `(dof,)`, in joules per unit of `q`.
+
+    `inertial`: $M a$. `coriolis`: what the velocities add, centrifugal and Coriolis forces. `gravity`: what is left at
+    rest, as of gravity and springs. `force`: $-Q$, as of friction. Their sum is `generalized_force`.
+    """
+
+    inertial: Coordinates
+    coriolis: Coordinates
+    gravity: Coordinates
+    force: Coordinates
+
+
+def torque_parts(
+    lagrangian: Lagrangian,
+    t: ArrayLike,
+    q: ArrayLike,
+    v: ArrayLike,
+    a: ArrayLike,
+    *,
+    force: Force | None = None,
+) -> TorqueParts:
+    r"""The parts of the force that a motion needs (inverse dynamics): inertial, Coriolis, gravity and friction.
+
+    $$\tau = \underbrace{M(q, v)\, a}_{\text{inertial}} + \underbrace{c(t, q, v)}_{\text{Coriolis}}
+      + \underbrace{g(t, q)}_{\text{gravity}} - Q(t, q, v), \qquad
+      g = \tau|_{v = a = 0}, \quad c = \tau|_{a = 0} - g,$$
+
+    with $Q = 0$ in $g$ and $c$. (Lutter, Ritter and Peters 2019, section 5.)
+
+    **Arguments:** as for `generalized_force`.
+
+    **Returns:** `TorqueParts`, whose sum is that of `generalized_force`.
+
+    **Example:**
+
+    ```python
+    import jax.numpy as jnp
+    import neural_lagrangian as nl
+
+    arm = nl.systems.DoublePendulum().lagrangian
+    q, v, a = jnp.array([0.3, 0.1]), jnp.array([1.0, 0.0]), jnp.zeros(2)
+    parts = nl.mechanics.torque_parts(arm, 0.0, q, v, a)
+    print(parts.gravity, parts.coriolis)
+    ```
+    """
+    t, q, v = as_coordinates(t, q, v)
+    whole = -euler_lagrange_residual(lagrangian, t, q, v, a)
+    rest = jnp.zeros_like(v)
+    unaccelerated = -euler_lagrange_residual(lagrangian, t, q, v, rest)
+    gravity = -euler_lagrange_residual(lagrangian, t, q, rest, rest)
+    Q = rest if force is None else vector_valued(force)(t, q, v)
+    return TorqueParts(whole - unaccelerated, unaccelerated - gravity, gravity, -Q)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .._types import Coordinates, Force
-from .forces import AbstractForce
+from .forces import AbstractForce, has_damping_matrix
 
 
 class AtJoints(AbstractForce):
@@ -38,6 +38,19 @@ class AtJoints(AbstractForce):
             raise ValueError(f"`force` is {force!r}; expected a callable (t, q, v) -> (joint,)")
         self.force = force
         self.joints = tuple(map(tuple, B.tolist()))
+
+    def damping_matrix(self, q: Array, v: Array) -> Array:
+        r"""$B^\top D(B q, B v)\, B$, shape `(dof, dof)`, with $D$ the damping matrix of `force`.
+
+        **Raises:** `ValueError` if `force` has none.
+        """
+        if not has_damping_matrix(self.force):
+            raise ValueError(f"`force` is {self.force!r}, which has no damping matrix; expected a LinearDamping in it")
+        B = jnp.asarray(self.joints, v.dtype)
+        return B.T @ self.force.damping_matrix(B @ q, B @ v) @ B  # pyright: ignore[reportFunctionMemberAccess]
+
+    def __repr__(self) -> str:
+        return f"AtJoints({self.force!r}, joints={[list(row) for row in self.joints]})"
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         B = jnp.asarray(self.joints, v.dtype)

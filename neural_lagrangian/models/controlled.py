@@ -1,6 +1,6 @@
 """Models under another control."""
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import equinox as eqx
 import jax
@@ -13,28 +13,30 @@ from .scaled import Scaled
 Model = TypeVar("Model")
 
 
-def with_control(model: Model, ts: ArrayLike, us: ArrayLike) -> Model:
+def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["linear", "hold"] | None = None) -> Model:
     """The same model with the control of its `ControlForce` replaced by samples.
 
     A rollout under a recorded control is `with_control(model, ts, us)(ts, y0)`; batches of recordings `vmap` over it.
-    The samples are joined as the `SampledControl` they replace joins them, linearly if there was none.
 
     **Arguments:**
 
     - `model`: any model with exactly one `ControlForce` in it, or a `Scaled` one.
     - `ts`: times, shape `(time,)`, in seconds. `us`: the control at those times, shape `(time, m)`.
+    - `kind`: how samples are joined, as for `SampledControl`. `None` means as the one they replace, or linearly if
+      there was none.
 
-    **Raises:** `ValueError` if the model has no `ControlForce`, or more than one.
+    **Raises:** `ValueError` for an unknown kind, and if the model has no `ControlForce`, or more than one.
     """
     if isinstance(model, Scaled):  # its inner model has its own time
         ts = jnp.asarray(ts)
-        inner = with_control(model.model, ts / jnp.asarray(model.scaling.t_scale, ts.dtype), us)
+        inner = with_control(model.model, ts / jnp.asarray(model.scaling.t_scale, ts.dtype), us, kind=kind)
         return eqx.tree_at(lambda m: m.model, model, inner)
     forces = _control_forces(model)
     if len(forces) != 1:
         raise ValueError(f"`model` has {len(forces)} forces of the kind ControlForce; expected one to take the control")
     (force,) = forces
-    kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
+    if kind is None:
+        kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
     driven = eqx.tree_at(lambda f: f.control, force, SampledControl(ts, us, kind), is_leaf=lambda x: x is None)
     return jax.tree.map(lambda node: driven if node is force else node, model, is_leaf=_is_control_force)
 

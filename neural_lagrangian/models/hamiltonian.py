@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import same_precision
+from .._checks import no_args, same_precision
 from .._types import Coordinates, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller, check_state
-from .lagrangian import as_lagrangian, takes_time_and_state
+from ..integrators.rollout import MAX_STEPS, Controller, check_state
+from .lagrangian import as_lagrangian, default_kinetic_prior, takes_time_and_state
 from .network_size import infer_dof, output_shape
 
 
@@ -44,7 +44,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
     - `momentum`: P, callable `(t, q, v) -> (dof,)`, invertible in v, such as
       `lambda t, q, v: mechanics.momentum(lagrangian, t, q, v)`; its arrays train with the network.
     - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
-    - `kinetic_prior`: $k \ge 0$; `None` means 1 for a network that states its `in_size`, and 0 for any other callable.
+    - `kinetic_prior`: $k \ge 0$; `None` means 1 for a network on states, and 0 for a Hamiltonian `(t, q, p)`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size, or the momentum another shape than v.
@@ -67,7 +67,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = 4096,
+        max_steps: int = MAX_STEPS,
     ):
         dof = infer_dof(network, dof)
         if dof is not None:
@@ -76,7 +76,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
             if shape not in ((), (1,)):
                 raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
         if kinetic_prior is None:
-            kinetic_prior = 1.0 if hasattr(network, "in_size") else 0.0
+            kinetic_prior = default_kinetic_prior(network)
         if not kinetic_prior >= 0:
             raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
         if momentum is not None and not callable(momentum):
@@ -112,6 +112,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        no_args(args)
         check_state(y, self.dof)
         q, v = jnp.split(y, 2)
         t = jnp.asarray(t, y.dtype)

@@ -2,15 +2,18 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from .._checks import accepts
 from .._types import Lagrangian, Scalar
-from ..mechanics import AbstractMassSolve, PseudoInverse
+from ..mechanics import AbstractMassSolve, Cholesky, PseudoInverse
+from ..mechanics.euler_lagrange import scalar_valued
+from ..mechanics.program import depends
 
 
 class AbstractLagrangian(eqx.Module):
@@ -19,6 +22,9 @@ class AbstractLagrangian(eqx.Module):
     Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians add up: `kinetic + interaction`. A plain function
     `(t, q, v)`, or a network on states `[q, v]`, may be added too.
     """
+
+    is_network: ClassVar[bool] = False
+    """Whether it is one network, to which a model adds its kinetic prior."""
 
     @property
     @abc.abstractmethod
@@ -56,14 +62,27 @@ class LagrangianSum(AbstractLagrangian):
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
-        """That of the terms where they agree, else the pseudoinverse, which is right for any."""
+        """That of the terms where they agree, else the pseudoinverse, which is right for any.
+
+        Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$.
+        """
         solves = [term.mass_solve if isinstance(term, AbstractLagrangian) else None for term in self.terms]
+        if len(set(map(type, solves))) > 1 and any(isinstance(solve, Cholesky) for solve in solves):
+            pairs = zip(self.terms, solves, strict=True)
+            solves = [solve for term, solve in pairs if isinstance(solve, Cholesky) or self._has_mass(term)]
         same = all(type(solve) is type(solves[0]) and eqx.tree_equal(solve, solves[0]) is True for solve in solves)
         return PseudoInverse() if solves[0] is None or not same else solves[0]
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         first, *others = self.terms
         return sum((term(t, q, v) for term in others), first(t, q, v))
+
+    def _has_mass(self, term: Lagrangian) -> bool:
+        """Whether a term may have a part in the mass matrix: no term does that is at most linear in the velocities."""
+        if self.dof is None:
+            return True
+        x = jnp.zeros(self.dof, network_dtype(term))
+        return depends(lambda v: jax.grad(scalar_valued(term), argnums=2)(x[0], x, v), x)
 
     def _known(self) -> set[int]:
         """The degrees of freedom that terms state."""
@@ -80,6 +99,7 @@ class StateNetwork(AbstractLagrangian):
     """
 
     network: Callable[..., Any]
+    is_network: ClassVar[bool] = True
 
     @property
     def dof(self) -> int | None:
@@ -104,6 +124,13 @@ def as_lagrangian(network: Callable[..., Any]) -> Lagrangian:
     return network if takes_time_and_state(network) else StateNetwork(network)
 
 
+def default_kinetic_prior(network: Callable[..., Any]) -> float:
+    """1 for a network on states, whatever it is made of or wrapped in; 0 for a function of `(t, q, v)`."""
+    if isinstance(network, AbstractLagrangian):
+        return float(network.is_network)
+    return 0.0 if takes_time_and_state(network) else 1.0
+
+
 def takes_time_and_state(network: Callable[..., Any]) -> bool:
     """Whether `network` is called as `(t, q, v)` rather than with one state."""
     if isinstance(network, AbstractLagrangian):
@@ -113,3 +140,9 @@ def takes_time_and_state(network: Callable[..., Any]) -> bool:
 
 def _terms(lagrangian: Any) -> tuple[Lagrangian, ...]:
     return lagrangian.terms if isinstance(lagrangian, LagrangianSum) else (as_lagrangian(lagrangian),)
+
+
+def network_dtype(network: Callable[..., Any]) -> jnp.dtype:
+    """Precision of the network's arrays; JAX's default for a network without any."""
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
+    return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)

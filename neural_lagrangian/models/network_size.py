@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .lagrangian import AbstractLagrangian
+from .lagrangian import AbstractLagrangian, network_dtype
 
 
 def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
@@ -44,9 +44,3 @@ def output_shape(network: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple
     if not hasattr(out, "shape") or not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError(f"`network` returned {out}; expected one real floating array")
     return out.shape
-
-
-def network_dtype(network: Callable[..., Any]) -> jnp.dtype:
-    """Precision of the network's arrays; JAX's default for a network without any."""
-    dtypes = [leaf.dtype for leaf in jax.tree.leaves(network) if eqx.is_inexact_array(leaf)]
-    return jnp.result_type(*dtypes) if dtypes else jnp.result_type(float)

@@ -11,9 +11,9 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .. import mechanics
 from .._types import Coordinates, Force, MassMatrix, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller, check_state
+from ..integrators.rollout import MAX_STEPS, Controller, check_state
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint, PseudoInverse
-from .lagrangian import AbstractLagrangian, as_lagrangian, takes_time_and_state
+from .lagrangian import AbstractLagrangian, as_lagrangian, default_kinetic_prior, takes_time_and_state
 from .network_size import infer_dof, output_shape
 from .velocity_hessian import check_velocity_hessian
 
@@ -30,12 +30,14 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     - `network`: any callable from $\mathbb{R}^{2n}$ to a scalar (or to shape `(1,)`), such as
       `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian, any callable
-      `(t, q, v) -> scalar`, such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula.
+      `(t, q, v) -> scalar`, such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula. Its arrays are
+      trained; a plain function has none, whatever it closes over: make a network that a formula uses a field of an
+      `eqx.Module`.
     - `solver`: any diffrax solver, variational ones such as `GalerkinGaussLobatto` among them.
     - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
     - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network starts near a free particle of unit mass, which
-      is what training needs. `None` means 1 for a network that states its `in_size`, as `eqx.nn.MLP` does, and 0 for
-      any other callable: a Lagrangian is taken as it stands.
+      is what training needs. `None` means 1 for a network on states, whatever it is wrapped in, and 0 for a
+      Lagrangian `(t, q, v)`, which is taken as it stands.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$; its arrays train with the network.
     - `constraint`: optional `HolonomicConstraint`; its arrays train with the network. Rollouts begin on it.
     - `mass_solve`: how $M a = b$ is solved; `None` means as the Lagrangian says, or `PseudoInverse()`.
@@ -66,12 +68,12 @@ class NeuralLagrangian(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = 4096,
+        max_steps: int = MAX_STEPS,
     ):
         dof = infer_dof(network, dof)
         lagrangian = as_lagrangian(network)
         if kinetic_prior is None:
-            kinetic_prior = 1.0 if hasattr(network, "in_size") else 0.0
+            kinetic_prior = default_kinetic_prior(network)
         if not kinetic_prior >= 0:
             raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
         if dof is not None:
@@ -95,10 +97,10 @@ class NeuralLagrangian(AbstractRolloutModel):
         self.kinetic_prior = float(kinetic_prior)
         self.dof = dof
 
-    def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        """The Lagrangian, a scalar."""
-        L = as_lagrangian(self.network)(t, q, v)
-        return L + 0.5 * self.kinetic_prior * jnp.dot(v, v) if self.kinetic_prior else L
+    @property
+    def lagrangian(self) -> AbstractLagrangian:
+        """The Lagrangian, callable as `(t, q, v) -> scalar`, by itself: without the force and the integration."""
+        return _LearnedLagrangian(as_lagrangian(self.network), self.mass_solve, self.kinetic_prior, self.dof)
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
         r"""$M = \partial^2 L / \partial v^2$, shape `(dof, dof)`."""
@@ -127,6 +129,27 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         return self.term(y).vf(t, y, args)
+
+
+class _LearnedLagrangian(AbstractLagrangian):
+    """What a model has learned, its kinetic prior included."""
+
+    network: Callable[..., Any]
+    solve: AbstractMassSolve
+    kinetic_prior: float = eqx.field(static=True)
+    degrees: int | None = eqx.field(static=True)
+
+    @property
+    def dof(self) -> int | None:
+        return self.degrees
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return self.solve
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        L = self.network(t, q, v)
+        return L + 0.5 * self.kinetic_prior * jnp.dot(v, v) if self.kinetic_prior else L
 
 
 def _output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:

@@ -8,10 +8,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import positive_integer, same_precision
+from .._checks import no_args, positive_integer, same_precision
 from .._types import State
 from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import Controller, check_state
+from ..integrators.rollout import MAX_STEPS, Controller, check_state
 from .clock import Clock
 from .network_size import infer_dof, output_shape
 from .time_reversal import check_state_is_told_apart
@@ -50,7 +50,7 @@ class NeuralODE(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = 4096,
+        max_steps: int = MAX_STEPS,
     ):
         self.network = network
         self.integration = Integration(
@@ -66,6 +66,7 @@ class NeuralODE(AbstractRolloutModel):
         return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        no_args(args)
         check_state(y, self.dof)
         out = self.network(y if self.clock is None else jnp.concatenate([self.clock(t, y.dtype), y]))
         _check_output(jnp.shape(out), y.shape[0] // 2)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import is_concrete, positive_integer
+from .._checks import is_concrete, positive_integer, written
 from .._types import Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from .lagrangian import AbstractLagrangian
@@ -101,13 +101,6 @@ class ParametricLagrangian(AbstractLagrangian):
             text = written(value, np.exp if name in self.positive else np.asarray)
             entries.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(entries)})"
-
-
-def written(value: Any, transform: Callable[[np.ndarray], np.ndarray] = np.asarray) -> str:
-    """An array as numbers where its values are known, else as what stands in its place."""
-    if not eqx.is_array(value) or not is_concrete(value):
-        return repr(value)
-    return np.array2string(transform(np.asarray(value)), precision=6, separator=", ")
 
 
 def _coefficient(name: str, value: Any) -> Array:

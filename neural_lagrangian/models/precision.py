@@ -1,10 +1,13 @@
 """Models in another floating precision."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import DTypeLike
+
+from ..trajectories import Scaling
 
 Model = TypeVar("Model")
 
@@ -13,5 +16,27 @@ def with_precision(model: Model, dtype: DTypeLike) -> Model:
     """The same model with its floating arrays in `dtype`.
 
     Train in single precision, where it is fastest; roll out for long times in double.
+
+    **Arguments:**
+
+    - `model`: any Equinox module, or other pytree. Arrays that a plain function closes over stay as they are.
+    - `dtype`: float32 or float64.
+
+    **Raises:** `ValueError` for another dtype, and for float64 where JAX has double precision switched off.
     """
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, model)
+    wanted = jnp.dtype(dtype)
+    if wanted not in (jnp.float32, jnp.float64):
+        raise ValueError(f"`dtype` is {wanted}; expected float32 or float64")
+    if jax.dtypes.canonicalize_dtype(wanted) != wanted:
+        raise ValueError(
+            f"`dtype` is {wanted}, which JAX has switched off; expected float32, or "
+            f'`jax.config.update("jax_enable_x64", True)` at the start of the program'
+        )
+
+    def cast(leaf: Any) -> Any:
+        if not eqx.is_inexact_array(leaf):  # a `Scaling` too: kept in double precision, and cast where it is used
+            return leaf
+        is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
+        return leaf.astype(jnp.result_type(wanted, jnp.complex64) if is_complex else wanted)
+
+    return jax.tree.map(cast, model, is_leaf=lambda node: isinstance(node, Scaling))

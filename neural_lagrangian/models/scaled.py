@@ -10,10 +10,12 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import is_concrete
-from .._types import Coordinates, Force, MassMatrix, Scalar, State, Trajectory
+from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State, Trajectory
 from ..integrators import AbstractMotionModel, Integration
 from ..integrators.rollout import check_rollout_arguments
+from ..mechanics import AbstractMassSolve, PseudoInverse
 from ..trajectories import Scaling
+from .lagrangian import AbstractLagrangian
 
 
 class Scaled(AbstractMotionModel):
@@ -64,9 +66,10 @@ class Scaled(AbstractMotionModel):
         inner = self.model.force
         return None if inner is None else _ScaledForce(inner, self.scaling)
 
-    def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        r"""The Lagrangian $\tilde L(\tilde t, \tilde q, \tilde v)$, a scalar."""
-        return self.model.lagrangian(*_Units(self.scaling, q).inward(t, q, v))
+    @property
+    def lagrangian(self) -> AbstractLagrangian:
+        r"""The Lagrangian $\tilde L(\tilde t, \tilde q, \tilde v)$, callable as `(t, q, v) -> scalar`, by itself."""
+        return _ScaledLagrangian(self.model.lagrangian, self.scaling)
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
         r"""$M = \partial^2 L / \partial v^2$, shape `(dof, dof)`."""
@@ -144,6 +147,22 @@ class _Units(eqx.Module):
         s = self.s.reshape(shape)
         c = self.c.reshape(shape) if centre else 0.0
         return jnp.concatenate([q * s + c, v * (s / self.tau)], axis=-1)
+
+
+class _ScaledLagrangian(AbstractLagrangian):
+    inner: Lagrangian
+    scaling: Scaling
+
+    @property
+    def dof(self) -> int:
+        return len(self.scaling.q_scale)
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return self.inner.mass_solve if isinstance(self.inner, AbstractLagrangian) else PseudoInverse()
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return self.inner(*_Units(self.scaling, q).inward(t, q, v))
 
 
 class _ScaledForce(eqx.Module):

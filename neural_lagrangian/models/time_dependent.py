@@ -1,7 +1,7 @@
 """Lagrangians that depend on time, as those of driven systems do."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ class TimeDependent(AbstractLagrangian):
 
     The clock is $(\cos \omega_1 t, \dots, \sin \omega_1 t, \dots)$ for the frequencies of a drive, or $t$ itself. The
     equations of motion have the term $-\partial^2 L / \partial t \partial \dot q$, so that momenta may be driven
-    too. Like a network it has `in_size`, so that a `NeuralLagrangian` adds its kinetic prior.
+    too. It is a network, so a `NeuralLagrangian` adds its kinetic prior.
 
     Embeddings go inside: `TimeDependent(PeriodicEmbedding(mlp, dof), dof, frequencies=1.2)`, with `mlp` of input size
     `clock + 2 dof + dof`. In a `Scaled` model frequencies are in radians per unit of its time.
@@ -36,6 +36,8 @@ class TimeDependent(AbstractLagrangian):
     **Raises:** `ValueError` for frequencies that are no finite numbers, or a `TimeReversible` network that does not
     say its `dof`, and so could not tell the clock from the state.
     """
+
+    is_network: ClassVar[bool] = True
 
     network: Callable[..., Any]
     clock: Clock

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Lagrangian
-from .network_size import network_dtype
+from .lagrangian import network_dtype
 
 
 def check_velocity_hessian(lagrangian: Lagrangian, dof: int, *, potential_allowed: bool) -> None:

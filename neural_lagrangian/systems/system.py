@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
+from .._checks import no_args
 from .._types import Coordinates, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import check_state
@@ -80,6 +81,7 @@ class AbstractSystem(AbstractRolloutModel):
         return EulerLagrangeTerm(self.lagrangian, self.force, solved=self.acceleration)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
+        no_args(args)
         q, v = jnp.split(y, 2)
         return jnp.concatenate([v, self.acceleration(t, q, v)])
 

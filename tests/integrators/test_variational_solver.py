@@ -169,14 +169,6 @@ def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
 
 
 @pytest.mark.slow
-def test_args_go_to_the_term_and_trouble_nobody():
-    """A Lagrangian takes none; a solve with some is the solve without."""
-    keywords = {"stepsize_controller": diffrax.StepTo(TS), "saveat": diffrax.SaveAt(ts=TS)}
-    with_args = solved(TERM, GGL, TS, Y0, args={"mass": jnp.ones(3)}, **keywords)
-    np.testing.assert_allclose(with_args.ys, scanned(GGL, TS, Y0), rtol=0, atol=TOLERANCE)
-
-
-@pytest.mark.slow
 def test_vmap_equals_loop_and_jit_equals_eager():
     model = nl.NeuralLagrangian(driven, GGL, dof=2, stepsize_controller=nl.StepsPerSample(2))
     y0s = Y0[None] + 0.1 * jnp.arange(3, dtype=DTYPE)[:, None]

@@ -181,3 +181,28 @@ def test_joint_friction_of_a_chain_of_absolute_angles():
 def test_bad_input_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make(jnp.ones(2, DTYPE))
+
+
+def test_the_damping_matrix_of_a_sum_at_joints():
+    """Minus the derivative of the linear part, in the coordinates themselves; the dry part has none."""
+    q, v = jnp.asarray([[0.1, 0.2], [0.3, -0.4]], DTYPE)
+    linear = nl.LinearDamping(jnp.asarray([0.3, 0.4], DTYPE))
+    dry = nl.SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.1)
+    for damped, alone in (
+        (nl.AtJoints(linear + dry, JOINTS), nl.AtJoints(linear, JOINTS)),
+        (nl.AtJoints(linear, JOINTS) + dry + linear, nl.AtJoints(linear, JOINTS) + linear),
+    ):
+        expected = -jax.jacfwd(lambda v, alone=alone: alone(0.0, q, v))(v)
+        np.testing.assert_allclose(damped.damping_matrix(q, v), expected, rtol=1e-6)
+    for without in (nl.AtJoints(dry, JOINTS), dry + dry):
+        with pytest.raises(ValueError, match="expected a LinearDamping"):
+            without.damping_matrix(q, v)
+
+
+def test_forces_print_their_constants():
+    linear = nl.LinearDamping(jnp.asarray([0.5, 2.0], DTYPE))
+    dry = nl.SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.125)
+    damped = "LinearDamping([0.5, 2. ], damping_matrix=diag([0.25, 4.  ]))"
+    assert repr(linear + dry) == f"{damped} + SmoothFriction(strength=[0.05, 0.07], width=[0.125, 0.125])"
+    assert repr(nl.AtJoints(dry, JOINTS)).endswith("width=[0.125, 0.125]), joints=[[1.0, 0.0], [-1.0, 1.0]])")
+    assert jax.eval_shape(lambda force: jnp.zeros(len(repr(force))), linear + dry).shape > (20,)  # traced, too

@@ -41,6 +41,15 @@ def test_the_control_takes_its_place_among_other_forces():
 def test_samples_are_joined_as_before():
     held = model_with(nl.ControlForce(TO_CART, nl.SampledControl(TS, US, "hold")))
     assert nl.with_control(held, TS, -US).force.control.kind == "hold"
+    assert nl.with_control(held, TS, -US, kind="linear").force.control.kind == "linear"
+
+
+def test_samples_are_held_where_asked():
+    waiting = model_with(nl.ControlForce(TO_CART))
+    expected = model_with(nl.ControlForce(TO_CART, nl.SampledControl(TS, US, "hold")))
+    assert eqx.tree_equal(nl.with_control(waiting, TS, US, kind="hold"), expected)
+    scaled = nl.Scaled(waiting, nl.Scaling([0.0, 0.0], [1.0, 1.0], 2.0))
+    assert nl.with_control(scaled, TS, US, kind="hold").model.force.control.kind == "hold"
 
 
 def test_recordings_are_batched():

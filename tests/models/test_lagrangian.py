@@ -31,8 +31,17 @@ def test_a_sum_is_the_sum_of_its_terms(other):
 
 def test_a_sum_is_solved_as_its_terms_agree():
     assert isinstance((MECHANICAL + MECHANICAL).mass_solve, nl.Cholesky)
-    assert isinstance((MECHANICAL + drive).mass_solve, nl.PseudoInverse)
-    assert isinstance((drive + MECHANICAL).mass_solve, nl.PseudoInverse)
+    assert isinstance((MECHANICAL + small_network()).mass_solve, nl.PseudoInverse)
+    armature = nl.ParametricLagrangian(lambda t, q, v, *, rotor: rotor * v @ v, dof=2, rotor=jnp.asarray(0.1, DTYPE))
+    assert isinstance((MECHANICAL + armature).mass_solve, nl.PseudoInverse)  # the coefficient may become negative
+
+
+def test_a_term_without_mass_leaves_the_others_positive_definite():
+    """A potential, or a term linear in the velocities, trained or not."""
+    spring = nl.ParametricLagrangian(lambda t, q, v, *, k: -k * q @ q, dof=2, k=jnp.asarray(0.1, DTYPE))
+    for term in (drive, spring):
+        for total in (MECHANICAL + term, term + MECHANICAL, MECHANICAL + term + MECHANICAL):
+            assert isinstance(total.mass_solve, nl.Cholesky)
 
 
 def test_terms_must_agree_in_number():

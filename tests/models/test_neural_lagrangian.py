@@ -15,7 +15,7 @@ RTOL = 1e-10 if DOUBLE else 1e-3
 def test_a_known_lagrangian_is_taken_as_it_stands():
     """Any callable is a network: the true one gives the true motion."""
     system = nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
-    model = nl.NeuralLagrangian(lambda y: double_pendulum(0.0, y[:2], y[2:]))
+    model = nl.NeuralLagrangian(lambda y: double_pendulum(0.0, y[:2], y[2:]), kinetic_prior=0.0)
 
     @jax.jit
     def facts(t, q, v):
@@ -141,7 +141,7 @@ def test_a_potential_alone_is_accepted_with_a_kinetic_prior_only():
     potential = Potential(jnp.ones((), DTYPE))
     nl.NeuralLagrangian(potential, dof=1, kinetic_prior=1.0)
     with pytest.raises(ValueError, match="no second derivative in the velocities"):
-        nl.NeuralLagrangian(potential, dof=1)
+        nl.NeuralLagrangian(potential, dof=1, kinetic_prior=0.0)
 
 
 @pytest.mark.bad_input
@@ -207,3 +207,37 @@ def test_cranmer_initialisation_has_the_published_spread():
         np.testing.assert_array_equal(layer.bias, 0)
     with pytest.raises(ValueError, match="`mlp` has 1 layer"):
         nl.cranmer_init(mlp(4, depth=0), KEY)
+
+
+class Wrapped(eqx.Module):
+    """A network that states nothing of itself."""
+
+    inner: eqx.Module
+
+    def __call__(self, y):
+        return self.inner(y)
+
+
+@pytest.mark.parametrize("wrap", [Wrapped, lambda network: eqx.nn.Sequential([eqx.nn.Lambda(network)])])
+@pytest.mark.parametrize("kind", [nl.NeuralLagrangian, nl.HamiltonianNetwork])
+def test_a_wrapped_network_is_the_same_model(kind, wrap):
+    network, y = small_network(), jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE)
+    bare, wrapped = kind(network), kind(wrap(network))
+    assert wrapped.kinetic_prior == bare.kinetic_prior == 1
+    np.testing.assert_array_equal(wrapped.vector_field(0.0, y), bare.vector_field(0.0, y))
+    formula = kind(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=2)
+    assert formula.kinetic_prior == 0
+
+
+def test_the_lagrangian_of_a_model_is_the_lagrangian_alone():
+    """It can be built upon: without the old force, and with what was known of its mass matrix."""
+    mechanical = nl.MechanicalLagrangian.from_mlp(2, 8, key=KEY)
+    for network in (mechanical, small_network()):
+        model = nl.NeuralLagrangian(network, force=nl.LinearDamping(jnp.ones(2, DTYPE)) + nl.ControlForce())
+        again = nl.NeuralLagrangian(model.lagrangian, force=nl.ControlForce())
+        assert (again.dof, type(again.mass_solve)) == (2, type(model.mass_solve))
+        q, v = jnp.asarray([[0.1, 0.2], [0.3, 0.4]], DTYPE)
+        np.testing.assert_array_equal(again.lagrangian(0.0, q, v), model.lagrangian(0.0, q, v))
+        count = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(again, eqx.is_inexact_array)))
+        assert count == sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
+        nl.with_control(again, jnp.asarray([0.0, 1.0], DTYPE), jnp.zeros((2, 2), DTYPE))

@@ -239,3 +239,35 @@ def test_a_state_of_another_precision_than_the_model_is_named(controller):
         model(TS, Y0.astype(jnp.float32))
     said = f"{refused.value.__cause__} {refused.value}"
     assert "`y0` has dtype float32, but the model computes in float64" in said
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("make", [lagrangian_model, hamiltonian_model, node_model, lambda: nl.systems.DoublePendulum()])
+def test_args_that_nothing_takes_are_refused(make):
+    for call in (lambda m: m.vector_field(0.0, Y0, 99.0), lambda m: m.solve(TS, Y0, 99.0)):
+        with pytest.raises(ValueError, match=r"`args` is 99\.0; expected None"):
+            call(make())
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_half_precision_is_refused_by_name(dtype):
+    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v, dof=2)
+    with pytest.raises(ValueError, match=f"`y0` has dtype {jnp.dtype(dtype)}; expected a real floating dtype, float32"):
+        model(TS.astype(dtype), Y0.astype(dtype))
+    with pytest.raises(ValueError, match=f"`q` has dtype {jnp.dtype(dtype)}"):
+        nl.acceleration(model.lagrangian, 0.0, jnp.ones(3, dtype), jnp.ones(3, dtype), mass_solve=nl.DampedInverse())
+    with pytest.raises(ValueError, match=f"`dtype` is {jnp.dtype(dtype)}; expected float32 or float64"):
+        nl.with_precision(model, dtype)
+
+
+def test_forward_mode_names_the_adjoint_that_has_it():
+    def last(y0, adjoint=None):
+        model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v + jnp.sum(jnp.cos(q)), dof=2, adjoint=adjoint)
+        return model(TS, y0)[-1, 0]
+
+    for derivative in (jax.jacfwd, jax.hessian):
+        with pytest.raises(ValueError, match=r"expected adjoint=diffrax.DirectAdjoint\(\)"):
+            derivative(last)(Y0)
+    forward = jax.jit(jax.jacfwd(lambda y0: last(y0, diffrax.DirectAdjoint())))(Y0)
+    np.testing.assert_allclose(forward, jax.jit(jax.grad(last))(Y0), rtol=1e-5, atol=1e-5)
