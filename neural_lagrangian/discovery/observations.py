@@ -48,8 +48,9 @@ class Samples(NamedTuple):
         return Samples(trajectories.ys[mask].astype(np.float64), trajectories.ts[mask].astype(np.float64), controls)
 
 
-def at_samples(trajectories: Trajectories, library: Library, most: int) -> Observations:
+def at_samples(trajectories: Trajectories, library: Library, length: int, most: int) -> Observations:
     """Each sample with its acceleration is an observation."""
+    del length
     samples = Samples.of(trajectories)
     assert trajectories.accelerations is not None
     a = trajectories.accelerations[trajectories.mask].astype(np.float64)
@@ -129,11 +130,20 @@ def periods(trajectories: Trajectories, states: np.ndarray) -> Float[np.ndarray,
     return found
 
 
+def channel_scales(states: np.ndarray, found: Float[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
+    """The size of each coordinate and velocity, from the `periods` found: of an angle that goes round it is a radian of
+    its motion, not how far it has come.
+    """
+    q, v = np.split(states, 2, axis=1)
+    length, speed = q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
+    radian = speed * found / (2 * np.pi)
+    length = np.where(radian > 0, np.minimum(length, radian), length)
+    return np.concatenate([np.where(length > 0, length, 1.0), np.where(speed > 0, speed, 1.0)])
+
+
 def _scales(trajectories: Trajectories, states: np.ndarray, accelerations: np.ndarray) -> Scales:
-    """As `Scales.of`, but an angle that goes round counts by a radian of its motion, not by how far it has come."""
     scales = Scales.of(states, accelerations)
-    radian = scales.speed * periods(trajectories, states) / (2 * np.pi)
-    length = np.where(radian > 0, np.minimum(scales.length, radian), scales.length)
+    length = channel_scales(states, periods(trajectories, states))[: len(scales.speed)]
     return Scales(length, scales.speed, scales.acceleration)
 
 

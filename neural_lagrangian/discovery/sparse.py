@@ -19,12 +19,15 @@ from .determination import coverage, disagreement
 from .double_precision import double_precision, in_default_precision
 from .elimination import Step, by_information
 from .equations import Scales
+from .evidence import LARGEST_MISFIT, Refined, refined
 from .formula import Formula
 from .found import FoundLagrangian, damping_force, pivot_of, warn_if_undetermined
 from .library import Library
-from .observations import Observations, Samples, at_samples, in_windows
+from .observations import Observations, Samples, at_samples, channel_scales, in_windows, periods
 from .observations import window_samples as _window
 from .parts import Part, described, parts_of
+from .rollout_fit import Beside, windowed
+from .smoothing import noise_of, smoothed
 
 MOTIONS, SAMPLES = 30, 100
 """Trajectories that are predicted, and samples of each."""
@@ -32,7 +35,7 @@ UNTOLD = 1e-6
 """Identifiability threshold: formulas that the data tell apart by less than this fraction of their difference off the
 data are not told apart.
 """
-CLEAR = 1.01
+CLEAR = 1.03
 """By what factor one term less must change the residual, if a formula is to have a clear support."""
 DISAGREEMENT = 0.2
 """Formulas of either half of the data may differ by this, root mean square and relative, in their accelerations."""
@@ -111,16 +114,19 @@ def _found(
     largest_residual: float,
     rows: int,
 ) -> FoundLagrangian:
+    recorded = trajectories
     states = Samples.of(trajectories).states
     if not (np.ptp(states, axis=0) > 0).all():
         still = int(np.argmin(np.ptp(states, axis=0)))
         return _nothing(library, f"column {still} of the states never changes: let it move")
+    trajectories, noise, noisy = _without_noise(recorded, tolerance)
+    states = Samples.of(trajectories).states
+    length = _window(trajectories, states) if window is None else window
     pointed = trajectories.accelerations is not None and method != "weak"
-    if pointed:
-        observed = at_samples(trajectories, library, rows)
-    else:
-        length = _window(trajectories, states) if window is None else window
-        observed = in_windows(trajectories, library, length, rows)
+    if pointed and method == "auto" and noisy:  # averages over windows are shifted least by noise in the states
+        pointed = int((trajectories.lengths // max(1, length // 2)).sum()) * library.dof < 4 * len(library)
+    look = at_samples if pointed else in_windows
+    observed = look(trajectories, library, length, rows)
     if isinstance(observed, str):
         return _nothing(library, observed)
     kept = observed.independent.kept
@@ -134,26 +140,32 @@ def _found(
         reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
         return _nothing(library, reason, observed)
     named = _named(fitted, library, observed)
-    missing, notes = _judged(fitted, named, trajectories, library, observed, pointed, tolerance, largest_residual)
-    names = [*named.formula.support, *named.beside]
-    notes += described(names, named.parts, named.spread, named.c)
+    better = None
+    if noisy:
+        named, better = _refined(named, recorded, trajectories, noise, len(observed.independent.kept), length)
+    missing, notes = _judged(
+        fitted, named, better, trajectories, library, observed, pointed, tolerance, largest_residual
+    )
+    notes += described(named.names, named.parts, named.spread, named.c)
     answer = None if missing else named.formula
+    damping, control = named.matrices(named.c)
+    damping_errors, control_errors = named.matrices(named.reported)
     return FoundLagrangian(
         answer,
         named.formula,
         None,
         None,
         None,
-        named.damping,
+        damping,
         fitted.residual,
         fitted.gap,
         tuple(missing),
         tuple(notes),
         library,
         observed.independent,
-        named.damping_errors,
-        named.control,
-        named.control_errors,
+        damping_errors,
+        control,
+        control_errors,
         observed.used,
     )
 
@@ -185,20 +197,60 @@ def _fitted(observed: Observations, library: Library, tolerance: float) -> Fitte
 class Named(NamedTuple):
     """A fit as a formula with the forces beside it, at the scale of its pivots.
 
-    `c`, `spread`: all coefficients, and their standard errors beside the pivot of their part; `beside`: names of those
-    that are no terms. `terms`: indices of the terms in the library.
+    `terms`: indices in the library of its terms; `forces`: entries of the matrices of the forces beside. `c`, `spread`:
+    all coefficients, those of the terms first, and their standard errors beside the pivot of their part.
     """
 
-    formula: Formula
+    library: Library
+    controls: int
     terms: list[int]
-    beside: list[str]
+    forces: Beside
     c: np.ndarray
     spread: np.ndarray
     parts: list[Part]
-    damping: np.ndarray | None
-    damping_errors: np.ndarray | None
-    control: np.ndarray | None
-    control_errors: np.ndarray | None
+
+    @property
+    def reported(self) -> np.ndarray:
+        """Standard errors: infinite in all parts but the first."""
+        reported = self.spread.copy()
+        for part in self.parts[1:]:
+            reported[list(part.members)] = np.inf
+        return reported
+
+    @property
+    def formula(self) -> Formula:
+        count = len(self.terms)
+        return Formula(self.library.select(self.terms), jnp.asarray(self.c[:count]), tuple(self.reported[:count]))
+
+    @property
+    def names(self) -> list[str]:
+        """Of all coefficients."""
+        matrices = (("G", self.forces.controls), ("D", self.forces.damping))
+        return [
+            *self.library.select(self.terms).names,
+            *(f"{name}[{i}, {j}]" for name, entries in matrices for i, j in entries),
+        ]
+
+    def matrices(self, values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Those of the damping and of the controls, from coefficients or their errors."""
+        dof, first = self.library.dof, len(self.terms)
+        second = first + len(self.forces.controls)
+        G, D = np.zeros((dof, self.controls)), np.zeros((dof, dof))
+        for (i, j), value in zip(self.forces.controls, values[first:second], strict=True):
+            G[i, j] = value
+        for (i, j), value in zip(self.forces.damping, values[second:], strict=True):
+            D[i, j] = D[j, i] = value
+        return D if self.forces.damping else None, G if self.controls else None
+
+    def with_coefficients(self, c: np.ndarray, spread: np.ndarray, kept: np.ndarray) -> "Named":
+        """With other values, and without those that are not kept."""
+        first, second = len(self.terms), len(self.terms) + len(self.forces.controls)
+        new = np.cumsum(kept) - 1
+        controls = tuple(e for e, k in zip(self.forces.controls, kept[first:second], strict=True) if k)
+        damping = tuple(e for e, k in zip(self.forces.damping, kept[second:], strict=True) if k)
+        terms = [t for t, k in zip(self.terms, kept[:first], strict=True) if k]
+        parts = [Part(tuple(int(new[k]) for k in part.members if kept[k]), int(new[part.pivot])) for part in self.parts]
+        return Named(self.library, self.controls, terms, Beside(controls, damping), c[kept], spread[kept], parts)
 
 
 def _named(fitted: Fitted, library: Library, observed: Observations) -> Named:
@@ -206,23 +258,13 @@ def _named(fitted: Fitted, library: Library, observed: Observations) -> Named:
     kept, dof, m = observed.independent.kept, library.dof, observed.controls.shape[1]
     first, second = len(kept), len(kept) + dof * m
     terms = [kept[k] for k in step.support if k < first]
-    chosen = library.select(terms)
-    parts = _parts(fitted, chosen)
+    parts = _parts(fitted, library.select(terms))
     c, covariance = balance.scaled(step, parts)
     spread = np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance))
-    reported = spread.copy()
-    for part in parts[1:]:
-        reported[list(part.members)] = np.inf
-    count = len(terms)
-    formula = Formula(chosen, jnp.asarray(c[:count]), tuple(reported[:count]))
-    controls = [k - first for k in step.support if first <= k < second]
-    damping = [k - second for k in step.support if k >= second]
-    split = count + len(controls)
-    of_controls = [_filled(x[count:split], controls, (dof, m)) if m else None for x in (c, reported)]
-    of_damping = [_symmetric(x[split:], damping, dof) for x in (c, reported)]
-    pairs = list(zip(*np.tril_indices(dof), strict=True))
-    beside = [f"G[{k // m}, {k % m}]" for k in controls] + [f"D[{pairs[k][0]}, {pairs[k][1]}]" for k in damping]
-    return Named(formula, terms, beside, c, spread, parts, *of_damping, *of_controls)
+    pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
+    controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
+    damping = tuple(pairs[k - second] for k in step.support if k >= second)
+    return Named(library, m, terms, Beside(controls, damping), c, spread, parts)
 
 
 def _parts(fitted: Fitted, terms: Library) -> list[Part]:
@@ -244,6 +286,7 @@ def _parts(fitted: Fitted, terms: Library) -> list[Part]:
 def _judged(
     fitted: Fitted,
     named: Named,
+    better: Refined | None,
     trajectories: Trajectories,
     library: Library,
     observed: Observations,
@@ -254,8 +297,9 @@ def _judged(
     """Why the formula is not determined, and what else there is to know."""
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
-    if named.damping is not None and not _passive(named.damping):
-        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-named.damping).tolist()} v")
+    damping, _ = named.matrices(named.c)
+    if damping is not None and not _passive(damping):
+        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
     if residual > largest_residual:
         missing.append(
             f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
@@ -275,12 +319,16 @@ def _judged(
             f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
             f"single energy does: record motions of other energies and phases"
         )
-    if residual > 3 * tolerance and fitted.gap < CLEAR:
+    if better is not None:
+        missing += _doubts(better)
+        if better.smoothed_velocities:
+            notes.append("velocities were smoothed: the coefficients are those of the positions alone")
+    elif residual > 3 * tolerance and fitted.gap < CLEAR:
         missing.append(
             f"leaving out one more of {len(fitted.step.support)} terms changes the residual by a factor of "
             f"{fitted.gap:.4f} only: no clear support"
         )
-    if residual > 3 * tolerance and not missing:
+    if better is None and residual > 3 * tolerance and not missing:
         apart = _disagreement(fitted, library, named.terms, samples, scales)
         if not apart < DISAGREEMENT:
             missing.append(
@@ -291,6 +339,58 @@ def _judged(
     if more > 0:
         notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
     return missing, notes
+
+
+def _doubts(better: Refined) -> list[str]:
+    """Why refined coefficients are no evidence."""
+    if not better.misfit <= LARGEST_MISFIT:
+        return [
+            f"on motion left out it errs by {better.misfit:.3g} times the noise: the library lacks a term, a force "
+            f"acts that is not looked for, or the noise hides which terms there are"
+        ]
+    if better.clearest < better.least:
+        return [f"a coefficient is {better.clearest:.2g} times its standard error only: no clear support"]
+    return []
+
+
+def _without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Trajectories, np.ndarray, bool]:
+    """The motion with its noise smoothed away, the noise of each channel, and whether it matters."""
+    pieces = [(t.astype(np.float64), y.astype(np.float64)) for t, y in trajectories]
+    states = np.concatenate([y for _, y in pieces])
+    found = periods(trajectories, states)
+    noise = noise_of(pieces, found)
+    scales = channel_scales(states, found)
+    noisy = bool((noise > tolerance * scales).any()) and bool((trajectories.lengths >= 5).all())
+    if not noisy:
+        return trajectories, noise, False
+    smooth = smoothed(pieces, noise)
+    whole = np.array(trajectories.ys, np.float64)
+    for i, y in enumerate(smooth):
+        whole[i, : len(y)] = y
+    return eqx.tree_at(lambda x: x.ys, trajectories, whole), noise, True
+
+
+def _refined(
+    named: Named, recorded: Trajectories, smooth: Trajectories, noise: np.ndarray, offered: int, length: int
+) -> tuple[Named, Refined | None]:
+    """The formula with coefficients refined by rollouts, without terms that these do not need."""
+    controls = recorded.controls
+    us = [
+        np.zeros((len(t), 0)) if controls is None else controls[i, : len(t)].astype(float)
+        for i, (t, _) in enumerate(recorded)
+    ]
+    pieces = [(t.astype(float), y.astype(float), u) for (t, y), u in zip(recorded, us, strict=True)]
+    states = Samples.of(smooth).states
+    found = periods(smooth, states)
+    size = channel_scales(states, found)
+    motion = windowed(pieces, [np.asarray(y) for _, y in smooth], length, float(found.min()), size)
+    if motion is None:
+        return named, None
+    pivots = [part.pivot for part in named.parts]
+    better = refined(named.formula.library, named.forces, motion, named.c, pivots, noise, offered)
+    if not (np.isfinite(better.c).all() and np.isfinite(better.misfit)):
+        return named, better
+    return named.with_coefficients(better.c, better.errors, better.kept), better
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads wait for each other
@@ -374,13 +474,6 @@ def _symmetric(values: np.ndarray | list[float], entries: list[int], dof: int) -
     return matrix
 
 
-def _filled(values: np.ndarray, entries: list[int], shape: tuple[int, int]) -> np.ndarray:
-    """A matrix from those of its entries that were found, the others zero."""
-    matrix = np.zeros(shape)
-    matrix.flat[entries] = values
-    return matrix
-
-
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
     """Correlation of errors from one sample of a trajectory to the next."""
     if int(trajectories.lengths.sum()) != len(errors):
@@ -398,7 +491,8 @@ def _predicted(named: Named, trajectories: Trajectories) -> tuple[np.ndarray, np
     chosen = list(trajectories)[:MOTIONS]
     ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=jnp.float64) for t, _ in chosen])
     y0s = jnp.stack([jnp.asarray(y[0], jnp.float64) for _, y in chosen])
-    force = None if named.damping is None else damping_force(named.damping, jnp.float64)
+    damping, _ = named.matrices(named.c)
+    force = None if damping is None else damping_force(damping, jnp.float64)
     model = NeuralLagrangian(named.formula, RK4(), force=force, stepsize_controller=StepsPerSample(32))
     ys = np.asarray(_rollouts(model, ts, y0s))
     sound = np.isfinite(ys).all(axis=(1, 2))
