@@ -81,8 +81,9 @@ def _gaps(ts: np.ndarray, lengths: np.ndarray, gap: float | None) -> tuple[np.nd
         steps = np.diff(ts[rows, columns.start : columns.stop + 1], axis=1)
         inside = np.arange(columns.start, columns.start + steps.shape[1]) + 1 < lengths[rows, None]
         wrong = inside & (steps > (GAP_FACTOR * _shortest(steps, inside) if gap is None else gap))
-        found.append(np.argwhere(wrong) + np.array([rows.start, columns.start]))
-    trajectory, before = np.unique(np.concatenate(found), axis=0).T if found else np.zeros((2, 0), int)
+        i, k = np.nonzero(wrong)
+        found.append((i + rows.start) * ts.shape[1] + k + columns.start)
+    trajectory, before = np.divmod(np.unique(np.concatenate([np.zeros(0, int), *found])), ts.shape[1])
     if gap is not None or not len(before):
         return trajectory, before
     for neighbours in NEIGHBOURS:
