@@ -52,13 +52,17 @@ def test_the_loss_is_least_at_the_truth(distance):
 
 
 def test_weights_and_penalty_enter_as_stated():
+    """Of data that are wrong in their momenta alone, and by more than the error of the integrator."""
     c, motions = drawn(1)
-    ys, wrong = jnp.asarray(noisy(motions, 0.1)[0]), Oracle(jnp.asarray(c[0], DTYPE))
+    off = noisy(motions, 0.1) - motions
+    off[:, 0] = off[:, :, 0] = 0
+    ys, wrong = jnp.asarray((motions + off)[0]), Oracle(jnp.asarray(c[0], DTYPE))
 
     def value(**keywords):
         return float(encoder_loss(INTEGRATION, **keywords)(wrong, TS, ys))
 
     of_q, of_p = value(beta=0.0), value(alpha=0.0)
+    assert of_q < 0.3 * of_p
     penalised = value(alpha=2.0, beta=3.0, penalty=lambda c: 7.0 * c[0])
     assert penalised == pytest.approx(2 * of_q + 3 * of_p + 7 * c[0, 0], rel=1e-5)
 
