@@ -8,6 +8,7 @@ import pytest
 from .catalogue import PACKAGE, ROOT, catalogue, sampled
 
 FAULTS = catalogue()
+pytestmark = pytest.mark.skipif(not (ROOT / PACKAGE).is_dir(), reason="the source is not beside the tests")
 
 
 @cache
