@@ -1,6 +1,8 @@
 """What a fit from the terminal trains on, and what is done to the formula that it finds."""
 
+from argparse import Namespace
 from dataclasses import replace
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.command_line import rollout
 from neural_lagrangian.command_line.architecture import Architecture
 from neural_lagrangian.command_line.columns import Columns
 from neural_lagrangian.command_line.judging import energies_of, starts_of
@@ -80,3 +83,17 @@ def test_an_architecture_has_no_more_weights_than_its_file():
     architecture.check(columns, weights)
     with pytest.raises(ValueError, match=r"has at least .* weights, the model file at most"):
         replace(architecture, width=10**6).check(columns, weights)
+
+
+def test_a_rollout_is_in_the_units_of_its_recording(monkeypatch, capsys):
+    """A free particle that goes 50 mm/s is 5 mm further after 100 ms."""
+    columns = Columns("t", ("x",), ("v",), None, {"t": "ms", "x": "mm", "v": "mm/s"}, ())
+    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
+    monkeypatch.setattr(rollout, "read_columns", lambda _: columns)
+    monkeypatch.setattr(rollout, "read_folder", lambda _: SimpleNamespace(model=model))
+    rollout.run(Namespace(model="m", start=[3.0, 50.0], until=200.0, step=100.0, output=None))
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header == "t,x,v"
+    np.testing.assert_allclose(
+        [[float(x) for x in row.split(",")] for row in rows], [[0, 3, 50], [100, 8, 50], [200, 13, 50]], atol=1e-9
+    )
