@@ -57,6 +57,17 @@ def test_noise_is_white_independent_and_of_its_key():
     assert nl.add_noise(data.astype(np.float32), relative=1.0, key=KEY).ys.dtype == np.float32
 
 
+@pytest.mark.double
+def test_noise_of_accelerations_is_drawn_by_itself():
+    """No number of it is among those of the states."""
+    data = signal()
+    noisy = nl.add_noise(data, relative=1.0, key=KEY)
+    of_states = (noisy.ys - data.ys)[..., :3] / [1, 100, 0.01]
+    of_accelerations = (noisy.accelerations - data.accelerations)[..., 0] / 0.01
+    shared = np.intersect1d(np.round(of_states, 9), np.round(of_accelerations, 9))
+    assert len(shared) < 20  # by chance one
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("options", "message"),
