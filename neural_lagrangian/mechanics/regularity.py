@@ -3,13 +3,22 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Int
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._checks import floating
-from .._types import Lagrangian
+from .._types import Force, Lagrangian
 from .equilibration import symmetric_scales
-from .euler_lagrange import mass_matrix
+from .euler_lagrange import mass_matrix, scalar_valued, vector_valued
 from .pseudoinverse import cutoff
+from .removable import has_derivatives
+
+PARTS = (
+    "the derivative of the Lagrangian by the coordinates (potential energy)",
+    "the derivative of the Lagrangian by the velocities (kinetic energy)",
+    "the derivative of the force by the coordinates",
+    "the derivative of the force by the velocities",
+)
 
 
 class MassMatrixReport(eqx.Module):
@@ -19,33 +28,60 @@ class MassMatrixReport(eqx.Module):
     - `rank`: how many eigenvalues of the equilibrated matrix count as non-zero for `PseudoInverse`, shape `(time,)`.
     - `condition`: largest over smallest magnitude of those eigenvalues, shape `(time,)`, infinite where singular. It
       is the same in all units.
+    - `ts`, `ys`: the path. `finite`: whether derivatives exist there, shape `(time, 4)`: of the Lagrangian by the
+      coordinates and by the velocities, then of the force by both. `faults` says so in words.
     """
 
     eigenvalues: Float[Array, "time dof"]
     rank: Int[Array, " time"]
     condition: Float[Array, " time"]
+    ts: Float[Array, " time"]
+    ys: Float[Array, "time two_dof"]
+    finite: Bool[Array, "time 4"]
+
+    @property
+    def faults(self) -> list[str]:
+        """Which part has no derivative, and where: the first such row of each part."""
+        found = []
+        for part, finite in zip(PARTS, np.asarray(self.finite).T, strict=True):
+            if not finite.all():
+                row = int(np.argmin(finite))
+                q, v = np.split(np.asarray(self.ys[row]), 2)
+                place = f"t = {float(self.ts[row]):.6g}, q = {q}, v = {v}"
+                found.append(f"{part} is not finite at {int(np.sum(~finite))} states, first at {place}")
+        return found
 
     def __str__(self) -> str:
         dof = self.eigenvalues.shape[1]
         lost = int(jnp.sum(self.rank < dof))
         indefinite = int(jnp.sum((self.eigenvalues[:, 0] < 0) & (self.eigenvalues[:, -1] > 0)))
-        return (
+        summary = (
             f"mass matrix at {self.rank.shape[0]} states: rank lost at {lost}, indefinite at {indefinite}, condition "
             f"median {float(jnp.median(self.condition)):.3g}, worst {float(jnp.max(self.condition)):.3g}, "
             f"eigenvalues {float(self.eigenvalues.min()):.3g} to {float(self.eigenvalues.max()):.3g}"
         )
+        return "\n".join([summary, *self.faults])
 
 
 def mass_matrix_report(
-    lagrangian: Lagrangian, ts: ArrayLike, ys: ArrayLike, *, rcond: float | None = None
+    lagrangian: Lagrangian,
+    ts: ArrayLike,
+    ys: ArrayLike,
+    *,
+    rcond: float | None = None,
+    force: Force | None = None,
 ) -> MassMatrixReport:
     r"""Rank, condition and eigenvalues of $M = \partial^2 L / \partial v^2$ along a trajectory.
+
+    It also says which part of the motion has no derivative, and where: the potential energy of a charge at the origin,
+    or dry friction at rest.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `ts`: times, shape `(time,)`. `ys`: states `[q, v]`, shape `(time, 2 dof)`.
     - `rcond`: relative cut-off of the rank; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, looked at for derivatives that do not exist.
     """
     ts, ys = floating("ts", ts, ("time",)), floating("ys", ys, ("time", "2 dof"))
     if ts.shape[0] != ys.shape[0]:
@@ -58,9 +94,16 @@ def mass_matrix_report(
         per_scale = jnp.where(r > 0, 1 / jnp.where(r > 0, r, 1), 0)
         return jnp.linalg.eigvalsh(M), jnp.linalg.eigvalsh(M * per_scale[:, None] * per_scale[None])
 
+    def finite(t, y):
+        q, v = jnp.split(y, 2)
+        by = has_derivatives(lambda q, v: scalar_valued(lagrangian)(t, q, v), 2, q, v)
+        if force is None:
+            return jnp.stack([*by, *[jnp.ones((), bool)] * 2])
+        return jnp.stack([*by, *has_derivatives(lambda q, v: vector_valued(force)(t, q, v), 1, q, v)])
+
     eigenvalues, natural = jax.vmap(spectra)(ts, ys)
     size = jnp.abs(natural)
     largest, smallest = size.max(axis=1), size.min(axis=1)
     rank = jnp.sum(size > cutoff(rcond, natural) * largest[:, None], axis=1)
     condition = jnp.where(smallest == 0, jnp.inf, largest / jnp.where(smallest == 0, 1, smallest))
-    return MassMatrixReport(eigenvalues, rank, condition)
+    return MassMatrixReport(eigenvalues, rank, condition, ts, ys, jax.vmap(finite)(ts, ys))

@@ -46,6 +46,14 @@ def regular_point(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Arra
     return tuple(one + by for one, by in zip(x, _step(held, x, order=order), strict=True))
 
 
+def has_derivatives(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Flag, ...]:
+    """For each of `x` whether the derivatives of `fn` by it are finite, there or, in the limit, nearby."""
+    y, apart = ravel_pytree(regular_point(fn, order, *x))
+    _, *slopes = _derivatives(lambda y: fn(*apart(y)), order, y)
+    finite = apart(jnp.all(jnp.isfinite(jnp.stack(slopes)), axis=0).astype(y.dtype))
+    return tuple(jnp.all(one == 1) for one in finite)
+
+
 def at_regular_point(fn: Callable[..., Array], order: int, *x: Array) -> Array:
     """`fn` at `regular_point(fn, order, *x)`, as one operation: who looks for such points in a larger function need
     not look into it.

@@ -132,3 +132,16 @@ def test_a_network_is_not_looked_at():
     assert "cond" not in str(program(Q, Q))
     looked = jax.make_jaxpr(lambda q, v: nl.momentum(lambda t, q, v: 0.5 * norm(v) ** 2, 0.0, q, v))
     assert "cond" in str(looked(Q, Q))
+
+
+def test_the_report_says_which_part_has_no_derivative_and_where():
+    ts = jnp.asarray([0.0, 0.5], DTYPE)
+    rest, origin = (jnp.stack([jnp.ones(4, DTYPE), jnp.asarray(y, DTYPE)]) for y in ([1, 1, 0, 0], [0, 0, 1, 1]))
+    friction = nl.mass_matrix_report(free, ts, rest, force=SINGULAR["dry friction"]).faults
+    assert len(friction) == 1
+    assert friction[0].startswith("the derivative of the force by the velocities is not finite at 1 states")
+    assert "t = 0.5, q = [1. 1.], v = [0. 0.]" in friction[0]
+    (charge,) = nl.mass_matrix_report(lambda t, q, v: 0.5 * v @ v + 1 / norm(q), ts, origin).faults
+    assert "by the coordinates (potential energy)" in charge
+    spring, drag = EXISTING["a spring by the distance"][0], FORCES["air drag"](1.0)
+    assert nl.mass_matrix_report(spring, ts, origin, force=drag).faults == []
