@@ -95,11 +95,26 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
 def depends(fn: Callable[[Array], Array], x: Array) -> bool:
     """Whether any step from the argument of `fn` leads to its output."""
     program = program_of(fn, x)
+    return program.output in _dependent(program)
+
+
+def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
+    """The steps up to the last that may have no finite derivative in the inputs, each with the operands at whose zero
+    it has none. Operands that are the same for all inputs, such as masses, are none of them.
+    """
+    dependent = _dependent(program)
+    found = [(step, tuple(i for i in step.singular_at_zero if i in dependent)) for step in program.steps]
+    last = max((k for k, (_, operands) in enumerate(found) if operands), default=-1)
+    return found[: last + 1]
+
+
+def _dependent(program: Program) -> set[int]:
+    """The values that depend on the inputs, and these."""
     dependent = set(program.inputs)
     for step in program.steps:
         if not dependent.isdisjoint(step.inputs):
             dependent.update(step.outputs)
-    return program.output in dependent
+    return dependent
 
 
 def _alone(

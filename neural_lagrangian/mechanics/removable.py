@@ -5,7 +5,7 @@ particles a stiffness where they meet; the chain rule through $|v| = \sqrt{v \cd
 continuous, so they are taken at a point a rounding away. Where the derivatives nearby approach no limit, as those of
 dry friction $v / |v|$ or of a charge do, the point stays as it is, and what is computed there is not finite.
 
-A function without square roots, powers, logarithms and quotients, as networks are, is left alone and costs nothing. Of
+A function without square roots, powers, logarithms and quotients of what varies, as networks are, costs nothing. Of
 the others the operands are looked at; only where one is zero are derivatives nearby compared.
 """
 
@@ -19,7 +19,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from .._types import Flag
-from .program import program_of
+from .program import program_of, singular_steps
 from .pseudoinverse import any_in_batch
 
 AGREEMENT = 1e-3
@@ -41,7 +41,7 @@ def regular_point(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Arra
     - `x`: those arrays.
     """
     held = eqx.filter_closure_convert(fn, *x)
-    if not any(step.singular_at_zero for step in program_of(held, *x).steps):
+    if not singular_steps(program_of(held, *x)):
         return x
     return tuple(one + by for one, by in zip(x, _step(held, x, order=order), strict=True))
 
@@ -92,9 +92,9 @@ def _meets_zero(fn: Callable[..., Array], x: tuple[Array, ...]) -> Flag:
     """Whether an operand is zero where a derivative might be 0/0."""
     program = program_of(fn, *x)
     values = dict(zip(program.inputs, x, strict=True)) | program.constants
-    flag, last = jnp.zeros((), bool), max(k for k, step in enumerate(program.steps) if step.singular_at_zero)
-    for step in program.steps[: last + 1]:
-        for i in step.singular_at_zero:
+    flag = jnp.zeros((), bool)
+    for step, operands in singular_steps(program):
+        for i in operands:
             flag |= jnp.any(values[i] == 0)
         values.update(zip(step.outputs, step.apply(*(values[i] for i in step.inputs)), strict=True))
     return flag
