@@ -5,14 +5,16 @@ of $\sqrt{M_{ii}}$ the entries $M_{ij} / (r_i r_j)$ have none: what is decided b
 every system of units.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Coordinates, MassMatrix
+from .._types import Coordinates, MassMatrix, Scalar
 
 UNROLLED = 3
-"""Largest matrix whose rows are visited in straight-line code instead of a loop."""
+"""Largest matrix whose rows are visited in straight-line code instead of a loop: less to run, and to compile."""
 
 
 def symmetric_scales(M: MassMatrix) -> Coordinates:
@@ -27,32 +29,48 @@ def symmetric_scales(M: MassMatrix) -> Coordinates:
 
     **Returns:** $r \ge 0$, shape `(dof,)`, in units of the root of $M_{ii}$.
     """
-    size = jnp.abs(M)
+    n, size = M.shape[0], jnp.abs(M)
     own = _root(jnp.diagonal(size))
-
-    def by_known(row, r):  # the largest |M_ij| / r_j of the scales that are known
-        return jnp.max(jnp.where(r > 0, row / jnp.where(r > 0, r, 1), 0))
-
-    def first(i, r):
-        return r.at[i].set(jnp.maximum(own[i], by_known(size[i], r)))
-
-    def second(i, r):  # rows that begin with zeros, up to the diagonal
-        later = by_known(size[i], r)
-        alone = _root(jnp.max(size[i]))
-        return r.at[i].set(jnp.where(r[i] > 0, r[i], jnp.where(later > 0, later, alone)))
-
-    n = M.shape[0]
     if n == 1:
         return own
-    r = jax.lax.fori_loop(0, n, first, jnp.zeros_like(own), unroll=n <= UNROLLED)
-    return jax.lax.fori_loop(0, n, second, r, unroll=n <= UNROLLED)
+    if n <= UNROLLED:
+        r = []
+        for i in range(n):
+            r.append(functools.reduce(jnp.maximum, (_per(size[i, j], r[j]) for j in range(i)), own[i]))
+        for i in range(n):
+            others = [j for j in range(n) if j != i]
+            later = functools.reduce(jnp.maximum, (_per(size[i, j], r[j]) for j in others))
+            r[i] = _or_else(r[i], later, size[i])
+        return jnp.stack(r)
+
+    def first(i, r):
+        return r.at[i].set(jnp.maximum(own[i], jnp.max(_per(size[i], r))))
+
+    def second(i, r):
+        return r.at[i].set(_or_else(r[i], jnp.max(_per(size[i], r)), size[i]))
+
+    r = jax.lax.fori_loop(0, n, first, jnp.zeros_like(own))
+    return jax.lax.fori_loop(0, n, second, r)
+
+
+def _per(entries: Float[Array, "..."], r: Float[Array, "..."]) -> Float[Array, "..."]:
+    """$|M_{ij}| / r_j$, zero where the scale is not known yet."""
+    known = r > 0
+    return jnp.where(known, entries / jnp.where(known, r, 1), 0)
+
+
+def _or_else(r: Scalar, later: Scalar, row: Coordinates) -> Scalar:
+    """The scale of a row that begins with zeros, up to the diagonal: by scales known later, or by no other."""
+    return jnp.where(r > 0, r, jnp.where(later > 0, later, _root(jnp.max(row))))
 
 
 def power_of_two(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """One over the power of two next below `x`, so that scaling by it rounds nothing; 1 where `x` is zero."""
-    _, exponent = jnp.frexp(jax.lax.stop_gradient(x))
-    scale = jnp.ldexp(jnp.ones_like(x), 1 - exponent)
-    return jnp.where((x > 0) & jnp.isfinite(x), scale, 1)
+    """One over the power of two nearest to `x`, so that scaling by it rounds nothing; 1 where `x` is zero."""
+    x = jax.lax.stop_gradient(x)
+    info = jnp.finfo(x.dtype)
+    usable = (x > 0) & (x < jnp.inf)
+    power = jax.lax.reduce_precision(jnp.where(usable, jnp.minimum(x, float(info.max) / 2), 1), info.nexp, 0)
+    return 1 / power
 
 
 def equilibrated(M: MassMatrix) -> tuple[MassMatrix, Coordinates]:

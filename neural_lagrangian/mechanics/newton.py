@@ -86,53 +86,48 @@ def _root(
 ) -> tuple[Vector, Inverse, Flag]:
     eps = float(jnp.finfo(guess.dtype).eps)
     dof = inverse.coupling.shape[0]
-    infinite = jnp.full(dof, jnp.inf, guess.dtype)
+    infinite = jnp.full((), jnp.inf, guess.dtype)
 
     def by_coordinate(z):
         return jnp.max(jnp.abs(z.reshape(-1, dof)), axis=0)
 
     size_of_guess = by_coordinate(guess)
 
-    def sizes(z, before, step, inverse):
-        """The last step but one and the last, over what round-off is measured by, of the coordinate where largest."""
-        scale = inverse.coupling @ jnp.maximum(size_of_guess, by_coordinate(z))
-        still = (step == 0) & (scale == 0)
-        scale = jnp.where(still, 1, scale)
-        return jnp.max(jnp.where(still, 0, before) / scale), jnp.max(step / scale)
-
     def left(before, size):
         """What the steps that follow would add, as a geometric series."""
         return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
 
-    def found(z, before, step, inverse):
-        before, size = sizes(z, before, step, inverse)
+    def found(before, size):
         stalled = (size > STALLED * before) & (size <= 64 * eps)
         return (left(before, size) <= eps / 8) | stalled
 
     def steps_help(state):
-        z, before, step, inverse, count = state
-        before, size = sizes(z, before, step, inverse)
+        _, _, before, size, inverse, count = state
         fast = (size <= SLOW * before) & (left(before, size) > eps / 8)
         return inverse.formed & ((count == 0) | (fast & (count < MOST_STEPS)))
 
     def take_step(state):
-        z, _, step, inverse, count = state
+        # `before` and `size`: the last step but one and the last, over what round-off is measured by, of the
+        # coordinate where largest.
+        z, last, _, _, inverse, count = state
         dz = -(inverse.matrix @ F(z))
-        return z + dz, step, by_coordinate(dz), inverse, count + 1
+        z, step = z + dz, by_coordinate(dz)
+        scale = inverse.coupling @ jnp.maximum(size_of_guess, by_coordinate(z))
+        scale = jnp.where((step == 0) & (scale == 0), 1, scale)
+        return z, step, jnp.max(last / scale), jnp.max(step / scale), inverse, count + 1
 
     def with_one_inverse(z, inverse):
-        start = z, infinite, infinite, inverse, jnp.zeros((), int)
-        z, before, step, _, _ = jax.lax.while_loop(steps_help, take_step, start)
-        return z, before, step
+        start = z, jnp.full(dof, jnp.inf, z.dtype), infinite, infinite, inverse, jnp.zeros((), int)
+        z, _, before, size, _, _ = jax.lax.while_loop(steps_help, take_step, start)
+        return z, before, size
 
     def go_on(state):
-        z, before, step, inverse, count = state
-        return (count < MOST_JACOBIANS) & ~found(z, before, step, inverse) & jnp.all(jnp.isfinite(z))
+        z, before, size, _, count = state
+        return (count < MOST_JACOBIANS) & ~found(before, size) & jnp.all(jnp.isfinite(z))
 
     def with_new_inverse(state):
-        z, before, step, inverse, count = state
-        fails = ~found(z, before, step, inverse)
-        before, size = sizes(z, before, step, inverse)
+        z, before, size, inverse, count = state
+        fails = ~found(before, size)
         misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
         z = jnp.where(misled, guess, z)
         # True, but not known to be: else a Jacobian that is a constant would be moved out, and formed every time.
@@ -144,8 +139,8 @@ def _root(
         return *with_one_inverse(z, inverse), inverse, count + 1
 
     start = *with_one_inverse(guess, inverse), inverse, jnp.zeros((), int)
-    z, before, step, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
-    return z, inverse, found(z, before, step, inverse) & jnp.all(jnp.isfinite(z))
+    z, before, size, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
+    return z, inverse, found(before, size) & jnp.all(jnp.isfinite(z))
 
 
 @_root.def_jvp
