@@ -34,6 +34,9 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     ```python
     model = NeuralLagrangian(network, stepsize_controller=integrators.AdaptiveSteps(1e-4))
     ```
+
+    A motion that has the size of rounding alone, such as that from rest at an equilibrium $q = 0$ where forces of
+    order one cancel, is followed as closely, which takes many steps.
     """
 
     tolerance: float
@@ -42,18 +45,19 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         if not self.tolerance > 0:
             raise ValueError(f"`tolerance` is {self.tolerance!r}; expected a positive number")
 
-    # What an implicit solver's root finder asks for: relative accuracy, of any size that is not zero.
-
     @property
     def rtol(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Relative accuracy that the root finder of an implicit solver is asked for."""
         return self.tolerance
 
     @property
     def atol(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Absolute accuracy of the same: none that matters, only a size that is not zero."""
         return 1e-30
 
     @property
     def norm(self) -> Callable[[PyTree], Scalar]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Root mean square over the components."""
         return optx.rms_norm
 
     def wrap(self, direction: Any) -> "AdaptiveSteps":

@@ -93,7 +93,8 @@ def extra_intervals(trajectories: Trajectories, horizon: int, stride: int) -> in
         further = np.maximum(np.rint(lengths / usual) - 1, 0)
         windows = len(lengths) - (horizon - 1) * stride
         if further.any():
-            most = max(most, int(sum(further[k * stride : k * stride + windows] for k in range(horizon)).max()))
+            of_windows = np.sum([further[k * stride : k * stride + windows] for k in range(horizon)], axis=0)
+            most = max(most, int(of_windows.max()))
     return most
 
 
