@@ -97,7 +97,7 @@ def test_forces_add():
     total = FORCES["dry friction"] + FORCES["sum"]
     assert isinstance(total, ForceSum)
     assert len(total.terms) == 4
-    expected = FORCES["dry friction"](t, q, v) + FORCES["sum"](t, q, v)
+    expected = sum(FORCES[name](t, q, v) for name in ("dry friction", "linear damping", "control")) + jnp.sin(t) * q
     np.testing.assert_allclose(total(t, q, v), expected, rtol=1e-5)
 
 
