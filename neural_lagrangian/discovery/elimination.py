@@ -82,6 +82,27 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
     return path
 
 
+def grow(problem: AbstractFit, start: Sequence[int], terms: int, most: int) -> list[Step]:
+    """Fits of the terms of a start, of one more, and so on to `most`: each time the one that explains the most.
+
+    Where many terms say nearly the same, leaving out one by one loses the few that are meant; these are found here.
+    """
+    path = [problem.fit(start, None)]
+    while len(path[-1].support) < min(most, terms):
+        step = path[-1]
+        begin = np.append(step.coefficients, 0.0) if np.isfinite(step.rss) else None
+        tried = (problem.fit((*step.support, k), begin, hurry=True) for k in range(terms) if k not in step.support)
+        path.append(min(tried, key=lambda fit: fit.rss))
+    return path
+
+
+def score(problem: AbstractFit, step: Step, terms: int, tolerance: float) -> float:
+    """The extended Bayesian information criterion of a step, of so many terms that there were."""
+    rows = problem.rows
+    size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
+    return float(rows * np.log((step.rss + tolerance) / rows) + size)
+
+
 def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float) -> Step:
     r"""The formula of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
 
@@ -89,15 +110,13 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
     $f$, `tolerance`, below which errors are no noise. Terms are eliminated in several ways; then those of the best
     formula are exchanged for others, one by one, and left out, while that is better.
     """
-    rows = problem.rows
 
-    def score(step: Step) -> float:
-        size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
-        return float(rows * np.log((step.rss + tolerance) / rows) + size)
+    def score_of(step: Step) -> float:
+        return score(problem, step, terms, tolerance)
 
-    best = min(eliminate(problem, terms, complexity, floor, chance=INSIGNIFICANT / rows), key=score)
+    best = min(eliminate(problem, terms, complexity, floor, chance=INSIGNIFICANT / problem.rows), key=score_of)
     for chance in PERMISSIVE if best.rss > 1e-2 * tolerance else ():
-        best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score)
+        best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score_of)
     for _ in range(EXCHANGES):
         support = best.support
         others = [k for k in range(terms) if k not in support]
@@ -107,8 +126,8 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
             for i in range(len(support)):
                 for k in others:
                     exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None, hurry=True))
-        better = min([best, *fewer, *exchanged], key=score)
-        if score(better) >= score(best) - 1e-9:
+        better = min([best, *fewer, *exchanged], key=score_of)
+        if score_of(better) >= score_of(best) - 1e-9:
             break
         best = better
     return best

@@ -26,8 +26,9 @@ LEAST_NOISE = 1e-4
 class Refined(NamedTuple):
     """Coefficients after refinement: those `kept`, their values and standard errors, zero for the others.
 
-    `misfit`: errors of prediction on motion left out, over the noise. `clearest`, `least`: the smallest ratio of a
-    coefficient to its standard error among the terms kept, and what it should be.
+    `score`: sum of squares over the noise, and what each coefficient costs: the least is best. `misfit`: errors of
+    prediction on motion left out, over the noise. `clearest`, `least`: the smallest ratio of a coefficient to its
+    standard error among the terms kept, and what it should be. `halves`: the coefficients of either half of the motion.
     """
 
     c: np.ndarray
@@ -37,6 +38,8 @@ class Refined(NamedTuple):
     clearest: float
     least: float
     smoothed_velocities: bool
+    score: float
+    halves: tuple[np.ndarray, np.ndarray]
 
 
 def refined(
@@ -71,7 +74,7 @@ def refined(
     while True:
         errors = _standard_errors(fit, free, noise)
         ratio = np.where(free > 0, np.abs(fit.c) / np.where(errors > 0, errors, 1), np.inf)
-        if not np.isfinite(fit.residuals).all() or ratio.min() >= least:
+        if not np.isfinite(errors).all() or ratio.min() >= least:
             break
         weakest = int(np.argmin(ratio))
         free[weakest] = 0
@@ -84,7 +87,11 @@ def refined(
         left_out = fit_rollouts(library, beside, motion, trained.c, np.zeros(len(c)), noise, 1 - train)
         misfit = _misfit(left_out, noise, int(count - train.sum()), motion)
     kept = (free > 0) | np.isin(np.arange(len(c)), pivots)
-    return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, bool(smoothed))
+    second = (np.arange(count) % 2).astype(float)
+    one, two = (fit_rollouts(library, beside, motion, fit.c, free, noise, half).c for half in (1 - second, second))
+    value = float(np.sum(fit.residuals**2)) + kept.sum() * least**2
+    value = value if np.isfinite(value) else np.inf
+    return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, bool(smoothed), value, (one, two))
 
 
 def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int, motion: WindowedMotion) -> float:
@@ -110,6 +117,9 @@ def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np
     J, r = fit.J[:, :, chosen], fit.residuals
     windows, samples, channels = r.shape
     H = np.einsum("wnk,wnl->kl", J, J)
+    if not np.isfinite(H).all() or not np.isfinite(r).all():
+        errors[chosen] = np.inf
+        return errors
     inverse = np.linalg.pinv(H, rcond=1e-14, hermitian=True)
     if _follows(r[..., np.isfinite(noise)]) < INDEPENDENT or windows < FEW_WINDOWS:
         taken = (windows * channels + len(chosen)) / np.isfinite(noise).sum()

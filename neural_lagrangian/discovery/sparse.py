@@ -17,7 +17,7 @@ from .balance import Balance, damping_columns
 from .columns import Independent
 from .determination import coverage, disagreement
 from .double_precision import double_precision, in_default_precision
-from .elimination import Step, by_information
+from .elimination import Step, by_information, grow
 from .equations import Scales
 from .evidence import LARGEST_MISFIT, Refined, refined
 from .formula import Formula
@@ -26,7 +26,7 @@ from .library import Library
 from .observations import Observations, Samples, at_samples, channel_scales, in_windows, periods
 from .observations import window_samples as _window
 from .parts import Part, described, parts_of
-from .rollout_fit import Beside, windowed
+from .rollout_fit import Beside, WindowedMotion, windowed
 from .smoothing import noise_of, smoothed
 
 MOTIONS, SAMPLES = 30, 100
@@ -39,6 +39,10 @@ CLEAR = 1.03
 """By what factor one term less must change the residual, if a formula is to have a clear support."""
 DISAGREEMENT = 0.2
 """Formulas of either half of the data may differ by this, root mean square and relative, in their accelerations."""
+GROWN = 6
+"""Terms that are added to the squares of the velocities, one by one."""
+REFINED_DISAGREEMENT = 0.05
+"""The same of coefficients that rollouts have refined."""
 DAMPED = 0.1
 """Damping is looked for where it explains at least this share of the sum of squares that a Lagrangian leaves."""
 
@@ -67,7 +71,7 @@ def sparse_lagrangian(
 
     - `trajectories`: the motion. `accelerations` are used if they are there.
     - `library`: candidate terms, a kinetic energy among them.
-    - `method`: "accelerations", "weak", or "auto": the former where there are accelerations.
+    - `method`: "accelerations", "weak", or "auto": the former where there are accelerations, and states without noise.
     - `window`: samples in a window of the weak form; `None` means half the shortest period of the motion, and
       a quarter of the longest trajectory at most.
     - `tolerance`: errors of acceleration, over their root mean square, that are no noise: of integration, of
@@ -84,9 +88,8 @@ def sparse_lagrangian(
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
-    are those of independent errors of acceleration (in the weak form, of windows). They know nothing of what noise in
-    the states, or the smoothing of velocities, shifts in one direction: where positions alone were recorded, refine the
-    coefficients by rollouts (`training.polish` with `states`), and trust the difference more than the errors.
+    are those of independent errors of acceleration where states are clean. Noisy states are smoothed, and the coefficients
+    refined by rollouts; their standard errors are then those of the refined coefficients.
 
     **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
     of freedom than the data; terms that are not finite at the data.
@@ -142,7 +145,13 @@ def _found(
     named = _named(fitted, library, observed)
     better = None
     if noisy:
-        named, better = _refined(named, recorded, trajectories, noise, len(observed.independent.kept), length)
+        motion = _windows_of(recorded, trajectories, length)
+        others = [] if motion is None else _grown(fitted, library, observed, tolerance)
+        choices = []
+        for one in [fitted, *others] if motion is not None else []:
+            choices.append((one, *_refined(_named(one, library, observed), motion, noise, len(kept))))
+        if choices:
+            fitted, named, better = min(choices, key=lambda choice: choice[2].score)
     missing, notes = _judged(
         fitted, named, better, trajectories, library, observed, pointed, tolerance, largest_residual
     )
@@ -321,6 +330,10 @@ def _judged(
         )
     if better is not None:
         missing += _doubts(better)
+        halves = (half[better.kept][: len(named.terms)] for half in better.halves)
+        apart = disagreement(library, named.terms, *halves, samples.states, samples.times, scales)
+        if not missing and not apart < REFINED_DISAGREEMENT:
+            missing.append(_told_apart_by_noise(apart))
         if better.smoothed_velocities:
             notes.append("velocities were smoothed: the coefficients are those of the positions alone")
     elif residual > 3 * tolerance and fitted.gap < CLEAR:
@@ -331,14 +344,18 @@ def _judged(
     if better is None and residual > 3 * tolerance and not missing:
         apart = _disagreement(fitted, library, named.terms, samples, scales)
         if not apart < DISAGREEMENT:
-            missing.append(
-                f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them "
-                f"apart; record more motion, or motion that differs more"
-            )
+            missing.append(_told_apart_by_noise(apart))
     more = equivalent - (len(named.parts) - 1)
     if more > 0:
         notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
     return missing, notes
+
+
+def _told_apart_by_noise(apart: float) -> str:
+    return (
+        f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them apart; "
+        f"record more motion, or motion that differs more"
+    )
 
 
 def _doubts(better: Refined) -> list[str]:
@@ -370,10 +387,34 @@ def _without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Trajec
     return eqx.tree_at(lambda x: x.ys, trajectories, whole), noise, True
 
 
-def _refined(
-    named: Named, recorded: Trajectories, smooth: Trajectories, noise: np.ndarray, offered: int, length: int
-) -> tuple[Named, Refined | None]:
-    """The formula with coefficients refined by rollouts, without terms that these do not need."""
+def _grown(fitted: Fitted, library: Library, observed: Observations, tolerance: float) -> list[Fitted]:
+    """Another formula, if there is one, from the squares of all velocities and what explains the most beside them."""
+    kept, scales, size = observed.independent.kept, observed.scales, len(fitted.balance.kinetic)
+    squares = [((name, 2),) for name in library.symbols[1]]
+    start = [i for i, k in enumerate(kept) if library.terms[k] in squares]
+    if len(start) < library.dof:
+        return []
+    errors = fitted.errors * scales.acceleration
+    sigma = np.sqrt(np.mean(errors**2, axis=0) + (tolerance * scales.acceleration) ** 2)
+    weighted = fitted.balance.weighted(sigma)
+    path = _path(weighted, start, size)
+    floor = weighted.rows * float(np.mean((tolerance * scales.acceleration / sigma) ** 2))
+    best = path[-1]  # more than are meant: what rollouts do not need, they leave out
+    if not np.isfinite(best.rss) or set(best.support) == set(fitted.step.support):
+        return []
+    best = weighted.fit(tuple(sorted(best.support)), None)
+    less = [weighted.fit(*best.without(i)).rss for i in range(len(best.support)) if best.covariance[i, i] > 0]
+    gap = float(np.sqrt((min(less, default=np.inf) + floor) / (best.rss + floor)))
+    return [Fitted(fitted.balance, best, gap, fitted.balance.residual(best) / scales.acceleration)]
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+@np.errstate(over="ignore", invalid="ignore")
+def _path(balance: Balance, start: list[int], terms: int) -> list[Step]:
+    return grow(balance, start, terms, len(start) + GROWN)
+
+
+def _windows_of(recorded: Trajectories, smooth: Trajectories, length: int) -> WindowedMotion | None:
     controls = recorded.controls
     us = [
         np.zeros((len(t), 0)) if controls is None else controls[i, : len(t)].astype(float)
@@ -383,9 +424,11 @@ def _refined(
     states = Samples.of(smooth).states
     found = periods(smooth, states)
     size = channel_scales(states, found)
-    motion = windowed(pieces, [np.asarray(y) for _, y in smooth], length, float(found.min()), size)
-    if motion is None:
-        return named, None
+    return windowed(pieces, [np.asarray(y) for _, y in smooth], length, float(found.min()), size)
+
+
+def _refined(named: Named, motion: WindowedMotion, noise: np.ndarray, offered: int) -> tuple[Named, Refined]:
+    """The formula with coefficients refined by rollouts, without terms that these do not need."""
     pivots = [part.pivot for part in named.parts]
     better = refined(named.formula.library, named.forces, motion, named.c, pivots, noise, offered)
     if not (np.isfinite(better.c).all() and np.isfinite(better.misfit)):
