@@ -88,8 +88,8 @@ def sparse_lagrangian(
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
-    are those of independent errors of acceleration where states are clean. Noisy states are smoothed, and the coefficients
-    refined by rollouts; their standard errors are then those of the refined coefficients.
+    are those of independent errors of acceleration where states are clean. Noisy states are smoothed, and coefficients
+    refined by rollouts; standard errors are then those of the refined coefficients.
 
     **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
     of freedom than the data; terms that are not finite at the data.
@@ -146,11 +146,11 @@ def _found(
     better = None
     if noisy:
         motion = _windows_of(recorded, trajectories, length)
-        others = [] if motion is None else _grown(fitted, library, observed, tolerance)
-        choices = []
-        for one in [fitted, *others] if motion is not None else []:
-            choices.append((one, *_refined(_named(one, library, observed), motion, noise, len(kept))))
-        if choices:
+        if motion is not None:
+            choices = [
+                (one, *_refined(_named(one, library, observed), motion, noise, len(kept)))
+                for one in (fitted, *_grown(fitted, library, observed, tolerance))
+            ]
             fitted, named, better = min(choices, key=lambda choice: choice[2].score)
     missing, notes = _judged(
         fitted, named, better, trajectories, library, observed, pointed, tolerance, largest_residual
@@ -330,8 +330,8 @@ def _judged(
         )
     if better is not None:
         missing += _doubts(better)
-        halves = (half[better.kept][: len(named.terms)] for half in better.halves)
-        apart = disagreement(library, named.terms, *halves, samples.states, samples.times, scales)
+        one, two = (half[better.kept][: len(named.terms)] for half in better.halves)
+        apart = disagreement(library, named.terms, one, two, samples.states, samples.times, scales)
         if not missing and not apart < REFINED_DISAGREEMENT:
             missing.append(_told_apart_by_noise(apart))
         if better.smoothed_velocities:
