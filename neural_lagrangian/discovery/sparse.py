@@ -330,10 +330,11 @@ def _judged(
         )
     if better is not None:
         missing += _doubts(better)
-        one, two = (half[better.kept][: len(named.terms)] for half in better.halves)
-        apart = disagreement(library, named.terms, one, two, samples.states, samples.times, scales)
-        if not missing and not apart < REFINED_DISAGREEMENT:
-            missing.append(_told_apart_by_noise(apart))
+        if not missing:
+            one, two = (half[better.kept][: len(named.terms)] for half in better.halves)
+            apart = disagreement(library, named.terms, one, two, samples.states, samples.times, scales)
+            if not apart < REFINED_DISAGREEMENT:
+                missing.append(_told_apart_by_noise(apart))
         if better.smoothed_velocities:
             notes.append("velocities were smoothed: the coefficients are those of the positions alone")
     elif residual > 3 * tolerance and fitted.gap < CLEAR:
