@@ -1,4 +1,16 @@
-from . import analysis, datasets, discovery, integrators, mechanics, models, systems, training, trajectories
+from . import (
+    analysis,
+    command_line,
+    datasets,
+    discovery,
+    integrators,
+    mechanics,
+    models,
+    systems,
+    training,
+    trajectories,
+)
+from .command_line import load_model
 from .datasets import add_noise, jpl_inner_planets, kaheman_pendulum, simulate
 from .integrators import RK4, GalerkinGaussLobatto, StepsPerSample, StormerVerlet, VariationalMidpoint
 from .mechanics import (
@@ -134,6 +146,7 @@ __all__ = [
     "acceleration_mse",
     "add_noise",
     "analysis",
+    "command_line",
     "cranmer_init",
     "datasets",
     "differentiate",
@@ -150,6 +163,7 @@ __all__ = [
     "jpl_inner_planets",
     "kaheman_pendulum",
     "load",
+    "load_model",
     "mass_matrix",
     "mass_matrix_report",
     "mechanics",

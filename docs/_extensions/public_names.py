@@ -22,6 +22,7 @@ NAMESPACES = (
     "analysis",
     "training",
     "discovery",
+    "command_line",
 )
 
 
@@ -45,7 +46,9 @@ class Public(NamedTuple):
 def definitions() -> dict[str, list[Definition]]:
     """All top-level definitions of the package, by name."""
     for namespace in NAMESPACES:
-        importlib.import_module(f"{PACKAGE}.{namespace}")
+        module = importlib.import_module(f"{PACKAGE}.{namespace}")
+        for name in module.__all__:
+            getattr(module, name)  # imported where it is first asked for
     found: dict[str, list[Definition]] = {}
     for module in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
         for name, node, doc in statements(ast.parse(inspect.getsource(sys.modules[module])).body):

@@ -12,28 +12,32 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..models import Scaled, with_precision
-from ..training import History, Progress, json_lines
-from ..training.progress import Callback
+from ..training import History, json_lines
 from ..trajectories import Scaling
 from .architecture import Architecture
+from .budget import Budget
 from .columns import Columns, columns_of, roles
 from .faults import NoAnswerError
-from .formulas import library_for, look_for_formulas
+from .formula_file import write_formula
+from .formulas import OVER, Attempt, library_for, look_for_formulas
 from .inspection import described, lost_turns, suspicious
-from .judging import energies_of, predicts, rollout_errors, starts_of
+from .interruption import Terminated
+from .judging import Measure, Region, energies_of, lyapunov_time, predicts, rollout_errors, starts_of
 from .learning import Plan, plan_of, shortest_piece, spacing, train
-from .model_folder import is_folder, write_model, write_settings
+from .model_folder import MODEL, is_folder, write_model, write_settings
 from .outcome import Outcome
 from .pieces import Parts, cut, dealt
 from .recording import check_rates, read_recording
-from .refinement import Evidence, best_formula
+from .refinement import Evidence, Refined, best_formula
 from .report import write_report
 from .text import aligned, note, say
+from .verdict import NOT_BETTER, verdict
 
 FALLS = 0.05
 """Share of the kinetic energy that may be lost while a piece is predicted, before friction is suspected."""
 CHECKPOINTS = "checkpoints"
 """Folder that `--resume` needs."""
+REPORT = "report.html"
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
 
 
@@ -47,31 +51,57 @@ class Task(NamedTuple):
     observed: Parts
     plan: Plan
     window: int | None
+    read: tuple[str, ...]
 
 
 def run(asked: argparse.Namespace) -> None:
     """Learn from a recording, judge, and write the folder."""
-    path = Path(asked.recording)
+    path, budget = Path(asked.recording), Budget(asked.minutes)
     folder = Path(f"{path.stem}-fit" if asked.output is None else asked.output)
     task = _prepared(path, asked)
     _claim(folder, asked.resume)
+    try:
+        _fitted(task, folder, asked, budget)
+    except (KeyboardInterrupt, Terminated) as error:
+        error.add_note(_left(folder))
+        raise
+
+
+def _fitted(task: Task, folder: Path, asked: argparse.Namespace, budget: Budget) -> None:
     settings = _settings(asked, task)
     if not is_folder(folder):
         write_settings(folder, settings)
-    model, history = _learned(task, folder, asked)
+    model, history = _learned(task, folder, asked, budget)
     write_settings(folder, settings)  # of a fit that went on, once it is known to be the same
-    outcome = _judged(task, settings, model, history)
+    outcome = _judged(task, settings, model, history, budget)
+    write_formula(folder, outcome.formula)
+    write_settings(folder, settings | {"judged": outcome.judgement})
+    write_report(folder / REPORT, outcome)  # before anything is printed that could fail
+    say("motion", str(outcome.errors.measure))
     say("errors", aligned(outcome.errors.table(task.columns)))
     for topic, text in outcome.facts():
         say(topic, text)
     say("formula", outcome.reading())
-    write_report(folder / "report.html", outcome)
-    say("written", f"{folder}: report.html, model, settings.json, history.jsonl")
+    formula = "" if outcome.formula is None else "formula.json, "
+    say("verdict", "\n".join(verdict(outcome)))
+    say("written", f"{folder}: report.html, model, {formula}settings.json, history.jsonl")
     lost = outcome.energies.lost(outcome.starts)
     if lost > FALLS and not asked.friction:
         note(f"the learned energy falls by {lost:.0%} along the recorded motion: try --friction")
     if not predicts(outcome.errors, "network"):
-        raise NoAnswerError("the model predicts no better than constant velocity or rest do: do not use it")
+        raise NoAnswerError(f"the network {NOT_BETTER}")
+
+
+def _left(folder: Path) -> str:
+    """What an interrupted fit leaves, and whether it can go on."""
+    kept = any((folder / CHECKPOINTS).glob("step-*.checkpoint"))
+    if (folder / REPORT).is_file():
+        return f"{folder} holds a trained network and a report"
+    if (folder / MODEL).is_file():
+        return f"{folder} holds the trained network, without a report; the same command with --resume writes it"
+    if kept:
+        return f"{folder} holds a checkpoint of the training; the same command with --resume goes on"
+    return f"{folder} holds no checkpoint yet; the same command with --resume begins again"
 
 
 def _claim(folder: Path, resume: bool) -> None:
@@ -96,7 +126,8 @@ def _prepared(path: Path, asked: argparse.Namespace) -> Task:
     if turns := lost_turns(recording.recorded, columns):
         raise NoAnswerError(f"{path}: {turns[0]}")
     check_rates(motion, columns)
-    for line in suspicious(recording.recorded, columns):
+    remarks = suspicious(recording.recorded, columns)
+    for line in remarks:
         note(line)
     scaling = Scaling.of(motion, centre=True, periodic=columns.periodic)
     shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
@@ -110,14 +141,13 @@ def _prepared(path: Path, asked: argparse.Namespace) -> Task:
     say("pieces", str(parts))
     lengths = ", ".join(f"{h * plan.stride * spacing(motion):.3g}" for h in plan.horizons)
     say("training", f"{sum(plan.steps)} steps, windows of {lengths} s")
-    return Task(columns, architecture, scaling, parts, observed, plan, recording.window)
+    read = (f"{described(recording.recorded)}.", f"{roles(path, columns)}.", *remarks)
+    return Task(columns, architecture, scaling, parts, observed, plan, recording.window, read)
 
 
-def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scaled, History]:
+def _learned(task: Task, folder: Path, asked: argparse.Namespace, budget: Budget) -> tuple[Scaled, History]:
     untrained = task.architecture.model(jax.random.key(asked.seed))
-    callbacks = [json_lines(folder / "history.jsonl")]
-    if asked.minutes is not None:
-        callbacks.append(_ends_after(asked.minutes))
+    callbacks = [json_lines(folder / "history.jsonl"), budget.ends_training]
     result = train(
         untrained,
         task.parts,
@@ -132,28 +162,33 @@ def _learned(task: Task, folder: Path, asked: argparse.Namespace) -> tuple[Scale
     return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
 
 
-def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History) -> Outcome:
-    starts = starts_of(task.parts.judged, task.plan.stride)
-    attempts = look_for_formulas(model, task.parts.train, library_for(task.columns))
-    formula = best_formula(attempts, model, _evidence(task))
+def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History, budget: Budget) -> Outcome:
+    starts, motion = starts_of(task.parts.judged, task.plan.stride), task.parts.train
+    attempts = look_for_formulas(model, motion, library_for(task.columns), budget.ends_search)
+    formula = best_formula(attempts, model, _evidence(task), budget.ends_refinement)
     models = {"network": model} | ({} if formula is None else {"formula": formula.model})
-    errors, rollouts = rollout_errors(models, starts, task.columns)
+    measure = Measure.of(motion, task.columns)
+    if not budget.ends_refinement():
+        measure = measure._replace(lyapunov_time=lyapunov_time(model, starts, measure))
+    errors, rollouts = rollout_errors(models, starts, task.columns, measure)
     energies = energies_of(model, starts, rollouts["network"])
     learned = (settings, task.columns, str(task.parts), model, history)
-    return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies)
+    cut_short = _cut_short(task, history, attempts, formula)
+    return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies, task.read, cut_short)
+
+
+def _cut_short(task: Task, history: History, attempts: list[Attempt], formula: Refined | None) -> tuple[str, ...]:
+    """What the time given left undone."""
+    done, steps = len(history.loss), sum(task.plan.steps)
+    lines = [] if done >= steps else [f"What more training gives: {done} of {steps} steps were taken."]
+    lines += [f"A formula of {one.where}: {one.fault}." for one in attempts if one.fault == OVER]
+    if formula is not None and not formula.refined:
+        lines.append("The best coefficients of the formula: there was no time to refine them.")
+    return tuple(lines)
 
 
 def _evidence(task: Task) -> Evidence:
     return Evidence(task.parts, task.observed, task.plan, task.window is None, task.columns.periodic)
-
-
-def _ends_after(minutes: float) -> Callback:
-    """Ends the training after so long; `fit` then looks at the watched pieces once more."""
-
-    def is_over(progress: Progress) -> bool:
-        return progress.seconds > 60 * minutes
-
-    return is_over
 
 
 def _settings(asked: argparse.Namespace, task: Task) -> dict[str, Any]:
@@ -165,6 +200,7 @@ def _settings(asked: argparse.Namespace, task: Task) -> dict[str, Any]:
         "columns": task.columns.settings,
         "velocity_window": task.window,
         "architecture": task.architecture.settings,
+        "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},
         "training": {"seed": asked.seed, **task.plan._asdict()},
         "precision": "single" if asked.float32 else "trained in single, judged in double",

@@ -16,6 +16,8 @@ TERMS = 100
 STATES = 600
 """Of the network, at which its equations of motion are read."""
 
+OVER = "the time given by --minutes was up before it was looked for"
+
 
 class Attempt(NamedTuple):
     """Where a formula was looked for: what was `found`, or the `fault` that there was in looking."""
@@ -39,13 +41,17 @@ class Attempt(NamedTuple):
         return self.fault if self.found is None else str(self.found)
 
 
+def symbols_for(columns: Columns) -> list[str] | None:
+    """What the coordinates are called in a formula; `None`, for `q0`, `q1`, ..., where a name is no identifier."""
+    known = all(name.isidentifier() and not keyword.iskeyword(name) for name in columns.coordinates)
+    return list(columns.coordinates) if known else None
+
+
 def library_for(columns: Columns) -> Library:
     """Candidate terms: waves of the angles, powers of the other coordinates, and squares of the velocities, of the
     highest order at which there are no more than `TERMS`; of three angles and more, the terms of a chain.
     """
-    names = columns.coordinates
-    known = all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
-    named: dict[str, Any] = {"names": list(names) if known else None}
+    named: dict[str, Any] = {"names": symbols_for(columns)}
     angles = list(columns.periodic)
     others = [i for i in range(columns.dof) if i not in angles]
     velocities = Library.velocities(columns.dof, 2, **named)
@@ -90,17 +96,23 @@ def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
     return squares.select([k for k, name in enumerate(squares.names) if " " in name])
 
 
-def look_for_formulas(model: Any, motion: Trajectories, library: Library) -> list[Attempt]:
-    """What was found in the motion, and in the Lagrangian of a model that has learned it."""
+def look_for_formulas(
+    model: Any, motion: Trajectories, library: Library, is_over: Callable[[], bool] = lambda: False
+) -> list[Attempt]:
+    """What was found in the motion, and in the Lagrangian of a model that has learned it; where the time `is_over`,
+    nothing more is looked for.
+    """
     states = motion.ys[motion.mask]
     chosen = states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)]
     return [
-        _attempt("the recording", lambda: sparse_lagrangian(motion, library)),
-        _attempt("the network", lambda: distill(model.lagrangian, library, chosen, match="motion")),
+        _attempt("the recording", is_over, lambda: sparse_lagrangian(motion, library)),
+        _attempt("the network", is_over, lambda: distill(model.lagrangian, library, chosen, match="motion")),
     ]
 
 
-def _attempt(where: str, look: Callable[[], FoundLagrangian]) -> Attempt:
+def _attempt(where: str, is_over: Callable[[], bool], look: Callable[[], FoundLagrangian]) -> Attempt:
+    if is_over():
+        return Attempt(where, None, OVER)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndeterminedWarning)
         try:

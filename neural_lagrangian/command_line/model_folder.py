@@ -1,23 +1,25 @@
 """The folder that `fit` writes: a model, and what is to be known to build it again and to read recordings like its own.
 
-`model` is a file of `save`; `settings.json` holds the rest.
+`model` is a file of `save`; `formula.json` holds the formula, if there is one; `settings.json` holds the rest.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
 from .._atomic import atomic_write
-from ..models import Scaled, load, save, with_precision
+from ..models import NeuralLagrangian, Scaled, load, save, with_precision
 from ..trajectories import Scaling
 from .architecture import Architecture
 from .columns import Columns
 from .faults import NoAnswerError
+from .formula_file import read_formula
+from .predictors import Predictor
 
 MODEL, SETTINGS = "model", "settings.json"
 NEEDED: dict[str, type] = {
@@ -35,27 +37,56 @@ NEEDED: dict[str, type] = {
 class Learned(NamedTuple):
     """A `model` in physical units, the columns of its recording, and all that is known of how it was learned."""
 
-    model: Scaled
+    model: Scaled | NeuralLagrangian
     columns: Columns
     settings: dict[str, Any]
 
+    @property
+    def scaling(self) -> Scaling:
+        """Units of the recorded motion."""
+        return Scaling(**self.settings["scaling"])
 
-def load_model(folder: str | Path) -> Scaled:
-    """The model that `fit` has written to a folder: a rollout `model(ts, y0)` in SI units, in JAX's default precision.
 
-    **Raises:** `NoAnswerError` if it is no such folder, or its settings are damaged; `ModelFileError` if the model file
-    is damaged.
+def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled | NeuralLagrangian:
+    r"""The model in a folder that the command `fit` has written: a rollout `model(ts, y0)` of shape `(time, 2 dof)`.
+
+    It works in SI units and in JAX's default precision, and has an `energy`, a `lagrangian`, an `acceleration` and a
+    `force`, the friction. Angles are in radians.
+
+    **Arguments:**
+
+    - `folder`: the folder.
+    - `predictor`: `"network"`, the trained network; or `"formula"`, the formula that was found, with its friction and
+      its coefficients to the last digit.
+
+    **Raises:** `NoAnswerError` if it is no such folder, its files are damaged, or there is no formula;
+    `ModelFileError` if the file of the network is damaged; `ValueError` for another `predictor`.
+
+    **Example:**
+
+    ```python
+    import pathlib
+    folder = pathlib.Path("pendulum-fit")  # of `neural_lagrangian fit pendulum.csv --dof 1 --angles theta`
+    if folder.exists():
+        model = nl.load_model(folder, "formula")
+        ys = model(jnp.linspace(0.0, 10.0, 201), jnp.array([1.2, 0.0]))  # (201, 2)
+    ```
     """
-    return read_folder(folder).model
+    return read_folder(folder, predictor).model
 
 
-def read_folder(folder: str | Path) -> Learned:
+def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned:
     """All that `fit` has written of a model; errors as for `load_model`."""
+    if predictor not in get_args(Predictor):
+        raise ValueError(f"`predictor` is {predictor!r}; expected one of {get_args(Predictor)}")
     folder = Path(folder)
     settings, columns = read_settings(folder), read_columns(folder)
-    weights = (folder / MODEL).stat().st_size // 4
     with _named_faults(folder):
         architecture, scaling = Architecture.of(settings["architecture"]), Scaling(**settings["scaling"])
+    if predictor == "formula":
+        return Learned(read_formula(folder, columns), columns, settings)
+    weights = (folder / MODEL).stat().st_size // 4
+    with _named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
@@ -74,6 +105,13 @@ def read_columns(folder: str | Path) -> Columns:
         if not columns.coordinates or len(columns.velocities) not in (0, columns.dof):
             raise ValueError(f"it has {columns.dof} coordinates and {len(columns.velocities)} velocities")
         return columns
+
+
+def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
+    """Whether `fit` has not said otherwise, as of motion that it predicts no better than knowing nothing does."""
+    judged = read_settings(Path(folder)).get("judged")
+    of_one = judged.get(predictor) if isinstance(judged, dict) else None
+    return not isinstance(of_one, dict) or of_one.get("predicts") is not False
 
 
 def is_folder(path: Path) -> bool:

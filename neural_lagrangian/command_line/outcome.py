@@ -11,7 +11,7 @@ from ..training import History
 from ..training.solves import failures_of, in_words
 from .columns import Columns
 from .formulas import Attempt
-from .judging import Energies, Errors, Starts
+from .judging import Energies, Errors, Starts, predicts
 from .refinement import Refined, damping_matrix
 
 
@@ -29,6 +29,21 @@ class Outcome(NamedTuple):
     errors: Errors
     rollouts: dict[str, np.ndarray]
     energies: Energies
+    read: tuple[str, ...] = ()
+    cut_short: tuple[str, ...] = ()
+
+    @property
+    def judgement(self) -> dict[str, dict[str, Any]]:
+        """What the settings keep for each predictor: whether it predicts, for how long, how many rollouts fail."""
+        return {
+            name: {
+                "predicts": predicts(self.errors, name),
+                "valid_time": self.errors.valid_time(name),
+                "longest_time": float(self.errors.times[-1]),
+                "failures": self.errors.failures(name),
+            }
+            for name in self.rollouts
+        }
 
     def facts(self) -> list[tuple[str, str]]:
         """Topics, and what is to be said of the network on each."""
@@ -36,8 +51,7 @@ class Outcome(NamedTuple):
         looks = self.history.held_out
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
         facts = [("trained", f"{trained}, least loss of the watched pieces {least:.2g}")]
-        if failures := self.errors.failures("network"):
-            facts.append(("failures", f"{failures} of {len(self.starts.ys)} rollouts fail: {self._why()}"))
+        facts += [("failures", f"of the {name}, {reasons}") for name, reasons in self.failures().items()]
         facts.append(("energy", str(self.energies)))
         states = self.starts.ys.reshape(-1, self.starts.ys.shape[-1])
         report = mass_matrix_report(self.model.lagrangian, self.starts.ts.reshape(-1), states)
@@ -54,13 +68,22 @@ class Outcome(NamedTuple):
         failed = "its rollouts do not stay finite"
         return "\n".join(f"none in {attempt.where}: {attempt.reason or failed}" for attempt in self.attempts)
 
-    def _why(self) -> str:
-        """Why rollouts of the network fail."""
-        found = failures_of(self.model, self.starts.ts, self.starts.ys[:, 0])
-        return in_words(found, self.model.integration.max_steps)
+    def failures(self) -> dict[str, str]:
+        """Of each predictor of which rollouts fail: how many, and why."""
+        models = {"network": self.model} | ({} if self.formula is None else {"formula": self.formula.model})
+        return {
+            name: f"{failed} of {len(self.starts.ys)} rollouts fail: {why(models[name], self.starts)}"
+            for name in models
+            if (failed := self.errors.failures(name))
+        }
 
     def _damping_rates(self) -> np.ndarray:
         """At rest at the mean of the states, in 1/s."""
         q = jnp.mean(self.starts.ys, axis=(0, 1))[: self.columns.dof]
         M = np.asarray(self.model.mass_matrix(0.0, q, jnp.zeros_like(q)))
         return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(self.model, q))).real)
+
+
+def why(model: Any, starts: Starts) -> str:
+    """Why rollouts of a model fail."""
+    return in_words(failures_of(model, starts.ts, starts.ys[:, 0]), model.integration.max_steps)

@@ -14,9 +14,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import get_args
 
+from .interruption import Terminated
 from .options import add_columns, finite, positive, positive_integer
-from .text import note
+from .predictors import Predictor
+from .text import note, to_errors
 
 NAME = "neural_lagrangian"
 
@@ -37,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             command.run(asked)
         except (KeyboardInterrupt, Terminated) as error:
-            advice = "; the same command with --resume goes on" if asked.command == "fit" else ""
             terminated = isinstance(error, Terminated)
-            print(f"{NAME}: {'terminated' if terminated else 'interrupted'}{advice}", file=sys.stderr)
+            left = "; ".join(getattr(error, "__notes__", ["nothing was written"]))
+            to_errors(f"{NAME}: {'terminated' if terminated else 'interrupted'}; {left}")
             return 143 if terminated else 130
         except (UsageError, *EXPECTED) as error:
-            print(f"{NAME}: {' '.join(str(error).split())}", file=sys.stderr)
+            to_errors(f"{NAME}: {' '.join(str(error).split())}")
             return 2 if isinstance(error, UsageError) else 1
     return 0
 
@@ -54,10 +57,6 @@ def _shielded(text: str) -> str:
     except ValueError:
         return text
     return f" {text}" if negative else text
-
-
-class Terminated(BaseException):
-    """The signal SIGTERM, by which a cluster or a shutdown ends a process."""
 
 
 @contextmanager
@@ -142,8 +141,10 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--steps", type=positive_integer, default=2400, help="gradient steps in all (default %(default)s)"
     )
-    group.add_argument("--minutes", type=positive, help="end the training after so long")
-    group.add_argument("--seed", type=int, default=0, help="of the initial weights and the batches (default 0)")
+    group.add_argument(
+        "--minutes", type=positive, help="how long all of it may take: what was found by then is judged and reported"
+    )
+    group.add_argument("--seed", type=_seed, default=0, help="of the initial weights and the batches (default 0)")
     group.add_argument("--output", metavar="FOLDER", help="where to write; RECORDING-fit in this folder unless given")
     group.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, told the same")
 
@@ -161,6 +162,25 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=positive, required=True, metavar="T", help="how long, in its unit of time")
     parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time from one row to the next")
     parser.add_argument("--output", metavar="FILE", help="a .csv, .npz, .parquet or .h5 file; to the terminal without")
+    _add_predictor(parser)
+    parser.add_argument("--anyway", action="store_true", help="also with a model that `fit` has said not to use")
+
+
+def _add_predictor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--predictor",
+        choices=get_args(Predictor),
+        default="network",
+        help="the trained network (default), or the formula that was found, with its friction",
+    )
+
+
+def _seed(text: str) -> int:
+    """An integer of at most 63 bits."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"is {value}; expected an integer of at most 63 bits")
+    return value
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +191,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL|RECORDING",
         help="a recording, whose columns are named as that of the model; another model; or both",
     )
+    _add_predictor(parser)
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """Which of the formulas found is the best, once each has the coefficients with which it predicts best."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..discovery import Formula, FoundLagrangian
 from ..discovery.found import damping_force
 from ..integrators import StepsPerSample
-from ..mechanics import LinearDamping
+from ..mechanics.forces import AbstractForce
 from ..models import NeuralLagrangian
 from ..training import polish
 from .formulas import Attempt
@@ -42,12 +42,13 @@ class Evidence(NamedTuple):
 class Refined(NamedTuple):
     """A formula, and the damping beside it, as a `model` of motion; `where` it was found, and its loss.
 
-    The scale is that of a squared velocity with the coefficient one half.
+    The scale is that of a squared velocity with the coefficient one half. `refined`: whether there was time to refine.
     """
 
     where: str
     model: NeuralLagrangian
     loss: float
+    refined: bool = True
 
     @property
     def formula(self) -> Formula:
@@ -60,28 +61,36 @@ class Refined(NamedTuple):
         if self.model.force is not None:
             D = np.array2string(damping_matrix(self.model, jnp.zeros(self.formula.dof)), precision=5, separator=", ")
             lines.append(f"beside the force -D v, D = {' '.join(D.split())}")
-        lines.append(f"found in {self.where}, coefficients refined by rollouts; scale, constant and dF/dt are free")
+        how = "coefficients refined by rollouts" if self.refined else "not refined: the time given was up"
+        lines.append(f"found in {self.where}, {how}; scale, constant and dF/dt are free")
         return "\n".join(lines)
 
 
-def best_formula(attempts: Sequence[Attempt], network: Any, evidence: Evidence) -> Refined | None:
+def best_formula(
+    attempts: Sequence[Attempt], network: Any, evidence: Evidence, is_over: Callable[[], bool] = lambda: False
+) -> Refined | None:
     """Of those that there are, the one with the fewest terms whose loss is near the least.
 
     Where the residual does not say clearly how many terms there are, those that matter least are left out in turn.
+    Where the time `is_over` no other is refined; if none was, the first is taken as it was found.
     """
     distinct = {attempt.support: attempt for attempt in reversed(attempts) if attempt.support}
     candidates: list[Refined] = []
+    as_found: list[Refined] = []
     for attempt in distinct.values():
         found = attempt.found
         assert found is not None
         assert found.formula is not None
         model = NeuralLagrangian(found.formula, force=_force_beside(found, network, evidence))
+        if is_over():
+            as_found.append(Refined(attempt.where, _at_scale(model), np.nan, refined=False))
+            continue
         candidates.append(_refined(attempt.where, model, evidence))
         if found.gap < CERTAIN:
-            candidates += _with_fewer_terms(candidates[-1], evidence)
+            candidates += _with_fewer_terms(candidates[-1], evidence, is_over)
     sound = [one for one in candidates if np.isfinite(one.loss)]
     if not sound:
-        return None
+        return next(iter(as_found), None)
     least = min(one.loss for one in sound)
     return min((one for one in sound if one.loss <= CLEARLY * least), key=lambda one: len(one.formula.support))
 
@@ -91,7 +100,7 @@ def damping_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof dof"]:
     return np.asarray(-jax.jacfwd(lambda v: model.force(0.0, q, v))(jnp.zeros_like(q)))
 
 
-def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> LinearDamping | None:
+def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> AbstractForce | None:
     """What was found with a formula of data; with one of the network, its damping at the scale of the formula."""
     if found.scale is None or found.formula is None or network.force is None:
         return found.force
@@ -100,12 +109,12 @@ def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> L
     return damping_force(damping_matrix(network, q) / found.scale, found.formula.coefficients.dtype)
 
 
-def _with_fewer_terms(one: Refined, evidence: Evidence) -> Iterator[Refined]:
+def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[Refined]:
     """Without the term that matters least, and so on, as long as the loss does not grow clearly."""
     motion = evidence.estimated.train
     q, v = (jnp.asarray(part) for part in np.split(motion.ys[motion.mask], 2, axis=1))
     least = one.loss
-    while len(one.formula.support) > 1:
+    while len(one.formula.support) > 1 and not is_over():
         terms = one.formula.library
         values = np.asarray(jax.jit(jax.vmap(terms, (None, 0, 0)))(0.0, q, v))
         sizes = values.std(axis=0) * np.abs(np.asarray(one.formula.coefficients))
@@ -144,7 +153,10 @@ def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
     """The same motion with one half for the coefficient of a squared velocity."""
     assert isinstance(model.network, Formula)
     factor = 0.5 / model.network.coefficients[_pivot(model.network)]
-    model = eqx.tree_at(lambda m: m.network.coefficients, model, replace_fn=lambda c: c * factor)
+    found, errors = model.network, model.network.standard_errors
+    errors = None if errors is None else [abs(float(factor)) * error for error in errors]
+    scaled = Formula(found.library, found.coefficients * factor, errors)
+    model = eqx.tree_at(lambda m: m.network, model, scaled)
     if model.force is None:
         return model
     return eqx.tree_at(lambda m: m.force.factor, model, replace_fn=lambda C: C * jnp.sqrt(factor))

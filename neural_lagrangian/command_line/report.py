@@ -10,6 +10,7 @@ from .._atomic import atomic_write
 from ..discovery import Formula
 from .figures import energy_and_history, error_growth, predictions
 from .outcome import Outcome
+from .verdict import unknown, verdict
 
 STYLE = """
 body { font-family: sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; line-height: 1.4; color: #222 }
@@ -24,8 +25,13 @@ def write_report(path: Path, outcome: Outcome) -> None:
     folder = path.parent
     body = [
         f"<h1>{escape(outcome.settings['recording'])}</h1>",
-        f"<p>{escape(outcome.pieces)}. All that follows is of the pieces to judge by, which the training has not "
-        "seen.</p>",
+        "<h2>Verdict</h2>",
+        _listed(verdict(outcome)),
+        "<h2>What was read</h2>",
+        _listed([*outcome.read, outcome.pieces]),
+        "<h2>What is not known</h2>",
+        _listed(unknown(outcome)),
+        "<p>All that follows is of the pieces to judge by, which the training has not seen.</p>",
         "<h2>Formula</h2>",
         *_formula(outcome),
         "<h2>Errors of prediction</h2>",
@@ -79,15 +85,23 @@ def _python(folder: Path, outcome: Outcome) -> str:
         [
             "import jax",
             "import jax.numpy as jnp",
-            "from neural_lagrangian.command_line.model_folder import load_model",
+            "import neural_lagrangian as nl",
             "",
             'jax.config.update("jax_enable_x64", True)',
-            f"model = load_model({folder.name!r})",
+            f"model = nl.load_model({folder.name!a}){_or_formula(outcome)}",
             f"y0 = jnp.array({[float(f'{x:.6g}') for x in start]})  # {', '.join(_state_names(outcome))}, in SI units",
             f"ys = model(jnp.linspace(0.0, {outcome.starts.times[-1]:.3g}, 201), y0)",
             "energy = model.energy(0.0, *jnp.split(y0, 2))",
         ]
     )
+
+
+def _or_formula(outcome: Outcome) -> str:
+    return "" if outcome.formula is None else '  # or, with "formula" as second argument, the formula and its friction'
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "<ul>" + "\n".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
 def _state_names(outcome: Outcome) -> Sequence[str]:

@@ -1,7 +1,6 @@
 """`rollout`: a motion predicted by a model, as a table."""
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,22 +10,23 @@ import numpy as np
 
 from ..training.solves import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
+from .columns import Columns
 from .faults import NoAnswerError, UsageError
-from .model_folder import read_columns, read_folder
+from .model_folder import may_be_used, read_columns, read_folder
 from .recording import SUFFIXES
+from .text import write_table
+from .verdict import NOT_BETTER
+
+MOST_ROWS = 10_000_000
 
 
 def run(asked: argparse.Namespace) -> None:
     """Roll out from the start, and write times and states, all in the units of the model's recording."""
     columns = read_columns(asked.model)
-    if len(asked.start) != 2 * columns.dof:
-        names = " ".join((*columns.coordinates, *columns.rates))
-        raise UsageError(f"--start has {len(asked.start)} values; expected {2 * columns.dof}: {names}")
-    if asked.step > asked.until:
-        raise UsageError(f"--step is {asked.step}, more than --until, {asked.until}")
-    if asked.output is not None and Path(asked.output).suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--output is {asked.output!r}; expected a file that ends in {', '.join(SUFFIXES)}")
-    model = read_folder(asked.model).model
+    _check(asked, columns)
+    if not asked.anyway and not may_be_used(asked.model, asked.predictor):
+        raise NoAnswerError(f"{asked.model}: the {asked.predictor} {NOT_BETTER}; --anyway rolls it out all the same")
+    model = read_folder(asked.model, asked.predictor).model
     times = asked.step * np.arange(int(asked.until / asked.step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)
@@ -45,4 +45,22 @@ def run(asked: argparse.Namespace) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         write_trajectories(table := Path(folder) / "rollout.csv", motion, units=columns.state_units, **names)
-        sys.stdout.write(table.read_text())
+        write_table(table.read_text(encoding="utf-8"))
+
+
+def _check(asked: argparse.Namespace, columns: Columns) -> None:
+    """That the options make sense, before anything is computed."""
+    if len(asked.start) != 2 * columns.dof:
+        names = " ".join((*columns.coordinates, *columns.rates))
+        raise UsageError(f"--start has {len(asked.start)} values; expected {2 * columns.dof}: {names}")
+    if asked.step > asked.until:
+        raise UsageError(f"--step is {asked.step}, more than --until, {asked.until}")
+    if (rows := asked.until / asked.step) > MOST_ROWS:
+        raise UsageError(f"--until over --step makes {rows:.3g} rows; expected at most {MOST_ROWS}")
+    if asked.output is None:
+        return
+    path = Path(asked.output)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--output is {asked.output!r}; expected a file that ends in {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--output is {asked.output!r}; there is no folder {str(path.parent)!r}")

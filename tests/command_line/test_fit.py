@@ -10,6 +10,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.command_line import learning, main, refinement, rollout
+from neural_lagrangian.command_line.formula_file import write_formula
 from neural_lagrangian.command_line.model_folder import Learned, load_model
 from neural_lagrangian.trajectories import read_trajectories
 
@@ -37,6 +38,7 @@ FIT = ["fit", "spring.csv", "--dof", "1", "--steps", "60"]
 def test_all_files_are_there(place):
     assert sorted(path.name for path in (place / "spring-fit").iterdir()) == [
         "checkpoints",
+        "formula.json",
         "history.jsonl",
         "model",
         "report.html",
@@ -97,6 +99,8 @@ def test_a_rollout_is_that_of_the_model_loaded_in_python(place, capsys):
         (["--start", "1", "--until", "1", "--step", "0.1"], "--start has 1 values; expected 2: x v"),
         (["--start", "1", "0", "--until", "1", "--step", "2"], "--step is 2.0, more than --until"),
         (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "a.txt"], "expected a file that ends in"),
+        (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "none/a.csv"], "there is no folder 'none'"),
+        (["--start", "1", "0", "--until", "1", "--step", "1e-9"], "makes 1e+09 rows; expected at most"),
     ],
 )
 def test_a_rollout_that_makes_no_sense_is_refused(place, options, message, capsys):
@@ -106,9 +110,93 @@ def test_a_rollout_that_makes_no_sense_is_refused(place, options, message, capsy
 
 def test_a_model_is_compared_with_a_recording_and_with_itself(place, capsys):
     assert main(["compare", "spring-fit", "spring.csv"]) == 0
-    assert re.search(r"x, [\d.]+ s +[\d.e-]+ +[\d.e-]+ +[\d.e-]+\n", capsys.readouterr().out)
+    assert re.search(r"x, [\d.]+ s \([\d.]+ periods\) +[\d.e-]+ +[\d.e-]+ +[\d.e-]+\n", capsys.readouterr().out)
     assert main(["compare", "spring-fit", "spring-fit"]) == 0
     assert "equal: L2 = 1 L1" in capsys.readouterr().out
+
+
+def test_the_formula_is_loaded_to_its_last_digit(place, capsys):
+    """And what is loaded is what the command line rolls out: an exact oscillation."""
+    formula = nl.load_model(place / "spring-fit", "formula")
+    stored = json.loads((place / "spring-fit" / "formula.json").read_text())
+    assert formula.network.coefficients.tolist() == stored["coefficients"]
+    assert formula.force is None
+    ts = jnp.linspace(0.0, 5.0, 11)
+    ys = formula(ts, jnp.array([1.0, 0.0]))
+    np.testing.assert_allclose(ys[:, 0], np.cos(FREQUENCY * ts), atol=1e-4)
+    asked = ["rollout", "spring-fit", "--predictor", "formula", "--start", "1", "0", "--until", "5", "--step", "0.5"]
+    assert main(asked) == 0
+    table = np.loadtxt(capsys.readouterr().out.splitlines(), delimiter=",", skiprows=1)
+    np.testing.assert_allclose(table[:, 1:], ys, rtol=1e-6, atol=1e-6)
+    assert main(["compare", "spring-fit", "spring.csv", "--predictor", "formula"]) == 0
+
+
+def test_friction_and_errors_are_stored_with_the_formula(place, tmp_path):
+    shown = nl.load_model(place / "spring-fit", "formula")
+    library = shown.network.library
+    errors = [0.25] * (len(library) - 1) + [np.inf]
+    formula = nl.discovery.Formula(library, shown.network.coefficients / 3, errors)
+    damped = nl.NeuralLagrangian(formula, force=nl.LinearDamping(jnp.asarray([1 / 7])))
+    (tmp_path / "settings.json").write_bytes((place / "spring-fit" / "settings.json").read_bytes())
+    write_formula(tmp_path, refinement.Refined("the recording", damped, np.nan))
+    again = nl.load_model(tmp_path, "formula")
+    q, v = jnp.array([0.3]), jnp.array([-0.7])
+    assert float(again.force(0.0, q, v)[0]) == float(damped.force(0.0, q, v)[0])
+    assert again.network.coefficients.tolist() == formula.coefficients.tolist()
+    assert again.network.standard_errors == formula.standard_errors
+
+
+@pytest.mark.bad_input
+def test_a_formula_that_is_not_there_or_is_damaged_is_named(place, tmp_path, capsys):
+    (tmp_path / "settings.json").write_bytes((place / "spring-fit" / "settings.json").read_bytes())
+    arguments = ["rollout", str(tmp_path), "--predictor", "formula", "--start", "1", "0", "--until", "1", "--step", "1"]
+    assert main(arguments) == 1
+    assert "holds no formula" in capsys.readouterr().err
+    content = (place / "spring-fit" / "formula.json").read_text()
+    for damaged in (content[:50], "[]", content.replace('"x"', '"y"'), content.replace('"terms"', '"words"')):
+        (tmp_path / "formula.json").write_text(damaged)
+        assert main(arguments) == 1
+        assert "formula.json is damaged" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="`predictor` is 'oracle'; expected one of"):
+        load_model(place / "spring-fit", "oracle")
+
+
+def test_a_model_that_fit_said_not_to_use_is_not_rolled_out(place, tmp_path, capsys):
+    for name in ("settings.json", "model", "formula.json"):
+        (tmp_path / name).write_bytes((place / "spring-fit" / name).read_bytes())
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["judged"]["network"]["predicts"] is True
+    settings["judged"]["network"]["predicts"] = False
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    arguments = ["rollout", str(tmp_path), "--start", "1", "0", "--until", "0.2", "--step", "0.1"]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "do not use it; --anyway" in said.err
+    assert said.out == ""
+    assert main([*arguments, "--anyway"]) == 0
+    assert main([*arguments, "--predictor", "formula"]) == 0
+
+
+def test_a_recording_far_from_what_was_trained_on_gets_a_verdict_and_status_1(place, capsys):
+    """The same spring, a thousand metres away: a network knows nothing there."""
+    lines = (place / "spring.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    moved = [f"{t},{float(x) + 1e3!r},{v}" for t, x, v in rows]
+    (place / "far.csv").write_text("\n".join([lines[0], *moved]) + "\n")
+    assert main(["compare", "spring-fit", "far.csv"]) == 1
+    said = capsys.readouterr()
+    assert "100% of the recording lies outside of what the model was trained on: x from 999" in said.out
+    assert "do not use it" in said.out
+    assert said.err.count("\n") == 1
+
+
+def test_the_report_begins_with_the_verdict_and_what_is_not_known(place):
+    page = (place / "spring-fit" / "report.html").read_text()
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert headings[:3] == ["Verdict", "What was read", "What is not known"]
+    start = page[: page.index("Errors of prediction")]
+    for needed in ("On motion held back the error of the network stays below", "300 samples", "The formula found: "):
+        assert needed in start
 
 
 def test_info_tells_what_there_is(place, capsys):
@@ -182,7 +270,7 @@ def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monk
         nl.integrators.Integration(max_steps=3),
     )
     read = []
-    monkeypatch.setattr(rollout, "read_folder", lambda folder: read.append(folder) or Learned(short, None, {}))
+    monkeypatch.setattr(rollout, "read_folder", lambda folder, _: read.append(folder) or Learned(short, None, {}))
     assert main(["rollout", "spring-fit", "--start", "1", "--until", "9", "--step", "1"]) == 2
     assert "--start has 1 values; expected 2: x v" in capsys.readouterr().err
     assert not read  # nothing was loaded or computed

@@ -4,11 +4,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import neural_lagrangian as nl
+from neural_lagrangian.command_line.budget import Budget
 from neural_lagrangian.command_line.columns import Columns
-from neural_lagrangian.command_line.fit import _ends_after
 from neural_lagrangian.command_line.formulas import TERMS, library_for
-from neural_lagrangian.command_line.judging import Errors, predicts, rollout_errors, starts_of
-from neural_lagrangian.command_line.learning import loss_for
+from neural_lagrangian.command_line.judging import (
+    Errors,
+    Measure,
+    Region,
+    lyapunov_time,
+    predicts,
+    rollout_errors,
+    starts_of,
+)
+from neural_lagrangian.command_line.verdict import judged
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories
 
@@ -29,6 +38,10 @@ def oscillating(ts, y0):
     return jnp.stack([q * c + v / FREQUENCY * s, v * c - FREQUENCY * q * s], axis=1)
 
 
+PROGRESS = Progress(1, 9, 2, 0.1, 0, np.nan, 1.0, lambda: None)
+UNIT = Measure(np.ones(1), 2 * np.pi / FREQUENCY)
+
+
 def motion(ys):
     ts = np.linspace(0.0, 4.0, 81).astype(DTYPE)
     return Trajectories(ts, ys(ts).astype(DTYPE))
@@ -43,7 +56,7 @@ def test_constant_velocity_is_exact_on_steady_motion_and_turns_do_not_count():
         return steady(ts, y0) + jnp.asarray([[2 * np.pi, 0]], y0.dtype)
 
     starts = starts_of(motion(going_round), 2)
-    errors, rollouts = rollout_errors({"ahead": a_turn_ahead}, starts, STEADY)
+    errors, rollouts = rollout_errors({"ahead": a_turn_ahead}, starts, STEADY, UNIT)
     assert errors.by_name["constant velocity"].max() < 1e-5
     assert errors.by_name["ahead"].max() < 1e-5
     assert errors.by_name["at rest"].max() > 1
@@ -53,7 +66,7 @@ def test_constant_velocity_is_exact_on_steady_motion_and_turns_do_not_count():
 def test_a_model_must_be_better_than_every_baseline():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
     models = {"right": oscillating, "steady": steady, "lost": lambda ts, y0: oscillating(ts, y0) / 0}
-    errors, _ = rollout_errors(models, starts, STEADY)
+    errors, _ = rollout_errors(models, starts, STEADY, UNIT)
     assert predicts(errors, "right")
     assert not predicts(errors, "steady")
     assert not predicts(errors, "lost")
@@ -64,24 +77,26 @@ def test_a_model_must_be_better_than_every_baseline():
 def test_one_better_baseline_is_enough_to_refuse_a_model():
     def errors(at_rest):
         sizes = {"model": 1.0, "constant velocity": 2.0, "at rest": at_rest}
-        return Errors(np.arange(3.0), {name: np.full((4, 3, 1), size) for name, size in sizes.items()})
+        return Errors(np.arange(3.0), {name: np.full((4, 3, 1), size) for name, size in sizes.items()}, UNIT)
 
     assert predicts(errors(1.5), "model")
     assert not predicts(errors(0.5), "model")
+    assert not predicts(errors(1.0 + 1e-6), "model")  # as well as knowing nothing
 
 
 def test_the_table_has_a_row_for_each_coordinate_and_time():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
-    errors, _ = rollout_errors({"network": oscillating}, starts, STEADY)
-    header, *rows = errors.table(STEADY)
+    errors, _ = rollout_errors({"network": oscillating}, starts, STEADY, UNIT)
+    header, *rows, valid = errors.table(STEADY)
     assert header == ["error of, after", "network", "constant velocity", "at rest"]
     assert [row[0] for row in rows] == [
-        "theta [rad], 0.35 s",
-        "theta [rad], 0.65 s",
-        "theta [rad], 1.3 s",
-        "theta [rad], 2.65 s",
+        "theta [rad], 0.5 s (0.24 periods)",
+        "theta [rad], 1.05 s (0.5 periods)",
+        "theta [rad], 2.1 s (1 periods)",
+        "theta [rad], 2.65 s (1.3 periods)",
     ]
     assert all(float(row[1]) < 1e-4 < float(row[2]) for row in rows)
+    assert valid[1] == ">= 2.65 s"
 
 
 @pytest.mark.parametrize(
@@ -100,24 +115,85 @@ def test_the_library_follows_from_the_coordinates(coordinates, angles, terms):
     assert len(library) <= TERMS
 
 
+def test_horizons_follow_the_motion_not_the_recording():
+    """The same motion told in another unit of time has errors at the same periods; a chaotic one at its own time."""
+    starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
+    errors, _ = rollout_errors({"network": oscillating}, starts, STEADY, UNIT)
+    slow = errors._replace(times=60 * errors.times, measure=UNIT._replace(period=60 * UNIT.period))
+    assert slow.reported() == errors.reported()
+    chaotic = errors._replace(measure=UNIT._replace(lyapunov_time=0.7))
+    assert 0.7 in np.round(errors.times[chaotic.reported()], 6)
+    assert 0.7 not in np.round(errors.times[errors.reported()], 6)
+
+
+def test_the_period_of_an_oscillation_is_found():
+    ts = np.linspace(0.0, 4 * np.pi / FREQUENCY, 400, endpoint=False)
+    data = Trajectories(ts, oscillations(ts))
+    found = Measure.of(data, Columns("t", ("x",), ("v",), None, {}, ()))
+    assert found.period == pytest.approx(2 * np.pi / FREQUENCY, rel=1e-6)
+    assert found.spreads[0] == pytest.approx(np.sqrt(0.5))
+
+
+def test_a_prediction_is_valid_until_its_error_exceeds_a_tenth_of_the_spread():
+    """An error that grows by 0.1 spreads in a second."""
+    starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
+
+    def drifting(ts, y0):
+        return oscillating(ts, y0) + 0.2 * (ts - ts[0])[:, None]
+
+    measure = UNIT._replace(spreads=np.array([2.0]))
+    errors, _ = rollout_errors({"drifting": drifting, "exact": oscillating}, starts, STEADY, measure)
+    assert errors.valid_time("drifting") == pytest.approx(1.0, abs=0.051)
+    assert errors.valid_time("exact") == errors.times[-1]
+    assert "for 1 s" in judged(errors, "drifting", "motion held back") or "for 1.05 s" in judged(
+        errors, "drifting", "motion held back"
+    )
+
+
+def test_lack_of_steps_is_not_called_a_fault_of_the_model():
+    starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
+    errors, _ = rollout_errors({"lost": lambda ts, y0: oscillating(ts, y0) / 0}, starts, STEADY, UNIT)
+    assert "no fault of the model" in judged(errors, "lost", "this recording", "4 need more (max_steps_reached)")
+    assert "no fault of the model" not in judged(errors, "lost", "this recording", "4 become NaN (not finite)")
+    assert "do not use it" in judged(errors, "lost", "this recording")
+
+
+def test_states_outside_of_what_was_trained_on_are_told():
+    columns = Columns("t", ("x",), ("v",), None, {}, ())
+    region = Region.of(motion(oscillations), columns)
+    inside = 0.9 * oscillations(np.linspace(0.0, 2.0, 50))[0]
+    assert region.outside(inside, ("x", "v")) == ""
+    assert "100% of the recording lies outside" in region.outside(inside + np.array([5.0, 0.0]), ("x", "v"))
+    assert "x from" in region.outside(inside + np.array([5.0, 0.0]), ("x", "v"))
+    angle = Region.of(motion(oscillations), STEADY)  # turns do not count
+    assert angle.outside(inside + np.array([5.0, 0.0]), ("theta", "omega")) == ""
+
+
+@pytest.mark.double
+def test_a_lyapunov_time_is_found_of_chaos_alone():
+    ts = np.linspace(0.0, 2.0, 41)
+    wild, calm = nl.systems.DoublePendulum(), nl.systems.CoupledPendulums()
+    for system, y0, chaotic in ((wild, [2.5, 2.0, 0.0, 0.0], True), (calm, [0.1, 0.0, 0.0, 0.0], False)):
+        starts = starts_of(nl.simulate(system, ts, np.array([y0])), 1)
+        assert np.isfinite(lyapunov_time(system, starts, Measure(np.ones(2), 2.0))) == chaotic
+    steady = starts_of(motion(going_round), 1)
+    assert lyapunov_time(oscillating, steady, UNIT) == np.inf  # one degree of freedom is never chaotic
+
+
 def test_training_ends_after_minutes_not_seconds():
+    """And each part of a fit has its share, in the order in which they come."""
+    now = [100.0]
+    budget = Budget(10.0, clock=lambda: now[0])
+    asked = (budget.is_spent, lambda: budget.ends_training(PROGRESS), budget.ends_search, budget.ends_refinement)
+
     def at(seconds):
-        return Progress(1, 9, 2, 0.1, 0, np.nan, seconds, lambda: None)
+        now[0] = 100.0 + seconds
+        return [over() for over in asked]
 
-    is_over = _ends_after(10.0)
-    assert [is_over(at(seconds)) for seconds in (11.0, 599.0, 601.0)] == [False, False, True]
-
-
-@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
-def test_errors_of_one_spread_have_a_loss_of_one_in_any_unit(unit):
-    """Positions and velocities each over their own spread: multiplied by it, a unit would decide what is learned."""
-    recorded = motion(lambda ts: unit * oscillations(ts))
-    ts, ys = jnp.asarray(recorded.ts[0]), jnp.asarray(recorded.ys[0])
-    spread = jnp.asarray(recorded.ys.reshape(-1, 2).std(axis=0))
-
-    def off_by_one_spread(ts, y0):
-        return ys + spread[None]
-
-    assert float(loss_for(recorded)(off_by_one_spread, ts, ys)) == pytest.approx(1.0, rel=1e-2)
-    positions = loss_for(recorded, velocity=1e-3)(off_by_one_spread, ts, ys)
-    assert float(positions) == pytest.approx(0.5, rel=1e-2)
+    assert at(11.0) == [False, False, False, False]
+    assert at(301.0) == [False, True, False, False]
+    assert at(391.0) == [False, True, True, False]
+    assert at(481.0) == [False, True, True, True]
+    assert at(599.0)[0] is False
+    assert at(601.0)[0] is True
+    assert not Budget(None, clock=lambda: np.inf).is_spent()

@@ -90,8 +90,9 @@ def test_a_rollout_is_in_the_units_of_its_recording(monkeypatch, capsys):
     columns = Columns("t", ("x",), ("v",), None, {"t": "ms", "x": "mm", "v": "mm/s"}, ())
     model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
     monkeypatch.setattr(rollout, "read_columns", lambda _: columns)
-    monkeypatch.setattr(rollout, "read_folder", lambda _: SimpleNamespace(model=model))
-    rollout.run(Namespace(model="m", start=[3.0, 50.0], until=200.0, step=100.0, output=None))
+    monkeypatch.setattr(rollout, "read_folder", lambda *_: SimpleNamespace(model=model))
+    asked = {"predictor": "network", "anyway": True, "output": None}
+    rollout.run(Namespace(model="m", start=[3.0, 50.0], until=200.0, step=100.0, **asked))
     header, *rows = capsys.readouterr().out.splitlines()
     assert header == "t,x,v"
     np.testing.assert_allclose(

@@ -51,6 +51,8 @@ def test_the_version_is_that_of_the_package(capsys):
         ["fit", "a.csv", "--dof", "0"],
         ["fit", "a.csv", "--dof", "1", "--units", "t"],
         ["fit", "a.csv", "--dof", "1", "--minutes", "-1"],
+        ["fit", "a.csv", "--dof", "1", "--seed", "9223372036854775808"],
+        ["rollout", "m", "--start", "1", "--until", "1", "--step", "0.1", "--predictor", "oracle"],
         ["rollout", "m", "--start", "nan", "--until", "1", "--step", "0.1"],
     ],
     ids=" ".join,
@@ -170,7 +172,7 @@ def test_a_signal_ends_a_command_from_within(ending, status, monkeypatch, capsys
     monkeypatch.setattr(fit, "run", run)
     assert main(["fit", "a.csv", "--dof", "1"]) == status
     assert unwound == ["fit"]
-    assert capsys.readouterr().err.endswith("ed; the same command with --resume goes on\n")
+    assert capsys.readouterr().err.endswith("ed; nothing was written\n")
     assert signal.getsignal(signal.SIGTERM) is before
     monkeypatch.setattr(info, "run", run)
     assert main(["info", "a.csv"]) == status
@@ -183,6 +185,40 @@ def test_names_in_any_encoding_are_written(encoding, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     text.say("recording", "\udcff\u0394\N{SNOWMAN}.csv")
     assert b".csv" in stream.buffer.getvalue()
+
+
+def test_what_an_interrupted_fit_leaves_is_said_truly(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path / "a.csv")
+    folder = tmp_path / "a-fit"
+    stages = {
+        "holds no checkpoint yet": lambda: None,
+        "holds a checkpoint": lambda: (folder / "checkpoints" / "step-000000001.checkpoint").touch(),
+        "without a report": lambda: (folder / "model").touch(),
+        "a trained network and a report": lambda: (folder / "report.html").touch(),
+    }
+    for said, reach in stages.items():
+
+        def interrupted(*_, reach=reach):
+            reach()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(fit, "_learned", interrupted)
+        assert main(["fit", str(path), "--dof", "1", "--output", str(folder), "--resume"]) == 130
+        error = capsys.readouterr().err
+        assert said in error
+        assert ("--resume" in error) == ("report" not in said or "without" in said)
+
+
+class Broken(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [None, Broken()])
+def test_a_stream_that_nobody_reads_stops_nothing(stream, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", stream)
+    text.say("recording", "a.csv")
+    text.write_table("t,x\n")
 
 
 def test_of_two_processes_that_begin_at_once_one_gets_the_folder(tmp_path, monkeypatch):

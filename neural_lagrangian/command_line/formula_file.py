@@ -1,0 +1,72 @@
+"""The formula that `fit` found, in its folder: terms, coefficients to the last digit, friction and errors."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from .._atomic import atomic_write
+from ..discovery import Formula, Library
+from ..mechanics import LinearDamping
+from ..models import NeuralLagrangian
+from .columns import Columns
+from .faults import NoAnswerError
+from .formulas import library_for, symbols_for
+from .refinement import Refined
+
+FORMULA = "formula.json"
+
+
+def write_formula(folder: Path, found: Refined | None) -> None:
+    """All or nothing; without a formula, one of an earlier fit goes."""
+    if found is None:
+        (folder / FORMULA).unlink(missing_ok=True)
+        return
+    force = found.model.force
+    assert force is None or isinstance(force, LinearDamping)
+    errors = found.formula.standard_errors
+    content = {
+        "formula": str(found.formula),
+        "where": found.where,
+        "refined": found.refined,
+        "loss": found.loss if np.isfinite(found.loss) else None,
+        "terms": found.formula.library.terms,
+        "coefficients": np.asarray(found.formula.coefficients, np.float64).tolist(),
+        "standard_errors_of_the_search": None if errors is None else [e if np.isfinite(e) else None for e in errors],
+        "damping_factor": None if force is None else np.asarray(force.factor, np.float64).tolist(),
+    }
+    with atomic_write(folder / FORMULA) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
+    """The formula, with its friction, as a model of motion in SI units, in JAX's default precision.
+
+    **Raises:** `NoAnswerError` if `fit` has found none, or the file is damaged.
+    """
+    path = folder / FORMULA
+    if not path.is_file():
+        raise NoAnswerError(f"{folder} holds no formula: `fit` has found none, or did not come so far; use the network")
+    try:
+        return _model(json.loads(path.read_text(encoding="utf-8")), columns)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise NoAnswerError(f"{path} is damaged, or not of this model: {error}") from error
+
+
+def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
+    dtype, names = jnp.result_type(float), symbols_for(columns)
+    known = Library.coordinates(columns.dof, 1, names=names) + Library.velocities(columns.dof, 1, names=names)
+    atoms = (known + library_for(columns)).atoms
+    terms = [tuple((str(name), int(power)) for name, power in term) for term in content["terms"]]
+    coefficients = np.asarray(content["coefficients"], np.float64)
+    if not np.all(np.isfinite(coefficients)):
+        raise ValueError(f"its coefficients are {coefficients.tolist()}; expected finite numbers")
+    errors = content["standard_errors_of_the_search"]
+    if errors is not None:
+        errors = [np.inf if e is None else float(e) for e in errors]
+    formula = Formula(Library(columns.dof, atoms, terms), jnp.asarray(coefficients, dtype), errors)
+    factor = content["damping_factor"]
+    force = None if factor is None else LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))
+    return NeuralLagrangian(formula, force=force)

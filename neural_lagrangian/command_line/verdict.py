@@ -1,0 +1,45 @@
+"""What a fit came to, in plain words: the beginning of its report."""
+
+from ..training.solves import MAX_STEPS
+from .judging import TOLERANCE, Errors, predicts
+from .outcome import Outcome
+
+NOT_BETTER = "predicts no better than constant velocity or rest: do not use it"
+
+
+def verdict(outcome: Outcome) -> list[str]:
+    """How well each predictor does on motion held back, why rollouts fail where they do, and the formula."""
+    failures, lines = outcome.failures(), []
+    for name in outcome.rollouts:
+        reasons = failures.get(name, "")
+        lines.append(judged(outcome.errors, name, "motion held back", reasons))
+        lines += [f"Of the {name}, {reasons}."] if reasons else []
+    if outcome.formula is None:
+        return [*lines, "The data do not determine a formula."]
+    return [*lines, f"The formula found: {outcome.formula.formula}."]
+
+
+def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
+    """A sentence on a predictor; `failures` are the reasons of the rollouts that fail."""
+    time, period = errors.valid_time(name), errors.measure.period
+    if predicts(errors, name):
+        upto = "at least " if time >= errors.times[-1] else ""
+        return (
+            f"On {where} the error of the {name} stays below {TOLERANCE:.0%} of the spread for {upto}{time:.3g} s, "
+            f"{time / period:.2g} periods."
+        )
+    said = "; but many rollouts end for lack of steps, which is no fault of the model" if MAX_STEPS in failures else ""
+    return f"On {where} the {name} {NOT_BETTER}{said}."
+
+
+def unknown(outcome: Outcome) -> list[str]:
+    """What this fit does not tell."""
+    errors = outcome.errors
+    lines = [
+        f"How predictions go on after {errors.after(len(errors.times) - 1)}: no piece held back is longer.",
+        "How the motion goes outside of the positions and velocities that were recorded.",
+        "The scale of the Lagrangian, a constant in it, and a total time derivative dF/dt: no motion tells these.",
+    ]
+    if outcome.formula is None:
+        lines.append(f"A formula: {' '.join(outcome.reading().split())}")
+    return [*lines, *outcome.cut_short]
