@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ..discovery import Formula, FoundLagrangian
 from ..discovery.found import damping_force
 from ..integrators import StepsPerSample
-from ..mechanics.forces import AbstractForce
+from ..mechanics import AbstractForce
 from ..models import NeuralLagrangian
 from ..training import polish
 from .formulas import Attempt

@@ -54,8 +54,8 @@ def simulate(
     if failed.any():
         i = int(np.argmax(failed))
         raise RuntimeError(
-            f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to t = {float(ts[-1])} "
-            f"within {system.integration.max_steps} steps at tolerance {tolerance}"
+            f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to "
+            f"t = {float(clock.ts[-1])} within {system.integration.max_steps} steps at tolerance {tolerance}"
         )
     recorded = np.asarray(_accelerations(system, clock.ts, ys)) if accelerations else None
     return Trajectories(np.asarray(ts), np.asarray(ys), accelerations=recorded)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
@@ -39,26 +40,20 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     order one cancel, is followed as closely, which takes many steps.
     """
 
-    tolerance: float
+    rtol: Any
+    atol: Any
+    norm: Callable[[PyTree], Scalar] = eqx.field(static=True)
 
-    def __check_init__(self):
-        if not self.tolerance > 0:
-            raise ValueError(f"`tolerance` is {self.tolerance!r}; expected a positive number")
+    def __init__(self, tolerance: float):
+        if not tolerance > 0:
+            raise ValueError(f"`tolerance` is {tolerance!r}; expected a positive number")
+        self.rtol = tolerance
+        # For the root finder of an implicit solver, which asks for both: relative accuracy of any size but zero.
+        self.atol = 1e-30
+        self.norm = optx.rms_norm
 
-    @property
-    def rtol(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Relative accuracy that the root finder of an implicit solver is asked for."""
-        return self.tolerance
-
-    @property
-    def atol(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Absolute accuracy of the same: none that matters, only a size that is not zero."""
-        return 1e-30
-
-    @property
-    def norm(self) -> Callable[[PyTree], Scalar]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Root mean square over the components."""
-        return optx.rms_norm
+    def __repr__(self) -> str:
+        return f"AdaptiveSteps({self.rtol})"
 
     def wrap(self, direction: Any) -> "AdaptiveSteps":
         return self
@@ -101,7 +96,7 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
 
     @property
     def _inner(self) -> diffrax.PIDController:
-        return diffrax.PIDController(rtol=0.0, atol=self.tolerance)
+        return diffrax.PIDController(rtol=0.0, atol=self.rtol)
 
 
 def _relative(error: Array, size: Array, span: Array) -> Array:

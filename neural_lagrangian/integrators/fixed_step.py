@@ -103,7 +103,8 @@ def explicit_rollout(
     substeps = controller.substeps
 
     def one(y, start_and_length):
-        y = _explicit_step(term, tableau, *start_and_length, y, args)
+        t, h = start_and_length
+        y = _explicit_step(term, tableau, t, h, y, args)
         return y, y
 
     @KEEP_STAGES

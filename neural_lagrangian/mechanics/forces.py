@@ -4,9 +4,11 @@ Any callable `force(t, q, v) -> (dof,)` is a force. Those made here add up with 
 """
 
 import abc
-from typing import Any
+import functools
+from typing import Any, TypeGuard
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from .._types import Coordinates, Force
@@ -36,11 +38,10 @@ class ForceSum(AbstractForce):
 
         **Raises:** `ValueError` if none of the terms has.
         """
-        damped = [term for term in self.terms if has_damping_matrix(term)]
-        if not damped:
+        matrices = [term.damping_matrix(q, v) for term in self.terms if has_damping_matrix(term)]
+        if not matrices:
             raise ValueError(f"none of the forces {self} has a damping matrix; expected a LinearDamping among them")
-        first, *others = damped
-        return sum((term.damping_matrix(q, v) for term in others), first.damping_matrix(q, v))
+        return functools.reduce(jnp.add, matrices)
 
     def __repr__(self) -> str:
         return " + ".join(map(repr, self.terms))
@@ -50,7 +51,7 @@ class ForceSum(AbstractForce):
         return sum((term(t, q, v) for term in others), first(t, q, v))
 
 
-def has_damping_matrix(force: Any) -> bool:
+def has_damping_matrix(force: Any) -> TypeGuard[Any]:
     """Whether a force, or a part of it, is linear damping by a matrix."""
     if isinstance(force, ForceSum):
         return any(map(has_damping_matrix, force.terms))

@@ -139,7 +139,8 @@ class DampedInverse(AbstractMassSolve):
         return M, self._damping(M)
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
-        return _shifted_solve(*factor, jax.lax.complex(b, jnp.zeros_like(b))).real
+        M, damping = factor
+        return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
 
     def tangent(
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations

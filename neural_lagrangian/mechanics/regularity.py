@@ -99,7 +99,8 @@ def mass_matrix_report(
         by = has_derivatives(lambda q, v: scalar_valued(lagrangian)(t, q, v), 2, q, v)
         if force is None:
             return jnp.stack([*by, *[jnp.ones((), bool)] * 2])
-        return jnp.stack([*by, *has_derivatives(lambda q, v: vector_valued(force)(t, q, v), 1, q, v)])
+        Q = vector_valued(force)
+        return jnp.stack([*by, *has_derivatives(lambda q, v: Q(t, q, v), 1, q, v)])
 
     eigenvalues, natural = jax.vmap(spectra)(ts, ys)
     size = jnp.abs(natural)
