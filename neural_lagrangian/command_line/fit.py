@@ -181,7 +181,8 @@ def _cut_short(task: Task, history: History, attempts: list[Attempt], formula: R
     """What the time given left undone."""
     done, steps = len(history.loss), sum(task.plan.steps)
     lines = [] if done >= steps else [f"What more training gives: {done} of {steps} steps were taken."]
-    lines += [f"A formula of {one.where}: {one.fault}." for one in attempts if one.fault == OVER]
+    if any(one.fault == OVER for one in attempts):
+        lines.append("Whether a longer search finds a formula: the time was up before it ended.")
     if formula is not None and not formula.refined:
         lines.append("The best coefficients of the formula: there was no time to refine them.")
     return tuple(lines)

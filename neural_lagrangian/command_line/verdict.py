@@ -15,7 +15,10 @@ def verdict(outcome: Outcome) -> list[str]:
         lines.append(judged(outcome.errors, name, "motion held back", reasons))
         lines += [f"Of the {name}, {reasons}."] if reasons else []
     if outcome.formula is None:
-        return [*lines, "The data do not determine a formula."]
+        why_none = (
+            "No formula was found in the time given." if outcome.cut_short else "The data do not determine a formula."
+        )
+        return [*lines, why_none]
     return [*lines, f"The formula found: {outcome.formula.formula}."]
 
 
@@ -41,5 +44,5 @@ def unknown(outcome: Outcome) -> list[str]:
         "The scale of the Lagrangian, a constant in it, and a total time derivative dF/dt: no motion tells these.",
     ]
     if outcome.formula is None:
-        lines.append(f"A formula: {' '.join(outcome.reading().split())}")
+        lines += [f"A formula: {line}." for line in outcome.reading().splitlines()]
     return [*lines, *outcome.cut_short]
