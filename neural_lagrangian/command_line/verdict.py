@@ -15,9 +15,8 @@ def verdict(outcome: Outcome) -> list[str]:
         lines.append(judged(outcome.errors, name, "motion held back", reasons))
         lines += [f"Of the {name}, {reasons}."] if reasons else []
     if outcome.formula is None:
-        why_none = (
-            "No formula was found in the time given." if outcome.cut_short else "The data do not determine a formula."
-        )
+        cut_short = outcome.cut_short
+        why_none = "No formula was found in the time given." if cut_short else "The data do not determine a formula."
         return [*lines, why_none]
     return [*lines, f"The formula found: {outcome.formula.formula}."]
 

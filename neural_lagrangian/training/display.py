@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tqdm import tqdm
 
@@ -88,8 +88,9 @@ class _Lines(Display):
             self._write()
 
     def _write(self) -> None:
-        sys.stderr.write(f"{self.last}\n")
-        sys.stderr.flush()
+        with suppress(OSError, ValueError):  # nobody reads, or it is closed: the training is worth more
+            sys.stderr.write(f"{self.last}\n")
+            sys.stderr.flush()
         self.written, self.pending = time.perf_counter(), False
 
 

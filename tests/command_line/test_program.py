@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.command_line import fit, info, main, text
+from neural_lagrangian.training import Progress, display
 
 from .recordings import oscillations, write, write_rows
 
@@ -219,6 +220,15 @@ def test_a_stream_that_nobody_reads_stops_nothing(stream, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     text.say("recording", "a.csv")
     text.write_table("t,x\n")
+
+
+def test_progress_that_nobody_reads_stops_no_training(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Broken())
+    shown = display._Lines()
+    shown.long = True
+    shown.show(Progress(1, 9, 2, 0.1, 0, np.nan, 1.0, lambda: None))
+    shown.end()
+    assert not shown.pending
 
 
 def test_of_two_processes_that_begin_at_once_one_gets_the_folder(tmp_path, monkeypatch):
