@@ -27,8 +27,8 @@ def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
     if predicts(errors, name):
         upto = "at least " if time >= errors.times[-1] else ""
         return (
-            f"On {where} the error of the {name} stays below {TOLERANCE:.0%} of the spread for {upto}{time:.3g} s, "
-            f"{time / period:.2g} periods."
+            f"On {where} the median error of the {name} stays below {TOLERANCE:.0%} of the spread for "
+            f"{upto}{time:.3g} s, {time / period:.2g} periods."
         )
     said = "; but many rollouts end for lack of steps, which is no fault of the model" if MAX_STEPS in failures else ""
     return f"On {where} the {name} {NOT_BETTER}{said}."

@@ -195,7 +195,11 @@ def test_the_report_begins_with_the_verdict_and_what_is_not_known(place):
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings[:3] == ["Verdict", "What was read", "What is not known"]
     start = page[: page.index("Errors of prediction")]
-    for needed in ("On motion held back the error of the network stays below", "300 samples", "The formula found: "):
+    for needed in (
+        "On motion held back the median error of the network stays below",
+        "300 samples",
+        "The formula found: ",
+    ):
         assert needed in start
 
 
