@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import optimistix as optx
 from jaxtyping import Array, PyTree
 
-from .._types import Scalar, State
+from .._types import Scalar
 
 
 class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
-    r"""Adaptive steps with one relative tolerance: the error of a step is measured, component by component, against
+    r"""Adaptive steps with one relative tolerance, on states $[q, v]$: the error of a step is measured, component by
+    component, against
 
     $$s_i = \max_{t' \le t} |q_i(t')|, \qquad
       u_i = \max\bigl(\max_{t' \le t} |v_i(t')|,\; s_i / T\bigr),$$
@@ -63,7 +64,7 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         terms: PyTree,
         t0: Any,
         t1: Any,
-        y0: State,
+        y0: Array,
         dt0: Any,
         args: PyTree,
         func: Callable[..., Any],
@@ -77,10 +78,10 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         self,
         t0: Any,
         t1: Any,
-        y0: State,
-        y1_candidate: State,
+        y0: Array,
+        y1_candidate: Array,
         args: PyTree,
-        y_error: State | None,
+        y_error: Array | None,
         error_order: Any,
         controller_state: Any,
     ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:
