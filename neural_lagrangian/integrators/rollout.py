@@ -264,7 +264,7 @@ def _forward_mode_explained(adjoint: diffrax.AbstractAdjoint | None) -> Iterator
     except TypeError as error:
         if "custom_vjp" not in str(error):
             raise
-        raise ValueError(
+        raise TypeError(  # as JAX does, for those who fall back to reverse mode
             f"`adjoint` is {adjoint!r}, whose solves have no forward-mode derivative (jax.jvp, jacfwd, hessian); "
             f"expected adjoint=diffrax.DirectAdjoint(), or reverse mode (jax.grad, jacrev)"
         ) from error

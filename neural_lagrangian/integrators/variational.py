@@ -81,8 +81,8 @@ class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
       \phi(s) = s (1 - s) \prod_{j > 0} (1 - s / c_j), \qquad v = \frac{1}{h} \frac{dq}{ds},$$
 
     where $\dot z$ is the slope of the step's own polynomial. Differentiable in time, at the ends of steps too. Its
-    error is larger than at the ends of steps, where that is of order $2 r + 2$: save there, with steps that divide the
-    sampling interval, where accuracy counts.
+    error is of order $r + 3$ in q and $r + 2$ in v, and at the ends of steps of order $2 r + 2$: save there, with steps
+    that divide the sampling interval, where accuracy counts.
     """
 
     t0: Any

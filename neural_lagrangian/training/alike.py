@@ -95,7 +95,10 @@ def _made_of(value: Any, depth: int) -> Hashable:
     if not _is_of_library(value):
         raise _UnknownError
     if isinstance(value, types.FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        try:
+            cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        except ValueError as error:  # a cell is empty: what it will hold is not defined yet
+            raise _UnknownError from error
         return "function", value.__code__, each(value.__defaults__ or ()), each([value.__kwdefaults__]), each(cells)
     if isinstance(value, type | types.BuiltinFunctionType | np.ufunc) or hasattr(value, "__wrapped__"):
         return "itself", value if isinstance(value, Hashable) else id(value)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -157,15 +158,23 @@ def test_the_precision_of_the_process_is_as_before(tmp_path):
     assert jax.config.values["jax_enable_x64"] == before
 
 
+@pytest.fixture
+def interruptible():
+    """As in a terminal: a process in the background may ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_command_from_within(ending, status, monkeypatch, capsys):
+def test_a_signal_ends_a_command_from_within(ending, status, interruptible, monkeypatch, capsys):
     """What runs can then write what it has; without the program the signal has its usual effect again."""
     unwound = []
 
     def run(asked):
         try:
             os.kill(os.getpid(), ending)
-            signal.pause()
+            time.sleep(10)  # until the signal arrives
         finally:
             unwound.append(asked.command)
 

@@ -267,7 +267,7 @@ def test_forward_mode_names_the_adjoint_that_has_it():
         return model(TS, y0)[-1, 0]
 
     for derivative in (jax.jacfwd, jax.hessian):
-        with pytest.raises(ValueError, match=r"expected adjoint=diffrax.DirectAdjoint\(\)"):
+        with pytest.raises(TypeError, match=r"expected adjoint=diffrax.DirectAdjoint\(\)"):
             derivative(last)(Y0)
     forward = jax.jit(jax.jacfwd(lambda y0: last(y0, diffrax.DirectAdjoint())))(Y0)
     np.testing.assert_allclose(forward, jax.jit(jax.grad(last))(Y0), rtol=1e-5, atol=1e-5)

@@ -113,7 +113,7 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
         (lambda: nl.multiple_shooting(5)(MODEL, TS, states()), "`segment` is 5; expected a divisor of the horizon, 12"),
         (
             lambda: nl.fit(MODEL, data(), loss=nl.acceleration_mse, estimate_states=True, key=jax.random.key(0)),
-            "the loss acceleration_mse takes no states",
+            "acceleration_mse takes no states",
         ),
     ],
 )
