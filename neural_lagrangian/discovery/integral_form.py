@@ -54,8 +54,8 @@ class Quadrature(NamedTuple):
     @classmethod
     def of(cls, ts: np.ndarray, dtype: Any) -> "Quadrature":
         """Between samples at the times given, computed in double precision."""
-        maps = (jnp.asarray(x, dtype) for x in _maps(np.asarray(ts, np.float64)))
-        return cls(*maps, jnp.ones(len(ts), bool))
+        points, values, slopes, integrals = (jnp.asarray(x, dtype) for x in _maps(np.asarray(ts, np.float64)))
+        return cls(points, values, slopes, integrals, jnp.ones(len(ts), bool))
 
     @classmethod
     def of_runs(cls, runs: Sequence[np.ndarray]) -> "Quadrature":

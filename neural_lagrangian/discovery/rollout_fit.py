@@ -83,7 +83,8 @@ def windowed(
     y0s = np.stack([smooth[i][k] for i, k in chosen])
     step = float(np.max(np.diff(ts, axis=1)))
     substeps = int(np.clip(np.ceil(STEPS_PER_PERIOD * step / period), 1, 32)) if np.isfinite(period) else 1
-    return WindowedMotion(*map(jnp.asarray, (ts, ys, us, y0s, size)), substeps)
+    ts, ys, us, y0s = map(jnp.asarray, (ts, ys, us, y0s))
+    return WindowedMotion(ts, ys, us, y0s, jnp.asarray(size), substeps)
 
 
 def fit_rollouts(
