@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .columns import Columns, sample_columns
-from .equations import Scales
+from .equations import Scales, mass_inverses
 from .library import Library
 
 SAMPLES = 1000
@@ -73,7 +73,7 @@ def _recombined(observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _accelerations(columns: Columns, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of the formula with coefficients c of the columns' terms, `(state, dof)`; and the inverse of its mass matrix."""
     M, h = np.tensordot(columns.M, c, (1, 0)), np.tensordot(columns.h, c, (1, 0))
-    inverse = np.linalg.pinv(M, rcond=1e-6)
+    inverse = mass_inverses(M, rcond=1e-6)
     return -np.einsum("sij,sj->si", inverse, h), inverse
 
 

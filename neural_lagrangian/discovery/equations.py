@@ -65,12 +65,27 @@ class EquationSamples(eqx.Module):
     @property
     def accelerations(self) -> Float[np.ndarray, "state dof"]:
         """$-M^{+} h$."""
-        return -np.einsum("sij,sj->si", np.linalg.pinv(self.M, rcond=1e-12), self.h)
+        return -np.einsum("sij,sj->si", mass_inverses(self.M, rcond=1e-12), self.h)
 
     @property
     def scales(self) -> Scales:
         """What is usual for each coordinate, velocity and acceleration."""
         return Scales.of(self.states, self.accelerations)
+
+
+def mass_inverses(M: Float[np.ndarray, "state dof dof"], *, rcond: float) -> Float[np.ndarray, "state dof dof"]:
+    r"""Inverses of mass matrices at many states, $D (D M D)^{+} D$ with $D_{ii}^{-2}$ the mean of $|M_{ii}|$.
+
+    The units of the coordinates take no part in what counts as singular: eigenvalues of $D M D$ of magnitude at most
+    `rcond` times the largest. A coordinate without a mass of its own is measured by its coupling to the others.
+    """
+    size = np.mean(np.abs(M), axis=0)
+    r = np.sqrt(np.diagonal(size))
+    by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)
+    r = np.where(r > 0, r, by_others)
+    d = 1 / np.where((r > 0) & np.isfinite(r), r, 1)
+    scale = np.outer(d, d)
+    return scale * np.linalg.pinv(scale * M, rcond=rcond)
 
 
 def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike = 0.0) -> EquationSamples:

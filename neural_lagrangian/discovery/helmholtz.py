@@ -24,7 +24,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .columns import BLOCK
 from .elimination import solve
-from .equations import Scales, checked_states
+from .equations import Scales, checked_states, mass_inverses
 from .library import Library
 
 PRIOR = 1e-8
@@ -101,7 +101,7 @@ def helmholtz_report(
     rows = np.vstack([tau * flat(D), tau**2 * flat(C), PRIOR**0.5 * inertia])
     c = solve(rows, np.concatenate([np.zeros(2 * len(inertia)), PRIOR**0.5 * prior]))[0]
     M, D, C = (np.tensordot(x[:, massive], c, (1, 0)) for x in (M, D, C))
-    inverse = np.linalg.pinv(M, rcond=1e-10)
+    inverse = mass_inverses(M, rcond=1e-10)
     damping, curl = (
         float(np.sqrt(np.mean(np.abs(np.einsum("sij,sji->s", inverse @ x, inverse @ x))) / library.dof))
         for x in (tau * D, tau**2 * C)
