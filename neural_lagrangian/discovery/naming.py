@@ -1,0 +1,104 @@
+"""A fit as a formula: its coefficients and their errors at the scale of a pivot in each part."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from .fitting import Fitted
+from .formula import Formula
+from .found import pivot_of
+from .library import Library
+from .observations import Observations
+from .parts import Part, parts_of
+from .rollout_fit import Beside
+
+
+class Named(NamedTuple):
+    """A fit as a formula with the forces beside it, at the scale of its pivots.
+
+    `terms`: indices in the library of its terms; `forces`: entries of the matrices of the forces beside. `c`, `spread`:
+    all coefficients, those of the terms first, and their standard errors beside the pivot of their part.
+    """
+
+    library: Library
+    controls: int
+    terms: list[int]
+    forces: Beside
+    c: np.ndarray
+    spread: np.ndarray
+    parts: list[Part]
+
+    @property
+    def reported(self) -> np.ndarray:
+        """Standard errors: infinite in all parts but the first."""
+        reported = self.spread.copy()
+        for part in self.parts[1:]:
+            reported[list(part.members)] = np.inf
+        return reported
+
+    @property
+    def formula(self) -> Formula:
+        count = len(self.terms)
+        return Formula(self.library.select(self.terms), jnp.asarray(self.c[:count]), tuple(self.reported[:count]))
+
+    @property
+    def names(self) -> list[str]:
+        """Of all coefficients."""
+        matrices = (("G", self.forces.controls), ("D", self.forces.damping))
+        return [
+            *self.library.select(self.terms).names,
+            *(f"{name}[{i}, {j}]" for name, entries in matrices for i, j in entries),
+        ]
+
+    def matrices(self, values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Those of the damping and of the controls, from coefficients or their errors."""
+        dof, first = self.library.dof, len(self.terms)
+        second = first + len(self.forces.controls)
+        G, D = np.zeros((dof, self.controls)), np.zeros((dof, dof))
+        for (i, j), value in zip(self.forces.controls, values[first:second], strict=True):
+            G[i, j] = value
+        for (i, j), value in zip(self.forces.damping, values[second:], strict=True):
+            D[i, j] = D[j, i] = value
+        return D if self.forces.damping else None, G if self.controls else None
+
+    def with_coefficients(self, c: np.ndarray, spread: np.ndarray, kept: np.ndarray) -> "Named":
+        """With other values, and without those that are not kept."""
+        first, second = len(self.terms), len(self.terms) + len(self.forces.controls)
+        new = np.cumsum(kept) - 1
+        controls = tuple(e for e, k in zip(self.forces.controls, kept[first:second], strict=True) if k)
+        damping = tuple(e for e, k in zip(self.forces.damping, kept[second:], strict=True) if k)
+        terms = [t for t, k in zip(self.terms, kept[:first], strict=True) if k]
+        parts = [Part(tuple(int(new[k]) for k in part.members if kept[k]), int(new[part.pivot])) for part in self.parts]
+        return Named(self.library, self.controls, terms, Beside(controls, damping), c[kept], spread[kept], parts)
+
+
+def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named:
+    """The fit with its parts, and with coefficients and errors beside their pivots."""
+    balance, step = fitted.balance, fitted.step
+    kept, dof, m = observed.independent.kept, library.dof, observed.controls.shape[1]
+    first, second = len(kept), len(kept) + dof * m
+    terms = [kept[k] for k in step.support if k < first]
+    parts = _parts(fitted, library.select(terms))
+    c, covariance = balance.scaled(step, parts)
+    spread = np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance))
+    pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
+    controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
+    damping = tuple(pairs[k - second] for k in step.support if k >= second)
+    return Named(library, m, terms, Beside(controls, damping), c, spread, parts)
+
+
+def _parts(fitted: Fitted, terms: Library) -> list[Part]:
+    """Those that do not act on each other, that of the pivot of all first, each with a pivot of its own."""
+    step = fitted.step
+    kinetic = fitted.balance.kinetic[list(step.support)]
+    whole = pivot_of(terms, step.coefficients[: len(terms)], kinetic[: len(terms)])
+    squares = {((name, 2),) for name in terms.symbols[1]}
+    parts = []
+    for members in parts_of(fitted.balance.free_changes(step)):
+        of_terms = [k for k in members if k < len(terms)]
+        usual = [k for k in of_terms if terms.terms[k] in squares]
+        weight = np.abs(step.coefficients * kinetic)[list(members)]
+        pivot = whole if whole in members else (usual or [members[int(np.argmax(weight))]])[0]
+        parts.append(Part(members, pivot))
+    return sorted(parts, key=lambda part: whole not in part.members)
