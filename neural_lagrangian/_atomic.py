@@ -41,7 +41,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    """What stands there, `None` for nothing, or an `OSError` if it is not to be replaced."""
+    """The status of the file that will be replaced; `None` where there is none.
+
+    **Raises:** `OSError` if it may not be replaced.
+    """
     try:
         before = path.stat()
     except FileNotFoundError:

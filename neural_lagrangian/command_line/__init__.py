@@ -8,7 +8,7 @@ __all__ = ["load_model", "main"]
 
 
 def __getattr__(name: str) -> Any:
-    """What computes is imported when it is first asked for."""
+    """Import `load_model` at its first use, so that `--help` loads nothing that computes."""
     if name != "load_model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .model_folder import load_model

@@ -20,7 +20,7 @@ class Budget:
         self.minutes, self.clock, self.start = minutes, clock, clock()
 
     def is_spent(self, share: float = 1.0) -> bool:
-        """Whether that share of the time is over."""
+        """Whether this share of the time has passed."""
         return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
 
     def ends_training(self, progress: Progress) -> bool:
@@ -28,9 +28,9 @@ class Budget:
         return self.is_spent(TRAINING)
 
     def ends_search(self) -> bool:
-        """Whether nothing more is looked for."""
+        """Whether the search for formulas must end."""
         return self.is_spent(SEARCH)
 
     def ends_refinement(self) -> bool:
-        """Whether no other formula is refined."""
+        """Whether the refinement of formulas must end."""
         return self.is_spent(REFINEMENT)

@@ -60,7 +60,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
             time=columns.time,
             trajectory=columns.trajectory,
             units=columns.units,
-            gap=math.inf,  # gaps are told of, then kept to
+            gap=math.inf,  # gaps are reported first; the recording is split at them later
             estimate=partial(differentiate, window=3, degree=2),  # positions as they are
         )
     except DataFileError as error:

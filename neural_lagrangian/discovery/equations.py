@@ -79,6 +79,7 @@ def mass_inverses(M: Float[np.ndarray, "state dof dof"], *, rcond: float) -> Flo
     The units of the coordinates take no part in what counts as singular: eigenvalues of $D M D$ of magnitude at most
     `rcond` times the largest. A coordinate without a mass of its own is measured by its coupling to the others.
     """
+    # In NumPy, and with one D for all states: in double precision whatever JAX computes in, unlike `equilibrated`.
     size = np.mean(np.abs(M), axis=0)
     r = np.sqrt(np.diagonal(size))
     by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)

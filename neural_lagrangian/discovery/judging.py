@@ -41,7 +41,7 @@ def judged(
     tolerance: float,
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
-    """Why the formula is not determined, and what else there is to know."""
+    """The reasons why the formula is not determined, and further notes."""
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)

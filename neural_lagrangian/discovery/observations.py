@@ -159,7 +159,7 @@ def _rates(states: np.ndarray) -> np.ndarray:
 def _columns(
     library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
 ) -> tuple[Independent, Columns]:
-    """Which terms can be told apart where states are free, and the columns of those at the states."""
+    """The terms that free states can distinguish, and their columns at the observed states."""
     free = free_states(observed, max(FREE_STATES, 4 * len(library)))
     both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts])
     at_free, columns = sample_columns(library, *both).split(len(free))

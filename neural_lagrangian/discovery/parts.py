@@ -39,7 +39,7 @@ def parts_of(changes: Float[np.ndarray, "coefficient direction"]) -> list[tuple[
 
 
 def described(names: Sequence[str], parts: Sequence[Part], errors: np.ndarray, c: np.ndarray) -> list[str]:
-    """A line on what is free, and one on what each part but the first tells of its own.
+    """Notes on the parts: first which scales are free, then the errors within each part but the first.
 
     **Arguments:**
 

@@ -27,6 +27,9 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
 
     Pass it as `stepsize_controller`; it is the default of solvers that estimate their error.
 
+    A motion that is no larger than rounding is followed as closely as any other, which takes many steps: such as the
+    motion from rest at an equilibrium $q = 0$ where forces of order one cancel.
+
     **Arguments:**
 
     - `tolerance`: relative error of a step, positive.
@@ -36,9 +39,6 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     ```python
     model = NeuralLagrangian(network, stepsize_controller=integrators.AdaptiveSteps(1e-4))
     ```
-
-    A motion that has the size of rounding alone, such as that from rest at an equilibrium $q = 0$ where forces of
-    order one cancel, is followed as closely, which takes many steps.
     """
 
     rtol: Any

@@ -43,8 +43,8 @@ def variational_rollout(
         return jnp.where(good & found, jnp.concatenate([point.q, v]), jnp.inf)
 
     def one(carry, start_and_length):
-        carry = step(carry, start_and_length)
-        return carry, row(carry, sum(start_and_length))
+        carry, (t, h) = step(carry, start_and_length), start_and_length
+        return carry, row(carry, t + h)
 
     def interval(carry, ends):
         t0, t1 = ends

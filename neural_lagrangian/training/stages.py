@@ -62,7 +62,8 @@ def stages_of(
         raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")
     if _says_nothing_of_steps(model):
         controllers = [StepsPerSample(1) if c is None else c for c in controllers]
-    longest = [max((extra_intervals(r, h, stride) for r in recordings), default=0) for h in horizons]
+    of_runs = [_intervals(recording, stride) for recording in recordings]
+    longest = [max((_extra_intervals(runs, h, stride) for runs in of_runs), default=0) for h in horizons]
     further = [agreed(count, mesh) for count in longest]
     controllers = [_by_time(model, *pair) for pair in zip(controllers, further, strict=True)]
     return [Stage(*parts) for parts in zip(horizons, counts, alike(optimizers), controllers, strict=True)]
@@ -77,14 +78,18 @@ def _by_time(model: Any, controller: Controller | None, further: int) -> Control
     return replace(chosen, extra=chosen.substeps * further)
 
 
-def extra_intervals(trajectories: Trajectories, horizon: int, stride: int) -> int:
-    """By how many usual intervals the rows of one window, of all the window that is stretched most, are further apart
-    than in an even recording.
-
-    The usual interval is the median; one is counted as the nearest whole number of those.
-    """
+def _intervals(trajectories: Trajectories, stride: int) -> list[np.ndarray]:
+    """Times from each sample of each run to that which is `stride` samples later."""
     runs = [trajectories.ts[i, samples] for i, samples in trajectories.runs().slices()]
-    intervals = [np.asarray(ts[stride:], np.float64) - ts[:-stride] for ts in runs if len(ts) > horizon * stride]
+    return [np.asarray(ts[stride:], np.float64) - ts[:-stride] for ts in runs]
+
+
+def _extra_intervals(runs: Sequence[np.ndarray], horizon: int, stride: int) -> int:
+    """How many usual intervals the most stretched window is longer than a window of an even recording.
+
+    The usual interval is the median. Each interval counts as the nearest whole number of usual ones.
+    """
+    intervals = [lengths for lengths in runs if len(lengths) > (horizon - 1) * stride]
     if horizon == 0 or not intervals:
         return 0
     usual = np.median(np.concatenate(intervals))
