@@ -27,6 +27,11 @@ Jacobian = Float[Array, "m dof"]
 class HolonomicConstraint(eqx.Module):
     r"""$m$ equations $g(t, q) = 0$ between the coordinates, such as rods of given length.
 
+    Integration errors decay at the rates `damping` and `stiffness`, which have a unit, one over that of time: the
+    default of 10 suits motion whose rates are about 1, such as that of a pendulum of a metre in seconds. For other
+    motion choose about ten times its fastest rate, and less than one over the step: motion of milliseconds drifts at 10
+    per second as if there were no stabilisation, and for motion of days in seconds it is stiff.
+
     The force that keeps them is $G^\top \lambda$, $G = \partial g / \partial q$: by d'Alembert's principle it does no
     work on displacements that the constraints allow. Pass it as `constraint=` to `acceleration` or to
     `NeuralLagrangian`. (Baumgarte 1972, eq. 11, for the stabilisation; Finzi, Wang and Wilson 2020, section 4, for
@@ -39,9 +44,8 @@ class HolonomicConstraint(eqx.Module):
     - `g`: callable `(t, q) -> (m,)`, twice differentiable. Arrays it holds as an Equinox module, such as rod lengths,
       train with the model. Constraints may be redundant: the motion is unique even if $\lambda$ is not, and that of
       least norm in the natural units of the constraints is taken.
-    - `damping`: $\alpha \ge 0$, `stiffness`: $\beta \ge 0$, in 1/s. Equal values damp critically; 0 and 0 switch
-      stabilisation off. Errors then decay as $e^{-\alpha t}$: take it well above the rates of the motion, and below
-      one over the step.
+    - `damping`: $\alpha \ge 0$, `stiffness`: $\beta \ge 0$, in one over the unit of time (1/s). Equal values damp
+      critically: errors then decay as $e^{-\alpha t}$. 0 and 0 switch stabilisation off.
 
     **Raises:** `ValueError` if `g` is not callable or a rate is negative.
     """

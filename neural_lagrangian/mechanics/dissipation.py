@@ -98,7 +98,10 @@ class LinearDamping(AbstractForce):
 
 
 class SmoothFriction(AbstractForce):
-    r"""Dry (Coulomb) friction, smoothed about rest:
+    r"""Dry (Coulomb) friction, smoothed about rest.
+
+    The speed `width` below which it is smooth has the unit of the velocities: the default of 0.1 suits speeds of about
+    1 to 10. For other motion choose a hundredth of the usual speed: a width above all speeds makes it viscous.
 
     $$Q_i = -\mu_i \tanh(v_i / w_i), \qquad \mu_i > 0, \quad w_i > 0, \qquad Q \cdot v \le 0.$$
 
@@ -108,7 +111,8 @@ class SmoothFriction(AbstractForce):
     **Arguments:**
 
     - `strength`: $\mu > 0$, shape `(dof,)`, in newtons or newton metres: where training starts.
-    - `width`: $w > 0$, in the units of $v$, a scalar or shape `(dof,)`.
+    - `width`: $w > 0$, in the units of $v$ (those of the natural units inside a `Scaled` model), a scalar or shape
+      `(dof,)`: where training starts.
 
     **Raises:** `ValueError` for other shapes or (outside a transformation) values that are not positive.
     """

@@ -36,6 +36,11 @@ class AbstractLagrangian(eqx.Module):
     def mass_solve(self) -> AbstractMassSolve:
         """How $M a = b$ is solved for this structure, unless the model says otherwise."""
 
+    @property
+    def has_positive_mass(self) -> bool:
+        """Whether its mass matrix is known to be positive semidefinite, whatever its weights become."""
+        return isinstance(self.mass_solve, Cholesky)
+
     @abc.abstractmethod
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         """The Lagrangian $L(t, q, v)$."""
@@ -64,12 +69,13 @@ class LagrangianSum(AbstractLagrangian):
     def mass_solve(self) -> AbstractMassSolve:
         """That of the terms where they agree, else the pseudoinverse, which is right for any.
 
-        Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$.
+        Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$, and beside
+        positive coefficients times constant inertias (`ParametricLagrangian`).
         """
         solves = [term.mass_solve if isinstance(term, AbstractLagrangian) else None for term in self.terms]
         if len(set(map(type, solves))) > 1 and any(isinstance(solve, Cholesky) for solve in solves):
             pairs = zip(self.terms, solves, strict=True)
-            solves = [solve for term, solve in pairs if isinstance(solve, Cholesky) or self._has_mass(term)]
+            solves = [solve for term, solve in pairs if isinstance(solve, Cholesky) or self._may_spoil(term)]
         same = all(type(solve) is type(solves[0]) and eqx.tree_equal(solve, solves[0]) is True for solve in solves)
         return PseudoInverse() if solves[0] is None or not same else solves[0]
 
@@ -77,8 +83,12 @@ class LagrangianSum(AbstractLagrangian):
         first, *others = self.terms
         return sum((term(t, q, v) for term in others), first(t, q, v))
 
-    def _has_mass(self, term: Lagrangian) -> bool:
-        """Whether a term may have a part in the mass matrix: no term does that is at most linear in the velocities."""
+    def _may_spoil(self, term: Lagrangian) -> bool:
+        """Whether a term may make the mass matrix indefinite: none that is at most linear in the velocities does, nor
+        one that is known to add positive mass.
+        """
+        if isinstance(term, AbstractLagrangian) and term.has_positive_mass:
+            return False
         if self.dof is None:
             return True
         x = jnp.zeros(self.dof, network_dtype(term))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
@@ -13,6 +14,7 @@ from .._checks import is_concrete, positive_integer, written
 from .._types import Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from .lagrangian import AbstractLagrangian
+from .positive_mass import has_positive_parts
 
 
 class ParametricLagrangian(AbstractLagrangian):
@@ -31,7 +33,8 @@ class ParametricLagrangian(AbstractLagrangian):
     section 1.3.)
 
     A positive coefficient is $c = e^s$ with $s$ trained: its steps are relative, and it never reaches zero. One that
-    may vanish had better not be declared positive.
+    may vanish had better not be declared positive. Steps of the others are in the coefficients' own units, of the
+    size of the learning rate: write the formula so that they are of order one, such as `1e6 * stiffness`.
 
     **Arguments:**
 
@@ -82,6 +85,17 @@ class ParametricLagrangian(AbstractLagrangian):
     @property
     def mass_solve(self) -> AbstractMassSolve:
         return PseudoInverse()
+
+    @property
+    def has_positive_mass(self) -> bool:
+        r"""Whether $M = \sum_k c_k M_k$ with positive coefficients and constant, positive semidefinite $M_k$.
+
+        Known from the formula alone, so it stays true while the coefficients are trained. `False` where `dof` is not
+        given, or where $M$ depends on anything but coefficients declared positive.
+        """
+        if self.dof is None or jax.tree.leaves(eqx.filter(self.formula, eqx.is_array)):
+            return False
+        return has_positive_parts(self.formula, self.dof, self.trained, self.positive)
 
     @property
     def coefficients(self) -> dict[str, Array]:

@@ -20,6 +20,7 @@ from .losses import trajectory_mse
 from .parameters import check_motion, check_takes_states, parameters_of
 from .progress import Callback
 from .result import FitResult
+from .sizes import warn_of_sizes
 from .stages import stages_of
 from .state import State
 from .step import Estimated
@@ -58,7 +59,8 @@ def fit(
     **Arguments:**
 
     - `model`: any rollout model; its floating arrays are trained, in their own precision.
-    - `trajectories`: the motion to learn from.
+    - `trajectories`: the motion to learn from. Its numbers should be of order one, since networks and optimisers learn
+      badly from others; a warning says so where they are not (see `Scaling`, `Scaled`).
     - `loss`: `loss(model, ts, ys) -> scalar` of one window, or with a fourth argument where the trajectories carry
       accelerations, and a fifth where they carry controls.
     - `optimizer`: an optax optimiser, or one for each stage. `None` means Muon with a cosine-decayed rate from 1e-2.
@@ -117,6 +119,7 @@ def fit(
         ys = jnp.asarray(trajectories.ys, dtype)
         params = Estimated(weights, ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape)))
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
+    warn_of_sizes(model, trajectories)
     task = Task(
         model=model,
         static=static,

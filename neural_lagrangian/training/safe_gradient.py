@@ -56,7 +56,7 @@ def safe_gradient(
     Setting the loss of a diverged sample to zero is not enough: its infinite derivatives times zero are NaN. The
     sample itself is replaced, by one that behaved, and the batch is solved again. A batch in which all is well is
     solved once. A sample diverges when its loss, or the derivative of its loss by the sample, is not finite, or its
-    loss is more than `limit` times the batch's median.
+    loss is more than `limit` times the median of those of the batch that are positive, in any unit of the loss.
 
     **Arguments:**
 
@@ -96,7 +96,7 @@ def safe_gradient(
         share = 1 / jnp.maximum(number, 1).astype(losses.dtype)
         value, gradient, by_sample = jax.tree.map(lambda x: x * share, (value, gradient, by_sample))
         sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
-        exploded = losses > limit * jnp.maximum(jnp.nanmedian(of_all(losses)), jnp.finfo(losses.dtype).eps)
+        exploded = losses > limit * _median_positive(of_all(losses))
         faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
         found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
         cause = jnp.where(kept, found, previous.cause)
@@ -116,6 +116,11 @@ def safe_gradient(
     start = SafeGradient(no_loss, no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))
     result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
     return result
+
+
+def _median_positive(losses: Float[Array, " batch"]) -> Float[Array, ""]:
+    """The usual loss of a batch: samples at rest, whose loss is zero, do not make all others large. NaN without any."""
+    return jnp.nanmedian(jnp.where(losses > 0, losses, jnp.nan))
 
 
 def scalar(argument: str, value: Any) -> Array:

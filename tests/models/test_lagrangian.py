@@ -1,5 +1,6 @@
 """Sums of Lagrangians, and what counts as one."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,35 @@ from ..helpers import DOUBLE, DTYPE, small_network, states
 KEY = jax.random.key(0)
 RTOL = 1e-12 if DOUBLE else 1e-4
 MECHANICAL = nl.MechanicalLagrangian.from_mlp(2, 8, key=KEY)
+
+
+POSITIVE = {  # a formula with positive coefficients, and whether its mass matrix is positive semidefinite
+    "rotors": (lambda t, q, v, *, c: 0.5 * jnp.sum(c * v**2) - jnp.sum(jnp.cos(q)), {"c": jnp.ones(2, DTYPE)}, True),
+    "one joint": (lambda t, q, v, *, c: c * v[1] ** 2, {"c": jnp.ones((), DTYPE)}, True),
+    "geared": (
+        lambda t, q, v, *, c, d: c * (v[0] - 50 * v[1]) ** 2 + d * v @ v + jnp.sin(t) * q[0] * v[1],
+        {"c": jnp.ones((), DTYPE), "d": jnp.ones((), DTYPE)},
+        True,
+    ),
+    "known and unknown": (lambda t, q, v, *, c: 0.5 * v @ v - c * q @ q, {"c": jnp.ones((), DTYPE)}, True),
+    "a difference": (lambda t, q, v, *, c: c * (v[0] ** 2 - v[1] ** 2), {"c": jnp.ones((), DTYPE)}, False),
+    "two positive ones": (
+        lambda t, q, v, *, c, d: (c - d) * v @ v,
+        {"c": jnp.ones((), DTYPE), "d": jnp.ones((), DTYPE)},
+        False,
+    ),
+    "coupled": (lambda t, q, v, *, c: v @ v + c * v[0] * v[1], {"c": jnp.ones((), DTYPE)}, False),
+    "by the coordinates": (lambda t, q, v, *, c: c * jnp.sin(q[1]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+    "by the velocities": (lambda t, q, v, *, c: -c * jnp.cos(v[0]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+    "of second order": (lambda t, q, v, *, c: (c - c**2) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+}
+
+
+class Held(eqx.Module):
+    array: jax.Array
+
+    def __call__(self, t, q, v, *, c):
+        return c * self.array * v @ v
 
 
 def drive(t, q, v):
@@ -42,6 +72,48 @@ def test_a_term_without_mass_leaves_the_others_positive_definite():
     for term in (drive, spring):
         for total in (MECHANICAL + term, term + MECHANICAL, MECHANICAL + term + MECHANICAL):
             assert isinstance(total.mass_solve, nl.Cholesky)
+
+
+@pytest.mark.double
+@pytest.mark.parametrize("name", POSITIVE)
+def test_positive_coefficients_of_constant_inertias_keep_it_definite(name):
+    """Whatever the coefficients become: at a thousand random ones the mass matrix has a Cholesky factor."""
+    formula, coefficients, kept = POSITIVE[name]
+    term = nl.ParametricLagrangian(formula, dof=2, positive=["c", "d"][: len(coefficients)], **coefficients)
+    assert term.has_positive_mass == kept
+    for total in (MECHANICAL + term, term + MECHANICAL):
+        assert isinstance(total.mass_solve, nl.Cholesky if kept else nl.PseudoInverse)
+    draws = jax.tree.map(lambda x: jnp.asarray(np.random.default_rng(1).normal(0, 3, (1000, *x.shape))), term.trained)
+
+    def lowest(trained):
+        M = nl.mass_matrix(
+            eqx.tree_at(lambda L: L.trained, term, trained), 0.3, *jnp.asarray([[0.7, -2.0], [0.3, 2.0]])
+        )
+        return jnp.linalg.eigvalsh(M)[0] / jnp.max(jnp.abs(M))
+
+    least = jnp.min(jax.jit(jax.vmap(lowest))(draws))
+    assert (least > -1e-12) == kept
+
+
+def test_what_is_not_declared_or_cannot_be_known_is_not_trusted():
+    rotor = jnp.asarray(0.1, DTYPE)
+    for formula, keywords in (
+        (lambda t, q, v, *, c: c * v @ v, {}),  # may become negative
+        (lambda t, q, v, *, c: c * v @ v, {"positive": ["c"], "dof": None}),
+        (Held(rotor), {"positive": ["c"]}),  # its own array is trained too
+    ):
+        term = nl.ParametricLagrangian(formula, **{"dof": 2, **keywords}, c=rotor)
+        assert not term.has_positive_mass
+        assert isinstance((MECHANICAL + term).mass_solve, nl.PseudoInverse)
+
+
+def test_a_positive_sum_is_known_inside_a_compiled_function():
+    @eqx.filter_jit
+    def solve(c):
+        term = nl.ParametricLagrangian(POSITIVE["one joint"][0], dof=2, positive=["c"], c=c)
+        return nl.NeuralLagrangian(MECHANICAL + term).mass_solve
+
+    assert isinstance(solve(jnp.asarray(0.1, DTYPE)), nl.Cholesky)
 
 
 def test_terms_must_agree_in_number():

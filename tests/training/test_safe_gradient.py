@@ -102,6 +102,21 @@ def test_a_sample_that_explodes_but_stays_finite_is_a_failure():
     assert float(result.gradient) == pytest.approx(14 / 3)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize(
+    ("x", "kept"),
+    [
+        ([1.0, 2.0, 3.0, 1e15], [True, True, True, False]),
+        ([0.0, 0.0, 0.0, 2.0, 3.0], [True] * 5),  # samples at rest, whose loss is zero
+        ([0.0, 0.0, 0.0, 2.0, 3.0, 1e9], [True] * 5 + [False]),
+        ([0.0, 0.0], [True, True]),
+    ],
+)
+def test_samples_are_left_out_whatever_the_unit_of_the_loss(unit, x, kept):
+    result = safe_gradient(lambda scale, x: scale * x**2, jnp.asarray(unit, DTYPE), (jnp.asarray(x, DTYPE),))
+    np.testing.assert_array_equal(result.kept, kept)
+
+
 def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
     def loss(scale, x):
         return jnp.sqrt(jnp.sum(scale * x**2))

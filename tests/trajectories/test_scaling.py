@@ -45,6 +45,15 @@ def test_scaled_motion_is_of_order_one_and_still_motion(centre):
     np.testing.assert_allclose(slope, scaled.accelerations[0][1:-1], atol=1e-3 * np.abs(slope).max())
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_sizes_whose_squares_are_no_numbers_scale_too(unit):
+    data = swing()
+    expected = Scaling.of(data, centre=True)
+    found = Scaling.of(Trajectories(data.ts, data.ys * unit, mask=data.mask), centre=True)
+    np.testing.assert_allclose(found.q_scale, expected.q_scale * unit, rtol=1e-12)
+    np.testing.assert_allclose(found.t_scale, expected.t_scale, rtol=1e-12)
+
+
 def test_standardising_each_channel_breaks_the_rate():
     """The negative control: what is done to features must not be done to states."""
     (t, y), _ = swing()
