@@ -38,7 +38,8 @@ class Balance(AbstractFit):
 
     `M`, shape `(row, term, dof, dof)`, and `b`, `(row, term, dof)`, of terms over their `size`, `(term,)`, so that
     units do not matter; `sigma`, the errors of acceleration that count as one, `(dof,)`; `kinetic`, what each term adds
-    to the mean of $\sum_i M_{ii} u_i^2$, `(term,)`.
+    to the mean of $\sum_i M_{ii} u_i^2$, `(term,)`; `length`, with which $\ell_i b_i$ and $\ell_i M_{ij} \sigma_j$ are
+    energies in every row, `(dof,)`.
     """
 
     M: Float[np.ndarray, "row term dof dof"]
@@ -46,6 +47,7 @@ class Balance(AbstractFit):
     sigma: Float[np.ndarray, " dof"]
     kinetic: Float[np.ndarray, " term"]
     size: Float[np.ndarray, " term"]
+    length: Float[np.ndarray, " dof"]
 
     @staticmethod
     def of(M: np.ndarray, b: np.ndarray, scales: Scales) -> "Balance":
@@ -53,7 +55,7 @@ class Balance(AbstractFit):
         size = np.where(size > 0, size, 1.0)
         M, b = M / size[:, None, None], b / size[:, None]
         kinetic = np.einsum("rkii,i->k", M, scales.speed**2) / len(M)
-        return Balance(M, b, scales.acceleration, kinetic, size)
+        return Balance(M, b, scales.acceleration, kinetic, size, scales.length)
 
     def beside(self, b: Float[np.ndarray, "row entry dof"], scales: Scales) -> "Balance":
         """With entries of forces, which have no mass matrix, behind the terms."""
@@ -63,7 +65,7 @@ class Balance(AbstractFit):
         both = ((self.M, entries.M), (self.b, entries.b))
         M, b = (np.concatenate(pair, axis=1) for pair in both)
         kinetic, size = (np.concatenate(pair) for pair in ((self.kinetic, entries.kinetic), (self.size, entries.size)))
-        return Balance(M, b, self.sigma, kinetic, size)
+        return Balance(M, b, self.sigma, kinetic, size, self.length)
 
     @property
     def rows(self) -> int:
@@ -71,10 +73,10 @@ class Balance(AbstractFit):
 
     def part(self, rows: slice) -> "Balance":
         """Some of the observations."""
-        return Balance(self.M[rows], self.b[rows], self.sigma, self.kinetic, self.size)
+        return Balance(self.M[rows], self.b[rows], self.sigma, self.kinetic, self.size, self.length)
 
     def weighted(self, sigma: np.ndarray) -> "Balance":
-        return Balance(self.M, self.b, sigma, self.kinetic, self.size)
+        return Balance(self.M, self.b, sigma, self.kinetic, self.size, self.length)
 
     def residual(self, step: Step) -> np.ndarray:
         """r, shape `(row, dof)`."""
@@ -126,8 +128,8 @@ class Balance(AbstractFit):
 
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
-        m, b = self.kinetic[terms], self.b[:, terms] / self.sigma
-        M = self.M[:, terms] / self.sigma[:, None] * self.sigma
+        m, b = self.kinetic[terms], self.length * self.b[:, terms]
+        M = self.length[:, None] * self.M[:, terms] * self.sigma
         b, M = (np.moveaxis(x, 1, -1).reshape(-1, len(terms)) for x in (b, M))
         size = np.sqrt(np.mean(b**2, axis=0) + np.mean(M**2, axis=0))
         size = np.where(size > 0, size, 1.0)
@@ -170,8 +172,8 @@ class Balance(AbstractFit):
         """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""
         M_k, b_k = self.M[:, terms], self.b[:, terms]
         M, b = np.tensordot(M_k, c, (1, 0)), np.tensordot(b_k, c, (1, 0))
-        # In units of the errors: what is regular is solved for in those in which it was found so.
-        scaled = M / self.sigma[:, None] * self.sigma
+        # As energies: what is regular is solved for in the units in which it was found so.
+        scaled = self.length[:, None] * M * self.sigma
         volume = np.linalg.det(scaled)
         if not (volume > 0).all() and not (volume < 0).all():
             # Singular somewhere between the observations: one that comes near it is fitted by a chance pole of r.
@@ -179,7 +181,7 @@ class Balance(AbstractFit):
 
         def solved(x: np.ndarray) -> np.ndarray:
             """M^-1 x for the columns of x, `(row, dof, column)`."""
-            return self.sigma[:, None] * np.linalg.solve(scaled, x / self.sigma[:, None])
+            return self.sigma[:, None] * np.linalg.solve(scaled, x * self.length[:, None])
 
         r = solved(b[..., None])[..., 0]
         slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)

@@ -81,7 +81,8 @@ def distill(
     problem = LinearFit(phi, X) if match == "equations" else pointwise(columns_kept, target.accelerations, scales)
     whole = 1.0 if match == "equations" else problem.rows**0.5  # the residual of no formula at all
     rounding = whole * (1e-9 if dtype == np.float64 else 1e-4)
-    path = eliminate(problem, len(kept), complexity, rounding**2, chance=1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # a combination whose numbers are too large is none
+        path = eliminate(problem, len(kept), complexity, rounding**2, chance=1.0)
     best, gap = by_gap(path, rounding, largest_residual * whole)
     step, residual = path[best], float(np.sqrt(path[best].rss)) / whole
     support = list(step.support)

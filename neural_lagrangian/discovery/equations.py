@@ -20,6 +20,7 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix
 from ..mechanics.euler_lagrange import scalar_valued
+from .natural_units import natural_scales
 
 
 class Scales(eqx.Module):
@@ -74,17 +75,12 @@ class EquationSamples(eqx.Module):
 
 
 def mass_inverses(M: Float[np.ndarray, "state dof dof"], *, rcond: float) -> Float[np.ndarray, "state dof dof"]:
-    r"""Inverses of mass matrices at many states, $D (D M D)^{+} D$ with $D_{ii}^{-2}$ the mean of $|M_{ii}|$.
+    r"""Inverses of mass matrices at many states, $D (D M D)^{+} D$ with $D$ the diagonal of `natural_scales`.
 
     The units of the coordinates take no part in what counts as singular: eigenvalues of $D M D$ of magnitude at most
-    `rcond` times the largest. A coordinate without a mass of its own is measured by its coupling to the others.
+    `rcond` times the largest.
     """
-    # In NumPy, and with one D for all states: in double precision whatever JAX computes in, unlike `equilibrated`.
-    size = np.mean(np.abs(M), axis=0)
-    r = np.sqrt(np.diagonal(size))
-    by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)
-    r = np.where(r > 0, r, by_others)
-    d = 1 / np.where((r > 0) & np.isfinite(r), r, 1)
+    d = natural_scales(M)
     scale = np.outer(d, d)
     return scale * np.linalg.pinv(scale * M, rcond=rcond)
 

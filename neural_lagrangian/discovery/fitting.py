@@ -9,6 +9,7 @@ from .balance import Balance, damping_columns
 from .elimination import Step, by_information
 from .equations import Scales
 from .library import Library
+from .natural_units import natural_scales
 from .observations import Observations
 
 CLEAR = 1.03
@@ -97,7 +98,8 @@ def _damped(
 
 def is_passive(damping: np.ndarray) -> bool:
     """Whether it feeds energy into no motion."""
-    return bool(np.linalg.eigvalsh(damping)[0] >= -1e-3 * np.abs(damping).max())
+    d = natural_scales(damping[None])
+    return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 
 
 def _symmetric(values: np.ndarray | list[float], entries: list[int], dof: int) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from ..mechanics.forces import AbstractForce
 from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library
+from .natural_units import natural_scales
 
 
 class UndeterminedWarning(UserWarning):
@@ -131,8 +132,9 @@ def _in_line(matrix: np.ndarray, digits: int) -> str:
 
 def damping_force(damping: Float[np.ndarray, "dof dof"], dtype: DTypeLike) -> LinearDamping:
     """Of a symmetric matrix; what is negative in it is left out."""
-    rates, axes = np.linalg.eigh(damping)
-    C = np.asarray(np.linalg.qr((axes * np.sqrt(np.maximum(rates, 0))).T, mode="r")).T
+    d = natural_scales(damping[None])
+    rates, axes = np.linalg.eigh(damping * np.outer(d, d))
+    C = np.asarray(np.linalg.qr((axes * np.sqrt(np.maximum(rates, 0))).T, mode="r")).T / d[:, None]
     return LinearDamping(jnp.asarray(C[np.tril_indices(len(C))], dtype))
 
 

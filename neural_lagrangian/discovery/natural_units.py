@@ -2,10 +2,25 @@ r"""Equations of motion in units in which coordinates, times and momenta are of 
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Force, Lagrangian
 from ..mechanics import EulerLagrangeTerm
+
+
+def natural_scales(matrices: Float[np.ndarray, "sample dof dof"]) -> Float[np.ndarray, " dof"]:
+    r"""$d$ such that the entries $d_i M_{ij} d_j$ of symmetric matrices, such as mass matrices at many states, have no
+    units: $d_i^{-2}$ is the mean of $|M_{ii}|$.
+
+    A coordinate without an entry of its own is measured by its coupling to the others.
+    """
+    # In NumPy, and with one d for all: in double precision whatever JAX computes in, unlike `equilibrated`.
+    size = np.mean(np.abs(matrices), axis=0)
+    r = np.sqrt(np.diagonal(size))
+    by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)
+    r = np.where(r > 0, r, by_others)
+    return 1 / np.where((r > 0) & np.isfinite(r), r, 1)
 
 
 class NaturalUnits(eqx.Module):

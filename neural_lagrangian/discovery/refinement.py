@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 from ..trajectories import Trajectories
 from .balance import Balance
 from .elimination import Step, grow
-from .evidence import Refined, refined
+from .evidence import LEAST_NOISE, Refined, refined
 from .fitting import Fitted
 from .library import Library
 from .naming import Named
@@ -29,7 +29,7 @@ def without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Traject
     noisy = bool((noise > tolerance * scales).any()) and bool((trajectories.lengths >= 5).all())
     if not noisy:
         return trajectories, noise, False
-    smooth = smoothed(pieces, noise)
+    smooth = smoothed(pieces, np.maximum(noise, LEAST_NOISE * scales))
     whole = np.array(trajectories.ys, np.float64)
     for i, y in enumerate(smooth):
         whole[i, : len(y)] = y

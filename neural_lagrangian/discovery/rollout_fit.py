@@ -20,6 +20,7 @@ from ..mechanics import EulerLagrangeTerm, SampledControl
 from .formula import Formula
 from .library import Library
 from .shared_least_squares import descend, linearized
+from .smoothing import ROUNDING
 
 MOST_SAMPLES, MOST_WINDOWS, WINDOW_SAMPLES = 6000, 240, 100
 """Most samples and windows that are fitted, and most samples of a window."""
@@ -82,7 +83,9 @@ def windowed(
     ts, ys, us = (np.stack([pieces[i][part][k : k + length] for i, k in chosen]) for part in range(3))
     y0s = np.stack([smooth[i][k] for i, k in chosen])
     step = float(np.max(np.diff(ts, axis=1)))
-    substeps = int(np.clip(np.ceil(STEPS_PER_PERIOD * step / period), 1, 32)) if np.isfinite(period) else 1
+    substeps = (
+        int(np.clip(np.ceil(STEPS_PER_PERIOD * step / period * (1 - ROUNDING)), 1, 32)) if np.isfinite(period) else 1
+    )
     ts, ys, us, y0s = map(jnp.asarray, (ts, ys, us, y0s))
     return WindowedMotion(ts, ys, us, y0s, jnp.asarray(size), substeps)
 

@@ -20,6 +20,8 @@ NOISE_WINDOWS = 2000
 """Most windows in which noise is looked at."""
 SHARP = 0.1
 """What noise leaves in the shortest windows, of what it leaves in those of a quarter of a period, at least."""
+ROUNDING = 1e-9
+"""Relative. Periods are multiples of steps: no rounding of either may cost a sample."""
 BLOCK = 4096
 """Samples whose polynomials are fitted at a time."""
 
@@ -44,6 +46,7 @@ def _left(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.ndarra
     step = np.median(np.concatenate([np.diff(t) for t, _ in pieces if len(t) > 1] or [np.ones(1)]))
     for i in range(dof):
         quarter = periods[i] / 4 / step if np.isfinite(periods[i]) else longest / 2
+        quarter *= 1 + ROUNDING
         length = int(np.clip(quarter, NOISE_SAMPLES, max(NOISE_SAMPLES, min(longest, 200))))
         for t, y in _windows(pieces, length):
             Q = np.linalg.qr(_powers(t, NOISE_DEGREE)[0])[0]
@@ -55,19 +58,19 @@ def _left(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.ndarra
 
 
 def smoothed(pieces: Pieces, noise: Float[np.ndarray, " two_dof"]) -> list[np.ndarray]:
-    """The states of each trajectory with less noise."""
+    """The states of each trajectory with less noise. The `noise` of each channel is more than zero."""
     dof = len(noise) // 2
     answers = [y.copy() for _, y in pieces]
     shortest = min(len(t) for t, _ in pieces)
     for i in range(dof):
-        ratio = noise[i] / noise[dof + i] if noise[dof + i] > 0 else 1.0
+        ratio = noise[i] / noise[dof + i]
         best = np.inf
         for length in [w for w in WINDOWS if w <= shortest]:
             found = [_fitted(t, y[:, [i, dof + i]], length, ratio) for t, y in pieces]
             left = np.concatenate(
                 [(y[:, [i, dof + i]] - x) / (1 - own) for (_, y), (x, own) in zip(pieces, found, strict=True)]
             )
-            score = np.sum(np.mean(left**2, axis=0) / np.maximum(noise[[i, dof + i]], 1e-300) ** 2)
+            score = np.sum(np.mean(left**2, axis=0) / noise[[i, dof + i]] ** 2)
             if score < best:
                 best = score
                 for answer, (x, _) in zip(answers, found, strict=True):

@@ -9,7 +9,7 @@ from neural_lagrangian.discovery.elimination import Step
 def test_a_mass_matrix_singular_but_for_rounding_is_no_fault(u, sigma):
     """Whether it counts as regular depends on units, in which its determinant is not exactly zero."""
     M, one = np.outer(u, u)[None, None], np.ones(1)
-    balance = Balance(M, np.ones((1, 1, 2)), np.array(sigma), one, one)
+    balance = Balance(M, np.ones((1, 1, 2)), np.array(sigma), one, one, 1 / np.array(sigma))
     residual = balance.residual(Step((0,), one, 0.0, np.zeros((1, 1))))
     assert residual.shape == (1, 2)
     assert not np.isnan(residual).any()
