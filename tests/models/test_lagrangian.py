@@ -32,9 +32,14 @@ POSITIVE = {  # a formula with positive coefficients, and whether its mass matri
         False,
     ),
     "coupled": (lambda t, q, v, *, c: v @ v + c * v[0] * v[1], {"c": jnp.ones((), DTYPE)}, False),
+    "coupled too strongly": (
+        lambda t, q, v, *, c: c * (v @ v + 3 * v[0] * v[1]),
+        {"c": jnp.ones((), DTYPE)},
+        False,
+    ),
     "by the coordinates": (lambda t, q, v, *, c: c * jnp.sin(q[1]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
     "by the velocities": (lambda t, q, v, *, c: -c * jnp.cos(v[0]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
-    "of second order": (lambda t, q, v, *, c: (c - c**2) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+    "of second order": (lambda t, q, v, *, c: (c**2 - c) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
 }
 
 

@@ -140,6 +140,7 @@ def test_nothing_usable_skips_the_step_and_leaves_the_weights(oscillations):
     with pytest.warns(UserWarning, match="3 of 3 steps had nothing usable"):
         result = nl.fit(model, nl.Trajectories(oscillations.ts[0], ys), optimizer=ADAM, steps=3, horizon=2, key=KEY)
     assert eqx.tree_equal(eqx.filter(model, eqx.is_array), eqx.filter(result.model, eqx.is_array))
+    np.testing.assert_array_equal(result.history.failures, [128] * 3)
     history = r"History\(3 steps in .* s, last loss nan, 384 windows diverged, 3 steps skipped\)"
     assert re.fullmatch(rf"FitResult\(a NeuralLagrangian, {history}\)", repr(result))
 

@@ -13,8 +13,10 @@ import numpy as np
 import optax
 import pytest
 
+import neural_lagrangian as nl
 from neural_lagrangian.training import CheckpointError, History
 from neural_lagrangian.training.checkpoints import Checkpoints
+from neural_lagrangian.training.devices import digests
 from neural_lagrangian.training.stages import stages_of
 from neural_lagrangian.training.state import State, begun_optimizer, resumed
 
@@ -97,6 +99,20 @@ def stopped(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stopped")
     interrupted(folder, 30)
     return folder
+
+
+def test_every_number_of_the_motion_counts():
+    """Its digest is another where any one number, or the shape, is."""
+    motion = data()
+    digest = digests(motion, None)
+    assert digests(data(), None) == digest
+    for place in ((0, 0, 0), (-1, -1, -1), (len(motion) // 2, 3, 1)):
+        ys = np.array(motion.ys)
+        ys[place] = np.nextafter(ys[place], np.inf)
+        assert digests(nl.Trajectories(motion.ts, ys), None) != digest
+    assert digests(motion.select(slice(1, None)), None) != digest
+    one, other = (nl.Trajectories(np.arange(4.0).reshape(n, -1), np.zeros((n, 4 // n, 2))) for n in (1, 2))
+    assert digests(one, None) != digests(other, None)
 
 
 def test_where_all_are_damaged_nothing_is_begun_anew(tmp_path):

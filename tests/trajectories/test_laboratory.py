@@ -191,6 +191,34 @@ def test_spreadsheets(above, kind, tmp_path):
         read_trajectories(tmp_path / "b.xlsx", positions=["x"])
 
 
+def test_a_cell_of_a_spreadsheet_that_is_no_number_is_named_with_its_row(tmp_path):
+    pytest.importorskip("python_calamine")
+    sheet = pytest.importorskip("openpyxl").Workbook()
+    rows = [[float(t), float(x)] for t, x in zip(T, X, strict=True)]
+    rows[7][1] = "oops"
+    for row in [["Tracker"], ["t", "x"], *rows]:
+        sheet.active.append(row)
+    sheet.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataFileError, match="row 10, column 'x': 'oops' is not a number") as caught:
+        read_trajectories(tmp_path / "a.xlsx", positions=["x"])
+    assert caught.value.row == 10
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ("2026-02-28T23:59:59.5", "2026-03-01T00:00:00", "2026-03-01T00:00:00.5"),
+        ("28.02.2026 23:59:59,5", "01.03.2026 00:00:00", "01.03.2026 00:00:00,5"),
+        ("2026-03-01 00:59:59.5+01:00", "2026-03-01 01:00:00+01:00", "2026-03-01T00:00:00.5Z"),
+    ],
+)
+def test_a_recording_may_pass_midnight_and_the_end_of_a_month(stamps, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["when;x", *(f"{stamp};{i}" for i, stamp in enumerate(stamps))]))
+    motion = read_trajectories(path, positions=["x"], time="when", estimate=parabolas)
+    np.testing.assert_allclose(motion.ts[0], [0, 0.5, 1], atol=1e-9)
+
+
 def test_empty_cells_are_missing_samples(tmp_path):
     """Where many follow each other there is a gap; one alone is none. One empty coordinate is as good as two."""
     rows = [list(row) for row in ROWS]
