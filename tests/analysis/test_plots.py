@@ -62,9 +62,17 @@ def oscillator(t, q, v):
 
 @pytest.mark.parametrize("kind", ["contour", "surface"])
 def test_a_lagrangian_over_phase_space(kind):
-    ax = analysis.plot_lagrangian(oscillator, TS, TS - 0.5, kind=kind, labels=("q [m]", "dq/dt [m/s]"))
+    q, v = TS, np.linspace(-0.5, 2.5, 20)
+    ax = analysis.plot_lagrangian(oscillator, q, v, kind=kind, labels=("q [m]", "dq/dt [m/s]"))
     assert ax.get_xlabel() == "q [m]"
-    assert len(ax.collections) > 0
+    (shown,) = ax.collections
+    values = 0.5 * v[None] ** 2 - 2 * q[:, None] ** 2
+    if kind == "contour":
+        assert shown.zmin == pytest.approx(values.min(), rel=1e-5)
+        assert shown.zmax == pytest.approx(values.max(), rel=1e-5)
+    assert [ax.get_xlim(), ax.get_ylim()] == [pytest.approx((0, 1), abs=0.1), pytest.approx((-0.5, 2.5), abs=0.3)]
+    if kind == "surface":
+        assert ax.get_zlim() == pytest.approx((values.min(), values.max()), abs=0.3)
     ax.figure.canvas.draw()
     plt.close("all")
 

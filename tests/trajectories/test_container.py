@@ -37,11 +37,21 @@ def test_shared_times_and_single_trajectories():
 
 
 def test_select_thin_and_astype_keep_the_mask():
-    trajectories = Trajectories(*recording())
-    assert list(trajectories.select([2, 0]).lengths) == [4, 5]
-    assert list(trajectories.select(slice(1, None)).lengths) == [3, 4]
-    assert list(trajectories.thin(2).lengths) == [3, 2, 2]
-    assert trajectories.astype(np.float32).ys.dtype == np.float32
+    ts, ys = recording()
+    trajectories = Trajectories(ts, ys)
+    single = np.float32
+    for changed, expected in (
+        (trajectories.select([2, 0]), [(ts[2], ys[2]), (ts[0], ys[0])]),
+        (trajectories.select(slice(1, None)), [*zip(ts, ys, strict=True)][1:]),
+        (trajectories.select(np.array([True, False, True])), [(ts[0], ys[0]), (ts[2], ys[2])]),
+        (trajectories.thin(2), [(t[::2], y[::2]) for t, y in zip(ts, ys, strict=True)]),
+        (trajectories.astype(single), [(t.astype(single), y.astype(single)) for t, y in zip(ts, ys, strict=True)]),
+    ):
+        for (t, y), (t0, y0) in zip(changed, expected, strict=True):
+            np.testing.assert_array_equal(t, t0)
+            np.testing.assert_array_equal(y, y0)
+            assert t.dtype == t0.dtype
+            assert y.dtype == y0.dtype
     assert repr(trajectories) == "Trajectories(3 of 3 to 5 samples, dof=2, float64)"
 
 
@@ -195,3 +205,6 @@ def test_times_of_ragged_recordings_keep_their_precision():
     ts, ys = recording()
     single = Trajectories([t.astype(np.float32) for t in ts], [y.astype(np.float32) for y in ys])
     assert single.ts.dtype == single.ys.dtype == np.float32
+    for (t, y), t0, y0 in zip(single, ts, ys, strict=True):
+        np.testing.assert_array_equal(t, t0.astype(np.float32))
+        np.testing.assert_array_equal(y, y0.astype(np.float32))
