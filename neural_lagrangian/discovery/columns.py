@@ -13,6 +13,8 @@ from .library import Library
 
 FREE_STATES = 512
 """Least states at which terms are told apart."""
+RANK_TOLERANCE = 1e-9
+"""Relative length of what is new in a column, below which it counts as a combination of others."""
 BLOCK = 512
 """States at a time: one compiled function serves any number of them."""
 
@@ -44,7 +46,9 @@ class Columns(eqx.Module):
 
 
 def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> Columns:
-    """The columns of a library at states `[q, v]`, shape `(state, 2 dof)`, in double precision on the host."""
+    """The columns of a library at states `[q, v]`, shape `(state, 2 dof)`, on the host. To be called inside
+    `double_precision`.
+    """
     times, states = checked_states(states, ts)
     if states.shape[1] != 2 * library.dof:
         raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
@@ -78,7 +82,7 @@ class Independent(eqx.Module):
         return lines
 
 
-def independent_terms(library: Library, columns: Columns, scales: Scales, tolerance: float) -> Independent:
+def independent_terms(library: Library, columns: Columns, scales: Scales) -> Independent:
     """The terms whose (M, h) are linearly independent at free states, the simplest first.
 
     **Raises:** `ValueError` if none has a mass matrix.
@@ -96,7 +100,7 @@ def independent_terms(library: Library, columns: Columns, scales: Scales, tolera
         x = X[:, k] / size[k]
         for _ in range(2):  # twice is enough (Kahan)
             x = x - basis @ (basis.T @ x)
-        if np.linalg.norm(x) > tolerance:
+        if np.linalg.norm(x) > RANK_TOLERANCE:
             basis = np.column_stack([basis, x / np.linalg.norm(x)])
             kept.append(int(k))
         else:
@@ -105,7 +109,7 @@ def independent_terms(library: Library, columns: Columns, scales: Scales, tolera
     coefficients = np.linalg.lstsq(basis.T @ Y[:, kept], basis.T @ Y[:, dropped], rcond=None)[0].T if kept else []
     records = []
     for k, c in zip(dropped, coefficients, strict=False):
-        c = np.where(np.abs(c) > 10 * tolerance, c * size[k] / size[kept], 0.0)
+        c = np.where(np.abs(c) > 10 * RANK_TOLERANCE, c * size[k] / size[kept], 0.0)
         records.append((k, tuple(float(x) for x in c)))
     return Independent(tuple(kept), tuple(records))
 
@@ -114,11 +118,6 @@ def free_states(states: np.ndarray, count: int = FREE_STATES) -> np.ndarray:
     """States that fill the box about the given ones, whatever orbits those lie on; the same for the same box."""
     low, high = states.min(axis=0), states.max(axis=0)
     return low + (high - low) * np.random.default_rng(0).uniform(size=(count, states.shape[1]))
-
-
-def rank_tolerance(dtype: np.dtype) -> float:
-    """Below which a column counts as a combination of others, for columns computed in this precision."""
-    return 1e-9 if dtype == np.float64 else 1e-4
 
 
 @eqx.filter_jit

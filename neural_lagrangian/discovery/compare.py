@@ -10,6 +10,8 @@ from jaxtyping import Array, ArrayLike, Float
 from .._types import Lagrangian, Scalar
 from ..mechanics import mass_matrix
 from ..mechanics.boundary_term import BoundaryTerm
+from ..mechanics.equilibration import equilibrated
+from .double_precision import double_precision, in_default_precision
 from .equations import sample_equations
 
 Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
@@ -40,7 +42,8 @@ class Comparison(eqx.Module):
         Constants for gauge-equivalent Lagrangians; of solution-equivalent ones, conserved quantities that may be new.
         (Hojman and Harleston 1981.)
         """
-        ratio = jnp.linalg.solve(mass_matrix(self.first, t, q, v), mass_matrix(self.second, t, q, v))
+        M1, d = equilibrated(mass_matrix(self.first, t, q, v))
+        ratio = jnp.linalg.solve(M1, mass_matrix(self.second, t, q, v) * d[:, None] * d[None])
         powers = [ratio]
         for _ in range(q.shape[0] - 1):
             powers.append(powers[-1] @ ratio)
@@ -74,10 +77,12 @@ def compare_lagrangians(
     - `ts`: times of the states, shape `(state,)`, or one for all.
     - `tolerance`: relative residuals below it count as zero, in `kind`.
 
+    All is computed in double precision.
+
     **Returns:** a `Comparison`.
 
-    **Raises:** `ValueError` for wrong shapes, and for a Lagrangian that is not finite or that motion does not see: a
-    total derivative.
+    **Raises:** `ValueError` for wrong shapes, and for a Lagrangian that is not finite, that computes in single
+    precision whatever it is given, or that motion does not see: a total derivative.
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
@@ -91,11 +96,10 @@ def compare_lagrangians(
     gauge_residual = np.linalg.norm(X2 - alpha * X1) / np.linalg.norm(X2)
     acceleration_residual = np.sqrt(np.mean(((a2 - a1) / scales.acceleration) ** 2))
 
-    t_ref, q_ref = one.ts.mean(), jnp.asarray(np.split(one.states.mean(axis=0), 2)[0], jnp.asarray(states).dtype)
-    rest = jnp.zeros_like(q_ref)
-    difference = _Difference(first, second, jnp.asarray(alpha, q_ref.dtype), jnp.zeros((), q_ref.dtype))
-    constant = difference(jnp.asarray(t_ref, q_ref.dtype), q_ref, rest)
-    F = BoundaryTerm(eqx.tree_at(lambda d: d.constant, difference, constant), q_ref)
+    t_ref, q_ref = one.ts.mean(), np.split(one.states.mean(axis=0), 2)[0]
+    constant = _at_rest(first, second, alpha, t_ref, q_ref)
+    of_difference = in_default_precision((jnp.asarray(alpha), jnp.asarray(constant)))
+    F = BoundaryTerm(_Difference(first, second, *of_difference), jnp.asarray(q_ref, float))
 
     kind: Kind = "different"
     if gauge_residual <= tolerance:
@@ -104,7 +108,14 @@ def compare_lagrangians(
     elif acceleration_residual <= tolerance:
         kind = "solution-equivalent"
     residuals = float(gauge_residual), float(acceleration_residual)
-    return Comparison(float(alpha), float(constant), F, *residuals, kind=kind, first=first, second=second)
+    return Comparison(float(alpha), constant, F, *residuals, kind=kind, first=first, second=second)
+
+
+@double_precision()
+def _at_rest(first: Lagrangian, second: Lagrangian, alpha: float, t: float, q: Float[np.ndarray, " dof"]) -> float:
+    r"""$L_2 - \alpha L_1$."""
+    zero, q = jnp.zeros(()), jnp.asarray(q)
+    return float(_Difference(first, second, jnp.asarray(alpha), zero)(jnp.asarray(t), q, jnp.zeros_like(q)))
 
 
 class _Difference(eqx.Module):

@@ -33,3 +33,12 @@ def in_default_precision(tree: Any) -> Any:
         return x
 
     return jax.tree.map(cast, tree)
+
+
+def refuse_single(name: str, dtype: Any) -> None:
+    """**Raises:** `ValueError` if a callable that was given double precision answered in another."""
+    if dtype != np.float64:
+        raise ValueError(
+            f"`{name}` returns {dtype} for states in float64; expected float64, since discovery computes in double "
+            f"precision: leave out what it casts to {dtype}"
+        )

@@ -20,7 +20,11 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix
 from ..mechanics.euler_lagrange import scalar_valued
+from .double_precision import double_precision, refuse_single
 from .natural_units import natural_scales
+
+STILL = 1e-12
+"""Standard deviation, over its size, of a coordinate that is constant but for rounding."""
 
 
 class Scales(eqx.Module):
@@ -28,26 +32,44 @@ class Scales(eqx.Module):
 
     `length`: standard deviation of each coordinate, $\ell_i$. `speed`: root mean square of each velocity.
     `acceleration`: root mean square of each acceleration, $\sigma_j$, or speed squared over length where nothing
-    accelerates. All of shape `(dof,)`.
+    accelerates. All of shape `(dof,)`. `radian`: the time in which the motion comes about as far as its coordinates
+    spread. A coordinate that stays where it is has the length that its speed or its acceleration gives it in this time.
     """
 
     length: Float[np.ndarray, " dof"]
     speed: Float[np.ndarray, " dof"]
     acceleration: Float[np.ndarray, " dof"]
+    radian: float
 
     @staticmethod
     def of(states: np.ndarray, accelerations: np.ndarray) -> "Scales":
         q, v = np.split(np.asarray(states, np.float64), 2, axis=1)
-        length, speed = q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
-        length = np.where(length > 0, length, 1.0)
-        kinematic = np.where(speed > 0, speed**2, 1.0) / length
-        rms = np.sqrt(np.mean(accelerations**2, axis=0))
-        return Scales(length, speed, np.where(rms > 1e-6 * kinematic, rms, kinematic))
+        size, speed, a = (np.sqrt(np.mean(x**2, axis=0)) for x in (q, v, accelerations))
+        spread = q.std(axis=0)
+        spread = np.where(spread > STILL * size, spread, 0.0)
+        radian = _radian(spread, speed, a)
+        length = _first_positive(spread, speed * radian, a * radian**2, size)
+        kinematic = np.where(speed > 0, speed**2 / length, length / radian**2)
+        return Scales(length, speed, np.where(a > STILL**0.5 * kinematic, a, kinematic), radian)
 
     def rows(self, M: np.ndarray, h: np.ndarray) -> np.ndarray:
         r"""$[\ell_i M_{ij} \sigma_j, \ell_i h_i]$, shape `(..., dof (dof + 1))`, of `M` `(..., dof, dof)`, `h`."""
         scaled = self.length[:, None] * M * self.acceleration
         return np.concatenate([scaled.reshape(*h.shape[:-1], -1), self.length * h], axis=-1)
+
+
+def _radian(length: np.ndarray, speed: np.ndarray, acceleration: np.ndarray) -> float:
+    """Root mean square of length over speed, of the coordinates that have both; or what else is a time."""
+    for over, under, power in ((length, speed, 1.0), (length, acceleration, 0.5), (speed, acceleration, 1.0)):
+        both = (over > 0) & (under > 0)
+        if both.any():
+            return float(np.sqrt(np.mean((over[both] / under[both]) ** (2 * power))))
+    return 1.0  # nothing moves: there is no time in the states
+
+
+def _first_positive(*sizes: np.ndarray) -> np.ndarray:
+    """Of each entry the first that is more than zero; one where there is none, in a coordinate that is always zero."""
+    return np.select([size > 0 for size in sizes], sizes, 1.0)
 
 
 class EquationSamples(eqx.Module):
@@ -93,10 +115,15 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `states`: `[q, v]`, shape `(state, 2 dof)`. `ts`: their times, shape `(state,)`, or one for all.
 
-    **Raises:** `ValueError` for wrong shapes, and if the Lagrangian is not finite at some state.
+    All is computed in double precision.
+
+    **Raises:** `ValueError` for wrong shapes, if the Lagrangian is not finite at some state, and if it computes in
+    single precision whatever it is given.
     """
-    times, states = checked_states(states, ts)
-    values, M, h = (np.asarray(x, np.float64) for x in _equations(lagrangian, times, states))
+    with double_precision():
+        times, states = checked_states(states, ts)
+        values, M, h = map(np.asarray, _equations(lagrangian, times, states))
+    refuse_single("lagrangian", values.dtype)
     finite = np.isfinite(values) & np.isfinite(M).all(axis=(1, 2)) & np.isfinite(h).all(axis=1)
     if not finite.all():
         where = int(np.argmin(finite))
@@ -105,8 +132,11 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
 
 
 def checked_states(states: Any, ts: Any) -> tuple[Array, Array]:
-    """Times `(state,)` and states `(state, 2 dof)`, or a `ValueError` that names what is wrong."""
-    states = phase_states(states)
+    """Times `(state,)` and states `(state, 2 dof)`, or a `ValueError` that names what is wrong.
+
+    In double precision where this is called inside `double_precision`.
+    """
+    states = phase_states(states).astype(float)
     if not bool(jnp.isfinite(states).all()):
         raise ValueError("`states` are not all finite")
     if jnp.ndim(ts) == 0:

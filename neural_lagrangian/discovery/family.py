@@ -18,6 +18,8 @@ from ..models import NeuralLagrangian
 
 Range: TypeAlias = Literal["positive", "non-negative", "any"] | tuple[float | int, float | int]
 Vector: TypeAlias = Float[Array, " coefficients"]
+CONTROL = "u"
+"""The parameter of a force that is the control, and no coefficient."""
 
 
 class LagrangianFamily(eqx.Module):
@@ -36,11 +38,13 @@ class LagrangianFamily(eqx.Module):
     - `formula`: callable `(t, q, v, **coefficients) -> scalar`.
     - `dof`: degrees of freedom n.
     - `force`: callable `(t, q, v, **coefficients) -> (dof,)`, the generalised force, or `None`. Each of the two
-      callables is given the coefficients that its signature names.
+      callables is given the coefficients that its signature names. A force that names a parameter `u` is given the
+      control at the time t too, shape `(m,)`: `force=lambda t, q, v, u, *, g: g * u`.
     - `ranges`: of each coefficient by name: `"positive"` ($c = e^x$ with x free), `"non-negative"`
       ($c = \log(1 + e^x)$), `"any"`, or two bounds.
 
-    **Raises:** `ValueError` if no coefficient is named, a range is none of these, or no callable takes one of them.
+    **Raises:** `ValueError` if no coefficient is named, one is named `u`, a range is none of these, or no callable
+    takes one of them.
     """
 
     formula: Callable[..., Any]
@@ -62,6 +66,8 @@ class LagrangianFamily(eqx.Module):
                 raise ValueError(f"`{name}` is {fn!r}; expected a callable (t, q, v, **coefficients)")
         if not ranges:
             raise ValueError("`ranges` are missing; expected one for each coefficient, by name")
+        if CONTROL in ranges:
+            raise ValueError(f"`{CONTROL}` is the control of `force`; expected another name for a coefficient")
         for name, value in ranges.items():
             _check_range(name, value)
             if not any(name in _taken(fn, ranges) for fn in (formula, force) if fn is not None):
@@ -103,24 +109,45 @@ class LagrangianFamily(eqx.Module):
         named = self._named(self.formula, c)
         return lambda t, q, v: jnp.asarray(self.formula(t, q, v, **named)).reshape(())
 
-    def force(self, c: Vector) -> Force | None:
-        """The force `(t, q, v) -> (dof,)` of one system, from its vector of coefficients."""
+    @property
+    def driven(self) -> bool:
+        """Whether the force takes a control."""
+        return self.force_formula is not None and CONTROL in _parameters(self.force_formula)
+
+    def force(self, c: Vector, control: Callable[..., Any] | None = None) -> Force | None:
+        """The force `(t, q, v) -> (dof,)` of one system, from its vector of coefficients.
+
+        **Arguments:**
+
+        - `control`: callable of t to shape `(m,)`, such as a `SampledControl`, where the force takes one.
+        """
         formula = self.force_formula
         if formula is None:
             return None
         named = self._named(formula, c)
-        return lambda t, q, v: formula(t, q, v, **named)
+        if not self.driven:
+            return lambda t, q, v: formula(t, q, v, **named)
+        if control is None:
+            raise ValueError("the force of this family takes a control; expected `control`, a callable of t")
+        return lambda t, q, v: formula(t, q, v, **named, **{CONTROL: control(t)})
 
-    def term(self, c: Vector) -> EulerLagrangeTerm:
-        """What diffrax integrates, from a vector of coefficients."""
-        return EulerLagrangeTerm(self.lagrangian(c), self.force(c))
+    def term(self, c: Vector, control: Callable[..., Any] | None = None) -> EulerLagrangeTerm:
+        """What diffrax integrates, from a vector of coefficients; `control` as of `force`."""
+        return EulerLagrangeTerm(self.lagrangian(c), self.force(c, control))
 
     def model(
-        self, coefficients: Mapping[str, ArrayLike], solver: diffrax.AbstractSolver | None = None, **options: Any
+        self,
+        coefficients: Mapping[str, ArrayLike],
+        solver: diffrax.AbstractSolver | None = None,
+        *,
+        control: Callable[..., Any] | None = None,
+        **options: Any,
     ) -> NeuralLagrangian:
-        """One system, ready to roll out: `family.model(coefficients)(ts, y0)`; options as of `NeuralLagrangian`."""
+        """One system, ready to roll out: `family.model(coefficients)(ts, y0)`; `control` as of `force`, options as of
+        `NeuralLagrangian`.
+        """
         c = self.vector(coefficients)
-        return NeuralLagrangian(self.lagrangian(c), solver, dof=self.dof, force=self.force(c), **options)
+        return NeuralLagrangian(self.lagrangian(c), solver, dof=self.dof, force=self.force(c, control), **options)
 
     def within(self, x: Vector, scale: Vector) -> Vector:
         """Coefficients in their ranges, from coordinates that have none and are of order one."""
@@ -178,7 +205,12 @@ def _check_range(name: str, value: Any) -> None:
 
 def _taken(formula: Callable[..., Any], names: Any) -> set[str]:
     """Those of the coefficients that a callable takes."""
-    kinds = inspect.signature(formula).parameters
-    if any(p.kind is p.VAR_KEYWORD for p in kinds.values()):
+    if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(formula).parameters.values()):
         return set(names)
-    return set(names) & {n for n, p in kinds.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    return set(names) & _parameters(formula)
+
+
+def _parameters(formula: Callable[..., Any]) -> set[str]:
+    """The names by which a callable may be given something."""
+    kinds = inspect.signature(formula).parameters
+    return {n for n, p in kinds.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}

@@ -30,18 +30,16 @@ def gauge_part(
     $\partial D / \partial v$.
 
     $F$ is a sparse combination of the library's terms without velocities, and of squares of coordinates. A note says
-    what part of the momentum at rest it does not explain, if that matters.
+    what part of the momentum at rest it does not explain, if that matters. To be called inside `double_precision`.
     """
-    dtype = formula.coefficients.dtype
-    ts, states = jnp.asarray(samples.ts, dtype), jnp.asarray(samples.states, dtype)
+    ts, states = jnp.asarray(samples.ts), jnp.asarray(samples.states)
     still = (np.abs(columns.p).max(axis=(0, 2)) == 0) & (np.abs(columns.slope).max(axis=(0, 2)) > 0)
     squares = Library.coordinates(library.dof, 2, names=library.symbols[0]).select(
         range(1, (library.dof + 1) * (library.dof + 2) // 2)
     )
     offered = (library.select(np.flatnonzero(still).tolist()) if still.any() else squares) + squares
     gradients = sample_columns(offered, states, ts).slope
-    at_rest = _momentum_and_value(lagrangian, formula, jnp.asarray(scale, dtype), ts, states)
-    p, values = (np.asarray(x, np.float64) for x in at_rest)
+    p, values = map(np.asarray, _momentum_and_value(lagrangian, formula, jnp.asarray(scale), ts, states))
     length, speed = samples.scales.length, samples.scales.speed
     X = np.moveaxis(gradients * length, 1, 2).reshape(-1, len(offered))
     y = (p * length).reshape(-1)
@@ -58,7 +56,7 @@ def gauge_part(
     note = ()
     if left > 2 * allowed:
         note = (f"F holds {100 * (1 - left / np.linalg.norm(y)):.0f} % of the momentum at rest",)
-    return float(values.mean()), GaugeFunction(Formula(terms, jnp.asarray(coefficients, dtype))), note
+    return float(values.mean()), GaugeFunction(Formula(terms, jnp.asarray(coefficients))), note
 
 
 @eqx.filter_jit

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .columns import BLOCK
+from .double_precision import double_precision, refuse_single
 from .elimination import solve
 from .equations import Scales, checked_states, mass_inverses
 from .library import Library
@@ -76,12 +77,17 @@ def helmholtz_report(
     - `library`: terms; those quadratic and higher in the velocities matter.
     - `states`: `[q, v]`, shape `(state, 2 dof)`. `ts`: their times, shape `(state,)`, or one for all.
 
-    **Raises:** `ValueError` for wrong shapes, and if the library has no mass matrix.
+    All is computed in double precision.
+
+    **Raises:** `ValueError` for wrong shapes, if the library has no mass matrix, and if the accelerations are of single
+    precision whatever the states are.
     """
-    times, states = checked_states(states, ts)
-    if states.shape[1] != 2 * library.dof:
-        raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
-    a, M, D, C = (np.asarray(x, np.float64) for x in _conditions(acceleration, library, times, states))
+    with double_precision():
+        times, states = checked_states(states, ts)
+        if states.shape[1] != 2 * library.dof:
+            raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
+        a, M, D, C = map(np.asarray, _conditions(acceleration, library, times, states))
+    refuse_single("acceleration", a.dtype)
     if a.shape[1:] != (library.dof,):
         raise ValueError(f"`acceleration` returned shape {a.shape[1:]}; expected ({library.dof},)")
     if not all(np.isfinite(x).all() for x in (a, M, D, C)):
@@ -91,8 +97,7 @@ def helmholtz_report(
         raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
     ys = np.asarray(states, np.float64)
     scales, v = Scales.of(ys, a), np.split(ys, 2, axis=1)[1]
-    tau = float(np.sqrt(np.mean(scales.length**2 / np.where(scales.speed > 0, scales.speed, 1.0) ** 2)))
-    unit = np.outer(scales.length, scales.length)
+    tau, unit = scales.radian, np.outer(scales.length, scales.length)
 
     def flat(x):
         return np.moveaxis((x[:, massive] * unit), 1, -1).reshape(-1, len(massive))
@@ -106,10 +111,10 @@ def helmholtz_report(
         float(np.sqrt(np.mean(np.abs(np.einsum("sij,sji->s", inverse @ x, inverse @ x))) / library.dof))
         for x in (tau * D, tau**2 * C)
     )
-    friction, inertial = np.einsum("sij,sj->si", D, v), np.einsum("sij,sj->si", M, a)
-    share = np.linalg.norm(friction * scales.length) / max(np.linalg.norm(inertial * scales.length), 1e-300)
+    friction, inertial = (np.linalg.norm(np.einsum("sij,sj->si", *x) * scales.length) for x in ((D, v), (M, a)))
+    share = friction / inertial if inertial > 0 else np.inf if friction > 0 else 0.0
     named = {library.names[k]: float(x) for k, x in zip(massive, c, strict=True)}
-    signs = np.sign(np.linalg.eigvalsh(M))
+    signs = np.sign(np.linalg.eigvalsh(M * unit))  # those of M, in any units
     definite = bool((signs == signs[0, 0]).all())
     return HelmholtzReport(float(np.hypot(damping, curl)), damping, curl, float(share), definite, named, M, D, C)
 

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.interpolate import CubicSpline
 
 from ..integrators.variational import covectors_of
+from ..mechanics import EulerLagrangeTerm, SampledControl
 from .family import LagrangianFamily, Vector
 from .natural_units import NaturalUnits
 
@@ -94,13 +95,23 @@ def _maps(ts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarra
 
 class Motion(NamedTuple):
     """Runs of one system in natural units: the `origins` of their times `(run,)`, in seconds; times since those
-    `(run, time)`; rows [q, v] or [q, p] `(run, time, 2 dof)`; and what integrates along them.
+    `(run, time)`; rows [q, v] or [q, p] `(run, time, 2 dof)`; and what integrates along them. The controls
+    `(run, time, m)` are as recorded.
     """
 
     origins: Float[Array, " run"]
     ts: Float[Array, "run time"]
     rows: Float[Array, "run time two_dof"]
+    controls: Float[Array, "run time m"]
     quadrature: Quadrature
+
+
+def driven_term(
+    family: LagrangianFamily, units: NaturalUnits, c: Vector, origin: Array, ts: Array, us: Array
+) -> EulerLagrangeTerm:
+    """A member of the family in natural units, driven by the controls of a run where it takes one."""
+    control = SampledControl(origin + units.time * ts, us) if family.driven else None
+    return units.term(family.term(c, control), origin)
 
 
 def is_affine(family: LagrangianFamily, units: NaturalUnits, motion: Motion, momenta: bool, start: Vector) -> Array:
@@ -241,8 +252,8 @@ def _sides(
 ) -> tuple[Array, Array]:
     """What is to be equal, of all runs: each `(run, time, channel)`."""
 
-    def of_run(origin, ts, rows, quadrature):
-        term = units.term(family.term(c), origin)
+    def of_run(origin, ts, rows, us, quadrature):
+        term = driven_term(family, units, c, origin, ts, us)
         if momenta:
             return _with_momenta(term, quadrature, rows)
         return _homogeneous(term, quadrature, ts, rows)

@@ -18,35 +18,34 @@ LEAST_SAMPLES = 4
 
 
 class Recorded(NamedTuple):
-    """Times and rows of each run of each system, on the host, in double precision: `ts[run]`, `data[system][run]`.
+    """Times and rows of each run of each system, on the host, in double precision: `ts[run]`, `data[system][run]`; and
+    the controls of each run, `us[run]`, shape `(time, m)`, m zero without.
 
     `batched`: whether there is an axis of systems. `several`: whether runs were given as runs.
     """
 
     ts: list[np.ndarray]
     data: list[list[np.ndarray]]
+    us: list[np.ndarray]
     batched: bool
     several: bool
 
 
-def recorded(ts: Any, data: Any, dof: int) -> Recorded:
+def recorded(ts: Any, data: Any, family: LagrangianFamily) -> Recorded:
     """Arguments of `fit_coefficients` as motions.
 
-    **Raises:** `ValueError` for what is neither one motion, nor several runs of one system, nor many systems.
+    **Raises:** `ValueError` for what is neither one motion, nor several runs of one system, nor many systems; and for
+    controls that the family does not take, or takes and are not there.
     """
+    dof = family.dof
+    if family.driven and (not isinstance(ts, Trajectories) or ts.controls is None):
+        raise ValueError(
+            "the force of `family` takes a control, and there is none; expected `ts` as Trajectories with `controls`"
+        )
     if isinstance(ts, Trajectories):
         if data is not None:
             raise ValueError("`data` was given beside `Trajectories`, which hold their states; expected one of them")
-        for name in ("controls", "accelerations"):
-            if getattr(ts, name) is not None:
-                raise ValueError(
-                    f"`ts` are Trajectories with {name}, which coefficients are not fitted to: leave them out, as "
-                    f"`Trajectories(list(times), list(states))` does"
-                )
-        if ts.dof != dof:
-            raise ValueError(f"`ts` are Trajectories of dof {ts.dof}; expected {dof}, as `family` has")
-        runs = [(t.astype(np.float64), y.astype(np.float64)) for t, y in ts]
-        return Recorded([t for t, _ in runs], [[y for _, y in runs]], batched=False, several=True)
+        return _from_trajectories(ts, family)
     if isinstance(ts, list | tuple) and len(ts) and np.ndim(ts[0]) > 0:
         return _runs(ts, data, dof)
     shape = ("time", 2 * dof)
@@ -57,7 +56,38 @@ def recorded(ts: Any, data: Any, dof: int) -> Recorded:
         raise ValueError(f"`ts` has shape {times.shape}; expected ({rows.shape[-2]})")
     batched = rows.ndim == 3
     systems = list(rows) if batched else [rows]
-    return Recorded([times], [[y] for y in systems], batched, several=False)
+    return Recorded([times], [[y] for y in systems], _no_controls([times]), batched, several=False)
+
+
+def _from_trajectories(trajectories: Trajectories, family: LagrangianFamily) -> Recorded:
+    """Runs between gaps; those too short for a spline are left out where a gap made them so."""
+    if trajectories.controls is not None and not family.driven:
+        raise ValueError(
+            "`ts` are Trajectories with controls, which the force of `family` does not take: name a parameter `u` in "
+            "it, as `force=lambda t, q, v, u, *, g: g * u` does, or leave the controls out, as "
+            "`Trajectories([t for t, _ in ts], [y for _, y in ts])` does"
+        )
+    if trajectories.accelerations is not None:
+        raise ValueError(
+            "`ts` are Trajectories with accelerations, which coefficients are not fitted to: leave them out, as "
+            "`Trajectories([t for t, _ in ts], [y for _, y in ts])` does, with `controls` where there are some"
+        )
+    if trajectories.dof != family.dof:
+        raise ValueError(f"`ts` are Trajectories of dof {trajectories.dof}; expected {family.dof}, as `family` has")
+    split = trajectories.split_at_gaps()
+    runs = list(enumerate(split))
+    if len(split) > len(trajectories):
+        runs = [(i, run) for i, run in runs if len(run[0]) >= LEAST_SAMPLES] or runs
+    ts = [t.astype(np.float64) for _, (t, _) in runs]
+    rows = [y.astype(np.float64) for _, (_, y) in runs]
+    if split.controls is None:
+        return Recorded(ts, [rows], _no_controls(ts), batched=False, several=True)
+    us = [split.controls[i, : len(t)].astype(np.float64) for i, (t, _) in runs]
+    return Recorded(ts, [rows], us, batched=False, several=True)
+
+
+def _no_controls(ts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [np.zeros((len(t), 0)) for t in ts]
 
 
 def _runs(ts: Sequence[Any], data: Any, dof: int) -> Recorded:
@@ -71,7 +101,7 @@ def _runs(ts: Sequence[Any], data: Any, dof: int) -> Recorded:
         np.asarray(floating(f"ts[{i}]", t, (len(y),)), np.float64)
         for i, (t, y) in enumerate(zip(ts, rows, strict=True))
     ]
-    return Recorded(times, [rows], batched=False, several=True)
+    return Recorded(times, [rows], _no_controls(times), batched=False, several=True)
 
 
 def check(motions: Recorded, family: LagrangianFamily) -> None:
@@ -88,7 +118,7 @@ def check(motions: Recorded, family: LagrangianFamily) -> None:
         )
     for i, runs in enumerate(motions.data):
         who = f"`data` of system {i}"
-        if not all(np.isfinite(y).all() for y in runs):
+        if not all(np.isfinite(y).all() for y in (*runs, *motions.us)):
             raise ValueError(f"{who} is not finite; expected finite values")
         if all(np.ptp(y, axis=0).max() == 0 for y in runs):
             raise ValueError(f"{who} does not move; expected motion")
@@ -97,21 +127,22 @@ def check(motions: Recorded, family: LagrangianFamily) -> None:
 class Scaled(NamedTuple):
     """Motions in units of order one: what all systems share, and what each has.
 
-    `duration`: the unit of the times in `ts` and `quadrature`, in seconds, of all systems. `units`, `rows`: of each
-    system, with a leading axis of systems.
+    `duration`: the unit of the times in `ts` and `quadrature`, in seconds, of all systems. `controls`: as recorded.
+    `units`, `rows`: of each system, with a leading axis of systems.
     """
 
     duration: Float[Array, ""]
     origins: Float[Array, " run"]
     ts: Float[Array, "run time"]
     quadrature: Quadrature
+    controls: Float[Array, "run time m"]
     units: NaturalUnits
     rows: Float[Array, "systems run time two_dof"]
 
     def motion(self, units: NaturalUnits, rows: Array) -> Motion:
         """The runs of one system, from its units and its rows."""
         factor = self.duration / units.time
-        return Motion(self.origins, self.ts * factor, rows, self.quadrature.stretched(factor))
+        return Motion(self.origins, self.ts * factor, rows, self.controls, self.quadrature.stretched(factor))
 
 
 def scaled(motions: Recorded, momenta: bool) -> Scaled:
@@ -134,15 +165,20 @@ def scaled(motions: Recorded, momenta: bool) -> Scaled:
         energy = np.sqrt(np.mean((second * length) ** 2)) / time if momenta else 1.0
         units.append((length, np.asarray(time), np.asarray(energy if energy > 0 else 1.0)))
         sizes = np.concatenate([length, units[-1][2] * time / length if momenta else length / time])
-        rows.append(np.stack([np.pad(y / sizes, ((0, longest - len(y)), (0, 0)), mode="edge") for y in runs]))
+        rows.append(np.stack([_padded(y / sizes, longest) for y in runs]))
     return Scaled(
         jnp.asarray(duration),
         jnp.asarray([t[0] for t in motions.ts]),
         jnp.asarray(np.stack([np.concatenate(parts) for parts in zip(ts, later, strict=True)])),
         Quadrature.of_runs(ts),
+        jnp.asarray(np.stack([_padded(u, longest) for u in motions.us])),
         NaturalUnits(*(jnp.asarray(np.stack(parts)) for parts in zip(*units, strict=True))),
         jnp.asarray(np.stack(rows)),
     )
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    return np.pad(rows, ((0, count - len(rows)), (0, 0)), mode="edge")
 
 
 def _rms(x: np.ndarray) -> np.ndarray:

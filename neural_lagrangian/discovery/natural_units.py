@@ -3,7 +3,7 @@ r"""Equations of motion in units in which coordinates, times and momenta are of 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from .._types import Force, Lagrangian
 from ..mechanics import EulerLagrangeTerm
@@ -23,6 +23,15 @@ def natural_scales(matrices: Float[np.ndarray, "sample dof dof"]) -> Float[np.nd
     return 1 / np.where((r > 0) & np.isfinite(r), r, 1)
 
 
+def nearest_thousand(size: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The power of a thousand nearest to each size, as metric prefixes have it: 1 for what is of order one, and for 0.
+
+    Numbers over it are of order one in any units, and those of usual units stay as they are.
+    """
+    exponents = np.log10(np.where(size > 0, size, 1.0)) / 3
+    return 1000.0 ** np.round(exponents)
+
+
 class NaturalUnits(eqx.Module):
     r"""$\tilde q_i = q_i / s_i$, $\tilde t = (t - t_0) / \tau$ and $\tilde L = L / \lambda$, so that
     $\tilde v_i = v_i \tau / s_i$, $\tilde p_i = p_i s_i / (\tau \lambda)$ and $\tilde Q_i = Q_i s_i / \lambda$.
@@ -39,19 +48,20 @@ class NaturalUnits(eqx.Module):
 
     def term(self, term: EulerLagrangeTerm, origin: Float[Array, ""]) -> EulerLagrangeTerm:
         """The same motion in these units, its time counted from `origin`, $t_0$."""
-        lagrangian: Lagrangian = term.lagrangian
         force: Force | None = term.force
 
-        def physical(t, q, v):
-            return origin + self.time * t, self.length * q, self.length * v / self.time
-
-        def scaled_lagrangian(t, q, v):
-            return lagrangian(*physical(t, q, v)) / self.energy
-
         def scaled_force(t, q, v):
-            return force(*physical(t, q, v)) * self.length / self.energy  # pyright: ignore[reportOptionalCall]
+            Q = force(*self._physical(origin, t, q, v))  # pyright: ignore[reportOptionalCall]
+            return Q * self.length / self.energy
 
-        return EulerLagrangeTerm(scaled_lagrangian, None if force is None else scaled_force)
+        return EulerLagrangeTerm(self.lagrangian(term.lagrangian, origin), None if force is None else scaled_force)
+
+    def lagrangian(self, lagrangian: Lagrangian, origin: Float[Array, ""]) -> Lagrangian:
+        """The same Lagrangian in these units, its time counted from `origin`."""
+        return lambda t, q, v: lagrangian(*self._physical(origin, t, q, v)) / self.energy
+
+    def _physical(self, origin: Array, t: ArrayLike, q: Array, v: Array) -> tuple[Array, Array, Array]:
+        return origin + self.time * t, self.length * q, self.length * v / self.time
 
     def sizes(self, momenta: bool) -> Float[Array, " two_dof"]:
         """Of each channel of rows [q, v], or [q, p]: what they are divided by."""

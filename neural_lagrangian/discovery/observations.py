@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ..trajectories import Trajectories
 from .balance import Balance, Windows, control_columns, pointwise, weak
-from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, rank_tolerance, sample_columns
+from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, sample_columns
 from .equations import Scales
 from .library import Library
 
@@ -144,7 +144,7 @@ def channel_scales(states: np.ndarray, found: Float[np.ndarray, " dof"]) -> Floa
 def _scales(trajectories: Trajectories, states: np.ndarray, accelerations: np.ndarray) -> Scales:
     scales = Scales.of(states, accelerations)
     length = channel_scales(states, periods(trajectories, states))[: len(scales.speed)]
-    return Scales(length, scales.speed, scales.acceleration)
+    return Scales(length, scales.speed, scales.acceleration, scales.radian)
 
 
 def _pieces(trajectories: Trajectories, samples: Samples) -> list["Samples"]:
@@ -163,5 +163,5 @@ def _columns(
     free = free_states(observed, max(FREE_STATES, 4 * len(library)))
     both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts])
     at_free, columns = sample_columns(library, *both).split(len(free))
-    independent = independent_terms(library, at_free, scales, rank_tolerance(observed.dtype))
+    independent = independent_terms(library, at_free, scales)
     return independent, columns.select(independent.kept)

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,10 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
 from .distill import distill
+from .double_precision import double_precision, in_default_precision
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
 from .library import Atom, Library, coordinate_names, velocity_names
+from .natural_units import nearest_thousand
 
 NEGLIGIBLE = 1e-6
 """Terms of a found expression smaller than this, of all of it, are rounding of its constants."""
@@ -97,10 +99,10 @@ def search_lagrangian(
 ) -> FoundLagrangian:
     r"""A formula of a Lagrangian, such as a trained network, with terms that a search has found.
 
-    The values that the engine is given are those of the gauge-fixed Lagrangian, which $(M, h)$ of the equations of
-    motion determine alone: no constant, no total derivative, and a mean mass of one are left to be found. The formulas
-    it answers are expanded, and the terms of each, and of all together, are libraries for `distill`, which drops those
-    that are none and fits the coefficients of the others; so are they with the products of two velocities, which a
+    The engine is given the values of the gauge-fixed Lagrangian, which $(M, h)$ of the equations of motion determine
+    alone: it need not look for a constant or a total derivative. Values and states are over the nearest powers of a
+    thousand, so that what is of order one, as an angle, stays as it is. The engine's formulas are expanded. The terms
+    of each, and of all together, are libraries for `distill`, alone and with the products of two velocities, which a
     search may have put together from cosines. The formula with the least Bayesian information criterion is the answer.
     Operon's constants are not exact: inside functions, where no coefficient is fitted, those that are nearly integers
     are tried as integers too.
@@ -113,29 +115,66 @@ def search_lagrangian(
     - `q_ref`: where the gauge is read, shape `(dof,)`; the mean of the coordinates unless given.
     - `match`: as of `distill`. `most`: how many of the engine's formulas are tried.
 
-    **Returns:** a `FoundLagrangian`; an `UndeterminedWarning` is given where it has no formula.
+    **Returns:** a `FoundLagrangian`, computed in double precision; an `UndeterminedWarning` where it has no formula.
 
     **Raises:** `ValueError` for wrong shapes, an engine that is none, or one that answers nothing.
     """
     if not isinstance(engine, AbstractSearchEngine):
         raise ValueError(f"`engine` is {engine!r}; expected a search engine, such as Operon()")
-    ys = phase_states(states)
-    dof = ys.shape[1] // 2
-    q, v = jnp.split(ys, 2, axis=1)
-    origin = jnp.mean(q, axis=0) if q_ref is None else floating("q_ref", q_ref, (dof,))
-    fixed = gauge_fix(lagrangian, origin)
-    values = jax.jit(jax.vmap(lambda q, v: fixed(0.0, q, v)))(q, v)
-    names = [*coordinate_names(dof), *velocity_names(dof)]
-    answers = engine.expressions(np.asarray(ys), np.asarray(values), names)
-    if not answers:
-        raise ValueError(f"`engine` {engine!r} answered no formula; let it search longer")
-    size = float(np.sqrt(np.mean(np.asarray(values) ** 2)))
-    read = [_read(answer, names) for answer in answers[:most]]
-    simple = [_rounded(expression) for expression in read]
+    with double_precision():
+        ys = phase_states(states).astype(float)
+        question = _Question.of(lagrangian, ys, q_ref)
+        answers = engine.expressions(question.X, question.y, question.names)
+        if not answers:
+            raise ValueError(f"`engine` {engine!r} answered no formula; let it search longer")
+        found = _distilled(lagrangian, ys, question, answers[:most], match)
+    return warn_if_undetermined(in_default_precision(found))
+
+
+class _Question(NamedTuple):
+    """What an engine is asked: formulas of `y` in the columns of `X`, which are the states over their `units`."""
+
+    X: np.ndarray
+    y: np.ndarray
+    names: list[str]
+    units: np.ndarray
+
+    @staticmethod
+    def of(lagrangian: Lagrangian, ys: Array, q_ref: ArrayLike | None) -> "_Question":
+        dof = ys.shape[1] // 2
+        q, v = jnp.split(ys, 2, axis=1)
+        origin = jnp.mean(q, axis=0) if q_ref is None else floating("q_ref", q_ref, (dof,)).astype(float)
+        fixed = gauge_fix(lagrangian, origin)
+        values = np.asarray(jax.jit(jax.vmap(lambda q, v: fixed(0.0, q, v)))(q, v))
+        X, names = np.asarray(ys), [*coordinate_names(dof), *velocity_names(dof)]
+        units = nearest_thousand(np.sqrt(np.mean(X**2, axis=0)))
+        of_values = nearest_thousand(np.sqrt(np.mean(values**2, keepdims=True)))
+        return _Question(X / units, values / of_values, names, units)
+
+    def read(self, answer: str) -> tuple[Any, Any]:
+        """An expanded expression in the states themselves, and one whose constants that are nearly integers are so."""
+        import sympy
+
+        symbols: dict[str, Any] = {name: sympy.Symbol(name) for name in self.names}
+        expression = sympy.expand(sympy.sympify(answer, locals=symbols))  # pyright: ignore[reportCallIssue]
+        units = {symbols[n]: symbols[n] / sympy.Float(u) for n, u in zip(self.names, self.units, strict=True) if u != 1}
+        return tuple(sympy.expand(e.xreplace(units)) for e in (expression, _rounded(expression)))
+
+
+def _distilled(
+    lagrangian: Lagrangian,
+    ys: Array,
+    question: _Question,
+    answers: Sequence[str],
+    match: Literal["equations", "motion"],
+) -> FoundLagrangian:
+    """The best of what the terms of the answers give, of all together and of each."""
+    read, simple = zip(*map(question.read, answers), strict=True)
+    size = float(np.sqrt(np.mean(question.y**2)))
+    kinetic = _products_of_velocities(len(question.names) // 2)
     found = {}
-    kinetic = _products_of_velocities(dof)
     for expressions in (simple, *([one] for one in (*simple, *read))):
-        terms = _terms_of(expressions, ys, names, size)
+        terms = _terms_of(expressions, ys, question.names, size)
         for library in () if terms is None else (terms, terms + kinetic):
             if library.names in found or len(library) > len(ys):
                 continue
@@ -146,8 +185,8 @@ def search_lagrangian(
                 except ValueError:  # of the terms: no kinetic energy, or not finite at some state
                     break
     if not found:
-        raise ValueError(f"none of the formulas of `engine` has a kinetic energy: {answers[:most]}")
-    return warn_if_undetermined(min(found.values(), key=lambda one: _information(one, len(ys))))
+        raise ValueError(f"none of the formulas of `engine` has a kinetic energy: {list(answers)}")
+    return min(found.values(), key=lambda one: _information(one, len(ys)))
 
 
 def _products_of_velocities(dof: int) -> Library:
@@ -161,20 +200,14 @@ def _information(found: FoundLagrangian, samples: int) -> float:
     return samples * np.log(found.residual**2 + 1e-24) + len(found.formula.support) * np.log(samples)
 
 
-def _read(answer: str, names: Sequence[str]) -> Any:
-    import sympy
-
-    known: dict[str, Any] = {name: sympy.Symbol(name) for name in names}
-    return sympy.expand(sympy.sympify(answer, locals=known))  # pyright: ignore[reportCallIssue]
-
-
 def _rounded(expression: Any) -> Any:
     """Constants inside functions, such as a frequency, that are nearly integers made so; the others stay."""
     import sympy
 
     def near(argument: Any) -> Any:
         numbers = argument.atoms(sympy.Float)
-        return argument.xreplace({x: sympy.Integer(round(x)) for x in numbers if abs(x - round(x)) < NEARLY})
+        nearest = {x: sympy.Integer(round(x)) for x in numbers if round(x) != 0 and abs(x - round(x)) < NEARLY}
+        return argument.xreplace(nearest)
 
     is_function = lambda e: isinstance(e, sympy.Function)  # noqa: E731
     return sympy.expand(expression.replace(is_function, lambda e: e.func(*map(near, e.args))))

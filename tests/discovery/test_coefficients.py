@@ -154,8 +154,6 @@ def test_an_axis_in_front_means_systems_as_ever():
         (lambda t, y: ([t, t], y), "sequence of as many"),
         (lambda t, y: ([t, t], [y]), "holds 2 runs, `data` 1"),
         (lambda t, y: ([t, t[:5]], [y, y]), r"`ts\[1\]` has shape \(5,\)"),
-        (lambda t, y: (nl.Trajectories(t, y, controls=y[:, :1]),), "Trajectories with controls"),
-        (lambda t, y: (nl.Trajectories(t, y, accelerations=y[:, :1]),), "Trajectories with accelerations"),
     ],
 )
 def test_runs_that_do_not_fit_together_are_named(arguments, message):
