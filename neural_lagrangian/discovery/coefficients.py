@@ -24,7 +24,7 @@ from .identifiability import Identifiability
 from .integral_form import integral_start, is_affine
 from .motion_fit import fit_to_motion, rollout
 from .motions import Recorded, Scaled, check, recorded, scaled
-from .natural_units import NaturalUnits
+from .natural_units import NaturalUnits, root_mean_square
 
 
 class CoefficientFit(eqx.Module):
@@ -175,7 +175,7 @@ def _fit_all(
 
 def channel_sizes(data: Float[Array, "time two_dof"]) -> Float[Array, " two_dof"]:
     """The root mean square of each channel, one where it is zero."""
-    size = jnp.sqrt(jnp.mean(data**2, axis=0))
+    size = root_mean_square(data)
     return jnp.where(size == 0, 1, size)
 
 

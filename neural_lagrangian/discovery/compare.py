@@ -12,7 +12,7 @@ from ..mechanics import mass_matrix
 from ..mechanics.boundary_term import BoundaryTerm
 from ..mechanics.equilibration import equilibrated
 from .double_precision import double_precision, in_default_precision
-from .equations import sample_equations
+from .equations import EquationSamples, sample_equations
 
 Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
 
@@ -101,14 +101,18 @@ def compare_lagrangians(
     of_difference = in_default_precision((jnp.asarray(alpha), jnp.asarray(constant)))
     F = BoundaryTerm(_Difference(first, second, *of_difference), jnp.asarray(q_ref, float))
 
-    kind: Kind = "different"
-    if gauge_residual <= tolerance:
-        same = np.linalg.norm(two.values - one.values) <= tolerance * np.linalg.norm(two.values)
-        kind = "equal" if same and abs(alpha - 1) <= tolerance else "gauge-equivalent"
-    elif acceleration_residual <= tolerance:
-        kind = "solution-equivalent"
     residuals = float(gauge_residual), float(acceleration_residual)
+    kind = _kind(one, two, alpha, *residuals, tolerance)
     return Comparison(float(alpha), constant, F, *residuals, kind=kind, first=first, second=second)
+
+
+def _kind(
+    one: EquationSamples, two: EquationSamples, alpha: float, gauge: float, acceleration: float, tolerance: float
+) -> Kind:
+    if gauge <= tolerance:
+        same = np.linalg.norm(two.values - one.values) <= tolerance * np.linalg.norm(two.values)
+        return "equal" if same and abs(alpha - 1) <= tolerance else "gauge-equivalent"
+    return "solution-equivalent" if acceleration <= tolerance else "different"
 
 
 @double_precision()

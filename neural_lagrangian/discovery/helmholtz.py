@@ -86,35 +86,45 @@ def helmholtz_report(
         times, states = checked_states(states, ts)
         if states.shape[1] != 2 * library.dof:
             raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
+        of_one = eqx.filter_eval_shape(acceleration, times[0], *jnp.split(states[0], 2))
+        refuse_single("acceleration", of_one.dtype)
+        if of_one.shape != (library.dof,):
+            raise ValueError(f"`acceleration` returned shape {of_one.shape}; expected ({library.dof},)")
         a, M, D, C = map(np.asarray, _conditions(acceleration, library, times, states))
-    refuse_single("acceleration", a.dtype)
-    if a.shape[1:] != (library.dof,):
-        raise ValueError(f"`acceleration` returned shape {a.shape[1:]}; expected ({library.dof},)")
     if not all(np.isfinite(x).all() for x in (a, M, D, C)):
         raise ValueError("`acceleration` or a term of `library` is not finite, or not smooth, at some states")
     massive = [k for k in range(len(library)) if np.abs(M[:, k]).max() > 0]
     if not massive:
         raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
-    ys = np.asarray(states, np.float64)
-    scales, v = Scales.of(ys, a), np.split(ys, 2, axis=1)[1]
-    tau, unit = scales.radian, np.outer(scales.length, scales.length)
-
-    def flat(x):
-        return np.moveaxis((x[:, massive] * unit), 1, -1).reshape(-1, len(massive))
-
-    inertia, prior = flat(M), np.broadcast_to(np.eye(library.dof), (len(a), library.dof, library.dof)).reshape(-1)
-    rows = np.vstack([tau * flat(D), tau**2 * flat(C), PRIOR**0.5 * inertia])
-    c = solve(rows, np.concatenate([np.zeros(2 * len(inertia)), PRIOR**0.5 * prior]))[0]
+    ys = np.asarray(states)
+    scales = Scales.of(ys, a)
+    c = _nearest(*(x[:, massive] for x in (M, D, C)), scales)
     M, D, C = (np.tensordot(x[:, massive], c, (1, 0)) for x in (M, D, C))
-    inverse = mass_inverses(M, rcond=1e-10)
+    named = {library.names[k]: float(x) for k, x in zip(massive, c, strict=True)}
+    return _report(named, M, D, C, ys, a, scales)
+
+
+def _nearest(M: np.ndarray, D: np.ndarray, C: np.ndarray, scales: Scales) -> np.ndarray:
+    """Coefficients of the terms, `(term,)`, whose mass matrix comes nearest to the conditions."""
+    states, terms, dof, _ = M.shape
+    tau, unit = scales.radian, np.outer(scales.length, scales.length)
+    inertia, damping, curl = (np.moveaxis(x * unit, 1, -1).reshape(-1, terms) for x in (M, D, C))
+    rows = np.vstack([tau * damping, tau**2 * curl, PRIOR**0.5 * inertia])
+    prior = np.tile(np.eye(dof).reshape(-1), states)
+    return solve(rows, np.concatenate([np.zeros(2 * len(inertia)), PRIOR**0.5 * prior]))[0]
+
+
+def _report(
+    named: dict[str, float], M: np.ndarray, D: np.ndarray, C: np.ndarray, ys: np.ndarray, a: np.ndarray, scales: Scales
+) -> HelmholtzReport:
+    inverse, v = mass_inverses(M, rcond=1e-10), np.split(ys, 2, axis=1)[1]
     damping, curl = (
-        float(np.sqrt(np.mean(np.abs(np.einsum("sij,sji->s", inverse @ x, inverse @ x))) / library.dof))
-        for x in (tau * D, tau**2 * C)
+        float(np.sqrt(np.mean(np.abs(np.einsum("sij,sji->s", inverse @ x, inverse @ x))) / M.shape[1]))
+        for x in (scales.radian * D, scales.radian**2 * C)
     )
     friction, inertial = (np.linalg.norm(np.einsum("sij,sj->si", *x) * scales.length) for x in ((D, v), (M, a)))
     share = friction / inertial if inertial > 0 else np.inf if friction > 0 else 0.0
-    named = {library.names[k]: float(x) for k, x in zip(massive, c, strict=True)}
-    signs = np.sign(np.linalg.eigvalsh(M * unit))  # those of M, in any units
+    signs = np.sign(np.linalg.eigvalsh(M * np.outer(scales.length, scales.length)))  # those of M, in any units
     definite = bool((signs == signs[0, 0]).all())
     return HelmholtzReport(float(np.hypot(damping, curl)), damping, curl, float(share), definite, named, M, D, C)
 

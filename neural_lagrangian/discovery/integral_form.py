@@ -21,7 +21,7 @@ from scipy.interpolate import CubicSpline
 from ..integrators.variational import covectors_of
 from ..mechanics import EulerLagrangeTerm, SampledControl
 from .family import LagrangianFamily, Vector
-from .natural_units import NaturalUnits
+from .natural_units import NaturalUnits, root_mean_square
 
 GAUSS = 4
 """Points of quadrature on an interval between samples."""
@@ -238,13 +238,16 @@ def term_sizes(family: LagrangianFamily, quadrature: Quadrature, data: Array) ->
 
     A coefficient divided by it is a pure number.
     """
+    q, p = jnp.split(data, 2, axis=1)
+    units = NaturalUnits.of_rows(q, quadrature.slopes @ q, p)
+    natural = quadrature.stretched(1 / units.time), data / units.sizes(momenta=True)[None]
 
     def residual(c: Vector) -> Array:
-        left, right = _with_momenta(family.term(c), quadrature, data)
+        left, right = _with_momenta(units.term(family.term(c), jnp.zeros((), data.dtype)), *natural)
         return (left - right).reshape(-1)
 
     A = jax.jacfwd(residual)(family.default.astype(data.dtype))
-    return np.sqrt(2.0) / _away_from_zero(jnp.sqrt(jnp.mean(A**2, axis=0)))
+    return np.sqrt(2.0) / _away_from_zero(root_mean_square(A))
 
 
 def _sides(
@@ -266,7 +269,7 @@ def _with_momenta(term: Any, quadrature: Quadrature, data: Array) -> tuple[Array
     t, values, slopes, integrals, mask = quadrature
     of_motion, force = _along(term, t, values @ q, slopes @ q)
     measured, momenta = _without_mean(integrals @ (values @ p), mask), _without_mean(p, mask)
-    sizes = _rms(measured, mask), _rms(p, mask)
+    sizes = tuple(_away_from_zero(root_mean_square(x, mask))[None] for x in (measured, p))
     right = (_without_mean(integrals @ of_motion, mask) / sizes[0], _without_mean(integrals @ force, mask) / sizes[1])
     return jnp.concatenate([measured / sizes[0], momenta / sizes[1]], axis=1), jnp.concatenate(right, axis=1)
 
@@ -289,11 +292,6 @@ def _without_mean(x: Array, mask: Array) -> Array:
     real = mask[:, None]
     mean = jnp.sum(jnp.where(real, x, 0), axis=0, keepdims=True) / jnp.sum(mask, dtype=x.dtype)
     return jnp.where(real, x - mean, 0)
-
-
-def _rms(x: Array, mask: Array) -> Array:
-    squares = jnp.sum(jnp.where(mask[:, None], x**2, 0), axis=0, keepdims=True) / jnp.sum(mask, dtype=x.dtype)
-    return _away_from_zero(jnp.sqrt(squares))
 
 
 def _away_from_zero(x: Array) -> Array:

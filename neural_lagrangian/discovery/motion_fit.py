@@ -14,7 +14,7 @@ from ..mechanics import EulerLagrangeTerm, momentum, velocity_from_momentum
 from .family import LagrangianFamily, Vector
 from .identifiability import identifiability
 from .integral_form import Motion, driven_term
-from .natural_units import NaturalUnits
+from .natural_units import NaturalUnits, root_mean_square
 from .shared_least_squares import descend, linearized, projected
 
 LARGE = 1e3
@@ -88,8 +88,10 @@ class _Rollouts(NamedTuple):
                 motion.origins, y_starts
             )
         mask = motion.quadrature.mask
+        size = root_mean_square(motion.rows, mask)
+        size = jnp.where(size == 0, 1, size)
         runs = motion.origins, motion.ts, motion.rows, motion.controls, mask, y_starts
-        return _Rollouts(family, integration, units, _sizes(motion.rows, mask), momenta, runs)
+        return _Rollouts(family, integration, units, size, momenta, runs)
 
     def errors(self, c: Vector, shift: Array, run: Any) -> Array:
         """Of one run whose initial state is shifted, one after another."""
@@ -141,11 +143,6 @@ def _velocities(lagrangian: Lagrangian, y: Array) -> Array:
     q, p = jnp.split(y, 2)
     v = velocity_from_momentum(lagrangian, jnp.zeros((), q.dtype), q, p)
     return jnp.concatenate([q, jnp.where(jnp.isfinite(v), v, 0)])
-
-
-def _sizes(rows: Float[Array, "run time two_dof"], mask: Array) -> Float[Array, " two_dof"]:
-    size = jnp.sqrt(jnp.sum(jnp.where(mask[..., None], rows**2, 0), axis=(0, 1)) / jnp.sum(mask))
-    return jnp.where(size == 0, 1, size)
 
 
 def rollout(

@@ -1,9 +1,10 @@
 r"""Equations of motion in units in which coordinates, times and momenta are of order one."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._types import Force, Lagrangian
 from ..mechanics import EulerLagrangeTerm
@@ -21,6 +22,21 @@ def natural_scales(matrices: Float[np.ndarray, "sample dof dof"]) -> Float[np.nd
     by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)
     r = np.where(r > 0, r, by_others)
     return 1 / np.where((r > 0) & np.isfinite(r), r, 1)
+
+
+def root_mean_square(x: Float[Array, "*batch sample k"], mask: Bool[Array, "*batch sample"] | None = None) -> Array:
+    """Of each column, shape `(k,)`, over all samples or those of a mask; no square is too large for the precision."""
+    real = jnp.ones(x.shape[:-1], bool) if mask is None else mask
+    axes = tuple(range(x.ndim - 1))
+    x = jnp.where(real[..., None], x, 0)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), axis=axes, keepdims=True))
+    largest = jnp.where(largest > 0, largest, 1)
+    squares = jnp.sum((x / largest) ** 2, axis=axes) / jnp.sum(real, dtype=x.dtype)
+    return jnp.reshape(largest, squares.shape) * jnp.sqrt(squares)
+
+
+def _or_one(size: Array) -> Array:
+    return jnp.where(size > 0, size, 1)
 
 
 def nearest_thousand(size: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
@@ -45,6 +61,15 @@ class NaturalUnits(eqx.Module):
     length: Float[Array, "*systems dof"]
     time: Float[Array, "*systems"]
     energy: Float[Array, "*systems"]
+
+    @staticmethod
+    def of_rows(
+        q: Float[Array, "time dof"], v: Float[Array, "points dof"], p: Float[Array, "time dof"]
+    ) -> "NaturalUnits":
+        """Those of one motion: root mean squares of the coordinates; of the rates of all, over these; and of p q."""
+        length = _or_one(root_mean_square(q))
+        rate = _or_one(root_mean_square((root_mean_square(v) / length)[:, None])[0])
+        return NaturalUnits(length, 1 / rate, _or_one(root_mean_square((p * length[None]).reshape(-1, 1))[0]) * rate)
 
     def term(self, term: EulerLagrangeTerm, origin: Float[Array, ""]) -> EulerLagrangeTerm:
         """The same motion in these units, its time counted from `origin`, $t_0$."""

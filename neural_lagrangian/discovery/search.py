@@ -15,7 +15,7 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
 from .distill import distill
-from .double_precision import double_precision, in_default_precision
+from .double_precision import double_precision, in_default_precision, refuse_single
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
 from .library import Atom, Library, coordinate_names, velocity_names
 from .natural_units import nearest_thousand
@@ -143,6 +143,7 @@ class _Question(NamedTuple):
     def of(lagrangian: Lagrangian, ys: Array, q_ref: ArrayLike | None) -> "_Question":
         dof = ys.shape[1] // 2
         q, v = jnp.split(ys, 2, axis=1)
+        refuse_single("lagrangian", jnp.asarray(lagrangian(jnp.zeros(()), q[0], v[0])).dtype)
         origin = jnp.mean(q, axis=0) if q_ref is None else floating("q_ref", q_ref, (dof,)).astype(float)
         fixed = gauge_fix(lagrangian, origin)
         values = np.asarray(jax.jit(jax.vmap(lambda q, v: fixed(0.0, q, v)))(q, v))

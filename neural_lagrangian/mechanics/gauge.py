@@ -20,7 +20,8 @@ def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -
       F(q) = \int_0^1 (q - q^*) \cdot A\bigl(q^* + s (q - q^*)\bigr)\, ds, \quad
       A(q) = \frac{\partial L}{\partial v}(t, q, 0),$$
 
-    by Gauss quadrature with 16 points. Exact for Lagrangians without explicit time; where $A$ has a curl (a magnetic
+    by Gauss quadrature with 16 points. The mean mass adds those of all coordinates: where these have different units,
+    the scale depends on them. Exact for Lagrangians without explicit time; where $A$ has a curl (a magnetic
     field) only its gradient part along rays from $q^*$ is removed. Two gauge-fixed Lagrangians of one motion agree,
     so a learned one can be shown beside the true one.
 
@@ -56,7 +57,8 @@ def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike =
 
     $$L' = \frac{L}{\langle \mathrm{tr}\, M(t, q, v) / n \rangle},$$
 
-    the mean over the states. A network may learn an oscillator at scale -0.03 as well as at 1.
+    the mean over the states. A network may learn an oscillator at scale -0.03 as well as at 1. The masses of
+    all coordinates are added: where these have different units, the scale depends on them.
 
     **Arguments:**
 

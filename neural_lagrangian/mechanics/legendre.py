@@ -6,6 +6,7 @@ from jaxtyping import ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Lagrangian, Scalar
+from .equilibration import equilibrated
 from .euler_lagrange import as_coordinates, mass_matrix, regular_coordinates, scalar_valued
 from .newton import newton_root
 
@@ -35,12 +36,15 @@ def velocity_from_momentum(
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `p`: coordinates and momenta, shape `(dof,)`.
-    - `guess`: where to begin, shape `(dof,)`; `p` unless given. Of several solutions the one nearby is found.
+    - `guess`: where to begin, shape `(dof,)`; `p` over the masses at rest unless given. Of several solutions the one
+      nearby is found.
 
     **Returns:** $v$, shape `(dof,)`; NaN where none was found, as with a singular mass matrix.
     """
     t, q, p = as_coordinates(t, q, p)
-    guess = p if guess is None else floating("guess", guess, ("dof",))
+    if guess is None:  # its size is what rounding is measured by: it must be a velocity, in any units
+        guess = p * equilibrated(mass_matrix(lagrangian, t, q, jnp.zeros_like(p)))[1] ** 2
+    guess = floating("guess", guess, ("dof",))
     same_shape("p", p, "guess", guess)
     v, _, found = newton_root(
         lambda v: momentum(lagrangian, t, q, v) - p, lambda v: mass_matrix(lagrangian, t, q, v), guess

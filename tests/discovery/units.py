@@ -7,8 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-LARGEST = 9
-"""Units change by powers of ten up to this, and down."""
+from ..helpers import DOUBLE
+
+LARGEST = 9 if DOUBLE else 3
+"""Units change by powers of ten up to this, and down. All is computed in double precision; but single precision, in
+which answers are given where the program has it, holds no number beyond 1e38, and coefficients have units to the fifth.
+"""
 
 
 class Units(NamedTuple):

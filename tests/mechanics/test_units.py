@@ -89,8 +89,7 @@ ANSWERS = {
     "momentum": lambda u, L, t, q, v: nl.momentum(u.lagrangian(L), t, q, v) * (u.s / (u.alpha * u.tau)),
     "energy": lambda u, L, t, q, v: nl.energy(u.lagrangian(L), t, q, v) / u.alpha,
     "velocity_from_momentum": lambda u, L, t, q, v: (
-        mechanics.velocity_from_momentum(u.lagrangian(L), t, q, nl.momentum(u.lagrangian(L), t, q, v), guess=0.5 * v)
-        * (u.tau / u.s)
+        mechanics.velocity_from_momentum(u.lagrangian(L), t, q, nl.momentum(u.lagrangian(L), t, q, v)) * (u.tau / u.s)
     ),
     "pseudoinverse": acceleration(nl.PseudoInverse()),
     "damped": acceleration(nl.DampedInverse()),
