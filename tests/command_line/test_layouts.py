@@ -2,10 +2,12 @@
 
 import argparse
 import datetime
+import re
 
 import numpy as np
 import pytest
 
+from neural_lagrangian.command_line import learning, main
 from neural_lagrangian.command_line.columns import columns_of
 from neural_lagrangian.command_line.inspection import suspicious
 from neural_lagrangian.command_line.options import add_columns
@@ -100,3 +102,28 @@ def test_a_recording_without_a_gap_has_nothing_noted(tmp_path):
     add_columns(parser)
     columns = columns_of(path, parser.parse_args(["--dof", "2", *DECLARED]))
     assert suspicious(read_recording(path, columns).recorded, columns) == []
+
+
+@pytest.mark.slow
+@pytest.mark.optax
+@pytest.mark.parametrize("layout", ["plain", "semicolons", "empty cells"])
+def test_a_fit_of_a_recording_with_a_gap_says_no_more_and_finds_the_formula(layout, tmp_path, monkeypatch, capsys):
+    """An oscillator without friction: no hint of friction, nor of anything but the gap."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(learning, "HORIZONS", (1.0, 1.0))
+    noise = 0.002 * np.random.default_rng(0).normal(size=T.size)
+    table = [(f"{a:.4f}", f"{b:.5f}") for a, b in zip(T, np.cos(3 * T) + noise, strict=True)]
+    kept = [row for row, missing in zip(table, IN_GAP, strict=True) if not missing]
+    empty = [(row[0], "") if missing else row for row, missing in zip(table, IN_GAP, strict=True)]
+    content = {
+        "plain": lines(("t", "x"), kept),
+        "semicolons": lines(("t [s]", "x [m]"), map(commas, kept), ";"),
+        "empty cells": lines(("t", "x"), empty),
+    }
+    (tmp_path / "spring.csv").write_text(content[layout])
+    assert main(["fit", "spring.csv", "--dof", "1", "--steps", "60"]) == 0
+    out, err = capsys.readouterr()
+    notes = [line for line in err.splitlines() if line.startswith("note")]
+    assert [line.partition(" s after")[0] for line in notes] == ["note: t: 1 gap, the first of 0.5167"]
+    found = re.search(r"The formula found: 0.5 x_dot\^2 - ([\d.]+) x\^2.", out)
+    assert float(found.group(1)) == pytest.approx(4.5, rel=0.01)
