@@ -33,8 +33,6 @@ from .report import write_report
 from .text import aligned, note, say
 from .verdict import NOT_BETTER, verdict
 
-FALLS = 0.05
-"""Share of the kinetic energy that may be lost while a piece is predicted, before friction is suspected."""
 CHECKPOINTS = "checkpoints"
 """Folder that `--resume` needs."""
 REPORT = "report.html"
@@ -85,8 +83,8 @@ def _fitted(task: Task, folder: Path, asked: argparse.Namespace, budget: Budget)
     formula = "" if outcome.formula is None else "formula.json, "
     say("verdict", "\n".join(verdict(outcome)))
     say("written", f"{folder}: report.html, model, {formula}settings.json, history.jsonl")
-    lost = outcome.energies.lost(outcome.starts)
-    if lost > FALLS and not asked.friction:
+    if outcome.energies.suggests_friction(outcome.starts) and not asked.friction:
+        lost = outcome.energies.lost(outcome.starts)
         note(f"the learned energy falls by {lost:.0%} along the recorded motion: try --friction")
     if not predicts(outcome.errors, "network"):
         raise NoAnswerError(f"the network {NOT_BETTER}")

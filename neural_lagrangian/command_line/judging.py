@@ -34,6 +34,12 @@ a regular motion it grows in proportion to time, whose logarithm is 5.
 """
 DISTURBANCE = 1e-3
 """In spreads of the motion: well above the tolerances of rollouts."""
+MIN_ENERGY_LOST = 0.05
+"""Share of the kinetic energy that may be lost while a piece is predicted, before friction is suspected."""
+MIN_SHARE_FALLING = 0.9
+"""Share of the starts from which friction makes the energy fall. The energy of a network that has not learned enough
+rises from some and falls from others.
+"""
 
 
 class Starts(NamedTuple):
@@ -231,14 +237,21 @@ def predicts(errors: Errors, name: str) -> bool:
 
 
 class Energies(NamedTuple):
-    """The learned energy along motions, over the mean kinetic energy: drift in 1/s, median over starts."""
+    """The learned energy along motions, over the mean kinetic energy: drift in 1/s, median over starts; and the share
+    of starts from which it falls along the recorded motion.
+    """
 
     along_rollouts: float
     along_recorded: float
+    falling: float
 
     def lost(self, starts: Starts) -> float:
         """While a piece is predicted, along the recorded motion."""
         return -self.along_recorded * float(starts.times[-1])
+
+    def suggests_friction(self, starts: Starts) -> bool:
+        """Whether the learned energy falls along the recorded motion by much, and from nearly all starts."""
+        return self.lost(starts) > MIN_ENERGY_LOST and self.falling >= MIN_SHARE_FALLING
 
     def __str__(self) -> str:
         return (
@@ -264,8 +277,8 @@ def energies_of(model: Any, starts: Starts, rollouts: np.ndarray) -> Energies:
         return jax.vmap(lambda t, y: energy_drift(model.energy, y[None], t, scale)[0])(ts, ys)
 
     scale = jnp.mean(momentum_times_velocity(model, ts, ys)) / 2
-    values = (np.asarray(drift(model, ts, jnp.asarray(paths), scale)) for paths in (rollouts, ys))
-    return Energies(*(float(np.nanmedian(value)) for value in values))
+    predicted, recorded = (np.asarray(drift(model, ts, jnp.asarray(paths), scale)) for paths in (rollouts, ys))
+    return Energies(float(np.nanmedian(predicted)), float(np.nanmedian(recorded)), float(np.mean(recorded < 0)))
 
 
 @eqx.filter_jit

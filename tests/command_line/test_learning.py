@@ -14,7 +14,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line import rollout
 from neural_lagrangian.command_line.architecture import Architecture
 from neural_lagrangian.command_line.columns import Columns
-from neural_lagrangian.command_line.judging import energies_of, starts_of
+from neural_lagrangian.command_line.judging import Starts, energies_of, starts_of
 from neural_lagrangian.command_line.learning import loss_for
 from neural_lagrangian.command_line.recording import check_rates
 from neural_lagrangian.command_line.refinement import _at_scale
@@ -66,6 +66,23 @@ def test_a_damped_motion_loses_energy():
     assert energies.along_rollouts == pytest.approx(0, abs=1e-9)
     expected = 2 * (1 - np.exp(-2 * d * float(starts.times[-1])))  # over the mean kinetic energy, half of all
     assert energies.lost(starts) == pytest.approx(expected, rel=0.15)
+    assert energies.falling == 1
+    assert energies.suggests_friction(starts)
+
+
+@pytest.mark.parametrize(("friction", "hint"), [(0.0, False), (0.5, True)])
+def test_a_network_that_has_not_learned_enough_is_no_hint_of_friction(friction, hint):
+    """Its energy falls from three of four short pieces of a motion without friction, and from all with it."""
+    phases, ts = np.linspace(0.3, 0.9, 25) * np.pi, np.linspace(0, 0.1 * np.pi, 9)
+    t = phases[:, None] + ts[None]
+    q, v = np.cos(t), -np.sin(t)
+    shrunk = np.exp(-friction * ts)[None, :, None]
+    starts = Starts(jnp.broadcast_to(ts, t.shape), jnp.asarray(np.stack([q, v], axis=2) * shrunk))
+    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * 0.8 * q[0] ** 2, dof=1)
+    energies = energies_of(model, starts, np.asarray(starts.ys))
+    assert energies.lost(starts) > 0.05
+    assert 0.6 < energies.falling <= 1
+    assert energies.suggests_friction(starts) == hint
 
 
 def test_rates_of_a_motion_that_moves_away_are_its_rates():
