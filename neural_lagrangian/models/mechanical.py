@@ -32,7 +32,8 @@ class MechanicalLagrangian(AbstractLagrangian):
       diagonal one. A callable of the coordinates, or an array, for a mass that does not vary. `None` means $M = I$.
     - `dof`: degrees of freedom n.
     - `linear`: $A$, callable of the coordinates, shape `(dof,)`, or `None`.
-    - `floor`: $\epsilon \ge 0$, the least inertia there can be.
+    - `floor`: $\epsilon \ge 0$, the least inertia there can be, beside the unit mass that training starts from: both
+      suit motion of order one, as in natural units (`Scaling`).
 
     **Raises:** `ValueError` if something returns another shape.
     """
