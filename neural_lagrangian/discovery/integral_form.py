@@ -27,8 +27,10 @@ GAUSS = 4
 """Points of quadrature on an interval between samples."""
 ROUNDS = 4
 """Gauss-Newton steps: a family linear in its coefficients needs one, and one more to be rid of rounding."""
-DECADES = 40
-"""Powers of ten, up and down, in which a coefficient is looked for."""
+DECADES = 64
+"""Powers of ten, up and down, in which a coefficient is looked for: with units from 1e-9 to 1e9, that of a mass that
+grows with the square of a coordinate, energy time^2 / length^4, is from 1e-63 to 1e63.
+"""
 BATCH = 27
 """Powers of ten that are tried at a time."""
 SWEEPS = 3
