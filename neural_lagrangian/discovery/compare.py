@@ -118,8 +118,8 @@ def _kind(
 @double_precision()
 def _at_rest(first: Lagrangian, second: Lagrangian, alpha: float, t: float, q: Float[np.ndarray, " dof"]) -> float:
     r"""$L_2 - \alpha L_1$."""
-    zero, q = jnp.zeros(()), jnp.asarray(q)
-    return float(_Difference(first, second, jnp.asarray(alpha), zero)(jnp.asarray(t), q, jnp.zeros_like(q)))
+    difference = _Difference(first, second, jnp.asarray(alpha), jnp.zeros(()))
+    return float(difference(jnp.asarray(t), jnp.asarray(q), jnp.zeros(len(q))))
 
 
 class _Difference(eqx.Module):

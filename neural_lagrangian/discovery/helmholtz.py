@@ -98,7 +98,7 @@ def helmholtz_report(
         raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
     ys = np.asarray(states)
     scales = Scales.of(ys, a)
-    c = _nearest(*(x[:, massive] for x in (M, D, C)), scales)
+    c = _nearest(M[:, massive], D[:, massive], C[:, massive], scales)
     M, D, C = (np.tensordot(x[:, massive], c, (1, 0)) for x in (M, D, C))
     named = {library.names[k]: float(x) for k, x in zip(massive, c, strict=True)}
     return _report(named, M, D, C, ys, a, scales)
