@@ -27,6 +27,7 @@ from .columns import Columns
 from .elimination import AbstractFit, Step, solve
 from .equations import Scales
 from .parts import Part
+from .response import Response
 
 ITERATIONS, HURRIED = 30, 5
 UNSEEN = 1e-8
@@ -48,6 +49,7 @@ class Balance(AbstractFit):
     kinetic: Float[np.ndarray, " term"]
     size: Float[np.ndarray, " term"]
     length: Float[np.ndarray, " dof"]
+    response: Response | None = None
 
     @staticmethod
     def of(M: np.ndarray, b: np.ndarray, scales: Scales) -> "Balance":
@@ -69,11 +71,24 @@ class Balance(AbstractFit):
 
     @property
     def rows(self) -> int:
-        return self.b.shape[0] * self.b.shape[2]
+        return self.b.shape[0] * self.b.shape[2] if self.response is None else self.response.rows
+
+    def errors(self, step: Step) -> Float[np.ndarray, " row"]:
+        """Whose sum of squares is made small."""
+        return self._rows(self.residual(step))
+
+    def seen_in(self, response: Response) -> "Balance":
+        """The same, errors weighed by what they do to the states."""
+        return Balance(self.M, self.b, self.sigma, self.kinetic, self.size, self.length, response)
 
     def part(self, rows: slice) -> "Balance":
         """Some of the observations."""
         return Balance(self.M[rows], self.b[rows], self.sigma, self.kinetic, self.size, self.length)
+
+    def first(self, terms: int) -> "Balance":
+        """The first terms alone."""
+        M, b, kinetic, size = self.M[:, :terms], self.b[:, :terms], self.kinetic[:terms], self.size[:terms]
+        return Balance(M, b, self.sigma, kinetic, size, self.length, self.response)
 
     def weighted(self, sigma: np.ndarray) -> "Balance":
         return Balance(self.M, self.b, sigma, self.kinetic, self.size, self.length)
@@ -93,9 +108,9 @@ class Balance(AbstractFit):
         if start is not None and not np.isfinite(r).all():
             c = self.start(terms)
             r, J = self._linearized(terms, c)
-        cost, damping, covariance = float(np.sum((r / self.sigma) ** 2)), 0.0, np.zeros((Z.shape[1], Z.shape[1]))
+        cost, damping, covariance = self._cost(r), 0.0, np.zeros((Z.shape[1], Z.shape[1]))
         for _ in range((HURRIED if hurry else ITERATIONS) if Z.shape[1] and np.isfinite(cost) else 0):
-            A, y = self._flat(J) @ Z, self._flat(r[:, None])[:, 0]
+            A, y = self._flat(J) @ Z, self._rows(r)
             delta, covariance = solve(A, y)
             gain = _gain(A, y, delta)
             if damping == 0 and gain <= 1e-3 * cost + 1e-9 * self.rows:
@@ -105,7 +120,7 @@ class Balance(AbstractFit):
                 size = np.sqrt(damping) * np.linalg.norm(A, axis=0)
                 delta = solve(np.vstack([A, np.diag(size)]), np.concatenate([y, np.zeros(len(size))]))[0]
             r_tried, J_tried = self._linearized(terms, c - Z @ delta)
-            lower = float(np.sum((r_tried / self.sigma) ** 2))
+            lower = self._cost(r_tried)
             if lower <= cost:
                 c, r, J, cost = c - Z @ delta, r_tried, J_tried, lower
                 damping = damping / 10 if damping > 1e-3 else 0.0
@@ -123,8 +138,25 @@ class Balance(AbstractFit):
         """
         terms = [*step.support, *more]
         r, J = self._linearized(terms, np.concatenate([step.coefficients, np.zeros(len(more))]))
-        A, y = self._flat(J)[:, len(step.support) :], self._flat(r[:, None])[:, 0]
+        A, y = self._flat(J)[:, len(step.support) :], self._rows(r)
         return _gain(A, y, solve(A, y)[0])
+
+    def gains(self, step: Step) -> Float[np.ndarray, " term"]:
+        """By how much the sum of squares would fall with each other term beside, to first order."""
+        support, c = list(step.support), np.zeros(len(self.kinetic))
+        c[support] = step.coefficients
+        r, J = self._linearized(list(range(len(c))), c)
+        if not np.isfinite(r).all():
+            return np.zeros(len(c))
+        A, y = self._flat(J), self._rows(r)
+        size = np.linalg.norm(A, axis=0)
+        A = A / np.where(size > 0, size, 1.0)
+        U, s, _ = np.linalg.svd(A[:, support], full_matrices=False)
+        U = U[:, s > UNSEEN * s[0]]
+        A, y = (x - U @ (U.T @ x) for x in (A, y))
+        new = np.sum(A**2, axis=0)
+        new[support] = 0.0
+        return np.where(new > UNSEEN, (A.T @ y) ** 2 / np.where(new > UNSEEN, new, 1.0), 0.0)
 
     def start(self, terms: list[int]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
@@ -187,7 +219,15 @@ class Balance(AbstractFit):
         slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)
         return r, np.swapaxes(solved(np.swapaxes(slopes, 1, 2)), 1, 2)
 
+    def _rows(self, r: np.ndarray) -> np.ndarray:
+        return self._flat(r[:, None])[:, 0] if self.response is None else -self.response.residuals(r)
+
+    def _cost(self, r: np.ndarray) -> float:
+        return float(np.sum(self._rows(r) ** 2)) if np.isfinite(r).all() else np.inf
+
     def _flat(self, J: np.ndarray) -> np.ndarray:
+        if self.response is not None:
+            return self.response.slopes(J)
         return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])
 
 

@@ -19,6 +19,8 @@ HELD_OUT = 4
 """Every so many-th window is left out, and predicted."""
 LARGEST_MISFIT = 1.3
 """Errors of predictions on motion left out, over the noise, beyond which a formula is not that of the motion."""
+FAILS = 2.0
+"""A term is needed without which the sum of squares is larger by this factor, whatever its standard error."""
 LEAST_NOISE = 1e-4
 """Noise, of the size of each channel, that is taken to be there anyway: errors of integration are no less."""
 
@@ -40,6 +42,8 @@ class Refined(NamedTuple):
     smoothed_velocities: bool
     score: float
     halves: tuple[np.ndarray, np.ndarray]
+    fit: RolloutFit
+    noise: np.ndarray
 
 
 def refined(
@@ -76,10 +80,11 @@ def refined(
         ratio = np.where(free > 0, np.abs(fit.c) / np.where(errors > 0, errors, 1), np.inf)
         if not np.isfinite(errors).all() or ratio.min() >= least:
             break
-        weakest = int(np.argmin(ratio))
-        free[weakest] = 0
-        kept = np.where(np.arange(len(c)) == weakest, 0.0, fit.c)
-        fit = fit_rollouts(library, beside, motion, kept, free, noise, every)
+        fewer = np.where(np.arange(len(c)) == np.argmin(ratio), 0.0, free)
+        simpler = fit_rollouts(library, beside, motion, np.where(fewer == free, fit.c, 0.0), fewer, noise, every)
+        if not np.sum(simpler.residuals**2) < FAILS * np.sum(fit.residuals**2):
+            break
+        free, fit = fewer, simpler
     train = (np.arange(count) % HELD_OUT != HELD_OUT - 1).astype(float)
     misfit = np.inf
     if 0 < train.sum() < count:
@@ -91,7 +96,9 @@ def refined(
     one, two = (fit_rollouts(library, beside, motion, fit.c, free, noise, half).c for half in (1 - second, second))
     value = float(np.sum(fit.residuals**2)) + kept.sum() * least**2
     value = value if np.isfinite(value) else np.inf
-    return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, bool(smoothed), value, (one, two))
+    return Refined(
+        fit.c, errors, kept, misfit, float(ratio.min()), least, bool(smoothed), value, (one, two), fit, noise
+    )
 
 
 def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int, motion: WindowedMotion) -> float:

@@ -89,9 +89,7 @@ def _damped(
     if not explains(without.rss - weighted.fit([*step.support, *entries], start).rss):
         return None
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
-    coefficients = zip(found.support, found.coefficients, strict=True)
-    matrix = {k - first: c / damped.size[k] for k, c in coefficients if k >= first}
-    matrix = _symmetric(list(matrix.values()), list(matrix), rates.shape[1])
+    matrix = damping_of(damped, found, first)
     believed = gap < CLEAR or matrix is None or is_passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
@@ -102,12 +100,13 @@ def is_passive(damping: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 
 
-def _symmetric(values: np.ndarray | list[float], entries: list[int], dof: int) -> np.ndarray | None:
-    """A matrix from those entries of its lower triangle that were found, the others zero; `None` if none was."""
-    if not entries:
-        return None
+def damping_of(balance: Balance, step: Step, first: int) -> np.ndarray | None:
+    """The damping matrix from entries of its lower triangle, which begin at `first`; `None` if there are none."""
+    dof = balance.b.shape[2]
     matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))
-    for k, value in zip(entries, values, strict=True):
+    entries = [(k - first, c / balance.size[k]) for k, c in zip(step.support, step.coefficients, strict=True)]
+    entries = [(k, value) for k, value in entries if k >= 0]
+    for k, value in entries:
         i, j = lower[k]
         matrix[i, j] = matrix[j, i] = value
-    return matrix
+    return matrix if entries else None

@@ -17,6 +17,7 @@ from .found import damping_force
 from .library import Library
 from .naming import Named
 from .observations import Observations, Samples
+from .selection import ODDS, Choice
 
 MOTIONS, SAMPLES = 30, 100
 """Trajectories that are predicted, and samples of each."""
@@ -31,9 +32,7 @@ REFINED_DISAGREEMENT = 0.05
 
 
 def judged(
-    fitted: Fitted,
-    named: Named,
-    better: Refined | None,
+    choice: Choice,
     trajectories: Trajectories,
     library: Library,
     observed: Observations,
@@ -42,6 +41,7 @@ def judged(
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
     """The reasons why the formula is not determined, and further notes."""
+    fitted, named, better, rival, _ = choice
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)
@@ -68,6 +68,8 @@ def judged(
         )
     if better is not None:
         missing += _doubts(better)
+        if not missing and rival is not None and rival[0] < 2 * np.log(ODDS):
+            missing.append(_another(rival))
         if not missing:
             one, two = (half[better.kept][: len(named.terms)] for half in better.halves)
             apart = disagreement(library, named.terms, one, two, samples.states, samples.times, scales)
@@ -88,6 +90,13 @@ def judged(
     if more > 0:
         notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
     return missing, notes
+
+
+def _another(rival: tuple[float, tuple[str, ...]]) -> str:
+    return (
+        f"a formula of {', '.join(rival[1])} explains the motion as well, or nearly (criteria {rival[0]:.1f} apart): "
+        f"record more motion, or motion that differs more"
+    )
 
 
 def _told_apart_by_noise(apart: float) -> str:

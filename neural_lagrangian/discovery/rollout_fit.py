@@ -19,7 +19,7 @@ from ..integrators import RK4, Integration, StepsPerSample
 from ..mechanics import EulerLagrangeTerm, SampledControl
 from .formula import Formula
 from .library import Library
-from .shared_least_squares import descend, linearized
+from .shared_least_squares import descend
 from .smoothing import ROUNDING
 
 MOST_SAMPLES, MOST_WINDOWS, WINDOW_SAMPLES = 6000, 240, 100
@@ -29,6 +29,8 @@ STEPS_PER_PERIOD = 60
 ITERATIONS = 12
 FAILED, TINY = 1e3, 1e-12
 """Residual of a rollout that fails; what keeps a window that does not count from being singular."""
+LEFT_OUT = 1e-6
+"""Weight of a channel of size one that is left out: nothing to the others, enough for its derivatives."""
 
 
 class Beside(NamedTuple):
@@ -39,25 +41,27 @@ class Beside(NamedTuple):
 
 
 class WindowedMotion(eqx.Module):
-    """Windows of recorded motion: times `(window, time)`, states, controls, and smoothed initial states."""
+    """Windows of recorded motion: times `(window, time)`, states, controls, and smoothed states."""
 
     ts: Float[Array, "window time"]
     ys: Float[Array, "window time two_dof"]
     us: Float[Array, "window time m"]
-    y0s: Float[Array, "window two_dof"]
+    smooth: Float[Array, "window time two_dof"]
     size: Float[Array, " two_dof"]
     substeps: int = eqx.field(static=True)
 
 
 class RolloutFit(NamedTuple):
-    """Coefficients, residuals over the noise `(window, time, 2 dof)`, their Jacobian in relative changes of the
-    coefficients, initial states projected out, `(window, row, coefficient)`, and the initial states.
+    r"""Coefficients, residuals over the noise `(window, time, 2 dof)`, their Jacobian in relative changes of the
+    coefficients, initial states projected out, `(window, row, coefficient)`, and of windows that count the motion: its
+    states `(window, time, 2 dof)`, and their derivatives in the initial ones, `(window, time, 2 dof, 2 dof)`.
     """
 
     c: np.ndarray
     residuals: np.ndarray
     J: np.ndarray
-    y0s: np.ndarray
+    states: np.ndarray
+    transitions: np.ndarray
 
 
 def windowed(
@@ -81,13 +85,13 @@ def windowed(
     most = int(np.clip(MOST_SAMPLES // length, 1, MOST_WINDOWS))
     chosen = [starts[k] for k in np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
     ts, ys, us = (np.stack([pieces[i][part][k : k + length] for i, k in chosen]) for part in range(3))
-    y0s = np.stack([smooth[i][k] for i, k in chosen])
+    smoothed = np.stack([smooth[i][k : k + length] for i, k in chosen])
     step = float(np.max(np.diff(ts, axis=1)))
-    substeps = (
-        int(np.clip(np.ceil(STEPS_PER_PERIOD * step / period * (1 - ROUNDING)), 1, 32)) if np.isfinite(period) else 1
-    )
-    ts, ys, us, y0s = map(jnp.asarray, (ts, ys, us, y0s))
-    return WindowedMotion(ts, ys, us, y0s, jnp.asarray(size), substeps)
+    substeps = 1
+    if np.isfinite(period):
+        substeps = int(np.clip(np.ceil(STEPS_PER_PERIOD * step / period * (1 - ROUNDING)), 1, 32))
+    ts, ys, us, smoothed = map(jnp.asarray, (ts, ys, us, smoothed))
+    return WindowedMotion(ts, ys, us, smoothed, jnp.asarray(size), substeps)
 
 
 def fit_rollouts(
@@ -107,7 +111,7 @@ def fit_rollouts(
     - `noise`: standard deviation of each channel; infinite for one that is left out.
     - `windows`: which of them count, `(window,)`.
     """
-    weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
+    weight = np.where(np.isfinite(noise), 1 / noise, LEFT_OUT / np.asarray(motion.size))
     arrays = (np.asarray(x, np.float64) for x in (c, free, weight, windows))
     return RolloutFit(*(np.asarray(x) for x in _fit(library, beside, motion, *map(jnp.asarray, arrays))))
 
@@ -115,7 +119,7 @@ def fit_rollouts(
 @eqx.filter_jit
 def _fit(
     library: Library, beside: Beside, motion: WindowedMotion, c: Array, free: Array, weight: Array, counts: Array
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, ...]:
     integration = Integration(RK4(), stepsize_controller=StepsPerSample(motion.substeps))
 
     def coefficients(x: Array) -> Array:
@@ -144,12 +148,15 @@ def _fit(
         relative = (integration.rollout(term, ts, y0 + motion.size * shift) - ys) * weight[None]
         return count * jnp.where(jnp.isfinite(relative), relative, FAILED).reshape(-1)
 
-    runs = motion.ts, motion.ys, motion.us, motion.y0s, counts
-    start = jnp.zeros_like(c), jnp.zeros_like(motion.y0s)
+    y0s = motion.smooth[:, 0]
+    runs = motion.ts, motion.ys, motion.us, y0s, counts
+    start = jnp.zeros_like(c), jnp.zeros_like(y0s)
     end = descend(residual, *start, runs, weight=1e-6, tolerance=1e-7, max_steps=ITERATIONS)
-    at = linearized(residual, end.x, end.ys, runs)
-    Q, _ = jnp.linalg.qr(at.B + TINY * jnp.eye(*at.B.shape[1:], dtype=at.B.dtype)[None])
-    J = at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ at.A)
+    Q, _ = jnp.linalg.qr(end.at.B + TINY * jnp.eye(*end.at.B.shape[1:], dtype=c.dtype)[None])
+    J = end.at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ end.at.A)
     values = coefficients(end.x)
     J = J * jnp.where(values == 0, 0, values / jnp.where(c == 0, 1, c))[None, None]  # of changes relative to these
-    return values, at.r.reshape(motion.ys.shape), J, motion.y0s + motion.size[None] * end.ys
+    shape = motion.ys.shape
+    r, B = end.at.r.reshape(shape), end.at.B.reshape(*shape, shape[2])
+    size = weight[None, None]
+    return values, r, J, motion.ys + r / size, B / (size[..., None] * motion.size[None, None, None])

@@ -33,10 +33,13 @@ class Linearized(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """Where the iteration ended: unknowns, whether it came to rest, and its number of steps."""
+    """Where the iteration ended: unknowns, residuals and Jacobians there, whether it came to rest, and its number of
+    steps.
+    """
 
     x: Float[Array, " k"]
     ys: Float[Array, "run m"]
+    at: Linearized
     rests: Bool[Array, ""]
     steps: Int[Array, ""]
 
@@ -78,12 +81,13 @@ def descend(
     - `tolerance`: a step shorter than this ends the iteration.
     """
     start = x
+    here = jax.jit(lambda x, ys: linearized(residual, x, ys, runs))  # traced once
 
     def body(state):
         best, value, dx, dys, damping, _, steps = state
         x, ys, _ = best
         x_tried, ys_tried = x + dx, ys + dys
-        tried = linearized(residual, x_tried, ys_tried, runs)
+        tried = here(x_tried, ys_tried)
         value_tried = jnp.sum(tried.r**2) + weight**2 * jnp.sum((x_tried - start) ** 2)
         better = value_tried <= value * (1 + ROUNDING * jnp.finfo(x.dtype).eps)
         length = jnp.sqrt((jnp.sum(dx**2) + jnp.sum(dys**2)) / (1 + jnp.sum(x**2) + jnp.sum(ys**2)))
@@ -99,14 +103,12 @@ def descend(
         *_, damping, rests, steps = state
         return ~rests & (steps <= max_steps) & (damping < DAMPING[2])
 
-    nothing = jax.tree.map(
-        lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda: linearized(residual, x, ys, runs))
-    )
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(here, x, ys))
     damping = jnp.asarray(10 * DAMPING[1], x.dtype)  # a tenth of it once the start has been looked at
-    here = (x, ys, nothing), jnp.asarray(jnp.inf, x.dtype), jnp.zeros_like(x), jnp.zeros_like(ys)
-    end = jax.lax.while_loop(goes_on, body, (*here, damping, jnp.asarray(False), jnp.asarray(0)))
-    (x, ys, _), *_, rests, steps = end
-    return Descent(x, ys, rests, steps - 1)
+    begin = (x, ys, nothing), jnp.asarray(jnp.inf, x.dtype), jnp.zeros_like(x), jnp.zeros_like(ys)
+    end = jax.lax.while_loop(goes_on, body, (*begin, damping, jnp.asarray(False), jnp.asarray(0)))
+    (x, ys, at), *_, rests, steps = end
+    return Descent(x, ys, at, rests, steps - 1)
 
 
 def _step(at: Linearized, weight: float, away: Array, damping: Array) -> tuple[Array, Array]:

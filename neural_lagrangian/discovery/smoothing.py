@@ -8,18 +8,24 @@ chosen by leave-one-out cross-validation.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 DEGREE = 4
 """Of the polynomials that smooth."""
 WINDOWS = (5, 7, 11, 15, 21, 31, 45, 65)
 """Samples of the windows that are tried."""
-NOISE_DEGREE, NOISE_SAMPLES = 5, 9
-"""Of the polynomials that noise is told by, and the samples that those need."""
+NOISE_DEGREE, NOISE_SAMPLES, FEWEST_SAMPLES = 5, 9, 7
+"""Of the polynomials that tell noise, the samples of their windows at least, and the fewest that they can have."""
+JOINT_SAMPLES, JOINT_DEGREE = 5, 7
+"""Of polynomials through positions and velocities alike."""
 NOISE_WINDOWS = 2000
 """Most windows in which noise is looked at."""
-SHARP = 0.1
-"""What noise leaves in the shortest windows, of what it leaves in those of a quarter of a period, at least."""
+SHARP, WHITE = 0.25, 0.6
+"""What noise leaves in the shortest windows, of what it leaves in those of a quarter of a period: at least so much, and
+at least so much where it is white. White noise leaves all of it, noise smoothed over a quarter of a period a third, and
+motion without noise, with 48 samples a period, a sixth.
+"""
+TINY = np.finfo(float).tiny
 ROUNDING = 1e-9
 """Relative. Periods are multiples of steps: no rounding of either may cost a sample."""
 BLOCK = 4096
@@ -32,29 +38,54 @@ Pieces = Sequence[tuple[np.ndarray, np.ndarray]]
 def noise_of(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
     """Standard deviation of the noise in each channel: what polynomials of degree five leave in a quarter of a period.
 
-    So it is noise of all frequencies above those of the motion, that of smoothed velocities too. Zero where shorter
-    windows leave next to nothing: there the polynomials do not bend as the motion does.
+    So it is noise of all frequencies above those of the motion, that of smoothed velocities too. Zero where polynomials
+    in the shortest windows leave next to nothing: then it is the motion that they do not follow in longer ones. Where
+    positions were smoothed, polynomials follow much of the noise; there it is taken to be larger by as much as longer
+    windows leave more of it.
     """
-    broad, sharp = _left(pieces, periods), _left(pieces, np.zeros_like(periods))
-    return np.where(sharp > SHARP * broad, broad, 0.0)
-
-
-def _left(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
-    dof = len(periods)
-    sums, counts = np.zeros(2 * dof), np.zeros(2 * dof)
-    longest = max(len(t) for t, _ in pieces)
     step = np.median(np.concatenate([np.diff(t) for t, _ in pieces if len(t) > 1] or [np.ones(1)]))
-    for i in range(dof):
-        quarter = periods[i] / 4 / step if np.isfinite(periods[i]) else longest / 2
-        quarter *= 1 + ROUNDING
-        length = int(np.clip(quarter, NOISE_SAMPLES, max(NOISE_SAMPLES, min(longest, 200))))
-        for t, y in _windows(pieces, length):
+    longest = max(len(t) for t, _ in pieces)
+    quarters = np.where(np.isfinite(periods), periods / 4 / step, longest / 2)
+    quarters = quarters * (1 + ROUNDING)
+    lengths = np.clip(quarters, NOISE_SAMPLES, max(NOISE_SAMPLES, min(longest, 200))).astype(int)
+    broad, sharp = _left(pieces, lengths), _left(pieces, np.full_like(lengths, FEWEST_SAMPLES))
+    smoothed_positions = (np.arange(len(broad)) < len(periods)) & (sharp < WHITE * broad)
+    larger = np.where(smoothed_positions, broad / np.maximum(sharp / np.maximum(broad, TINY), SHARP), broad)
+    told = sharp > SHARP * broad
+    for i in np.flatnonzero(quarters < 2 * FEWEST_SAMPLES):
+        told[[i, i + len(quarters)]] &= _left_together(pieces, int(i), larger) > SHARP
+    return np.where(told, larger, 0.0)
+
+
+def _left(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
+    dof = len(lengths)
+    sums, counts = np.zeros(2 * dof), np.zeros(2 * dof)
+    for i, length in enumerate(lengths):
+        for t, y in _windows(pieces, int(length)):
             Q = np.linalg.qr(_powers(t, NOISE_DEGREE)[0])[0]
             rows = y[:, :, [i, dof + i]]
             left = rows - Q @ (np.swapaxes(Q, 1, 2) @ rows)
             sums[[i, dof + i]] += np.sum(left**2, axis=(0, 1))
             counts[[i, dof + i]] += len(t) * (length - NOISE_DEGREE - 1)
     return np.sqrt(sums / np.maximum(counts, 1))
+
+
+def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"]) -> float:
+    """What polynomials leave that have both the positions and the velocities of five samples, over the noise: they bend
+    as motion does that has few samples a period.
+    """
+    columns = [i, i + len(noise) // 2]
+    sigma = np.maximum(noise[columns], TINY)
+    total, count = 0.0, 0
+    for t, y in _windows(pieces, JOINT_SAMPLES):
+        powers, unit = _powers(t, JOINT_DEGREE)
+        slopes = np.concatenate([np.zeros_like(powers[..., :1]), powers[..., :-1] * np.arange(1, JOINT_DEGREE + 1)], -1)
+        design = np.concatenate([powers / sigma[0], slopes / (unit[..., None] * sigma[1])], axis=1)
+        rows = np.concatenate([y[:, :, columns[0]] / sigma[0], y[:, :, columns[1]] / sigma[1]], axis=1)
+        Q = np.linalg.qr(design)[0]
+        left = rows - np.einsum("wrk,wsk,ws->wr", Q, Q, rows)
+        total, count = total + float(np.sum(left**2)), count + len(t) * (2 * JOINT_SAMPLES - JOINT_DEGREE - 1)
+    return float(np.sqrt(total / max(count, 1)))
 
 
 def smoothed(pieces: Pieces, noise: Float[np.ndarray, " two_dof"]) -> list[np.ndarray]:

@@ -8,15 +8,14 @@ from .._checks import positive_integer
 from ..trajectories import Trajectories
 from .columns import Independent
 from .double_precision import double_precision, in_default_precision
-from .fitting import fit_terms
 from .found import FoundLagrangian, warn_if_undetermined
 from .judging import judged
 from .library import Library
-from .naming import named_fit
 from .observations import Observations, Samples, at_samples, in_windows
 from .observations import window_samples as _window
 from .parts import described
-from .refinement import grown_fits, refined_fit, windows_of, without_noise
+from .refinement import windows_of, without_noise
+from .selection import Selection, chosen_by_terms
 
 
 def sparse_lagrangian(
@@ -110,23 +109,16 @@ def _found(
             f"{observed.balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
         )
         return _nothing(library, reason, observed)
-    fitted = fit_terms(observed, library, tolerance)
+    motion = windows_of(recorded, trajectories, length) if noisy else None
+    if motion is None:
+        choice = chosen_by_terms(observed, library, tolerance)
+    else:
+        choice = Selection(library, observed, motion, noise, tolerance).chosen()
+    fitted, named = choice.fitted, choice.named
     if not np.isfinite(fitted.residual):
         reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
         return _nothing(library, reason, observed)
-    named = named_fit(fitted, library, observed)
-    better = None
-    if noisy:
-        motion = windows_of(recorded, trajectories, length)
-        if motion is not None:
-            choices = [
-                (one, *refined_fit(named_fit(one, library, observed), motion, noise, len(kept)))
-                for one in (fitted, *grown_fits(fitted, library, observed, tolerance))
-            ]
-            fitted, named, better = min(choices, key=lambda choice: choice[2].score)
-    missing, notes = judged(
-        fitted, named, better, trajectories, library, observed, pointed, tolerance, largest_residual
-    )
+    missing, notes = judged(choice, trajectories, library, observed, pointed, tolerance, largest_residual)
     notes += described(named.names, named.parts, named.spread, named.c)
     answer = None if missing else named.formula
     damping, control = named.matrices(named.c)
@@ -139,7 +131,7 @@ def _found(
         None,
         damping,
         fitted.residual,
-        fitted.gap,
+        fitted.gap if choice.gap is None else choice.gap,
         tuple(missing),
         tuple(notes),
         library,

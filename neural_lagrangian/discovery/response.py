@@ -1,0 +1,102 @@
+r"""How recorded motion answers an error of acceleration: terms are weighed by what they do to the states.
+
+Let $y(t)$ be a motion that fits a window of the data, and $r(c) = M^{-1} (M a + h)$ the errors of acceleration that
+another formula has along it. The motion of that formula deviates, to first order, by
+
+$$\delta y(t_n) = \Phi(t_n)\, \delta y_0
+  - \int_{t_0}^{t_n} \Phi(t_n)\, \Phi(s)^{-1} \begin{pmatrix} 0 \\ r(c) \end{pmatrix} ds,
+  \qquad \Phi(t) = \partial y(t) / \partial y(t_0).$$
+
+So the residuals of the states are linear in $r$. They are divided by the noise, the initial state is projected out,
+and those directions are kept in which an error of acceleration shows most. The right formula leaves noise of size one
+there. No noisy state enters a term, as it does where terms are balanced at the data themselves: noise shifts nothing.
+"""
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+POINTS = 11
+"""Most instants of a window at which errors of acceleration are taken; between them they are linear."""
+DIRECTIONS = 12
+"""Directions of each channel of a window that are kept, and those that say less than `FAINT` of the first are not."""
+FAINT = 1e-3
+
+
+class Response(eqx.Module):
+    r"""Residuals of windows in the directions kept: `offset`, `(window, direction)`, less `gain`, of shape
+    `(window, direction, instant * dof)`, times the errors of acceleration, `(window * instant, ..., dof)`.
+    """
+
+    gain: Float[np.ndarray, "window direction points"]
+    offset: Float[np.ndarray, "window direction"]
+
+    @property
+    def rows(self) -> int:
+        return self.offset.size
+
+    def residuals(self, r: Float[np.ndarray, "instant dof"]) -> Float[np.ndarray, " row"]:
+        return self.offset.reshape(-1) - self.slopes(r[:, None])[:, 0]
+
+    def floor(self, errors: Float[np.ndarray, " dof"]) -> float:
+        """Sum of squares of the residuals from independent errors of acceleration of this size."""
+        return float(np.sum(self.gain**2 * np.resize(errors**2, self.gain.shape[2])))
+
+    def slopes(self, J: Float[np.ndarray, "instant term dof"]) -> Float[np.ndarray, "row term"]:
+        """Of the residuals, with the sign changed."""
+        windows = len(self.gain)
+        by_window = np.swapaxes(J.reshape(windows, -1, *J.shape[1:]), 2, 3).reshape(windows, -1, J.shape[1])
+        return (self.gain @ by_window).reshape(-1, J.shape[1])
+
+
+def instants(count: int) -> np.ndarray:
+    """Samples of a window at which errors of acceleration are taken."""
+    return np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(int))
+
+
+def response_of(
+    ts: Float[np.ndarray, "window time"],
+    transitions: Float[np.ndarray, "window time two_dof two_dof"],
+    deviations: Float[np.ndarray, "window time two_dof"],
+    noise: Float[np.ndarray, " two_dof"],
+) -> Response:
+    r"""**Arguments:**
+
+    - `transitions`: $\Phi$ at the samples. `deviations`: of the motion from the data. `noise`: of each channel;
+      infinite for one that is left out.
+    """
+    _, count, channels = deviations.shape
+    dof, at = channels // 2, instants(count)
+    weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
+    least = min(DIRECTIONS * int(np.isfinite(noise).sum()), len(at) * dof)
+    gains, offsets = [], []
+    for t, phi, deviation in zip(ts, transitions, deviations, strict=True):
+        hats = np.stack([np.interp(t, t[at], unit) for unit in np.eye(len(at))], axis=1)
+        whole = _kernel(t, phi) @ np.kron(hats, np.eye(dof))
+        scale = np.tile(weight, count)
+        start = np.linalg.qr(phi.reshape(-1, channels) * scale[:, None])[0]
+        K, d = whole * scale[:, None], deviation.reshape(-1) * scale
+        K, d = (x - start @ (start.T @ x) for x in (K, d))
+        U, s, V = np.linalg.svd(K, full_matrices=False)
+        s = np.where(s > FAINT * s[0], s, 0.0)[:least]
+        gains.append(s[:, None] * V[:least])
+        offsets.append(np.where(s > 0, U[:, :least].T @ d, 0.0))
+    return Response(np.stack(gains), np.stack(offsets))
+
+
+def _kernel(t: Float[np.ndarray, " time"], phi: Float[np.ndarray, "time two_dof two_dof"]) -> np.ndarray:
+    """Of errors of acceleration at the samples in the states there, `(time * 2 dof, time * dof)`, by trapezoids."""
+    count, channels, _ = phi.shape
+    steps = np.diff(t)
+    share = np.zeros((count, count))
+    for n in range(1, count):
+        share[n, :n] += steps[:n] / 2
+        share[n, 1 : n + 1] += steps[:n] / 2
+    pulses = np.linalg.inv(phi)[:, :, channels // 2 :]
+    return np.einsum("nm,nij,mjk->nimk", share, phi, pulses).reshape(count * channels, -1)
+
+
+def free_motion(ts: Float[np.ndarray, "window time"], dof: int) -> Float[np.ndarray, "window time two_dof two_dof"]:
+    """Transitions of motion without forces."""
+    shear = np.kron(np.array([[0.0, 1.0], [0.0, 0.0]]), np.eye(dof))
+    return np.eye(2 * dof) + (ts - ts[:, :1])[:, :, None, None] * shear
