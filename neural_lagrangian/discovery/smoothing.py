@@ -52,7 +52,8 @@ def noise_of(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.nda
     smoothed_positions = (np.arange(len(broad)) < len(periods)) & (sharp < WHITE * broad)
     larger = np.where(smoothed_positions, broad / np.maximum(sharp / np.maximum(broad, TINY), SHARP), broad)
     told = sharp > SHARP * broad
-    for i in np.flatnonzero(quarters < 2 * FEWEST_SAMPLES):
+    there = np.minimum(*np.split(larger, 2)) > 0
+    for i in np.flatnonzero(there & (quarters < 2 * FEWEST_SAMPLES)):
         told[[i, i + len(quarters)]] &= _left_together(pieces, int(i), larger) > SHARP
     return np.where(told, larger, 0.0)
 
@@ -75,7 +76,7 @@ def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"])
     as motion does that has few samples a period.
     """
     columns = [i, i + len(noise) // 2]
-    sigma = np.maximum(noise[columns], TINY)
+    sigma = noise[columns]
     total, count = 0.0, 0
     for t, y in _windows(pieces, JOINT_SAMPLES):
         powers, unit = _powers(t, JOINT_DEGREE)
