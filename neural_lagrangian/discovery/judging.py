@@ -41,7 +41,7 @@ def judged(
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
     """The reasons why the formula is not determined, and further notes."""
-    fitted, named, better, rival, _ = choice
+    fitted, named, better, rival = choice
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)

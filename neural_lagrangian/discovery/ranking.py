@@ -44,24 +44,26 @@ class Ranking:
     def best(self) -> tuple[float, Step]:
         """The simplest of those that are the same on the motion as that of the least score."""
         value, least = self.least
+        if not np.isfinite(value):
+            return value, least
         near = [scored for scored in self._scores.values() if scored[0] < value + SAME and self._same(scored[1], least)]
         return min(near, key=lambda scored: (self._complexity[list(scored[1].support)].sum(), scored[0]))
 
     def rival(self, support: Iterable[int]) -> tuple[float, Step] | None:
         """The best of the formulas that lack some of these terms and are not the same on the motion."""
         whole = set(support)
-        own = self._scores[tuple(sorted(whole))][1]
+        own = self._scores.get(tuple(sorted(whole)))
         others = [scored for key, scored in self._scores.items() if not whole <= set(key) and np.isfinite(scored[0])]
         others.sort(key=lambda scored: scored[0])
-        return next((scored for scored in others if not self._same(scored[1], own)), None)
+        return next((scored for scored in others if own is None or not self._same(scored[1], own[1])), None)
 
     def gap(self, support: Iterable[int]) -> float:
         """By what factor the residual grows with one of these terms less."""
         whole = tuple(sorted(support))
         less = [self._scores.get(tuple(j for j in whole if j != k)) for k in whole]
         rss = [step.rss for _, step in filter(None, less)]
-        own = self._scores[whole][1].rss + self._floor
-        return float(np.sqrt((min(rss, default=np.inf) + self._floor) / own))
+        own = self._scores[whole][1].rss if whole in self._scores else np.inf
+        return float(np.sqrt((min(rss, default=np.inf) + self._floor) / (own + self._floor))) if rss else np.inf
 
     def value(self, support: Iterable[int]) -> float:
         """The score of these terms; infinite if they were not tried."""

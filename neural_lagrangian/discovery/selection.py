@@ -34,12 +34,17 @@ class Choice(NamedTuple):
     named: Named
     better: Refined | None
     rival: tuple[float, tuple[str, ...]] | None = None
-    gap: float | None = None
 
     @property
     def support(self) -> tuple[int, ...]:
         """Indices of its terms and entries among those that were offered."""
-        return tuple(k for k, kept in zip(self.fitted.step.support, self.better.kept, strict=True) if kept)
+        support = self.fitted.step.support
+        return support if self.better is None else tuple(np.asarray(support)[self.better.kept].tolist())
+
+    @property
+    def score(self) -> float:
+        """The less, the better; infinite where no rollout is finite."""
+        return np.inf if self.better is None else self.better.score
 
 
 def chosen_by_terms(observed: Observations, library: Library, tolerance: float) -> Choice:
@@ -69,21 +74,21 @@ class Selection(NamedTuple):
         """
         seen = self._along_data()
         first = self._ranking(seen, True, ())
-        best = self._refined(self._as_fitted(seen, first.best[1]))
-        if not np.isfinite(best.better.score):
+        best = self._refined(self._as_fitted(seen, first)) if np.isfinite(first.best[0]) else None
+        if best is None or not np.isfinite(best.score):
             best = self._refined(fit_terms(self.observed, self.library, self.tolerance))
-        for _ in range(ROUNDS):
-            if not np.isfinite(best.better.score):
-                break
+        for _ in range(ROUNDS if np.isfinite(best.score) else 0):
             seen = self._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]
             ranking = self._ranking(seen, False, [best.support, *others])
-            best = best._replace(rival=self._rival(ranking, best.support), gap=ranking.gap(best.support))
-            _, step = ranking.best
-            if set(step.support) == set(best.support):
+            best = best._replace(
+                rival=self._rival(ranking, best.support),
+                fitted=best.fitted._replace(gap=ranking.gap(best.support)),
+            )
+            if set(ranking.best[1].support) == set(best.support):
                 break
-            found = self._refined(self._as_fitted(seen, step))
-            if not found.better.score < best.better.score:
+            found = self._refined(self._as_fitted(seen, ranking))
+            if not found.score < best.score:
                 break
             best = found
         return best
@@ -123,6 +128,7 @@ class Selection(NamedTuple):
 
     def _along_motion_of(self, choice: Choice) -> Balance:
         """Terms along the motion of a formula: it balances there, and others are weighed by how far they leave it."""
+        assert choice.better is not None
         fit, support = choice.better.fit, list(choice.support)
         balanced = self._balance(fit.states)
         still = balanced(np.zeros((len(fit.states) * len(instants(fit.states.shape[1])), self.library.dof)))
@@ -142,7 +148,8 @@ class Selection(NamedTuple):
         damping = damping_of(seen, step, terms)
         if damping is None or is_passive(damping):
             return ranking
-        without = self._ranked(seen.first(terms), whole, [[k for k in start if k < terms] for start in starts])
+        alone = ([k for k in start if k < terms] for start in starts)
+        without = self._ranked(seen.first(terms), whole, [start for start in alone if start])
         return without if without.best[0] < value + 2 * np.log(ODDS) else ranking
 
     def _ranked(self, seen: Balance, whole: bool, starts: Sequence[Sequence[int]]) -> Ranking:
@@ -163,16 +170,16 @@ class Selection(NamedTuple):
         bases = {tuple(sorted({*base[:i], k, *base[i + 1 :]})) for i in range(len(base)) for k in heavy}
         return sorted(one for one in bases if len(one) == len(base))
 
-    def _as_fitted(self, seen: Balance, step: Step) -> Fitted:
-        """Its errors are those at the observations."""
+    def _as_fitted(self, seen: Balance, ranking: Ranking) -> Fitted:
+        """The best of a ranking. Its errors are those at the observations."""
+        _, step = ranking.best
         order = np.argsort(step.support)
         step = seen.fit([step.support[k] for k in order], step.coefficients[order])
         whole = self.observed.balance.beside(damping_columns(self.observed.rates), self.observed.scales)
         size = (whole.size / seen.size)[list(step.support)]
         there = Step(step.support, step.coefficients * size, step.rss, step.covariance)
         errors = whole.residual(there) / self.observed.scales.acceleration
-        less = [seen.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
-        return Fitted(seen, step, float(np.sqrt(min(less, default=np.inf) / step.rss)), errors)
+        return Fitted(seen, step, ranking.gap(step.support), errors)
 
     def _rival(self, ranking: Ranking, support: Sequence[int]) -> tuple[float, tuple[str, ...]] | None:
         rival, kept = ranking.rival(support), self.observed.independent.kept

@@ -131,7 +131,7 @@ def _found(
         None,
         damping,
         fitted.residual,
-        fitted.gap if choice.gap is None else choice.gap,
+        fitted.gap,
         tuple(missing),
         tuple(notes),
         library,
