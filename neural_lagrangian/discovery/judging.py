@@ -11,7 +11,7 @@ from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
 from .determination import coverage, disagreement
 from .equations import Scales
-from .evidence import LARGEST_MISFIT, Refined
+from .evidence import LARGEST_MISFIT
 from .fitting import CLEAR, Fitted, is_passive
 from .found import damping_force
 from .library import Library
@@ -41,7 +41,7 @@ def judged(
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
     """The reasons why the formula is not determined, and further notes."""
-    fitted, named, better, rival = choice
+    fitted, named, better, _ = choice
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)
@@ -67,47 +67,21 @@ def judged(
             f"single energy does: record motions of other energies and phases"
         )
     if better is not None:
-        missing += _doubts(better)
-        if not missing and rival is not None and rival[0] < 2 * np.log(ODDS):
-            missing.append(_another(rival))
-        if not missing:
-            one, two = (half[better.kept][: len(named.terms)] for half in better.halves)
-            apart = disagreement(library, named.terms, one, two, samples.states, samples.times, scales)
-            if not apart < REFINED_DISAGREEMENT:
-                missing.append(_told_apart_by_noise(apart))
+        missing += _doubts(choice, library, samples, scales, told=not missing)
         if better.smoothed_velocities:
             notes.append("velocities were smoothed: the coefficients are those of the positions alone")
-    elif residual > 3 * tolerance and fitted.gap < CLEAR:
-        missing.append(
-            f"leaving out one more of {len(fitted.step.support)} terms changes the residual by a factor of "
-            f"{fitted.gap:.4f} only: no clear support"
-        )
-    if better is None and residual > 3 * tolerance and not missing:
-        apart = _disagreement(fitted, library, named.terms, samples, scales)
-        if not apart < DISAGREEMENT:
-            missing.append(_told_apart_by_noise(apart))
+    elif residual > 3 * tolerance:
+        missing += _unclear(fitted, named, library, samples, scales, told=not missing)
     more = equivalent - (len(named.parts) - 1)
     if more > 0:
         notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
     return missing, notes
 
 
-def _another(rival: tuple[float, tuple[str, ...]]) -> str:
-    return (
-        f"a formula of {', '.join(rival[1])} explains the motion as well, or nearly (criteria {rival[0]:.1f} apart): "
-        f"record more motion, or motion that differs more"
-    )
-
-
-def _told_apart_by_noise(apart: float) -> str:
-    return (
-        f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them apart; "
-        f"record more motion, or motion that differs more"
-    )
-
-
-def _doubts(better: Refined) -> list[str]:
-    """Why refined coefficients are no evidence."""
+def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, told: bool) -> list[str]:
+    """Why refined coefficients are no evidence. Whether halves of the motion agree is asked where all else is `told`."""
+    better, rival, terms = choice.better, choice.rival, choice.named.terms
+    assert better is not None
     if not better.misfit <= LARGEST_MISFIT:
         return [
             f"on motion left out it errs by {better.misfit:.3g} times the noise: the library lacks a term, a force "
@@ -115,7 +89,34 @@ def _doubts(better: Refined) -> list[str]:
         ]
     if better.clearest < better.least:
         return [f"a coefficient is {better.clearest:.2g} times its standard error only: no clear support"]
-    return []
+    if rival is not None and rival[0] < 2 * np.log(ODDS):
+        return [
+            f"a formula of {', '.join(rival[1])} explains the motion as well, or nearly (criteria {rival[0]:.1f} "
+            f"apart): record more motion, or motion that differs more"
+        ]
+    one, two = (half[better.kept][: len(terms)] for half in better.halves)
+    apart = disagreement(library, terms, one, two, samples.states, samples.times, scales) if told else 0.0
+    return [] if apart < REFINED_DISAGREEMENT else [_told_apart_by_noise(apart)]
+
+
+def _unclear(
+    fitted: Fitted, named: Named, library: Library, samples: Samples, scales: Scales, *, told: bool
+) -> list[str]:
+    """Why noise in the accelerations hides the formula; `told` as above."""
+    if fitted.gap < CLEAR:
+        return [
+            f"leaving out one more of {len(fitted.step.support)} terms changes the residual by a factor of "
+            f"{fitted.gap:.4f} only: no clear support"
+        ]
+    apart = _disagreement(fitted, library, named.terms, samples, scales) if told else 0.0
+    return [] if apart < DISAGREEMENT else [_told_apart_by_noise(apart)]
+
+
+def _told_apart_by_noise(apart: float) -> str:
+    return (
+        f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them apart; "
+        f"record more motion, or motion that differs more"
+    )
 
 
 def _disagreement(fitted: Fitted, library: Library, terms: list[int], samples: Samples, scales: Scales) -> float:

@@ -1,6 +1,6 @@
 r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,8 @@ def sparse_lagrangian(
     What is minimised is the error of accelerations, $r = M^{-1} (M a + h)$ (see `Balance`), by Gauss-Newton, over the
     terms that motion can tell apart. Terms are left out one by one, and the extended Bayesian information criterion
     chooses among the formulas. Without accelerations, the weak form takes averages over windows of the motion
-    instead, which need no derivative of the data: $[q, v]$ with noise of a few per cent will do.
+    instead, which need no derivative of the data. Where states are noisy, terms are weighed by what they do to the
+    recorded states instead, to first order, and coefficients are refined by rollouts.
 
     The answer is checked on states that the data do not hold: their coordinates and velocities recombined at random.
     Where formulas that agree on the data differ there, as they do for a single orbit, there is no formula.
@@ -59,8 +60,8 @@ def sparse_lagrangian(
 
     **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
     `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
-    are those of independent errors of acceleration where states are clean. Noisy states are smoothed, and coefficients
-    refined by rollouts; standard errors are then those of the refined coefficients.
+    are those of independent errors of acceleration where states are clean, and those of the refined coefficients where
+    they are noisy.
 
     **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
     of freedom than the data; terms that are not finite at the data.
@@ -79,6 +80,21 @@ def sparse_lagrangian(
     return warn_if_undetermined(in_default_precision(found))
 
 
+class Observed(NamedTuple):
+    """The motion as `recorded`, and `smooth` where it has `noise`; samples of a window, and what observations say.
+
+    `pointed`: whether these are single samples with their accelerations.
+    """
+
+    recorded: Trajectories
+    smooth: Trajectories
+    noise: np.ndarray
+    noisy: bool
+    length: int
+    pointed: bool
+    observations: Observations
+
+
 def _found(
     trajectories: Trajectories,
     library: Library,
@@ -88,43 +104,25 @@ def _found(
     largest_residual: float,
     rows: int,
 ) -> FoundLagrangian:
-    recorded = trajectories
-    states = Samples.of(trajectories).states
-    if not (np.ptp(states, axis=0) > 0).all():
-        still = int(np.argmin(np.ptp(states, axis=0)))
-        return _nothing(library, f"column {still} of the states never changes: let it move")
-    trajectories, noise, noisy = without_noise(recorded, tolerance)
-    states = Samples.of(trajectories).states
-    length = _window(trajectories, states) if window is None else window
-    pointed = trajectories.accelerations is not None and method != "weak"
-    if pointed and method == "auto" and noisy:  # averages over windows are shifted least by noise in the states
-        pointed = int((trajectories.lengths // max(1, length // 2)).sum()) * library.dof < 4 * len(library)
-    look = at_samples if pointed else in_windows
-    observed = look(trajectories, library, length, rows)
-    if isinstance(observed, str):
-        return _nothing(library, observed)
-    kept = observed.independent.kept
-    if observed.balance.rows < 2 * len(kept):
-        reason = (
-            f"{observed.balance.rows} equations for {len(kept)} terms are too few: record more, or offer fewer terms"
-        )
-        return _nothing(library, reason, observed)
-    motion = windows_of(recorded, trajectories, length) if noisy else None
+    seen = _observed(trajectories, library, method, window, tolerance, rows)
+    if isinstance(seen, FoundLagrangian):
+        return seen
+    observed = seen.observations
+    motion = windows_of(seen.recorded, seen.smooth, seen.length) if seen.noisy else None
     if motion is None:
         choice = chosen_by_terms(observed, library, tolerance)
     else:
-        choice = Selection(library, observed, motion, noise, tolerance).chosen()
+        choice = Selection(library, observed, motion, seen.noise, tolerance).chosen()
     fitted, named = choice.fitted, choice.named
     if not np.isfinite(fitted.residual):
         reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
         return _nothing(library, reason, observed)
-    missing, notes = judged(choice, trajectories, library, observed, pointed, tolerance, largest_residual)
+    missing, notes = judged(choice, seen.smooth, library, observed, seen.pointed, tolerance, largest_residual)
     notes += described(named.names, named.parts, named.spread, named.c)
-    answer = None if missing else named.formula
     damping, control = named.matrices(named.c)
     damping_errors, control_errors = named.matrices(named.reported)
     return FoundLagrangian(
-        answer,
+        None if missing else named.formula,
         named.formula,
         None,
         None,
@@ -141,6 +139,29 @@ def _found(
         control_errors,
         observed.used,
     )
+
+
+def _observed(
+    recorded: Trajectories, library: Library, method: str, window: int | None, tolerance: float, rows: int
+) -> Observed | FoundLagrangian:
+    """What there is to find a formula from; or that nothing is found, and why."""
+    states = Samples.of(recorded).states
+    if not (np.ptp(states, axis=0) > 0).all():
+        still = int(np.argmin(np.ptp(states, axis=0)))
+        return _nothing(library, f"column {still} of the states never changes: let it move")
+    smooth, noise, noisy = without_noise(recorded, tolerance)
+    length = _window(smooth, Samples.of(smooth).states) if window is None else window
+    pointed = recorded.accelerations is not None and method != "weak"
+    if pointed and method == "auto" and noisy:  # averages over windows are shifted least by noise in the states
+        pointed = int((recorded.lengths // max(1, length // 2)).sum()) * library.dof < 4 * len(library)
+    observed = (at_samples if pointed else in_windows)(smooth, library, length, rows)
+    if isinstance(observed, str):
+        return _nothing(library, observed)
+    terms = len(observed.independent.kept)
+    if observed.balance.rows < 2 * terms:
+        reason = f"{observed.balance.rows} equations for {terms} terms are too few: record more, or offer fewer terms"
+        return _nothing(library, reason, observed)
+    return Observed(recorded, smooth, noise, noisy, length, pointed, observed)
 
 
 def _nothing(library: Library, reason: str, observed: Observations | None = None) -> FoundLagrangian:
