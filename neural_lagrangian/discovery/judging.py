@@ -79,7 +79,7 @@ def judged(
 
 
 def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, told: bool) -> list[str]:
-    """Why refined coefficients are no evidence. Whether halves of the motion agree is asked where all else is `told`."""
+    """Why refined coefficients are no evidence. Halves of the motion are compared only where all else is `told`."""
     better, rival, terms = choice.better, choice.rival, choice.named.terms
     assert better is not None
     if not better.misfit <= LARGEST_MISFIT:
