@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, UInt32
 
 from .._checks import floating, written
 from .._types import Scalar
@@ -22,7 +21,8 @@ class Formula(AbstractLagrangian):
     r"""$L(t, q, \dot q) = \sum_k c_k\, \phi_k(t, q, \dot q)$ with terms of a `Library`.
 
     A Lagrangian like others: `NeuralLagrangian(formula)` integrates it, and `fit` refines its coefficients by
-    gradients through the rollout. Names and exponents are no arrays, so they never train.
+    gradients through the rollout. Names and exponents are no arrays, so they never train. Standard errors are data that
+    no training and no `with_precision` changes: formulas that differ in them alone share what is compiled.
 
     **Arguments:**
 
@@ -32,14 +32,15 @@ class Formula(AbstractLagrangian):
 
     library: Library
     coefficients: Float[Array, " term"]
-    standard_errors: tuple[float, ...] | None = eqx.field(static=True)
+    _error_bits: UInt32[np.ndarray | Array, "term half"] | None
+    """Errors as bits: an array, so no part of what is compiled, and not a floating one, so neither trained nor cast."""
 
     def __init__(self, library: Library, coefficients: ArrayLike, standard_errors: Sequence[float] | None = None):
         self.library = library
         self.coefficients = floating("coefficients", coefficients, (len(library),))
         if standard_errors is not None and len(standard_errors) != len(library):
             raise ValueError(f"`standard_errors` are {len(standard_errors)}; expected {len(library)}, as `library`")
-        self.standard_errors = None if standard_errors is None else tuple(float(s) for s in standard_errors)
+        self._error_bits = None if standard_errors is None else _bits(standard_errors)
 
     @property
     def dof(self) -> int:
@@ -48,6 +49,13 @@ class Formula(AbstractLagrangian):
     @property
     def mass_solve(self) -> AbstractMassSolve:
         return PseudoInverse()
+
+    @property
+    def standard_errors(self) -> tuple[float, ...] | None:
+        """Those of the coefficients, one for each term; `None` where they are not known. Not for use inside `jit`."""
+        if self._error_bits is None:
+            return None
+        return tuple(np.ascontiguousarray(self._error_bits).view(np.float64)[:, 0].tolist())
 
     @property
     def support(self) -> tuple[str, ...]:
@@ -110,6 +118,11 @@ def linear_combination(names: Sequence[str], coefficients: Sequence[float] | np.
         factor = f"{abs(float(c)):.{digits}g}"
         text += f"{' ' if text else ''}{sign}{factor}{'' if name == '1' else f' {name}'}"
     return text or "0"
+
+
+def _bits(numbers: Sequence[float]) -> UInt32[np.ndarray, "number half"]:
+    """Numbers in double precision, which are not lost where JAX has single precision alone."""
+    return np.array([float(number) for number in numbers]).reshape(-1, 1).view(np.uint32)
 
 
 def _identifiers(text: str) -> set[str]:

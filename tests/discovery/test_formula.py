@@ -61,6 +61,39 @@ def test_intervals():
         spring_pendulum().intervals  # noqa: B018
 
 
+def test_errors_are_data():
+    """Formulas that differ in their errors alone share what is compiled, which gives each its own errors back."""
+    traces = []
+
+    @eqx.filter_jit
+    def run(formula):
+        traces.append(1)
+        return formula(0.0, jnp.ones(2, DTYPE), jnp.ones(2, DTYPE)), formula
+
+    for errors in ([0.0, 0.01, 0.1, 1.0, 1.0], [0.0, 1 / 3, 1e-300, np.inf, np.nan]):
+        _, again = run(spring_pendulum(errors=errors))
+        np.testing.assert_array_equal(again.standard_errors, errors)
+        assert all(type(error) is float for error in again.standard_errors)
+    assert len(traces) == 1
+    run(spring_pendulum())  # without errors it is of another structure
+    assert len(traces) == 2
+
+
+def test_errors_are_neither_trained_nor_cast():
+    start = spring_pendulum(errors=[0.0, 1 / 3, 0.1, 1.0, 1.0])
+    assert [x.shape for x in jax.tree.leaves(eqx.filter(start, eqx.is_inexact_array))] == [(5,)]
+    assert nl.with_precision(start, jnp.float32).standard_errors == start.standard_errors
+
+
+def test_errors_are_saved_and_compared(tmp_path):
+    one, other = (spring_pendulum(errors=[0.0, 0.01, 0.1, 1.0, last]) for last in (np.inf, 2.0))
+    nl.save(tmp_path / "one", one)
+    again = nl.load(tmp_path / "one", other)
+    assert again.standard_errors == one.standard_errors
+    assert eqx.tree_equal(again, one)
+    assert not eqx.tree_equal(again, other)
+
+
 @pytest.mark.double
 def test_it_integrates_as_the_system_does():
     system = nl.systems.SpringPendulum()
