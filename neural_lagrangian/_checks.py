@@ -44,6 +44,15 @@ def positive_integer(name: str, value: Any) -> int:
     return value
 
 
+def check_instance(name: str, value: Any, *kinds: type, optional: bool = False) -> None:
+    """`ValueError` unless `value` is of one of the kinds, or None where it is `optional`. It names what there is."""
+    if isinstance(value, kinds) or (optional and value is None):
+        return
+    names = [*(own for kind in kinds for own in _names(kind)), *(["None"] if optional else [])]
+    listed = " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    raise ValueError(f"`{name}` is {value!r}; expected an instance of {listed}")
+
+
 def no_args(args: Any) -> None:
     """Raise `ValueError` unless `args` is None: nothing in a model takes them."""
     if args is not None:
@@ -51,6 +60,19 @@ def no_args(args: Any) -> None:
             f"`args` is {args!r}; expected None, since a Lagrangian and a force take (t, q, v) alone: keep parameters "
             f"in a field of theirs, or in the closure, `lambda t, q, v: lagrangian(t, q, v, args)`"
         )
+
+
+def _names(kind: type) -> list[str]:
+    """Of an abstract class of this package its public finals in this package; of any other class its own name."""
+    if not _is_ours(kind):
+        return [f"{kind.__module__.partition('.')[0]}.{kind.__name__}"]
+    if not inspect.isabstract(kind):
+        return [] if kind.__name__.startswith("_") else [kind.__name__]
+    return sorted(name for final in kind.__subclasses__() if _is_ours(final) for name in _names(final))
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def is_concrete(*arrays: Any) -> bool:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import floating, is_concrete
+from .._checks import check_instance, floating, is_concrete
 from .._types import State, Trajectory
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import AdaptiveSteps
@@ -61,9 +61,9 @@ class Integration(eqx.Module):
         max_steps: int = MAX_STEPS,
     ):
         solver = diffrax.Tsit5() if solver is None else solver
-        _check_instance("solver", solver, diffrax.AbstractSolver)
-        _check_instance("stepsize_controller", stepsize_controller, (*Controller.__args__, type(None)))
-        _check_instance("adjoint", adjoint, (diffrax.AbstractAdjoint, type(None)))
+        check_instance("solver", solver, diffrax.AbstractSolver)
+        check_instance("stepsize_controller", stepsize_controller, *Controller.__args__, optional=True)
+        check_instance("adjoint", adjoint, diffrax.AbstractAdjoint, optional=True)
         if isinstance(stepsize_controller, diffrax.ConstantStepSize) and dt0 is None:
             raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` takes constant steps")
         steps_known = isinstance(solver, diffrax.AbstractAdaptiveSolver | AbstractVariationalSolver)
@@ -268,11 +268,6 @@ def _forward_mode_explained(adjoint: diffrax.AbstractAdjoint | None) -> Iterator
             f"`adjoint` is {adjoint!r}, whose solves have no forward-mode derivative (jax.jvp, jacfwd, hessian); "
             f"expected adjoint=diffrax.DirectAdjoint(), or reverse mode (jax.grad, jacrev)"
         ) from error
-
-
-def _check_instance(name: str, value: Any, types: Any) -> None:
-    if not isinstance(value, types):
-        raise ValueError(f"`{name}` is {value!r}; expected an instance of {types}")
 
 
 def without_integration(model: Any) -> Any:

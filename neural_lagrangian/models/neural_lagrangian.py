@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
 from .. import mechanics
+from .._checks import check_instance
 from .._types import Coordinates, Force, MassMatrix, Scalar, State
 from ..integrators import AbstractRolloutModel, Integration
 from ..integrators.rollout import MAX_STEPS, Controller, check_state
@@ -81,8 +82,7 @@ class NeuralLagrangian(AbstractRolloutModel):
             if shape not in ((), (1,)):
                 raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
             check_velocity_hessian(lagrangian, dof, potential_allowed=kinetic_prior > 0)
-        if mass_solve is not None and not isinstance(mass_solve, AbstractMassSolve):
-            raise ValueError(f"`mass_solve` is {mass_solve!r}; expected PseudoInverse(), DampedInverse() or Cholesky()")
+        check_instance("mass_solve", mass_solve, AbstractMassSolve, optional=True)
         if not isinstance(constraint, HolonomicConstraint | None):
             raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")
         self.network = network

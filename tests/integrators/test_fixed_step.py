@@ -103,9 +103,12 @@ def test_the_program_is_as_long_for_twenty_steps_a_sample_as_for_two():
         ({"solver": diffrax.Euler()}, "`dt0` is None; expected a step size"),
         ({"max_steps": 0}, "`max_steps` is 0"),
         ({"dt0": 0.0}, "`dt0` is 0.0; expected a positive step size"),
-        ({"solver": diffrax.Tsit5}, "`solver` is .*Tsit5"),
-        ({"adjoint": "direct"}, "`adjoint` is 'direct'"),
-        ({"stepsize_controller": 0.1}, "`stepsize_controller` is 0.1"),
+        ({"solver": diffrax.Tsit5}, "`solver` is .*Tsit5'>; expected an instance of diffrax.AbstractSolver$"),
+        ({"adjoint": "direct"}, "`adjoint` is 'direct'; expected an instance of diffrax.AbstractAdjoint or None$"),
+        (
+            {"stepsize_controller": 0.1},
+            "is 0.1; expected an instance of diffrax.AbstractStepSizeController, StepsPerSample or None$",
+        ),
     ],
 )
 def test_bad_options_are_named(keywords, message):

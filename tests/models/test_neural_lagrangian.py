@@ -1,3 +1,6 @@
+import inspect
+import re
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -162,6 +165,17 @@ def test_a_potential_alone_is_accepted_with_a_kinetic_prior_only():
 def test_bad_networks_and_options_are_named(network, keywords, message):
     with pytest.raises(ValueError, match=message):
         nl.NeuralLagrangian(network, **keywords)
+
+
+@pytest.mark.bad_input
+def test_a_refused_mass_solve_hears_of_every_one_there_is():
+    public = [getattr(nl.mechanics, name) for name in nl.mechanics.__all__]
+    solves = [x for x in public if isinstance(x, type) and issubclass(x, nl.mechanics.AbstractMassSolve)]
+    with pytest.raises(ValueError, match="`mass_solve` is 'pinv'; expected an instance of ") as refused:
+        nl.NeuralLagrangian(small_network(), mass_solve="pinv")
+    named = set(re.findall(r"\w+", str(refused.value).partition("instance of ")[2])) - {"or", "None"}
+    assert named == {x.__name__ for x in solves if not inspect.isabstract(x)}
+    assert len(named) >= 5
 
 
 @pytest.mark.bad_input
