@@ -70,7 +70,17 @@ class AbstractMassSolve(eqx.Module):
         return self.apply(self.factor(M), b)
 
 
-class PseudoInverse(AbstractMassSolve):
+class AbstractDenseSolve(AbstractMassSolve):
+    """A mass solve that wants all of $M$."""
+
+    def seeds(self, dof: int) -> None:
+        return None
+
+    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
+        return M @ w
+
+
+class PseudoInverse(AbstractDenseSolve):
     r"""Moore-Penrose pseudoinverse, $a = M^{+} b$.
 
     Eigenvalues of magnitude at most `rcond` times the largest count as zero: the acceleration along their
@@ -84,12 +94,6 @@ class PseudoInverse(AbstractMassSolve):
     """
 
     rcond: float | None = None
-
-    def seeds(self, dof: int) -> None:
-        return None
-
-    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
-        return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
         return pseudoinverse(M, rcond=cutoff(self.rcond, M), natural=False)
@@ -110,7 +114,7 @@ class PseudoInverse(AbstractMassSolve):
         return pseudoinverse_tangent(partial(jnp.matmul, inverse), deficient, a, dr, dM, mass_and_force)
 
 
-class DampedInverse(AbstractMassSolve):
+class DampedInverse(AbstractDenseSolve):
     r"""Smooth substitute for the pseudoinverse, never singular:
 
     $$a = \mathrm{Re}\,(M + i \epsilon \Lambda)^{-1} b, \qquad \Lambda = \mathrm{diag}(r_i^2), \quad
@@ -128,12 +132,6 @@ class DampedInverse(AbstractMassSolve):
     """
 
     eps: float | None = None
-
-    def seeds(self, dof: int) -> None:
-        return None
-
-    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
-        return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
         return M, self._damping(M)
@@ -162,17 +160,11 @@ class DampedInverse(AbstractMassSolve):
         return relative * (symmetric_scales(A) / d) ** 2
 
 
-class Cholesky(AbstractMassSolve):
+class Cholesky(AbstractDenseSolve):
     r"""$a = M^{-1} b$ by a Cholesky factorisation, for mass matrices positive definite by construction.
 
     A matrix that is not positive definite gives NaN, which a rollout reports as a failure.
     """
-
-    def seeds(self, dof: int) -> None:
-        return None
-
-    def product(self, M: MassMatrix, w: Coordinates) -> Coordinates:
-        return M @ w
 
     def factor(self, M: MassMatrix) -> PyTree:
         return _cholesky(M)
