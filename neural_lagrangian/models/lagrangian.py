@@ -26,10 +26,8 @@ class AbstractLagrangian(eqx.Module):
     is_network: ClassVar[bool] = False
     """Whether it is one network, to which a model adds its kinetic prior."""
 
-    @property
-    @abc.abstractmethod
-    def dof(self) -> int | None:
-        """Degrees of freedom n; `None` where any number will do."""
+    dof: eqx.AbstractVar[int | None]
+    """Degrees of freedom n; `None` where any number will do."""
 
     @property
     @abc.abstractmethod

@@ -137,11 +137,7 @@ class _LearnedLagrangian(AbstractLagrangian):
     network: Callable[..., Any]
     solve: AbstractMassSolve
     kinetic_prior: float = eqx.field(static=True)
-    degrees: int | None = eqx.field(static=True)
-
-    @property
-    def dof(self) -> int | None:
-        return self.degrees
+    dof: int | None = eqx.field(static=True)
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
