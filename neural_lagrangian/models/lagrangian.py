@@ -26,8 +26,10 @@ class AbstractLagrangian(eqx.Module):
     is_network: ClassVar[bool] = False
     """Whether it is one network, to which a model adds its kinetic prior."""
 
-    dof: eqx.AbstractVar[int | None]
-    """Degrees of freedom n; `None` where any number will do."""
+    @property
+    @abc.abstractmethod
+    def dof(self) -> int | None:
+        """Degrees of freedom n; `None` where any number will do."""
 
     @property
     @abc.abstractmethod

@@ -41,7 +41,7 @@ class MechanicalLagrangian(AbstractLagrangian):
     potential: Callable[..., Any] | None
     mass: Callable[..., Any] | Array | None
     linear: Callable[..., Any] | None
-    dof: int = eqx.field(static=True)
+    degrees: int = eqx.field(static=True)
     floor: float = eqx.field(static=True)
 
     def __init__(
@@ -63,7 +63,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         self.potential = potential
         self.mass = mass if mass is None or callable(mass) else jnp.asarray(mass)
         self.linear = linear
-        self.dof = dof
+        self.degrees = dof
         self.floor = float(floor)
 
     @classmethod
@@ -109,6 +109,10 @@ class MechanicalLagrangian(AbstractLagrangian):
         else:
             masses = jnp.zeros(sizes["diagonal" if mass == "constant diagonal" else "full"], dtype)
         return cls(network("scalar", 0), masses, dof=dof, linear=network(dof, 2) if linear else None, floor=floor)
+
+    @property
+    def dof(self) -> int:
+        return self.degrees
 
     @property
     def mass_solve(self) -> AbstractMassSolve:

@@ -137,7 +137,11 @@ class _LearnedLagrangian(AbstractLagrangian):
     network: Callable[..., Any]
     solve: AbstractMassSolve
     kinetic_prior: float = eqx.field(static=True)
-    dof: int | None = eqx.field(static=True)
+    degrees: int | None = eqx.field(static=True)
+
+    @property
+    def dof(self) -> int | None:
+        return self.degrees
 
     @property
     def mass_solve(self) -> AbstractMassSolve:

@@ -41,7 +41,7 @@ class TimeDependent(AbstractLagrangian):
 
     network: Callable[..., Any]
     clock: Clock
-    dof: int = eqx.field(static=True)
+    degrees: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,12 +56,16 @@ class TimeDependent(AbstractLagrangian):
         check_state_is_told_apart(network)
         self.network = network
         self.clock = Clock(frequencies, trainable=trainable)
-        self.dof = positive_integer("dof", dof)
+        self.degrees = positive_integer("dof", dof)
+
+    @property
+    def dof(self) -> int:
+        return self.degrees
 
     @property
     def in_size(self) -> int:
         """That of the state."""
-        return 2 * self.dof
+        return 2 * self.degrees
 
     @property
     def frequencies(self) -> Array:
