@@ -2,10 +2,12 @@ import gc
 import os
 from pathlib import Path
 
+from .xla_flags import quick_to_compile
+
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 # Much is compiled and little computed, here and in the programs that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", quick_to_compile())
 
 import jax
 import jaxtyping
