@@ -53,9 +53,20 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
                 raise ValueError(f"`{name}` is {value!r}; expected a callable (t, q, v)")
 
     def vf(self, t: ArrayLike, y: Any, args: PyTree) -> Any:
-        """$[v, a]$, shape `(2 dof,)`, at a state; $(p, f)$, each of shape `(dof,)`, at a `TangentPoint`.
+        """One of two things, by the type of `y`; solvers for differential equations ask for the first, variational ones
+        for the second.
 
-        **Raises:** `ValueError` if `args` is not None: nothing here takes them.
+        **Arguments:**
+
+        - `t`: time, a scalar, in seconds. `args`: None.
+        - `y`: a state $[q, v]$, an array of shape `(2 dof,)`; or a `TangentPoint`, of $q$ and $v$ of shape `(dof,)`
+          each.
+
+        **Returns:** of a state its rate of change $[v, a]$, an array of shape `(2 dof,)`. Of a `TangentPoint` two
+        covectors $(p, f)$, a tuple of arrays of shape `(dof,)`: momentum and force, no rate of change of anything.
+
+        **Raises:** `ValueError` if `args` is not None: nothing here takes them; at a `TangentPoint` also if there is a
+        `constraint`.
         """
         no_args(args)
         if isinstance(y, TangentPoint):
