@@ -1,15 +1,29 @@
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 
 import neural_lagrangian as nl
+
+from .xla_flags import xla_knows
+
+INTERNAL = {"command_line"}
+NAMESPACES = {module.name for module in pkgutil.iter_modules(nl.__path__) if module.ispkg} - INTERNAL
 
 
 def test_everything_promised_is_there():
     for name in nl.__all__:
         assert getattr(nl, name) is not None
-    for namespace in ("systems", "datasets", "analysis", "training", "mechanics", "discovery"):
-        module = getattr(nl, namespace)
+    assert {"integrators", "mechanics", "discovery"} <= NAMESPACES
+    for namespace in NAMESPACES:
+        module = import_module(f"neural_lagrangian.{namespace}")
         assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_no_flag_is_set_that_xla_does_not_know():
+    """It aborts on those, so that no test would run."""
+    assert xla_knows("xla_force_host_platform_device_count")
+    assert not xla_knows("xla_no_such_flag")
 
 
 def test_importing_the_package_alone_imports_nothing_that_computes():
@@ -40,15 +54,5 @@ assert dict(jax.config.values) == before
 
 
 def test_every_public_object_is_documented():
-    for module in (
-        nl,
-        nl.systems,
-        nl.datasets,
-        nl.analysis,
-        nl.training,
-        nl.mechanics,
-        nl.models,
-        nl.trajectories,
-        nl.discovery,
-    ):
+    for module in (nl, *(import_module(f"neural_lagrangian.{namespace}") for namespace in NAMESPACES)):
         assert all(getattr(module, name).__doc__ for name in module.__all__)
