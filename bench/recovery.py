@@ -213,7 +213,7 @@ def _verdict(table: str, name: str, found: FoundLagrangian) -> dict[str, Any]:
     if friction is not None and found.damping is not None and found.damping_errors is not None:
         c, errors = np.append(c, found.damping[0, 0]), np.append(errors, found.damping_errors[0, 0])
         true = np.append(true, float(friction))  # of unit mass, as the formula is
-    free = errors > 0
+    free = (errors > 0) & np.isfinite(errors)
     held = int(np.sum(np.abs(c - true)[free] <= 1.96 * errors[free]))
     worst = float(np.max(np.abs(c / true - 1)[free], initial=0.0))
     return {"verdict": "right", "held": held, "intervals": int(free.sum()), "worst": worst}

@@ -82,20 +82,6 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
     return path
 
 
-def grow(problem: AbstractFit, start: Sequence[int], terms: int, most: int) -> list[Step]:
-    """Fits of the terms of a start, of one more, and so on to `most`: each time the one that explains the most.
-
-    Where many terms say nearly the same, leaving out one by one loses the few that are meant; these are found here.
-    """
-    path = [problem.fit(start, None)]
-    while len(path[-1].support) < min(most, terms):
-        step = path[-1]
-        begin = np.append(step.coefficients, 0.0) if np.isfinite(step.rss) else None
-        tried = (problem.fit((*step.support, k), begin, hurry=True) for k in range(terms) if k not in step.support)
-        path.append(min(tried, key=lambda fit: fit.rss))
-    return path
-
-
 def score(problem: AbstractFit, step: Step, terms: int, tolerance: float) -> float:
     """The extended Bayesian information criterion of a step, of so many terms that there were."""
     rows = problem.rows

@@ -5,12 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .library import Library
-from .rollout_fit import Beside, RolloutFit, WindowedMotion, fit_rollouts
+from .rollout_fit import FAILED, Beside, RolloutFit, WindowedMotion, fit_rollouts
 
-CORRELATED = 0.3
-"""Correlation of the residuals of velocities from sample to sample beyond which these were smoothed: they hold no more
-than the positions, and flatten the motion. They are left out.
-"""
 INDEPENDENT = 0.1
 """Correlation of residuals below which each counts by itself for the standard errors; else whole windows count."""
 FEW_WINDOWS = 20
@@ -21,6 +17,10 @@ LARGEST_MISFIT = 1.3
 """Errors of predictions on motion left out, over the noise, beyond which a formula is not that of the motion."""
 FAILS = 2.0
 """A term is needed without which the sum of squares is larger by this factor, whatever its standard error."""
+UNSEEN, TOUCHES = 1e-14, 1e-3
+"""Eigenvalue, over the largest, of a change of the coefficients that the motion does not show; what share of it makes
+the standard error of a coefficient infinite.
+"""
 LEAST_NOISE = 1e-4
 """Noise, of the size of each channel, that is taken to be there anyway: errors of integration are no less."""
 
@@ -39,7 +39,6 @@ class Refined(NamedTuple):
     misfit: float
     clearest: float
     least: float
-    smoothed_velocities: bool
     score: float
     halves: tuple[np.ndarray, np.ndarray]
     fit: RolloutFit
@@ -60,19 +59,13 @@ def refined(
     **Arguments:**
 
     - `c`: of the terms of the library, and of the forces beside; those of the `pivots` stay.
-    - `noise`: of each channel. `offered`: how many terms there were to choose from.
+    - `noise`: of each channel; infinite for one that is left out. `offered`: how many terms there were to choose from.
     """
-    size, count = np.asarray(motion.size), len(motion.ts)
-    dof = library.dof
-    noise = np.maximum(noise, LEAST_NOISE * size)
+    count = len(motion.ts)
     free = np.ones(len(c))
     free[pivots] = 0
     every = np.ones(count)
     fit = fit_rollouts(library, beside, motion, c, free, noise, every)
-    smoothed = _follows(fit.residuals[..., dof:]) > CORRELATED
-    if smoothed:
-        noise = np.concatenate([noise[:dof], np.full(dof, np.inf)])
-        fit = fit_rollouts(library, beside, motion, c, free, noise, every)
     rows = int(np.isfinite(noise).sum() * count * motion.ts.shape[1])
     least = float(np.sqrt(np.log(rows) + 2 * np.log(max(offered, 2))))
     while True:
@@ -95,10 +88,8 @@ def refined(
     second = (np.arange(count) % 2).astype(float)
     one, two = (fit_rollouts(library, beside, motion, fit.c, free, noise, half).c for half in (1 - second, second))
     value = float(np.sum(fit.residuals**2)) + kept.sum() * least**2
-    value = value if np.isfinite(value) else np.inf
-    return Refined(
-        fit.c, errors, kept, misfit, float(ratio.min()), least, bool(smoothed), value, (one, two), fit, noise
-    )
+    value = value if np.isfinite(value) and not (fit.residuals == FAILED).any() else np.inf
+    return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, value, (one, two), fit, noise)
 
 
 def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int, motion: WindowedMotion) -> float:
@@ -127,7 +118,9 @@ def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np
     if not np.isfinite(H).all() or not np.isfinite(r).all():
         errors[chosen] = np.inf
         return errors
-    inverse = np.linalg.pinv(H, rcond=1e-14, hermitian=True)
+    size, axes = np.linalg.eigh(H)
+    seen = size > UNSEEN * size[-1]
+    inverse = (axes[:, seen] / size[seen]) @ axes[:, seen].T
     if _follows(r[..., np.isfinite(noise)]) < INDEPENDENT or windows < FEW_WINDOWS:
         taken = (windows * channels + len(chosen)) / np.isfinite(noise).sum()
         variance = np.sum(r**2, axis=(0, 1)) / max(windows * samples - taken, 1)
@@ -137,4 +130,5 @@ def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np
         scores = np.einsum("wnk,wn->wk", J, r.reshape(windows, -1))
         S = scores.T @ scores * windows / max(windows - len(chosen), 1)
     errors[chosen] = np.sqrt(np.maximum(np.diag(inverse @ S @ inverse), 0)) * np.abs(fit.c[chosen])
+    errors[chosen[(np.abs(axes[:, ~seen]) > TOUCHES).any(axis=1)]] = np.inf
     return errors

@@ -53,7 +53,9 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     weighted = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
     floor = balance.rows * float(np.mean((tolerance * scales.acceleration / weighted.sigma) ** 2))
     step = by_information(weighted, len(complexity), complexity, 1e-9 * balance.rows, floor)
-    step = weighted.fit(step.support, step.coefficients)  # quadratic: as far as rounding goes
+    order = np.argsort(step.support)
+    support = [step.support[k] for k in order]
+    step = weighted.fit(support, step.coefficients[order])  # quadratic: as far as rounding goes
     less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 

@@ -11,7 +11,7 @@ from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
 from .determination import coverage, disagreement
 from .equations import Scales
-from .evidence import LARGEST_MISFIT
+from .evidence import HELD_OUT, LARGEST_MISFIT
 from .fitting import CLEAR, Fitted, is_passive
 from .found import damping_force
 from .library import Library
@@ -68,7 +68,7 @@ def judged(
         )
     if better is not None:
         missing += _doubts(choice, library, samples, scales, told=not missing)
-        if better.smoothed_velocities:
+        if np.isinf(better.noise).any():
             notes.append("velocities were smoothed: the coefficients are those of the positions alone")
     elif residual > 3 * tolerance:
         missing += _unclear(fitted, named, library, samples, scales, told=not missing)
@@ -82,6 +82,8 @@ def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, 
     """Why refined coefficients are no evidence. Halves of the motion are compared only where all else is `told`."""
     better, rival, terms = choice.better, choice.rival, choice.named.terms
     assert better is not None
+    if len(better.fit.states) < HELD_OUT:
+        return [f"{len(better.fit.states)} windows of the motion leave none to predict: record longer motion, or more"]
     if not better.misfit <= LARGEST_MISFIT:
         return [
             f"on motion left out it errs by {better.misfit:.3g} times the noise: the library lacks a term, a force "

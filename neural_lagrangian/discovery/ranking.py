@@ -55,7 +55,11 @@ class Ranking:
         own = self._scores.get(tuple(sorted(whole)))
         others = [scored for key, scored in self._scores.items() if not whole <= set(key) and np.isfinite(scored[0])]
         others.sort(key=lambda scored: scored[0])
-        return next((scored for scored in others if own is None or not self._same(scored[1], own[1])), None)
+        found = next((scored for scored in others if own is None or not self._same(scored[1], own[1])), None)
+        if found is None:
+            return None
+        step = self._problem.fit(found[1].support, found[1].coefficients)  # as far as it goes: it was one of many
+        return min(self.add(step), found[0]), step
 
     def gap(self, support: Iterable[int]) -> float:
         """By what factor the residual grows with one of these terms less."""
@@ -85,14 +89,15 @@ def ranked(
     """**Arguments:**
 
     - `starts`: formulas that are looked at, whose terms are exchanged.
-    - `bases`: formulas to which terms are added one by one, to several at a time.
+    - `bases`: formulas to which terms are added one by one, to several at a time; the most usual first.
     """
     ranking = Ranking(problem, complexity, floor)
     for start in starts:
         ranking.add(problem.fit(start, None))
     for step in eliminate(problem, len(complexity), complexity, floor, chance=INSIGNIFICANT / problem.rows):
         ranking.add(step)
-    _add(problem, bases, ranking)
+    _add(problem, bases[:1], ranking)  # by themselves: among many that are as good the usual one may be lost
+    _add(problem, bases[1:], ranking)
     for _ in range(SWEEPS):
         before, best = ranking.least
         _exchange(problem, best, ranking)

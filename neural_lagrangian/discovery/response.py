@@ -18,9 +18,8 @@ from jaxtyping import Float
 
 POINTS = 11
 """Most instants of a window at which errors of acceleration are taken; between them they are linear."""
-DIRECTIONS = 12
-"""Directions of each channel of a window that are kept, and those that say less than `FAINT` of the first are not."""
 FAINT = 1e-3
+"""Of the direction in which errors of acceleration show most: those in which less shows are left out."""
 
 
 class Response(eqx.Module):
@@ -33,7 +32,7 @@ class Response(eqx.Module):
 
     @property
     def rows(self) -> int:
-        return self.offset.size
+        return int(np.count_nonzero(np.any(self.gain != 0, axis=2)))
 
     def residuals(self, r: Float[np.ndarray, "instant dof"]) -> Float[np.ndarray, " row"]:
         return self.offset.reshape(-1) - self.slopes(r[:, None])[:, 0]
@@ -59,16 +58,17 @@ def response_of(
     transitions: Float[np.ndarray, "window time two_dof two_dof"],
     deviations: Float[np.ndarray, "window time two_dof"],
     noise: Float[np.ndarray, " two_dof"],
+    accelerations: Float[np.ndarray, " dof"],
 ) -> Response:
     r"""**Arguments:**
 
     - `transitions`: $\Phi$ at the samples. `deviations`: of the motion from the data. `noise`: of each channel;
-      infinite for one that is left out.
+      infinite for one that is left out. `accelerations`: sizes of errors that count alike.
     """
     _, count, channels = deviations.shape
     dof, at = channels // 2, instants(count)
     weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
-    least = min(DIRECTIONS * int(np.isfinite(noise).sum()), len(at) * dof)
+    sizes = np.tile(accelerations, len(at))
     gains, offsets = [], []
     for t, phi, deviation in zip(ts, transitions, deviations, strict=True):
         hats = np.stack([np.interp(t, t[at], unit) for unit in np.eye(len(at))], axis=1)
@@ -77,10 +77,10 @@ def response_of(
         start = np.linalg.qr(phi.reshape(-1, channels) * scale[:, None])[0]
         K, d = whole * scale[:, None], deviation.reshape(-1) * scale
         K, d = (x - start @ (start.T @ x) for x in (K, d))
-        U, s, V = np.linalg.svd(K, full_matrices=False)
-        s = np.where(s > FAINT * s[0], s, 0.0)[:least]
-        gains.append(s[:, None] * V[:least])
-        offsets.append(np.where(s > 0, U[:, :least].T @ d, 0.0))
+        U, s, V = np.linalg.svd(K * sizes, full_matrices=False)
+        s = np.where(s > FAINT * s[0], s, 0.0)
+        gains.append(s[:, None] * V / sizes)
+        offsets.append(np.where(s > 0, U.T @ d, 0.0))
     return Response(np.stack(gains), np.stack(offsets))
 
 

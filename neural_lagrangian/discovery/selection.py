@@ -73,19 +73,22 @@ class Selection(NamedTuple):
         stays the same.
         """
         seen = self._along_data()
-        first = self._ranking(seen, True, ())
+        first = self._ranking(seen, ())
         best = self._refined(self._as_fitted(seen, first)) if np.isfinite(first.best[0]) else None
         if best is None or not np.isfinite(best.score):
-            best = self._refined(fit_terms(self.observed, self.library, self.tolerance))
-        for _ in range(ROUNDS if np.isfinite(best.score) else 0):
+            fitted = fit_terms(self.observed, self.library, self.tolerance)
+            if not np.isfinite(fitted.residual):
+                return Choice(fitted, named_fit(fitted, self.library, self.observed), None)
+            best = self._refined(fitted)
+        for rounds in range(ROUNDS + 1 if np.isfinite(best.score) else 0):
             seen = self._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]
-            ranking = self._ranking(seen, False, [best.support, *others])
+            ranking = self._ranking(seen, [best.support, *others])
             best = best._replace(
                 rival=self._rival(ranking, best.support),
                 fitted=best.fitted._replace(gap=ranking.gap(best.support)),
             )
-            if set(ranking.best[1].support) == set(best.support):
+            if set(ranking.best[1].support) == set(best.support) or rounds == ROUNDS:
                 break
             found = self._refined(self._as_fitted(seen, ranking))
             if not found.score < best.score:
@@ -124,7 +127,9 @@ class Selection(NamedTuple):
         dof, at = self.library.dof, instants(ts.shape[1])
         a = np.stack([CubicSpline(t, y[:, dof:]).derivative()(t[at]) for t, y in zip(ts, ys, strict=True)])
         balance = self._balance(ys)(a.reshape(-1, dof))
-        return balance.seen_in(response_of(ts, free_motion(ts, dof), ys - np.asarray(self.motion.ys), self.noise))
+        deviations = ys - np.asarray(self.motion.ys)
+        response = response_of(ts, free_motion(ts, dof), deviations, self.noise, self.observed.scales.acceleration)
+        return balance.seen_in(response)
 
     def _along_motion_of(self, choice: Choice) -> Balance:
         """Terms along the motion of a formula: it balances there, and others are weighed by how far they leave it."""
@@ -134,31 +139,31 @@ class Selection(NamedTuple):
         still = balanced(np.zeros((len(fit.states) * len(instants(fit.states.shape[1])), self.library.dof)))
         c = choice.better.c[choice.better.kept] * still.size[support]
         a = -still.residual(Step(tuple(support), c, 0.0, np.zeros((len(c), len(c)))))
-        deviations = fit.states - np.asarray(self.motion.ys)
-        response = response_of(np.asarray(self.motion.ts), fit.transitions, deviations, choice.better.noise)
+        ts, deviations = np.asarray(self.motion.ts), fit.states - np.asarray(self.motion.ys)
+        response = response_of(ts, fit.transitions, deviations, self.noise, self.observed.scales.acceleration)
         return balanced(a).seen_in(response)
 
-    def _ranking(self, seen: Balance, whole: bool, starts: Sequence[Sequence[int]]) -> Ranking:
+    def _ranking(self, seen: Balance, starts: Sequence[Sequence[int]]) -> Ranking:
         """A force that feeds energy in is believed if the best formula without forces is far less probable: on circles
         of one frequency velocities turn into accelerations, and a mass between the axes balances a force along them.
         """
-        ranking = self._ranked(seen, whole, starts)
+        ranking = self._ranked(seen, starts)
         terms = len(seen.kinetic) - self.library.dof * (self.library.dof + 1) // 2
         value, step = ranking.best
         damping = damping_of(seen, step, terms)
         if damping is None or is_passive(damping):
             return ranking
         alone = ([k for k in start if k < terms] for start in starts)
-        without = self._ranked(seen.first(terms), whole, [start for start in alone if start])
+        without = self._ranked(seen.first(terms), [start for start in alone if start])
         return without if without.best[0] < value + 2 * np.log(ODDS) else ranking
 
-    def _ranked(self, seen: Balance, whole: bool, starts: Sequence[Sequence[int]]) -> Ranking:
+    def _ranked(self, seen: Balance, starts: Sequence[Sequence[int]]) -> Ranking:
         assert seen.response is not None
         floor = seen.response.floor(self.tolerance * self.observed.scales.acceleration)
         kept = self.observed.independent.kept
         entries = len(seen.kinetic) - len(kept)
         complexity = np.concatenate([self.library.complexity[list(kept)], np.ones(entries)])
-        return ranked(seen, complexity, starts, self._bases(seen) if whole else (), floor)
+        return ranked(seen, complexity, starts, self._bases(seen), floor)
 
     def _bases(self, seen: Balance) -> list[tuple[int, ...]]:
         """The squares of all velocities, also with one of them exchanged for another term with a mass."""
@@ -168,7 +173,7 @@ class Selection(NamedTuple):
             return []
         heavy = [k for k in range(len(seen.kinetic)) if seen.kinetic[k] != 0]
         bases = {tuple(sorted({*base[:i], k, *base[i + 1 :]})) for i in range(len(base)) for k in heavy}
-        return sorted(one for one in bases if len(one) == len(base))
+        return [tuple(base), *sorted(one for one in bases - {tuple(base)} if len(one) == len(base))]
 
     def _as_fitted(self, seen: Balance, ranking: Ranking) -> Fitted:
         """The best of a ranking. Its errors are those at the observations."""

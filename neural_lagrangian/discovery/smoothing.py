@@ -8,24 +8,26 @@ chosen by leave-one-out cross-validation.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 DEGREE = 4
 """Of the polynomials that smooth."""
 WINDOWS = (5, 7, 11, 15, 21, 31, 45, 65)
 """Samples of the windows that are tried."""
-NOISE_DEGREE, NOISE_SAMPLES, FEWEST_SAMPLES = 5, 9, 7
-"""Of the polynomials that tell noise, the samples of their windows at least, and the fewest that they can have."""
+NOISE_DEGREE, SHORT = 5, (7, 9)
+"""Of the polynomials that tell noise, and the samples of the shortest windows."""
+BENDS, LARGEST = 1.5, 4.0
+"""What is left in nine samples over what is left in seven: of white noise as much, of smoothed noise a fifth more, of
+motion twice to six times as much. By what factor smoothed noise may be larger than it looks.
+"""
+ENOUGH, CORRELATED = 27, 0.3
+"""Samples in a quarter of a period, and correlation from one to the next, with which noise counts as smoothed."""
+FEW_SAMPLES, LEFT_BY_NOISE = 14, 0.05
+"""In a quarter of a period: with less, polynomials through positions and velocities alike tell how much is noise."""
 JOINT_SAMPLES, JOINT_DEGREE = 5, 7
 """Of polynomials through positions and velocities alike."""
 NOISE_WINDOWS = 2000
 """Most windows in which noise is looked at."""
-SHARP, WHITE = 0.25, 0.6
-"""What noise leaves in the shortest windows, of what it leaves in those of a quarter of a period: at least so much, and
-at least so much where it is white. White noise leaves all of it, noise smoothed over a quarter of a period a third, and
-motion without noise, with 48 samples a period, a sixth.
-"""
-TINY = np.finfo(float).tiny
 ROUNDING = 1e-9
 """Relative. Periods are multiples of steps: no rounding of either may cost a sample."""
 BLOCK = 4096
@@ -35,40 +37,62 @@ Pieces = Sequence[tuple[np.ndarray, np.ndarray]]
 """Times and states of each trajectory, in double precision."""
 
 
-def noise_of(pieces: Pieces, periods: Float[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
-    """Standard deviation of the noise in each channel: what polynomials of degree five leave in a quarter of a period.
+def noise_of(
+    pieces: Pieces, periods: Float[np.ndarray, " dof"]
+) -> tuple[Float[np.ndarray, " two_dof"], Bool[np.ndarray, " two_dof"]]:
+    """Standard deviation of the noise in each channel, zero where there is none, and which channels were smoothed.
 
-    So it is noise of all frequencies above those of the motion, that of smoothed velocities too. Zero where polynomials
-    in the shortest windows leave next to nothing: then it is the motion that they do not follow in longer ones. Where
-    positions were smoothed, polynomials follow much of the noise; there it is taken to be larger by as much as longer
-    windows leave more of it.
+    White noise leaves as much in nine samples as polynomials of degree five leave in any. There is none where they
+    leave much less in seven: it is the motion that they do not follow. Smoothed noise is correlated from sample to
+    sample, and polynomials follow much of it. It is taken to be larger than what they leave in a quarter of a period by
+    as much as that is more than what they leave in seven samples. Where a period has few samples, polynomials through
+    positions and velocities tell what of it is noise.
     """
     step = np.median(np.concatenate([np.diff(t) for t, _ in pieces if len(t) > 1] or [np.ones(1)]))
-    longest = max(len(t) for t, _ in pieces)
-    quarters = np.where(np.isfinite(periods), periods / 4 / step, longest / 2)
-    quarters = quarters * (1 + ROUNDING)
-    lengths = np.clip(quarters, NOISE_SAMPLES, max(NOISE_SAMPLES, min(longest, 200))).astype(int)
-    broad, sharp = _left(pieces, lengths), _left(pieces, np.full_like(lengths, FEWEST_SAMPLES))
-    smoothed_positions = (np.arange(len(broad)) < len(periods)) & (sharp < WHITE * broad)
-    larger = np.where(smoothed_positions, broad / np.maximum(sharp / np.maximum(broad, TINY), SHARP), broad)
-    told = sharp > SHARP * broad
-    there = np.minimum(*np.split(larger, 2)) > 0
-    for i in np.flatnonzero(there & (quarters < 2 * FEWEST_SAMPLES)):
-        told[[i, i + len(quarters)]] &= _left_together(pieces, int(i), larger) > SHARP
-    return np.where(told, larger, 0.0)
+    longest, dof = max(len(t) for t, _ in pieces), len(periods)
+    quarters = np.where(np.isfinite(periods), periods / 4 / step, longest / 2) * (1 + ROUNDING)
+    lengths = np.clip(quarters, SHORT[1], max(SHORT[1], min(longest, 200))).astype(int)
+    broad, shortest, short = (_left(pieces, n) for n in (lengths, *(np.full(dof, k) for k in SHORT)))
+    coloured = (np.tile(lengths, 2) >= ENOUGH) & (_correlation(pieces, lengths) > CORRELATED)
+    share = shortest / np.where(broad > 0, broad, 1.0)
+    noise = np.where(coloured, broad / np.maximum(share, 1 / LARGEST), short)
+    told = short < BENDS * shortest
+    there = np.minimum(*np.split(noise, 2)) > 0
+    for i in np.flatnonzero(there & (quarters < FEW_SAMPLES)):
+        left = _left_together(pieces, int(i), noise)
+        told[[i, i + dof]] = left > LEFT_BY_NOISE
+        noise[[i, i + dof]] *= min(left, 1.0)
+    return np.where(told, noise, 0.0), told & coloured
 
 
 def _left(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
+    """Root mean square of what polynomials leave of each channel."""
     dof = len(lengths)
     sums, counts = np.zeros(2 * dof), np.zeros(2 * dof)
     for i, length in enumerate(lengths):
-        for t, y in _windows(pieces, int(length)):
-            Q = np.linalg.qr(_powers(t, NOISE_DEGREE)[0])[0]
-            rows = y[:, :, [i, dof + i]]
-            left = rows - Q @ (np.swapaxes(Q, 1, 2) @ rows)
-            sums[[i, dof + i]] += np.sum(left**2, axis=(0, 1))
-            counts[[i, dof + i]] += len(t) * (length - NOISE_DEGREE - 1)
+        for rows in _rests(pieces, i, int(length), NOISE_DEGREE):
+            sums[[i, dof + i]] += np.sum(rows**2, axis=(0, 1))
+            counts[[i, dof + i]] += len(rows) * (length - NOISE_DEGREE - 1)
     return np.sqrt(sums / np.maximum(counts, 1))
+
+
+def _correlation(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
+    """From sample to sample, of what polynomials of a higher degree leave: less of the motion is in it."""
+    dof = len(lengths)
+    products, squares = np.zeros(2 * dof), np.zeros(2 * dof)
+    for i, length in enumerate(lengths):
+        for rows in _rests(pieces, i, max(int(length), ENOUGH), NOISE_DEGREE + 2):
+            products[[i, dof + i]] += np.sum(rows[:, 1:] * rows[:, :-1], axis=(0, 1))
+            squares[[i, dof + i]] += np.sum(rows**2, axis=(0, 1))
+    return products / np.where(squares > 0, squares, 1.0)
+
+
+def _rests(pieces: Pieces, i: int, length: int, degree: int) -> Iterator[np.ndarray]:
+    """What polynomials leave of a coordinate and its velocity, `(window, length, 2)`, a trajectory at a time."""
+    for t, y in _windows(pieces, length):
+        Q = np.linalg.qr(_powers(t, degree)[0])[0]
+        rows = y[:, :, [i, i + y.shape[2] // 2]]
+        yield rows - Q @ (np.swapaxes(Q, 1, 2) @ rows)
 
 
 def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"]) -> float:

@@ -30,11 +30,27 @@ def test_deviations_of_another_motion_are_those_that_its_errors_cause(change):
     y0 = jnp.array([1.2, 0.4])
     reference, other = np.asarray(rolled(9.81, y0)), np.asarray(rolled(9.81 + change, y0))
     phi = np.asarray(jax.jacrev(lambda y: rolled(9.81, y))(y0))
-    response = response_of(TS[None], phi[None], np.zeros((1, *reference.shape)), NOISE)
+    data = other[None]  # the recording is the other motion
+    response = response_of(TS[None], phi[None], reference[None] - data, NOISE, np.ones(1))
     r = change * np.sin(reference[instants(len(TS)), :1])  # accelerations of the motion, less those of the other
-    expected = np.linalg.norm(projected(phi, other - reference))
-    assert np.linalg.norm(response.residuals(r)) == pytest.approx(expected, rel=0.03)
-    assert np.linalg.norm(response.residuals(-r)) == pytest.approx(expected, rel=0.03)
+    deviations = np.linalg.norm(projected(phi, other - reference))
+    assert np.linalg.norm(response.offset) == pytest.approx(deviations, rel=0.03)
+    assert np.linalg.norm(response.residuals(r)) < 0.03 * deviations
+    assert np.linalg.norm(response.residuals(-r)) == pytest.approx(2 * deviations, rel=0.03)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e3])
+def test_units_do_not_matter(unit):
+    """Two coordinates, one of them in another unit, at uneven times."""
+    rng = np.random.default_rng(0)
+    ts = np.sort(rng.uniform(0, 2, (5, 40)), axis=1)
+    r, deviations, noise = rng.normal(size=(5 * len(instants(40)), 2)), rng.normal(size=(5, 40, 4)), np.full(4, 0.1)
+    one = response_of(ts, free_motion(ts, 2), deviations, noise, np.ones(2))
+    q, y = np.array([1.0, unit]), np.array([1.0, unit, 1.0, unit])
+    two = response_of(ts, free_motion(ts, 2), deviations * y, noise * y, q)
+    sizes = (np.linalg.norm(x.reshape(5, -1), axis=1) for x in (one.residuals(r), two.residuals(r * q)))
+    np.testing.assert_allclose(*sizes, rtol=1e-6)
+    assert one.rows == two.rows
 
 
 def test_a_motion_that_is_the_right_one_leaves_the_noise_alone():
@@ -42,10 +58,10 @@ def test_a_motion_that_is_the_right_one_leaves_the_noise_alone():
     phi = free_motion(np.repeat(TS[None], 400, axis=0), 1)
     noise = np.random.default_rng(0).normal(size=(400, len(TS), 2)) * NOISE
     shifts = np.einsum("wtij,wj->wti", phi, np.random.default_rng(1).normal(size=(400, 2)))
-    response = response_of(np.repeat(TS[None], 400, axis=0), phi, noise + shifts, NOISE)
+    response = response_of(np.repeat(TS[None], 400, axis=0), phi, noise + shifts, NOISE, np.ones(1))
     left = response.residuals(np.zeros((400 * len(instants(len(TS))), 1)))
     assert np.std(left) == pytest.approx(1.0, rel=0.03)
-    alone = response_of(np.repeat(TS[None], 400, axis=0), phi, noise, NOISE)
+    alone = response_of(np.repeat(TS[None], 400, axis=0), phi, noise, NOISE, np.ones(1))
     np.testing.assert_allclose(left, alone.residuals(np.zeros((400 * len(instants(len(TS))), 1))), atol=1e-9)
 
 
@@ -54,5 +70,5 @@ def test_a_channel_left_out_says_nothing():
     noise = np.array([0.03, np.inf])
     wild = np.random.default_rng(0).normal(size=(1, len(TS), 2)) * [0.03, 1e6]
     tame = wild * [1.0, 0.0]
-    one, two = (response_of(TS[None], phi, x, noise).offset for x in (wild, tame))
+    one, two = (response_of(TS[None], phi, x, noise, np.ones(1)).offset for x in (wild, tame))
     np.testing.assert_allclose(one, two)
