@@ -114,10 +114,7 @@ def fit(
         check_takes_states("estimate_states", loss)
     weights, static, dtype = parameters_of(model)
     _check_members(weights, members)
-    params = weights
-    if estimate_states:
-        ys = jnp.asarray(trajectories.ys, dtype)
-        params = Estimated(weights, ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape)))
+    params = _with_states(weights, jnp.asarray(trajectories.ys, dtype), members) if estimate_states else weights
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=stride, dtype=dtype)
     warn_of_sizes(model, trajectories)
     task = Task(
@@ -144,6 +141,11 @@ def fit(
     if resume is None:
         return loop.run(None, {})
     return loop.run(Checkpoints(resume), task.plan(held_out, estimate_states))
+
+
+def _with_states(weights: PyTree, ys: Array, members: int | None) -> Estimated:
+    """Weights beside the states to be estimated, which begin as the recorded ones: of each member its own."""
+    return Estimated(weights, ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape)))
 
 
 def _check_options(batch_size: int, look_every: int, patience: int | None, held_out: Trajectories | None) -> None:

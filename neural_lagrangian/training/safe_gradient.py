@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, PyTree
 
 CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 """Why a sample is left out, in the order of `SafeGradient.causes`."""
@@ -71,15 +71,6 @@ def safe_gradient(
     def of_sample(params, *sample):
         return scalar("loss", loss(params, *sample))
 
-    def total(x: PyTree) -> PyTree:
-        if axis is None:
-            return x
-        flat, unravel = ravel_pytree(x)  # one message for all
-        return unravel(jax.lax.psum(flat, axis))
-
-    def of_all(x: Array) -> Array:
-        return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
-
     def summed(params, batch, kept):
         losses = jax.vmap(of_sample, (None, *(0 for _ in batch)))(params, *batch)
         return jnp.sum(jnp.where(kept, losses, 0)), losses
@@ -92,30 +83,54 @@ def safe_gradient(
         (value, losses), slopes = jax.value_and_grad(summed, argnums=(0, 1), has_aux=True)(params, safe, kept)
         # Where nothing is kept, not even the stand-in is sound.
         value, slopes = jax.tree.map(lambda x: jnp.where(jnp.any(kept), x, 0), (value, slopes))
-        (value, gradient, number), by_sample = total((value, slopes[0], jnp.sum(kept))), slopes[1]
+        (value, gradient, number), by_sample = _total((value, slopes[0], jnp.sum(kept)), axis), slopes[1]
         share = 1 / jnp.maximum(number, 1).astype(losses.dtype)
         value, gradient, by_sample = jax.tree.map(lambda x: x * share, (value, gradient, by_sample))
-        sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
-        exploded = losses > limit * _median_positive(of_all(losses))
-        faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
-        found = jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
+        found = _causes(losses, by_sample, limit, _median_positive(_gathered(losses, axis)))
         cause = jnp.where(kept, found, previous.cause)
         counts = jnp.sum(cause[:, None] == jnp.arange(1 + len(CAUSES))[None], axis=0)
-        counts, changed = total((counts, jnp.sum(cause != previous.cause)))
+        counts, changed = _total((counts, jnp.sum(cause != previous.cause)), axis)
         return SafeGradient(value, gradient, by_sample, cause, counts[0], counts[1:]), changed == 0
 
     def unfinished(state: tuple[SafeGradient, Array]) -> Array:
         result, settled = state
         return ~settled & (result.count > 0)
 
-    size = jax.tree.leaves(batch)[0].shape[0]
-    structure = jax.eval_shape(of_sample, params, *jax.tree.map(lambda x: x[0], batch))
-    no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
-    none = jnp.zeros(size, int)
-    no_loss, count = jnp.zeros((), structure.dtype), total(jnp.sum(none == 0))
-    start = SafeGradient(no_loss, no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))
-    result, _ = jax.lax.while_loop(unfinished, attempt, (start, jnp.array(False)))
+    first = jax.tree.map(lambda x: x[0], batch)
+    dtype = jax.eval_shape(of_sample, params, *first).dtype
+    result, _ = jax.lax.while_loop(unfinished, attempt, (_all_kept(params, batch, dtype, axis), jnp.array(False)))
     return result
+
+
+def _all_kept(params: PyTree, batch: tuple[Array | None, ...], dtype: DTypeLike, axis: str | None) -> SafeGradient:
+    """Before the first attempt: no sample is known to diverge, and nothing of the loss is known."""
+    no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
+    none = jnp.zeros(jax.tree.leaves(batch)[0].shape[0], int)
+    count = _total(jnp.sum(none == 0), axis)
+    return SafeGradient(jnp.zeros((), dtype), no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))
+
+
+def _causes(
+    losses: Float[Array, " batch"], by_sample: PyTree, limit: float, usual: Float[Array, ""]
+) -> Int[Array, " batch"]:
+    """Why each sample diverged, as `SafeGradient.cause`."""
+    sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
+    exploded = losses > limit * usual
+    faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
+    return jnp.select(faults, list(range(1, 1 + len(CAUSES))), 0)
+
+
+def _total(x: PyTree, axis: str | None) -> PyTree:
+    """Over the devices along an axis, if there is one."""
+    if axis is None:
+        return x
+    flat, unravel = ravel_pytree(x)  # one message for all
+    return unravel(jax.lax.psum(flat, axis))
+
+
+def _gathered(x: Array, axis: str | None) -> Array:
+    """The rows of all devices along an axis, if there is one."""
+    return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
 
 
 def _median_positive(losses: Float[Array, " batch"]) -> Float[Array, ""]:

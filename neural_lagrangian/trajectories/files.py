@@ -16,7 +16,7 @@ from .headings import find_heading
 from .quantities import quantities_of, si_factors
 from .rows import check_order, complete_rows, grouped
 from .tables import headings_of, read_table, write_table
-from .units import measures_angle
+from .units import Quantity, measures_angle
 
 
 def read_trajectories(
@@ -82,13 +82,8 @@ def read_trajectories(
     check_gap(gap)
     headings = headings_of(source)
     places = {name: find_heading(headings, name, file) for name in quantities}
-    effective = {
-        name: unit
-        for name, i in places.items()
-        if (unit := headings[i].unit) is not None and quantities[name] != "control"
-    }
-    effective |= {_declared(name, places, headings, file): unit for name, unit in (units or {}).items()}
-    factors = si_factors(file, quantities, effective)
+    known = _units_of(quantities, places, headings, units or {}, file)
+    factors = si_factors(file, quantities, known)
     table = read_table(source, list(quantities), [] if trajectory is None else [trajectory], clock=time)
     table.columns[time] = seconds_of(table, time, file)
     if headings[places[time]].kind in ("clock", "text"):
@@ -105,19 +100,15 @@ def read_trajectories(
 
     ts = [t[:, 0] for t in pieces([time])]
     check_order(file, table, ts, rows, time, trajectory)
-    angles = [i for i, q in enumerate(positions) if measures_angle(effective.get(q, ""))]
+    angles = [i for i, q in enumerate(positions) if measures_angle(known.get(q, ""))]
     qs = continuous(pieces(positions), angles, step=0.5 if velocities is None else 0.75)
     named = {"accelerations": accelerations, "controls": controls}
     extras = {argument: pieces(names) for argument, names in named.items() if names is not None}
-    kept = {"names": [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]}
+    names = [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]
     if velocities is None:
-        motion = estimate(ts, qs) if gap is None else estimate(ts, qs, gap=gap)
-        if controls is not None:
-            extras["controls"] = _at_times(motion, ts, extras["controls"])
-            motion = Trajectories(*map(list, zip(*motion, strict=True)), **_extras_of(motion), **extras)
-        return replace(motion, **kept, gap=gap).split_at_gaps()
+        return replace(_estimated(ts, qs, estimate, gap, **extras), names=names, gap=gap).split_at_gaps()
     ys = [np.concatenate(pair, axis=1) for pair in zip(qs, pieces(velocities), strict=True)]
-    return Trajectories(ts, ys, **extras, **kept, gap=gap).split_at_gaps()
+    return Trajectories(ts, ys, **extras, names=names, gap=gap).split_at_gaps()
 
 
 def write_trajectories(
@@ -191,6 +182,34 @@ def continuous(qs: Sequence[np.ndarray], angles: Sequence[int], *, step: float =
                 if not np.array_equal(unwrapped, q[:, i]):
                     qs[k] = np.concatenate([q[:, :i], unwrapped[:, None], q[:, i + 1 :]], axis=1)
     return qs
+
+
+def _units_of(
+    quantities: Mapping[str, Quantity],
+    places: Mapping[str, int],
+    headings: Sequence[Any],
+    declared: Mapping[str, str],
+    file: Path | None,
+) -> dict[str, str]:
+    """The units of the columns named in the call, where they have any: those declared, else those of the headings."""
+    written = {name: headings[i].unit for name, i in places.items() if quantities[name] != "control"}
+    found = {name: unit for name, unit in written.items() if unit is not None}
+    return found | {_declared(name, places, headings, file): unit for name, unit in declared.items()}
+
+
+def _estimated(
+    ts: Sequence[np.ndarray],
+    qs: Sequence[np.ndarray],
+    estimate: Callable[..., Trajectories],
+    gap: float | None,
+    controls: Sequence[np.ndarray] | None = None,
+) -> Trajectories:
+    """Motion with estimated velocities, and the recorded controls at the times that the estimate keeps."""
+    motion = estimate(ts, qs) if gap is None else estimate(ts, qs, gap=gap)
+    if controls is None:
+        return motion
+    kept = _at_times(motion, ts, controls)
+    return Trajectories(*map(list, zip(*motion, strict=True)), **_extras_of(motion), controls=kept)
 
 
 def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], file: Path | None) -> str:
