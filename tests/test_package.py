@@ -5,7 +5,8 @@ from importlib import import_module
 
 import neural_lagrangian as nl
 
-from .xla_flags import xla_knows
+from . import xla_flags
+from .xla_flags import quick_to_compile, xla_knows
 
 INTERNAL = {"command_line"}
 NAMESPACES = {module.name for module in pkgutil.iter_modules(nl.__path__) if module.ispkg} - INTERNAL
@@ -20,10 +21,12 @@ def test_everything_promised_is_there():
         assert all(hasattr(module, name) for name in module.__all__)
 
 
-def test_no_flag_is_set_that_xla_does_not_know():
+def test_no_flag_is_set_that_xla_does_not_know(monkeypatch):
     """It aborts on those, so that no test would run."""
     assert xla_knows("xla_force_host_platform_device_count")
     assert not xla_knows("xla_no_such_flag")
+    monkeypatch.setattr(xla_flags, "QUICK_TO_COMPILE", "xla_no_such_flag")
+    assert quick_to_compile() == ""
 
 
 def test_importing_the_package_alone_imports_nothing_that_computes():
