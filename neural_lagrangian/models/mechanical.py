@@ -41,7 +41,7 @@ class MechanicalLagrangian(AbstractLagrangian):
     potential: Callable[..., Any] | None
     mass: Callable[..., Any] | Array | None
     linear: Callable[..., Any] | None
-    degrees: int = eqx.field(static=True)
+    _dof: int = eqx.field(static=True)
     floor: float = eqx.field(static=True)
 
     def __init__(
@@ -63,7 +63,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         self.potential = potential
         self.mass = mass if mass is None or callable(mass) else jnp.asarray(mass)
         self.linear = linear
-        self.degrees = dof
+        self._dof = dof
         self.floor = float(floor)
 
     @classmethod
@@ -112,7 +112,7 @@ class MechanicalLagrangian(AbstractLagrangian):
 
     @property
     def dof(self) -> int:
-        return self.degrees
+        return self._dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:

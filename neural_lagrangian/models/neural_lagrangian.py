@@ -137,11 +137,11 @@ class _LearnedLagrangian(AbstractLagrangian):
     network: Callable[..., Any]
     solve: AbstractMassSolve
     kinetic_prior: float = eqx.field(static=True)
-    degrees: int | None = eqx.field(static=True)
+    _dof: int | None = eqx.field(static=True)
 
     @property
     def dof(self) -> int | None:
-        return self.degrees
+        return self._dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:

@@ -49,7 +49,7 @@ class ParametricLagrangian(AbstractLagrangian):
 
     formula: Callable[..., Any]
     trained: dict[str, Array]
-    degrees: int | None = eqx.field(static=True)
+    _dof: int | None = eqx.field(static=True)
     positive: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
@@ -75,12 +75,12 @@ class ParametricLagrangian(AbstractLagrangian):
                 raise ValueError(f"`{name}` is {coefficients[name]!r}; expected positive, as `positive` says")
         self.formula = formula
         self.trained = {name: jnp.log(c) if name in positive else c for name, c in values.items()}
-        self.degrees = None if dof is None else positive_integer("dof", dof)
+        self._dof = None if dof is None else positive_integer("dof", dof)
         self.positive = positive
 
     @property
     def dof(self) -> int | None:
-        return self.degrees
+        return self._dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
@@ -110,7 +110,7 @@ class ParametricLagrangian(AbstractLagrangian):
 
     def __repr__(self) -> str:
         formula = getattr(self.formula, "__name__", repr(self.formula))
-        entries = [formula, f"dof={self.degrees}"]
+        entries = [formula, f"dof={self.dof}"]
         for name, value in self.trained.items():
             text = written(value, np.exp if name in self.positive else np.asarray)
             entries.append(f"{name}={text}")

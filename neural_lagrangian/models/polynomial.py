@@ -34,7 +34,7 @@ class AdditivePolynomial(AbstractLagrangian):
 
     potential: Float[Array, " k"]
     kinetic: Float[Array, " l"]
-    degrees: int = eqx.field(static=True)
+    _dof: int = eqx.field(static=True)
     degree_q: int = eqx.field(static=True)
     degree_v: int = eqx.field(static=True)
 
@@ -42,13 +42,13 @@ class AdditivePolynomial(AbstractLagrangian):
         _check_degrees(dof, degree_q, degree_v)
         self.potential = jnp.zeros(len(_names("q", dof, degree_q)))
         self.kinetic = _free_particle(dof, degree_v)[1:]
-        self.degrees = dof
+        self._dof = dof
         self.degree_q = degree_q
         self.degree_v = degree_v
 
     @property
     def dof(self) -> int:
-        return self.degrees
+        return self._dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
@@ -90,7 +90,7 @@ class ProductPolynomial(AbstractLagrangian):
 
     a: Float[Array, "rank k"]
     b: Float[Array, "rank l"]
-    degrees: int = eqx.field(static=True)
+    _dof: int = eqx.field(static=True)
     degree_q: int = eqx.field(static=True)
     degree_v: int = eqx.field(static=True)
 
@@ -100,13 +100,13 @@ class ProductPolynomial(AbstractLagrangian):
         self.a = jnp.zeros((rank, len(_names("q", dof, degree_q)))).at[0, 0].set(1)
         constant = jnp.zeros((rank - 1, len(_names("v", dof, degree_v)))).at[:, 0].set(1)
         self.b = jnp.concatenate([_free_particle(dof, degree_v)[None], constant])
-        self.degrees = dof
+        self._dof = dof
         self.degree_q = degree_q
         self.degree_v = degree_v
 
     @property
     def dof(self) -> int:
-        return self.degrees
+        return self._dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:

@@ -41,7 +41,7 @@ class TimeDependent(AbstractLagrangian):
 
     network: Callable[..., Any]
     clock: Clock
-    degrees: int = eqx.field(static=True)
+    _dof: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -56,16 +56,16 @@ class TimeDependent(AbstractLagrangian):
         check_state_is_told_apart(network)
         self.network = network
         self.clock = Clock(frequencies, trainable=trainable)
-        self.degrees = positive_integer("dof", dof)
+        self._dof = positive_integer("dof", dof)
 
     @property
     def dof(self) -> int:
-        return self.degrees
+        return self._dof
 
     @property
     def in_size(self) -> int:
         """That of the state."""
-        return 2 * self.degrees
+        return 2 * self.dof
 
     @property
     def frequencies(self) -> Array:
