@@ -22,9 +22,11 @@ motion twice to six times as much. By what factor smoothed noise may be larger t
 """
 ENOUGH, CORRELATED = 27, 0.3
 """Samples in a quarter of a period, and correlation from one to the next, with which noise counts as smoothed."""
-FEW_SAMPLES, LEFT_BY_NOISE = 14, 0.05
-"""In a quarter of a period: with less, polynomials through positions and velocities alike tell how much is noise."""
-JOINT_SAMPLES, JOINT_DEGREE = 5, 7
+FEW_SAMPLES, LEFT_BY_NOISE = 14, 0.2
+"""In a quarter of a period: with less, polynomials through positions and velocities alike tell how much is noise. Where
+they leave a smaller share than this, it is the motion: of eight samples a period, chaotic, they leave 0.16.
+"""
+JOINT_SAMPLES, JOINT_DEGREE = 7, 11
 """Of polynomials through positions and velocities alike."""
 NOISE_WINDOWS = 2000
 """Most windows in which noise is looked at."""
@@ -96,7 +98,7 @@ def _rests(pieces: Pieces, i: int, length: int, degree: int) -> Iterator[np.ndar
 
 
 def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"]) -> float:
-    """What polynomials leave that have both the positions and the velocities of five samples, over the noise: they bend
+    """What polynomials leave that have both positions and velocities of seven samples, over the noise: they bend
     as motion does that has few samples a period.
     """
     columns = [i, i + len(noise) // 2]

@@ -20,8 +20,6 @@ def found(motion):
 @pytest.mark.parametrize("name", ["oscillator", "spring pendulum", "double pendulum"])
 def test_motion_without_noise_has_none(name, samples):
     """Nine samples a period or many: polynomials that do not follow a motion do not make noise of it."""
-    if name == "double pendulum" and samples <= 40:
-        pytest.skip("so few samples a swing of the faster arm do not tell")
     noise, noisy = found(CASES[name].motion(samples=samples))
     assert not noisy
     assert (noise < 1e-3 * CASES[name].motion(samples=samples).ys.std(axis=(0, 1))).all()
