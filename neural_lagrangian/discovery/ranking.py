@@ -85,28 +85,33 @@ def ranked(
     starts: Sequence[Sequence[int]],
     bases: Sequence[Sequence[int]],
     floor: float,
+    most: int,
 ) -> Ranking:
     """**Arguments:**
 
     - `starts`: formulas that are looked at, whose terms are exchanged.
     - `bases`: formulas to which terms are added one by one, to several at a time; the most usual first.
+    - `most`: terms of a formula.
     """
     ranking = Ranking(problem, complexity, floor)
     for start in starts:
         ranking.add(problem.fit(start, None))
     for step in eliminate(problem, len(complexity), complexity, floor, chance=INSIGNIFICANT / problem.rows):
-        ranking.add(step)
-    _add(problem, bases[:1], ranking)  # by themselves: among many that are as good the usual one may be lost
-    _add(problem, bases[1:], ranking)
+        if len(step.support) <= most:
+            ranking.add(step)
+    _add(problem, bases[:1], ranking, most)  # by themselves: among many that are as good the usual one may be lost
+    _add(problem, bases[1:], ranking, most)
     for _ in range(SWEEPS):
         before, best = ranking.least
+        if len(best.support) >= most:
+            break
         _exchange(problem, best, ranking)
         if not ranking.least[0] < before - 1e-6:
             break
     return ranking
 
 
-def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking) -> None:
+def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, most: int) -> None:
     """A beam search: of each size so many of the best have each other term added."""
     level = [problem.fit(base, None, hurry=True) for base in bases]
     waited, least = 0, np.inf
@@ -114,7 +119,7 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking) -> 
         for step in level:
             ranking.add(step)
         level = sorted((step for step in level if np.isfinite(step.rss)), key=lambda step: step.rss)
-        if not level:
+        if not level or len(level[0].support) >= most:
             break
         value = ranking.add(level[0])
         waited, least = (0, value) if value < least - 1e-6 else (waited + 1, least)

@@ -21,6 +21,10 @@ from .rollout_fit import WindowedMotion
 
 ROUNDS = 3
 """Most formulas that are fitted by rollouts after the first."""
+MOST_ADDED = 10
+"""Terms of a formula beside a square for each velocity, while smoothed motion tells. One that has so many is not
+believed: what was smoothed away of the motion asks for terms without end.
+"""
 ODDS = 200.0
 """By how much a formula must be more probable than the next that lacks one of its terms, by their criteria."""
 
@@ -73,8 +77,10 @@ class Selection(NamedTuple):
         stays the same.
         """
         seen = self._along_data()
-        first = self._ranking(seen, ())
-        best = self._refined(self._as_fitted(seen, first)) if np.isfinite(first.best[0]) else None
+        most = self.library.dof + MOST_ADDED
+        first = self._ranking(seen, (), most)
+        ends = np.isfinite(first.best[0]) and len(first.best[1].support) < most
+        best = self._refined(self._as_fitted(seen, first)) if ends else None
         if best is None or not np.isfinite(best.score):
             fitted = fit_terms(self.observed, self.library, self.tolerance)
             if not np.isfinite(fitted.residual):
@@ -83,7 +89,7 @@ class Selection(NamedTuple):
         for rounds in range(ROUNDS + 1 if np.isfinite(best.score) else 0):
             seen = self._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]
-            ranking = self._ranking(seen, [best.support, *others])
+            ranking = self._ranking(seen, [best.support, *(others if ends else ())], len(seen.kinetic))
             best = best._replace(
                 rival=self._rival(ranking, best.support),
                 fitted=best.fitted._replace(gap=ranking.gap(best.support)),
@@ -143,27 +149,27 @@ class Selection(NamedTuple):
         response = response_of(ts, fit.transitions, deviations, self.noise, self.observed.scales.acceleration)
         return balanced(a).seen_in(response)
 
-    def _ranking(self, seen: Balance, starts: Sequence[Sequence[int]]) -> Ranking:
+    def _ranking(self, seen: Balance, starts: Sequence[Sequence[int]], most: int) -> Ranking:
         """A force that feeds energy in is believed if the best formula without forces is far less probable: on circles
         of one frequency velocities turn into accelerations, and a mass between the axes balances a force along them.
         """
-        ranking = self._ranked(seen, starts)
+        ranking = self._ranked(seen, starts, most)
         terms = len(seen.kinetic) - self.library.dof * (self.library.dof + 1) // 2
         value, step = ranking.best
         damping = damping_of(seen, step, terms)
         if damping is None or is_passive(damping):
             return ranking
         alone = ([k for k in start if k < terms] for start in starts)
-        without = self._ranked(seen.first(terms), [start for start in alone if start])
+        without = self._ranked(seen.first(terms), [start for start in alone if start], most)
         return without if without.best[0] < value + 2 * np.log(ODDS) else ranking
 
-    def _ranked(self, seen: Balance, starts: Sequence[Sequence[int]]) -> Ranking:
+    def _ranked(self, seen: Balance, starts: Sequence[Sequence[int]], most: int) -> Ranking:
         assert seen.response is not None
         floor = seen.response.floor(self.tolerance * self.observed.scales.acceleration)
         kept = self.observed.independent.kept
         entries = len(seen.kinetic) - len(kept)
         complexity = np.concatenate([self.library.complexity[list(kept)], np.ones(entries)])
-        return ranked(seen, complexity, starts, self._bases(seen), floor)
+        return ranked(seen, complexity, starts, self._bases(seen), floor, most)
 
     def _bases(self, seen: Balance) -> list[tuple[int, ...]]:
         """The squares of all velocities, also with one of them exchanged for another term with a mass."""
