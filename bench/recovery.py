@@ -145,13 +145,14 @@ COVERED = {
         lambda rng, count: np.hstack([rng.uniform(-1.5, 1.5, (count, 2)), np.zeros((count, 2))]),
     ),
 }
+TABLES = {"noise": PUBLISHED, "coverage": COVERED}
 WAYS = ("measured velocities", "smoothed positions")
 
 
 @cache
 def _clean(table: str, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, states and accelerations: 100 motions of 5 s at 100 Hz, or 10 of 4 s at 50 Hz."""
-    case = (PUBLISHED if table == "noise" else COVERED)[name]
+    case = TABLES[table][name]
     count, duration, samples = (100, 5.0, 500) if table == "noise" else (10, 4.0, 200)
     ts = np.arange(samples) * (duration / samples)
     y0s = jnp.asarray(case.begin(np.random.default_rng(0), count))
@@ -178,7 +179,7 @@ def _recording(table: str, name: str, noise: float, way: str, seed: int) -> nl.T
 @cache
 def _truth(table: str, name: str, support: tuple[str, ...]) -> dict[str, float] | None:
     """The true coefficients in these terms; `None` if the Lagrangian is not a combination of them."""
-    case = (PUBLISHED if table == "noise" else COVERED)[name]
+    case = TABLES[table][name]
     among = case.library.select([case.library.names.index(term) for term in support])
     _, ys, _ = _clean(table, name)
     some = ys.reshape(-1, ys.shape[2])[:: max(1, ys.size // 4000)]
@@ -192,7 +193,7 @@ def _truth(table: str, name: str, support: tuple[str, ...]) -> dict[str, float] 
 
 
 def _run(table: str, name: str, noise: float, way: str, seed: int) -> dict[str, Any]:
-    case, began = (PUBLISHED if table == "noise" else COVERED)[name], time.perf_counter()
+    case, began = TABLES[table][name], time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = sparse_lagrangian(_recording(table, name, noise, way, seed), case.library)
@@ -204,7 +205,7 @@ def _verdict(table: str, name: str, found: FoundLagrangian) -> dict[str, Any]:
     if found.formula is None:
         return {"verdict": "refused", "why": found.missing[0]}
     names = tuple(map(str, found.formula.support))
-    truth, system = _truth(table, name, names), (PUBLISHED if table == "noise" else COVERED)[name].system
+    truth, system = _truth(table, name, names), TABLES[table][name].system
     friction = getattr(system, "damping", None)
     if truth is None or (friction is None) != (found.damping is None):
         return {"verdict": "wrong", "terms": names}
@@ -238,7 +239,7 @@ def _table(lines: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("noise", "coverage"))
+    parser.add_argument("table", choices=TABLES)
     parser.add_argument("--runs", type=int, default=20, help="draws of noise in each row")
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--systems", nargs="*", help="only these")
@@ -251,10 +252,12 @@ def main() -> None:
     keys = ("table", "system", "noise", "way", "seed")
 
     def lines() -> list[dict[str, Any]]:
-        there = options.output.read_text().splitlines() if options.output.exists() else []
-        return [line for line in map(json.loads, there) if line["table"] == options.table]
+        if not options.output.exists():
+            return []
+        every_run = [json.loads(text) for text in options.output.read_text().splitlines()]
+        return [run for run in every_run if run["table"] == options.table]
 
-    cases = PUBLISHED if options.table == "noise" else COVERED
+    cases = TABLES[options.table]
     for seed in range(options.first, options.first + options.runs):
         for name in options.systems or cases:
             for noise in options.noises or cases[name].noises:

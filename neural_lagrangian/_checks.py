@@ -63,7 +63,7 @@ def no_args(args: Any) -> None:
 
 
 def _names(kind: type) -> list[str]:
-    """Of an abstract class of this package its public finals in this package; of any other class its own name."""
+    """Names for a message: an abstract class of this package gives its public final classes, any other class itself."""
     if not _is_ours(kind):
         return [f"{kind.__module__.partition('.')[0]}.{kind.__name__}"]
     if not inspect.isabstract(kind):

@@ -20,7 +20,7 @@ class Budget:
         self.minutes, self.clock, self.start = minutes, clock, clock()
 
     def is_spent(self, share: float = 1.0) -> bool:
-        """Whether this share of the time has passed."""
+        """Whether more than this share of the minutes has passed since the start."""
         return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
 
     def ends_training(self, progress: Progress) -> bool:
@@ -28,9 +28,9 @@ class Budget:
         return self.is_spent(TRAINING)
 
     def ends_search(self) -> bool:
-        """Whether the search for formulas must end."""
+        """Whether the search for formulas may begin nothing more."""
         return self.is_spent(SEARCH)
 
     def ends_refinement(self) -> bool:
-        """Whether the refinement of formulas must end."""
+        """Whether the refinement of formulas may begin nothing more."""
         return self.is_spent(REFINEMENT)

@@ -18,6 +18,7 @@ and of $G$ has no mass matrix, and what it is multiplied by for $b_k$.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import equinox as eqx
 import numpy as np
@@ -67,7 +68,7 @@ class Balance(AbstractFit):
         both = ((self.M, entries.M), (self.b, entries.b))
         M, b = (np.concatenate(pair, axis=1) for pair in both)
         kinetic, size = (np.concatenate(pair) for pair in ((self.kinetic, entries.kinetic), (self.size, entries.size)))
-        return Balance(M, b, self.sigma, kinetic, size, self.length)
+        return replace(self, M=M, b=b, kinetic=kinetic, size=size)
 
     @property
     def rows(self) -> int:
@@ -79,19 +80,19 @@ class Balance(AbstractFit):
 
     def seen_in(self, response: Response) -> "Balance":
         """The same, errors weighed by what they do to the states."""
-        return Balance(self.M, self.b, self.sigma, self.kinetic, self.size, self.length, response)
+        return replace(self, response=response)
 
     def part(self, rows: slice) -> "Balance":
         """Some of the observations."""
-        return Balance(self.M[rows], self.b[rows], self.sigma, self.kinetic, self.size, self.length)
+        return replace(self, M=self.M[rows], b=self.b[rows])
 
     def first(self, terms: int) -> "Balance":
         """The first terms alone."""
-        M, b, kinetic, size = self.M[:, :terms], self.b[:, :terms], self.kinetic[:terms], self.size[:terms]
-        return Balance(M, b, self.sigma, kinetic, size, self.length, self.response)
+        M, b = self.M[:, :terms], self.b[:, :terms]
+        return replace(self, M=M, b=b, kinetic=self.kinetic[:terms], size=self.size[:terms])
 
     def weighted(self, sigma: np.ndarray) -> "Balance":
-        return Balance(self.M, self.b, sigma, self.kinetic, self.size, self.length)
+        return replace(self, sigma=sigma)
 
     def residual(self, step: Step) -> np.ndarray:
         """r, shape `(row, dof)`."""

@@ -70,11 +70,11 @@ def distill(
 
 
 class _Offer(NamedTuple):
-    """What a library offers for the equations of motion of a Lagrangian: `X`, `(row,)`, is to be made of the columns of
-    `phi`, `(row, term)`.
+    """The linear problem of `distill`: the equations of motion of a Lagrangian, `X`, `(row,)`, are a combination of
+    those of a library's terms, the columns of `phi`, `(row, term)`.
 
-    `columns`: of the whole library. `independent`: which terms can be told apart. `terms`: these, with their columns in
-    `kept`, and `kinetic`, `(term,)`, what each adds to the kinetic energy.
+    `columns`: those of all terms of the library. `independent`: which terms can be told apart. `terms`: only those
+    terms. `kept`: their columns. `kinetic`: what each of them adds to the kinetic energy, `(term,)`.
     """
 
     columns: Columns

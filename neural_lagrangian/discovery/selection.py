@@ -82,10 +82,10 @@ class Selection(NamedTuple):
         ends = np.isfinite(first.best[0]) and len(first.best[1].support) < most
         best = self._refined(self._as_fitted(seen, first)) if ends else None
         if best is None or not np.isfinite(best.score):
-            fitted = fit_terms(self.observed, self.library, self.tolerance)
-            if not np.isfinite(fitted.residual):
-                return Choice(fitted, named_fit(fitted, self.library, self.observed), None)
-            best = self._refined(fitted)
+            plain = chosen_by_terms(self.observed, self.library, self.tolerance)
+            if not np.isfinite(plain.fitted.residual):
+                return plain
+            best = self._refined(plain.fitted)
         for rounds in range(ROUNDS + 1 if np.isfinite(best.score) else 0):
             seen = self._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]

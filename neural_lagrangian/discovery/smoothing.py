@@ -101,18 +101,15 @@ def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"])
     """What polynomials leave that have both positions and velocities of seven samples, over the noise: they bend
     as motion does that has few samples a period.
     """
-    columns = [i, i + len(noise) // 2]
-    sigma = noise[columns]
+    sigma, velocity = noise[[i, i + len(noise) // 2]]
     total, count = 0.0, 0
     for t, y in _windows(pieces, JOINT_SAMPLES):
-        powers, unit = _powers(t, JOINT_DEGREE)
-        slopes = np.concatenate([np.zeros_like(powers[..., :1]), powers[..., :-1] * np.arange(1, JOINT_DEGREE + 1)], -1)
-        design = np.concatenate([powers / sigma[0], slopes / (unit[..., None] * sigma[1])], axis=1)
-        rows = np.concatenate([y[:, :, columns[0]] / sigma[0], y[:, :, columns[1]] / sigma[1]], axis=1)
+        design, _ = _joint_design(t, JOINT_DEGREE, sigma / velocity)
+        rows = np.concatenate([y[:, :, i], sigma / velocity * y[:, :, i + len(noise) // 2]], axis=1)
         Q = np.linalg.qr(design)[0]
         left = rows - np.einsum("wrk,wsk,ws->wr", Q, Q, rows)
         total, count = total + float(np.sum(left**2)), count + len(t) * (2 * JOINT_SAMPLES - JOINT_DEGREE - 1)
-    return float(np.sqrt(total / max(count, 1)))
+    return float(np.sqrt(total / max(count, 1)) / sigma)
 
 
 def smoothed(pieces: Pieces, noise: Float[np.ndarray, " two_dof"]) -> list[np.ndarray]:
@@ -185,8 +182,15 @@ def _weights(t: np.ndarray, at: np.ndarray, first: np.ndarray, length: int, rati
 
 def _weights_at(t: np.ndarray, centre: np.ndarray, ratio: float) -> np.ndarray:
     t = np.broadcast_to(t, (len(centre), t.shape[-1]))
-    powers, unit = _powers(t, DEGREE, centre[:, None])
-    slopes = np.concatenate([np.zeros_like(powers[..., :1]), powers[..., :-1] * np.arange(1, DEGREE + 1)], axis=-1)
-    design = np.concatenate([powers, ratio * slopes / unit[..., None]], axis=1)
+    design, unit = _joint_design(t, DEGREE, ratio, centre[:, None])
     pinv = np.linalg.pinv(design)[:, :2]
     return pinv / np.stack([np.ones_like(unit), unit], axis=1)
+
+
+def _joint_design(
+    t: np.ndarray, degree: int, ratio: float, centre: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Powers of times over a distance, below them their slopes times `ratio`; and that distance."""
+    powers, unit = _powers(t, degree, centre)
+    slopes = np.concatenate([np.zeros_like(powers[..., :1]), powers[..., :-1] * np.arange(1, degree + 1)], axis=-1)
+    return np.concatenate([powers, ratio * slopes / unit[..., None]], axis=1), unit
