@@ -16,7 +16,7 @@ import numpy as np
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 from neural_lagrangian.integrators import Integration
-from neural_lagrangian.integrators.lobatto import differentiation_matrix, gauss_lobatto
+from neural_lagrangian.numerics.lobatto import differentiation_matrix, gauss_lobatto
 
 from .harness import Contender, compiled
 

@@ -28,12 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
-from neural_lagrangian.discovery import (
-    Library,
-    UndeterminedWarning,
-    compare_lagrangians,
-    sparse_lagrangian,
-)
+from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, sparse_lagrangian
 
 jax.config.update("jax_enable_x64", True)
 

@@ -1,7 +1,9 @@
+import ast
 import pkgutil
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import neural_lagrangian as nl
 
@@ -59,3 +61,29 @@ assert dict(jax.config.values) == before
 def test_every_public_object_is_documented():
     for module in (nl, *(import_module(f"neural_lagrangian.{namespace}") for namespace in NAMESPACES)):
         assert all(getattr(module, name).__doc__ for name in module.__all__)
+
+
+PACKAGE = Path(nl.__file__).parent
+ROOMS = {path.parent.relative_to(PACKAGE).parts for path in PACKAGE.rglob("__init__.py")}
+
+
+def imported(path):
+    """The modules of the package that a file imports from, as parts of a path."""
+    here = path.relative_to(PACKAGE).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield (*here[: len(here) - node.level + 1], *(node.module or "").split("."))
+
+
+def past_a_face(importer, module):
+    """Whether a module is inside a room that its importer is not in: only the face of a room is for others."""
+    return any(module[:k] in ROOMS and importer[:k] != module[:k] for k in range(1, len(module)))
+
+
+def test_no_import_goes_past_the_face_of_a_room():
+    assert past_a_face(("models", "scaled"), ("mechanics", "term"))
+    assert past_a_face(("mechanics", "term"), ("mechanics", "forces", "force"))
+    assert not past_a_face(("models", "scaled"), ("mechanics",))
+    files = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("*.py")}
+    wrong = {str(name): [m for m in imported(path) if past_a_face(name.parts, m)] for name, path in files.items()}
+    assert {name: modules for name, modules in wrong.items() if modules} == {}

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 PACKAGE = "neural_lagrangian"
 NAMESPACES = (
     "mechanics",
-    "models",
+    "networks",
+    "lagrangians",
     "integrators",
+    "models",
     "systems",
     "trajectories",
     "datasets",

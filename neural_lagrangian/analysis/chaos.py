@@ -7,9 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from .._types import Scalar
-from ..integrators import AbstractRolloutModel
-from ..integrators.clock import Clock
-from ..integrators.rollout import check_rollout_arguments
+from ..integrators import AbstractRolloutModel, check_rollout_arguments
+from ..networks import Clock
 
 
 class LyapunovEstimate(eqx.Module):

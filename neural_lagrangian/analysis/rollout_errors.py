@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..models.controlled import takes_control, with_control
-from ..trajectories import Trajectories
-from ..trajectories.validation import check_resolution
+from ..models import takes_control, with_control
+from ..trajectories import Trajectories, check_resolution
 
 
 class RolloutErrors(eqx.Module):

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from ..lagrangians import MechanicalLagrangian
 from ..mechanics import LinearDamping
-from ..models import MechanicalLagrangian, NeuralLagrangian, PeriodicEmbedding
+from ..models import NeuralLagrangian
+from ..networks import PeriodicEmbedding
 from .columns import Columns
 
 STRUCTURES = ("mechanical", "free")

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..trajectories.headings import find_heading
-from ..trajectories.tables import headings_of, suffixes
-from ..trajectories.units import Quantity, measures_angle, si_factor
+from ..trajectories import Quantity, find_heading, headings_of, measures_angle, si_factor, suffixes
 from .faults import NoAnswerError, UsageError
 
 UNORDERED = (".h5", ".hdf5")

@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..analysis import energy_drift, summarize, wrap_angle
-from ..trajectories import Scaling, Trajectories, Windows
-from ..trajectories.scaling import spread
+from ..trajectories import Scaling, Trajectories, Windows, spread
 from .columns import Columns
 
 STARTS = 50

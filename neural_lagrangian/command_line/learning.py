@@ -11,10 +11,8 @@ import optax
 from .._types import Scalar
 from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian
-from ..training import FitResult, fit, trajectory_mse, weighted
-from ..training.progress import Callback
-from ..trajectories import Scaling, Trajectories
-from ..trajectories.scaling import spread
+from ..training import Callback, FitResult, fit, trajectory_mse, weighted
+from ..trajectories import Scaling, Trajectories, spread
 from .pieces import Parts
 
 Loss = Callable[..., Scalar]

@@ -7,8 +7,7 @@ import numpy as np
 
 from ..mechanics import mass_matrix_report
 from ..models import Scaled
-from ..training import History
-from ..training.solves import failures_of, in_words
+from ..training import History, failures_of, in_words
 from .columns import Columns
 from .formulas import Attempt
 from .judging import Energies, Errors, Starts, predicts

@@ -12,12 +12,12 @@ from ..trajectories import (
     DataFileError,
     Trajectories,
     TrajectoryError,
+    continuous,
     differentiate,
     noise_gain,
     read_trajectories,
     without_velocities,
 )
-from ..trajectories.files import continuous
 from .columns import Columns, check_suffix
 from .faults import NoAnswerError, UsageError
 

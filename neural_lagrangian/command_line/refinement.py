@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..discovery import Formula, FoundLagrangian
-from ..discovery.found import damping_force
+from ..discovery import Formula, FoundLagrangian, damping_force
 from ..integrators import StepsPerSample
 from ..mechanics import AbstractForce
 from ..models import NeuralLagrangian

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..training.solves import failures_of, in_words
+from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
 from .columns import Columns
 from .faults import NoAnswerError, UsageError

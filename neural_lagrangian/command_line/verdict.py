@@ -1,6 +1,6 @@
 """What a fit came to, in plain words: the beginning of its report."""
 
-from ..training.solves import MAX_STEPS
+from ..training import MAX_STEPS
 from .judging import TOLERANCE, Errors, predicts
 from .outcome import Outcome
 

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..trajectories import Trajectories
-from ..trajectories.units import si_factor
-from .files import DataFile, DataFileError, Provenance, fetch
+from ..trajectories import DataFileError, Trajectories, si_factor
+from .files import DataFile, Provenance, fetch
 
 _ADDRESS = "https://raw.githubusercontent.com/greydanus/ncf/536db99772ea9925718491a285a760f6bc3086cc/data"
 _SHA256 = {

@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..trajectories import Trajectories
-from .files import DataFile, DataFileError, Provenance, fetch
+from ..trajectories import DataFileError, Trajectories
+from .files import DataFile, Provenance, fetch
 
 _ADDRESS = (
     "https://raw.githubusercontent.com/dynamicslab/MultiArm-Pendulum/"

@@ -8,9 +8,7 @@ from diffrax import RESULTS, ClipStepSizeController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
-from ..integrators import AdaptiveSteps
-from ..integrators.clock import Clock, later
-from ..integrators.rollout import check_rollout_arguments
+from ..integrators import AdaptiveSteps, SaveTimes, check_rollout_arguments, later
 from ..systems import AbstractSystem
 from ..trajectories import Trajectories
 
@@ -63,7 +61,7 @@ def simulate(
 
 @eqx.filter_jit
 def _solve_all(system, clock, y0s):
-    since_start = Clock(jnp.zeros_like(clock.start), clock.elapsed)
+    since_start = SaveTimes(jnp.zeros_like(clock.start), clock.elapsed)
 
     def one(y0):
         solution = system.integration.solve(later(system.term(y0), clock.start), since_start, y0)

@@ -9,6 +9,7 @@ from .equations import EquationSamples, sample_equations
 from .family import LagrangianFamily
 from .formula import Formula
 from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
+from .found import damping_force as damping_force
 from .helmholtz import HelmholtzReport, helmholtz_report
 from .identifiability import Identifiability
 from .library import Atom, Library

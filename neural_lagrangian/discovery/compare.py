@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._types import Lagrangian, Scalar
-from ..mechanics import mass_matrix
-from ..mechanics.boundary_term import BoundaryTerm
-from ..mechanics.equilibration import equilibrated
+from ..mechanics import BoundaryTerm, mass_matrix
+from ..numerics import equilibrated
 from .double_precision import double_precision, in_default_precision
 from .equations import EquationSamples, sample_equations
 

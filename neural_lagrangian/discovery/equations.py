@@ -18,8 +18,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._checks import floating, phase_states
 from .._types import Lagrangian
-from ..mechanics import euler_lagrange_residual, mass_matrix
-from ..mechanics.euler_lagrange import scalar_valued
+from ..mechanics import euler_lagrange_residual, mass_matrix, scalar_valued
 from .double_precision import double_precision, refuse_single
 from .natural_units import natural_scales
 

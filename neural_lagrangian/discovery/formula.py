@@ -9,8 +9,8 @@ from jaxtyping import Array, ArrayLike, Float, UInt32
 
 from .._checks import floating, written
 from .._types import Scalar
+from ..lagrangians import AbstractLagrangian
 from ..mechanics import AbstractMassSolve, PseudoInverse
-from ..models.lagrangian import AbstractLagrangian
 from .library import Library
 
 NORMAL_95 = 1.959964

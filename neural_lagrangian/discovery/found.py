@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from .._types import Scalar
-from ..mechanics import ControlForce, LinearDamping
-from ..mechanics.forces import AbstractForce
+from ..mechanics import AbstractForce, ControlForce, LinearDamping
 from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library

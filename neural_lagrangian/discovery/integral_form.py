@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.interpolate import CubicSpline
 
-from ..integrators.variational import covectors_of
+from ..integrators import covectors_of
 from ..mechanics import EulerLagrangeTerm, SampledControl
 from .family import LagrangianFamily, Vector
 from .natural_units import NaturalUnits, root_mean_square

@@ -1,17 +1,23 @@
 """Solvers and rollouts."""
 
 from .adaptive_steps import AdaptiveSteps
-from .discrete import (
-    discrete_euler_lagrange_residual,
-    discrete_lagrangian,
-    discrete_momenta,
-    discrete_position_errors,
-)
+from .discrete import Positions as Positions
+from .discrete import discrete_euler_lagrange_residual, discrete_lagrangian, discrete_momenta, discrete_position_errors
 from .fixed_step import StepsPerSample
 from .galerkin_gauss_lobatto import GalerkinGaussLobatto, StormerVerlet, VariationalMidpoint
+from .integration import MAX_STEPS as MAX_STEPS
+from .integration import Controller as Controller
+from .integration import Integration
+from .motion_model import AbstractMotionModel, AbstractRolloutModel
+from .motion_model import check_rollout_arguments as check_rollout_arguments
+from .motion_model import check_state as check_state
+from .motion_model import with_integration as with_integration
+from .motion_model import without_integration as without_integration
 from .rk4 import RK4
-from .rollout import AbstractMotionModel, AbstractRolloutModel, Integration
+from .save_times import SaveTimes as SaveTimes
+from .save_times import later as later
 from .variational import AbstractVariationalSolver
+from .variational import covectors_of as covectors_of
 
 __all__ = [
     "RK4",

@@ -15,9 +15,8 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._checks import floating
 from .._types import Coordinates, Force, Lagrangian, Scalar
-from ..mechanics import EulerLagrangeTerm
-from ..mechanics.euler_lagrange import scalar_valued
-from ..mechanics.newton import inverse_of, newton_root
+from ..mechanics import EulerLagrangeTerm, scalar_valued
+from ..numerics import inverse_of, newton_root
 from .galerkin import Covectors, Scheme, Step
 from .variational import AbstractVariationalSolver, covectors_of
 

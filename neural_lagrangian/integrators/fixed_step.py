@@ -5,7 +5,6 @@ trajectories keeps the whole batch in lockstep, and the gradient of shared param
 instead of once per trajectory.
 """
 
-from functools import partial
 from typing import TypeGuard
 
 import diffrax
@@ -16,9 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._types import Scalar, State, Times, Trajectory
-from ..mechanics.euler_lagrange import STAGE
-
-KEEP_STAGES = partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(STAGE))
+from ..numerics import KEEP_STAGES
 
 
 class StepsPerSample(eqx.Module):

@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Coordinates, Flag, Scalar
-from ..mechanics.newton import Inverse, newton_root
+from ..numerics import Inverse, newton_root
 
 Covectors = Callable[[Scalar, Array, Array], tuple[Array, Array]]
 """`(t, q, v) -> (p, f)`: the momentum, and the force $\\partial L / \\partial q + Q$."""

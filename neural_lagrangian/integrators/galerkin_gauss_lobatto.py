@@ -5,8 +5,8 @@ import functools
 import equinox as eqx
 import numpy as np
 
+from ..numerics import differentiation_matrix, gauss_lobatto
 from .galerkin import Scheme
-from .lobatto import differentiation_matrix, gauss_lobatto
 from .variational import AbstractVariationalSolver
 
 

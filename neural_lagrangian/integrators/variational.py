@@ -14,9 +14,8 @@ from jaxtyping import Array, Float, PyTree
 
 from .._types import Coordinates, Flag, Scalar, State
 from ..mechanics import EulerLagrangeTerm, TangentPoint
-from ..mechanics.newton import newton_root
+from ..numerics import differentiation_matrix, interpolant, newton_root
 from .galerkin import Covectors, PhasePoint, Scheme, galerkin_step
-from .lobatto import differentiation_matrix, interpolant
 
 
 class AbstractVariationalSolver(diffrax.AbstractSolver):

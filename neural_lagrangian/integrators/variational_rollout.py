@@ -6,7 +6,8 @@ from jaxtyping import PyTree
 
 from .._types import State, Times, Trajectory
 from ..mechanics import EulerLagrangeTerm
-from .fixed_step import KEEP_STAGES, StepsPerSample
+from ..numerics import KEEP_STAGES
+from .fixed_step import StepsPerSample
 from .galerkin import PhasePoint, galerkin_step
 from .variational import AbstractVariationalSolver, covectors_of, velocity_at
 

@@ -1,23 +1,34 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
-from .banded import Banded
-from .block_diagonal import BlockDiagonal
 from .constraints import HolonomicConstraint
-from .control import ControlForce, SampledControl
-from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
-from .forces import AbstractForce
-from .gauge import gauge_fix, normalize_scale
+from .euler_lagrange import scalar_valued as scalar_valued
+from .forces import (
+    AbstractForce,
+    AtJoints,
+    ControlForce,
+    LinearDamping,
+    NonconservativePotential,
+    RayleighDissipation,
+    SampledControl,
+    SmoothFriction,
+)
 from .inverse_dynamics import TorqueParts, generalized_force, torque_parts
-from .joints import AtJoints
 from .legendre import energy, momentum, velocity_from_momentum
-from .mass_solve import AbstractMassSolve, Cholesky, DampedInverse, PseudoInverse
-from .nonconservative import NonconservativePotential
+from .mass_solves import AbstractMassSolve, Banded, BlockDiagonal, Cholesky, DampedInverse, PseudoInverse
 from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
 from .structure import structure_error
-from .symmetry import Symmetry, noether_charge, symmetry_residual
-from .symmetry_discovery import DiscoveredSymmetries, discover_symmetries
+from .symmetries import BoundaryTerm as BoundaryTerm
+from .symmetries import (
+    DiscoveredSymmetries,
+    Symmetry,
+    discover_symmetries,
+    gauge_fix,
+    noether_charge,
+    normalize_scale,
+    symmetry_residual,
+)
 from .term import EulerLagrangeTerm, TangentPoint
 from .time_transformation import TimeTransformation
 

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._types import Coordinates
-from .mass_solve import AbstractMassSolve
-from .pseudoinverse import natural_inverse
+from ..numerics import natural_inverse
+from .mass_solves import AbstractMassSolve
 
 Multipliers = Float[Array, " m"]
 """Lagrange multipliers, one a constraint, or values of the constraints."""

@@ -22,19 +22,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, ArrayLike, PyTree
+from jaxtyping import Array, ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar
+from ..numerics import Directions, gradient_and_curvature, keep, program_of, regular_point
 from .constraints import HolonomicConstraint, Multipliers, SaddlePoint
-from .curvature import Directions, gradient_and_curvature
-from .mass_solve import AbstractMassSolve, Products, PseudoInverse
-from .program import program_of
-from .removable import regular_point
-
-STAGE = "neural_lagrangian.stage"
-"""Name, for `jax.checkpoint` policies, of what is worth keeping: the solution and the factors it came from."""
+from .mass_solves import AbstractMassSolve, Products, PseudoInverse
 
 
 def acceleration(
@@ -284,12 +278,12 @@ def _solve(
 def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
     L, Q, C, t, q, v = primals
     M, b = _equations(L, Q, t, q, v, mass_solve)
-    factor = _keep(mass_solve.factor(M))
+    factor = keep(mass_solve.factor(M))
     a, lam, saddle = mass_solve.apply(factor, b), None, None
     if C is not None:
-        saddle = _keep(SaddlePoint.of(mass_solve, factor, C.jacobian(t, q)))
+        saddle = keep(SaddlePoint.of(mass_solve, factor, C.jacobian(t, q)))
         a, lam = saddle.constrain(a, C.residual(t, q, v, jnp.zeros_like(a)))
-    a, lam = _keep((a, lam))
+    a, lam = keep((a, lam))
     dr = _tangent(lambda L, Q, C, t, q, v: _residual(L, Q, C, t, q, v, a, lam), primals, tangents)
 
     def mass_product(L, t, q, v, w):  # M w
@@ -311,11 +305,6 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
         ds = _tangent(lambda C, t, q, v: C.residual(t, q, v, a), primals[2:], tangents[2:])
         da, dlam = saddle.constrain(da, ds)
     return (a, lam), (da, dlam)
-
-
-def _keep(tree: PyTree) -> PyTree:
-    """`tree`, named as worth keeping."""
-    return jax.tree.map(lambda x: checkpoint_name(x, STAGE), tree)
 
 
 def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:

@@ -6,9 +6,8 @@ from jaxtyping import ArrayLike
 
 from .._checks import floating, same_shape
 from .._types import Coordinates, Lagrangian, Scalar
-from .equilibration import equilibrated
+from ..numerics import equilibrated, newton_root
 from .euler_lagrange import as_coordinates, mass_matrix, regular_coordinates, scalar_valued
-from .newton import newton_root
 
 
 def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Coordinates:

@@ -8,10 +8,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from .._checks import floating
 from .._types import Force, Lagrangian
-from .equilibration import symmetric_scales
+from ..numerics import cutoff, has_derivatives, symmetric_scales
 from .euler_lagrange import mass_matrix, scalar_valued, vector_valued
-from .pseudoinverse import cutoff
-from .removable import has_derivatives
 
 PARTS = (
     "the derivative of the Lagrangian by the coordinates (potential energy)",

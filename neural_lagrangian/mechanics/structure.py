@@ -6,7 +6,7 @@ from jaxtyping import ArrayLike
 
 from .._types import Lagrangian, Scalar
 from .euler_lagrange import as_coordinates, scalar_valued
-from .mass_solve import AbstractMassSolve
+from .mass_solves import AbstractMassSolve
 
 PROBES = 4
 """Random vectors, so that none shows by chance what all do."""

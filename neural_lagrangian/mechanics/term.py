@@ -12,7 +12,7 @@ from .._checks import no_args, same_precision
 from .._types import Coordinates, Force, Lagrangian, State
 from .constraints import HolonomicConstraint
 from .euler_lagrange import acceleration, regular_coordinates, scalar_valued, vector_valued
-from .mass_solve import AbstractMassSolve
+from .mass_solves import AbstractMassSolve
 
 
 class TangentPoint(eqx.Module):

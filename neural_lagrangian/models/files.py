@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .._archive import ArchiveError, read_archive, without_addresses, write_archive
-from ..integrators import AbstractMotionModel
-from ..integrators.rollout import with_integration, without_integration
+from ..integrators import AbstractMotionModel, with_integration, without_integration
 
 Model = TypeVar("Model")
 

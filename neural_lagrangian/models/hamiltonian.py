@@ -11,10 +11,9 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Scalar, State
-from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import MAX_STEPS, Controller, check_state
-from .lagrangian import as_lagrangian, default_kinetic_prior, takes_time_and_state
-from .network_size import infer_dof, output_shape
+from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..lagrangians import as_lagrangian, default_kinetic_prior, infer_dof, takes_time_and_state
+from ..networks import output_shape
 
 
 class HamiltonianNetwork(AbstractRolloutModel):

@@ -11,12 +11,17 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .. import mechanics
 from .._checks import check_instance
 from .._types import Coordinates, Force, MassMatrix, Scalar, State
-from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import MAX_STEPS, Controller, check_state
+from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..lagrangians import (
+    AbstractLagrangian,
+    as_lagrangian,
+    check_velocity_hessian,
+    default_kinetic_prior,
+    infer_dof,
+    takes_time_and_state,
+)
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint, PseudoInverse
-from .lagrangian import AbstractLagrangian, as_lagrangian, default_kinetic_prior, takes_time_and_state
-from .network_size import infer_dof, output_shape
-from .velocity_hessian import check_velocity_hessian
+from ..networks import output_shape
 
 
 class NeuralLagrangian(AbstractRolloutModel):

@@ -10,11 +10,9 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, positive_integer, same_precision
 from .._types import State
-from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import MAX_STEPS, Controller, check_state
-from .clock import Clock
-from .network_size import infer_dof, output_shape
-from .time_reversal import check_state_is_told_apart
+from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..lagrangians import infer_dof
+from ..networks import Clock, check_state_is_told_apart, output_shape
 
 
 class NeuralODE(AbstractRolloutModel):

@@ -9,8 +9,13 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import floating, is_concrete
-from ..integrators import AbstractVariationalSolver, StepsPerSample, discrete_momenta, discrete_position_errors
-from ..integrators.discrete import Positions
+from ..integrators import (
+    AbstractVariationalSolver,
+    Positions,
+    StepsPerSample,
+    discrete_momenta,
+    discrete_position_errors,
+)
 from ..mechanics import velocity_from_momentum
 from .scaled import Scaled
 

@@ -11,11 +11,10 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import is_concrete
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State, Trajectory
-from ..integrators import AbstractMotionModel, Integration
-from ..integrators.rollout import check_rollout_arguments
+from ..integrators import AbstractMotionModel, Integration, check_rollout_arguments
+from ..lagrangians import AbstractLagrangian
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from ..trajectories import Scaling
-from .lagrangian import AbstractLagrangian
 
 
 class Scaled(AbstractMotionModel):

@@ -10,8 +10,7 @@ from jaxtyping import Array, ArrayLike, PRNGKeyArray, PyTree
 
 from .._checks import no_args
 from .._types import Coordinates, Scalar, State
-from ..integrators import AbstractRolloutModel, Integration
-from ..integrators.rollout import check_state
+from ..integrators import AbstractRolloutModel, Integration, check_state
 from ..mechanics import EulerLagrangeTerm
 from .drawing import Drawing
 from .parameter import check_parameters, parameters

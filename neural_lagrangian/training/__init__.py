@@ -18,10 +18,14 @@ from .losses import (
 )
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, polish
+from .progress import Callback as Callback
 from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, torque_residual, trajectory_residual
 from .result import DivergenceError, FitResult
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
+from .solves import MAX_STEPS as MAX_STEPS
+from .solves import failures_of as failures_of
+from .solves import in_words as in_words
 from .step import MEMBER
 
 __all__ = [

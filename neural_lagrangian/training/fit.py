@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
-from ..integrators.rollout import Controller
+from ..integrators import Controller
 from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .checkpoints import Checkpoints

@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
-from ..integrators.rollout import Controller, with_integration, without_integration
+from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories
 from .alike import alike
 from .jacobians import Blocks, Residuals, blocks_of, check_memory, forward_or_reverse

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, DTypeLike, PRNGKeyArray, PyTree
 
-from ..integrators.rollout import with_integration
+from ..integrators import with_integration
 from ..trajectories import Trajectories, Windows
 from .alike import name_of
 from .checkpoints import Checkpoints

@@ -17,8 +17,7 @@ from jaxtyping import Array, ArrayLike
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
 from ..mechanics import generalized_force, mass_matrix
-from ..models.controlled import with_control
-from ..models.positions import position_errors
+from ..models import position_errors, with_control
 from .residuals import acceleration_residual, given, torque_residual, trajectory_residual
 
 NEGLIGIBLE = 2.0**-60

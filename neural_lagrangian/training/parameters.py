@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, PyTree
 
 from .._checks import accepts
-from ..integrators.rollout import without_integration
+from ..integrators import without_integration
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories
 from .alike import name_of

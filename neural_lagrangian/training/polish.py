@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
-from ..integrators.rollout import Controller, with_integration, without_integration
+from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .losses import trajectory_mse

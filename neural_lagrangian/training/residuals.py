@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ..integrators import AbstractMotionModel
 from ..mechanics import generalized_force
-from ..models.controlled import takes_control, with_control
+from ..models import takes_control, with_control
 
 
 def trajectory_residual(

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..models import PeriodicEmbedding
+from ..networks import PeriodicEmbedding
 from ..trajectories import Scaling, Trajectories
 
 MAX_ORDINARY_SIZE = 20.0

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from ..integrators import AbstractMotionModel, AbstractVariationalSolver, StepsPerSample
-from ..models.controlled import with_control
+from ..models import with_control
 from ..trajectories import Windows
 from .step import weights_and_states
 

@@ -10,8 +10,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from ..integrators import AbstractMotionModel, StepsPerSample
-from ..integrators.rollout import Controller
+from ..integrators import AbstractMotionModel, Controller, StepsPerSample
 from ..trajectories import Trajectories
 from .alike import alike
 from .devices import agreed

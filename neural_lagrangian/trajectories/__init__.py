@@ -2,18 +2,19 @@
 
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
-from .errors import (
-    DataFileError,
-    DtypeError,
-    NonFiniteError,
-    ShapeError,
-    SplitError,
-    TimeOrderError,
-    TrajectoryError,
-)
+from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
+from .files import continuous as continuous
 from .files import read_trajectories, write_trajectories
+from .headings import find_heading as find_heading
 from .scaling import Scaling
+from .scaling import spread as spread
 from .split import split
+from .tables import headings_of as headings_of
+from .tables import suffixes as suffixes
+from .units import Quantity as Quantity
+from .units import measures_angle as measures_angle
+from .units import si_factor as si_factor
+from .validation import check_resolution as check_resolution
 from .windows import Windows
 
 __all__ = [

@@ -12,10 +12,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian import discovery
-from neural_lagrangian.discovery import (
-    LagrangianFamily,
-    fit_coefficients,
-)
+from neural_lagrangian.discovery import LagrangianFamily, fit_coefficients
 
 from ..helpers import DOUBLE, slow
 from .unit_cases import CASES, LONG

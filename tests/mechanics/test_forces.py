@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics.forces import ForceSum
+from neural_lagrangian.mechanics.forces.force import ForceSum
 
 from ..helpers import DTYPE, central_difference, double_pendulum, inner, random_like, slow_but, small_network, states
 

@@ -5,7 +5,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import gauge_fix
-from neural_lagrangian.mechanics.boundary_term import BoundaryTerm
+from neural_lagrangian.mechanics.symmetries.boundary_term import BoundaryTerm
 
 from ..helpers import LAGRANGIANS, slow, states
 

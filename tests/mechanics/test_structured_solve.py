@@ -8,7 +8,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import structure_error
-from neural_lagrangian.mechanics.euler_lagrange import STAGE
+from neural_lagrangian.numerics.checkpointing import STAGE
 
 from ..helpers import DOUBLE, DTYPE, plain_acceleration, slow, states
 

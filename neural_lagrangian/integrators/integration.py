@@ -1,0 +1,191 @@
+"""From a vector field to a rollout: the one place where diffrax is called."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from .._checks import check_instance
+from ..mechanics import EulerLagrangeTerm
+from .adaptive_steps import AdaptiveSteps
+from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
+from .save_times import SaveTimes, later
+from .variational import AbstractVariationalSolver
+from .variational_rollout import variational_rollout
+
+Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
+
+
+MAX_STEPS = 2**14
+"""Default limit of the number of steps. The memory of a gradient grows as its square root: 180 states of a solver."""
+
+
+class Integration(eqx.Module):
+    """How a vector field is integrated: solver, steps, adjoint.
+
+    **Arguments:**
+
+    - `solver`: any diffrax solver for ordinary differential equations, or a variational one.
+    - `stepsize_controller`: a diffrax controller, `AdaptiveSteps` or `StepsPerSample`. `None` means
+      `AdaptiveSteps(1e-6)` in single and `AdaptiveSteps(1e-9)` in double precision, or constant steps of `dt0`
+      where the solver has no error estimate; without `dt0` a variational solver takes one step a sample.
+    - `dt0`: first (or constant) step size, in units of time; `None` means that adaptive steps begin with the first
+      sampling interval.
+    - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
+      an explicit Runge-Kutta or a variational solver a checkpointed scan.
+    - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps. That is no fault of
+      the model: a long or fast motion needs more steps (`solve(...).stats["num_steps"]` counts them).
+    """
+
+    solver: diffrax.AbstractSolver
+    stepsize_controller: Controller | None
+    dt0: float | Array | None
+    adjoint: diffrax.AbstractAdjoint | None
+    max_steps: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        solver: diffrax.AbstractSolver | None = None,
+        *,
+        stepsize_controller: Controller | None = None,
+        dt0: float | Array | None = None,
+        adjoint: diffrax.AbstractAdjoint | None = None,
+        max_steps: int = MAX_STEPS,
+    ):
+        solver = diffrax.Tsit5() if solver is None else solver
+        check_instance("solver", solver, diffrax.AbstractSolver)
+        check_instance("stepsize_controller", stepsize_controller, *Controller.__args__, optional=True)
+        check_instance("adjoint", adjoint, diffrax.AbstractAdjoint, optional=True)
+        if isinstance(stepsize_controller, diffrax.ConstantStepSize) and dt0 is None:
+            raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` takes constant steps")
+        steps_known = isinstance(solver, diffrax.AbstractAdaptiveSolver | AbstractVariationalSolver)
+        if stepsize_controller is None and dt0 is None and not steps_known:
+            raise ValueError(
+                f"`dt0` is None; expected a step size (or `stepsize_controller=StepsPerSample(k)`), since "
+                f"{type(solver).__name__} has no error estimate to adapt steps with"
+            )
+        if isinstance(dt0, float | int) and not dt0 > 0:
+            raise ValueError(f"`dt0` is {dt0}; expected a positive step size (its sign follows that of time)")
+        if not isinstance(max_steps, int) or max_steps < 1:
+            raise ValueError(f"`max_steps` is {max_steps!r}; expected a positive integer")
+        self.solver = solver
+        self.stepsize_controller = stepsize_controller
+        self.dt0 = dt0
+        self.adjoint = adjoint
+        self.max_steps = max_steps
+
+    def __repr__(self) -> str:
+        optional = ("stepsize_controller", "dt0", "adjoint")
+        shown = [repr(self.solver), *(f"{name}={x!r}" for name in optional if (x := getattr(self, name)) is not None)]
+        return f"Integration({', '.join([*shown, f'max_steps={self.max_steps}'])})"
+
+    @property
+    def rule(self) -> str | None:
+        """A variational solver and its steps in words, `None` for other solvers.
+
+        What is learned through a variational integrator, the shadow Lagrangian, is right with it alone.
+        """
+        if not isinstance(self.solver, AbstractVariationalSolver):
+            return None
+        controller = self.stepsize_controller
+        if isinstance(controller, StepsPerSample):
+            extra = f" and {controller.extra} more" if controller.extra else ""
+            return f"{self.solver}, {controller.substeps} to a sample{extra}"
+        if self.dt0 is not None:
+            return f"{self.solver}, steps of {float(self.dt0):.6g}"
+        return f"{self.solver}, " + ("1 to a sample" if controller is None else str(controller))
+
+    def solve(
+        self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None
+    ) -> diffrax.Solution:
+        """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
+        clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
+        controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
+        self._check_term(term)
+        ts = clock.elapsed
+        if isinstance(controller, StepsPerSample):
+            max_steps = controller.steps(ts.shape[0] - 1)
+            controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
+        elif isinstance(controller, diffrax.StepTo):
+            controller, dt0 = diffrax.StepTo(controller.ts - clock.start), None
+        elif isinstance(controller, diffrax.ClipStepSizeController):
+            controller = eqx.tree_at(
+                lambda c: [x for x in (c.step_ts, c.jump_ts) if x is not None],
+                controller,
+                replace_fn=lambda ts: ts - clock.start,
+            )
+        if dt0 is None and not isinstance(controller, diffrax.StepTo):
+            dt0 = jax.lax.stop_gradient(ts[1])
+        elif dt0 is not None:
+            dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
+        with _forward_mode_explained(self.adjoint):
+            solution = diffrax.diffeqsolve(
+                later(term, clock.start),
+                self.solver,
+                t0=ts[0],
+                t1=ts[-1],
+                dt0=dt0,
+                y0=y0,
+                args=args,
+                saveat=diffrax.SaveAt(ts=ts),
+                stepsize_controller=controller,
+                adjoint=diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint,
+                max_steps=max_steps,
+                throw=False,
+            )
+        whole = (clock.start, clock.ts[-1], clock.ts)
+        return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
+
+    def rollout(self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None) -> Array:
+        """Rows of the solution at `ts`; rows that a failed solve did not reach are infinite."""
+        clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
+        controller = self._controller(y0.dtype)
+        if isinstance(controller, StepsPerSample) and self.adjoint is None:
+            self._check_term(term)
+            moved = later(term, clock.start)
+            if is_explicit_runge_kutta(self.solver):
+                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
+            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
+                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
+        ys = self.solve(term, clock, y0, args).ys
+        assert ys is not None
+        return ys
+
+    def _controller(self, dtype: Any) -> Controller:
+        if self.stepsize_controller is not None:
+            return self.stepsize_controller
+        if isinstance(self.solver, AbstractVariationalSolver) and self.dt0 is None:
+            return StepsPerSample()
+        if not isinstance(self.solver, diffrax.AbstractAdaptiveSolver):
+            return diffrax.ConstantStepSize()
+        return AdaptiveSteps(1e-6 if dtype == jnp.float32 else 1e-9)
+
+    def _check_term(self, term: diffrax.AbstractTerm) -> None:
+        if not isinstance(self.solver, AbstractVariationalSolver):
+            return
+        if not isinstance(term, EulerLagrangeTerm):
+            raise ValueError(
+                f"`solver` is {self.solver}, which needs a Lagrangian; expected another solver for this model, or a "
+                f"NeuralLagrangian"
+            )
+        if term.constraint is not None:
+            raise ValueError(f"`solver` is {self.solver}; expected a solver that takes a `constraint`")
+
+
+@contextlib.contextmanager
+def _forward_mode_explained(adjoint: diffrax.AbstractAdjoint | None) -> Iterator[None]:
+    """What JAX says of a solve that is differentiated in forward mode, in terms of the argument that allows it."""
+    try:
+        yield
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        raise TypeError(  # as JAX does, for those who fall back to reverse mode
+            f"`adjoint` is {adjoint!r}, whose solves have no forward-mode derivative (jax.jvp, jacfwd, hessian); "
+            f"expected adjoint=diffrax.DirectAdjoint(), or reverse mode (jax.grad, jacrev)"
+        ) from error

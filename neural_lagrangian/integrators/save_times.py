@@ -1,0 +1,78 @@
+"""The clock of a rollout: a motion is integrated in the time since its start.
+
+A time of day in seconds, or since 1970, has no digits left for a step. Time since the start has.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, DTypeLike, PyTree
+
+from .._checks import floating, is_concrete
+from .._types import Scalar, Times
+from ..mechanics import EulerLagrangeTerm
+
+
+class SaveTimes(eqx.Module):
+    """Times of a rollout as `start` and `elapsed`, the latter with `elapsed[0] = 0`, shape `(time,)`."""
+
+    start: Scalar
+    elapsed: Times
+
+    @classmethod
+    def of(cls, ts: ArrayLike, dtype: DTypeLike) -> "SaveTimes":
+        """The clock of times in any precision: known ones are subtracted before they are rounded to `dtype`."""
+        if is_concrete(ts) and np.ndim(ts) == 1 and np.size(ts) and np.asarray(ts).dtype == np.float64:
+            ts = np.asarray(ts)
+            return cls(jnp.asarray(ts[0], dtype), jnp.asarray(ts - ts[0], dtype))
+        ts = floating("ts", ts, ("time",)).astype(dtype)
+        return cls(ts[0], ts - ts[0])
+
+    @property
+    def ts(self) -> Times:
+        """The times as they were given, in this precision."""
+        return self.start + self.elapsed
+
+
+class Later(eqx.Module):
+    """A function of time and more, in the time since `start`."""
+
+    fn: Callable[..., Any]
+    start: Scalar
+
+    def __call__(self, t: ArrayLike, *rest: Any) -> Any:
+        return self.fn(self.start + jnp.asarray(t, self.start.dtype), *rest)
+
+
+class _LaterTerm(diffrax.AbstractTerm):
+    """A term in the time since `start`."""
+
+    term: diffrax.AbstractTerm
+    start: Scalar
+
+    def vf(self, t: Any, y: Any, args: PyTree) -> Any:
+        return self.term.vf(self.start + t, y, args)
+
+    def contr(self, t0: Any, t1: Any, **kwargs: Any) -> Any:
+        return self.term.contr(t0, t1, **kwargs)
+
+    def prod(self, vf: Any, control: Any) -> Any:
+        return self.term.prod(vf, control)
+
+
+def later(term: diffrax.AbstractTerm, start: Scalar) -> diffrax.AbstractTerm:
+    """`term` in the time since `start`."""
+    if not isinstance(term, EulerLagrangeTerm):
+        return _LaterTerm(term, start)
+    C = term.constraint
+    return EulerLagrangeTerm(
+        Later(term.lagrangian, start),
+        None if term.force is None else Later(term.force, start),
+        constraint=None if C is None else eqx.tree_at(lambda C: C.g, C, Later(C.g, start)),
+        mass_solve=term.mass_solve,
+        solved=None if term.solved is None else Later(term.solved, start),
+    )

@@ -1,0 +1,152 @@
+"""Lagrangians with structure, and their sums."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from .._checks import accepts
+from .._types import Lagrangian, Scalar
+from ..mechanics import AbstractMassSolve, Cholesky, PseudoInverse, scalar_valued
+from ..networks import network_dtype
+from ..numerics import depends
+
+
+class AbstractLagrangian(eqx.Module):
+    """A Lagrangian that knows something of itself: how many coordinates, and how its mass matrix is solved.
+
+    Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians add up: `kinetic + interaction`. A plain function
+    `(t, q, v)`, or a network on states `[q, v]`, may be added too.
+    """
+
+    is_network: ClassVar[bool] = False
+    """Whether it is one network, to which a model adds its kinetic prior."""
+
+    @property
+    @abc.abstractmethod
+    def dof(self) -> int | None:
+        """Degrees of freedom n; `None` where any number will do."""
+
+    @property
+    @abc.abstractmethod
+    def mass_solve(self) -> AbstractMassSolve:
+        """How $M a = b$ is solved for this structure, unless the model says otherwise."""
+
+    @property
+    def has_positive_mass(self) -> bool:
+        """Whether its mass matrix is known to be positive semidefinite, whatever its weights become."""
+        return isinstance(self.mass_solve, Cholesky)
+
+    @abc.abstractmethod
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        """The Lagrangian $L(t, q, v)$."""
+
+    def __add__(self, other: Any) -> "LagrangianSum":
+        return LagrangianSum((*_terms(self), *_terms(other)))
+
+    def __radd__(self, other: Any) -> "LagrangianSum":
+        return LagrangianSum((*_terms(other), *_terms(self)))
+
+
+class LagrangianSum(AbstractLagrangian):
+    r"""$L = \sum_k L_k$, of one motion or of parts that interact."""
+
+    terms: tuple[Lagrangian, ...]
+
+    def __check_init__(self):
+        if len(known := self._known()) > 1:
+            raise ValueError(f"`terms` have {sorted(known)} degrees of freedom; expected the same number")
+
+    @property
+    def dof(self) -> int | None:
+        return next(iter(self._known()), None)
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        """That of the terms where they agree, else the pseudoinverse, which is right for any.
+
+        Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$, and beside
+        positive coefficients times constant inertias (`ParametricLagrangian`).
+        """
+        solves = [term.mass_solve if isinstance(term, AbstractLagrangian) else None for term in self.terms]
+        if len(set(map(type, solves))) > 1 and any(isinstance(solve, Cholesky) for solve in solves):
+            pairs = zip(self.terms, solves, strict=True)
+            solves = [solve for term, solve in pairs if isinstance(solve, Cholesky) or self._may_spoil(term)]
+        same = all(type(solve) is type(solves[0]) and eqx.tree_equal(solve, solves[0]) is True for solve in solves)
+        return PseudoInverse() if solves[0] is None or not same else solves[0]
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        first, *others = self.terms
+        return sum((term(t, q, v) for term in others), first(t, q, v))
+
+    def _may_spoil(self, term: Lagrangian) -> bool:
+        """Whether a term may make the mass matrix indefinite: none that is at most linear in the velocities does, nor
+        one that is known to add positive mass.
+        """
+        if isinstance(term, AbstractLagrangian) and term.has_positive_mass:
+            return False
+        if self.dof is None:
+            return True
+        x = jnp.zeros(self.dof, network_dtype(term))
+        return depends(lambda v: jax.grad(scalar_valued(term), argnums=2)(x[0], x, v), x)
+
+    def _known(self) -> set[int]:
+        """The degrees of freedom that terms state."""
+        stated = (term.dof for term in self.terms if isinstance(term, AbstractLagrangian))
+        return {dof for dof in stated if dof is not None}
+
+
+class StateNetwork(AbstractLagrangian):
+    r"""A network on states, $L(q, v) = N([q, v])$, as one term of a Lagrangian.
+
+    **Arguments:**
+
+    - `network`: any callable from shape `(2 dof,)` to a scalar or to shape `(1,)`.
+    """
+
+    network: Callable[..., Any]
+    is_network: ClassVar[bool] = True
+
+    @property
+    def dof(self) -> int | None:
+        in_size = getattr(self.network, "in_size", None)
+        return in_size // 2 if isinstance(in_size, int) else None
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return PseudoInverse()
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        L = jnp.asarray(self.network(jnp.concatenate([q, v])))
+        if L.shape not in ((), (1,)):
+            raise ValueError(f"`network` returned shape {L.shape}; expected a scalar, () or (1,)")
+        return L.reshape(())
+
+
+def as_lagrangian(network: Callable[..., Any]) -> Lagrangian:
+    """`network` as a callable `(t, q, v)`: itself, if it takes these three, or that of a network on states."""
+    if not callable(network):
+        raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v], or on (t, q, v)")
+    return network if takes_time_and_state(network) else StateNetwork(network)
+
+
+def default_kinetic_prior(network: Callable[..., Any]) -> float:
+    """1 for a network on states, whatever it is made of or wrapped in; 0 for a function of `(t, q, v)`."""
+    if isinstance(network, AbstractLagrangian):
+        return float(network.is_network)
+    return 0.0 if takes_time_and_state(network) else 1.0
+
+
+def takes_time_and_state(network: Callable[..., Any]) -> bool:
+    """Whether `network` is called as `(t, q, v)` rather than with one state."""
+    if isinstance(network, AbstractLagrangian):
+        return True
+    return accepts(network, 3) and not accepts(network, 1)
+
+
+def _terms(lagrangian: Any) -> tuple[Lagrangian, ...]:
+    return lagrangian.terms if isinstance(lagrangian, LagrangianSum) else (as_lagrangian(lagrangian),)

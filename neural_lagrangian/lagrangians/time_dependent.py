@@ -1,0 +1,82 @@
+"""Lagrangians that depend on time, as those of driven systems do."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from .._checks import positive_integer
+from .._types import Scalar
+from ..mechanics import AbstractMassSolve, PseudoInverse
+from ..networks import Clock, check_state_is_told_apart
+from .lagrangian import AbstractLagrangian
+
+
+class TimeDependent(AbstractLagrangian):
+    r"""A network of the time and the state, $L(t, q, \dot q) = N([\mathrm{clock}(t), q, \dot q])$.
+
+    The clock is $(\cos \omega_1 t, \dots, \sin \omega_1 t, \dots)$ for the frequencies of a drive, or $t$ itself. The
+    equations of motion have the term $-\partial^2 L / \partial t \partial \dot q$, so that momenta may be driven
+    too. It is a network, so a `NeuralLagrangian` adds its kinetic prior.
+
+    Embeddings go inside: `TimeDependent(PeriodicEmbedding(mlp, dof), dof, frequencies=1.2)`, with `mlp` of input size
+    `clock + 2 dof + dof`. In a `Scaled` model frequencies are in radians per unit of its time.
+
+    **Arguments:**
+
+    - `network`: any callable from shape `(clock + 2 dof,)` to a scalar or to shape `(1,)`, where `clock` is twice the
+      number of frequencies, or 1 for $t$ itself.
+    - `dof`: degrees of freedom n.
+    - `frequencies`: of the drive, in radians per unit of time; `None` means $t$ itself.
+    - `trainable`: whether the frequencies are trained, see `Clock`.
+
+    **Raises:** `ValueError` for frequencies that are no finite numbers, or a `TimeReversible` network that does not
+    say its `dof`, and so could not tell the clock from the state.
+    """
+
+    is_network: ClassVar[bool] = True
+
+    network: Callable[..., Any]
+    clock: Clock
+    _dof: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        network: Callable[..., Any],
+        dof: int,
+        frequencies: ArrayLike | Sequence[float] | None = None,
+        *,
+        trainable: bool = False,
+    ):
+        if not callable(network):
+            raise ValueError(f"`network` is {network!r}; expected a callable on [clock, q, v]")
+        check_state_is_told_apart(network)
+        self.network = network
+        self.clock = Clock(frequencies, trainable=trainable)
+        self._dof = positive_integer("dof", dof)
+
+    @property
+    def dof(self) -> int:
+        return self._dof
+
+    @property
+    def in_size(self) -> int:
+        """That of the state."""
+        return 2 * self.dof
+
+    @property
+    def frequencies(self) -> Array:
+        """Those of the clock."""
+        return self.clock.frequencies
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return PseudoInverse()
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        L = jnp.asarray(self.network(jnp.concatenate([self.clock(t, q.dtype), q, v])))
+        if L.shape not in ((), (1,)):
+            raise ValueError(f"`network` returned shape {L.shape}; expected a scalar, () or (1,)")
+        return L.reshape(())

@@ -1,0 +1,18 @@
+"""Generalised forces."""
+
+from .control import ControlForce, SampledControl
+from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
+from .force import AbstractForce
+from .joints import AtJoints
+from .nonconservative import NonconservativePotential
+
+__all__ = [
+    "AbstractForce",
+    "AtJoints",
+    "ControlForce",
+    "LinearDamping",
+    "NonconservativePotential",
+    "RayleighDissipation",
+    "SampledControl",
+    "SmoothFriction",
+]

@@ -1,0 +1,111 @@
+"""Forces that somebody applies: motors, thrusters, a hand."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from ..._checks import floating, is_concrete
+from ..._types import Coordinates, Times
+from .force import AbstractForce
+
+
+class SampledControl(eqx.Module):
+    r"""A control $u(t)$ given at times, $u_k = u(t_k)$; constant before the first and after the last, and throughout
+    where there is one.
+
+    It is data: `fit` leaves it as it is.
+
+    **Arguments:**
+
+    - `ts`: times in seconds, strictly increasing, shape `(time,)`.
+    - `us`: the control at those times, shape `(time, m)`.
+    - `kind`: `"linear"` between samples, or `"hold"`: $u_k$ from $t_k$ until $t_{k + 1}$, as a digital controller
+      does. A held control jumps, and a solver's step that ends on $t_{k + 1}$ sees $u_{k + 1}$ there: its error is
+      then of first order in the step.
+
+    **Raises:** `ValueError` for shapes that do not fit, an unknown kind, or (outside a transformation) times out of
+    order.
+    """
+
+    ts: Times
+    us: Float[Array, "time m"]
+    kind: Literal["linear", "hold"] = eqx.field(static=True)
+
+    def __init__(self, ts: ArrayLike, us: ArrayLike, kind: Literal["linear", "hold"] = "linear"):
+        if kind not in ("linear", "hold"):
+            raise ValueError(f"`kind` is {kind!r}; expected 'linear' or 'hold'")
+        self.ts = floating("ts", ts, ("time",))
+        self.us = floating("us", us, (self.ts.shape[0], "m"))
+        if self.ts.shape[0] == 0:
+            raise ValueError(f"`ts` has shape {self.ts.shape}; expected at least one time")
+        if is_concrete(self.ts) and not np.all(np.diff(np.asarray(self.ts)) > 0):
+            raise ValueError("`ts` is not strictly increasing; expected times in order")
+        self.kind = kind
+
+    def __call__(self, t: ArrayLike) -> Float[Array, " m"]:
+        t = jnp.clip(jnp.asarray(t, self.ts.dtype), self.ts[0], self.ts[-1])
+        if self.kind == "linear" and len(self.ts) > 1:
+            return diffrax.LinearInterpolation(self.ts, self.us).evaluate(t)
+        return self.us[jnp.searchsorted(self.ts, t, side="right") - 1]
+
+
+class ControlForce(AbstractForce):
+    r"""A control that enters linearly, $Q = G(q)\, u(t)$.
+
+    **Arguments:**
+
+    - `matrix`: $G$, shape `(dof, m)`: a callable of q, an array, which `fit` trains, or nested sequences of numbers,
+      which stay as they are. `None` means $G = I$, a motor at each coordinate.
+    - `control`: $u$, callable of t to shape `(m,)`, such as a `SampledControl`. `None` means that it comes with the
+      data (see `with_control`); until then it is zero.
+
+    Driven motion fixes the scale of a Lagrangian, which free motion leaves open, but only where $G$ is known.
+
+    **Raises:** `ValueError` for shapes that do not fit.
+    """
+
+    matrix: Callable[..., Any] | Array | None
+    constant: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
+    control: Callable[..., Any] | None
+
+    def __init__(
+        self,
+        matrix: Callable[..., Any] | Array | Sequence[Sequence[float | int]] | None = None,
+        control: Callable[..., Any] | None = None,
+    ):
+        if control is not None and not callable(control):
+            raise ValueError(f"`control` is {control!r}; expected a callable of t, or None")
+        known = isinstance(matrix, Sequence)
+        if known:
+            G = np.asarray(matrix, np.float64)
+            if G.ndim != 2 or not np.all(np.isfinite(G)):
+                raise ValueError(f"`matrix` is {matrix!r}; expected finite numbers, shape (dof, m)")
+            self.constant = tuple(map(tuple, G.tolist()))
+        else:
+            self.constant = None
+        trained = None if known or matrix is None else matrix
+        self.matrix = trained if trained is None or callable(trained) else floating("matrix", trained, ("dof", "m"))
+        self.control = control
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        if self.control is None:
+            return jnp.zeros_like(q)
+        u = jnp.asarray(self.control(t))
+        if u.ndim != 1:
+            raise ValueError(f"`control` returned shape {u.shape}; expected (m,)")
+        G = self._matrix(q, u)
+        if G.shape != (q.shape[0], u.shape[0]):
+            raise ValueError(f"`matrix` has shape {G.shape}; expected {(q.shape[0], u.shape[0])}, (dof, m)")
+        return G @ u
+
+    def _matrix(self, q: Array, u: Array) -> Array:
+        if self.constant is not None:
+            return jnp.asarray(self.constant, u.dtype)
+        if self.matrix is None:
+            return jnp.eye(q.shape[0], dtype=u.dtype)
+        return jnp.asarray(self.matrix(q) if callable(self.matrix) else self.matrix)

@@ -1,0 +1,155 @@
+"""Forces that take energy away."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ..._checks import accepts, floating, is_concrete, written
+from ..._types import Coordinates
+from ...numerics import lower_triangular
+from .force import AbstractForce
+
+
+class RayleighDissipation(AbstractForce):
+    r"""The force of a dissipation function, $Q = -\partial R / \partial v$.
+
+    The power is $Q \cdot v = -v \cdot \partial R / \partial v$: energy falls wherever $R$ grows with the speed, as
+    any $R$ does that is convex in $v$ and least at $v = 0$. (Rayleigh 1873; Goldstein, Poole and Safko 2002,
+    section 1.5.)
+
+    **Arguments:**
+
+    - `dissipation`: $R$, callable `(q, v)` or `(t, q, v)` to a scalar, in watts.
+    """
+
+    dissipation: Callable[..., Any]
+
+    def __check_init__(self):
+        if not (callable(self.dissipation) and (accepts(self.dissipation, 2) or accepts(self.dissipation, 3))):
+            raise ValueError(f"`dissipation` is {self.dissipation!r}; expected a callable (q, v) or (t, q, v)")
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        def R(v):
+            value = jnp.asarray(self.dissipation(t, q, v) if accepts(self.dissipation, 3) else self.dissipation(q, v))
+            if value.shape != ():
+                raise ValueError(f"`dissipation` returned shape {value.shape}; expected a scalar, ()")
+            return value
+
+        return -jax.grad(R)(v)
+
+
+class LinearDamping(AbstractForce):
+    r"""Damping by a matrix that is positive semidefinite whatever the weights are:
+
+    $$Q = -D v, \qquad D = C C^\top, \qquad Q \cdot v = -|C^\top v|^2 \le 0,$$
+
+    $C$ lower triangular, or diagonal. Energy can only fall. Linear in $v$ where $C$ does not vary with it.
+
+    **Arguments:**
+
+    - `factor`: the entries of $C$: `dof (dof + 1) / 2` of them, row by row, or `dof` for a diagonal. An array, or a
+      callable. Not zero to begin with: there its gradient is zero.
+    - `of`: what a callable `factor` sees: the `"coordinates"` q, the `"velocities"` v, or the `"state"` [q, v].
+
+    **Raises:** `ValueError` for an unknown option, or entries of another shape.
+    """
+
+    factor: Callable[..., Any] | Array
+    of: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        factor: Callable[..., Any] | ArrayLike | Sequence[float],
+        *,
+        of: Literal["coordinates", "velocities", "state"] = "coordinates",
+    ):
+        if of not in ("coordinates", "velocities", "state"):
+            raise ValueError(f"`of` is {of!r}; expected 'coordinates', 'velocities' or 'state'")
+        self.factor = factor if callable(factor) else floating("factor", factor, ("entries",))
+        self.of = of
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        C = self._factor(q, v)
+        return -C * (C * v) if C.ndim == 1 else -C @ (v @ C)
+
+    def damping_matrix(self, q: Array, v: Array) -> Array:
+        """$D$, shape `(dof, dof)`."""
+        C = self._factor(q, v)
+        return jnp.diag(C**2) if C.ndim == 1 else C @ C.T
+
+    def __repr__(self) -> str:
+        if callable(self.factor):
+            return f"LinearDamping({self.factor!r}, of={self.of!r})"
+        entries = self.factor.size if eqx.is_array(self.factor) else 0
+        if entries == 1 or (entries and (8 * entries + 1) ** 0.5 % 1):  # no number of entries of a full matrix
+            return f"LinearDamping({written(self.factor)}, damping_matrix=diag({written(self.factor, np.square)}))"
+        return f"LinearDamping({written(self.factor)})"
+
+    def _factor(self, q: Array, v: Array) -> Array:
+        if callable(self.factor):
+            seen = {"coordinates": q, "velocities": v, "state": jnp.concatenate([q, v])}
+            return lower_triangular("factor", self.factor(seen[self.of]), v.shape[0])
+        return lower_triangular("factor", self.factor, v.shape[0])
+
+
+class SmoothFriction(AbstractForce):
+    r"""Dry (Coulomb) friction, smoothed about rest.
+
+    The speed `width` below which it is smooth has the unit of the velocities: the default of 0.1 suits speeds of about
+    1 to 10. For other motion choose a hundredth of the usual speed: a width above all speeds makes it viscous.
+
+    $$Q_i = -\mu_i \tanh(v_i / w_i), \qquad \mu_i > 0, \quad w_i > 0, \qquad Q \cdot v \le 0.$$
+
+    Both are kept positive by a softplus of what is trained, so energy can only fall. Below the speed $w$ it is
+    viscous with the coefficient $\mu / w$: nothing ever sticks. `AtJoints` lets it act on other rates than $v$.
+
+    **Arguments:**
+
+    - `strength`: $\mu > 0$, shape `(dof,)`, in newtons or newton metres: where training starts.
+    - `width`: $w > 0$, in the units of $v$ (those of the natural units inside a `Scaled` model), a scalar or shape
+      `(dof,)`: where training starts.
+
+    **Raises:** `ValueError` for other shapes or (outside a transformation) values that are not positive.
+    """
+
+    raw_strength: Array
+    raw_width: Array
+
+    def __init__(self, strength: ArrayLike | Sequence[float], width: ArrayLike | Sequence[float] = 0.1):
+        mu = floating("strength", strength, ("dof",))
+        w = jnp.asarray(width, mu.dtype)
+        if w.shape not in ((), mu.shape):
+            raise ValueError(f"`width` has shape {w.shape}; expected () or {mu.shape}, that of `strength`")
+        for name, value in {"strength": mu, "width": w}.items():
+            if is_concrete(value) and not bool(jnp.all(value > 0)):
+                raise ValueError(f"`{name}` is {value}; expected positive numbers")
+        self.raw_strength = _inverse_softplus(mu)
+        self.raw_width = _inverse_softplus(jnp.broadcast_to(w, mu.shape))
+
+    @property
+    def strength(self) -> Array:
+        r"""$\mu$, shape `(dof,)`."""
+        return jax.nn.softplus(self.raw_strength)
+
+    @property
+    def width(self) -> Array:
+        """$w$, shape `(dof,)`."""
+        return jax.nn.softplus(self.raw_width)
+
+    def __repr__(self) -> str:
+        strength, width = (written(x, lambda x: np.logaddexp(x, 0)) for x in (self.raw_strength, self.raw_width))
+        return f"SmoothFriction(strength={strength}, width={width})"
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        if v.shape != self.raw_strength.shape:
+            raise ValueError(f"`strength` has shape {self.raw_strength.shape}; expected {v.shape}, that of `v`")
+        return -self.strength * jnp.tanh(v / self.width)
+
+
+def _inverse_softplus(x: Array) -> Array:
+    return x + jnp.log(-jnp.expm1(-x))

@@ -1,0 +1,66 @@
+r"""Generalised forces $Q(t, q, v)$: what a Lagrangian does not hold.
+
+Any callable `force(t, q, v) -> (dof,)` is a force. Those made here add up with each other and with any other.
+"""
+
+import abc
+import functools
+from typing import Any, TypeGuard
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from ..._types import Coordinates, Force
+
+
+class AbstractForce(eqx.Module):
+    """A generalised force $Q(t, q, v)$, shape `(dof,)`, in joules per unit of `q`. Forces add: `damping + motor`."""
+
+    @abc.abstractmethod
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        """The force $Q(t, q, v)$, shape `(dof,)`."""
+
+    def __add__(self, other: Force) -> "ForceSum":
+        return ForceSum((*_terms(self), *_terms(other)))
+
+    def __radd__(self, other: Force) -> "ForceSum":
+        return ForceSum((*_terms(other), *_terms(self)))
+
+
+class ForceSum(AbstractForce):
+    r"""$Q = \sum_k Q_k$."""
+
+    terms: tuple[Force, ...]
+
+    def damping_matrix(self, q: Array, v: Array) -> Array:
+        """The sum of the damping matrices of the terms that have one, such as `LinearDamping`; shape `(dof, dof)`.
+
+        **Raises:** `ValueError` if none of the terms has.
+        """
+        matrices = [term.damping_matrix(q, v) for term in self.terms if has_damping_matrix(term)]
+        if not matrices:
+            raise ValueError(f"none of the forces {self} has a damping matrix; expected a LinearDamping among them")
+        return functools.reduce(jnp.add, matrices)
+
+    def __repr__(self) -> str:
+        return " + ".join(map(repr, self.terms))
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        first, *others = self.terms
+        return sum((term(t, q, v) for term in others), first(t, q, v))
+
+
+def has_damping_matrix(force: Any) -> TypeGuard[Any]:
+    """Whether a force, or a part of it, is linear damping by a matrix."""
+    if isinstance(force, ForceSum):
+        return any(map(has_damping_matrix, force.terms))
+    return callable(getattr(force, "damping_matrix", None))
+
+
+def _terms(force: Force) -> tuple[Force, ...]:
+    if isinstance(force, ForceSum):
+        return force.terms
+    if not callable(force):
+        raise ValueError(f"`force` is {force!r}; expected a callable (t, q, v) -> (dof,)")
+    return (force,)

@@ -1,0 +1,62 @@
+"""Forces at joints whose rates are combinations of the velocities."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ..._types import Coordinates, Force
+from .force import AbstractForce, has_damping_matrix
+
+
+class AtJoints(AbstractForce):
+    r"""A force that acts on joint rates $B v$ rather than on $v$ (virtual work):
+
+    $$Q(t, q, v) = B^\top f(t, B q, B v), \qquad Q \cdot v = f \cdot (B v),$$
+
+    so it takes energy away wherever $f$ does. A chain of two arms with absolute angles has the joint rates
+    $(v_1, v_2 - v_1)$: `AtJoints(LinearDamping([0.1, 0.1]), [[1, 0], [-1, 1]])`.
+
+    **Arguments:**
+
+    - `force`: $f$, callable `(t, q, v)` of joint coordinates and rates, shape `(joint,)` each, to shape `(joint,)`.
+    - `joints`: $B$, shape `(joint, dof)`, numbers; constant, never trained.
+
+    **Raises:** `ValueError` if `joints` is not a matrix, or does not fit.
+    """
+
+    force: Force
+    joints: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+
+    def __init__(self, force: Force, joints: Sequence[Sequence[float | int]]):
+        B = np.asarray(joints, np.float64)
+        if B.ndim != 2 or not np.all(np.isfinite(B)):
+            raise ValueError(f"`joints` is {joints!r}; expected finite numbers, shape (joint, dof)")
+        if not callable(force):
+            raise ValueError(f"`force` is {force!r}; expected a callable (t, q, v) -> (joint,)")
+        self.force = force
+        self.joints = tuple(map(tuple, B.tolist()))
+
+    def damping_matrix(self, q: Array, v: Array) -> Array:
+        r"""$B^\top D(B q, B v)\, B$, shape `(dof, dof)`, with $D$ the damping matrix of `force`.
+
+        **Raises:** `ValueError` if `force` has none.
+        """
+        if not has_damping_matrix(self.force):
+            raise ValueError(f"`force` is {self.force!r}, which has no damping matrix; expected a LinearDamping in it")
+        B = jnp.asarray(self.joints, v.dtype)
+        return B.T @ self.force.damping_matrix(B @ q, B @ v) @ B  # pyright: ignore[reportFunctionMemberAccess]
+
+    def __repr__(self) -> str:
+        return f"AtJoints({self.force!r}, joints={[list(row) for row in self.joints]})"
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
+        B = jnp.asarray(self.joints, v.dtype)
+        if B.shape[1:] != v.shape:
+            raise ValueError(f"`joints` has shape {B.shape}; expected (joint, {v.shape[0]})")
+        f = jnp.asarray(self.force(t, B @ q, B @ v))
+        if f.shape != B.shape[:1]:
+            raise ValueError(f"`force` returned shape {f.shape}; expected {B.shape[:1]}, one for each joint")
+        return f @ B

@@ -1,0 +1,83 @@
+"""Mass matrices of bodies whose velocities are not coupled: one small block for each body."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from ..._types import Coordinates
+from ...numerics import cutoff, pseudoinverse, pseudoinverse_tangent
+from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
+
+Blocks = Float[Array, "block size size"]
+
+
+class BlockDiagonal(AbstractMassSolve):
+    r"""$a = M^{+} b$ for $M$ of square blocks along its diagonal, as of bodies in `size` dimensions:
+
+    $$L = \sum_i T_i(q, v_i) + A(q, t) \cdot v - V(q, t), \qquad
+      M = \mathrm{diag}(M_1, M_2, \dots), \quad M_i = \frac{\partial^2 T_i}{\partial v_i^2}.$$
+
+    `size` products of M with the sums of every `size`-th unit vector give all blocks, whatever their number. Each is
+    solved as `PseudoInverse` solves it, on its own: a block that lost rank, measured against its own largest
+    eigenvalue, leaves its body unaccelerated along the null directions and the others alone.
+
+    A Lagrangian that couples the velocities of different bodies is solved wrongly, without a sign of it:
+    `structure_error` tells.
+
+    **Arguments:**
+
+    - `size`: coordinates of a block; 1 for a diagonal matrix.
+    - `rcond`: relative cut-off in a block; `None` takes that of `jax.numpy.linalg.pinv`, `10 size eps`.
+
+    **Raises:** `ValueError` if `size` is not a positive integer, and in use if it does not divide the number of
+    coordinates.
+    """
+
+    size: int = eqx.field(static=True, default=1)
+    rcond: float | None = None
+
+    def __check_init__(self):
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ValueError(f"`size` is {self.size!r}; expected an integer of at least 1")
+
+    def seeds(self, dof: int) -> np.ndarray:
+        if dof % self.size:
+            raise ValueError(f"`q` has {dof} coordinates; expected a multiple of the block size {self.size}")
+        return np.tile(np.eye(self.size), dof // self.size)
+
+    def product(self, M: Products, w: Coordinates) -> Coordinates:
+        return _product(self._blocks(M), w)
+
+    def factor(self, M: Products) -> PyTree:
+        blocks = self._blocks(M)
+        return jax.vmap(partial(pseudoinverse, rcond=cutoff(self.rcond, blocks), natural=False))(blocks)
+
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        inverses, _ = factor
+        return _product(inverses, b)
+
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
+        inverses, deficient = factor
+
+        def mass_and_force():
+            M, b = equations()
+            return partial(self.product, M), b
+
+        deficient = jnp.repeat(deficient, self.size)
+        return pseudoinverse_tangent(partial(_product, inverses), deficient, a, dr, dM, mass_and_force)
+
+    def _blocks(self, M: Products) -> Blocks:
+        return M.T.reshape(-1, self.size, self.size)
+
+
+def _product(blocks: Blocks, w: Coordinates) -> Coordinates:
+    size = blocks.shape[-1]
+    if size == 1:
+        return blocks[:, 0, 0] * w
+    return jnp.einsum("bij,bj->bi", blocks, w.reshape(-1, size)).reshape(-1)

@@ -1,0 +1,74 @@
+"""A smooth substitute for the pseudoinverse."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from ..._types import ComplexVector, Coordinates, MassMatrix
+from ...numerics import equilibrated, power_of_two, symmetric_scales
+from .mass_solve import AbstractDenseSolve, Equations, MassTangent
+
+
+class DampedInverse(AbstractDenseSolve):
+    r"""Smooth substitute for the pseudoinverse, never singular:
+
+    $$a = \mathrm{Re}\,(M + i \epsilon \Lambda)^{-1} b, \qquad \Lambda = \mathrm{diag}(r_i^2), \quad
+      |M_{ij}| \le r_i r_j,$$
+
+    with the scales $r$ of `symmetric_scales`: $\Lambda_i = M_{ii}$ where M is positive. Unchanged under
+    $L \to \alpha L$ and $L \to -L$, and the same motion in any units of the coordinates: what is damped is a
+    combination of coordinates that has little mass for the masses of each. The relative bias along an eigenvalue
+    $\mu$ of $\Lambda^{-1/2} M \Lambda^{-1/2}$ is $\epsilon^2 / \mu^2$, so prefer an undamped solve for evaluation. A
+    coordinate whose row of M is zero is not accelerated. Solved as the complex shifted system, not by normal equations.
+
+    **Arguments:**
+
+    - `eps`: relative damping; `None` means 1e-3 in single and 1e-6 in double precision.
+    """
+
+    eps: float | None = None
+
+    def factor(self, M: MassMatrix) -> PyTree:
+        return M, self._damping(M)
+
+    def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
+        M, damping = factor
+        return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
+
+    def tangent(
+        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+    ) -> Coordinates:
+        # (M + i lam) z = b, a = Re z:  dz = (M + i lam)^-1 (db - dM z - i dlam z).
+        M, damping = factor
+        _, b = equations()
+        z = _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b)))
+        products = dM(jnp.concatenate([z.imag[None], jnp.eye(M.shape[0], dtype=M.dtype)]))
+        _, ddamping = jax.jvp(self._damping, (M,), (products[1:],))
+        rest = jax.lax.complex(dr + ddamping * z.imag, -products[0] - ddamping * z.real)
+        return _shifted_solve(M, damping, rest).real
+
+    def _damping(self, M: MassMatrix) -> Coordinates:
+        relative = self.eps
+        if relative is None:
+            relative = 1e-3 if M.dtype == jnp.float32 else 1e-6
+        A, d = equilibrated(M)  # whose scales, of order one, have derivatives that neither overflow nor vanish
+        return relative * (symmetric_scales(A) / d) ** 2
+
+
+def _shifted_solve(M: MassMatrix, shift: Coordinates, b: ComplexVector) -> ComplexVector:
+    """(M + i diag(shift))^-1 b; zero for a coordinate without shift, whose row of M is zero."""
+    n = M.shape[0]
+    lost = shift == 0
+    # Entries of order one: their products neither overflow nor vanish. The solution does not depend on the scales.
+    d = jnp.where(lost, 0, power_of_two(jnp.sqrt(shift)))
+    A = jax.lax.complex(M * d[:, None] * d[None], jnp.diag(jnp.where(lost, 1, shift * d * d)))
+    b = jax.lax.complex(b.real * d, b.imag * d)
+    if n == 1:
+        x = b / A[0]
+    elif n == 2:
+        x = jnp.stack([A[1, 1] * b[0] - A[0, 1] * b[1], A[0, 0] * b[1] - A[1, 0] * b[0]]) / (
+            A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
+        )
+    else:
+        x = jnp.linalg.solve(A, b)
+    return jax.lax.complex(x.real * d, x.imag * d)

@@ -1,0 +1,311 @@
+r"""The symmetries that a Lagrangian has, found by linear algebra.
+
+The residual $R$ of a `Symmetry` is linear in $(\xi, \tau, F)$. With $\xi = A q + b + b' t$, a constant $\tau$ and
+$F = \sum_k f_k F_k$, its values at many states are a matrix times the coefficients, and the symmetries are that
+matrix's null space.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ..._checks import floating, phase_states
+from ..._types import Lagrangian, Scalar
+from ..euler_lagrange import euler_lagrange_residual, mass_matrix
+from . import affine_generator
+from .affine_generator import Parts
+from .boundary_term import BoundaryTerm
+from .symmetry import Symmetry, symmetry_residual
+
+BoundaryTerms = Literal["coordinates", "any"] | Sequence[Callable[..., Any]]
+
+
+class DiscoveredSymmetries(eqx.Module):
+    r"""The symmetries $\xi = A q + b + b' t$, $\tau$, $F$ of a Lagrangian, one row of each array for each.
+
+    `symmetries`: as `Symmetry`, for `noether_charge` and penalties. `matrix`, shape `(symmetry, dof, dof)`, `shift` and
+    `drift`, `(symmetry, dof)`, and `tau`, `(symmetry,)`: $A$, $b$, $b'$ and $\tau$. `boundary`, shape
+    `(symmetry, term)`: the coefficients $f_k$. `singular_values`, over the largest, descending, one for each generator
+    offered: the last ones are those of the symmetries. `tolerance`: below which they count as zero.
+    """
+
+    symmetries: tuple[Symmetry, ...]
+    matrix: np.ndarray
+    shift: np.ndarray
+    drift: np.ndarray
+    tau: np.ndarray
+    boundary: np.ndarray
+    singular_values: np.ndarray
+    tolerance: float
+    formulas: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def gap(self) -> float:
+        """The smallest singular value that is of no symmetry over the largest that is of one.
+
+        It tells the approximate symmetries of a learned Lagrangian from chance. Infinite if those are exactly zero,
+        NaN without symmetries.
+        """
+        found = len(self.symmetries)
+        if not found:
+            return float("nan")
+        above, below = self.singular_values[-found - 1], self.singular_values[-found]
+        return float(above / below) if below > 0 else float("inf")
+
+    def __str__(self) -> str:
+        found, offered = len(self.symmetries), len(self.singular_values)
+        width = max((len(s.name) for s in self.symmetries), default=0)
+        return "\n".join(
+            [
+                f"{found} symmetries among {offered} generators (tolerance {self.tolerance:.1g}, gap {self.gap:.3g})",
+                *(f"  {s.name:{width}}  {f}" for s, f in zip(self.symmetries, self.formulas, strict=True)),
+                "singular values " + " ".join(f"{s:.2g}" for s in self.singular_values),
+            ]
+        )
+
+    __repr__ = __str__
+
+
+def discover_symmetries(
+    lagrangian: Lagrangian,
+    states: ArrayLike,
+    *,
+    ts: ArrayLike = 0.0,
+    boundary_terms: BoundaryTerms = (),
+    boosts: bool = False,
+    tolerance: float = 1e-4,
+) -> DiscoveredSymmetries:
+    r"""The affine symmetries of a Lagrangian and its time translation, in a sparse basis. Print what it returns.
+
+    Each column is the residual $R$ at all states of one generator: $\xi_i = 1$, $\xi_i = q_j$, with `boosts`
+    $\xi_i = t$, and $\tau = 1$, a symmetry of everything without explicit time. What the $\dot F_k$ can account for is
+    projected out of the columns first, so that no null vector is a boundary term without a generator.
+
+    Coordinates are centred and divided by their standard deviations $\ell_i$, and so is $\xi_i$; time is in units of
+    $(\overline{u_i^2 / \ell_i^2})^{-1/2}$ with root mean square speeds $u_i$. Each generator of norm one then moves the
+    states by about their own spread, and its $R$ is an energy. Symmetries are the right singular vectors whose
+    singular value is below `tolerance` times the largest, so $L$ and $\alpha L$ have the same, in any units. Their
+    basis is brought to reduced row echelon form, the largest entries as pivots.
+
+    A learned Lagrangian is symmetric nearly, and holds an arbitrary $\dot F(t, q)$ that no motion tells of: give
+    `boundary_terms="any"` and a tolerance such as 0.1, and judge by the `gap`; one near 2 is no evidence. Where
+    several Lagrangians have one motion, such as $\tfrac12 v \cdot C v - \tfrac12 k\, q \cdot C q$ for every $C$, the
+    symmetries are of the one that was learned. States of one orbit, or one energy, have symmetries of their own that
+    the Lagrangian has not: let the states fill a region.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`.
+    - `ts`: times of the states, shape `(state,)`, or one for all. Let them vary if $L$ depends on time.
+    - `boundary_terms`: callables $F_k(t, q)$; none unless given. `"coordinates"` stands for all $F_k = q_k$. `"any"`
+      asks that $R$ be the total derivative of something, that is, that its own Euler-Lagrange equations hold
+      identically: $R$ is replaced by $u_i u_j\, \partial^2 R / \partial v_i \partial v_j$ and $\ell_i$ times its
+      Euler-Lagrange residual at $a = 0$. $F$ is then found by quadrature.
+    - `boosts`: whether to offer $\xi_i = t$; needs varied `ts`, and a boundary term.
+    - `tolerance`: relative to the largest singular value.
+
+    **Returns:** `DiscoveredSymmetries`. Not for use inside `jit`.
+
+    **Raises:** `ValueError` for wrong shapes, fewer states than generators, coordinates or speeds that are all the
+    same, boosts at one time only, and a Lagrangian that is not finite at the states or that nothing changes.
+    """
+    states = phase_states(states)
+    times = jnp.full(states.shape[:1], ts, states.dtype) if jnp.ndim(ts) == 0 else floating("ts", ts, states.shape[:1])
+    if not 0 < tolerance < 1:
+        raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
+    terms = _terms(boundary_terms, states.shape[1] // 2)
+    units = _Units(np.asarray(times, np.float64), np.asarray(states, np.float64), boosts)
+    offered = len(units.outward)
+    if len(states) < offered:
+        raise ValueError(f"`states` has {len(states)} rows; expected at least {offered}, one for each generator")
+
+    rows = _rows(lagrangian, terms, units, times.astype(states.dtype), states, boundary_terms == "any")
+    R, F_dot, equations = (np.asarray(x, np.float64) for x in rows)
+    if not all(np.isfinite(x).all() for x in (R, F_dot, equations)):
+        raise ValueError("`lagrangian` or one of `boundary_terms` is not finite at some of `states`")
+    f = np.linalg.lstsq(F_dot, R, rcond=len(F_dot) * float(jnp.finfo(states.dtype).eps))[0]
+    X = equations.reshape(-1, offered) if boundary_terms == "any" else R - F_dot @ f
+    _, s, V = np.linalg.svd(X, full_matrices=False)
+    if s[0] == 0:
+        raise ValueError("`lagrangian` is changed by no generator at any of `states`; expected one with a mass")
+    null = V[s <= tolerance * s[0]]
+
+    found = _sparse(np.hstack([null @ units.outward, null, null @ f.T]), units.size, units.dof)
+    coefficients, null, f = np.split(found, np.cumsum(units.outward.T.shape), axis=1)
+    accounts = np.linalg.norm(R @ null.T, axis=0) > tolerance * np.linalg.norm(R, axis=0).max()
+    symmetries = []
+    for c, f_c, has_boundary in zip(coefficients, f, accounts, strict=True):
+        title, dtype = affine_generator.name(c, units.size, units.dof), states.dtype
+        A, b, drift, tau = (jnp.asarray(x, dtype) for x in affine_generator.split(c, units.dof))
+        F = None
+        if has_boundary and boundary_terms == "any":
+            total = _Residual(lagrangian, Symmetry.affine(A, b, drift=drift, tau=tau))
+            F = BoundaryTerm(total, jnp.asarray(units.centre, dtype))
+        elif has_boundary and terms:
+            F = _Combination(jnp.asarray(f_c, dtype), terms)
+        symmetries.append(Symmetry.affine(A, b, drift=drift, tau=tau, boundary=F, name=title))
+    parts = affine_generator.split(coefficients, units.dof)
+    formulas = tuple(_formula(c, f_c, units, s, terms) for c, f_c, s in zip(coefficients, f, symmetries, strict=True))
+    return DiscoveredSymmetries(tuple(symmetries), *parts, f, s / s[0], float(tolerance), formulas)
+
+
+class _Units(eqx.Module):
+    """Scales that make the generators comparable.
+
+    `outward`, shape `(offered, coefficient)`, takes coefficients of the generators offered, in scaled units, to those
+    of `affine_generator`; `size`, shape `(coefficient,)`, is about what each of the latter does in scaled units.
+    """
+
+    centre: np.ndarray
+    length: np.ndarray
+    speed: np.ndarray
+    outward: np.ndarray
+    size: np.ndarray
+
+    def __init__(self, ts: np.ndarray, states: np.ndarray, boosts: bool):
+        q, v = np.split(states, 2, axis=1)
+        n = q.shape[1]
+        centre, length, speed = q.mean(axis=0), q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
+        for i in range(n):
+            if not (length[i] > 0 and speed[i] > 0):
+                spread = f"spread {length[i]:.3g} and speed {speed[i]:.3g}"
+                raise ValueError(f"`states` has q{i} of {spread}; expected coordinates and velocities that vary")
+        if boosts and not np.std(ts) > 0:
+            raise ValueError("`ts` are all the same; expected different times, since `boosts` grow with time")
+        period = np.mean((speed / length) ** 2) ** -0.5
+        epoch, duration = np.mean(ts), np.std(ts) if boosts else 1.0
+
+        def unscaled(c):
+            A, b, drift, tau = affine_generator.split(c, n)
+            A, b, drift = length[:, None] * A / length, length * b, length * drift / duration
+            return affine_generator.join(Parts(A, b - A @ centre - drift * epoch, drift, period * tau))
+
+        offered = affine_generator.join(Parts(np.ones((n, n)), np.ones(n), np.full(n, boosts), 1)).astype(bool)
+        reach, late = np.sqrt(np.mean(q**2, axis=0)), np.sqrt(np.mean(ts**2))
+        self.centre, self.length, self.speed = centre, length, speed
+        self.outward = np.stack([unscaled(c) for c in np.eye(len(offered))[offered]])
+        self.size = affine_generator.join(
+            Parts(reach / length[:, None], 1 / length, np.full(n, late) / length, 1 / period)
+        )
+
+    @property
+    def dof(self) -> int:
+        return len(self.length)
+
+    def symmetry(self, scaled: Array) -> Symmetry:
+        c = scaled @ jnp.asarray(self.outward, scaled.dtype)
+        A, b, drift, tau = affine_generator.split(c, self.dof)
+        return Symmetry.affine(A, b, drift=drift, tau=tau)
+
+
+class _Residual(eqx.Module):
+    """The residual of a symmetry, as a Lagrangian."""
+
+    lagrangian: Lagrangian
+    symmetry: Symmetry
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return symmetry_residual(self.lagrangian, self.symmetry, t, q, v)
+
+
+class _Coordinate(eqx.Module):
+    index: int = eqx.field(static=True)
+
+    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
+        return q[self.index]
+
+
+class _Combination(eqx.Module):
+    """A sum of coefficients times boundary terms."""
+
+    coefficients: Array
+    terms: tuple[Callable[..., Any], ...]
+
+    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
+        values = jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in self.terms])
+        return jnp.dot(jnp.asarray(self.coefficients, q.dtype), values)
+
+
+def _terms(boundary_terms: BoundaryTerms, dof: int) -> tuple[Callable[..., Any], ...]:
+    if boundary_terms == "any":
+        return ()
+    if boundary_terms == "coordinates":
+        return tuple(_Coordinate(i) for i in range(dof))
+    if isinstance(boundary_terms, str) or not all(callable(F) for F in boundary_terms):
+        raise ValueError(f"`boundary_terms` is {boundary_terms!r}; expected 'any', 'coordinates' or callables (t, q)")
+    return tuple(boundary_terms)
+
+
+@eqx.filter_jit
+def _rows(
+    lagrangian: Lagrangian,
+    terms: tuple[Callable[..., Any], ...],
+    units: _Units,
+    ts: Array,
+    states: Array,
+    euler: bool,
+) -> tuple[Array, Array, Array]:
+    r"""At each state, by generator, $R$ and what its Euler-Lagrange equations are made of; by term, $\dot F_k$."""
+    origin = jnp.zeros(units.outward.shape[0], states.dtype)
+    speed, length = jnp.asarray(units.speed, states.dtype), jnp.asarray(units.length, states.dtype)
+
+    def one(t, y):
+        q, v = jnp.split(y, 2)
+
+        def residual(c):
+            return symmetry_residual(lagrangian, units.symmetry(c), t, q, v)
+
+        def equations(c):
+            R = _Residual(lagrangian, units.symmetry(c))
+            M = speed[:, None] * mass_matrix(R, t, q, v) * speed[None]
+            return jnp.concatenate([M.ravel(), length * euler_lagrange_residual(R, t, q, v, jnp.zeros_like(v))])
+
+        def term(t, q):
+            return jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in terms]) if terms else q[:0]
+
+        _, F_dot = jax.jvp(term, (t, q), (jnp.ones_like(t), v))
+        # Linear in the coefficients, so that the derivative at zero is the matrix.
+        return jax.jacfwd(residual)(origin), F_dot, jax.jacfwd(equations)(origin) if euler else origin
+
+    return jax.vmap(one)(ts, states)
+
+
+def _sparse(rows: np.ndarray, size: np.ndarray, dof: int) -> np.ndarray:
+    """The reduced row echelon form of rows by their first columns, of the given sizes, and each row's sign and scale
+    such that its leading coefficient is one.
+    """
+    rows, k = rows.copy(), len(size)
+    for i in range(len(rows)):
+        row, pivot = np.unravel_index(np.argmax(np.abs(rows[i:, :k]) * size), (len(rows) - i, k))
+        rows[[i, i + row]] = rows[[i + row, i]]
+        rows[i] /= rows[i, pivot]
+        others = np.arange(len(rows)) != i
+        rows[others] -= np.outer(rows[others, pivot], rows[i])
+    leading = [_leading(row[:k] * size, dof) for row in rows]
+    order = np.argsort(leading, kind="stable")
+    return np.stack([rows[i] / rows[i, leading[i]] for i in order]) if len(rows) else rows
+
+
+def _leading(effect: np.ndarray, dof: int) -> int:
+    """The last coefficient that matters as much as any of its part: of a rotation, the one that turns q0 to q1."""
+    effect = np.abs(effect)
+    index = affine_generator.split(np.arange(len(effect)), dof)
+    part = next(np.ravel(i) for i in index if effect[i].max() > 0.1 * effect.max())
+    return int(part[effect[part] > 0.8 * effect[part].max()][-1])
+
+
+def _formula(c: np.ndarray, f: np.ndarray, units: _Units, symmetry: Symmetry, terms: tuple) -> str:
+    text = affine_generator.formula(c, units.size, units.dof)
+    if isinstance(symmetry.boundary, BoundaryTerm):
+        return f"{text}, F by quadrature"
+    if symmetry.boundary is None:
+        return text
+    symbols = [f"q{F.index}" if isinstance(F, _Coordinate) else f"F{k}" for k, F in enumerate(terms)]
+    kept = np.where(np.abs(f) > affine_generator.EXACT * np.abs(f).max(), f, 0.0)
+    return f"{text}, F = {affine_generator.combination(kept, symbols)}"

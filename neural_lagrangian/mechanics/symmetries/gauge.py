@@ -1,0 +1,86 @@
+r"""Gauge freedom: $\alpha L + \frac{d}{dt} F(q, t) + c$ has the motion of $L$, and one member is chosen to be shown."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from ..._checks import phase_states
+from ..._types import Lagrangian, Scalar
+from ..euler_lagrange import as_coordinates, mass_matrix, scalar_valued
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
+    r"""The member of a Lagrangian's equivalence class with unit mean mass, no momentum and the value zero at rest.
+
+    $$L'(t, q, v) = \frac{L - \nabla F \cdot v - L(t, q^*, 0)}{\mathrm{tr}\, M(t, q^*, 0) / n}, \qquad
+      F(q) = \int_0^1 (q - q^*) \cdot A\bigl(q^* + s (q - q^*)\bigr)\, ds, \quad
+      A(q) = \frac{\partial L}{\partial v}(t, q, 0),$$
+
+    by Gauss quadrature with 16 points. The mean mass adds those of all coordinates: where these have different units,
+    the scale depends on them. Exact for Lagrangians without explicit time; where $A$ has a curl (a magnetic
+    field) only its gradient part along rays from $q^*$ is removed. Two gauge-fixed Lagrangians of one motion agree,
+    so a learned one can be shown beside the true one.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `q_ref`: reference coordinates $q^*$, shape `(dof,)`. `t`: the time at which the gauge is read, in seconds.
+
+    **Returns:** a Lagrangian `(t, q, v) -> scalar`.
+    """
+    t_ref, q_ref, rest = as_coordinates(t, q_ref, jnp.zeros_like(jnp.asarray(q_ref)))
+    L = scalar_valued(lagrangian)
+    mass = jnp.trace(mass_matrix(L, t_ref, q_ref, rest)) / q_ref.shape[0]
+    origin = L(t_ref, q_ref, rest)
+    nodes = jnp.asarray((_NODES + 1) / 2, q_ref.dtype)
+    weights = jnp.asarray(_WEIGHTS / 2, q_ref.dtype)
+
+    def F(q: Array) -> Scalar:
+        def integrand(s):
+            return jnp.dot(q - q_ref, jax.grad(L, argnums=2)(t_ref, q_ref + s * (q - q_ref), rest))
+
+        return jnp.dot(weights, jax.vmap(integrand)(nodes))
+
+    def fixed(t: ArrayLike, q: Array, v: Array) -> Scalar:
+        _, dF_dt = jax.jvp(F, (q,), (v,))
+        return (L(t, q, v) - dF_dt - origin) / mass
+
+    return fixed
+
+
+def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
+    r"""The Lagrangian over its mean mass, so that energies of it can be reported: scale and sign are free in learning.
+
+    $$L' = \frac{L}{\langle \mathrm{tr}\, M(t, q, v) / n \rangle},$$
+
+    the mean over the states. A network may learn an oscillator at scale -0.03 as well as at 1. The masses of
+    all coordinates are added: where these have different units, the scale depends on them.
+
+    **Arguments:**
+
+    - `lagrangian`: callable `(t, q, v) -> scalar`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`, over which the mean is taken. `t`: their time, in seconds.
+
+    **Returns:** a Lagrangian `(t, q, v) -> scalar`.
+
+    **Raises:** `ValueError` if the states have the wrong shape, or the mean mass is zero or not finite.
+    """
+    states = phase_states(states)
+    scale = _mean_mass(lagrangian, states, jnp.asarray(t, states.dtype))
+    if not (bool(jnp.isfinite(scale)) and float(scale) != 0):
+        raise ValueError(f"`lagrangian` has the mean mass {float(scale)} at `states`; expected one that is not zero")
+
+    def normalized(t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return lagrangian(t, q, v) / scale.astype(q.dtype)
+
+    return normalized
+
+
+@eqx.filter_jit
+def _mean_mass(lagrangian: Lagrangian, states: Array, t: Array) -> Scalar:
+    masses = jax.vmap(lambda y: jnp.diag(mass_matrix(lagrangian, t, *jnp.split(y, 2))))(states)
+    return jnp.mean(masses)

@@ -1,0 +1,37 @@
+"""Numerical methods without any mechanics in them."""
+
+from .checkpointing import KEEP_STAGES, keep
+from .curvature import Directions, gradient_and_curvature
+from .equilibration import equilibrated, power_of_two, symmetric_scales
+from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
+from .newton import Inverse, inverse_of, newton_root
+from .program import depends, program_of
+from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
+from .removable import at_regular_point, has_derivatives, regular_point
+from .triangular import lower_triangular
+
+__all__ = [
+    "KEEP_STAGES",
+    "Directions",
+    "Inverse",
+    "at_regular_point",
+    "cutoff",
+    "depends",
+    "differentiation_matrix",
+    "equilibrated",
+    "gauss_lobatto",
+    "gradient_and_curvature",
+    "has_derivatives",
+    "interpolant",
+    "inverse_of",
+    "keep",
+    "lower_triangular",
+    "natural_inverse",
+    "newton_root",
+    "power_of_two",
+    "program_of",
+    "pseudoinverse",
+    "pseudoinverse_tangent",
+    "regular_point",
+    "symmetric_scales",
+]

@@ -1,0 +1,178 @@
+r"""Roots of small systems to round-off, by simplified Newton iteration, with their implicit derivative.
+
+$$z \leftarrow z - J(z_0)^{-1} F(z), \qquad \dot z = -J^{-1} \dot F \text{ at the root, with } z \text{ held.}$$
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Flag, MassMatrix
+from .batching import any_in_batch
+from .checkpointing import keep
+from .equilibration import power_of_two
+
+Vector = Float[Array, " m"]
+Matrix = Float[Array, "m m"]
+
+SLOW = 0.03
+"""Beyond this ratio of one step to the last, the Jacobian is formed anew."""
+STALLED = 0.1
+"""Beyond this ratio, steps of a few roundings shrink no more."""
+MOST_JACOBIANS = 12
+MOST_STEPS = 8
+
+
+class Inverse(eqx.Module):
+    """The inverse of a Jacobian, from earlier.
+
+    - `matrix`: $J^{-1}$, shape `(m, m)`. `formed`: whether there is one.
+    - `coupling`: how much of each coordinate's rounding reaches another, shape `(dof, dof)`, ones on the diagonal.
+    """
+
+    matrix: Matrix
+    coupling: MassMatrix
+    formed: Flag
+
+    @classmethod
+    def none(cls, size: int, dof: int, dtype: Any) -> "Inverse":
+        return cls(jnp.zeros((size, size), dtype), jnp.eye(dof, dtype=dtype), jnp.zeros((), bool))
+
+    @classmethod
+    def of(cls, J: Matrix, dof: int) -> "Inverse":
+        matrix = inverse_of(J)
+        spread = jnp.abs(matrix) @ jnp.abs(J)
+        spread = jnp.max(spread.reshape(-1, dof, J.shape[0] // dof, dof), axis=(0, 2))
+        return cls(matrix, spread / jnp.diagonal(spread)[:, None], jnp.ones((), bool))
+
+
+def newton_root(
+    residual: Callable[[Vector], Vector],
+    jacobian: Callable[[Vector], Matrix],
+    guess: Vector,
+    inverse: Inverse | None = None,
+    *,
+    dof: int | None = None,
+) -> tuple[Vector, Inverse, Flag]:
+    """The root of `residual` near `guess`, the inverse of the Jacobian that led there, and whether it was found.
+
+    Steps are taken with one inverse of the Jacobian for as long as they shrink fast, and until what is left is below
+    round-off of the root (Hairer, McLachlan and Razakarivony 2008, section 2). Round-off is that of each coordinate
+    and of those that it is coupled to, so that units do not take part. The derivative, of any order, is that of the
+    implicit function in all that `residual` depends on, closed-over arrays included; the guess has none.
+
+    **Arguments:**
+
+    - `residual`: shape `(m,)` to `(m,)`. `jacobian`: its Jacobian, shape `(m,)` to `(m, m)`.
+    - `guess`: where to begin, shape `(m,)`. Its size, with that of the root, is what round-off is measured by.
+    - `inverse`: that of a Jacobian nearby, such as that of the last of a series of equations.
+    - `dof`: unknowns i, i + dof, i + 2 dof, ... are values of one coordinate; all are coordinates unless given.
+    """
+    dof = guess.shape[0] if dof is None else dof
+    guess = jax.lax.stop_gradient(guess)
+    inverse = Inverse.none(guess.shape[0], dof, guess.dtype) if inverse is None else jax.lax.stop_gradient(inverse)
+    F, J = (eqx.filter_closure_convert(fn, guess) for fn in (residual, jacobian))
+    return _root(F, J, guess, inverse)
+
+
+@eqx.filter_custom_jvp
+def _root(
+    F: Callable[..., Any], J: Callable[..., Any], guess: Vector, inverse: Inverse
+) -> tuple[Vector, Inverse, Flag]:
+    eps = float(jnp.finfo(guess.dtype).eps)
+    dof = inverse.coupling.shape[0]
+    infinite = jnp.full((), jnp.inf, guess.dtype)
+
+    def by_coordinate(z):
+        return jnp.max(jnp.abs(z.reshape(-1, dof)), axis=0)
+
+    size_of_guess = by_coordinate(guess)
+
+    def left(before, size):
+        """What the steps that follow would add, as a geometric series."""
+        return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
+
+    def found(before, size):
+        stalled = (size > STALLED * before) & (size <= 64 * eps)
+        return (left(before, size) <= eps / 8) | stalled
+
+    def steps_help(state):
+        _, _, before, size, inverse, count = state
+        fast = (size <= SLOW * before) & (left(before, size) > eps / 8)
+        return inverse.formed & ((count == 0) | (fast & (count < MOST_STEPS)))
+
+    def take_step(state):
+        # `before` and `size`: the last step but one and the last, over what round-off is measured by, of the
+        # coordinate where largest.
+        z, last, _, _, inverse, count = state
+        dz = -(inverse.matrix @ F(z))
+        z, step = z + dz, by_coordinate(dz)
+        scale = inverse.coupling @ jnp.maximum(size_of_guess, by_coordinate(z))
+        scale = jnp.where((step == 0) & (scale == 0), 1, scale)
+        return z, step, jnp.max(last / scale), jnp.max(step / scale), inverse, count + 1
+
+    def with_one_inverse(z, inverse):
+        start = z, jnp.full(dof, jnp.inf, z.dtype), infinite, infinite, inverse, jnp.zeros((), int)
+        z, _, before, size, _, _ = jax.lax.while_loop(steps_help, take_step, start)
+        return z, before, size
+
+    def go_on(state):
+        z, before, size, _, count = state
+        return (count < MOST_JACOBIANS) & ~found(before, size) & jnp.all(jnp.isfinite(z))
+
+    def with_new_inverse(state):
+        z, before, size, inverse, count = state
+        fails = ~found(before, size)
+        misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
+        z = jnp.where(misled, guess, z)
+        # True, but not known to be: else a Jacobian that is a constant would be moved out, and formed every time.
+        inverse = jax.lax.cond(
+            any_in_batch(fails),
+            lambda: jax.tree.map(lambda new, old: jnp.where(fails, new, old), Inverse.of(J(z), dof), inverse),
+            lambda: inverse,
+        )
+        return *with_one_inverse(z, inverse), inverse, count + 1
+
+    start = *with_one_inverse(guess, inverse), inverse, jnp.zeros((), int)
+    z, before, size, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
+    return z, inverse, found(before, size) & jnp.all(jnp.isfinite(z))
+
+
+@_root.def_jvp
+def _(primals, tangents) -> Any:
+    F, J, guess, inverse = primals
+    F_dot, *_ = tangents
+    z, inverse, found = _root(F, J, guess, inverse)
+    z, inverse = keep((z, inverse))
+    matrix = keep(inverse_of(J(z)))
+    _, residual_dot = eqx.filter_jvp(lambda F: F(z), (F,), (F_dot,))
+    dz = jnp.zeros_like(z) if residual_dot is None else -(matrix @ residual_dot)
+    return (z, inverse, found), (dz, jax.tree.map(lambda _: None, inverse), None)
+
+
+def inverse_of(J: Matrix) -> Matrix:
+    """$J^{-1}$, whatever the units of rows and columns; by cofactors up to m = 3, several times faster than LAPACK's
+    calls on small matrices.
+    """
+    rows = power_of_two(jnp.max(jnp.abs(J), axis=1))
+    columns = power_of_two(jnp.max(jnp.abs(J) * rows[:, None], axis=0))
+    return columns[:, None] * _inverse(J * rows[:, None] * columns[None]) * rows[None]
+
+
+def _inverse(A: Matrix) -> Matrix:
+    m = A.shape[0]
+    if m == 1:
+        return 1 / A
+    if m == 2:
+        return jnp.stack([jnp.stack([A[1, 1], -A[0, 1]]), jnp.stack([-A[1, 0], A[0, 0]])]) / (
+            A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
+        )
+    if m == 3:
+        rows = A[0], A[1], A[2]
+        cofactors = jnp.stack([jnp.cross(rows[i - 2], rows[i - 1]) for i in range(3)], axis=1)
+        return cofactors / jnp.dot(rows[0], cofactors[:, 0])
+    return jnp.linalg.inv(A)

@@ -1,0 +1,177 @@
+"""Sums of Lagrangians, and what counts as one."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.lagrangians.lagrangian import LagrangianSum, as_lagrangian, takes_time_and_state
+
+from ..helpers import DOUBLE, DTYPE, small_network, states
+
+KEY = jax.random.key(0)
+RTOL = 1e-12 if DOUBLE else 1e-4
+MECHANICAL = nl.MechanicalLagrangian.from_mlp(2, 8, key=KEY)
+
+
+POSITIVE = {  # a formula with positive coefficients, and whether its mass matrix is positive semidefinite
+    "rotors": (lambda t, q, v, *, c: 0.5 * jnp.sum(c * v**2) - jnp.sum(jnp.cos(q)), {"c": jnp.ones(2, DTYPE)}, True),
+    "one joint": (lambda t, q, v, *, c: c * v[1] ** 2, {"c": jnp.ones((), DTYPE)}, True),
+    "geared": (
+        lambda t, q, v, *, c, d: c * (v[0] - 50 * v[1]) ** 2 + d * v @ v + jnp.sin(t) * q[0] * v[1],
+        {"c": jnp.ones((), DTYPE), "d": jnp.ones((), DTYPE)},
+        True,
+    ),
+    "known and unknown": (lambda t, q, v, *, c: 0.5 * v @ v - c * q @ q, {"c": jnp.ones((), DTYPE)}, True),
+    "a difference": (lambda t, q, v, *, c: c * (v[0] ** 2 - v[1] ** 2), {"c": jnp.ones((), DTYPE)}, False),
+    "two positive ones": (
+        lambda t, q, v, *, c, d: (c - d) * v @ v,
+        {"c": jnp.ones((), DTYPE), "d": jnp.ones((), DTYPE)},
+        False,
+    ),
+    "coupled": (lambda t, q, v, *, c: v @ v + c * v[0] * v[1], {"c": jnp.ones((), DTYPE)}, False),
+    "coupled too strongly": (
+        lambda t, q, v, *, c: c * (v @ v + 3 * v[0] * v[1]),
+        {"c": jnp.ones((), DTYPE)},
+        False,
+    ),
+    "by the coordinates": (lambda t, q, v, *, c: c * jnp.sin(q[1]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+    "by the velocities": (lambda t, q, v, *, c: -c * jnp.cos(v[0]) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+    "of second order": (lambda t, q, v, *, c: (c**2 - c) * v @ v, {"c": jnp.ones((), DTYPE)}, False),
+}
+
+
+class Held(eqx.Module):
+    array: jax.Array
+
+    def __call__(self, t, q, v, *, c):
+        return c * self.array * v @ v
+
+
+def drive(t, q, v):
+    return jnp.sin(t) * q[0] * v[1]
+
+
+@pytest.mark.parametrize("other", [drive, small_network(), MECHANICAL], ids=["function", "network", "lagrangian"])
+def test_a_sum_is_the_sum_of_its_terms(other):
+    t, q, v = (x[0] for x in states(2, 1))
+    expected = MECHANICAL(t, q, v) + as_lagrangian(other)(t, q, v)
+    for total in (MECHANICAL + other, other + MECHANICAL):
+        np.testing.assert_allclose(total(t, q, v), expected, rtol=RTOL)
+        assert total.dof == 2
+        assert len((total + drive).terms) == 3
+
+
+def test_a_sum_is_solved_as_its_terms_agree():
+    assert isinstance((MECHANICAL + MECHANICAL).mass_solve, nl.Cholesky)
+    assert isinstance((MECHANICAL + small_network()).mass_solve, nl.PseudoInverse)
+    armature = nl.ParametricLagrangian(lambda t, q, v, *, rotor: rotor * v @ v, dof=2, rotor=jnp.asarray(0.1, DTYPE))
+    assert isinstance((MECHANICAL + armature).mass_solve, nl.PseudoInverse)  # the coefficient may become negative
+
+
+def test_a_term_without_mass_leaves_the_others_positive_definite():
+    """A potential, or a term linear in the velocities, trained or not."""
+    spring = nl.ParametricLagrangian(lambda t, q, v, *, k: -k * q @ q, dof=2, k=jnp.asarray(0.1, DTYPE))
+    for term in (drive, spring):
+        for total in (MECHANICAL + term, term + MECHANICAL, MECHANICAL + term + MECHANICAL):
+            assert isinstance(total.mass_solve, nl.Cholesky)
+
+
+@pytest.mark.double
+@pytest.mark.parametrize("name", POSITIVE)
+def test_positive_coefficients_of_constant_inertias_keep_it_definite(name):
+    """Whatever the coefficients become: at a thousand random ones the mass matrix has a Cholesky factor."""
+    formula, coefficients, kept = POSITIVE[name]
+    term = nl.ParametricLagrangian(formula, dof=2, positive=["c", "d"][: len(coefficients)], **coefficients)
+    assert term.has_positive_mass == kept
+    for total in (MECHANICAL + term, term + MECHANICAL):
+        assert isinstance(total.mass_solve, nl.Cholesky if kept else nl.PseudoInverse)
+    draws = jax.tree.map(lambda x: jnp.asarray(np.random.default_rng(1).normal(0, 3, (1000, *x.shape))), term.trained)
+
+    def lowest(trained):
+        M = nl.mass_matrix(
+            eqx.tree_at(lambda L: L.trained, term, trained), 0.3, *jnp.asarray([[0.7, -2.0], [0.3, 2.0]])
+        )
+        return jnp.linalg.eigvalsh(M)[0] / jnp.max(jnp.abs(M))
+
+    least = jnp.min(jax.jit(jax.vmap(lowest))(draws))
+    assert (least > -1e-12) == kept
+
+
+def test_what_is_not_declared_or_cannot_be_known_is_not_trusted():
+    rotor = jnp.asarray(0.1, DTYPE)
+    for formula, keywords in (
+        (lambda t, q, v, *, c: c * v @ v, {}),  # may become negative
+        (lambda t, q, v, *, c: c * v @ v, {"positive": ["c"], "dof": None}),
+        (Held(rotor), {"positive": ["c"]}),  # its own array is trained too
+    ):
+        term = nl.ParametricLagrangian(formula, **{"dof": 2, **keywords}, c=rotor)
+        assert not term.has_positive_mass
+        assert isinstance((MECHANICAL + term).mass_solve, nl.PseudoInverse)
+
+
+def test_a_positive_sum_is_known_inside_a_compiled_function():
+    @eqx.filter_jit
+    def solve(c):
+        term = nl.ParametricLagrangian(POSITIVE["one joint"][0], dof=2, positive=["c"], c=c)
+        return nl.NeuralLagrangian(MECHANICAL + term).mass_solve
+
+    assert isinstance(solve(jnp.asarray(0.1, DTYPE)), nl.Cholesky)
+
+
+def test_terms_must_agree_in_number():
+    with pytest.raises(ValueError, match=r"`terms` have \[1, 2\] degrees of freedom"):
+        MECHANICAL + nl.MechanicalLagrangian.from_mlp(1, 8, key=KEY)
+
+
+def test_what_is_called_with_time_and_state():
+    system = nl.systems.DoublePendulum()
+    assert takes_time_and_state(system.lagrangian)
+    assert takes_time_and_state(lambda t, q, v: jnp.dot(v, v))
+    assert takes_time_and_state(LagrangianSum((drive,)))
+    assert not takes_time_and_state(small_network())
+    assert not takes_time_and_state(lambda y: y @ y)
+    assert not takes_time_and_state(lambda *y: 0.0)
+
+
+def test_a_formula_of_time_and_state_is_a_model():
+    system = nl.systems.DoublePendulum()
+    model = nl.NeuralLagrangian(system.lagrangian, dof=2)
+    t, q, v = (x[0] for x in states(2, 1))
+    np.testing.assert_allclose(model.acceleration(t, q, v), system.acceleration(t, q, v), rtol=RTOL, atol=RTOL)
+    assert model.kinetic_prior == 0
+
+
+def test_a_model_takes_what_the_lagrangian_says():
+    model = nl.NeuralLagrangian(MECHANICAL)
+    assert model.dof == 2
+    assert model.kinetic_prior == 0
+    assert isinstance(model.mass_solve, nl.Cholesky)
+    assert isinstance(nl.NeuralLagrangian(MECHANICAL, mass_solve=nl.DampedInverse()).mass_solve, nl.DampedInverse)
+    with pytest.raises(ValueError, match="`network` has 2 degrees of freedom; expected `dof` 3"):
+        nl.NeuralLagrangian(MECHANICAL, dof=3)
+
+
+@pytest.mark.bad_input
+def test_what_is_not_a_lagrangian_is_refused():
+    with pytest.raises(ValueError, match="`network` is 3; expected a callable"):
+        MECHANICAL + 3
+    with pytest.raises(ValueError, match=r"`network` returned shape \(2,\); expected a scalar"):
+        nl.NeuralLagrangian(lambda t, q, v: v, dof=2)
+    with pytest.raises(ValueError, match="no second derivative in the velocities"):
+        nl.NeuralLagrangian(lambda t, q, v: jnp.sum(q), dof=2)
+
+
+def test_explicit_time_reaches_the_motion():
+    """L = v^2/2 + q sin t: the acceleration is sin t. A total derivative that grows with time changes nothing."""
+
+    def lagrangian(t, q, v):
+        return 0.5 * jnp.dot(v, v) + q[0] * jnp.sin(t)
+
+    gauge = lambda t, q, v: q[0] * v[0] * t + 0.5 * q[0] ** 2  # noqa: E731 - d/dt (t q^2 / 2)
+    t, q, v = jnp.asarray(0.7, DTYPE), jnp.asarray([0.3], DTYPE), jnp.asarray([-0.2], DTYPE)
+    for total in (lagrangian, LagrangianSum((lagrangian, gauge))):
+        model = nl.NeuralLagrangian(total, dof=1)
+        np.testing.assert_allclose(model.acceleration(t, q, v), jnp.sin(t)[None], rtol=RTOL)
