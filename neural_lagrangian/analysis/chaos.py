@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from .._types import Scalar
-from ..integrators import AbstractRolloutModel, check_rollout_arguments
-from ..networks import Clock
+from ..integrators import AbstractRolloutModel, SaveTimes, check_rollout_arguments
 
 
 class LyapunovEstimate(eqx.Module):
@@ -49,7 +48,7 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
 
     def interval(pair, ends):
         start, end = ends
-        times = Clock(clock.start + start, jnp.stack([jnp.zeros_like(end), end - start]))
+        times = SaveTimes(clock.start + start, jnp.stack([jnp.zeros_like(end), end - start]))
         end = model.integration.solve(diffrax.ODETerm(field), times, pair).ys
         assert end is not None
         y, w = end[-1]
