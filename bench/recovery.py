@@ -24,6 +24,18 @@ from jaxtyping import Array
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import FoundLagrangian, Library, distill, sparse_lagrangian
+from neural_lagrangian.integrators import Integration
+from neural_lagrangian.systems import (
+    AbstractConservativeSystem,
+    AbstractSystem,
+    CartPole,
+    DoublePendulum,
+    Duffing,
+    HenonHeiles,
+    Pendulum,
+    SpringPendulum,
+)
+from neural_lagrangian.trajectories import differentiate
 
 SAME = 1e-6
 """Residual of the true Lagrangian in the terms found, below which they are the right ones."""
@@ -32,16 +44,16 @@ SAME = 1e-6
 class Case(NamedTuple):
     """A system to be found again: its terms on offer, and states from which its motions begin."""
 
-    system: nl.systems.AbstractSystem
+    system: AbstractSystem
     library: Library
     begin: Callable[[np.random.Generator, int], np.ndarray]
     noises: tuple[float, ...] = (0.02,)
 
 
-class SphericalPendulum(nl.systems.AbstractConservativeSystem):
+class SphericalPendulum(AbstractConservativeSystem):
     r"""A point mass on a rod: $L = (\dot\theta^2 + \dot\phi^2 \sin^2 \theta) / 2 + g \cos \theta$."""
 
-    integration: nl.integrators.Integration = nl.systems.Pendulum().integration
+    integration: Integration = Pendulum().integration
 
     @property
     def dof(self) -> int:
@@ -100,17 +112,17 @@ def _turns() -> Library:
 
 PUBLISHED = {
     "single pendulum": Case(
-        nl.systems.Pendulum(), Library.waves(1, 2) * Library.velocities(1, 2), _released((0,), 1), (0.06, 0.12, 0.3)
+        Pendulum(), Library.waves(1, 2) * Library.velocities(1, 2), _released((0,), 1), (0.06, 0.12, 0.3)
     ),
     "cart with pole": Case(
-        nl.systems.CartPole(),
+        CartPole(),
         Library.waves(2, 2, [1]) * Library.velocities(2, 2),
         _released((1,), 2),
         (0.04, 0.08, 0.2),
     ),
     "spherical pendulum": Case(SphericalPendulum(), _turns(), _cones, (0.02, 0.04, 0.1)),
     "double pendulum": Case(
-        nl.systems.DoublePendulum(),
+        DoublePendulum(),
         Library.waves(2, 2) * Library.velocities(2, 2),
         _released((0, 1), 2),
         (0.1, 0.2, 0.4),
@@ -120,27 +132,25 @@ PUBLISHED = {
 
 _POLAR = ("r", "theta")
 _CUBIC = Library.coordinates(2, 3) + Library.velocities(2, 2)
-_DUFFING = nl.systems.Duffing(stiffness=1.0, hardening=1.0, damping=0.1, drive=0.0)
+_DUFFING = Duffing(stiffness=1.0, hardening=1.0, damping=0.1, drive=0.0)
 COVERED = {
-    "pendulum": Case(nl.systems.Pendulum(), PUBLISHED["single pendulum"].library, _sampled(nl.systems.Pendulum())),
+    "pendulum": Case(Pendulum(), PUBLISHED["single pendulum"].library, _sampled(Pendulum())),
     "Duffing, damped": Case(
         _DUFFING,
         Library.coordinates(1, 4) * Library.velocities(1, 2),
         lambda rng, count: rng.uniform(-2, 2, (count, 2)),
     ),
-    "Hénon-Heiles": Case(nl.systems.HenonHeiles(), _CUBIC, _sampled(nl.systems.HenonHeiles())),
+    "Hénon-Heiles": Case(HenonHeiles(), _CUBIC, _sampled(HenonHeiles())),
     "spring pendulum": Case(
-        nl.systems.SpringPendulum(),
+        SpringPendulum(),
         Library.coordinates(2, 2, [0], names=_POLAR)
         * Library.waves(2, 1, [1], names=_POLAR)
         * Library.velocities(2, 2, names=_POLAR),
-        _sampled(nl.systems.SpringPendulum()),
+        _sampled(SpringPendulum()),
     ),
-    "cart with pole": Case(
-        nl.systems.CartPole(), Library.waves(2, 1, [1]) * Library.velocities(2, 2), _released((1,), 2)
-    ),
+    "cart with pole": Case(CartPole(), Library.waves(2, 1, [1]) * Library.velocities(2, 2), _released((1,), 2)),
     "double pendulum": Case(
-        nl.systems.DoublePendulum(),
+        DoublePendulum(),
         Library.waves(2, 1) * Library.velocities(2, 2),
         lambda rng, count: np.hstack([rng.uniform(-1.5, 1.5, (count, 2)), np.zeros((count, 2))]),
     ),
@@ -173,7 +183,7 @@ def _recording(table: str, name: str, noise: float, way: str, seed: int) -> nl.T
     if way == WAYS[0]:
         return nl.Trajectories(ts, states)
     qs = list(states[..., : ys.shape[2] // 2])
-    return nl.differentiate([ts] * len(qs), qs)
+    return differentiate([ts] * len(qs), qs)
 
 
 @cache

@@ -5,7 +5,7 @@ import statistics
 import jax
 import jax.numpy as jnp
 
-import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky
 
 from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, rollout_loss, states
 from .harness import compiled
@@ -28,7 +28,7 @@ def test_compile_time(report, quick):
         makers = {
             "published formula": lambda dof: PublishedFormula(network(dof, 128)),
             "LNN, pseudoinverse": lambda dof: lagrangian_network(dof, 128),
-            "LNN, Cholesky": lambda dof: lagrangian_network(dof, 128, mass_solve=nl.Cholesky()),
+            "LNN, Cholesky": lambda dof: lagrangian_network(dof, 128, mass_solve=Cholesky()),
             "NODE": lambda dof: neural_ode(dof, 128),
         }
         if quick:

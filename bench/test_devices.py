@@ -22,7 +22,7 @@ if processes > 1:
 import jax.numpy as jnp
 import neural_lagrangian as nl
 from bench.harness import seconds_a_step
-system = nl.systems.DoublePendulum()
+system = DoublePendulum()
 states = system.sample_states(jax.random.key(rank), 16 // processes)
 data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), states)
 model = nl.NeuralLagrangian(nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), key=jax.random.key(2)))

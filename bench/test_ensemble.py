@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian.systems import DoublePendulum
 
 from .harness import seconds_a_step
 
@@ -28,7 +29,7 @@ def maker(width):
 
 
 def test_ensemble(report, quick):
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), system.sample_states(jax.random.key(0), 16))
     settings = {"horizon": 2, "key": jax.random.key(1), "progress": False, "steps": 60 if quick else 400}
     rows = []

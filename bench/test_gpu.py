@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.mechanics import Cholesky, PseudoInverse
+from neural_lagrangian.models import with_precision
+from neural_lagrangian.systems import DoublePendulum
 
 from .contenders import (
     lagrangian_network,
@@ -73,7 +77,7 @@ def full_products():
 def test_gpu_against_cpu(compare, report, quick):
     def field(batch, dof=2, mass_solve=None):
         def make():
-            fn, params = right_hand_side(lagrangian_network(dof, WIDTH, mass_solve=mass_solve or nl.PseudoInverse()))
+            fn, params = right_hand_side(lagrangian_network(dof, WIDTH, mass_solve=mass_solve or PseudoInverse()))
             return fn, (params, states(dof, batch))
 
         return make
@@ -90,7 +94,7 @@ def test_gpu_against_cpu(compare, report, quick):
 
         def make():
             settings = {"stepsize_controller": nl.StepsPerSample(steps)}
-            model = nl.NeuralLagrangian(nl.systems.DoublePendulum().lagrangian, nl.RK4(), dof=2, **settings)
+            model = nl.NeuralLagrangian(DoublePendulum().lagrangian, RK4(), dof=2, **settings)
             ts = jnp.array([0.0, 1.0])
             return lambda y0s: jax.vmap(model, (None, 0))(ts, y0s)[:, -1], (states(2, batch),)
 
@@ -100,7 +104,7 @@ def test_gpu_against_cpu(compare, report, quick):
     for batch in (100, 10_000) if quick else (1, 100, 10_000, 1_000_000):
         rows.append(on_both(compare, "right-hand side, n = 2", field(batch), batch))
     if not quick:
-        for name, solve in {"pseudoinverse": nl.PseudoInverse(), "Cholesky": nl.Cholesky()}.items():
+        for name, solve in {"pseudoinverse": PseudoInverse(), "Cholesky": Cholesky()}.items():
             rows.append(on_both(compare, f"right-hand side, n = 8, {name}", field(10_000, 8, solve), 10_000))
     for batch in (100,) if quick else (10, 100, 1000, 10_000):
         rows.append(on_both(compare, f"gradient, {STEPS} steps", gradient(lagrangian_network, batch), batch, 3))
@@ -114,7 +118,7 @@ def test_gpu_against_cpu(compare, report, quick):
 
 def test_ensembles_on_gpu(report, quick):
     """Gradient steps of `fit`: one network and many, by device."""
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), system.sample_states(jax.random.key(0), 64))
     steps = 60
     rows = []
@@ -147,7 +151,7 @@ def test_precisions_on_gpu(compare, report):
     batch, rows = 100_000, []
     model, ys = lagrangian_network(2, WIDTH), np.asarray(states(2, batch))
     with jax.enable_x64(True), jax.default_device(devices()["CPU"]):
-        fn, params = right_hand_side(nl.with_precision(model, jnp.float64))
+        fn, params = right_hand_side(with_precision(model, jnp.float64))
         exact = np.asarray(jax.jit(fn)(params, ys.astype(np.float64)))
     for name, products, double in [
         ("single, products as JAX sets them", "default", False),
@@ -156,7 +160,7 @@ def test_precisions_on_gpu(compare, report):
     ]:
         with jax.enable_x64(double), jax.default_matmul_precision(products):
             dtype = jnp.result_type(float)
-            fn, params = right_hand_side(nl.with_precision(model, dtype))
+            fn, params = right_hand_side(with_precision(model, dtype))
             (row,), outputs = compare([Contender(name, fn, (params, ys.astype(dtype)))], baseline=name)
         error = (np.asarray(outputs[name], np.float64) - exact)[:, 2:]  # of the accelerations
         row["error"] = float(np.sqrt(np.mean(error**2) / np.mean(exact[:, 2:] ** 2)))

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
+from neural_lagrangian.models import with_precision
+from neural_lagrangian.systems import DoublePendulum
 
 from .contenders import lagrangian_network, right_hand_side, rollout_loss, states
 from .harness import Contender
@@ -21,7 +22,7 @@ COLUMNS = {
 
 def test_precision(standard, compare, report):
     rows, references = [], {}
-    system = nl.systems.DoublePendulum(integration=Integration(max_steps=20_000))
+    system = DoublePendulum(integration=Integration(max_steps=20_000))
     single = lagrangian_network(2, 128), states(2, 1024), system, system.sample_states(jax.random.key(0), 8)
     for double in (True, False):
         with jax.enable_x64(double):
@@ -41,7 +42,7 @@ def test_precision(standard, compare, report):
 def _contenders(network, ys, system, starts):
     """The same numbers in the precision of the moment."""
     dtype = jnp.result_type(float)
-    model = nl.with_precision(network, dtype)
+    model = with_precision(network, dtype)
     ys, starts = ys.astype(dtype), starts.astype(dtype)
     field, params = right_hand_side(model)
     ts = jnp.linspace(0.0, 1.0, 21, dtype=dtype)

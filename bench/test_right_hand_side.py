@@ -7,7 +7,7 @@ nothing for activations, contractions and the mass solve.
 
 import jax.numpy as jnp
 
-import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
 
 from .contenders import (
     PublishedFormula,
@@ -23,7 +23,7 @@ from .harness import Contender, matrix_multiply_rate
 WIDTH = 128
 CASES = [(n, batch) for n in (1, 2, 8, 32) for batch in (1, 64, 1024)]
 QUICK = [(2, 1024)]
-MASS_SOLVES = {"pseudoinverse": nl.PseudoInverse(), "damped": nl.DampedInverse(), "Cholesky": nl.Cholesky()}
+MASS_SOLVES = {"pseudoinverse": PseudoInverse(), "damped": DampedInverse(), "Cholesky": Cholesky()}
 COLUMNS = {
     "contender": "right-hand side",
     "dof": "n",

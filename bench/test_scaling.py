@@ -14,6 +14,7 @@ import numpy as np
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
+from neural_lagrangian.systems import DoublePendulum
 
 from .contenders import PublishedFormula, lagrangian_network, network, neural_ode, parameter_count, rollout_loss
 from .harness import Contender
@@ -35,7 +36,7 @@ COLUMNS = {
 
 
 def test_scaling(compare, report, quick):
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 140), system.sample_states(jax.random.key(0), 10))
     ts, ys = jnp.asarray(data.ts[0]), jnp.asarray(data.ys)
     rows = []

@@ -9,6 +9,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.analysis import rollouts
+from neural_lagrangian.integrators import Integration
+from neural_lagrangian.systems import DoublePendulum
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* windows diverged")
 STIFFNESS = {
@@ -36,7 +38,7 @@ def make(width):
 
 
 def motion(seed, count, seconds):
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     ts = jnp.arange(0.0, seconds + 1e-6, 0.04)
     return nl.simulate(system, ts, system.sample_states(jax.random.key(seed), count))
 
@@ -44,7 +46,7 @@ def motion(seed, count, seconds):
 @eqx.filter_jit
 def steps_and_rates(model, ts, y0s):
     """Adaptive steps of each rollout, and the largest modulus of an eigenvalue of the Jacobian at each state."""
-    adaptive = eqx.tree_at(lambda m: m.integration, model, nl.integrators.Integration(stepsize_controller=ADAPTIVE))
+    adaptive = eqx.tree_at(lambda m: m.integration, model, Integration(stepsize_controller=ADAPTIVE))
     steps = jax.vmap(lambda y0: adaptive.solve(ts, y0).stats["num_accepted_steps"])(y0s)
     jacobians = jax.vmap(lambda y: jax.jacfwd(lambda y: model.vector_field(0.0, y))(y))(y0s)
     return steps, jacobians
@@ -71,7 +73,7 @@ def test_stiffness_by_width(report, quick):
         rows.append({"width": width, "untrained": before[0], "trained": after[0], "rate_untrained": before[1]})
         rows[-1] |= {"rate_trained": after[1], "loss": float(np.mean(result.history.loss[-20:]))}
         rows[-1]["failures"] = int(result.history.failures.sum())
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     truth = stiffness(system, held_out)
     rows.append({"width": "the system itself", "trained": truth[0], "rate_trained": truth[1]})
     title = "Steps of Tsit5 at 1e-6 over 3 s, medians of 32 starts, by width"

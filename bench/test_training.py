@@ -7,6 +7,7 @@ import numpy as np
 import optax
 
 import neural_lagrangian as nl
+from neural_lagrangian.systems import DoublePendulum
 
 from .contenders import network
 from .harness import seconds_a_step
@@ -24,7 +25,7 @@ COLUMNS = {
 
 
 def test_training(report, quick):
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     data = nl.simulate(system, jnp.linspace(0.0, 3.6, 101), system.sample_states(jax.random.key(0), 32))
     held_out = nl.simulate(system, jnp.linspace(0.0, 1.0, 21), system.sample_states(jax.random.key(9), 32))
     steps = 100 if quick else 2000

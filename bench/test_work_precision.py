@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 
-import neural_lagrangian as nl
 from neural_lagrangian import analysis
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import RK4, Integration
+from neural_lagrangian.systems import DoublePendulum
 
-FIXED = {"Euler": diffrax.Euler(), "Heun": diffrax.Heun(), "RK4": nl.RK4()}
+FIXED = {"Euler": diffrax.Euler(), "Heun": diffrax.Heun(), "RK4": RK4()}
 FIXED |= {"Tsit5": diffrax.Tsit5(), "Dopri8": diffrax.Dopri8()}
 ADAPTIVE = {"Tsit5": diffrax.Tsit5(), "Dopri5": diffrax.Dopri5(), "Dopri8": diffrax.Dopri8()}
 SPAN = 5.0
@@ -42,13 +42,13 @@ def test_work_precision(report, quick):
 
 
 def _rows(quick):
-    base = nl.systems.DoublePendulum()
+    base = DoublePendulum()
     y0s = base.sample_states(jax.random.key(0), 8)
     ts = jnp.asarray([0.0, SPAN])
 
     @eqx.filter_jit
     def final(solver, controller, dt0):
-        system = nl.systems.DoublePendulum(
+        system = DoublePendulum(
             integration=Integration(solver, stepsize_controller=controller, dt0=dt0, max_steps=20_000)
         )
         solution = jax.vmap(lambda y0: system.solve(ts, y0))(y0s)

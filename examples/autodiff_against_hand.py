@@ -173,7 +173,11 @@ def change_of_invariants(system, ts, ys):
 
 
 ts = jnp.linspace(0.0, 5.0, 51)
-SOLVERS = {"Euler, 1 ms": (diffrax.Euler(), 100), "RK4, 10 ms": (nl.RK4(), 10), "RK4, 1 ms": (nl.RK4(), 100)}
+SOLVERS = {
+    "Euler, 1 ms": (diffrax.Euler(), 100),
+    "RK4, 10 ms": (nl.integrators.RK4(), 10),
+    "RK4, 1 ms": (nl.integrators.RK4(), 100),
+}
 MOTIONS = {"oscillator, n = 8": exact_oscillator, "charge, symmetric gauge": exact_charge, "3 bodies": None}
 print(f"{'largest error of position':38s}{'by hand':>10s}{'autodiff':>10s}{'apart':>10s}{'invariants':>12s}")
 for name, exact in some(MOTIONS).items():
@@ -233,7 +237,7 @@ for family, members in FAMILIES.items():
     rows = []
     for n, (system, size) in members.items():
         q, v = states(system, BATCH)
-        structured = by_autodiff(system, mass_solve=nl.BlockDiagonal(size))
+        structured = by_autodiff(system, mass_solve=nl.mechanics.BlockDiagonal(size))
         contenders = (by_hand(system), by_autodiff(system), structured, as_written(system))
         seconds = medians([jax.vmap(f) for f in contenders], q, v)
         rows.append(seconds / seconds[0])
@@ -260,9 +264,9 @@ TRUTHS = {  # and the half-widths of the sampled box, [q, v]
 if SIZE == "smoke":
     TRUTHS = some(TRUTHS)
 TRIALS = {
-    "additive polynomial": lambda n: nl.AdditivePolynomial(n, 4, 4),
-    "product polynomial": lambda n: nl.ProductPolynomial(n, 4, 2),
-    "two products": lambda n: nl.ProductPolynomial(n, 4, 2, rank=2),
+    "additive polynomial": lambda n: nl.lagrangians.AdditivePolynomial(n, 4, 4),
+    "product polynomial": lambda n: nl.lagrangians.ProductPolynomial(n, 4, 2),
+    "two products": lambda n: nl.lagrangians.ProductPolynomial(n, 4, 2, rank=2),
     "network": lambda n: eqx.nn.MLP(2 * n, "scalar", 64, 2, activation=jax.nn.softplus, key=KEY, dtype=jnp.float32),
 }
 if SIZE == "quick":
@@ -291,12 +295,18 @@ def least_squares(model, ys, a):
 
 def learned(trial, ys, a):
     model = nl.NeuralLagrangian(trial)
-    if isinstance(trial, nl.AdditivePolynomial | nl.ProductPolynomial):
+    if isinstance(trial, nl.lagrangians.AdditivePolynomial | nl.lagrangians.ProductPolynomial):
         return jax.block_until_ready(least_squares(model, ys, a))
     rows = lambda x: np.asarray(x, np.float32)[:, None]  # noqa: E731 - trajectories of one sample
     data = nl.Trajectories(np.zeros((POINTS, 1), np.float32), rows(ys), accelerations=rows(a))
-    settings = {"loss": nl.acceleration_mse, "optimizer": optimizer, "steps": STEPS, "horizon": 0, "batch_size": POINTS}
-    return nl.with_precision(nl.fit(model, data, key=KEY, progress=False, **settings).model, jnp.float64)
+    settings = {
+        "loss": nl.training.acceleration_mse,
+        "optimizer": optimizer,
+        "steps": STEPS,
+        "horizon": 0,
+        "batch_size": POINTS,
+    }
+    return nl.models.with_precision(nl.fit(model, data, key=KEY, progress=False, **settings).model, jnp.float64)
 
 
 def samples(truth, key):
@@ -322,7 +332,7 @@ print(f"\n{'':34s}{'parameters':>11s}{'inside':>10s}{'outside':>10s}{'5 s [m]':>
 for truth, (system, _) in TRUTHS.items():
     ys, a = samples(truth, train_key)
     starts, _ = samples(truth, test_key)
-    motion = analysis.rollouts(integrated(system, nl.RK4(), 20), ts, starts[:STARTS])
+    motion = analysis.rollouts(integrated(system, nl.integrators.RK4(), 20), ts, starts[:STARTS])
     for name, make in TRIALS.items():
         trial = make(system.dof)
         learned(trial, ys, a)  # compiles
@@ -330,7 +340,7 @@ for truth, (system, _) in TRUTHS.items():
         models[truth, name] = model = learned(trial, ys, a)
         seconds = time.perf_counter() - started
         errors = {"inside": relative_error(model, truth), "outside": relative_error(model, truth, 2.0)}
-        followed = analysis.rollouts(integrated(model, nl.RK4(), 20), ts, starts[:STARTS])
+        followed = analysis.rollouts(integrated(model, nl.integrators.RK4(), 20), ts, starts[:STARTS])
         apart = np.abs(followed - motion)[..., : system.dof].max(axis=(1, 2))
         figures |= {f"{truth}, {name}, {where}": error for where, error in errors.items()}
         count = sum(x.size for x in jax.tree.leaves(eqx.filter(trial, eqx.is_inexact_array)))
@@ -370,7 +380,7 @@ HORIZONS = {1.0: "1 s", 3.0: "3 s", 10.0: "10 s"}
 
 def trial_oscillator(m, k):
     lagrangian = lambda t, q, v: 0.5 * m * jnp.dot(v, v) - 0.5 * k * jnp.dot(q, q)  # noqa: E731
-    return nl.NeuralLagrangian(lagrangian, nl.RK4(), dof=1, stepsize_controller=nl.StepsPerSample(2))
+    return nl.NeuralLagrangian(lagrangian, nl.integrators.RK4(), dof=1, stepsize_controller=nl.StepsPerSample(2))
 
 
 def acceleration_loss(m, k):
@@ -413,7 +423,7 @@ for truth in TRUTHS:
         errors = np.empty((len(LEVELS), DRAWS))
         for i, level in enumerate(LEVELS):
             for draw in range(DRAWS if level else 1):
-                noisy = nl.add_noise(clean, relative=level, key=jax.random.fold_in(KEY, draw))
+                noisy = nl.datasets.add_noise(clean, relative=level, key=jax.random.fold_in(KEY, draw))
                 given = (jnp.asarray(x[:, 0]) for x in (noisy.ys, noisy.accelerations))
                 errors[i, draw] = relative_error(learned(make(TRUTHS[truth][0].dof), *given), truth)
         errors[0] = errors[0, 0]

@@ -73,7 +73,7 @@ class Chain:
         mass, length = (0.6 + 0.8 * draw.rand(links)[::-1] for _ in range(2))
         self.links, self.mass, self.length = links, mass, length
         self.system = nl.systems.NLinkPendulum(tuple(mass), tuple(length), 9.81)
-        self.constraint = nl.HolonomicConstraint(self.rods)
+        self.constraint = nl.mechanics.HolonomicConstraint(self.rods)
 
     def rods(self, t, q):
         """Excess of each squared length."""
@@ -177,7 +177,7 @@ def mechanical(chain, key):
 def constrained(chain, key):
     n = chain.links
     lagrangian = PointMasses(jnp.zeros(n, jnp.float32), network(2 * n, "scalar", key))
-    return nl.NeuralLagrangian(lagrangian, dof=2 * n, constraint=chain.constraint, mass_solve=nl.Cholesky())
+    return nl.NeuralLagrangian(lagrangian, dof=2 * n, constraint=chain.constraint, mass_solve=nl.mechanics.Cholesky())
 
 
 MODELS = {
@@ -238,11 +238,11 @@ for seed in SEEDS:
             key = jax.random.fold_in(jax.random.key(seed), 10 + links)
             if name == "constrained LNN":
                 result = train(make(chain, key), to_cartesian(chunks), STEPS[name], key)
-                model = nl.with_precision(result.model, jnp.float64)
+                model = nl.models.with_precision(result.model, jnp.float64)
                 predicted = analysis.rollouts(model, times, truth[:, 0])
             else:
                 result = train(make(chain, key), chunks, STEPS[name], key)
-                model = nl.with_precision(result.model, jnp.float64)
+                model = nl.models.with_precision(result.model, jnp.float64)
                 predicted = to_cartesian(analysis.rollouts(model, times, test[:, 0]))
             record(name, links, seed, predicted, truth)
             seconds[name, links, seed], loss = result.history.seconds[-1], result.history.loss[-50:].mean()

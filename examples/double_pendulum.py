@@ -90,9 +90,13 @@ def mechanical(key):
 MODELS = {
     "LNN": lambda key: nl.NeuralLagrangian(network("scalar", key), diffrax.Tsit5()),
     "LNN, mechanical": lambda key: nl.NeuralLagrangian(mechanical(key), diffrax.Tsit5()),
-    "LNN, reversible": lambda key: nl.NeuralLagrangian(nl.TimeReversible(network("scalar", key)), diffrax.Tsit5()),
+    "LNN, reversible": lambda key: nl.NeuralLagrangian(
+        nl.networks.TimeReversible(network("scalar", key)), diffrax.Tsit5()
+    ),
     "NODE, 2nd order": lambda key: nl.NeuralODE(network(2, key), diffrax.Tsit5()),
-    "NODE, 2nd order, reversible": lambda key: nl.NeuralODE(nl.TimeReversible(network(2, key)), diffrax.Tsit5()),
+    "NODE, 2nd order, reversible": lambda key: nl.NeuralODE(
+        nl.networks.TimeReversible(network(2, key)), diffrax.Tsit5()
+    ),
     "NODE, 1st order": lambda key: nl.NeuralODE(network(4, key), diffrax.Tsit5()),
 }
 STEPS = {  # gradient steps; a neural ODE's are cheaper, and it gets more of them
@@ -128,7 +132,7 @@ for seed in SEEDS:
         result = nl.fit(make(key), data, optimizer=optimizer, steps=steps, key=key, **WINDOW)
         seconds, loss = result.history.seconds[-1], np.nanmean(result.history.loss[-50:])
         print(f"seed {seed}: {name:28s} {steps:6d} steps, {seconds:5.1f} s, loss {loss:.1e}", flush=True)
-        model = nl.with_precision(result.model, jnp.float64)
+        model = nl.models.with_precision(result.model, jnp.float64)
         trained[name, seed], histories[name, seed] = model, result.history
         predictions[name, seed] = analysis.rollouts(model, rollout_times, y0s)
     floor = analysis.perturbation_floor(system, rollout_times, y0s, jax.random.key(99))
@@ -224,7 +228,7 @@ for name in MODELS:
     file = OUTPUT / f"double_pendulum_{name.replace(', ', '_').replace(' ', '_').lower()}.model"
     nl.save(file, trained[name, seed])
 print(f"\nfigures and models are in {OUTPUT.relative_to(Path.cwd()) if OUTPUT.is_relative_to(Path.cwd()) else OUTPUT}")
-print(nl.mass_matrix_report(trained["LNN", seed].lagrangian, rollout_times, truths[seed][start]))
+print(nl.mechanics.mass_matrix_report(trained["LNN", seed].lagrangian, rollout_times, truths[seed][start]))
 
 # %% [markdown]
 # ## What this shows

@@ -76,7 +76,7 @@ test = accelerations_at_random(20_000, jax.random.key(2), np.float64)
 def free_form(width):
     mlp = eqx.nn.MLP(6, "scalar", width, 2, activation=jax.nn.silu, dtype=jnp.float32, key=KEY)
     inner = nl.NeuralLagrangian(nl.PeriodicEmbedding(mlp, dof=2))
-    return nl.Scaled(inner, nl.Scaling(np.zeros(2), np.ones(2), 0.2))
+    return nl.Scaled(inner, nl.trajectories.Scaling(np.zeros(2), np.ones(2), 0.2))
 
 
 def mechanical(width):
@@ -94,14 +94,14 @@ for name, (model, steps, batch_size) in RUNS.items():
     result = nl.fit(
         model,
         train,
-        loss=nl.acceleration_mae,
+        loss=nl.training.acceleration_mae,
         optimizer=optimizer,
         steps=steps,
         horizon=0,
         batch_size=batch_size,
         key=KEY,
     )
-    trained[name], histories[name] = nl.with_precision(result.model, jnp.float64), result.history
+    trained[name], histories[name] = nl.models.with_precision(result.model, jnp.float64), result.history
     seconds, loss = result.history.seconds[-1], result.history.loss[-200:].mean()
     print(f"{name:20s} {steps} steps of {batch_size}, {seconds:.0f} s, loss {loss:.1e} rad/s^2", flush=True)
 

@@ -123,7 +123,7 @@ def observed(motion):
     yield "q, v, a", motion
     yield "q, v", bare
     for noise in (0.01, 0.05):
-        yield f"q, v, {noise:.0%} noise", nl.add_noise(bare, relative=noise, key=jax.random.key(1))
+        yield f"q, v, {noise:.0%} noise", nl.datasets.add_noise(bare, relative=noise, key=jax.random.key(1))
 
 
 def search(trajectories, library):

@@ -50,7 +50,7 @@ ts = jnp.linspace(0.0, 2.0, 81)
 
 def recorded(key):
     motion = nl.simulate(system, ts, system.sample_states(key, 4))
-    return nl.add_noise(motion, relative=NOISE, key=key)
+    return nl.datasets.add_noise(motion, relative=NOISE, key=key)
 
 
 train, held_out = recorded(learn), recorded(choose)

@@ -47,14 +47,14 @@ KEY = jax.random.key(0)
 
 # %%
 try:
-    recorded = nl.kaheman_pendulum("double")
-except nl.datasets.DataFileError as error:
+    recorded = nl.datasets.kaheman_pendulum("double")
+except nl.trajectories.DataFileError as error:
     print(f"skipped: the recording is not here ({error})")
     raise SystemExit(0) from None
 
 STEP = 1e-3
 BEGINS = STEP * (np.cumsum(recorded.lengths) - recorded.lengths)  # of each piece, in seconds of the swing
-smoothed = nl.differentiate(*nl.trajectories.without_velocities(recorded), window=61, accelerations=True)
+smoothed = nl.trajectories.differentiate(*nl.trajectories.without_velocities(recorded), window=61, accelerations=True)
 for lag in range(3):
     differences = [
         (polynomial[50 : -50 - lag, 2:] - raw[50 + lag : -50, 2:])
@@ -84,10 +84,10 @@ STATES = {"states from the polynomial": smoothed, "states as recorded": without_
 
 # %%
 JOINTS = [[1, 0], [-1, 1]]
-damping = nl.LinearDamping(jnp.full(2, 0.1, jnp.float32))
-friction = nl.SmoothFriction(jnp.full(2, 0.01, jnp.float32), 0.1)
+damping = nl.mechanics.LinearDamping(jnp.full(2, 0.1, jnp.float32))
+friction = nl.mechanics.SmoothFriction(jnp.full(2, 0.01, jnp.float32), 0.1)
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), dtype=jnp.float32, key=KEY)
-FORCE = nl.AtJoints(damping + friction, JOINTS)
+FORCE = nl.mechanics.AtJoints(damping + friction, JOINTS)
 
 
 class Arms(eqx.Module):
@@ -104,7 +104,7 @@ class Arms(eqx.Module):
 arms = Arms(jnp.zeros(2, jnp.float32), jnp.zeros((), jnp.float32), jnp.zeros(4, jnp.float32))
 MODELS = {
     "networks": nl.NeuralLagrangian(lagrangian, force=FORCE),
-    "arms": nl.NeuralLagrangian(arms, dof=2, force=FORCE, mass_solve=nl.Cholesky()),
+    "arms": nl.NeuralLagrangian(arms, dof=2, force=FORCE, mass_solve=nl.mechanics.Cholesky()),
 }
 
 
@@ -117,8 +117,8 @@ def rigid_arms(t, q, v):
     return kinetic - (m1 * a1 + m2 * length) * g * jnp.cos(q[0]) - m2 * a2 * g * jnp.cos(q[1])
 
 
-VISCOUS = nl.AtJoints(nl.LinearDamping(np.sqrt([2.37142783e-4, 1.00000019e-5])), JOINTS)
-EXPERT = nl.NeuralLagrangian(rigid_arms, dof=2, force=VISCOUS, mass_solve=nl.Cholesky())
+VISCOUS = nl.mechanics.AtJoints(nl.mechanics.LinearDamping(np.sqrt([2.37142783e-4, 1.00000019e-5])), JOINTS)
+EXPERT = nl.NeuralLagrangian(rigid_arms, dof=2, force=VISCOUS, mass_solve=nl.mechanics.Cholesky())
 
 # %% [markdown]
 # ## Training
@@ -146,7 +146,14 @@ if SIZE == "smoke":
 def learn(name, model, pieces):
     train = smoothed.select(pieces)
     matched = nl.fit(
-        model, train, loss=nl.acceleration_mse, horizon=0, steps=MATCHING, batch_size=256, key=KEY, progress=False
+        model,
+        train,
+        loss=nl.training.acceleration_mse,
+        horizon=0,
+        steps=MATCHING,
+        batch_size=256,
+        key=KEY,
+        progress=False,
     )
     optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(3e-3, count)) for count in STEPS]
     result = nl.fit(
@@ -163,7 +170,7 @@ def learn(name, model, pieces):
     )
     seconds = matched.history.seconds[-1] + result.history.seconds[-1]
     print(f"{name:12s} {len(train)} pieces, {seconds:4.0f} s, loss {result.history.loss[-20:].mean():.1e}")
-    return nl.with_precision(result.model, jnp.float64)
+    return nl.models.with_precision(result.model, jnp.float64)
 
 
 # %% [markdown]

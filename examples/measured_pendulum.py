@@ -45,8 +45,8 @@ KEY = jax.random.key(0)
 
 # %%
 try:
-    recorded = {pieces: nl.kaheman_pendulum("single", pieces) for pieces in ("even", "odd")}
-except nl.datasets.DataFileError as error:
+    recorded = {pieces: nl.datasets.kaheman_pendulum("single", pieces) for pieces in ("even", "odd")}
+except nl.trajectories.DataFileError as error:
     print(f"skipped: the recording is not here ({error})")
     raise SystemExit(0) from None
 
@@ -71,7 +71,7 @@ print(f"train {train}\ntest  {test}")
 lagrangian = nl.MechanicalLagrangian.from_mlp(1, 64, periodic=(0,), key=KEY, dtype=jnp.float32)
 acceleration = eqx.nn.MLP(3, 1, 64, 2, activation=jax.nn.silu, key=KEY, dtype=jnp.float32)
 factor = eqx.nn.MLP(3, 1, 16, 1, activation=jnp.tanh, key=KEY, dtype=jnp.float32)
-friction = nl.LinearDamping(nl.TimeReversible(nl.PeriodicEmbedding(factor, dof=1)), of="state")
+friction = nl.mechanics.LinearDamping(nl.networks.TimeReversible(nl.PeriodicEmbedding(factor, dof=1)), of="state")
 MODELS = {
     "LNN with friction": nl.NeuralLagrangian(lagrangian, diffrax.Tsit5(), force=friction),
     "NODE, 2nd order": nl.NeuralODE(nl.PeriodicEmbedding(acceleration, dof=1), diffrax.Tsit5()),
@@ -107,7 +107,7 @@ if SIZE == "smoke":
 trained, histories = {"expert's calibrated equation": Expert()}, {}
 for name, model in MODELS.items():
     result = nl.fit(model, train, key=KEY, **STAGES)
-    trained[name] = nl.with_precision(result.model, jnp.float64)
+    trained[name] = nl.models.with_precision(result.model, jnp.float64)
     histories[name] = result.history
     print(f"{name:30s} {result.history.seconds[-1]:6.1f} s, loss {result.history.loss[-20:].mean():.1e}")
 

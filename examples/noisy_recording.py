@@ -54,7 +54,7 @@ KEY = jax.random.key(0)
 system = nl.systems.DoublePendulum()
 start = jnp.array([1.0, -0.5, 0.0, 0.0])
 clean = nl.simulate(system, STEP * jnp.arange(2001), start[None])
-noisy = nl.add_noise(clean, relative=0.05, key=jax.random.key(7))
+noisy = nl.datasets.add_noise(clean, relative=0.05, key=jax.random.key(7))
 later = nl.simulate(system, STEP * EVERY * jnp.arange(1201), start[None])
 starts = later.ys[0, np.linspace(420, 1100, 10).astype(int)]
 ts = STEP * EVERY * jnp.arange(61)

@@ -62,7 +62,7 @@ FIRST = slice(None if SIZE == "standard" else 1)  # of models where all take the
 FOUR = 0.002 * jnp.arange(SAMPLES)  # the source's 2000 steps
 TWENTY = 0.01 * jnp.arange(SAMPLES)
 ADAPTIVE = nl.integrators.Integration(diffrax.Dopri8(), max_steps=100_000)
-STEPWISE = nl.integrators.Integration(nl.RK4(), stepsize_controller=nl.StepsPerSample(1))
+STEPWISE = nl.integrators.Integration(nl.integrators.RK4(), stepsize_controller=nl.StepsPerSample(1))
 
 # %% [markdown]
 # ## Models and training
@@ -93,13 +93,13 @@ MODELS = {
 
 def learn(name, data, steps, seed):
     key, steps = jax.random.key(seed), {"smoke": 5, "quick": steps // 20}.get(SIZE, steps)
-    units = nl.Scaling(np.zeros(data.dof), np.ones(data.dof), 0.2)
+    units = nl.trajectories.Scaling(np.zeros(data.dof), np.ones(data.dof), 0.2)
     optimizer = optax.contrib.muon(optax.cosine_decay_schedule(3e-2, steps))
-    settings = {"loss": nl.acceleration_mse, "horizon": 0, "batch_size": 256, "key": key}
+    settings = {"loss": nl.training.acceleration_mse, "horizon": 0, "batch_size": 256, "key": key}
     result = nl.fit(nl.Scaled(MODELS[name](data.dof, key), units), data, optimizer=optimizer, steps=steps, **settings)
     seconds, loss = result.history.seconds[-1], result.history.loss[-100:].mean()
     print(f"{name:16s} seed {seed}: {steps:6d} steps, {seconds:4.0f} s, loss {loss:.1e}", flush=True)
-    return integrated(nl.with_precision(result.model, jnp.float64), ADAPTIVE)
+    return integrated(nl.models.with_precision(result.model, jnp.float64), ADAPTIVE)
 
 
 def integrated(model, integration):

@@ -46,8 +46,8 @@ TRAINING, TEST = (60, 60) if SMOKE else (730, 365)
 
 # %%
 try:
-    orbits = nl.jpl_inner_planets(PLANETS)
-except nl.datasets.DataFileError as error:
+    orbits = nl.datasets.jpl_inner_planets(PLANETS)
+except nl.trajectories.DataFileError as error:
     print(f"skipped: the orbits are not here ({error})")
     raise SystemExit(0) from None
 ts = jnp.asarray(orbits.ts[0]) * DAY
@@ -96,9 +96,9 @@ class SolarSystem(eqx.Module):
 
     def __call__(self, t, q, v):
         m, x, x_dot = jnp.exp(self.log_mass), q.reshape(3, 3), v.reshape(3, 3)
-        planets = nl.ParticleLagrangian(
+        planets = nl.lagrangians.ParticleLagrangian(
             lambda planet: planet.features * (0.5 * jnp.dot(planet.v, planet.v) + self.law(jnp.linalg.norm(planet.x))),
-            nl.RadialPair(self.law, weight=jnp.multiply),
+            nl.lagrangians.RadialPair(self.law, weight=jnp.multiply),
             dimension=3,
             features=m,
         )
@@ -108,11 +108,11 @@ class SolarSystem(eqx.Module):
 
 
 def model(system, solver=None, **steps):
-    return nl.NeuralLagrangian(system, solver, dof=9, mass_solve=nl.Cholesky(), **steps)
+    return nl.NeuralLagrangian(system, solver, dof=9, mass_solve=nl.mechanics.Cholesky(), **steps)
 
 
 def training_model(system):
-    return model(system, nl.RK4(), stepsize_controller=nl.StepsPerSample(2))
+    return model(system, nl.integrators.RK4(), stepsize_controller=nl.StepsPerSample(2))
 
 
 def position_errors(positions):

@@ -51,7 +51,7 @@ COUNT, WIDTH, STEPS, POLISH, ROLLOUT = {
     "standard": (400, 16, 1000, 400, 10_000),
 }[SIZE]
 H, AMPLITUDE = 0.5, 0.3
-RULE = nl.VariationalMidpoint()
+RULE = nl.integrators.VariationalMidpoint()
 KEY = jax.random.key(0)
 
 # %% [markdown]
@@ -65,7 +65,7 @@ accurate = Integration(diffrax.Dopri8(), stepsize_controller=diffrax.PIDControll
 pendulum = nl.systems.Pendulum(gravity=1.0, integration=accurate)
 states = jax.random.uniform(KEY, (COUNT, 2), minval=-1.0) * jnp.array([jnp.pi, 1.2])
 ts, qs = nl.trajectories.without_velocities(nl.simulate(pendulum, H * jnp.arange(5), states))
-data = nl.differentiate(ts, qs, window=3, degree=2)
+data = nl.trajectories.differentiate(ts, qs, window=3, degree=2)
 print(data)
 
 # %% [markdown]
@@ -84,8 +84,10 @@ def library(t, q, v, *, c):
 
 mlp = eqx.nn.MLP(3, "scalar", WIDTH, 2, activation=jnp.tanh, key=KEY)
 MODELS = {
-    "network": nl.NeuralLagrangian(nl.TimeReversible(nl.PeriodicEmbedding(mlp, 1)), RULE, dt0=H),
-    "13 terms": nl.NeuralLagrangian(nl.ParametricLagrangian(library, dof=1, c=jnp.zeros(len(TERMS))), RULE, dt0=H),
+    "network": nl.NeuralLagrangian(nl.networks.TimeReversible(nl.PeriodicEmbedding(mlp, 1)), RULE, dt0=H),
+    "13 terms": nl.NeuralLagrangian(
+        nl.lagrangians.ParametricLagrangian(library, dof=1, c=jnp.zeros(len(TERMS))), RULE, dt0=H
+    ),
 }
 
 # %% [markdown]
@@ -106,7 +108,7 @@ for name, model in MODELS.items():
     result = nl.fit(
         model,
         data,
-        loss=nl.discrete_euler_lagrange_mse,
+        loss=nl.training.discrete_euler_lagrange_mse,
         optimizer=optax.adam(optax.cosine_decay_schedule(1e-2, STEPS)),
         steps=STEPS,
         horizon=4,
@@ -146,7 +148,7 @@ for name, model in predictors.items():
         lambda m: m.integration, model, Integration(RULE, stepsize_controller=nl.StepsPerSample(1), dt0=H)
     )
     ts, qs = jnp.asarray(times), jnp.asarray(truth)[:, None]
-    v = nl.recovered_velocities(model, ts[:2], qs[:2])
+    v = nl.models.recovered_velocities(model, ts[:2], qs[:2])
     predicted = eqx.filter_jit(model)(ts, jnp.concatenate([qs[0], v[0]]))
     deviation[name] = np.abs(np.asarray(predicted[:, 0]) - truth)
     print(f"{name:16s} max |dq| over {ROLLOUT} steps: {deviation[name].max():.1e}")
@@ -158,7 +160,7 @@ for name, model in predictors.items():
 # %%
 some = slice(0, 40)
 ts, qs = jnp.asarray(times[some]), jnp.asarray(truth[some])[:, None]
-recovered = {name: np.asarray(nl.recovered_velocities(m, ts, qs))[:, 0] for name, m in trained.items()}
+recovered = {name: np.asarray(nl.models.recovered_velocities(m, ts, qs))[:, 0] for name, m in trained.items()}
 for name, v in recovered.items():
     print(f"{name:9s} recovered velocities, max |dv|: {np.abs(v - true_velocities[some]).max():.1e}")
 

@@ -76,7 +76,7 @@ if SIZE != "standard":
 trained, rolled, errors = {}, {}, {}
 for name, model in MODELS.items():
     result = nl.fit(model, train, steps=STEPS, horizon=4, batch_size=64, key=KEY)
-    trained[name] = nl.with_precision(result.model, jnp.float64)
+    trained[name] = nl.models.with_precision(result.model, jnp.float64)
     rolled[name] = analysis.rollouts(trained[name], test_times, test[:, 0])
     errors[name] = jnp.abs(rolled[name] - test)[..., 1].max(axis=1)
     seconds, loss = result.history.seconds[-1], np.nanmean(result.history.loss[-50:])

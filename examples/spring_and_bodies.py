@@ -142,8 +142,10 @@ class Law(eqx.Module):
 
 
 def particles():
-    law = nl.RadialPair(Law(eqx.nn.MLP(1, "scalar", WIDTH, 2, activation=jnp.tanh, key=KEY, dtype=jnp.float32)))
-    return nl.ParticleLagrangian(free_particle, law, dimension=2)
+    law = nl.lagrangians.RadialPair(
+        Law(eqx.nn.MLP(1, "scalar", WIDTH, 2, activation=jnp.tanh, key=KEY, dtype=jnp.float32))
+    )
+    return nl.lagrangians.ParticleLagrangian(free_particle, law, dimension=2)
 
 
 def spring_momentum(t, q, v):
@@ -196,7 +198,7 @@ def judged(task, model):
     system, _, states, _, _, _, end = TASKS[task]
     ts, y0s = jnp.linspace(0.0, end, 101), states(jax.random.key(2), STARTS)
     truth = jnp.asarray(nl.simulate(system, ts, y0s).ys)
-    model = eqx.tree_at(lambda m: m.integration, nl.with_precision(model, jnp.float64), PRECISE)
+    model = eqx.tree_at(lambda m: m.integration, nl.models.with_precision(model, jnp.float64), PRECISE)
     predicted = analysis.rollouts(model, ts, y0s)
     energies = [analysis.along(system.energy, ys, ts) for ys in (predicted, truth)]
     errors = (energies[0] - energies[1]) ** 2, jnp.linalg.norm((predicted - truth)[..., : system.dof], axis=2)

@@ -87,7 +87,7 @@ depth = system.mass * system.gravity * system.length
 energy = analysis.energy_error(system.energy, predicted, ts, depth)
 print(f"error of (r, theta) after 3 s: {analysis.summarize(error[:, -1])}")
 print(f"largest energy error / m g r0: {analysis.summarize(energy.max(axis=1))}")
-print(nl.mass_matrix_report(model.lagrangian, ts, predicted[0]))
+print(nl.mechanics.mass_matrix_report(model.lagrangian, ts, predicted[0]))
 
 # %%
 figure, axes = plt.subplots(2, 2, figsize=(10, 8), layout="constrained")

@@ -87,7 +87,7 @@ motions = {name: motion(system) for name, (system, _, _) in CASES.items()}
 rows = []
 for name, (_, library, truth) in CASES.items():
     bare = nl.Trajectories(motions[name].ts, motions[name].ys)
-    noisy = nl.add_noise(bare, relative=0.05, key=jax.random.key(1))
+    noisy = nl.datasets.add_noise(bare, relative=0.05, key=jax.random.key(1))
     start = time.perf_counter()
     found = sparse_lagrangian(noisy, library)
     rows.append((name, "data, 5 % noise", found, error(found, truth), time.perf_counter() - start))

@@ -66,11 +66,11 @@ def muon(steps):
 
 def learn(model, data, steps, unit):
     steps = {"smoke": 5, "quick": steps // 10}.get(SIZE, steps)
-    scaled = nl.Scaled(model, nl.Scaling(np.zeros(2), np.ones(2), unit))
-    settings = {"loss": nl.acceleration_mse, "horizon": 0, "batch_size": 256, "key": KEY}
+    scaled = nl.Scaled(model, nl.trajectories.Scaling(np.zeros(2), np.ones(2), unit))
+    settings = {"loss": nl.training.acceleration_mse, "horizon": 0, "batch_size": 256, "key": KEY}
     result = nl.fit(scaled, data, optimizer=muon(steps), steps=steps, **settings)
     print(f"{result.history.seconds[-1]:.0f} s, loss {result.history.loss[-100:].mean():.1e}", flush=True)
-    return nl.with_precision(result.model, jnp.float64)
+    return nl.models.with_precision(result.model, jnp.float64)
 
 
 # %% [markdown]

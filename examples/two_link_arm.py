@@ -117,8 +117,8 @@ print(f"train {train}\ntest  {test}")
 
 # %%
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), dtype=jnp.float32, key=KEY)
-damping = nl.LinearDamping(jnp.full(2, 0.5, jnp.float32))
-model = nl.NeuralLagrangian(lagrangian, force=damping + nl.ControlForce())
+damping = nl.mechanics.LinearDamping(jnp.full(2, 0.5, jnp.float32))
+model = nl.NeuralLagrangian(lagrangian, force=damping + nl.mechanics.ControlForce())
 
 # %% [markdown]
 # ## Training
@@ -129,13 +129,13 @@ model = nl.NeuralLagrangian(lagrangian, force=damping + nl.ControlForce())
 result = nl.fit(
     model,
     train,
-    loss=nl.torque_mse,
+    loss=nl.training.torque_mse,
     horizon=0,
     steps=3 if SMOKE else 6000,
     batch_size=256,
     key=KEY,
 )
-learned = nl.with_precision(result.model, jnp.float64)
+learned = nl.models.with_precision(result.model, jnp.float64)
 print(f"{result.history.seconds[-1]:.0f} s, torque error {np.sqrt(result.history.loss[-50:].mean()):.1e} N m")
 
 # %% [markdown]
@@ -173,7 +173,7 @@ times, states, torques = test.ts[0], jnp.asarray(test.ys), jnp.asarray(test.cont
 learned = eqx.tree_at(
     lambda m: m.integration.stepsize_controller, learned, nl.StepsPerSample(1), is_leaf=lambda x: x is None
 )
-drive = eqx.filter_jit(jax.vmap(lambda us, y0: nl.with_control(learned, times, us)(times, y0)))
+drive = eqx.filter_jit(jax.vmap(lambda us, y0: nl.models.with_control(learned, times, us)(times, y0)))
 predicted = drive(torques, states[:, 0])
 free = analysis.rollouts(learned, times, states[:, 0])
 horizons = [0.5] if SMOKE else [1.0, 2.0, 5.0]

@@ -152,7 +152,7 @@ figure.savefig(OUTPUT / "variational_integrator_time.png", dpi=110)
 # %%
 METHODS = {
     "RK2": diffrax.Midpoint(),
-    "RK4": nl.RK4(),
+    "RK4": nl.integrators.RK4(),
     "GGL r = 0": nl.GalerkinGaussLobatto(0),
     "GGL r = 1": nl.GalerkinGaussLobatto(1),
     "GGL r = 2": nl.GalerkinGaussLobatto(2),
@@ -210,7 +210,7 @@ single_rows = nl.Trajectories(
 )
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 8 if SIZE == "smoke" else 32, periodic=(0, 1), key=jax.random.key(1))
 optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, TRAINING))
-settings = {"loss": nl.acceleration_mse, "optimizer": optimizer, "steps": TRAINING, "key": jax.random.key(2)}
+settings = {"loss": nl.training.acceleration_mse, "optimizer": optimizer, "steps": TRAINING, "key": jax.random.key(2)}
 learned = nl.fit(nl.NeuralLagrangian(lagrangian), single_rows, horizon=1, batch_size=256, **settings)
 print(f"trained in {learned.history.seconds[-1]:.0f} s, loss {learned.history.loss[-1]:.1e}")
 

@@ -65,9 +65,9 @@ print(f"train {train}")
 
 # %%
 mlp = eqx.nn.MLP(3, "scalar", 32, 2, activation=jax.nn.silu, key=jax.random.key(1))
-lattice = nl.LatticeLagrangian(mlp, SPACING)
+lattice = nl.lagrangians.LatticeLagrangian(mlp, SPACING)
 steps_per_sample = nl.StepsPerSample(1)
-model = nl.NeuralLagrangian(lattice, nl.RK4(), kinetic_prior=SPACING, stepsize_controller=steps_per_sample)
+model = nl.NeuralLagrangian(lattice, nl.integrators.RK4(), kinetic_prior=SPACING, stepsize_controller=steps_per_sample)
 STAGES = {
     "horizon": (2, 10),
     "steps": {"smoke": (3, 3), "quick": (100, 40), "standard": (3000, 1000)}[SIZE],

@@ -8,7 +8,9 @@ import numpy as np
 import optimistix as optx
 import pytest
 
-import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
+from neural_lagrangian.systems import DoublePendulum
 
 DTYPE = jnp.result_type(float)
 DOUBLE = jnp.float64 == DTYPE
@@ -50,7 +52,7 @@ class Oscillators(eqx.Module):
 
 
 def double_pendulum(t, q, v):
-    return nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81).lagrangian(t, q, v)
+    return DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81).lagrangian(t, q, v)
 
 
 LAGRANGIANS = {
@@ -61,9 +63,9 @@ LAGRANGIANS = {
 }
 
 MASS_SOLVES = {
-    "pseudoinverse": nl.PseudoInverse(),
-    "damped": nl.DampedInverse(),
-    "cholesky": nl.Cholesky(),
+    "pseudoinverse": PseudoInverse(),
+    "damped": DampedInverse(),
+    "cholesky": Cholesky(),
 }
 
 
@@ -124,5 +126,5 @@ SOLVERS = {
     "tsit5": diffrax.Tsit5(),
     "dopri8": diffrax.Dopri8(),
     "kvaerno5": diffrax.Kvaerno5(root_finder=diffrax.VeryChord(rtol=1e-12, atol=1e-12, norm=optx.max_norm)),
-    "rk4": nl.RK4(),
+    "rk4": RK4(),
 }

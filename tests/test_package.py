@@ -23,6 +23,18 @@ def test_everything_promised_is_there():
         assert all(hasattr(module, name) for name in module.__all__)
 
 
+def test_the_first_hour_needs_few_names():
+    assert len(nl.__all__) <= 35
+
+
+def test_each_name_is_offered_by_one_namespace():
+    owners = {}
+    for namespace in NAMESPACES:
+        for name in import_module(f"neural_lagrangian.{namespace}").__all__:
+            owners.setdefault(name, []).append(namespace)
+    assert {name: spaces for name, spaces in owners.items() if len(spaces) > 1} == {}
+
+
 def test_no_flag_is_set_that_xla_does_not_know(monkeypatch):
     """It aborts on those, so that no test would run."""
     assert xla_knows("xla_force_host_platform_device_count")

@@ -1,6 +1,6 @@
 """Simulated and measured motion."""
 
-from .files import DataFile, DataFileError, Provenance
+from .files import DataFile, Provenance
 from .jpl import jpl_inner_planets
 from .kaheman import kaheman_pendulum
 from .noise import add_noise
@@ -10,7 +10,6 @@ from .simulate import simulate
 __all__ = [
     "MEASURED",
     "DataFile",
-    "DataFileError",
     "Provenance",
     "add_noise",
     "jpl_inner_planets",

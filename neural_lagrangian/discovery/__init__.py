@@ -1,6 +1,5 @@
 """From data or a trained model to a formula, up to what motion cannot tell."""
 
-from ..mechanics import gauge_fix, normalize_scale
 from .coefficients import CoefficientFit, fit_coefficients
 from .compare import Comparison, compare_lagrangians
 from .distill import distill
@@ -37,9 +36,7 @@ __all__ = [
     "distill",
     "encoder_loss",
     "fit_coefficients",
-    "gauge_fix",
     "helmholtz_report",
-    "normalize_scale",
     "sample_equations",
     "search_lagrangian",
     "sparse_lagrangian",

@@ -13,7 +13,7 @@ from .forces import (
     SampledControl,
     SmoothFriction,
 )
-from .inverse_dynamics import TorqueParts, generalized_force, torque_parts
+from .inverse_dynamics import TorqueParts, inverse_dynamics, torque_parts
 from .legendre import energy, momentum, velocity_from_momentum
 from .mass_solves import AbstractMassSolve, Banded, BlockDiagonal, Cholesky, DampedInverse, PseudoInverse
 from .projection import project
@@ -60,7 +60,7 @@ __all__ = [
     "energy",
     "euler_lagrange_residual",
     "gauge_fix",
-    "generalized_force",
+    "inverse_dynamics",
     "mass_matrix",
     "mass_matrix_report",
     "momentum",

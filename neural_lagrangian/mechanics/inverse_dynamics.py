@@ -9,7 +9,7 @@ from .._types import Coordinates, Force, Lagrangian
 from .euler_lagrange import as_coordinates, euler_lagrange_residual, vector_valued
 
 
-def generalized_force(
+def inverse_dynamics(
     lagrangian: Lagrangian,
     t: ArrayLike,
     q: ArrayLike,
@@ -40,7 +40,7 @@ class TorqueParts(NamedTuple):
     r"""The parts of a generalised force $\tau$, each of shape `(dof,)`, in joules per unit of `q`.
 
     `inertial`: $M a$. `coriolis`: what the velocities add, centrifugal and Coriolis forces. `gravity`: what is left at
-    rest, as of gravity and springs. `force`: $-Q$, as of friction. Their sum is `generalized_force`.
+    rest, as of gravity and springs. `force`: $-Q$, as of friction. Their sum is `inverse_dynamics`.
     """
 
     inertial: Coordinates
@@ -66,9 +66,9 @@ def torque_parts(
 
     with $Q = 0$ in $g$ and $c$. (Lutter, Ritter and Peters 2019, section 5.)
 
-    **Arguments:** as for `generalized_force`.
+    **Arguments:** as for `inverse_dynamics`.
 
-    **Returns:** `TorqueParts`, whose sum is that of `generalized_force`.
+    **Returns:** `TorqueParts`, whose sum is that of `inverse_dynamics`.
 
     **Example:**
 

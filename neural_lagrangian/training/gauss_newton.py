@@ -69,7 +69,8 @@ def gauss_newton(
     ```python
     system = nl.systems.HarmonicOscillator()
     motion = nl.simulate(system, jnp.linspace(0.0, 1.0, 11), system.sample_states(jax.random.key(0), 4))
-    model = nl.NeuralLagrangian(nl.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5))
+    family = nl.lagrangians.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5)
+    model = nl.NeuralLagrangian(family)
     result = training.gauss_newton(model, motion, steps=5)
     result.model.network.parameters["k"]  # near 1
     ```

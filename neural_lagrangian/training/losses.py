@@ -16,7 +16,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
-from ..mechanics import generalized_force, mass_matrix
+from ..mechanics import inverse_dynamics, mass_matrix
 from ..models import position_errors, with_control
 from .residuals import acceleration_residual, given, torque_residual, trajectory_residual
 
@@ -240,7 +240,7 @@ def euler_lagrange_mse(
 
     def at(t, y, a):
         q, v = jnp.split(y, 2)
-        residual = generalized_force(model.lagrangian, t, q, v, a, force=model.force)
+        residual = inverse_dynamics(model.lagrangian, t, q, v, a, force=model.force)
         return jnp.sum(residual**2), jnp.sum(mass_matrix(model.lagrangian, t, q, v) ** 2)
 
     residuals, masses = jax.vmap(at)(ts, ys, accelerations)

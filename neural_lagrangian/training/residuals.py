@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..integrators import AbstractMotionModel
-from ..mechanics import generalized_force
+from ..mechanics import inverse_dynamics
 from ..models import takes_control, with_control
 
 
@@ -67,7 +67,7 @@ def torque_residual(
 
     def torque(t, y, a):
         q, v = jnp.split(y, 2)
-        return generalized_force(model.lagrangian, t, q, v, a, force=model.force)
+        return inverse_dynamics(model.lagrangian, t, q, v, a, force=model.force)
 
     return jax.vmap(torque)(ts, ys, accelerations) - torques
 

@@ -8,13 +8,13 @@ import pytest
 from matplotlib.animation import AbstractMovieWriter
 from PIL import Image
 
-import neural_lagrangian as nl
 from neural_lagrangian import analysis
+from neural_lagrangian.systems import SYSTEMS, DoublePendulum
 
 from ..helpers import slow_but
 
 mpl.use("agg")
-SYSTEM = nl.systems.DoublePendulum()
+SYSTEM = DoublePendulum()
 TS = np.sort(np.random.default_rng(0).uniform(0, 1, 12))  # irregular
 YS = np.stack([np.sin(TS), np.cos(2 * TS), np.cos(TS), -np.sin(2 * TS)], axis=1)
 
@@ -99,10 +99,10 @@ def test_bad_arguments_are_named(motions, keywords, message):
         analysis.animate(SYSTEM, TS, motions, **keywords)
 
 
-@pytest.mark.parametrize("name", slow_but(nl.systems.SYSTEMS, "NLinkPendulum", "NBody", "CartPole"))
+@pytest.mark.parametrize("name", slow_but(SYSTEMS, "NLinkPendulum", "NBody", "CartPole"))
 def test_every_system_can_be_animated(name):
     """Two frames, whose bodies are where the drawing puts them."""
-    system = nl.systems.SYSTEMS[name]()
+    system = SYSTEMS[name]()
     y0 = system.sample_states(jax.random.key(0), 1)[0]
     ys = np.stack([y0, y0 * 1.5 + 0.1])
     frames = recorded(system, [0.0, 0.1], ys, 15)

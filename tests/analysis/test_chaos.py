@@ -3,13 +3,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian import analysis
+from neural_lagrangian.systems import DoublePendulum
 
 pytestmark = pytest.mark.double
 
 
-class Saddle(nl.systems.DoublePendulum):
+class Saddle(DoublePendulum):
     """q'' = 4 q in two coordinates: disturbances grow as exp(2 t)."""
 
     def acceleration(self, t, q, v):
@@ -23,14 +23,14 @@ def test_of_a_saddle_and_of_a_regular_motion():
     estimate = analysis.lyapunov_exponent(Saddle(), ts, y0, jax.random.key(0))
     np.testing.assert_allclose(jnp.diff(estimate.running * ts[1:])[-5:] / 0.25, 2.0, rtol=1e-6)
     np.testing.assert_allclose(estimate.time, 1 / estimate.exponent)
-    regular = analysis.lyapunov_exponent(nl.systems.DoublePendulum(), ts, y0 + 0.01, jax.random.key(0))
+    regular = analysis.lyapunov_exponent(DoublePendulum(), ts, y0 + 0.01, jax.random.key(0))
     assert abs(regular.exponent) < 0.5
 
 
 @pytest.mark.slow
 def test_against_two_neighbouring_motions():
     """The growth of a small difference over a few seconds of chaos."""
-    system, ts = nl.systems.DoublePendulum(), jnp.linspace(0.0, 8.0, 41)
+    system, ts = DoublePendulum(), jnp.linspace(0.0, 8.0, 41)
     y0 = jnp.asarray([2.0, 2.5, 0.0, 0.0])
     w = jax.random.normal(jax.random.key(3), (4,))
     near = analysis.rollouts(system, ts, jnp.stack([y0, y0 + 1e-8 * w / jnp.linalg.norm(w)]))

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian import analysis
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DTYPE
 
@@ -33,7 +33,7 @@ def test_valid_time_is_the_first_departure():
 
 @pytest.mark.double
 def test_perturbation_floor_starts_at_its_size_and_grows():
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     ts = jnp.linspace(0.0, 5.0, 6)
     y0s = system.sample_states(jax.random.key(0), 2, limit=2.0)
     floor = analysis.perturbation_floor(system, ts, y0s, jax.random.key(1))

@@ -9,7 +9,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.analysis import errors
-from neural_lagrangian.trajectories import Trajectories
+from neural_lagrangian.mechanics import ControlForce
+from neural_lagrangian.trajectories import TimeOrderError, Trajectories
 
 from ..helpers import DTYPE
 
@@ -81,9 +82,7 @@ def test_a_rollout_that_fails_is_infinitely_wrong_and_the_others_are_not():
 
 def test_recorded_controls_drive_the_model():
     t = CLOCKS[0]
-    model = nl.NeuralLagrangian(
-        lambda t, q, v: 0.5 * v @ v, dof=1, force=nl.ControlForce(matrix=jnp.ones((1, 1), DTYPE))
-    )
+    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v, dof=1, force=ControlForce(matrix=jnp.ones((1, 1), DTYPE)))
     ys = np.stack([t**2 / 2, t], axis=1)  # the control is one
     pushed = Trajectories(t, [ys, ys], controls=[np.ones((11, 1), DTYPE)] * 2)
     assert errors(model, pushed).rms[0] < 1e-3
@@ -97,5 +96,5 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(ValueError, match="coordinate 'a' is unknown"):
         errors(steady, data, periodic=["a"])
     late = Trajectories((1e5 + 0.01 * np.arange(20)).astype(np.float32), np.zeros((20, 4), np.float32), gap=math.inf)
-    with pytest.raises(nl.trajectories.TimeOrderError, match="too coarsely in float32"):
+    with pytest.raises(TimeOrderError, match="too coarsely in float32"):
         errors(steady, late)

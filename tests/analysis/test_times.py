@@ -7,6 +7,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
+from neural_lagrangian.integrators import RK4, Integration
+from neural_lagrangian.systems import Pendulum
 
 from ..helpers import DTYPE
 
@@ -43,7 +45,7 @@ def test_a_measure_is_the_same_later(name):
     np.testing.assert_allclose(later, now, rtol=1e-9, atol=1e-9)
 
 
-class Saddle(nl.systems.Pendulum):
+class Saddle(Pendulum):
     """Unstable from the first time on, and at rest on any other clock."""
 
     def acceleration(self, t, q, v):
@@ -52,7 +54,7 @@ class Saddle(nl.systems.Pendulum):
 
 def test_a_lyapunov_exponent_counts_from_the_first_time():
     """At the rest state of q'' = 4 q neighbours part as exp(2 t), however far they have parted."""
-    integration = nl.integrators.Integration(nl.RK4(), stepsize_controller=nl.StepsPerSample(10))
+    integration = Integration(RK4(), stepsize_controller=nl.StepsPerSample(10))
     ts = LATE + jnp.linspace(0.0, 5.0, 11)
     found = analysis.lyapunov_exponent(Saddle(integration=integration), ts, jnp.zeros(2), jax.random.key(0))
     grown = found.running * (ts[1:] - ts[0])

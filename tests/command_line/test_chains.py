@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian.command_line.columns import Columns
 from neural_lagrangian.command_line.formulas import TERMS, library_for
 from neural_lagrangian.discovery import sample_equations
 from neural_lagrangian.discovery.columns import sample_columns
+from neural_lagrangian.systems import NLinkPendulum
 
 
 def candidates(names, angles):
@@ -32,7 +32,7 @@ def test_of_pendulums_in_a_row(links):
     names = tuple("abcd"[:links])
     library = candidates(names, names)
     assert len(library) <= TERMS
-    system = nl.systems.NLinkPendulum((1.0, 0.7, 0.5, 0.4)[:links], (0.5, 0.6, 0.7, 0.8)[:links])
+    system = NLinkPendulum((1.0, 0.7, 0.5, 0.4)[:links], (0.5, 0.6, 0.7, 0.8)[:links])
     assert share_outside(system.lagrangian, library) < 1e-9
     lean = candidates(names, ())  # the negative control: powers of coordinates
     assert share_outside(system.lagrangian, lean) > 0.05

@@ -12,6 +12,9 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line import learning, main, refinement, rollout
 from neural_lagrangian.command_line.formula_file import write_formula
 from neural_lagrangian.command_line.model_folder import Learned, load_model
+from neural_lagrangian.discovery import Formula
+from neural_lagrangian.integrators import Integration
+from neural_lagrangian.mechanics import LinearDamping
 from neural_lagrangian.trajectories import read_trajectories
 
 from .recordings import FREQUENCY, write
@@ -135,8 +138,8 @@ def test_friction_and_errors_are_stored_with_the_formula(place, tmp_path):
     shown = nl.load_model(place / "spring-fit", "formula")
     library = shown.network.library
     errors = [0.25] * (len(library) - 1) + [np.inf]
-    formula = nl.discovery.Formula(library, shown.network.coefficients / 3, errors)
-    damped = nl.NeuralLagrangian(formula, force=nl.LinearDamping(jnp.asarray([1 / 7])))
+    formula = Formula(library, shown.network.coefficients / 3, errors)
+    damped = nl.NeuralLagrangian(formula, force=LinearDamping(jnp.asarray([1 / 7])))
     (tmp_path / "settings.json").write_bytes((place / "spring-fit" / "settings.json").read_bytes())
     write_formula(tmp_path, refinement.Refined("the recording", damped, np.nan))
     again = nl.load_model(tmp_path, "formula")
@@ -271,7 +274,7 @@ def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monk
     short = eqx.tree_at(
         lambda m: m.model.integration,
         load_model(place / "spring-fit"),
-        nl.integrators.Integration(max_steps=3),
+        Integration(max_steps=3),
     )
     read = []
     monkeypatch.setattr(rollout, "read_folder", lambda folder, _: read.append(folder) or Learned(short, None, {}))

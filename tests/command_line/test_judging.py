@@ -18,6 +18,7 @@ from neural_lagrangian.command_line.judging import (
     starts_of,
 )
 from neural_lagrangian.command_line.verdict import judged
+from neural_lagrangian.systems import CoupledPendulums, DoublePendulum
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories
 
@@ -172,7 +173,7 @@ def test_states_outside_of_what_was_trained_on_are_told():
 @pytest.mark.double
 def test_a_lyapunov_time_is_found_of_chaos_alone():
     ts = np.linspace(0.0, 2.0, 41)
-    wild, calm = nl.systems.DoublePendulum(), nl.systems.CoupledPendulums()
+    wild, calm = DoublePendulum(), CoupledPendulums()
     for system, y0, chaotic in ((wild, [2.5, 2.0, 0.0, 0.0], True), (calm, [0.1, 0.0, 0.0, 0.0], False)):
         starts = starts_of(nl.simulate(system, ts, np.array([y0])), 1)
         assert np.isfinite(lyapunov_time(system, starts, Measure(np.ones(2), 2.0))) == chaotic

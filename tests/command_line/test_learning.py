@@ -19,6 +19,7 @@ from neural_lagrangian.command_line.learning import loss_for
 from neural_lagrangian.command_line.recording import check_rates
 from neural_lagrangian.command_line.refinement import _at_scale
 from neural_lagrangian.discovery import Formula, Library
+from neural_lagrangian.mechanics import LinearDamping
 
 pytestmark = pytest.mark.double
 
@@ -45,7 +46,7 @@ def test_a_formula_at_another_scale_has_the_same_motion():
     """The kinetic term becomes v^2 / 2; the force keeps pace."""
     library = Library.coordinates(1, 2).select([2]) + Library.velocities(1, 2).select([2])
     formula = Formula(library, jnp.asarray([-6.0, 2.0]))
-    model = nl.NeuralLagrangian(formula, force=nl.LinearDamping(jnp.asarray([0.8])))
+    model = nl.NeuralLagrangian(formula, force=LinearDamping(jnp.asarray([0.8])))
     scaled = _at_scale(model)
     assert float(scaled.network.named["v^2"]) == 0.5
     q, v = jnp.asarray([0.3]), jnp.asarray([-0.7])

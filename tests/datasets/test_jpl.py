@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-import neural_lagrangian as nl
-from neural_lagrangian.datasets import DataFileError
+from neural_lagrangian.datasets import MEASURED, DataFileError, jpl_inner_planets, provenance
 
 FOLDER = os.environ.get("NEURAL_LAGRANGIAN_DATA", "")
 needs_recordings = pytest.mark.skipif(
@@ -19,7 +18,7 @@ MASSES = {"mercury": 1 / 6023600, "venus": 1 / 408523.71, "mars": 1 / 3098708, "
 
 @needs_recordings
 def test_the_layout_is_as_described():
-    data = nl.jpl_inner_planets()
+    data = jpl_inner_planets()
     assert (len(data), data.dof, list(data.lengths)) == (1, 9, [1857])
     np.testing.assert_array_equal(data.ts[0], np.arange(1857.0))
     q, v = np.split(data.ys[0], 2, axis=1)
@@ -28,7 +27,7 @@ def test_the_layout_is_as_described():
     distance = np.linalg.norm(q.reshape(-1, 3, 3), axis=2)
     np.testing.assert_allclose(distance.min(axis=0), [0.3075, 0.7184, 1.3814], rtol=1e-3)  # perihelia, in au
     np.testing.assert_allclose(distance.max(axis=0), [0.4667, 0.7282, 1.6660], rtol=1e-3)  # aphelia
-    two = nl.jpl_inner_planets(["mars", "mercury"]).ys[0]
+    two = jpl_inner_planets(["mars", "mercury"]).ys[0]
     np.testing.assert_array_equal(two[:, :3], q[:, 6:])
     np.testing.assert_array_equal(two[:, 9:], v[:, :3])
 
@@ -68,7 +67,7 @@ def newton(masses):
 @needs_recordings
 def test_newton_s_law_holds_over_a_year():
     """Sun, Mercury, Venus, Earth and Mars as point masses, without Jupiter: known to err by 1e-5, 6e-5, 2.5e-4 au."""
-    data = nl.jpl_inner_planets()
+    data = jpl_inner_planets()
     q, v = np.split(data.ys[0], 2, axis=1)
     q_earth, v_earth = earth(0.0)
     y0 = np.concatenate([q[0], q_earth, v[0], v_earth])
@@ -99,7 +98,7 @@ def test_a_planet_one_unit_away_that_goes_one_unit_a_day(tmp_path, monkeypatch):
     vectors("sun", sun)
     vectors("mars", planet)
     monkeypatch.setattr("neural_lagrangian.datasets.jpl.fetch", lambda file: tmp_path / Path(file.name).stem)
-    found = nl.jpl_inner_planets(["mars"])
+    found = jpl_inner_planets(["mars"])
     np.testing.assert_array_equal(found.ts, [[0.0, 1.0]])
     np.testing.assert_allclose(found.ys[0], [[1, 2, -1, 1, 0, -3]] * 2, rtol=1e-9, atol=1e-9)
 
@@ -108,7 +107,7 @@ def test_a_planet_one_unit_away_that_goes_one_unit_a_day(tmp_path, monkeypatch):
 def test_unknown_bodies_and_absent_files_are_named(tmp_path, monkeypatch):
     for bodies in (["earth"], [], "mars"):
         with pytest.raises(ValueError, match=r"`bodies` is .*; expected a sequence of names among"):
-            nl.jpl_inner_planets(bodies)
+            jpl_inner_planets(bodies)
 
     def no_network(*_, **__):
         raise OSError("no network")
@@ -116,7 +115,7 @@ def test_unknown_bodies_and_absent_files_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.retrieve", no_network)
     monkeypatch.setenv("NEURAL_LAGRANGIAN_DATA", str(tmp_path))
     with pytest.raises(DataFileError, match=r"sun.txt.*not in .*no network"):
-        nl.jpl_inner_planets()
+        jpl_inner_planets()
 
 
 @pytest.mark.bad_input
@@ -127,13 +126,13 @@ def test_a_file_of_another_layout_is_refused(tmp_path, monkeypatch):
     for text in ("", "$$SOE\n$$EOE", f"$$SOE\n{row}$$EOE"):
         path.write_text(text)
         with pytest.raises(DataFileError, match="cannot be read as the vectors it should hold"):
-            nl.jpl_inner_planets()
+            jpl_inner_planets()
 
 
 def test_every_measured_data_set_states_where_it_comes_from():
-    assert nl.datasets.MEASURED == ("kaheman_single", "kaheman_double", "jpl_inner_planets")
-    for name in nl.datasets.MEASURED:
-        record = nl.datasets.provenance(name)
+    assert MEASURED == ("kaheman_single", "kaheman_double", "jpl_inner_planets")
+    for name in MEASURED:
+        record = provenance(name)
         text = str(record)
         assert text.startswith(f"{name}: ")
         for part in (record.citation, record.licence, *(file.url for file in record.files)):
@@ -141,4 +140,4 @@ def test_every_measured_data_set_states_where_it_comes_from():
             assert part in text
         assert all(len(file.sha256) == 64 for file in record.files)
     with pytest.raises(ValueError, match="`name` is 'moon'; expected one of kaheman_single, kaheman_double, jpl"):
-        nl.datasets.provenance("moon")
+        provenance("moon")

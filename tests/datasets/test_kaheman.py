@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
-from neural_lagrangian.datasets import DataFileError
+from neural_lagrangian.trajectories import DataFileError, kaheman_pendulum
 
 FOLDER = os.environ.get("NEURAL_LAGRANGIAN_DATA", "")
 NAME = "kaheman/SinglePendulumDataForParameterEstimation.mat"
@@ -18,7 +17,7 @@ needs_recordings = pytest.mark.skipif(
 @needs_recordings
 @pytest.mark.parametrize(("arms", "pieces", "seconds"), [("single", 6, 9.167), ("double", 30, 2.667)])
 def test_recordings_are_as_their_authors_describe(arms, pieces, seconds):
-    trajectories = nl.kaheman_pendulum(arms)
+    trajectories = kaheman_pendulum(arms)
     assert len(trajectories) == pieces
     assert trajectories.dof == {"single": 1, "double": 2}[arms]
     assert np.median(trajectories.lengths) * 1e-3 == pytest.approx(seconds, abs=2e-3)
@@ -30,8 +29,8 @@ def test_recordings_are_as_their_authors_describe(arms, pieces, seconds):
 
 @needs_recordings
 def test_even_and_odd_pieces_are_the_whole():
-    even, odd = (nl.kaheman_pendulum("double", pieces) for pieces in ("even", "odd"))
-    whole = nl.kaheman_pendulum("double")
+    even, odd = (kaheman_pendulum("double", pieces) for pieces in ("even", "odd"))
+    whole = kaheman_pendulum("double")
     for first, part in enumerate((even, odd)):
         for one, other in zip(part, whole.select(slice(first, None, 2)), strict=True):
             np.testing.assert_array_equal(one[0], other[0])
@@ -50,7 +49,7 @@ def test_an_altered_file_is_refused(damage, tmp_path, monkeypatch):
     copy.write_bytes(content if damage == "flipped" else content[:-1])
     monkeypatch.setenv("NEURAL_LAGRANGIAN_DATA", str(tmp_path))
     with pytest.raises(DataFileError, match="was altered or truncated: its SHA-256 is"):
-        nl.kaheman_pendulum("single")
+        kaheman_pendulum("single")
 
 
 @pytest.mark.bad_input
@@ -61,11 +60,11 @@ def test_an_absent_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.retrieve", no_network)
     monkeypatch.setenv("NEURAL_LAGRANGIAN_DATA", str(tmp_path))
     with pytest.raises(DataFileError, match=r"SinglePendulum.*not in .*no network"):
-        nl.kaheman_pendulum("single")
+        kaheman_pendulum("single")
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(("arguments", "name"), [(("triple",), "arms"), (("single", "first"), "pieces")])
 def test_unknown_options_are_named(arguments, name):
     with pytest.raises(ValueError, match=f"`{name}` is"):
-        nl.kaheman_pendulum(*arguments)
+        kaheman_pendulum(*arguments)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
 
 KEY = jax.random.key(0)
 SAMPLES = 20_000
@@ -38,7 +39,7 @@ TOLERANCE = 5 / np.sqrt(2 * 1.5 * SAMPLES)  # five standard errors of a measured
 )
 def test_noise_is_in_the_ratio_stated_to_each_channel(options, ratio):
     data = signal()
-    noisy = nl.add_noise(data, **options, key=KEY)
+    noisy = add_noise(data, **options, key=KEY)
     np.testing.assert_allclose(deviations(noisy, data), np.array(ratio) * [1, 100, 0.01, 0], rtol=TOLERANCE)
     changed = (noisy.accelerations - data.accelerations)[data.mask].std(axis=0)
     np.testing.assert_allclose(changed, np.array(ratio)[2:] * [0.01, 0], rtol=TOLERANCE)
@@ -48,20 +49,20 @@ def test_noise_is_in_the_ratio_stated_to_each_channel(options, ratio):
 
 def test_noise_is_white_independent_and_of_its_key():
     data = signal()
-    noisy = nl.add_noise(data, relative=1.0, key=KEY)
+    noisy = add_noise(data, relative=1.0, key=KEY)
     noise = (noisy.ys - data.ys)[0, :, :3] / [1, 100, 0.01]
     correlations = np.corrcoef(np.concatenate([noise[1:], noise[:-1]], axis=1).T) - np.eye(6)
     assert np.abs(correlations).max() < 5 / np.sqrt(SAMPLES)
-    np.testing.assert_array_equal(nl.add_noise(data, relative=1.0, key=KEY).ys, noisy.ys)
-    assert np.any(nl.add_noise(data, relative=1.0, key=jax.random.key(1)).ys != noisy.ys)
-    assert nl.add_noise(data.astype(np.float32), relative=1.0, key=KEY).ys.dtype == np.float32
+    np.testing.assert_array_equal(add_noise(data, relative=1.0, key=KEY).ys, noisy.ys)
+    assert np.any(add_noise(data, relative=1.0, key=jax.random.key(1)).ys != noisy.ys)
+    assert add_noise(data.astype(np.float32), relative=1.0, key=KEY).ys.dtype == np.float32
 
 
 @pytest.mark.double
 def test_noise_of_accelerations_is_drawn_by_itself():
     """No number of it is among those of the states."""
     data = signal()
-    noisy = nl.add_noise(data, relative=1.0, key=KEY)
+    noisy = add_noise(data, relative=1.0, key=KEY)
     of_states = (noisy.ys - data.ys)[..., :3] / [1, 100, 0.01]
     of_accelerations = (noisy.accelerations - data.accelerations)[..., 0] / 0.01
     shared = np.intersect1d(np.round(of_states, 9), np.round(of_accelerations, 9))
@@ -81,9 +82,9 @@ def test_noise_of_accelerations_is_drawn_by_itself():
 )
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        nl.add_noise(signal(), **options, key=KEY)
+        add_noise(signal(), **options, key=KEY)
 
 
 def test_controls_are_what_was_commanded():
     data = nl.Trajectories(np.arange(3.0), np.ones((1, 3, 2)) * np.arange(3.0)[:, None], controls=np.ones((1, 3, 1)))
-    np.testing.assert_array_equal(nl.add_noise(data, relative=0.5, key=KEY).controls, data.controls)
+    np.testing.assert_array_equal(add_noise(data, relative=0.5, key=KEY).controls, data.controls)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import Integration
+from neural_lagrangian.systems import DoublePendulum, DrivenPendulum, HarmonicOscillator
 
 from ..helpers import DOUBLE, DTYPE
 
-SYSTEM = nl.systems.DoublePendulum()
+SYSTEM = DoublePendulum()
 Y0S = SYSTEM.sample_states(jax.random.key(0), 3)
 TS = jnp.linspace(0.0, 1.0, 5).astype(DTYPE)
 
@@ -22,7 +24,7 @@ def test_each_row_is_a_rollout_and_accelerations_are_true():
 @pytest.mark.double
 def test_accelerations_are_those_at_the_times_asked_for():
     """Of a driven pendulum, on a clock that does not start at zero."""
-    system, h = nl.systems.DrivenPendulum(), 0.01
+    system, h = DrivenPendulum(), 0.01
     motion = nl.simulate(system, 3.0 + h * jnp.arange(21.0), jnp.asarray([[0.3, 0.1]]), accelerations=True)
     q, v = np.split(motion.ys[0], 2, axis=1)
     by_hand = jax.vmap(system.acceleration)(motion.ts[0], q, v)
@@ -33,13 +35,13 @@ def test_accelerations_are_those_at_the_times_asked_for():
 @pytest.mark.double
 def test_the_truth_is_as_exact_between_steps_as_at_them():
     """The interpolant between the steps of Dopri8 is off by about 1e-9."""
-    oscillator = nl.systems.HarmonicOscillator()
+    oscillator = HarmonicOscillator()
     simulated = nl.simulate(oscillator, TS, jnp.asarray([[1.0, 0.0]]))
     np.testing.assert_allclose(simulated.ys[0, :, 0], np.cos(10**0.5 * TS), atol=2e-12)
 
 
 def test_a_failed_solve_names_its_trajectory():
-    system = nl.systems.DoublePendulum(integration=nl.integrators.Integration(max_steps=12))
+    system = DoublePendulum(integration=Integration(max_steps=12))
     calm = jnp.zeros_like(Y0S[0])
     with pytest.raises(RuntimeError, match=r"trajectory 1 of 2 .* within 12 steps"):
         nl.simulate(system, TS, jnp.stack([calm, Y0S[0]]), tolerance=1e-12)

@@ -8,13 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
 from neural_lagrangian.discovery import Library
+from neural_lagrangian.systems import (
+    AbstractSystem,
+    ChargedParticle,
+    ConstantForce,
+    DoublePendulum,
+    HarmonicOscillator,
+    SpringPendulum,
+)
 
 POLAR = ("r", "theta")
 
 
 class Case(NamedTuple):
-    system: nl.systems.AbstractSystem
+    system: AbstractSystem
     library: Library
     formula: dict
     duration: float = 3.0
@@ -26,7 +35,7 @@ class Case(NamedTuple):
 
 @cache
 def _motion(system, duration, seed, count, samples):
-    wide = {"limit": 1.0} if isinstance(system, nl.systems.DoublePendulum) else {}
+    wide = {"limit": 1.0} if isinstance(system, DoublePendulum) else {}
     y0s = system.sample_states(jax.random.key(seed), count, **wide)
     return nl.simulate(system, jnp.linspace(0, duration, samples), y0s, accelerations=True)
 
@@ -37,22 +46,22 @@ BENDS = _WAVES.select(
 )
 POLYNOMIALS = Library.coordinates(1, 4) * Library.velocities(1, 4)
 CASES = {
-    "constant force": Case(nl.systems.ConstantForce(), POLYNOMIALS, {"q": -9.81, "v^2": 0.5}, 2.0),
-    "oscillator": Case(nl.systems.HarmonicOscillator(), POLYNOMIALS, {"q^2": -5, "v^2": 0.5}),
+    "constant force": Case(ConstantForce(), POLYNOMIALS, {"q": -9.81, "v^2": 0.5}, 2.0),
+    "oscillator": Case(HarmonicOscillator(), POLYNOMIALS, {"q^2": -5, "v^2": 0.5}),
     "spring pendulum": Case(
-        nl.systems.SpringPendulum(),
+        SpringPendulum(),
         Library.coordinates(2, 2, [0], names=POLAR)
         * Library.waves(2, 1, [1], names=POLAR)
         * Library.velocities(2, 2, names=POLAR),
         {"r": 40, "r^2": -20, "r_dot^2": 0.5, "r cos(theta)": 9.81, "r^2 theta_dot^2": 0.5},
     ),
     "double pendulum": Case(
-        nl.systems.DoublePendulum(),
+        DoublePendulum(),
         BENDS * Library.velocities(2, 2),
         {"v0^2": 0.5, "v1^2": 0.25, "cos(q0 - q1) v0 v1": 0.5, "cos(q0)": 9.81, "cos(q1)": 4.905},
     ),
     "charged particle": Case(
-        nl.systems.ChargedParticle(),
+        ChargedParticle(),
         Library.coordinates(2, 2) * Library.velocities(2, 2),
         {"v0^2": 0.5, "v1^2": 0.5, "q0 v1": 1.0},  # Landau's gauge: one term less than the symmetric one
         6.0,
@@ -71,7 +80,7 @@ def noisy_accelerations(motion, noise, seed=0):
 def noisy_states(motion, noise, seed=0):
     """Positions and velocities alone, with noise relative to the standard deviation of each."""
     bare = nl.Trajectories(motion.ts, motion.ys)
-    return nl.add_noise(bare, relative=noise, key=jax.random.key(seed)) if noise else bare
+    return add_noise(bare, relative=noise, key=jax.random.key(seed)) if noise else bare
 
 
 def largest_error(formula, expected):

@@ -6,6 +6,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import LagrangianFamily, fit_coefficients
+from neural_lagrangian.integrators import RK4
 
 from ..helpers import DTYPE
 from .oscillators import FAMILY, RANGES, TS, drawn, friction, lagrangian, noisy
@@ -108,7 +109,7 @@ def test_a_known_mass_fixes_the_scale():
     family = LagrangianFamily(of_known_mass, dof=1, c2=(0.0, 10.0))
     ts = jnp.linspace(0.0, 2.0, 21)
     w = np.sqrt(4.0 / 3.0)
-    fit = fit_coefficients(family, ts, np.stack([np.cos(w * ts), -w * np.sin(w * ts)], axis=1), solver=nl.RK4())
+    fit = fit_coefficients(family, ts, np.stack([np.cos(w * ts), -w * np.sin(w * ts)], axis=1), solver=RK4())
     assert float(fit.coefficients["c2"]) == pytest.approx(2.0, rel=1e-4)
     assert np.isfinite(fit.standard_errors["c2"])
     assert "not fixed" not in str(fit)

@@ -9,6 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import LagrangianFamily, fit_coefficients
+from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import SampledControl
 
 pytestmark = pytest.mark.double
@@ -56,7 +57,7 @@ def driven_motion():
     truth = {"k": 4.0, "g": -1.7}
     ys = []
     for u, y0 in zip(us, ([0.5, 0.0], [0.0, 1.0]), strict=True):
-        model = DRIVEN.model(truth, nl.RK4(), control=SampledControl(ts, u), stepsize_controller=nl.StepsPerSample(20))
+        model = DRIVEN.model(truth, RK4(), control=SampledControl(ts, u), stepsize_controller=nl.StepsPerSample(20))
         ys.append(np.asarray(jax.jit(model)(jnp.asarray(ts), jnp.asarray(y0))))
     return nl.Trajectories(ts, np.stack(ys), controls=us), truth
 

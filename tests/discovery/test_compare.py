@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.discovery import compare_lagrangians, normalize_scale
+from neural_lagrangian.discovery import compare_lagrangians
+from neural_lagrangian.mechanics import normalize_scale
+from neural_lagrangian.systems import ChargedParticle
 
 from ..helpers import DTYPE, LAGRANGIANS, slow, states
 
@@ -55,7 +57,7 @@ def test_the_constant_force_of_the_report():
 @pytest.mark.double
 def test_two_gauges_of_a_magnetic_field_are_one():
     """Their difference is the total derivative of e B x y / 2."""
-    symmetric, landau = (nl.systems.ChargedParticle(1.3, 0.7, 2.0, gauge=g) for g in ("symmetric", "landau"))
+    symmetric, landau = (ChargedParticle(1.3, 0.7, 2.0, gauge=g) for g in ("symmetric", "landau"))
     ys = filled(2)
     found = compare_lagrangians(symmetric.lagrangian, lambda t, q, v: 2.5 * landau.lagrangian(t, q, v), ys)
     assert found.kind == "gauge-equivalent"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.discovery import Library, sparse_lagrangian
+from neural_lagrangian.discovery import Library, UndeterminedWarning, sparse_lagrangian
+from neural_lagrangian.models import with_control
 
 from ..helpers import slow
 from .cases import largest_error
@@ -55,7 +56,7 @@ def test_a_driven_pendulum(method):
     assert largest_error(found.formula, {"v^2": 0.5, "cos(q)": 9.81}) < 1e-4
     np.testing.assert_allclose(found.control, [[1.0]], rtol=1e-4)
     assert found.damping is None
-    model = nl.with_control(nl.NeuralLagrangian(found.formula, force=found.force), TS, np.ones((len(TS), 1)))
+    model = with_control(nl.NeuralLagrangian(found.formula, force=found.force), TS, np.ones((len(TS), 1)))
     np.testing.assert_allclose(model.acceleration(0.0, jnp.zeros(1), jnp.zeros(1)), [1.0], rtol=1e-4)
 
 
@@ -72,5 +73,5 @@ def test_without_the_controls_there_is_no_formula():
     """The negative control: a motion that is driven is not that of its Lagrangian alone."""
     motion = driven_pendulum()
     bare = nl.Trajectories(motion.ts, motion.ys, accelerations=motion.accelerations)
-    with pytest.warns(nl.discovery.UndeterminedWarning):
+    with pytest.warns(UndeterminedWarning):
         assert sparse_lagrangian(bare, LIBRARY, largest_residual=0.1).formula is None

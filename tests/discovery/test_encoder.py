@@ -9,13 +9,13 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import CoefficientEncoder, encoder_loss
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import Integration, StormerVerlet
 
 from ..helpers import DOUBLE, DTYPE
 from .oscillators import FAMILY, TS, drawn, noisy
 
 KEY = jax.random.key(0)
-INTEGRATION = Integration(nl.StormerVerlet(), stepsize_controller=nl.StepsPerSample(1))
+INTEGRATION = Integration(StormerVerlet(), stepsize_controller=nl.StepsPerSample(1))
 
 
 class Oracle(eqx.Module):

@@ -9,6 +9,9 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.models import with_precision
+from neural_lagrangian.systems import SpringPendulum
 
 from ..helpers import DTYPE
 
@@ -82,7 +85,7 @@ def test_errors_are_data():
 def test_errors_are_neither_trained_nor_cast():
     start = spring_pendulum(errors=[0.0, 1 / 3, 0.1, 1.0, 1.0])
     assert [x.shape for x in jax.tree.leaves(eqx.filter(start, eqx.is_inexact_array))] == [(5,)]
-    assert nl.with_precision(start, jnp.float32).standard_errors == start.standard_errors
+    assert with_precision(start, jnp.float32).standard_errors == start.standard_errors
 
 
 def test_errors_are_saved_and_compared(tmp_path):
@@ -96,8 +99,8 @@ def test_errors_are_saved_and_compared(tmp_path):
 
 @pytest.mark.double
 def test_it_integrates_as_the_system_does():
-    system = nl.systems.SpringPendulum()
-    model = nl.NeuralLagrangian(spring_pendulum(), nl.RK4(), stepsize_controller=nl.StepsPerSample(100))
+    system = SpringPendulum()
+    model = nl.NeuralLagrangian(spring_pendulum(), RK4(), stepsize_controller=nl.StepsPerSample(100))
     motion = nl.simulate(system, jnp.linspace(0, 2, 9), system.sample_states(jax.random.key(0), 1))
     np.testing.assert_allclose(eqx.filter_jit(model)(motion.ts[0], motion.ys[0, 0]), motion.ys[0], atol=1e-8)
 
@@ -107,7 +110,7 @@ def test_it_integrates_as_the_system_does():
 @pytest.mark.slow
 def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
     """From coefficients that are 5 % wrong, by gradients through rollouts; ratios are what motion tells."""
-    system = nl.systems.SpringPendulum()
+    system = SpringPendulum()
     data = nl.simulate(system, jnp.linspace(0, 1.0, 21), system.sample_states(jax.random.key(0), 8))
     wrong = dict(zip(TRUTH, np.array(list(TRUTH.values())) * [1, 1.05, 0.95, 1.05, 1.03], strict=True))
     start = spring_pendulum(wrong)

@@ -7,6 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, helmholtz_report
+from neural_lagrangian.systems import DampedOscillator
 
 from ..helpers import slow
 from .cases import CASES
@@ -56,7 +57,7 @@ def test_damping_shows_and_where():
     assert report.damping > 0.03
     D = report.D.mean(axis=0) / report.M.mean(axis=0)[0, 0]
     assert D[1, 1] > 10 * abs(D[0, 0])
-    system = nl.systems.DampedOscillator(damping=0.2)
+    system = DampedOscillator(damping=0.2)
     report = helmholtz_report(system.acceleration, Library.velocities(1, 2), random_states(1))
     np.testing.assert_allclose(report.D[:, 0, 0] / report.M[:, 0, 0], 0.2, rtol=1e-6)
     v, a = 1.0, (1 + 0.2**2) ** 0.5  # of independent unit q and v, a = -q - 0.2 v

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian.discovery import Atom, Formula, Library, sample_equations
 from neural_lagrangian.discovery.columns import sample_columns
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, states
 
@@ -85,7 +85,7 @@ def test_columns_are_those_of_the_terms():
 
 @pytest.mark.double
 def test_samples_of_a_formula_are_those_of_its_lagrangian():
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     library = Library.waves(2, 2) * Library.velocities(2, 2)
     truth = {"v0^2": 1.0, "v1^2": 0.5, "cos(q0 - q1) v0 v1": 1.0, "cos(q0)": 2 * 9.81, "cos(q1)": 9.81}
     chosen = library.select([library.names.index(name) for name in truth])

@@ -5,6 +5,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery.refinement import without_noise
+from neural_lagrangian.trajectories import differentiate
 
 from .cases import CASES
 
@@ -46,7 +47,7 @@ def test_velocities_that_were_smoothed_are_left_out(smoothing):
     motion = CASES["oscillator"].motion(samples=300)
     sigma = 0.03 * motion.ys.std(axis=(0, 1))
     noisy = motion.ys + sigma * np.random.default_rng(0).normal(size=motion.ys.shape)
-    smooth = nl.differentiate(list(motion.ts), list(noisy[..., :1]))
+    smooth = differentiate(list(motion.ts), list(noisy[..., :1]))
     noise, _ = found(smooth if smoothing else nl.Trajectories(motion.ts, noisy))
     assert np.isinf(noise[1]) == smoothing
     assert np.isfinite(noise[0])
@@ -57,7 +58,7 @@ def test_smoothed_positions_hide_noise_that_is_no_smaller():
     motion = CASES["oscillator"].motion(samples=300)
     sigma = 0.03 * motion.ys[..., 0].std()
     qs = motion.ys[..., :1] + sigma * np.random.default_rng(0).normal(size=motion.ys[..., :1].shape)
-    smoothed = nl.differentiate(list(motion.ts), list(qs))
+    smoothed = differentiate(list(motion.ts), list(qs))
     noise, there_is = found(smoothed)
     error = np.std(smoothed.ys[..., 0] - motion.ys[..., 0])
     assert there_is

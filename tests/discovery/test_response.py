@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian.discovery.response import free_motion, instants, response_of
+from neural_lagrangian.systems import Pendulum
 
 pytestmark = pytest.mark.double
 TS = np.linspace(0.5, 2.0, 61)
@@ -14,7 +14,7 @@ NOISE = np.array([0.03, 0.05])
 
 
 def rolled(gravity, y0):
-    return nl.systems.Pendulum(gravity=gravity)(jnp.asarray(TS), y0)
+    return Pendulum(gravity=gravity)(jnp.asarray(TS), y0)
 
 
 def projected(phi, deviations):

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
 from neural_lagrangian.discovery import AbstractSearchEngine, Operon, PySR, search_lagrangian
+from neural_lagrangian.systems import HarmonicOscillator, Pendulum
 
 pytestmark = pytest.mark.double
 pytest.importorskip("sympy")
@@ -33,7 +33,7 @@ def disguised(t, q, v):
 
 
 def pendulum_states():
-    return nl.systems.Pendulum().sample_states(jax.random.key(0), 100)
+    return Pendulum().sample_states(jax.random.key(0), 100)
 
 
 def test_terms_are_read_and_their_coefficients_are_exact():
@@ -100,7 +100,7 @@ def test_the_adapter_of_pysr_against_a_stand_in(monkeypatch):
 
 def test_operon_finds_an_oscillator():
     pytest.importorskip("pyoperon")
-    system = nl.systems.HarmonicOscillator()
+    system = HarmonicOscillator()
     found = search_lagrangian(system.lagrangian, system.sample_states(jax.random.key(0), 100), Operon(generations=20))
     assert set(found.formula.support) == {"v^2", "q^2"}
     assert float(found.formula.named["q^2"]) == pytest.approx(-5, rel=1e-6)

@@ -7,12 +7,13 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, sparse_lagrangian
+from neural_lagrangian.systems import CartPole, DampedOscillator, HarmonicOscillator, NBody, Pendulum
 
 from ..helpers import slow, slow_but
 from .cases import CASES, POLYNOMIALS, largest_error, noisy_accelerations, noisy_states
 
 pytestmark = pytest.mark.double
-OSCILLATOR = nl.systems.HarmonicOscillator()
+OSCILLATOR = HarmonicOscillator()
 
 
 @pytest.mark.parametrize("name", slow_but(CASES, "oscillator"))
@@ -106,7 +107,7 @@ def damped(system, duration=6.0):
 @pytest.mark.parametrize("noise", [slow(0.0), 0.05])
 @pytest.mark.parametrize("disturbed", [noisy_accelerations, slow(noisy_states)])
 def test_damping_is_found_beside_the_formula(disturbed, noise):
-    system = nl.systems.DampedOscillator(damping=0.3)
+    system = DampedOscillator(damping=0.3)
     motion = damped(system)
     tolerance = 0.03 if noise else 1e-3
     found = sparse_lagrangian(disturbed(motion, noise), POLYNOMIALS)
@@ -123,7 +124,7 @@ def test_damping_is_found_beside_the_formula(disturbed, noise):
 def test_damping_of_one_coordinate_of_two():
     """And none of the other: the matrix is singular."""
     library = Library.waves(2, 1, [1]) * Library.velocities(2, 2)
-    found = sparse_lagrangian(damped(nl.systems.CartPole(cart_friction=0.4), 3.0), library)
+    found = sparse_lagrangian(damped(CartPole(cart_friction=0.4), 3.0), library)
     rate = 0.4 / 1.5  # in a Lagrangian over the mass of both, 1.5 kg
     np.testing.assert_allclose(found.damping, [[rate, 0.0], [0.0, 0.0]], atol=1e-6)
     np.testing.assert_allclose(found.force(0.0, jnp.zeros(2), jnp.array([1.0, 2.0])), [-rate, 0.0], atol=1e-6)
@@ -131,7 +132,7 @@ def test_damping_of_one_coordinate_of_two():
 
 def test_a_weak_damping_that_many_terms_hide_is_found():
     """Without it a Lagrangian of eight terms has most of the motion."""
-    motion = damped(nl.systems.DampedOscillator(damping=0.1), duration=10.0)
+    motion = damped(DampedOscillator(damping=0.1), duration=10.0)
     found = sparse_lagrangian(motion, Library.coordinates(1, 4) * Library.velocities(1, 4))
     assert largest_error(found.formula, {"v^2": 0.5, "q^2": -0.5}) < 1e-8
     assert found.damping == pytest.approx(np.array([[0.1]]))
@@ -151,7 +152,7 @@ def test_circles_of_one_frequency_are_no_damping(noise):
 
 @pytest.mark.parametrize("of", [slow("accelerations"), "states"])
 def test_what_drives_instead_of_damping_is_no_formula(of):
-    system = nl.systems.DampedOscillator(damping=0.3)
+    system = DampedOscillator(damping=0.3)
     motion = damped(system)
     backward = nl.Trajectories(
         -motion.ts[:, ::-1], motion.ys[:, ::-1] * [1, -1], accelerations=motion.accelerations[:, ::-1]
@@ -170,7 +171,7 @@ def test_without_friction_no_damping_is_found(name):
 
 def test_a_library_without_the_right_term_says_that_it_only_approximates():
     """cos q is not among polynomials."""
-    system = nl.systems.Pendulum()
+    system = Pendulum()
     y0s = jax.random.uniform(jax.random.key(0), (20, 2), minval=-1.5, maxval=1.5)
     motion = nl.simulate(system, jnp.linspace(0, 2, 100), y0s, accelerations=True)
     found = sparse_lagrangian(motion, Library.coordinates(1, 2) * Library.velocities(1, 2), largest_residual=1.0)
@@ -183,7 +184,7 @@ def test_a_library_without_the_right_term_says_that_it_only_approximates():
 
 def resting_bodies():
     """Whatever is added to the kinetic energy of the centre of mass, which rests, the motion is the same."""
-    system = nl.systems.NBody()
+    system = NBody()
     motion = nl.simulate(system, jnp.linspace(0, 3, 100), system.sample_states(jax.random.key(0), 10))
     library = Library.velocities(6, 2)
     for i, j in ((0, 1), (0, 2), (1, 2)):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
-from neural_lagrangian import discovery
+from neural_lagrangian import discovery, mechanics
 from neural_lagrangian.discovery import (
     LagrangianFamily,
     Library,
@@ -24,7 +24,7 @@ from neural_lagrangian.discovery import (
     sparse_lagrangian,
 )
 from neural_lagrangian.discovery.double_precision import double_precision
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import RK4, Integration, StormerVerlet
 
 from .units import entries
 
@@ -69,7 +69,7 @@ class Motion(NamedTuple):
 def motion_of(L, dof, force=None):
     ts = np.linspace(0, 6, 80)
     with double_precision():
-        model = nl.NeuralLagrangian(L, nl.RK4(), dof=dof, force=force, stepsize_controller=nl.StepsPerSample(20))
+        model = nl.NeuralLagrangian(L, RK4(), dof=dof, force=force, stepsize_controller=nl.StepsPerSample(20))
         ys = jax.jit(jax.vmap(model, (None, 0)))(ts, np.random.default_rng(0).normal(size=(8, 2 * dof)))
         a = jax.jit(jax.vmap(jax.vmap(lambda y: nl.acceleration(L, 0.0, *jnp.split(y, 2), force=force))))(ys)
         return Motion(ts, np.asarray(ys), np.asarray(a))
@@ -206,7 +206,7 @@ def encoded(units):
     encoder = discovery.CoefficientEncoder(family, ts, width=4, key=jax.random.key(0))
     c = encoder.coefficients(rows)
     told = {name: float(c[name]) / of[name] for name in of}
-    loss = discovery.encoder_loss(Integration(nl.StormerVerlet(), stepsize_controller=nl.StepsPerSample(1)))
+    loss = discovery.encoder_loss(Integration(StormerVerlet(), stepsize_controller=nl.StepsPerSample(1)))
     truth = {"m": 2.0, "k": 4.0, "c": -0.6}
 
     class Knowing(eqx.Module):
@@ -245,7 +245,7 @@ def shown(units):
     """Values of gauge-fixed and normalised Lagrangians, up to their scale, which is one mass for all coordinates."""
     states = jnp.asarray(units.rows(STATES[:5], 2))
     L = units.lagrangian(coupled, 2)
-    fixed = discovery.gauge_fix(L, states[0, :2]), discovery.normalize_scale(L, states)
+    fixed = mechanics.gauge_fix(L, states[0, :2]), mechanics.normalize_scale(L, states)
     told = {}
     for name, lagrangian in zip(("fixed", "normalised"), fixed, strict=True):
         values = [float(lagrangian(jnp.zeros(()), *jnp.split(y, 2))) for y in states]

@@ -10,6 +10,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4, Integration
 
 from ..helpers import DTYPE
 
@@ -40,16 +41,14 @@ def slope(run, counts):
 def test_rk4_is_of_order_four():
     @jax.jit
     def run(dt0):
-        return diffrax.diffeqsolve(TERM, nl.RK4(), 0.0, 2.0, dt0, Y0).ys[-1]
+        return diffrax.diffeqsolve(TERM, RK4(), 0.0, 2.0, dt0, Y0).ys[-1]
 
     assert slope(lambda count: run(2 / count), [80, 160, 320]) == pytest.approx(4, abs=0.1)
 
 
 def test_rk4_adapts_its_steps():
     controller = diffrax.PIDController(rtol=1e-8, atol=1e-8)
-    solution = diffrax.diffeqsolve(
-        TERM, nl.RK4(), 0.0, 2.0, None, Y0, stepsize_controller=controller, max_steps=100_000
-    )
+    solution = diffrax.diffeqsolve(TERM, RK4(), 0.0, 2.0, None, Y0, stepsize_controller=controller, max_steps=100_000)
     np.testing.assert_allclose(solution.ys[-1], exact(), atol=1e-6)
 
 
@@ -59,14 +58,14 @@ def test_rk4_adapts_its_steps():
         (diffrax.Euler(), 1, [1000, 2000, 4000]),
         (diffrax.Heun(), 2, [200, 400, 800]),
         (diffrax.Bosh3(), 3, [100, 200, 400]),
-        (nl.RK4(), 4, [80, 160, 320]),
+        (RK4(), 4, [80, 160, 320]),
         (diffrax.Dopri5(), 5, [80, 120, 160]),
     ],
     ids=["Euler", "Heun", "Bosh3", "RK4", "Dopri5"],
 )
 def test_training_rollout_has_the_order_of_its_solver(solver, order, counts):
     def run(count):
-        integration = nl.integrators.Integration(solver, stepsize_controller=nl.StepsPerSample(2))
+        integration = Integration(solver, stepsize_controller=nl.StepsPerSample(2))
         ts = jnp.linspace(0.0, 2.0, count // 2 + 1)
         return jax.jit(lambda: integration.rollout(TERM, ts, Y0)[-1])()
 

@@ -8,10 +8,11 @@ import optimistix as optx
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
 
 from ..helpers import DTYPE
 
-SOLVERS = [nl.StormerVerlet(), nl.VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
+SOLVERS = [StormerVerlet(), VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
 TERM = nl.EulerLagrangeTerm(lambda t, q, v: 0.5 * jnp.dot(v, v) + jnp.sum(jnp.cos(q)))
 Y0 = jnp.asarray([1.0, 0.3], DTYPE)
 TS = jnp.linspace(0.0, 1.0, 9).astype(DTYPE)

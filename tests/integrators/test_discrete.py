@@ -10,6 +10,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import (
+    RK4,
+    VariationalMidpoint,
     discrete_euler_lagrange_residual,
     discrete_lagrangian,
     discrete_momenta,
@@ -22,7 +24,7 @@ SOLVERS = {
     "r0": nl.GalerkinGaussLobatto(0),
     "r1": nl.GalerkinGaussLobatto(1),
     "r3": nl.GalerkinGaussLobatto(3),
-    "midpoint": nl.VariationalMidpoint(),
+    "midpoint": VariationalMidpoint(),
 }
 each_solver = pytest.mark.parametrize("name", [slow("r0"), "r1", slow("r3"), slow("midpoint")])
 TS = jnp.asarray([0.0, 0.1, 0.17, 0.3, 0.38], DTYPE)
@@ -158,9 +160,7 @@ def test_the_action_generates_the_momenta(name):
 def test_the_residual_of_a_free_particle_is_its_loss_of_momentum():
     """Before less after: momentum is m times the slope between the positions."""
     m, ts, qs = 1.7, TS[:3], jnp.asarray([[0.1], [0.3], [0.2]], DTYPE)
-    residual = discrete_euler_lagrange_residual(
-        lambda t, q, v: 0.5 * m * jnp.dot(v, v), nl.VariationalMidpoint(), ts, qs
-    )
+    residual = discrete_euler_lagrange_residual(lambda t, q, v: 0.5 * m * jnp.dot(v, v), VariationalMidpoint(), ts, qs)
     slopes = jnp.diff(qs, axis=0) / jnp.diff(ts)[:, None]
     np.testing.assert_allclose(residual, m * (slopes[0] - slopes[1]), rtol=100 * ROUND_OFF)
 
@@ -184,9 +184,9 @@ def test_position_errors_are_newton_s_step(name):
 def test_bad_input_is_named():
     qs = jnp.zeros((3, 1), DTYPE)
     free = lambda t, q, v: 0.5 * jnp.dot(v, v)  # noqa: E731
-    rule = nl.VariationalMidpoint()
+    rule = VariationalMidpoint()
     with pytest.raises(ValueError, match=r"`solver` is RK4.*expected a variational one"):
-        discrete_momenta(free, nl.RK4(), TS[:3], qs)
+        discrete_momenta(free, RK4(), TS[:3], qs)
     with pytest.raises(ValueError, match=r"`ts` has shape \(2,\); expected \(3\)"):
         discrete_euler_lagrange_residual(free, rule, TS[:2], qs)
     with pytest.raises(ValueError, match=r"`qs` has shape \(3, 1\); expected \(2, dof\)"):

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import RK4, Integration, StormerVerlet
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, slow
 
-TERM = diffrax.ODETerm(nl.systems.DoublePendulum().vector_field)
+TERM = diffrax.ODETerm(DoublePendulum().vector_field)
 TS = jnp.asarray([0.0, 0.01, 0.05, 0.06, 0.1], DTYPE)
 Y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
 
@@ -21,11 +22,11 @@ Y0 = jnp.asarray([0.5, -0.3, 0.2, 0.4], DTYPE)
     [
         (diffrax.Tsit5(), 1, 0),
         (diffrax.Heun(), -1, 5),
-        slow(nl.RK4(), -1, 0),
+        slow(RK4(), -1, 0),
         slow(diffrax.Tsit5(), -1, 3),
         slow(diffrax.Dopri8(), 1, 3),
         slow(diffrax.Dopri8(), -1, 0),
-        slow(nl.RK4(), 1, 0),
+        slow(RK4(), 1, 0),
     ],
     ids=lambda part: str(part) if isinstance(part, int) else type(part).__name__,
 )
@@ -64,8 +65,8 @@ def test_further_steps_go_to_the_longest_intervals():
 
 
 def test_a_variational_solver_takes_further_steps_too():
-    term = nl.EulerLagrangeTerm(nl.systems.DoublePendulum().lagrangian)
-    integration = Integration(nl.StormerVerlet(), stepsize_controller=nl.StepsPerSample(1, 5))
+    term = nl.EulerLagrangeTerm(DoublePendulum().lagrangian)
+    integration = Integration(StormerVerlet(), stepsize_controller=nl.StepsPerSample(1, 5))
     np.testing.assert_allclose(
         jax.jit(integration.rollout)(term, TS, Y0), jax.jit(integration.solve)(term, TS, Y0).ys, atol=1e-6
     )

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4, VariationalMidpoint
+from neural_lagrangian.networks import Clock
 
 from ..helpers import DTYPE
 
@@ -25,9 +27,9 @@ def field(y, args=None):
 
 
 MODELS = {
-    "explicit": lambda **keywords: nl.NeuralLagrangian(driven, nl.RK4(), dof=1, **keywords),
-    "variational": lambda **keywords: nl.NeuralLagrangian(driven, nl.VariationalMidpoint(), dof=1, **keywords),
-    "vector field": lambda **keywords: nl.NeuralODE(field, nl.RK4(), dof=1, clock=nl.Clock(), **keywords),
+    "explicit": lambda **keywords: nl.NeuralLagrangian(driven, RK4(), dof=1, **keywords),
+    "variational": lambda **keywords: nl.NeuralLagrangian(driven, VariationalMidpoint(), dof=1, **keywords),
+    "vector field": lambda **keywords: nl.NeuralODE(field, RK4(), dof=1, clock=Clock(), **keywords),
 }
 
 

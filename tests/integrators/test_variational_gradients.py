@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
 
 from ..helpers import DTYPE, central_difference, inner, random_like, slow, small_network
 
@@ -69,7 +70,7 @@ def test_gradient_in_lagrangian_force_state_and_times(name):
 
 
 @pytest.mark.parametrize(
-    "solver", [slow(nl.StormerVerlet()), slow(nl.VariationalMidpoint()), slow(nl.GalerkinGaussLobatto(2))], ids=str
+    "solver", [slow(StormerVerlet()), slow(VariationalMidpoint()), slow(nl.GalerkinGaussLobatto(2))], ids=str
 )
 def test_gradient_of_every_solver_in_each_of_its_parts(solver):
     """A gradient wrong in one part only would hide in a sum: each against its own difference."""
@@ -96,7 +97,7 @@ def test_gradient_in_the_step_size():
 
     @jax.jit
     def end(h):
-        solution = diffrax.diffeqsolve(term, nl.StormerVerlet(), 0.0, 3 * h, h, Y0, max_steps=8)
+        solution = diffrax.diffeqsolve(term, StormerVerlet(), 0.0, 3 * h, h, Y0, max_steps=8)
         return jnp.sum(jnp.sin(solution.ys[-1]))
 
     h = jnp.asarray(0.2)

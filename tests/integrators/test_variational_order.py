@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import Integration, StormerVerlet, VariationalMidpoint
 
 from ..helpers import DTYPE, slow
 from .motions import TERM, Y0, drag, driven, exact
@@ -52,8 +52,8 @@ def slope(run, counts):
 @pytest.mark.parametrize(
     ("solver", "counts"),
     [
-        slow(nl.VariationalMidpoint(), [160, 240, 320]),
-        slow(nl.StormerVerlet(), [160, 240, 320]),
+        slow(VariationalMidpoint(), [160, 240, 320]),
+        slow(StormerVerlet(), [160, 240, 320]),
         (nl.GalerkinGaussLobatto(1), [60, 80, 120]),
         slow(nl.GalerkinGaussLobatto(2), [30, 40, 60]),
         slow(nl.GalerkinGaussLobatto(3), [20, 25, 30]),
@@ -91,8 +91,8 @@ def test_sixty_inner_nodes_are_right_to_round_off():
 @pytest.mark.parametrize(
     ("solver", "of_q", "of_v", "steps"),
     [
-        slow(nl.VariationalMidpoint(), 3, 2, [0.02, 0.04, 0.08]),
-        slow(nl.StormerVerlet(), 3, 2, [0.02, 0.04, 0.08]),
+        slow(VariationalMidpoint(), 3, 2, [0.02, 0.04, 0.08]),
+        slow(StormerVerlet(), 3, 2, [0.02, 0.04, 0.08]),
         slow(nl.GalerkinGaussLobatto(1), 4, 3, [0.02, 0.04, 0.08]),
         (nl.GalerkinGaussLobatto(2), 5, 4, [0.01, 0.02, 0.04]),
         slow(nl.GalerkinGaussLobatto(3), 6, 5, [0.02, 0.03, 0.04]),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import RK4, Integration
+from neural_lagrangian.systems import DampedOscillator, PoyntingRobertson
 
 from ..helpers import slow
 
@@ -24,7 +25,7 @@ def energies(system, ys):
     return np.asarray(jax.vmap(lambda y: system.energy(0.0, *jnp.split(y, 2)))(ys))
 
 
-OSCILLATOR = nl.systems.DampedOscillator(1.0, 1.0, 1e-4)
+OSCILLATOR = DampedOscillator(1.0, 1.0, 1e-4)
 
 
 @cache
@@ -46,11 +47,11 @@ def test_energy_of_a_damped_oscillator(r, error):
 
 
 def test_energy_error_of_runge_and_kutta_grows():
-    errors = oscillator_errors(nl.RK4())
+    errors = oscillator_errors(RK4())
     assert np.max(errors[-1000:]) > 50 * np.max(errors[:1000])
 
 
-DUST = nl.systems.PoyntingRobertson()
+DUST = PoyntingRobertson()
 
 
 def periapsis(dust, eccentricity=0.2):
@@ -83,7 +84,7 @@ DUST_ERRORS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("solver", "error"), [*DUST_ERRORS, (nl.RK4(), 4.7e-3)], ids=str)
+@pytest.mark.parametrize(("solver", "error"), [*DUST_ERRORS, (RK4(), 4.7e-3)], ids=str)
 def test_energy_of_dust_over_six_thousand_years(solver, error):
     assert np.max(dust_error(solver, 6000)) == pytest.approx(error, rel=0.1)
 
@@ -102,7 +103,7 @@ def test_energy_of_dust_is_within_those_bounds_from_the_start(solver, error):
 
 
 def test_runge_and_kutta_lose_the_dust():
-    errors = dust_error(nl.RK4(), 300)
+    errors = dust_error(RK4(), 300)
     assert np.max(errors[-300:]) > 3 * np.max(errors[:300])
 
 
@@ -115,9 +116,9 @@ def test_angular_momentum_falls_at_the_rate_of_the_drag():
 
 
 def test_angular_momentum_is_conserved_without_drag():
-    free = nl.systems.PoyntingRobertson(radiation=0.0)
+    free = PoyntingRobertson(radiation=0.0)
     ys = rows(free, nl.GalerkinGaussLobatto(2), jnp.arange(301.0), periapsis(free), 100)
     L = angular_momentum(ys)
     assert np.max(np.abs(L / L[0] - 1)) < 1e-12
-    runge_kutta = angular_momentum(rows(free, nl.RK4(), jnp.arange(301.0), periapsis(free), 100))
+    runge_kutta = angular_momentum(rows(free, RK4(), jnp.arange(301.0), periapsis(free), 100))
     assert np.max(np.abs(runge_kutta / L[0] - 1)) > 1e-6

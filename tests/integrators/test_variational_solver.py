@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import Integration, StormerVerlet, VariationalMidpoint
+from neural_lagrangian.mechanics import HolonomicConstraint
 
 from ..helpers import DOUBLE, DTYPE, slow, small_network
 from .motions import TERM, Y0, drag, driven
 
-SOLVERS = [nl.StormerVerlet(), nl.VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
+SOLVERS = [StormerVerlet(), VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
 GGL = nl.GalerkinGaussLobatto(1)
 TOLERANCE = 1e-13 if DOUBLE else 2e-5
 TS = jnp.asarray([0.0, 0.2, 0.3, 0.7], DTYPE)
@@ -35,7 +36,7 @@ def scanned(solver, ts, y0, substeps=1):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("solver", "direction"),
-    [(nl.StormerVerlet(), -1), (nl.VariationalMidpoint(), 1), (GGL, 1), (nl.GalerkinGaussLobatto(2), -1)],
+    [(StormerVerlet(), -1), (VariationalMidpoint(), 1), (GGL, 1), (nl.GalerkinGaussLobatto(2), -1)],
     ids=str,
 )
 def test_diffrax_takes_the_steps_of_the_scan(solver, direction):
@@ -137,7 +138,7 @@ def bounded_momentum(t, q, v):
 
 @pytest.mark.parametrize(
     ("lagrangian", "solver"),
-    [(singular, nl.StormerVerlet()), slow(relativistic, GGL), slow(bounded_momentum, GGL)],
+    [(singular, StormerVerlet()), slow(relativistic, GGL), slow(bounded_momentum, GGL)],
     ids=lambda part: getattr(part, "__name__", ""),
 )
 def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
@@ -191,9 +192,9 @@ def test_known_formulas_of_separable_systems():
     half = v - h / 2 * np.sin(q)
     q1 = q + h * half
     expected = np.concatenate([q1, half - h / 2 * np.sin(q1)])
-    verlet = nl.NeuralLagrangian(pendulum, nl.StormerVerlet(), dof=2)(ts, y0)[-1]
+    verlet = nl.NeuralLagrangian(pendulum, StormerVerlet(), dof=2)(ts, y0)[-1]
     np.testing.assert_allclose(verlet, expected, atol=TOLERANCE)
-    q1, v1 = np.split(np.asarray(nl.NeuralLagrangian(pendulum, nl.VariationalMidpoint(), dof=2)(ts, y0)[-1]), 2)
+    q1, v1 = np.split(np.asarray(nl.NeuralLagrangian(pendulum, VariationalMidpoint(), dof=2)(ts, y0)[-1]), 2)
     np.testing.assert_allclose(q1, q + h * (v + v1) / 2, atol=TOLERANCE)
     np.testing.assert_allclose(v1, v - h * np.sin((q + q1) / 2), atol=TOLERANCE)
     assert np.max(np.abs(np.concatenate([q1, v1]) - expected)) > 1e-4
@@ -246,7 +247,7 @@ def test_a_plain_vector_field_is_refused():
 
 @pytest.mark.bad_input
 def test_constraints_are_refused():
-    constraint = nl.HolonomicConstraint(lambda t, q: jnp.dot(q, q)[None] - 1)
+    constraint = HolonomicConstraint(lambda t, q: jnp.dot(q, q)[None] - 1)
     model = nl.NeuralLagrangian(driven, GGL, dof=2, constraint=constraint)
     for run in (model, model.solve):
         with pytest.raises(ValueError, match="takes a `constraint`"):

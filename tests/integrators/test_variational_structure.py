@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
+from neural_lagrangian.integrators import RK4, Integration, StormerVerlet, VariationalMidpoint
 from neural_lagrangian.integrators.galerkin import _compensated_sum
 from neural_lagrangian.mechanics.legendre import velocity_from_momentum
+from neural_lagrangian.systems import HarmonicOscillator, Pendulum
 
 from ..helpers import DTYPE, slow
 from .motions import Y0, conservative, driven
@@ -49,7 +50,7 @@ def symplectic_error(A):
         slow(nl.GalerkinGaussLobatto(0)),
         nl.GalerkinGaussLobatto(2),
         slow(nl.GalerkinGaussLobatto(8)),
-        slow(nl.VariationalMidpoint()),
+        slow(VariationalMidpoint()),
     ],
     ids=str,
 )
@@ -61,7 +62,7 @@ def test_a_step_is_symplectic(solver):
 
 
 def test_a_step_of_runge_and_kutta_is_not_symplectic():
-    assert symplectic_error(jacobian_of_a_step(nl.RK4(), driven, 0.3)) > 1e-6
+    assert symplectic_error(jacobian_of_a_step(RK4(), driven, 0.3)) > 1e-6
 
 
 def central(t, q, v):
@@ -81,7 +82,7 @@ def momenta(y):
 PLANAR = jnp.asarray([0.8, 0.1, -0.9, 0.2, 0.1, 0.5, -0.199, -1.0], DTYPE)
 
 
-@pytest.mark.parametrize("solver", [nl.StormerVerlet(), slow(nl.GalerkinGaussLobatto(2))], ids=str)
+@pytest.mark.parametrize("solver", [StormerVerlet(), slow(nl.GalerkinGaussLobatto(2))], ids=str)
 def test_momenta_are_conserved_over_a_hundred_thousand_steps(solver):
     ys = rows(central, solver, jnp.linspace(0.0, 1e4, 1001), PLANAR, 100)
     drift = jax.vmap(momenta)(ys) - momenta(PLANAR)[None]
@@ -90,7 +91,7 @@ def test_momenta_are_conserved_over_a_hundred_thousand_steps(solver):
 
 
 def test_runge_and_kutta_lose_angular_momentum():
-    ys = rows(central, nl.RK4(), jnp.linspace(0.0, 1e3, 101), PLANAR, 100)
+    ys = rows(central, RK4(), jnp.linspace(0.0, 1e3, 101), PLANAR, 100)
     linear, angular = np.split(np.abs(jax.vmap(momenta)(ys) - momenta(PLANAR)[None]), [2], axis=1)
     assert np.max(linear) < 1e-10
     assert np.max(angular) > 1e-6
@@ -102,7 +103,7 @@ def test_a_symmetry_that_is_broken_conserves_nothing():
     assert np.min(np.ptp(p, axis=0)) > 0.1
 
 
-@pytest.mark.parametrize("solver", [nl.StormerVerlet(), nl.GalerkinGaussLobatto(2), nl.VariationalMidpoint()], ids=str)
+@pytest.mark.parametrize("solver", [StormerVerlet(), nl.GalerkinGaussLobatto(2), VariationalMidpoint()], ids=str)
 def test_there_and_back_in_a_thousand_steps(solver):
     """A step back in time is the inverse of the step; motion with velocities reversed runs back too."""
     ts = jnp.asarray([0.0, 100.0])
@@ -116,7 +117,7 @@ def test_there_and_back_in_a_thousand_steps(solver):
 
 def test_runge_and_kutta_do_not_come_back():
     ts = jnp.linspace(0.0, 100.0, 1001)
-    back = rows(quartic, nl.RK4(), ts[::-1], rows(quartic, nl.RK4(), ts, Y0)[-1])[-1]
+    back = rows(quartic, RK4(), ts[::-1], rows(quartic, RK4(), ts, Y0)[-1])[-1]
     assert np.max(np.abs(back - Y0)) > 1e-7
 
 
@@ -146,8 +147,8 @@ def energy_errors(system, solver, y0, steps, h=0.1, samples=1000):
     return np.asarray((E - E[0]) / E[0])
 
 
-OSCILLATOR = nl.systems.HarmonicOscillator(1.0, 1.0)
-PENDULUM = nl.systems.Pendulum(1.0, 1.0, 1.0)
+OSCILLATOR = HarmonicOscillator(1.0, 1.0)
+PENDULUM = Pendulum(1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_energy_error_stays_at_round_off(system, y0):
     assert abs(np.mean(errors[-third:]) - np.mean(errors[:third])) < 5e-14
 
 
-@pytest.mark.parametrize("solver", [nl.StormerVerlet(), nl.VariationalMidpoint(), nl.GalerkinGaussLobatto(1)], ids=str)
+@pytest.mark.parametrize("solver", [StormerVerlet(), VariationalMidpoint(), nl.GalerkinGaussLobatto(1)], ids=str)
 def test_energy_error_of_low_orders_is_bounded(solver):
     errors = np.abs(energy_errors(PENDULUM, solver, jnp.asarray([2.0, 0.3]), 30_000, samples=10_000))
     third = len(errors) // 3
@@ -169,6 +170,6 @@ def test_energy_error_of_low_orders_is_bounded(solver):
 
 
 def test_energy_error_of_runge_and_kutta_grows():
-    errors = np.abs(energy_errors(PENDULUM, nl.RK4(), jnp.asarray([2.0, 0.3]), 30_000))
+    errors = np.abs(energy_errors(PENDULUM, RK4(), jnp.asarray([2.0, 0.3]), 30_000))
     third = len(errors) // 3
     assert np.max(errors[-third:]) > 2 * np.max(errors[:third])

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.lagrangians import ParametricLagrangian
 from neural_lagrangian.lagrangians.lagrangian import LagrangianSum, as_lagrangian, takes_time_and_state
+from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, small_network, states
 
@@ -65,18 +68,18 @@ def test_a_sum_is_the_sum_of_its_terms(other):
 
 
 def test_a_sum_is_solved_as_its_terms_agree():
-    assert isinstance((MECHANICAL + MECHANICAL).mass_solve, nl.Cholesky)
-    assert isinstance((MECHANICAL + small_network()).mass_solve, nl.PseudoInverse)
-    armature = nl.ParametricLagrangian(lambda t, q, v, *, rotor: rotor * v @ v, dof=2, rotor=jnp.asarray(0.1, DTYPE))
-    assert isinstance((MECHANICAL + armature).mass_solve, nl.PseudoInverse)  # the coefficient may become negative
+    assert isinstance((MECHANICAL + MECHANICAL).mass_solve, Cholesky)
+    assert isinstance((MECHANICAL + small_network()).mass_solve, PseudoInverse)
+    armature = ParametricLagrangian(lambda t, q, v, *, rotor: rotor * v @ v, dof=2, rotor=jnp.asarray(0.1, DTYPE))
+    assert isinstance((MECHANICAL + armature).mass_solve, PseudoInverse)  # the coefficient may become negative
 
 
 def test_a_term_without_mass_leaves_the_others_positive_definite():
     """A potential, or a term linear in the velocities, trained or not."""
-    spring = nl.ParametricLagrangian(lambda t, q, v, *, k: -k * q @ q, dof=2, k=jnp.asarray(0.1, DTYPE))
+    spring = ParametricLagrangian(lambda t, q, v, *, k: -k * q @ q, dof=2, k=jnp.asarray(0.1, DTYPE))
     for term in (drive, spring):
         for total in (MECHANICAL + term, term + MECHANICAL, MECHANICAL + term + MECHANICAL):
-            assert isinstance(total.mass_solve, nl.Cholesky)
+            assert isinstance(total.mass_solve, Cholesky)
 
 
 @pytest.mark.double
@@ -84,10 +87,10 @@ def test_a_term_without_mass_leaves_the_others_positive_definite():
 def test_positive_coefficients_of_constant_inertias_keep_it_definite(name):
     """Whatever the coefficients become: at a thousand random ones the mass matrix has a Cholesky factor."""
     formula, coefficients, kept = POSITIVE[name]
-    term = nl.ParametricLagrangian(formula, dof=2, positive=["c", "d"][: len(coefficients)], **coefficients)
+    term = ParametricLagrangian(formula, dof=2, positive=["c", "d"][: len(coefficients)], **coefficients)
     assert term.has_positive_mass == kept
     for total in (MECHANICAL + term, term + MECHANICAL):
-        assert isinstance(total.mass_solve, nl.Cholesky if kept else nl.PseudoInverse)
+        assert isinstance(total.mass_solve, Cholesky if kept else PseudoInverse)
     draws = jax.tree.map(lambda x: jnp.asarray(np.random.default_rng(1).normal(0, 3, (1000, *x.shape))), term.trained)
 
     def lowest(trained):
@@ -107,18 +110,18 @@ def test_what_is_not_declared_or_cannot_be_known_is_not_trusted():
         (lambda t, q, v, *, c: c * v @ v, {"positive": ["c"], "dof": None}),
         (Held(rotor), {"positive": ["c"]}),  # its own array is trained too
     ):
-        term = nl.ParametricLagrangian(formula, **{"dof": 2, **keywords}, c=rotor)
+        term = ParametricLagrangian(formula, **{"dof": 2, **keywords}, c=rotor)
         assert not term.has_positive_mass
-        assert isinstance((MECHANICAL + term).mass_solve, nl.PseudoInverse)
+        assert isinstance((MECHANICAL + term).mass_solve, PseudoInverse)
 
 
 def test_a_positive_sum_is_known_inside_a_compiled_function():
     @eqx.filter_jit
     def solve(c):
-        term = nl.ParametricLagrangian(POSITIVE["one joint"][0], dof=2, positive=["c"], c=c)
+        term = ParametricLagrangian(POSITIVE["one joint"][0], dof=2, positive=["c"], c=c)
         return nl.NeuralLagrangian(MECHANICAL + term).mass_solve
 
-    assert isinstance(solve(jnp.asarray(0.1, DTYPE)), nl.Cholesky)
+    assert isinstance(solve(jnp.asarray(0.1, DTYPE)), Cholesky)
 
 
 def test_terms_must_agree_in_number():
@@ -127,7 +130,7 @@ def test_terms_must_agree_in_number():
 
 
 def test_what_is_called_with_time_and_state():
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     assert takes_time_and_state(system.lagrangian)
     assert takes_time_and_state(lambda t, q, v: jnp.dot(v, v))
     assert takes_time_and_state(LagrangianSum((drive,)))
@@ -137,7 +140,7 @@ def test_what_is_called_with_time_and_state():
 
 
 def test_a_formula_of_time_and_state_is_a_model():
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     model = nl.NeuralLagrangian(system.lagrangian, dof=2)
     t, q, v = (x[0] for x in states(2, 1))
     np.testing.assert_allclose(model.acceleration(t, q, v), system.acceleration(t, q, v), rtol=RTOL, atol=RTOL)
@@ -148,8 +151,8 @@ def test_a_model_takes_what_the_lagrangian_says():
     model = nl.NeuralLagrangian(MECHANICAL)
     assert model.dof == 2
     assert model.kinetic_prior == 0
-    assert isinstance(model.mass_solve, nl.Cholesky)
-    assert isinstance(nl.NeuralLagrangian(MECHANICAL, mass_solve=nl.DampedInverse()).mass_solve, nl.DampedInverse)
+    assert isinstance(model.mass_solve, Cholesky)
+    assert isinstance(nl.NeuralLagrangian(MECHANICAL, mass_solve=DampedInverse()).mass_solve, DampedInverse)
     with pytest.raises(ValueError, match="`network` has 2 degrees of freedom; expected `dof` 3"):
         nl.NeuralLagrangian(MECHANICAL, dof=3)
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.lagrangians import LatticeLagrangian
 from neural_lagrangian.mechanics import structure_error
+from neural_lagrangian.systems import WaveEquation
 
 from ..helpers import DOUBLE, mlp, states
 
@@ -20,8 +22,8 @@ def wave_density(x):
 @pytest.mark.parametrize("ends", ENDS)
 @pytest.mark.parametrize("sites", [2, 20])  # one Lagrangian, any number of sites
 def test_equals_the_wave_equation(ends, sites):
-    system = nl.systems.WaveEquation(density=1.3, tension=0.7, spacing=0.25, sites=sites, ends=ends)
-    L = nl.LatticeLagrangian(wave_density, 0.25, ends)
+    system = WaveEquation(density=1.3, tension=0.7, spacing=0.25, sites=sites, ends=ends)
+    L = LatticeLagrangian(wave_density, 0.25, ends)
     _, q, v = (s[0] for s in states(sites, 1))
     rtol = 1e-11 if DOUBLE else 1e-4
     np.testing.assert_allclose(L(0.0, q, v), system.lagrangian(0.0, q, v), rtol=rtol)
@@ -32,7 +34,7 @@ def test_equals_the_wave_equation(ends, sites):
 @pytest.mark.parametrize("ends", ENDS)
 def test_a_learned_density_has_a_diagonal_mass_matrix(ends):
     network = mlp(3, activation=jnp.tanh)
-    L = nl.LatticeLagrangian(network, 0.5, ends)
+    L = LatticeLagrangian(network, 0.5, ends)
     t, q, v = (s[0] for s in states(7, 1))
     M, error = jax.jit(lambda *x: (nl.mass_matrix(L, *x), structure_error(L, L.mass_solve, *x)))(t, q, v)
     assert jnp.abs(M - jnp.diag(jnp.diag(M))).max() < 1e-7
@@ -52,7 +54,7 @@ def test_converges_to_the_field_equation_with_order_two():
         x = 2 * jnp.pi * jnp.arange(0.0, sites) / sites
         phi, phi_x, phi_xx = jnp.sin(x), jnp.cos(x), -jnp.sin(x)
         expected = (1 + 0.3 * phi**2) * phi_xx + 0.3 * phi * phi_x**2
-        L = nl.LatticeLagrangian(density, 2 * np.pi / sites)
+        L = LatticeLagrangian(density, 2 * np.pi / sites)
         return jnp.abs(nl.acceleration(L, 0.0, phi, phi_x, mass_solve=L.mass_solve) - expected).max()
 
     assert jnp.log2(error(32) / error(64)) == pytest.approx(2.0, abs=0.1)
@@ -62,10 +64,10 @@ def test_converges_to_the_field_equation_with_order_two():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nl.LatticeLagrangian(wave_density, 0.0), "`spacing` is 0.0; expected a positive number"),
-        (lambda: nl.LatticeLagrangian(wave_density, 0.1, "free"), "`ends` is 'free'"),
+        (lambda: LatticeLagrangian(wave_density, 0.0), "`spacing` is 0.0; expected a positive number"),
+        (lambda: LatticeLagrangian(wave_density, 0.1, "free"), "`ends` is 'free'"),
         (
-            lambda: nl.LatticeLagrangian(lambda x: x, 0.1)(0.0, jnp.ones(4), jnp.ones(4)),
+            lambda: LatticeLagrangian(lambda x: x, 0.1)(0.0, jnp.ones(4), jnp.ones(4)),
             r"`density` returned shape \(3,\)",
         ),
     ],

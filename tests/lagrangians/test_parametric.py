@@ -8,6 +8,11 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.lagrangians import ParametricLagrangian
+from neural_lagrangian.mechanics import Cholesky
+from neural_lagrangian.systems import HarmonicOscillator, Pendulum
+from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DOUBLE, DTYPE, central_difference, inner, random_like, states
 
@@ -41,9 +46,9 @@ def trained(lagrangian, data, steps=300, rate=0.1, **options):
 
 @pytest.mark.optax
 def test_the_ratio_of_stiffness_and_mass_from_accelerations():
-    system = nl.systems.HarmonicOscillator(mass=0.7, stiffness=6.3)
-    start = nl.ParametricLagrangian(oscillator, dof=1, mass=1.0, stiffness=1.0, positive=["mass", "stiffness"])
-    found = trained(start, accelerations(system), loss=nl.acceleration_mse).coefficients
+    system = HarmonicOscillator(mass=0.7, stiffness=6.3)
+    start = ParametricLagrangian(oscillator, dof=1, mass=1.0, stiffness=1.0, positive=["mass", "stiffness"])
+    found = trained(start, accelerations(system), loss=acceleration_mse).coefficients
     assert float(found["stiffness"] / found["mass"]) == pytest.approx(9.0, rel=1e-3)
     assert abs(float(found["mass"]) - 0.7) > 0.05  # nothing tells the mass itself
 
@@ -51,22 +56,22 @@ def test_the_ratio_of_stiffness_and_mass_from_accelerations():
 @pytest.mark.optax
 @pytest.mark.slow
 def test_the_length_of_a_pendulum_from_trajectories():
-    system = nl.systems.Pendulum(length=1.7)
+    system = Pendulum(length=1.7)
     data = nl.simulate(system, jnp.linspace(0.0, 0.5, 6), system.sample_states(KEY, 20))
-    start = nl.ParametricLagrangian(pendulum, dof=1, length=1.0, positive="length")
+    start = ParametricLagrangian(pendulum, dof=1, length=1.0, positive="length")
     found = trained(start, data, steps=200)
     assert float(found.coefficients["length"]) == pytest.approx(1.7, rel=1e-3)
 
 
 def test_no_motion_tells_the_scale():
     """Twice the Lagrangian moves alike, and the loss is level along the ray; across it, it is not."""
-    data = accelerations(nl.systems.HarmonicOscillator(mass=0.7, stiffness=6.3), 8)
+    data = accelerations(HarmonicOscillator(mass=0.7, stiffness=6.3), 8)
     ts, ys, a = jnp.asarray(data.ts[0]), jnp.asarray(data.ys[0]), jnp.asarray(data.accelerations[0])
 
     @jax.jit
     def loss(mass, stiffness):
-        L = nl.ParametricLagrangian(oscillator, dof=1, mass=mass, stiffness=stiffness)
-        return nl.acceleration_mse(nl.NeuralLagrangian(L, mass_solve=nl.Cholesky()), ts, ys, a)
+        L = ParametricLagrangian(oscillator, dof=1, mass=mass, stiffness=stiffness)
+        return acceleration_mse(nl.NeuralLagrangian(L, mass_solve=Cholesky()), ts, ys, a)
 
     at = (jnp.asarray(1.3, DTYPE), jnp.asarray(4.0, DTYPE))
     np.testing.assert_allclose(loss(2 * at[0], 2 * at[1]), loss(*at), rtol=RTOL)
@@ -78,8 +83,8 @@ def test_no_motion_tells_the_scale():
 
 @pytest.mark.double
 def test_gradient_in_the_coefficients():
-    L = nl.ParametricLagrangian(oscillator, dof=1, mass=1.3, stiffness=4.0, positive=["mass"])
-    model = nl.NeuralLagrangian(L, nl.RK4(), stepsize_controller=nl.StepsPerSample(1))
+    L = ParametricLagrangian(oscillator, dof=1, mass=1.3, stiffness=4.0, positive=["mass"])
+    model = nl.NeuralLagrangian(L, RK4(), stepsize_controller=nl.StepsPerSample(1))
     params, static = eqx.partition(model, eqx.is_inexact_array)
     ts, y0 = jnp.linspace(0.0, 0.3, 4), jnp.asarray([0.4, -0.2])
 
@@ -93,13 +98,13 @@ def test_gradient_in_the_coefficients():
 
 
 def test_coefficients_are_read_by_name_and_shown():
-    L = nl.ParametricLagrangian(oscillator, dof=1, mass=2, stiffness=[3.5], positive=["mass"])
+    L = ParametricLagrangian(oscillator, dof=1, mass=2, stiffness=[3.5], positive=["mass"])
     np.testing.assert_allclose(L.coefficients["mass"], 2.0, rtol=1e-6)
     np.testing.assert_allclose(L.trained["mass"], np.log(2.0), rtol=1e-6)
     assert repr(L) == "ParametricLagrangian(oscillator, dof=1, mass=2., stiffness=[3.5])"
     assert "mass" in repr(eqx.filter(L, eqx.is_inexact_array, inverse=True))  # with no values to show
     jax.jit(lambda L: repr(L) and L.coefficients)(eqx.filter(L, eqx.is_array))
-    driven = nl.ParametricLagrangian(lambda t, q, v, force: force * q[0] * jnp.sin(t), dof=1, force=0.3)
+    driven = ParametricLagrangian(lambda t, q, v, force: force * q[0] * jnp.sin(t), dof=1, force=0.3)
     total = L + driven
     t, q, v = jnp.asarray(0.7, DTYPE), jnp.asarray([0.3], DTYPE), jnp.asarray([0.2], DTYPE)
     expected = (0.3 * jnp.sin(0.7) - 3.5 * 0.3) / 2
@@ -108,7 +113,7 @@ def test_coefficients_are_read_by_name_and_shown():
 
 
 def test_a_coefficient_stays_positive_and_any_number_of_coordinates_will_do():
-    L = nl.ParametricLagrangian(oscillator, mass=1e-3, stiffness=1.0, positive=["mass"])
+    L = ParametricLagrangian(oscillator, mass=1e-3, stiffness=1.0, positive=["mass"])
     assert L.dof is None
     pushed = eqx.tree_at(lambda m: m.trained["mass"], L, replace_fn=lambda s: s - 20)
     assert 0 < pushed.coefficients["mass"] < 1e-8
@@ -121,35 +126,35 @@ def test_a_coefficient_stays_positive_and_any_number_of_coordinates_will_do():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nl.ParametricLagrangian(3, mass=1.0), "`formula` is 3; expected a callable"),
-        (lambda: nl.ParametricLagrangian(oscillator), "`coefficients` are missing"),
+        (lambda: ParametricLagrangian(3, mass=1.0), "`formula` is 3; expected a callable"),
+        (lambda: ParametricLagrangian(oscillator), "`coefficients` are missing"),
         (
-            lambda: nl.ParametricLagrangian(oscillator, mass=1.0),
+            lambda: ParametricLagrangian(oscillator, mass=1.0),
             r"`formula` cannot be called with \(t, q, v, mass\): .*stiffness",
         ),
         (
-            lambda: nl.ParametricLagrangian(oscillator, mass=1.0, stiffness=1.0, positive=["damping"]),
+            lambda: ParametricLagrangian(oscillator, mass=1.0, stiffness=1.0, positive=["damping"]),
             r"`positive` names \['damping'\]; expected some of \['mass', 'stiffness'\]",
         ),
         (
-            lambda: nl.ParametricLagrangian(oscillator, mass=-1.0, stiffness=1.0, positive=["mass"]),
+            lambda: ParametricLagrangian(oscillator, mass=-1.0, stiffness=1.0, positive=["mass"]),
             "`mass` is -1.0; expected positive",
         ),
         (
-            lambda: nl.ParametricLagrangian(oscillator, mass="heavy", stiffness=1.0),
+            lambda: ParametricLagrangian(oscillator, mass="heavy", stiffness=1.0),
             "`mass` cannot be read as an array",
         ),
         (
-            lambda: nl.ParametricLagrangian(oscillator, mass=np.array([1, 2]), stiffness=1.0),
+            lambda: ParametricLagrangian(oscillator, mass=np.array([1, 2]), stiffness=1.0),
             "`mass` has dtype int",
         ),
-        (lambda: nl.ParametricLagrangian(oscillator, dof=0, mass=1.0, stiffness=1.0), "`dof` is 0"),
+        (lambda: ParametricLagrangian(oscillator, dof=0, mass=1.0, stiffness=1.0), "`dof` is 0"),
         (
-            lambda: nl.NeuralLagrangian(nl.ParametricLagrangian(lambda t, q, v, k: k * v, dof=2, k=1.0)),
+            lambda: nl.NeuralLagrangian(ParametricLagrangian(lambda t, q, v, k: k * v, dof=2, k=1.0)),
             r"`formula` returned shape \(2,\); expected a scalar",
         ),
         (
-            lambda: nl.NeuralLagrangian(nl.ParametricLagrangian(lambda t, q, v, k: k * q[0], dof=2, k=1.0)),
+            lambda: nl.NeuralLagrangian(ParametricLagrangian(lambda t, q, v, k: k * q[0], dof=2, k=1.0)),
             "no second derivative in the velocities",
         ),
     ],

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics import structure_error
+from neural_lagrangian.lagrangians import ParticleLagrangian, RadialPair, SymmetricPair
+from neural_lagrangian.mechanics import BlockDiagonal, PseudoInverse, structure_error
+from neural_lagrangian.systems import NBody
 
 from ..helpers import DOUBLE, DTYPE, mlp
 
@@ -23,14 +25,14 @@ def kinetic(particle):
 def learned(count=4):
     """Unknown masses, and a potential that is a network of the distance."""
     potential = mlp("scalar", activation=jnp.tanh, seed=1)
-    pair = nl.RadialPair(potential, weight=jnp.multiply)
+    pair = RadialPair(potential, weight=jnp.multiply)
     features = jnp.resize(MASSES, count)
-    return nl.ParticleLagrangian(kinetic, pair, dimension=3, features=features)
+    return ParticleLagrangian(kinetic, pair, dimension=3, features=features)
 
 
 def gravity(dimension, masses):
-    pair = nl.RadialPair(lambda r: 0.8 / r, weight=jnp.multiply)
-    return nl.ParticleLagrangian(kinetic, pair, dimension=dimension, features=masses)
+    pair = RadialPair(lambda r: 0.8 / r, weight=jnp.multiply)
+    return ParticleLagrangian(kinetic, pair, dimension=dimension, features=masses)
 
 
 def crowd(count, dimension, seed=0):
@@ -58,8 +60,8 @@ def test_l_keeps_its_value_under_translation_rotation_and_exchange():
 def test_a_symmetric_pair_is_unchanged_by_exchange_and_couples_velocities():
     network = mlp(8, activation=jnp.tanh, seed=2)
     free = lambda particle: 0.5 * jnp.dot(particle.v, particle.v)  # noqa: E731
-    L = nl.ParticleLagrangian(free, nl.SymmetricPair(network), dimension=2)
-    plain = nl.ParticleLagrangian(free, lambda a, b: network(jnp.concatenate([a.x, a.v, b.x, b.v])), dimension=2)
+    L = ParticleLagrangian(free, SymmetricPair(network), dimension=2)
+    plain = ParticleLagrangian(free, lambda a, b: network(jnp.concatenate([a.x, a.v, b.x, b.v])), dimension=2)
     x, v = crowd(3, 2)
     back = slice(None, None, -1)
 
@@ -69,8 +71,8 @@ def test_a_symmetric_pair_is_unchanged_by_exchange_and_couples_velocities():
 
     assert jnp.abs(change(L)) < 10 * jnp.finfo(DTYPE).eps
     assert jnp.abs(change(plain)) > 1e-3  # negative control
-    assert isinstance(L.mass_solve, nl.PseudoInverse)
-    assert structure_error(L, nl.BlockDiagonal(2), 0.0, x.reshape(-1), v.reshape(-1)) > 1e-3
+    assert isinstance(L.mass_solve, PseudoInverse)
+    assert structure_error(L, BlockDiagonal(2), 0.0, x.reshape(-1), v.reshape(-1)) > 1e-3
 
 
 @pytest.mark.double
@@ -90,7 +92,7 @@ def test_momentum_and_angular_momentum_along_a_rollout():
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_equals_the_n_body_problem(dimension):
     masses = (1.0, 0.4, 2.0)
-    system = nl.systems.NBody(masses, gravity=0.8, dimension=dimension)
+    system = NBody(masses, gravity=0.8, dimension=dimension)
     L = gravity(dimension, jnp.asarray(masses, DTYPE))
     q, v = (part.reshape(-1) for part in crowd(3, dimension))
     np.testing.assert_allclose(L(0.0, q, v), system.lagrangian(0.0, q, v), rtol=RTOL)
@@ -103,7 +105,7 @@ def test_equals_the_n_body_problem(dimension):
 @pytest.mark.slow
 def test_masses_are_learned_and_other_particles_follow_the_same_law():
     """Masses from accelerations by Gauss and Newton's method; then five bodies instead of three."""
-    system = nl.systems.NBody((1.0, 0.5, 2.0), gravity=0.8)
+    system = NBody((1.0, 0.5, 2.0), gravity=0.8)
     states = system.sample_states(jax.random.key(0), 4)
 
     @jax.jit
@@ -120,7 +122,7 @@ def test_masses_are_learned_and_other_particles_follow_the_same_law():
         masses = masses - np.linalg.lstsq(*linearised(masses))[0]
     np.testing.assert_allclose(masses, system.mass, rtol=1e-9)
 
-    larger = nl.systems.NBody((1.0, 0.5, 2.0, 0.8, 1.3), gravity=0.8)
+    larger = NBody((1.0, 0.5, 2.0, 0.8, 1.3), gravity=0.8)
     other = nl.NeuralLagrangian(gravity(2, jnp.asarray(masses)).with_particles(jnp.asarray(larger.mass)))
     y = larger.sample_states(jax.random.key(2), 1)[0]
     ours, theirs = jax.jit(lambda y: (other.vector_field(0.0, y), larger.vector_field(0.0, y)))(y)
@@ -132,7 +134,7 @@ def test_bonds_say_who_interacts():
     x, v = crowd(5, 2)
     bonds = np.stack([np.arange(4), np.arange(1, 5)], axis=1)
     free = lambda particle: 0.5 * jnp.dot(particle.v, particle.v)  # noqa: E731
-    L = nl.ParticleLagrangian(free, nl.RadialPair(lambda r: -0.5 * r**2), dimension=2, bonds=bonds)
+    L = ParticleLagrangian(free, RadialPair(lambda r: -0.5 * r**2), dimension=2, bonds=bonds)
     expected = 0.5 * jnp.sum(v**2) - 0.5 * jnp.sum(jnp.diff(x, axis=0) ** 2)
     np.testing.assert_allclose(L(0.0, x.reshape(-1), v.reshape(-1)), expected, rtol=RTOL)
 
@@ -146,37 +148,37 @@ def _flops(lagrangian, count, mass_solve=None):
 
 def test_operations_grow_as_the_particles_or_the_pairs():
     """Slopes of operations against particles: 1 with bonds, 2 with all pairs; with a dense solve more than 2."""
-    pair = nl.RadialPair(lambda r: 1 / r)
+    pair = RadialPair(lambda r: 1 / r)
     relativistic = lambda particle: -jnp.sqrt(1 - 1e-3 * jnp.dot(particle.v, particle.v))  # noqa: E731
 
     def slope(mass_solve=None, fewest=16, *, bonded):
         def of(count):
             bonds = np.stack([np.arange(count - 1), np.arange(1, count)], axis=1) if bonded else None
-            lagrangian = nl.ParticleLagrangian(relativistic, pair, dimension=3, bonds=bonds)
+            lagrangian = ParticleLagrangian(relativistic, pair, dimension=3, bonds=bonds)
             return _flops(lagrangian, count, mass_solve)
 
         return np.log2(of(4 * fewest) / of(fewest)) / 2
 
     assert slope(bonded=True) == pytest.approx(1.0, abs=0.05)
     assert slope(fewest=128, bonded=False) == pytest.approx(2.0, abs=0.15)
-    assert slope(nl.PseudoInverse(), bonded=True) > 2
+    assert slope(PseudoInverse(), bonded=True) > 2
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nl.ParticleLagrangian(kinetic, dimension=0), "`dimension` is 0"),
+        (lambda: ParticleLagrangian(kinetic, dimension=0), "`dimension` is 0"),
         (
-            lambda: nl.ParticleLagrangian(kinetic, dimension=2, features=(jnp.ones(3), jnp.ones(4))),
+            lambda: ParticleLagrangian(kinetic, dimension=2, features=(jnp.ones(3), jnp.ones(4))),
             r"`features` have \[3, 4\] rows",
         ),
-        (lambda: nl.ParticleLagrangian(kinetic, dimension=2, bonds=[[0, 0]]), "joins a particle to itself"),
-        (lambda: nl.ParticleLagrangian(kinetic, dimension=2, bonds=[0.5, 1.0]), r"`bonds` has shape \(2,\)"),
+        (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[[0, 0]]), "joins a particle to itself"),
+        (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[0.5, 1.0]), r"`bonds` has shape \(2,\)"),
         (lambda: gravity(2, MASSES)(0.0, jnp.ones(7), jnp.ones(7)), "`q` has 7 coordinates"),
         (lambda: gravity(2, MASSES)(0.0, jnp.ones(6), jnp.ones(6)), "`q` holds 3 particles; .* are of 4"),
         (
-            lambda: nl.ParticleLagrangian(lambda p: p.v, dimension=2)(0.0, jnp.ones(4), jnp.ones(4)),
+            lambda: ParticleLagrangian(lambda p: p.v, dimension=2)(0.0, jnp.ones(4), jnp.ones(4)),
             r"`one` returned shape \(2,\)",
         ),
     ],

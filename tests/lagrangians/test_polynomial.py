@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.lagrangians import AdditivePolynomial, ProductPolynomial
+from neural_lagrangian.systems import HarmonicOscillator, HenonHeiles
+from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DOUBLE, DTYPE, random_like, slow, states
 from ..models.test_parametric import accelerations, trained
 
 RTOL = 1e-10 if DOUBLE else 1e-4
 MAKE = {
-    "additive": lambda dof, *degrees: nl.AdditivePolynomial(dof, *degrees),
-    "product": lambda dof, *degrees: nl.ProductPolynomial(dof, *degrees),
-    "products": lambda dof, *degrees: nl.ProductPolynomial(dof, *degrees, rank=2),
+    "additive": lambda dof, *degrees: AdditivePolynomial(dof, *degrees),
+    "product": lambda dof, *degrees: ProductPolynomial(dof, *degrees),
+    "products": lambda dof, *degrees: ProductPolynomial(dof, *degrees, rank=2),
 }
 
 
@@ -47,7 +50,7 @@ def test_it_is_the_sum_of_its_named_monomials(kind, dof):
 def test_the_formulas_of_one_coordinate():
     """L = sum_k a_k q^k + sum_l b_l v^l, and L = sum_kl a_k b_l q^k v^l."""
     q, v = jnp.asarray([0.7], DTYPE), jnp.asarray([-1.2], DTYPE)
-    additive, product = drawn(nl.AdditivePolynomial(1, 4, 3)), drawn(nl.ProductPolynomial(1, 4, 3))
+    additive, product = drawn(AdditivePolynomial(1, 4, 3)), drawn(ProductPolynomial(1, 4, 3))
     a, b = np.asarray(additive.potential), np.asarray(additive.kinetic)
     expected = sum(a[k] * 0.7**k for k in range(5)) + sum(b[i - 1] * (-1.2) ** i for i in range(1, 4))
     np.testing.assert_allclose(additive(0.0, q, v), expected, rtol=1e-5)
@@ -56,8 +59,8 @@ def test_the_formulas_of_one_coordinate():
     np.testing.assert_allclose(product(0.0, q, v), expected, rtol=1e-5)
     assert list(additive.coefficients) == ["1", "q", "q^2", "q^3", "q^4", "v", "v^2", "v^3"]
     assert list(product.coefficients)[:5] == ["1", "v", "v^2", "v^3", "q"]
-    assert "v^2" in nl.AdditivePolynomial(1).coefficients
-    assert "q0 q1^2 v0^2" in nl.ProductPolynomial(2).coefficients
+    assert "v^2" in AdditivePolynomial(1).coefficients
+    assert "q0 q1^2 v0^2" in ProductPolynomial(2).coefficients
 
 
 @pytest.mark.parametrize("kind", MAKE)
@@ -81,8 +84,8 @@ def relative_error(lagrangian, system):
 @pytest.mark.optax
 @pytest.mark.slow
 def test_a_sum_learns_an_oscillator_and_leaves_gauge_terms_alone():
-    system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=4.0)
-    found = trained(nl.AdditivePolynomial(1, 3, 2), accelerations(system), loss=nl.acceleration_mse)
+    system = HarmonicOscillator(mass=1.0, stiffness=4.0)
+    found = trained(AdditivePolynomial(1, 3, 2), accelerations(system), loss=acceleration_mse)
     c = found.coefficients
     assert float(c["q^2"] / c["v^2"]) == pytest.approx(-4.0, rel=1e-3)
     assert abs(c["q^3"]) < 1e-2
@@ -93,8 +96,8 @@ def test_a_sum_learns_an_oscillator_and_leaves_gauge_terms_alone():
 @pytest.mark.slow
 @pytest.mark.optax
 def test_a_sum_learns_coupled_motion():
-    system = nl.systems.HenonHeiles()
-    found = trained(nl.AdditivePolynomial(2, 3, 2), accelerations(system), 500, 0.03, loss=nl.acceleration_mse)
+    system = HenonHeiles()
+    found = trained(AdditivePolynomial(2, 3, 2), accelerations(system), 500, 0.03, loss=acceleration_mse)
     assert relative_error(found, system) < 1e-2
     assert float(found.coefficients["q0^2 q1"] / found.coefficients["v0^2"]) == pytest.approx(-2.0, rel=0.05)
 
@@ -103,9 +106,9 @@ def test_a_sum_learns_coupled_motion():
 @pytest.mark.parametrize(("rank", "tolerance"), [slow(1, 0.1), slow(2, 1e-4)])
 def test_products_learn_an_oscillator(rank, tolerance):
     """Two of them hold its Lagrangian; one holds another whose motion is close where the data are."""
-    system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=1.0)
-    start = nl.ProductPolynomial(1, 4, 2, rank=rank)
-    found = trained(start, accelerations(system), 1000, 0.03, loss=nl.acceleration_mse)
+    system = HarmonicOscillator(mass=1.0, stiffness=1.0)
+    start = ProductPolynomial(1, 4, 2, rank=rank)
+    found = trained(start, accelerations(system), 1000, 0.03, loss=acceleration_mse)
     assert relative_error(found, system) < tolerance < relative_error(start, system)
 
 
@@ -113,10 +116,10 @@ def test_products_learn_an_oscillator(rank, tolerance):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nl.AdditivePolynomial(0), "`dof` is 0"),
-        (lambda: nl.AdditivePolynomial(1, 0), "`degree_q` is 0"),
-        (lambda: nl.ProductPolynomial(1, 2, 1), "`degree_v` is 1; expected at least 2"),
-        (lambda: nl.ProductPolynomial(1, rank=0), "`rank` is 0"),
+        (lambda: AdditivePolynomial(0), "`dof` is 0"),
+        (lambda: AdditivePolynomial(1, 0), "`degree_q` is 0"),
+        (lambda: ProductPolynomial(1, 2, 1), "`degree_v` is 1; expected at least 2"),
+        (lambda: ProductPolynomial(1, rank=0), "`rank` is 0"),
     ],
 )
 def test_bad_input_is_named(make, message):

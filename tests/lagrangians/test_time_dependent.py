@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.lagrangians import TimeDependent
+from neural_lagrangian.networks import Clock, TimeReversible
+from neural_lagrangian.systems import DrivenPendulum, Duffing
+from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DOUBLE, DTYPE, states
 from ..models.test_parametric import accelerations
 
 KEY = jax.random.key(0)
 RTOL = 1e-10 if DOUBLE else 1e-3
-DUFFING = nl.systems.Duffing(damping=0.0, drive=0.7, frequency=1.3)
-PENDULUM = nl.systems.DrivenPendulum(length=0.8, amplitude=0.2, frequency=3.0, direction=0.4)
+DUFFING = Duffing(damping=0.0, drive=0.7, frequency=1.3)
+PENDULUM = DrivenPendulum(length=0.8, amplitude=0.2, frequency=3.0, direction=0.4)
 
 
 def mlp(in_size, out="scalar", width=8):
@@ -40,7 +44,7 @@ def driven_pendulum(x):
     ids=["duffing", "pendulum"],
 )
 def test_a_function_of_the_clock_gives_the_motion_derived_by_hand(formula, system, drives):
-    model = nl.NeuralLagrangian(nl.TimeDependent(formula, 1, system.frequency), kinetic_prior=0.0)
+    model = nl.NeuralLagrangian(TimeDependent(formula, 1, system.frequency), kinetic_prior=0.0)
     frozen = eqx.tree_at(lambda m: m.network.network, model, lambda x: formula(x))
 
     @eqx.filter_jit
@@ -59,24 +63,24 @@ def test_a_function_of_the_clock_gives_the_motion_derived_by_hand(formula, syste
 
 def test_the_clock():
     t = jnp.asarray(0.7, DTYPE)
-    np.testing.assert_allclose(nl.Clock()(t, DTYPE), [0.7], rtol=1e-6)
-    assert nl.Clock().size == 1
-    two = nl.Clock([1.0, 2.5])
+    np.testing.assert_allclose(Clock()(t, DTYPE), [0.7], rtol=1e-6)
+    assert Clock().size == 1
+    two = Clock([1.0, 2.5])
     expected = [np.cos(0.7), np.cos(1.75), np.sin(0.7), np.sin(1.75)]
     np.testing.assert_allclose(two(t, DTYPE), expected, rtol=1e-6)
     assert two.size == 4
     np.testing.assert_allclose(two.frequencies, [1.0, 2.5], rtol=1e-6)
-    trained = nl.Clock(2.5, trainable=True)
+    trained = Clock(2.5, trainable=True)
     np.testing.assert_allclose(trained(t, DTYPE), expected[1::2], rtol=1e-6)
     assert [leaf.shape for leaf in jax.tree.leaves(trained)] == [(1,)]
     assert not jax.tree.leaves(two)
-    assert nl.Clock().frequencies.shape == (0,)
+    assert Clock().frequencies.shape == (0,)
 
 
 @pytest.mark.parametrize("frequencies", [None, 1.7, [1.7, 0.4]], ids=["time", "one", "two"])
 def test_it_is_as_periodic_as_its_clock(frequencies):
-    size = nl.Clock(frequencies).size
-    L = nl.TimeDependent(nl.PeriodicEmbedding(mlp(size + 3), 1), 1, frequencies)
+    size = Clock(frequencies).size
+    L = TimeDependent(nl.PeriodicEmbedding(mlp(size + 3), 1), 1, frequencies)
     q, v = jnp.asarray([0.4], DTYPE), jnp.asarray([-0.9], DTYPE)
     value = eqx.filter_jit(L)
     t = jnp.asarray(0.3, DTYPE)
@@ -89,7 +93,7 @@ def test_it_is_as_periodic_as_its_clock(frequencies):
 
 @pytest.mark.double
 def test_gradient_in_the_frequencies():
-    model = nl.NeuralLagrangian(nl.TimeDependent(mlp(4), 1, 1.7, trainable=True), kinetic_prior=1.0)
+    model = nl.NeuralLagrangian(TimeDependent(mlp(4), 1, 1.7, trainable=True), kinetic_prior=1.0)
     q, v = jnp.asarray([0.4]), jnp.asarray([-0.9])
 
     @jax.jit
@@ -123,13 +127,13 @@ def timeless_error(system, data):
 def test_a_network_with_a_clock_learns_driven_motion(name):
     system = PENDULUM if name == "pendulum" else DUFFING
     model = {
-        "duffing": lambda: nl.NeuralLagrangian(nl.TimeDependent(mlp(4, width=32), 1, 1.3)),
-        "pendulum": lambda: nl.NeuralLagrangian(nl.TimeDependent(nl.PeriodicEmbedding(mlp(5, width=32), 1), 1, 3.0)),
-        "baseline": lambda: nl.NeuralODE(mlp(4, 1, width=32), dof=1, clock=nl.Clock(1.3)),
+        "duffing": lambda: nl.NeuralLagrangian(TimeDependent(mlp(4, width=32), 1, 1.3)),
+        "pendulum": lambda: nl.NeuralLagrangian(TimeDependent(nl.PeriodicEmbedding(mlp(5, width=32), 1), 1, 3.0)),
+        "baseline": lambda: nl.NeuralODE(mlp(4, 1, width=32), dof=1, clock=Clock(1.3)),
     }[name]()
     data = accelerations(system, 500, longest=10.0)
     options = {"steps": 800, "horizon": 1, "batch_size": 64, "key": KEY, "progress": False}
-    trained = nl.fit(model, data, loss=nl.acceleration_mse, **options).model
+    trained = nl.fit(model, data, loss=acceleration_mse, **options).model
     assert relative_error(trained, data) < 0.05 < 0.1 < timeless_error(system, data)
 
 
@@ -137,19 +141,19 @@ def test_a_network_with_a_clock_learns_driven_motion(name):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nl.TimeDependent(3, 1), "`network` is 3; expected a callable"),
-        (lambda: nl.TimeDependent(mlp(3), 0), "`dof` is 0"),
-        (lambda: nl.TimeDependent(mlp(4), 1, 0.0), "`frequencies` is 0.0; expected finite numbers different from zero"),
-        (lambda: nl.TimeDependent(mlp(4), 1, [jnp.nan]), "`frequencies` is .*nan.*; expected finite"),
-        (lambda: nl.TimeDependent(mlp(4), 1, []), "`frequencies` is .*; expected finite"),
-        (lambda: nl.TimeDependent(mlp(4), 1, "daily"), "`frequencies` cannot be read as numbers"),
-        (lambda: nl.TimeDependent(mlp(3), 1, trainable=True), "`frequencies` is None; expected some"),
-        (lambda: nl.TimeDependent(nl.TimeReversible(mlp(4)), 1, 1.0), "TimeReversible part of `dof` None"),
-        (lambda: nl.NeuralLagrangian(nl.TimeDependent(mlp(3), 1, 1.0)), "`network` fails on a state"),
-        (lambda: nl.NeuralLagrangian(nl.TimeDependent(mlp(4, 2), 1, 1.0)), r"`network` returned shape \(2,\)"),
-        (lambda: nl.NeuralODE(mlp(4, 1), clock=nl.Clock(1.0)), "`dof` is None; expected it beside a `clock`"),
+        (lambda: TimeDependent(3, 1), "`network` is 3; expected a callable"),
+        (lambda: TimeDependent(mlp(3), 0), "`dof` is 0"),
+        (lambda: TimeDependent(mlp(4), 1, 0.0), "`frequencies` is 0.0; expected finite numbers different from zero"),
+        (lambda: TimeDependent(mlp(4), 1, [jnp.nan]), "`frequencies` is .*nan.*; expected finite"),
+        (lambda: TimeDependent(mlp(4), 1, []), "`frequencies` is .*; expected finite"),
+        (lambda: TimeDependent(mlp(4), 1, "daily"), "`frequencies` cannot be read as numbers"),
+        (lambda: TimeDependent(mlp(3), 1, trainable=True), "`frequencies` is None; expected some"),
+        (lambda: TimeDependent(TimeReversible(mlp(4)), 1, 1.0), "TimeReversible part of `dof` None"),
+        (lambda: nl.NeuralLagrangian(TimeDependent(mlp(3), 1, 1.0)), "`network` fails on a state"),
+        (lambda: nl.NeuralLagrangian(TimeDependent(mlp(4, 2), 1, 1.0)), r"`network` returned shape \(2,\)"),
+        (lambda: nl.NeuralODE(mlp(4, 1), clock=Clock(1.0)), "`dof` is None; expected it beside a `clock`"),
         (lambda: nl.NeuralODE(mlp(4, 1), dof=1, clock=1.0), "`clock` is 1.0; expected a Clock"),
-        (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=nl.Clock(1.0)), "`network` fails on a state"),
+        (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=Clock(1.0)), "`network` fails on a state"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -158,7 +162,7 @@ def test_bad_input_is_named(make, message):
 
 
 def test_time_reversal_inside_a_clock_keeps_the_velocities_apart():
-    L = nl.TimeDependent(nl.TimeReversible(mlp(4), 1), 1, 1.7)
+    L = TimeDependent(TimeReversible(mlp(4), 1), 1, 1.7)
     t, q, v = (jnp.asarray(x, DTYPE) for x in (0.3, [0.4], [-0.9]))
     np.testing.assert_allclose(L(t, q, v), L(t, q, -v), rtol=1e-6)
     assert abs(L(t, q, v) - L(t, -q, v)) > 1e-4

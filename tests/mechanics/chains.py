@@ -4,7 +4,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-import neural_lagrangian as nl
+from neural_lagrangian.mechanics import HolonomicConstraint
+from neural_lagrangian.systems import NLinkPendulum
 
 MASSES, LENGTHS = (1.0, 0.7, 1.3), (0.9, 1.2, 0.6)
 
@@ -33,8 +34,8 @@ class Rods(eqx.Module):
 def chain(links, **rates):
     """Lagrangian, constraint, and the system in angles."""
     mass, length = MASSES[:links], LENGTHS[:links]
-    constraint = nl.HolonomicConstraint(Rods(jnp.asarray(length)), **rates)
-    return CartesianChain(mass), constraint, nl.systems.NLinkPendulum(mass, length)
+    constraint = HolonomicConstraint(Rods(jnp.asarray(length)), **rates)
+    return CartesianChain(mass), constraint, NLinkPendulum(mass, length)
 
 
 def bobs(angles):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, LAGRANGIANS, double_pendulum, plain_acceleration, states
 
@@ -11,7 +12,7 @@ from ..helpers import DOUBLE, LAGRANGIANS, double_pendulum, plain_acceleration, 
 @pytest.mark.double
 def test_double_pendulum_against_the_hand_derived_equations():
     t, q, v = states(2, 10_000, scale=3.0)
-    system = nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
+    system = DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
     derived = jax.jit(jax.vmap(lambda t, q, v: nl.acceleration(system.lagrangian, t, q, v)))(t, q, v)
     by_hand = jax.vmap(system.acceleration)(t, q, v)
     error = jnp.linalg.norm(derived - by_hand, axis=1) / jnp.linalg.norm(by_hand, axis=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky, DampedInverse, HolonomicConstraint, multipliers
 
 from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, central_difference, slow, states
 from .chains import cartesian, chain
@@ -50,7 +51,7 @@ def _functions(name, mass_solve):
         return f
 
     def ours(L, Q, g, t, q, v):
-        constraint = nl.HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
+        constraint = HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
         return nl.acceleration(L, t, q, v, force=Q, constraint=constraint, mass_solve=MASS_SOLVES[mass_solve])
 
     x = jnp.concatenate([jnp.atleast_1d(s[0]) for s in states(dof, 1, seed=5, scale=0.5)])
@@ -88,8 +89,8 @@ def test_reverse_over_reverse():
         return jax.grad(jax.grad(f))(jnp.asarray(0.9))
 
     def ours(g):
-        constraint = nl.HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
-        return nl.acceleration(lagrangian, 0.0, q, v, constraint=constraint, mass_solve=nl.Cholesky())
+        constraint = HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
+        return nl.acceleration(lagrangian, 0.0, q, v, constraint=constraint, mass_solve=Cholesky())
 
     def plain(g):
         return plain_acceleration(lagrangian, lambda t, q, v: jnp.zeros_like(q), g, jnp.asarray(0.0), q, v)[:2]
@@ -110,10 +111,10 @@ def test_derivatives_of_the_multipliers():
     lagrangian, dof = LAGRANGIANS["charged_particle"]
     _, q, v = (x[0] for x in states(dof, 1, seed=5, scale=0.5))
     g = lambda t, q: jnp.stack([jnp.dot(q, q) - jnp.cos(t)])  # noqa: E731
-    constraint = nl.HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
+    constraint = HolonomicConstraint(g, damping=ALPHA, stiffness=BETA)
 
     def ours(t, q, v):
-        return nl.mechanics.multipliers(lagrangian, t, q, v, constraint=constraint)
+        return multipliers(lagrangian, t, q, v, constraint=constraint)
 
     def plain(t, q, v):
         return plain_acceleration(lagrangian, lambda t, q, v: jnp.zeros_like(q), g, t, q, v)[dof:]
@@ -136,7 +137,7 @@ def test_a_strongly_damped_solve_of_constrained_motion():
         def L(t, q, v):
             return lagrangian(t, q, v) + scale * jnp.dot(a, v) ** 2 * q[0] ** 2
 
-        solve = nl.DampedInverse(0.5)
+        solve = DampedInverse(0.5)
         return jnp.sum(jnp.sin(nl.acceleration(L, 0.0, q, v, constraint=constraint, mass_solve=solve)))
 
     at = jnp.asarray(0.4)

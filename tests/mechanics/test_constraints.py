@@ -8,6 +8,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import mechanics
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.mechanics import Cholesky, HolonomicConstraint
 
 from ..helpers import DOUBLE, DTYPE, MASS_SOLVES, central_difference, slow, states
 from .chains import LENGTHS, MASSES, Rods, bobs, cartesian, chain
@@ -62,7 +64,7 @@ def test_the_constraint_force_does_no_work_unless_the_constraint_moves():
     q, v = jnp.split(cartesian(jnp.asarray([1.0, 0.3], DTYPE)), 2)
     power, tension = power_and_tension(constraint, 0.1, q, v)
     assert jnp.abs(power) < (1e-12 if DOUBLE else 1e-5) * tension
-    power, tension = power_and_tension(nl.HolonomicConstraint(_pivot(0.3, 2.0)), 0.1, q, v)
+    power, tension = power_and_tension(HolonomicConstraint(_pivot(0.3, 2.0)), 0.1, q, v)
     assert jnp.abs(power) > 0.1 * tension
 
 
@@ -91,7 +93,7 @@ def test_a_moving_pivot():
     """theta'' = -(g sin(theta) + x'' cos(theta)) / l with x(t) that of the pivot, by hand."""
     lagrangian, _, _ = chain(1)
     A, w, ell = 0.3, 2.0, 0.9
-    constraint = nl.HolonomicConstraint(_pivot(A, w))
+    constraint = HolonomicConstraint(_pivot(A, w))
     t, angle, rate = jnp.asarray(0.4), jnp.asarray(0.8), jnp.asarray(-1.1)
 
     def bob(t, angle):
@@ -103,7 +105,7 @@ def test_a_moving_pivot():
     angular = -(9.81 * jnp.sin(angle) - A * w**2 * jnp.sin(w * t) * jnp.cos(angle)) / ell
     expected = jax.jvp(velocity, (t, angle, rate), (jnp.ones_like(t), rate, angular))[1]
     q, v = bob(t, angle), velocity(t, angle, rate)
-    stopped = nl.HolonomicConstraint(lambda _, q: _pivot(A, w)(0.4, q))
+    stopped = HolonomicConstraint(lambda _, q: _pivot(A, w)(0.4, q))
     a, still = (eqx.filter_jit(nl.acceleration)(lagrangian, t, q, v, constraint=c) for c in (constraint, stopped))
     np.testing.assert_allclose(a, expected, rtol=1e-12)
     np.testing.assert_allclose(constraint.velocity(t, q, v), 0, atol=1e-14)
@@ -117,7 +119,7 @@ def test_stabilisation_bounds_the_drift_that_grows_without_it():
 
     def drift(**rates):
         lagrangian, constraint, _ = chain(2, **rates)
-        solve = {"solver": nl.RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": nl.Cholesky()}
+        solve = {"solver": RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": Cholesky()}
         model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=constraint, **solve)
         ys = eqx.filter_jit(model)(ts, y0)
         g = jnp.abs(jax.vmap(lambda y: constraint(0.0, y[:4]))(ys)).max(axis=1)
@@ -136,7 +138,7 @@ def test_stabilisation_bounds_the_drift_that_grows_without_it():
 def test_a_violated_constraint_decays_as_a_damped_oscillator(alpha, beta):
     """Along the motion g is the solution of g'' + 2 alpha g' + beta^2 g = 0."""
     lagrangian, constraint, _ = chain(1, damping=alpha, stiffness=beta)
-    model = nl.NeuralLagrangian(lagrangian, nl.RK4(), dof=2, constraint=constraint, mass_solve=nl.Cholesky(), dt0=0.01)
+    model = nl.NeuralLagrangian(lagrangian, RK4(), dof=2, constraint=constraint, mass_solve=Cholesky(), dt0=0.01)
     ts, y0 = jnp.linspace(0.0, 1.5, 6), jnp.asarray([0.9, -0.5, 0.1, 0.2])
     g = jax.vmap(lambda y: constraint(0.0, y[:2])[0])(eqx.filter_jit(model)(ts, y0))
     g0, rate = float(g[0]), float(constraint.velocity(0.0, y0[:2], y0[2:])[0])
@@ -150,7 +152,7 @@ def test_a_violated_constraint_decays_as_a_damped_oscillator(alpha, beta):
 @pytest.mark.parametrize("mass_solve", ["cholesky", slow("pseudoinverse")])
 def test_redundant_constraints_change_nothing(mass_solve):
     lagrangian, constraint, _ = chain(2)
-    redundant = nl.HolonomicConstraint(lambda t, q: jnp.concatenate([constraint(t, q), 2 * constraint(t, q)[:1]]))
+    redundant = HolonomicConstraint(lambda t, q: jnp.concatenate([constraint(t, q), 2 * constraint(t, q)[:1]]))
     q, v = jnp.split(cartesian(jnp.asarray([1.0, -0.5, 0.3, 0.8], DTYPE)), 2)
 
     def f(q, v, constraint):
@@ -188,8 +190,8 @@ def test_rod_lengths_train_through_the_training_rollout():
     ts, y0 = jnp.linspace(0.0, 0.12, 5), cartesian(jnp.asarray([1.0, -0.5, 0.3, 0.8]))
 
     def loss(length):
-        solve = {"solver": nl.RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": nl.Cholesky()}
-        model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=nl.HolonomicConstraint(Rods(length)), **solve)
+        solve = {"solver": RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": Cholesky()}
+        model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=HolonomicConstraint(Rods(length)), **solve)
         return jnp.sum(jnp.sin(model(ts, y0)))
 
     length, direction = constraint.g.length, jnp.asarray([1.0, -0.5])
@@ -204,11 +206,11 @@ def test_bad_constraints_are_named():
     lagrangian, constraint, _ = chain(1)
     q = jnp.asarray([0.0, -0.9])
     with pytest.raises(ValueError, match=r"`g` is 3; expected a callable"):
-        nl.HolonomicConstraint(3)
+        HolonomicConstraint(3)
     with pytest.raises(ValueError, match=r"`damping` is -1.0; expected a number of at least 0"):
-        nl.HolonomicConstraint(constraint.g, damping=-1.0)
+        HolonomicConstraint(constraint.g, damping=-1.0)
     with pytest.raises(ValueError, match=r"`g` returned shape \(\), .* expected \(m,\)"):
-        nl.acceleration(lagrangian, 0.0, q, q, constraint=nl.HolonomicConstraint(lambda t, q: jnp.sum(q)))
+        nl.acceleration(lagrangian, 0.0, q, q, constraint=HolonomicConstraint(lambda t, q: jnp.sum(q)))
     with pytest.raises(ValueError, match=r"`constraint` is .*; expected a HolonomicConstraint"):
         nl.acceleration(lagrangian, 0.0, q, q, constraint=lambda t, q: q)
     with pytest.raises(ValueError, match=r"`constraint` is .*; expected a HolonomicConstraint"):

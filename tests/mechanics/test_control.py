@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import ControlForce, SampledControl, inverse_dynamics
+from neural_lagrangian.systems import CartPole
 
 from ..helpers import DOUBLE, DTYPE, states
 
@@ -24,39 +26,39 @@ US = jnp.asarray([[1.0, 0.0], [3.0, -1.0], [0.0, 5.0]], DTYPE)
 )
 def test_samples_are_joined_and_hold_beyond_their_ends(kind, expected):
     times = jnp.asarray([-1.0, 0.0, 0.25, 0.5, 1.25, 2.0, 9.0], DTYPE)
-    np.testing.assert_allclose(jax.vmap(nl.SampledControl(TS, US, kind))(times), expected, rtol=1e-6)
-    single = jax.vmap(nl.SampledControl(TS[1:2], US[1:2], kind))(times)
+    np.testing.assert_allclose(jax.vmap(SampledControl(TS, US, kind))(times), expected, rtol=1e-6)
+    single = jax.vmap(SampledControl(TS[1:2], US[1:2], kind))(times)
     np.testing.assert_array_equal(single, jnp.broadcast_to(US[1:2], (7, 2)))
 
 
 def test_every_kind_of_matrix():
     t, q, v = 0.25, jnp.asarray([0.3, -0.7], DTYPE), jnp.zeros(2, DTYPE)
-    u = nl.SampledControl(TS, US)
+    u = SampledControl(TS, US)
     G = [[1.0, 2.0], [0.0, -1.0]]
     expected = np.asarray(G) @ [2.0, -0.5]
     for matrix in (G, jnp.asarray(G, DTYPE), lambda q: jnp.asarray(G, DTYPE)):
-        np.testing.assert_allclose(nl.ControlForce(matrix, u)(t, q, v), expected, rtol=1e-6)
-    np.testing.assert_allclose(nl.ControlForce(None, u)(t, q, v), [2.0, -0.5], rtol=1e-6)
-    np.testing.assert_allclose(nl.ControlForce(jnp.diag, lambda t: q)(t, q, v), q**2, rtol=1e-6)
-    np.testing.assert_array_equal(nl.ControlForce()(t, q, v), [0.0, 0.0])
+        np.testing.assert_allclose(ControlForce(matrix, u)(t, q, v), expected, rtol=1e-6)
+    np.testing.assert_allclose(ControlForce(None, u)(t, q, v), [2.0, -0.5], rtol=1e-6)
+    np.testing.assert_allclose(ControlForce(jnp.diag, lambda t: q)(t, q, v), q**2, rtol=1e-6)
+    np.testing.assert_array_equal(ControlForce()(t, q, v), [0.0, 0.0])
 
 
 def test_a_matrix_of_numbers_stays_an_array_trains():
     def arrays(force):
         return [leaf.shape for leaf in jax.tree.leaves(eqx.filter(force, eqx.is_inexact_array))]
 
-    assert arrays(nl.ControlForce([[1.0], [0.0]])) == []
-    assert arrays(nl.ControlForce(jnp.ones((2, 1), DTYPE))) == [(2, 1)]
+    assert arrays(ControlForce([[1.0], [0.0]])) == []
+    assert arrays(ControlForce(jnp.ones((2, 1), DTYPE))) == [(2, 1)]
 
 
 def test_motion_under_a_ramp_is_the_closed_form():
     """m a = u0 + (u1 - u0) t / T: a cubic, which the solver integrates exactly."""
     m, T, u0, u1 = 2.0, 2.0, 1.0, -3.0
-    control = nl.SampledControl(jnp.asarray([0.0, T], DTYPE), jnp.asarray([[u0], [u1]], DTYPE))
+    control = SampledControl(jnp.asarray([0.0, T], DTYPE), jnp.asarray([[u0], [u1]], DTYPE))
     model = nl.NeuralLagrangian(
         lambda t, q, v: 0.5 * m * v[0] ** 2,
         dof=1,
-        force=nl.ControlForce([[1.0]], control),
+        force=ControlForce([[1.0]], control),
         stepsize_controller=nl.StepsPerSample(1),
     )
     ts = jnp.linspace(0, T, 5, dtype=DTYPE)
@@ -68,15 +70,15 @@ def test_motion_under_a_ramp_is_the_closed_form():
 
 def test_inverse_dynamics_gives_back_what_drove_the_motion():
     """tau of the acceleration that u and friction cause is u; on the cart and pole, M a + c + g by hand."""
-    system = nl.systems.CartPole(cart_friction=0.4, pole_friction=0.3)
-    control = nl.ControlForce([[1.0], [0.0]], lambda t: jnp.sin(t)[None])
+    system = CartPole(cart_friction=0.4, pole_friction=0.3)
+    control = ControlForce([[1.0], [0.0]], lambda t: jnp.sin(t)[None])
 
     @jax.jit
     @jax.vmap
     def torques(t, q, v):
         a = nl.acceleration(system.lagrangian, t, q, v, force=lambda *x: system.force(*x) + control(*x))
-        tau = nl.generalized_force(system.lagrangian, t, q, v, a, force=system.force)
-        everything = nl.generalized_force(system.lagrangian, t, q, v, a)
+        tau = inverse_dynamics(system.lagrangian, t, q, v, a, force=system.force)
+        everything = inverse_dynamics(system.lagrangian, t, q, v, a)
         return tau, everything - system.force(t, q, v), jnp.stack([jnp.sin(t), jnp.zeros_like(t)])
 
     tau, without_friction, expected = torques(*states(2, 5))
@@ -94,7 +96,7 @@ def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
     def both(t, q, v, a):
         dM = jax.jacfwd(L.mass_matrix)(q)
         c = jnp.einsum("ijk,j,k->i", dM, v, v) - 0.5 * jnp.einsum("jki,j,k->i", dM, v, v)
-        return nl.generalized_force(L, t, q, v, a), L.mass_matrix(q) @ a + c + jax.grad(L.potential_energy)(q)
+        return inverse_dynamics(L, t, q, v, a), L.mass_matrix(q) @ a + c + jax.grad(L.potential_energy)(q)
 
     tau, expected = both(t, q, v, a)
     np.testing.assert_allclose(tau, expected, rtol=RTOL, atol=RTOL)
@@ -104,17 +106,17 @@ def test_inverse_dynamics_of_a_mechanical_lagrangian_by_hand():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda q: nl.SampledControl(TS, US, "cubic"), "`kind` is 'cubic'; expected 'linear' or 'hold'"),
-        (lambda q: nl.SampledControl(TS, US[:2]), r"`us` has shape \(2, 2\); expected \(3, m\)"),
-        (lambda q: nl.SampledControl(TS, US[:, 0]), r"`us` has shape \(3,\); expected \(3, m\)"),
-        (lambda q: nl.SampledControl(TS[:0], US[:0]), "expected at least one time"),
-        (lambda q: nl.SampledControl(TS[::-1], US), "`ts` is not strictly increasing"),
-        (lambda q: nl.ControlForce(None, 3.0), "`control` is 3.0; expected a callable of t, or None"),
-        (lambda q: nl.ControlForce([1.0, 2.0]), "`matrix` is .*; expected finite numbers"),
-        (lambda q: nl.ControlForce(jnp.ones(2)), r"`matrix` has shape \(2,\); expected \(dof, m\)"),
-        (lambda q: nl.ControlForce([[1.0]], lambda t: q)(0.0, q, q), r"`matrix` has shape \(1, 1\); expected \(2, 2\)"),
-        (lambda q: nl.ControlForce(None, lambda t: t)(0.0, q, q), r"`control` returned shape \(\); expected \(m,\)"),
-        (lambda q: nl.generalized_force(lambda t, q, v: q @ v, 0.0, q, q, q[:1]), r"`a` has shape \(1,\)"),
+        (lambda q: SampledControl(TS, US, "cubic"), "`kind` is 'cubic'; expected 'linear' or 'hold'"),
+        (lambda q: SampledControl(TS, US[:2]), r"`us` has shape \(2, 2\); expected \(3, m\)"),
+        (lambda q: SampledControl(TS, US[:, 0]), r"`us` has shape \(3,\); expected \(3, m\)"),
+        (lambda q: SampledControl(TS[:0], US[:0]), "expected at least one time"),
+        (lambda q: SampledControl(TS[::-1], US), "`ts` is not strictly increasing"),
+        (lambda q: ControlForce(None, 3.0), "`control` is 3.0; expected a callable of t, or None"),
+        (lambda q: ControlForce([1.0, 2.0]), "`matrix` is .*; expected finite numbers"),
+        (lambda q: ControlForce(jnp.ones(2)), r"`matrix` has shape \(2,\); expected \(dof, m\)"),
+        (lambda q: ControlForce([[1.0]], lambda t: q)(0.0, q, q), r"`matrix` has shape \(1, 1\); expected \(2, 2\)"),
+        (lambda q: ControlForce(None, lambda t: t)(0.0, q, q), r"`control` returned shape \(\); expected \(m,\)"),
+        (lambda q: inverse_dynamics(lambda t, q, v: q @ v, 0.0, q, q, q[:1]), r"`a` has shape \(1,\)"),
     ],
 )
 def test_bad_input_is_named(make, message):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import DampedInverse
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DTYPE, LAGRANGIANS, MASS_SOLVES, central_difference, plain_acceleration, slow, states
 
@@ -88,7 +90,7 @@ def test_batched_parameters_and_batched_states():
     masses = jnp.linspace(0.5, 2.0, 6)
 
     def f(m, q, v):
-        a = nl.acceleration(lambda t, q, v: nl.systems.DoublePendulum((m, 1.0)).lagrangian(t, q, v), 0.0, q, v)
+        a = nl.acceleration(lambda t, q, v: DoublePendulum((m, 1.0)).lagrangian(t, q, v), 0.0, q, v)
         return jnp.sum(a**2)
 
     batched = jax.jit(jax.vmap(jax.grad(f, argnums=(0, 1, 2))))(masses, q, v)
@@ -106,7 +108,7 @@ def test_a_strong_damping_is_differentiated_too():
 
     @jax.jit
     def f(x):
-        return jnp.sum(jnp.sin(nl.acceleration(lagrangian, 0.0, *x, mass_solve=nl.DampedInverse(0.5))))
+        return jnp.sum(jnp.sin(nl.acceleration(lagrangian, 0.0, *x, mass_solve=DampedInverse(0.5))))
 
     direction = (jnp.asarray([0.7, -0.4, 0.1]), jnp.asarray([0.2, 0.5, -0.3]))
     gradient = jax.jit(jax.grad(f))((q, v))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import AbstractForce, AtJoints, LinearDamping, RayleighDissipation, SmoothFriction
 
 from ..helpers import DOUBLE, DTYPE, random_like, states
 
@@ -22,29 +23,29 @@ def network(outputs, key):
 
 
 def damping(key):
-    return nl.LinearDamping(network(3, key), of="state")
+    return LinearDamping(network(3, key), of="state")
 
 
 def friction(key):
     strength, width = jnp.exp(0.5 * jax.random.normal(key, (2, 2), DTYPE))
-    return nl.SmoothFriction(strength, 0.5 + width)
+    return SmoothFriction(strength, 0.5 + width)
 
 
 PASSIVE = {
     "linear damping": damping,
     "dry friction": friction,
-    "both, at joints": lambda key: nl.AtJoints(damping(key) + friction(key), JOINTS),
+    "both, at joints": lambda key: AtJoints(damping(key) + friction(key), JOINTS),
 }
 
 
-class Unrestricted(nl.mechanics.AbstractForce):
+class Unrestricted(AbstractForce):
     network: eqx.nn.MLP
 
     def __call__(self, t, q, v):
         return self.network(jnp.concatenate([q, v]))
 
 
-class Mixture(nl.mechanics.AbstractForce):
+class Mixture(AbstractForce):
     """One function for all of them, compiled once: weights of 0 or 1."""
 
     forces: dict
@@ -106,10 +107,10 @@ def test_linear_damping_is_its_matrix():
     C = jnp.asarray([[1.0, 0, 0], [2.0, 3.0, 0], [4.0, 5.0, 6.0]], DTYPE)
     rtol = 1e-12 if DOUBLE else 1e-5
     for force, D in (
-        (nl.LinearDamping(jnp.arange(1.0, 7.0, dtype=DTYPE)), C @ C.T),
-        (nl.LinearDamping(lambda q: q), jnp.diag(q**2)),
-        (nl.LinearDamping(lambda v: v, of="velocities"), jnp.diag(v**2)),
-        (nl.LinearDamping(lambda y: y[1:4], of="state"), jnp.diag(jnp.append(q[1:], v[0]) ** 2)),
+        (LinearDamping(jnp.arange(1.0, 7.0, dtype=DTYPE)), C @ C.T),
+        (LinearDamping(lambda q: q), jnp.diag(q**2)),
+        (LinearDamping(lambda v: v, of="velocities"), jnp.diag(v**2)),
+        (LinearDamping(lambda y: y[1:4], of="state"), jnp.diag(jnp.append(q[1:], v[0]) ** 2)),
     ):
         np.testing.assert_allclose(force.damping_matrix(q, v), D, rtol=rtol)
         np.testing.assert_allclose(force(t, q, v), -D @ v, rtol=rtol)
@@ -118,15 +119,15 @@ def test_linear_damping_is_its_matrix():
 def test_rayleigh_gives_linear_damping_and_quadratic_drag():
     t, q, v = (x[0] for x in states(2, 1))
     rtol = 1e-12 if DOUBLE else 1e-5
-    quadratic = nl.RayleighDissipation(lambda q, v: 0.5 * 0.3 * (1 + q[0] ** 2) * jnp.dot(v, v))
+    quadratic = RayleighDissipation(lambda q, v: 0.5 * 0.3 * (1 + q[0] ** 2) * jnp.dot(v, v))
     np.testing.assert_allclose(quadratic(t, q, v), -0.3 * (1 + q[0] ** 2) * v, rtol=rtol)
-    drag = nl.RayleighDissipation(lambda t, q, v: t * jnp.sum(jnp.abs(v) ** 3) / 3)
+    drag = RayleighDissipation(lambda t, q, v: t * jnp.sum(jnp.abs(v) ** 3) / 3)
     np.testing.assert_allclose(drag(t, q, v), -t * v * jnp.abs(v), rtol=rtol)
 
 
 def test_dry_friction_is_coulomb_s_far_from_rest_and_viscous_near_it():
     mu, w = jnp.asarray([0.3, 2.0], DTYPE), 0.05
-    force = nl.SmoothFriction(mu, w)
+    force = SmoothFriction(mu, w)
     np.testing.assert_allclose(force.strength, mu, rtol=1e-6)
     np.testing.assert_allclose(force.width, [w, w], rtol=1e-6)
     far, near = jnp.asarray([7.0, -3.0], DTYPE), jnp.asarray([1e-4, -2e-4], DTYPE)
@@ -140,7 +141,7 @@ def test_a_slider_stops_where_coulomb_s_law_says():
     model = nl.NeuralLagrangian(
         lambda t, q, v: 0.5 * m * v[0] ** 2,
         dof=1,
-        force=nl.SmoothFriction(jnp.asarray([mu], DTYPE), 1e-3),
+        force=SmoothFriction(jnp.asarray([mu], DTYPE), 1e-3),
         stepsize_controller=nl.StepsPerSample(1),
     )
     ys = eqx.filter_jit(model)(jnp.linspace(0.0, 5.0, 10_001, dtype=DTYPE), jnp.asarray([0.0, v0], DTYPE))
@@ -152,8 +153,8 @@ def test_joint_friction_of_a_chain_of_absolute_angles():
     """R = k1 v1^2 / 2 + k2 (v1 - v2)^2 / 2 (Kaheman et al. 2022), by joints and by Rayleigh's function."""
     t, q, v = (x[0] for x in states(2, 1))
     k = jnp.asarray([0.3, 0.7], DTYPE)
-    joints = nl.AtJoints(nl.LinearDamping(jnp.sqrt(k)), JOINTS)
-    rayleigh = nl.RayleighDissipation(lambda q, v: 0.5 * (k[0] * v[0] ** 2 + k[1] * (v[0] - v[1]) ** 2))
+    joints = AtJoints(LinearDamping(jnp.sqrt(k)), JOINTS)
+    rayleigh = RayleighDissipation(lambda q, v: 0.5 * (k[0] * v[0] ** 2 + k[1] * (v[0] - v[1]) ** 2))
     np.testing.assert_allclose(joints(t, q, v), rayleigh(t, q, v), rtol=1e-12 if DOUBLE else 1e-5)
     assert jax.tree.leaves(eqx.filter(joints, eqx.is_inexact_array))[0].shape == (2,)  # the joints are not trained
 
@@ -162,20 +163,20 @@ def test_joint_friction_of_a_chain_of_absolute_angles():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda q: nl.LinearDamping(q, of="rates"), "`of` is 'rates'; expected 'coordinates', 'velocities' or 'state'"),
-        (lambda q: nl.LinearDamping(jnp.arange(3)), "`factor` has dtype int"),
-        (lambda q: nl.LinearDamping(jnp.zeros(4))(0.0, q, q), r"`factor` returned shape \(4,\); expected \(3,\)"),
-        (lambda q: nl.RayleighDissipation(3.0), "`dissipation` is 3.0; expected a callable"),
-        (lambda q: nl.RayleighDissipation(lambda q: q), "expected a callable"),
-        (lambda q: nl.RayleighDissipation(lambda q, v: v)(0.0, q, q), r"`dissipation` returned shape \(2,\)"),
-        (lambda q: nl.SmoothFriction([1.0, -1.0]), r"`strength` is .*; expected positive numbers"),
-        (lambda q: nl.SmoothFriction([1.0], 0.0), r"`width` is .*; expected positive numbers"),
-        (lambda q: nl.SmoothFriction([1.0], [1.0, 1.0]), r"`width` has shape \(2,\); expected \(\) or \(1,\)"),
-        (lambda q: nl.SmoothFriction([1.0])(0.0, q, q), r"`strength` has shape \(1,\); expected \(2,\)"),
-        (lambda q: nl.AtJoints(nl.LinearDamping(q), [1, 2]), "`joints` is .*; expected finite numbers"),
-        (lambda q: nl.AtJoints(3.0, JOINTS), "`force` is 3.0; expected a callable"),
-        (lambda q: nl.AtJoints(nl.LinearDamping(q), [[1, 2, 3]])(0.0, q, q), r"`joints` has shape \(1, 3\)"),
-        (lambda q: nl.AtJoints(lambda t, q, v: v[0], JOINTS)(0.0, q, q), r"`force` returned shape \(\)"),
+        (lambda q: LinearDamping(q, of="rates"), "`of` is 'rates'; expected 'coordinates', 'velocities' or 'state'"),
+        (lambda q: LinearDamping(jnp.arange(3)), "`factor` has dtype int"),
+        (lambda q: LinearDamping(jnp.zeros(4))(0.0, q, q), r"`factor` returned shape \(4,\); expected \(3,\)"),
+        (lambda q: RayleighDissipation(3.0), "`dissipation` is 3.0; expected a callable"),
+        (lambda q: RayleighDissipation(lambda q: q), "expected a callable"),
+        (lambda q: RayleighDissipation(lambda q, v: v)(0.0, q, q), r"`dissipation` returned shape \(2,\)"),
+        (lambda q: SmoothFriction([1.0, -1.0]), r"`strength` is .*; expected positive numbers"),
+        (lambda q: SmoothFriction([1.0], 0.0), r"`width` is .*; expected positive numbers"),
+        (lambda q: SmoothFriction([1.0], [1.0, 1.0]), r"`width` has shape \(2,\); expected \(\) or \(1,\)"),
+        (lambda q: SmoothFriction([1.0])(0.0, q, q), r"`strength` has shape \(1,\); expected \(2,\)"),
+        (lambda q: AtJoints(LinearDamping(q), [1, 2]), "`joints` is .*; expected finite numbers"),
+        (lambda q: AtJoints(3.0, JOINTS), "`force` is 3.0; expected a callable"),
+        (lambda q: AtJoints(LinearDamping(q), [[1, 2, 3]])(0.0, q, q), r"`joints` has shape \(1, 3\)"),
+        (lambda q: AtJoints(lambda t, q, v: v[0], JOINTS)(0.0, q, q), r"`force` returned shape \(\)"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -186,23 +187,23 @@ def test_bad_input_is_named(make, message):
 def test_the_damping_matrix_of_a_sum_at_joints():
     """Minus the derivative of the linear part, in the coordinates themselves; the dry part has none."""
     q, v = jnp.asarray([[0.1, 0.2], [0.3, -0.4]], DTYPE)
-    linear = nl.LinearDamping(jnp.asarray([0.3, 0.4], DTYPE))
-    dry = nl.SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.1)
+    linear = LinearDamping(jnp.asarray([0.3, 0.4], DTYPE))
+    dry = SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.1)
     for damped, alone in (
-        (nl.AtJoints(linear + dry, JOINTS), nl.AtJoints(linear, JOINTS)),
-        (nl.AtJoints(linear, JOINTS) + dry + linear, nl.AtJoints(linear, JOINTS) + linear),
+        (AtJoints(linear + dry, JOINTS), AtJoints(linear, JOINTS)),
+        (AtJoints(linear, JOINTS) + dry + linear, AtJoints(linear, JOINTS) + linear),
     ):
         expected = -jax.jacfwd(lambda v, alone=alone: alone(0.0, q, v))(v)
         np.testing.assert_allclose(damped.damping_matrix(q, v), expected, rtol=1e-6)
-    for without in (nl.AtJoints(dry, JOINTS), dry + dry):
+    for without in (AtJoints(dry, JOINTS), dry + dry):
         with pytest.raises(ValueError, match="expected a LinearDamping"):
             without.damping_matrix(q, v)
 
 
 def test_forces_print_their_constants():
-    linear = nl.LinearDamping(jnp.asarray([0.5, 2.0], DTYPE))
-    dry = nl.SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.125)
+    linear = LinearDamping(jnp.asarray([0.5, 2.0], DTYPE))
+    dry = SmoothFriction(jnp.asarray([0.05, 0.07], DTYPE), 0.125)
     damped = "LinearDamping([0.5, 2. ], damping_matrix=diag([0.25, 4.  ]))"
     assert repr(linear + dry) == f"{damped} + SmoothFriction(strength=[0.05, 0.07], width=[0.125, 0.125])"
-    assert repr(nl.AtJoints(dry, JOINTS)).endswith("width=[0.125, 0.125]), joints=[[1.0, 0.0], [-1.0, 1.0]])")
+    assert repr(AtJoints(dry, JOINTS)).endswith("width=[0.125, 0.125]), joints=[[1.0, 0.0], [-1.0, 1.0]])")
     assert jax.eval_shape(lambda force: jnp.zeros(len(repr(force))), linear + dry).shape > (20,)  # traced, too

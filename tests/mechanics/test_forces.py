@@ -7,6 +7,15 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import (
+    AtJoints,
+    ControlForce,
+    LinearDamping,
+    NonconservativePotential,
+    RayleighDissipation,
+    SampledControl,
+    SmoothFriction,
+)
 from neural_lagrangian.mechanics.forces.force import ForceSum
 
 from ..helpers import DTYPE, central_difference, double_pendulum, inner, random_like, slow_but, small_network, states
@@ -32,15 +41,15 @@ class Dissipation(eqx.Module):
 
 
 FORCES = {
-    "rayleigh": nl.RayleighDissipation(Dissipation(small_network())),
-    "linear damping": nl.LinearDamping(small_network(out=3), of="state"),
-    "constant damping": nl.LinearDamping(jnp.asarray([0.3, 0.5], DTYPE)),
-    "dry friction": nl.SmoothFriction(jnp.asarray([0.3, 0.5], DTYPE), 0.4),
-    "at joints": nl.AtJoints(nl.LinearDamping(jnp.asarray([0.3, 0.1, 0.5], DTYPE)), [[1, 0], [-1, 1]]),
-    "nonconservative": nl.NonconservativePotential(NetworkPotential(small_network(out=2), jnp.eye(2, dtype=DTYPE))),
-    "control": nl.ControlForce(
+    "rayleigh": RayleighDissipation(Dissipation(small_network())),
+    "linear damping": LinearDamping(small_network(out=3), of="state"),
+    "constant damping": LinearDamping(jnp.asarray([0.3, 0.5], DTYPE)),
+    "dry friction": SmoothFriction(jnp.asarray([0.3, 0.5], DTYPE), 0.4),
+    "at joints": AtJoints(LinearDamping(jnp.asarray([0.3, 0.1, 0.5], DTYPE)), [[1, 0], [-1, 1]]),
+    "nonconservative": NonconservativePotential(NetworkPotential(small_network(out=2), jnp.eye(2, dtype=DTYPE))),
+    "control": ControlForce(
         jnp.asarray([[1.0, 0.5], [0.0, 2.0]], DTYPE),
-        nl.SampledControl(jnp.asarray([-9.0, 9.0], DTYPE), jnp.asarray([[1.0, 0.0], [2.0, 3.0]], DTYPE)),
+        SampledControl(jnp.asarray([-9.0, 9.0], DTYPE), jnp.asarray([[1.0, 0.0], [2.0, 3.0]], DTYPE)),
     ),
 }
 FORCES["sum"] = FORCES["linear damping"] + FORCES["control"] + (lambda t, q, v: jnp.sin(t) * q)

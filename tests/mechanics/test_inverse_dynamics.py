@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics import torque_parts
+from neural_lagrangian.mechanics import inverse_dynamics, torque_parts
 
 from ..helpers import DOUBLE, DTYPE, LAGRANGIANS, double_pendulum, states
 
@@ -23,7 +23,7 @@ def test_they_add_up(name):
     t, q, v = (x[0] for x in states(dof, 1))
     a = jnp.arange(1.0, dof + 1, dtype=DTYPE)
     parts = jax.jit(lambda: torque_parts(lagrangian, t, q, v, a, force=friction))()
-    total = nl.generalized_force(lagrangian, t, q, v, a, force=friction)
+    total = inverse_dynamics(lagrangian, t, q, v, a, force=friction)
     np.testing.assert_allclose(sum(parts), total, rtol=RTOL, atol=RTOL)
     np.testing.assert_allclose(parts.inertial, nl.mass_matrix(lagrangian, t, q, v) @ a, rtol=RTOL, atol=RTOL)
 

@@ -5,6 +5,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics.legendre import velocity_from_momentum
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, LAGRANGIANS, double_pendulum, states
 
@@ -13,7 +14,7 @@ RTOL = 1e-11 if DOUBLE else 1e-4
 
 def test_energy_of_the_double_pendulum_is_kinetic_plus_potential():
     t, q, v = states(2, 100)
-    system = nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
+    system = DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
     ours = jax.vmap(lambda *x: nl.energy(double_pendulum, *x))(t, q, v)
     np.testing.assert_allclose(ours, jax.vmap(system.energy)(t, q, v), rtol=RTOL, atol=RTOL)
 

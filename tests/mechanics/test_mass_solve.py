@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
 
 from ..helpers import DOUBLE, DTYPE, MASS_SOLVES, slow
 
@@ -37,7 +38,7 @@ def spectrum(n, kind):
 @pytest.mark.parametrize("kind", ["full", "singular", "identity", "zero"])
 def test_pseudoinverse_equals_jax_pinv(n, kind):
     M, b = symmetric(n, spectrum(n, kind)), vector(n)
-    np.testing.assert_allclose(nl.PseudoInverse().solve(M, b), jnp.linalg.pinv(M) @ b, rtol=200 * EPS, atol=200 * EPS)
+    np.testing.assert_allclose(PseudoInverse().solve(M, b), jnp.linalg.pinv(M) @ b, rtol=200 * EPS, atol=200 * EPS)
 
 
 @pytest.mark.double
@@ -57,7 +58,7 @@ def test_pseudoinverse_derivative_equals_that_of_jax_pinv(n, kind):
 
         return jax.jit(lambda s: (f(s), jax.jacfwd(f)(s), jax.jacfwd(jax.jacfwd(f))(s)))(jnp.asarray(0.1, DTYPE))
 
-    ours = along(nl.PseudoInverse().solve)
+    ours = along(PseudoInverse().solve)
     reference = along(lambda M, b: jnp.linalg.pinv(M) @ b)
     for a, r in zip(ours, reference, strict=True):
         np.testing.assert_allclose(a, r, rtol=1e-6, atol=1e-6 * jnp.abs(r).max())
@@ -95,7 +96,7 @@ def test_the_acceleration_s_rule_equals_jax_pinv_at_lost_rank(lost):
 def test_damped_inverse_is_finite_to_second_order(n, kind):
     """Exactly singular, zero and repeated: finite value, gradient and Hessian, in M and in b."""
     M, b = symmetric(n, spectrum(n, kind)), vector(n)
-    solve = nl.DampedInverse().solve
+    solve = DampedInverse().solve
 
     def f(M, b):
         return jnp.sum(solve((M + M.T) / 2, b))
@@ -128,7 +129,7 @@ def test_accelerations_are_finite_to_second_order_with_damped_inverse(kind):
     q, v = vector(2), vector(2, 2)
 
     def f(theta, q, v):
-        a = nl.acceleration(lambda *x: lagrangian(theta, *x), 0.0, q, v, mass_solve=nl.DampedInverse())
+        a = nl.acceleration(lambda *x: lagrangian(theta, *x), 0.0, q, v, mass_solve=DampedInverse())
         return jnp.sum(a)
 
     theta = jnp.ones(3, DTYPE)
@@ -158,13 +159,13 @@ def test_unchanged_under_scale_and_sign(name, log_scale, sign):
 def test_damped_inverse_damps():
     """Negative control: below the damping the gain falls, where the pseudoinverse's grows without bound."""
     M, b = jnp.asarray([[1.0, 1 - 1e-5], [1 - 1e-5, 1.0]], DTYPE), jnp.asarray([1.0, -1.0], DTYPE)
-    assert jnp.abs(nl.DampedInverse(1e-2).solve(M, b)[1]) < 1
-    assert jnp.abs(nl.PseudoInverse(1e-8).solve(M, b)[1]) > 9e4
+    assert jnp.abs(DampedInverse(1e-2).solve(M, b)[1]) < 1
+    assert jnp.abs(PseudoInverse(1e-8).solve(M, b)[1]) > 9e4
 
 
 def test_cholesky_refuses_an_indefinite_matrix_with_nan():
     for n in (2, 5):
-        assert jnp.any(jnp.isnan(nl.Cholesky().solve(symmetric(n, [-1.0] * n), vector(n))))
+        assert jnp.any(jnp.isnan(Cholesky().solve(symmetric(n, [-1.0] * n), vector(n))))
 
 
 @pytest.mark.parametrize("eps", [0.1, 0.5])
@@ -172,4 +173,4 @@ def test_damping_is_relative_to_each_mass(eps):
     """Of independent coordinates each is divided by its mass and by 1 + eps^2, whatever the masses."""
     m, b = jnp.asarray([2.0, 1e-4, 3e5], DTYPE), vector(3)
     expected = b / (m * (1 + eps**2))
-    np.testing.assert_allclose(nl.DampedInverse(eps).solve(jnp.diag(m), b), expected, rtol=1e-10 if DOUBLE else 1e-5)
+    np.testing.assert_allclose(DampedInverse(eps).solve(jnp.diag(m), b), expected, rtol=1e-10 if DOUBLE else 1e-5)

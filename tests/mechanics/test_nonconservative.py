@@ -16,7 +16,9 @@ RTOL = 1e-12 if DOUBLE else 1e-5
 def test_linear_damping_with_the_source_s_factor():
     """K = -lambda v_+ . q_- gives Q = -lambda v, that of the damped oscillator."""
     system = nl.systems.DampedOscillator(mass=1.3, stiffness=2.0, damping=0.4)
-    force = nl.NonconservativePotential(lambda t, q_minus, v_minus, q_plus, v_plus: -0.4 * jnp.dot(v_plus, q_minus))
+    force = nl.mechanics.NonconservativePotential(
+        lambda t, q_minus, v_minus, q_plus, v_plus: -0.4 * jnp.dot(v_plus, q_minus)
+    )
     t, q, v = states(1, 5)
     np.testing.assert_allclose(jax.vmap(force)(t, q, v), jax.vmap(system.force)(t, q, v), rtol=RTOL)
     a = jax.vmap(lambda *x: nl.acceleration(system.lagrangian, *x, force=force))(t, q, v)
@@ -25,7 +27,7 @@ def test_linear_damping_with_the_source_s_factor():
 
 def test_the_momentum_part_is_differentiated_in_time():
     """K = sin(t) q_+^2 . v_-: B = sin(t) q^2, so Q = -cos(t) q^2 - 2 sin(t) q v."""
-    force = nl.NonconservativePotential(lambda t, qm, vm, qp, vp: jnp.sin(t) * jnp.dot(qp**2, vm))
+    force = nl.mechanics.NonconservativePotential(lambda t, qm, vm, qp, vp: jnp.sin(t) * jnp.dot(qp**2, vm))
     for t, q, v in zip(*states(2, 5), strict=True):
         np.testing.assert_allclose(force(t, q, v), -jnp.cos(t) * q**2 - 2 * jnp.sin(t) * q * v, rtol=RTOL)
 
@@ -39,12 +41,14 @@ def test_a_total_derivative_is_no_force():
         return jnp.dot(qm, rate) + jnp.dot(F(qp), vm)
 
     t, q, v = (x[0] for x in states(2, 1))
-    np.testing.assert_allclose(nl.NonconservativePotential(K)(t, q, v), jnp.zeros(2), atol=RTOL)
+    np.testing.assert_allclose(nl.mechanics.NonconservativePotential(K)(t, q, v), jnp.zeros(2), atol=RTOL)
 
 
 def test_only_the_linear_part_survives_the_limit():
     t, q, v = (x[0] for x in states(2, 1))
-    force = nl.NonconservativePotential(lambda t, qm, vm, qp, vp: jnp.sum(qm**3) * vp[0] + qm[0] * qm[1] * vm[1])
+    force = nl.mechanics.NonconservativePotential(
+        lambda t, qm, vm, qp, vp: jnp.sum(qm**3) * vp[0] + qm[0] * qm[1] * vm[1]
+    )
     np.testing.assert_array_equal(force(t, q, v), jnp.zeros(2))
 
 
@@ -52,8 +56,8 @@ def test_only_the_linear_part_survives_the_limit():
 def test_a_momentum_that_depends_on_velocity_is_refused(wrap):
     t, q, v = (x[0] for x in states(2, 1))
     with pytest.raises(ValueError, match=r"depends on v_plus.*expected that part in the Lagrangian"):
-        nl.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, vp)))(t, q, v)
-    fine = nl.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, qp) - jnp.dot(qm, vp)))
+        nl.mechanics.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, vp)))(t, q, v)
+    fine = nl.mechanics.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, qp) - jnp.dot(qm, vp)))
     np.testing.assert_allclose(fine(t, q, v), -2 * v, rtol=RTOL)
 
 
@@ -69,6 +73,6 @@ def test_a_refused_part_is_a_mass_in_the_lagrangian():
 def test_bad_input_is_named():
     q = jnp.ones(2, DTYPE)
     with pytest.raises(ValueError, match=r"`potential` is 3\.0; expected a callable"):
-        nl.NonconservativePotential(3.0)
+        nl.mechanics.NonconservativePotential(3.0)
     with pytest.raises(ValueError, match=r"`potential` returned shape \(2,\); expected a scalar"):
-        nl.NonconservativePotential(lambda t, qm, vm, qp, vp: qm)(0.0, q, q)
+        nl.mechanics.NonconservativePotential(lambda t, qm, vm, qp, vp: qm)(0.0, q, q)

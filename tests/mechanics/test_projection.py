@@ -3,8 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
-from neural_lagrangian.mechanics import project
+from neural_lagrangian.mechanics import HolonomicConstraint, project
 
 from ..helpers import DOUBLE, DTYPE, central_difference
 from .chains import Rods, cartesian, chain
@@ -55,7 +54,7 @@ def test_onto_a_circle_is_radial():
 
 
 def test_a_moving_constraint_carries_the_velocity_along():
-    constraint = nl.HolonomicConstraint(lambda t, q: q[:1] - jnp.sin(t))
+    constraint = HolonomicConstraint(lambda t, q: q[:1] - jnp.sin(t))
     q, v = project(constraint, 0.4, jnp.asarray([0.0, 1.0], DTYPE), jnp.asarray([0.0, 2.0], DTYPE))
     np.testing.assert_allclose(q, [np.sin(0.4), 1.0], atol=TOLERANCE)
     np.testing.assert_allclose(v, [np.cos(0.4), 2.0], atol=TOLERANCE)
@@ -64,7 +63,7 @@ def test_a_moving_constraint_carries_the_velocity_along():
 @pytest.mark.slow
 def test_redundant_constraints():
     _, constraint, _ = chain(2)
-    redundant = nl.HolonomicConstraint(lambda t, q: jnp.concatenate([constraint(t, q)] * 2))
+    redundant = HolonomicConstraint(lambda t, q: jnp.concatenate([constraint(t, q)] * 2))
     q, v = (x[0] for x in _perturbed(1))
     for a, b in zip(project(redundant, 0.0, q, v), project(constraint, 0.0, q, v), strict=True):
         np.testing.assert_allclose(a, b, atol=TOLERANCE)
@@ -77,7 +76,7 @@ def test_derivatives_in_the_state_and_in_the_lengths():
 
     def f(x):
         length, q, v = x
-        return jnp.concatenate(project(nl.HolonomicConstraint(Rods(length)), 0.0, q, v))
+        return jnp.concatenate(project(HolonomicConstraint(Rods(length)), 0.0, q, v))
 
     x = (constraint.g.length, q, v)
     direction = (jnp.asarray([0.3, -0.5]), jnp.cos(jnp.arange(4.0)), jnp.sin(jnp.arange(4.0)))
@@ -89,7 +88,7 @@ def test_derivatives_in_the_state_and_in_the_lengths():
 
 
 def test_where_nothing_is_consistent():
-    q, v = project(nl.HolonomicConstraint(lambda t, q: q[:1] ** 2 + 1), 0.0, *jnp.ones((2, 2), DTYPE))
+    q, v = project(HolonomicConstraint(lambda t, q: q[:1] ** 2 + 1), 0.0, *jnp.ones((2, 2), DTYPE))
     assert jnp.isnan(q).all()
     assert jnp.isnan(v).any()
 

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
+from neural_lagrangian.mechanics import mass_matrix_report
 
 from ..helpers import DTYPE, states
 
@@ -16,7 +16,7 @@ def test_rank_and_condition_along_a_path():
 
     _, q, v = states(2, 4)
     q = q.at[:, 0].set(jnp.asarray([0.5, 1.0, -0.25, 2.0], DTYPE))
-    report = nl.mass_matrix_report(lagrangian, jnp.arange(4, dtype=DTYPE), jnp.concatenate([q, v], axis=1))
+    report = mass_matrix_report(lagrangian, jnp.arange(4, dtype=DTYPE), jnp.concatenate([q, v], axis=1))
     np.testing.assert_array_equal(report.rank, [2, 1, 2, 2])
     np.testing.assert_allclose(report.condition[np.array([0, 2])], [3, 5 / 3], rtol=1e-4)
     assert report.condition[1] > 1e6
@@ -25,4 +25,4 @@ def test_rank_and_condition_along_a_path():
 
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="`ys` has 3 rows; expected 2"):
-        nl.mass_matrix_report(lambda t, q, v: v @ v, jnp.zeros(2), jnp.zeros((3, 2)))
+        mass_matrix_report(lambda t, q, v: v @ v, jnp.zeros(2), jnp.zeros((3, 2)))

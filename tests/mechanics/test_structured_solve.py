@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.mechanics import structure_error
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.mechanics import Banded, BlockDiagonal, Cholesky, structure_error
 from neural_lagrangian.numerics.checkpointing import STAGE
 
 from ..helpers import DOUBLE, DTYPE, plain_acceleration, slow, states
@@ -46,12 +47,12 @@ def coupled(width, periodic):
 
 
 CASES = {
-    "bodies": (bodies, nl.BlockDiagonal(2), 8),
-    "sites": (sites, nl.BlockDiagonal(), SITES),
-    "chain": (coupled(1, False), nl.Banded(), SITES),
-    "ring": (coupled(1, True), nl.Banded(periodic=True), SITES),
-    "wide_chain": (coupled(2, False), nl.Banded(2), SITES),
-    "wide_ring": (coupled(2, True), nl.Banded(2, periodic=True), SITES),
+    "bodies": (bodies, BlockDiagonal(2), 8),
+    "sites": (sites, BlockDiagonal(), SITES),
+    "chain": (coupled(1, False), Banded(), SITES),
+    "ring": (coupled(1, True), Banded(periodic=True), SITES),
+    "wide_chain": (coupled(2, False), Banded(2), SITES),
+    "wide_ring": (coupled(2, True), Banded(2, periodic=True), SITES),
 }
 
 
@@ -88,9 +89,9 @@ def test_equals_the_dense_solve(name):
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        slow("bodies", nl.BlockDiagonal(1)),
-        ("ring", nl.Banded()),
-        slow("wide_chain", nl.Banded()),
+        slow("bodies", BlockDiagonal(1)),
+        ("ring", Banded()),
+        slow("wide_chain", Banded()),
     ],
 )
 def test_a_wrong_structure_is_another_system_and_is_seen(name, wrong):
@@ -112,7 +113,7 @@ def test_bands_of_every_length(dof, width, periodic):
     A = rng.normal(size=(dof, dof))
     M = jnp.asarray(np.where(apart <= width, A + A.T + 12 * np.eye(dof), 0), DTYPE)
     b = jnp.asarray(rng.normal(size=dof), DTYPE)
-    solve = nl.Banded(width, periodic)
+    solve = Banded(width, periodic)
     products = jnp.asarray(solve.seeds(dof), DTYPE) @ M
     tolerance = 1e-12 if DOUBLE else 1e-4
     product, solution = jax.jit(lambda *args: (solve.product(*args), solve.solve(*args)))(products, b)
@@ -157,7 +158,7 @@ def test_a_block_that_lost_rank_moves_as_the_pseudoinverse_says():
         return redundant + 0.5 * jnp.sum(u[1:] ** 2) * (2 + jnp.cos(shape * q[1])) - jnp.sin(q[0]) * jnp.sum(q)
 
     def ours(shape, q, v):
-        mass_solve = nl.BlockDiagonal(2)
+        mass_solve = BlockDiagonal(2)
         return jnp.sum(nl.acceleration(lambda *x: lagrangian(shape, *x), 0.0, q, v, mass_solve=mass_solve) ** 3)
 
     def plain(shape, q, v):
@@ -176,7 +177,7 @@ def test_a_block_that_lost_rank_moves_as_the_pseudoinverse_says():
 def test_a_singular_band_is_not_finite():
     """Two sites that move only together: reported by a rollout as a failure, never a silent number."""
     singular = lambda t, q, v: 0.5 * jnp.sum(v) ** 2 - jnp.sum(q**2)  # noqa: E731
-    a = nl.acceleration(singular, 0.0, jnp.asarray([1.0, 2.0]), jnp.zeros(2), mass_solve=nl.Banded())
+    a = nl.acceleration(singular, 0.0, jnp.asarray([1.0, 2.0]), jnp.zeros(2), mass_solve=Banded())
     assert not jnp.any(jnp.isfinite(a))
 
 
@@ -192,12 +193,12 @@ def test_a_training_rollout_keeps_a_and_the_factor():
         def loss(y0):
             network = lambda y: lagrangian(0.3, *jnp.split(y, 2))  # noqa: E731
             steps = nl.StepsPerSample(1)
-            model = nl.NeuralLagrangian(network, nl.RK4(), dof=dof, mass_solve=mass_solve, stepsize_controller=steps)
+            model = nl.NeuralLagrangian(network, RK4(), dof=dof, mass_solve=mass_solve, stepsize_controller=steps)
             return jnp.sum(model(ts, y0) ** 2)
 
         return jax.jit(jax.grad(loss))(y0)
 
-    np.testing.assert_allclose(gradient(mass_solve), gradient(nl.Cholesky()), rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(gradient(mass_solve), gradient(Cholesky()), rtol=1e-9, atol=1e-11)
     tangents = jax.make_jaxpr(
         lambda v: jax.jvp(lambda v: nl.acceleration(lagrangian, 0.0, q, v, mass_solve=mass_solve), (v,), (v,))
     )(v)
@@ -212,13 +213,13 @@ def _flops(mass_solve, dof):
 
 
 def test_operations_grow_linearly_with_the_number_of_sites():
-    slope = np.log2(_flops(nl.BlockDiagonal(), 512) / _flops(nl.BlockDiagonal(), 128)) / 2
+    slope = np.log2(_flops(BlockDiagonal(), 512) / _flops(BlockDiagonal(), 128)) / 2
     assert slope == pytest.approx(1.0, abs=0.05)
 
 
 def test_operations_of_a_dense_solve_do_not():
     """Negative control."""
-    assert np.log2(_flops(nl.Cholesky(), 256) / _flops(nl.Cholesky(), 64)) / 2 > 1.8
+    assert np.log2(_flops(Cholesky(), 256) / _flops(Cholesky(), 64)) / 2 > 1.8
 
 
 @pytest.mark.parametrize("name", [slow("bodies"), "sites", slow("chain"), "wide_ring"])
@@ -234,17 +235,17 @@ def test_nothing_of_size_n_by_n_is_formed(name):
 
     assert largest(mass_solve) < 0.7 * dof**2
     if name == "sites":  # negative control
-        assert largest(nl.Cholesky()) > dof**2
+        assert largest(Cholesky()) > dof**2
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nl.BlockDiagonal(0), "`size` is 0; expected an integer of at least 1"),
-        (lambda: nl.Banded(1.5), "`width` is 1.5; expected an integer of at least 1"),
-        (lambda: nl.BlockDiagonal(3).seeds(8), "`q` has 8 coordinates; expected a multiple of the block size 3"),
-        (lambda: nl.Banded(2, periodic=True).seeds(4), "`q` has 4 coordinates; expected at least 5"),
+        (lambda: BlockDiagonal(0), "`size` is 0; expected an integer of at least 1"),
+        (lambda: Banded(1.5), "`width` is 1.5; expected an integer of at least 1"),
+        (lambda: BlockDiagonal(3).seeds(8), "`q` has 8 coordinates; expected a multiple of the block size 3"),
+        (lambda: Banded(2, periodic=True).seeds(4), "`q` has 4 coordinates; expected at least 5"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

@@ -6,7 +6,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import systems
-from neural_lagrangian.mechanics import noether_charge, symmetry_residual
+from neural_lagrangian.mechanics import discover_symmetries, noether_charge, symmetry_residual
+from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DTYPE, states
 
@@ -107,7 +108,7 @@ CASES = {
 @pytest.mark.parametrize("name", list(CASES))
 def test_exactly_the_symmetries_there_are(name):
     lagrangian, keywords, expected = CASES[name]
-    found = nl.discover_symmetries(lagrangian, **keywords)
+    found = discover_symmetries(lagrangian, **keywords)
     assert {s.name for s in found.symmetries} == expected
     assert len(found.symmetries) == len(expected)
     assert found.gap > 300
@@ -123,7 +124,7 @@ def test_exactly_the_symmetries_there_are(name):
 def test_what_is_found_holds_elsewhere_and_is_conserved(name):
     """Residuals at other states, and rates of the charges along the motion."""
     lagrangian, keywords, _ = CASES[name]
-    found = nl.discover_symmetries(lagrangian, **keywords)
+    found = discover_symmetries(lagrangian, **keywords)
     dof = found.shift.shape[1]
 
     @jax.jit
@@ -148,7 +149,7 @@ def test_what_is_found_holds_elsewhere_and_is_conserved(name):
 def test_boundary_terms_are_right():
     """In a magnetic field, by hand: F = -B q1 / 2 and B q0 / 2 with the sign of the charge's momentum."""
     lagrangian, keywords, _ = CASES["magnetic field, F"]
-    found = nl.discover_symmetries(lagrangian, **keywords)
+    found = discover_symmetries(lagrangian, **keywords)
     by_name = {s.name: f for s, f in zip(found.symmetries, found.boundary, strict=True)}
     np.testing.assert_allclose(by_name[X], [0, 0.65], atol=1e-12)
     np.testing.assert_allclose(by_name[Y], [-0.65, 0], atol=1e-12)
@@ -162,14 +163,14 @@ def test_scale_and_units_do_not_matter(boundary_terms):
     """alpha L, with lengths in other units for each coordinate, and time in others, has the same singular values."""
     lagrangian, s, unit = MAGNETIC.lagrangian, jnp.asarray([3.0, 0.2]), 40.0
     keywords = {"boundary_terms": boundary_terms}
-    reference = nl.discover_symmetries(lagrangian, **sample(), **keywords)
+    reference = discover_symmetries(lagrangian, **sample(), **keywords)
 
     def other(t, q, v):
         return -1e3 * lagrangian(t / unit, q / s, v / s * unit)
 
     here = sample()
     there = here["states"] * jnp.concatenate([s, s / unit])[None]
-    scaled = nl.discover_symmetries(other, there, ts=here["ts"] * unit, **keywords)
+    scaled = discover_symmetries(other, there, ts=here["ts"] * unit, **keywords)
     np.testing.assert_allclose(scaled.singular_values, reference.singular_values, rtol=1e-9, atol=1e-12)
     assert len(scaled.symmetries) == len(reference.symmetries) == 4
 
@@ -177,7 +178,7 @@ def test_scale_and_units_do_not_matter(boundary_terms):
 @pytest.mark.double
 def test_a_broken_symmetry_shows_in_proportion():
     small = [
-        nl.discover_symmetries(oscillator([1.0, 1.0 + e]), **sample(), tolerance=0.1).singular_values[-2]
+        discover_symmetries(oscillator([1.0, 1.0 + e]), **sample(), tolerance=0.1).singular_values[-2]
         for e in (1e-2, 1e-3)
     ]
     assert small[0] / small[1] == pytest.approx(10, rel=0.02)
@@ -186,7 +187,7 @@ def test_a_broken_symmetry_shows_in_proportion():
 def test_terms_that_say_nothing_are_no_symmetries():
     """Boundary terms that are constant or the same twice leave the result as it is."""
     terms = [lambda t, q: 3.0, lambda t, q: q[0], lambda t, q: 2 * q[0], lambda t, q: q[1]]
-    found = nl.discover_symmetries(MAGNETIC.lagrangian, **sample(), boundary_terms=terms)
+    found = discover_symmetries(MAGNETIC.lagrangian, **sample(), boundary_terms=terms)
     assert {s.name for s in found.symmetries} == {TURN, X, Y, TIME}
     assert np.abs(found.boundary).max() < 1
 
@@ -201,12 +202,12 @@ def test_a_learned_lagrangian_shows_its_rotation():
     data = nl.Trajectories(np.arange(2000.0), y[None], accelerations=accelerations[None])
     network = eqx.nn.MLP(4, "scalar", 64, 2, activation=jax.nn.softplus, key=jax.random.key(1))
     untrained = nl.NeuralLagrangian(network)
-    model = nl.fit(untrained, data, loss=nl.acceleration_mse, horizon=0, steps=3000, key=jax.random.key(0)).model
+    model = nl.fit(untrained, data, loss=acceleration_mse, horizon=0, steps=3000, key=jax.random.key(0)).model
     test = system.sample_states(jax.random.key(5), 300, eccentricity=0.3)
-    found = nl.discover_symmetries(model.lagrangian, test, boundary_terms="any", tolerance=0.1)
+    found = discover_symmetries(model.lagrangian, test, boundary_terms="any", tolerance=0.1)
     assert {s.name.removeprefix("nearly ").split(" about")[0] for s in found.symmetries} == {TURN, TIME}
     assert found.gap > 5
-    plain = nl.discover_symmetries(model.lagrangian, test).singular_values
+    plain = discover_symmetries(model.lagrangian, test).singular_values
     assert plain[-3] / plain[-2] < found.gap / 3
 
 
@@ -228,4 +229,4 @@ def test_a_learned_lagrangian_shows_its_rotation():
 def test_bad_input_is_named(keywords, message):
     keywords = {"lagrangian": free, "states": sample()["states"]} | keywords
     with pytest.raises(ValueError, match=message):
-        nl.discover_symmetries(**keywords)
+        discover_symmetries(**keywords)

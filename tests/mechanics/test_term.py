@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
-from neural_lagrangian.mechanics import TangentPoint
+from neural_lagrangian.integrators import Integration, StormerVerlet
+from neural_lagrangian.mechanics import HolonomicConstraint, TangentPoint
+from neural_lagrangian.systems import ChargedParticle, DampedOscillator, DoublePendulum, DrivenPendulum
 
 from ..helpers import DOUBLE, DTYPE, LAGRANGIANS, slow, states
 
@@ -73,17 +74,17 @@ def test_a_runge_kutta_solver_on_the_term_gives_the_motion_of_the_acceleration()
 @pytest.mark.parametrize(
     ("make", "y0"),
     [
-        slow(nl.systems.DoublePendulum, [0.5, -0.3, 0.2, 0.4]),
-        slow(nl.systems.DampedOscillator, [1.0, 0.2]),
-        (nl.systems.DrivenPendulum, [0.5, 0.1]),
-        slow(nl.systems.ChargedParticle, None),
+        slow(DoublePendulum, [0.5, -0.3, 0.2, 0.4]),
+        slow(DampedOscillator, [1.0, 0.2]),
+        (DrivenPendulum, [0.5, 0.1]),
+        slow(ChargedParticle, None),
     ],
     ids=lambda make: getattr(make, "__name__", ""),
 )
 def test_systems_roll_out_by_a_variational_solver(make, y0):
     """Their Lagrangian and force, against the motion of their hand-derived acceleration."""
     fine = Integration(nl.GalerkinGaussLobatto(2), stepsize_controller=nl.StepsPerSample(20))
-    coarse = Integration(nl.StormerVerlet(), stepsize_controller=nl.StepsPerSample(2))
+    coarse = Integration(StormerVerlet(), stepsize_controller=nl.StepsPerSample(2))
     y0 = make().sample_states(jax.random.key(0), 1)[0] if y0 is None else jnp.asarray(y0)
 
     @jax.jit
@@ -107,6 +108,6 @@ def test_what_is_no_function_is_named(arguments, message):
 
 @pytest.mark.bad_input
 def test_a_constraint_is_refused_at_a_tangent_point():
-    term = nl.EulerLagrangeTerm(LAGRANGIANS["oscillator"][0], constraint=nl.HolonomicConstraint(lambda t, q: q))
+    term = nl.EulerLagrangeTerm(LAGRANGIANS["oscillator"][0], constraint=HolonomicConstraint(lambda t, q: q))
     with pytest.raises(ValueError, match="variational solvers take no constraint"):
         term.vf(0.0, TangentPoint(jnp.ones(1), jnp.ones(1)), None)

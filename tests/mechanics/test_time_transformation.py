@@ -8,11 +8,12 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import mechanics
+from neural_lagrangian.systems import Kepler
 
 pytestmark = pytest.mark.double
 
 ECCENTRICITY, STEPS = 0.9, 800
-KEPLER = nl.systems.Kepler()
+KEPLER = Kepler()
 SOLVER = nl.GalerkinGaussLobatto(1)
 
 

@@ -8,7 +8,16 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import mechanics
-from neural_lagrangian.integrators import discrete_momenta, discrete_position_errors
+from neural_lagrangian.integrators import VariationalMidpoint, discrete_momenta, discrete_position_errors
+from neural_lagrangian.mechanics import (
+    Banded,
+    BlockDiagonal,
+    Cholesky,
+    DampedInverse,
+    HolonomicConstraint,
+    PseudoInverse,
+    mass_matrix_report,
+)
 
 from ..helpers import slow
 from .units import Units, changes, coupled, friction
@@ -44,7 +53,7 @@ def constrained(u, L, t, q, v):
         x = q / u.s
         return jnp.stack([1e2 * (x[0] + x[1]), 1e-2 * (x[1] - x[-1] ** 2), 1e3 * (x[0] + x[1])])
 
-    constraint = nl.HolonomicConstraint(g, damping=0.0, stiffness=0.0)  # its rates are numbers, in 1/s
+    constraint = HolonomicConstraint(g, damping=0.0, stiffness=0.0)  # its rates are numbers, in 1/s
     return nl.acceleration(u.lagrangian(L), t, q, v, constraint=constraint) * (u.tau**2 / u.s)
 
 
@@ -63,17 +72,17 @@ def projected(u, L, t, q, v):
         return jnp.stack([jnp.sum(x**2) - 1]) * u.alpha
 
     W = jnp.diag(u.alpha / u.s**2)
-    y = jnp.concatenate(mechanics.project(nl.HolonomicConstraint(g), t, q, v, metric=W))
+    y = jnp.concatenate(mechanics.project(HolonomicConstraint(g), t, q, v, metric=W))
     return u.natural(y)
 
 
 def report(u, L, t, q, v):
-    return nl.mass_matrix_report(u.lagrangian(L), t[None], jnp.concatenate([q, v])[None]).rank.astype(q.dtype)
+    return mass_matrix_report(u.lagrangian(L), t[None], jnp.concatenate([q, v])[None]).rank.astype(q.dtype)
 
 
 def structure(u, L, t, q, v):
     """Whether a structure is the right one; by how much a wrong one errs depends on what it takes for the masses."""
-    right, wrong = (mechanics.structure_error(u.lagrangian(L), s, t, q, v) for s in (nl.Banded(1), nl.BlockDiagonal(1)))
+    right, wrong = (mechanics.structure_error(u.lagrangian(L), s, t, q, v) for s in (Banded(1), BlockDiagonal(1)))
     return jnp.stack([right < 1e-5, wrong > 0.05]).astype(q.dtype)
 
 
@@ -91,12 +100,12 @@ ANSWERS = {
     "velocity_from_momentum": lambda u, L, t, q, v: (
         mechanics.velocity_from_momentum(u.lagrangian(L), t, q, nl.momentum(u.lagrangian(L), t, q, v)) * (u.tau / u.s)
     ),
-    "pseudoinverse": acceleration(nl.PseudoInverse()),
-    "damped": acceleration(nl.DampedInverse()),
-    "cholesky": acceleration(nl.Cholesky()),
-    "banded": acceleration(nl.Banded(1)),
-    "slopes": slopes(nl.PseudoInverse()),
-    "slopes, damped": slopes(nl.DampedInverse()),
+    "pseudoinverse": acceleration(PseudoInverse()),
+    "damped": acceleration(DampedInverse()),
+    "cholesky": acceleration(Cholesky()),
+    "banded": acceleration(Banded(1)),
+    "slopes": slopes(PseudoInverse()),
+    "slopes, damped": slopes(DampedInverse()),
     "massless": massless,
     "constrained": constrained,
     "projected": projected,
@@ -140,7 +149,7 @@ ROLLOUTS = {
     "implicit": {"solver": diffrax.Kvaerno3()},
     "scan": {"stepsize_controller": nl.StepsPerSample(4)},
     "lobatto": {"solver": nl.GalerkinGaussLobatto(2)},
-    "midpoint": {"solver": nl.VariationalMidpoint()},
+    "midpoint": {"solver": VariationalMidpoint()},
 }
 
 

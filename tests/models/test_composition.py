@@ -12,6 +12,28 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.lagrangians import (
+    AdditivePolynomial,
+    LatticeLagrangian,
+    ParametricLagrangian,
+    ParticleLagrangian,
+    ProductPolynomial,
+    RadialPair,
+    TimeDependent,
+)
+from neural_lagrangian.mechanics import (
+    AbstractForce,
+    AtJoints,
+    ControlForce,
+    HolonomicConstraint,
+    LinearDamping,
+    NonconservativePotential,
+    RayleighDissipation,
+    SmoothFriction,
+)
+from neural_lagrangian.models import with_precision
+from neural_lagrangian.networks import GroupAverage, RotationInvariant, TimeReversible, TranslationInvariant, rotations
+from neural_lagrangian.trajectories import Scaling
 
 from ..helpers import DOUBLE, DTYPE, mlp, slow
 
@@ -44,19 +66,19 @@ class FreeParticleAnd(eqx.Module):
 LAGRANGIANS = {
     "free-form": lambda: mlp(4),
     "periodic": lambda: nl.PeriodicEmbedding(mlp(6), DOF),
-    "translation-invariant": lambda: nl.TranslationInvariant(mlp(4), DOF, 1),
-    "rotation-invariant": lambda: nl.RotationInvariant(mlp(4), DOF, 2, reflections=False),
-    "group-averaged": lambda: nl.TimeReversible(nl.GroupAverage(mlp(4), nl.rotations(3))),
+    "translation-invariant": lambda: TranslationInvariant(mlp(4), DOF, 1),
+    "rotation-invariant": lambda: RotationInvariant(mlp(4), DOF, 2, reflections=False),
+    "group-averaged": lambda: TimeReversible(GroupAverage(mlp(4), rotations(3))),
     "mechanical, full": lambda: mechanical(),
     "mechanical, diagonal, linear": lambda: mechanical(mass="diagonal", linear=True),
-    "parametric": lambda: nl.ParametricLagrangian(oscillator, dof=DOF, mass=0.8, stiffness=2.0, positive=["mass"]),
-    "additive polynomial": lambda: nl.AdditivePolynomial(DOF, 3, 2),
-    "product polynomial": lambda: nl.ProductPolynomial(DOF, 2, 2),
-    "time-dependent": lambda: nl.TimeDependent(nl.PeriodicEmbedding(mlp(8), DOF), DOF, 3.0, trainable=True),
-    "particles": lambda: nl.ParticleLagrangian(
-        kinetic, nl.RadialPair(mlp("scalar"), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
+    "parametric": lambda: ParametricLagrangian(oscillator, dof=DOF, mass=0.8, stiffness=2.0, positive=["mass"]),
+    "additive polynomial": lambda: AdditivePolynomial(DOF, 3, 2),
+    "product polynomial": lambda: ProductPolynomial(DOF, 2, 2),
+    "time-dependent": lambda: TimeDependent(nl.PeriodicEmbedding(mlp(8), DOF), DOF, 3.0, trainable=True),
+    "particles": lambda: ParticleLagrangian(
+        kinetic, RadialPair(mlp("scalar"), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
     ),
-    "lattice": lambda: nl.LatticeLagrangian(FreeParticleAnd(mlp(3)), 0.5),
+    "lattice": lambda: LatticeLagrangian(FreeParticleAnd(mlp(3)), 0.5),
     "sum": lambda: mechanical() + mlp(4),
 }
 
@@ -68,7 +90,7 @@ class Drag(eqx.Module):
         return -self.strength * v * jnp.sqrt(1 + jnp.dot(v, v))
 
 
-class Wind(nl.mechanics.AbstractForce):
+class Wind(AbstractForce):
     speed: jax.Array
 
     def __call__(self, t, q, v):
@@ -106,19 +128,19 @@ FORCES = {
     "callable": drag,
     "force": wind,
     "sum": lambda: wind() + drag(),
-    "damping": lambda: nl.LinearDamping(jnp.asarray([0.3, 0.1, 0.2], DTYPE)),
-    "dissipation function": lambda: nl.RayleighDissipation(Dissipation(jnp.asarray(0.3, DTYPE))),
-    "dry friction at joints": lambda: nl.AtJoints(nl.SmoothFriction(jnp.asarray([0.1, 0.2], DTYPE)), [[1, 0], [-1, 1]]),
-    "nonconservative": lambda: nl.NonconservativePotential(Galley(jnp.asarray(0.3, DTYPE))),
-    "motor": lambda: nl.ControlForce(jnp.asarray([[1.0], [0.5]], DTYPE), lambda t: jnp.sin(t)[None]),
+    "damping": lambda: LinearDamping(jnp.asarray([0.3, 0.1, 0.2], DTYPE)),
+    "dissipation function": lambda: RayleighDissipation(Dissipation(jnp.asarray(0.3, DTYPE))),
+    "dry friction at joints": lambda: AtJoints(SmoothFriction(jnp.asarray([0.1, 0.2], DTYPE)), [[1, 0], [-1, 1]]),
+    "nonconservative": lambda: NonconservativePotential(Galley(jnp.asarray(0.3, DTYPE))),
+    "motor": lambda: ControlForce(jnp.asarray([[1.0], [0.5]], DTYPE), lambda t: jnp.sin(t)[None]),
 }
 
 WRAPPERS = {
     "bare": lambda model: model,
-    "scaled": lambda model: nl.Scaled(model, nl.Scaling([0.3, -0.2], [0.5, 2.0], 1.5)),
-    "other precision": lambda model: nl.with_precision(model, OTHER),
+    "scaled": lambda model: nl.Scaled(model, Scaling([0.3, -0.2], [0.5, 2.0], 1.5)),
+    "other precision": lambda model: with_precision(model, OTHER),
     "constrained": lambda model: eqx.tree_at(
-        lambda m: m.constraint, model, nl.HolonomicConstraint(rod), is_leaf=lambda node: node is None
+        lambda m: m.constraint, model, HolonomicConstraint(rod), is_leaf=lambda node: node is None
     ),
 }
 OTHER = jnp.float32 if DOUBLE else DTYPE

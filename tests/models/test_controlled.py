@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import ControlForce, LinearDamping, SampledControl
+from neural_lagrangian.models import with_control
+from neural_lagrangian.systems import CartPole
+from neural_lagrangian.trajectories import Scaling
 
 from ..helpers import DOUBLE, DTYPE
 
@@ -14,7 +18,7 @@ RTOL = 1e-8 if DOUBLE else 1e-4
 TS = jnp.linspace(0.0, 1.0, 6, dtype=DTYPE)
 US = jnp.asarray(np.random.default_rng(0).normal(size=(6, 1)), DTYPE)
 Y0 = jnp.asarray([0.3, -0.2, 0.4, 0.5], DTYPE)
-CART_POLE = nl.systems.CartPole()
+CART_POLE = CartPole()
 TO_CART = [[1.0], [0.0]]
 
 
@@ -27,43 +31,43 @@ def model_with(force):
 
 
 def test_the_control_takes_its_place_among_other_forces():
-    damping = nl.LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
-    waiting = model_with(damping + nl.ControlForce(TO_CART))
-    ready = model_with(damping + nl.ControlForce(TO_CART, nl.SampledControl(TS, US)))
-    driven = nl.with_control(waiting, TS, US)
+    damping = LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
+    waiting = model_with(damping + ControlForce(TO_CART))
+    ready = model_with(damping + ControlForce(TO_CART, SampledControl(TS, US)))
+    driven = with_control(waiting, TS, US)
     assert eqx.tree_equal(driven, ready)
     rollout = eqx.filter_jit(lambda model: model(TS, Y0))
     assert float(jnp.max(jnp.abs(rollout(driven) - rollout(waiting)))) > 0.1
     # Driven again it forgets the first control.
-    assert eqx.tree_equal(nl.with_control(driven, TS, 2 * US), nl.with_control(waiting, TS, 2 * US))
+    assert eqx.tree_equal(with_control(driven, TS, 2 * US), with_control(waiting, TS, 2 * US))
 
 
 def test_samples_are_joined_as_before():
-    held = model_with(nl.ControlForce(TO_CART, nl.SampledControl(TS, US, "hold")))
-    assert nl.with_control(held, TS, -US).force.control.kind == "hold"
-    assert nl.with_control(held, TS, -US, kind="linear").force.control.kind == "linear"
+    held = model_with(ControlForce(TO_CART, SampledControl(TS, US, "hold")))
+    assert with_control(held, TS, -US).force.control.kind == "hold"
+    assert with_control(held, TS, -US, kind="linear").force.control.kind == "linear"
 
 
 def test_samples_are_held_where_asked():
-    waiting = model_with(nl.ControlForce(TO_CART))
-    expected = model_with(nl.ControlForce(TO_CART, nl.SampledControl(TS, US, "hold")))
-    assert eqx.tree_equal(nl.with_control(waiting, TS, US, kind="hold"), expected)
-    scaled = nl.Scaled(waiting, nl.Scaling([0.0, 0.0], [1.0, 1.0], 2.0))
-    assert nl.with_control(scaled, TS, US, kind="hold").model.force.control.kind == "hold"
+    waiting = model_with(ControlForce(TO_CART))
+    expected = model_with(ControlForce(TO_CART, SampledControl(TS, US, "hold")))
+    assert eqx.tree_equal(with_control(waiting, TS, US, kind="hold"), expected)
+    scaled = nl.Scaled(waiting, Scaling([0.0, 0.0], [1.0, 1.0], 2.0))
+    assert with_control(scaled, TS, US, kind="hold").model.force.control.kind == "hold"
 
 
 def test_recordings_are_batched():
-    waiting = model_with(nl.ControlForce(TO_CART))
+    waiting = model_with(ControlForce(TO_CART))
     batch = jnp.stack([US, -US, 0 * US])
-    run = eqx.filter_jit(lambda u: nl.with_control(waiting, TS, u)(TS, Y0))
-    batched = eqx.filter_jit(jax.vmap(lambda u: nl.with_control(waiting, TS, u)(TS, Y0)))(batch)
+    run = eqx.filter_jit(lambda u: with_control(waiting, TS, u)(TS, Y0))
+    batched = eqx.filter_jit(jax.vmap(lambda u: with_control(waiting, TS, u)(TS, Y0)))(batch)
     np.testing.assert_allclose(batched, jnp.stack([run(u) for u in batch]), rtol=RTOL, atol=RTOL)
     np.testing.assert_allclose(batched[2], eqx.filter_jit(waiting)(TS, Y0), rtol=RTOL, atol=RTOL)
 
 
 def test_a_scaled_model_takes_the_control_in_seconds():
     """Scaled units: Q~_i = s_i Q_i, so the inner matrix is s_i G_ij, and the inner times are t / tau."""
-    scaling = nl.Scaling([0.1, 0.0], [0.5, 2.0], 0.25)
+    scaling = Scaling([0.1, 0.0], [0.5, 2.0], 0.25)
 
     def inner_lagrangian(t, q, v):
         s, tau = jnp.asarray(scaling.q_scale, q.dtype), 0.25
@@ -71,16 +75,16 @@ def test_a_scaled_model_takes_the_control_in_seconds():
 
     controller = nl.StepsPerSample(1)
     inner = nl.NeuralLagrangian(
-        inner_lagrangian, dof=2, force=nl.ControlForce([[0.5], [0.0]]), stepsize_controller=controller
+        inner_lagrangian, dof=2, force=ControlForce([[0.5], [0.0]]), stepsize_controller=controller
     )
-    scaled = nl.with_control(nl.Scaled(inner, scaling), TS, US)
-    plain = nl.with_control(model_with(nl.ControlForce(TO_CART)), TS, US)
+    scaled = with_control(nl.Scaled(inner, scaling), TS, US)
+    plain = with_control(model_with(ControlForce(TO_CART)), TS, US)
     np.testing.assert_allclose(eqx.filter_jit(scaled)(TS, Y0), eqx.filter_jit(plain)(TS, Y0), rtol=RTOL, atol=RTOL)
 
 
 @pytest.mark.bad_input
 def test_a_model_without_a_place_for_it_is_refused():
-    two = nl.ControlForce(TO_CART) + nl.ControlForce(TO_CART)
+    two = ControlForce(TO_CART) + ControlForce(TO_CART)
     for model, count in ((model_with(None), 0), (model_with(two), 2), (nl.NeuralODE(lambda y: y[2:]), 0)):
         with pytest.raises(ValueError, match=f"`model` has {count} forces of the kind ControlForce; expected one"):
-            nl.with_control(model, TS, US)
+            with_control(model, TS, US)

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.models import ModelFileError
+from neural_lagrangian.integrators import RK4, VariationalMidpoint
+from neural_lagrangian.mechanics import Cholesky
+from neural_lagrangian.models import ModelFileError, with_precision
+from neural_lagrangian.networks import TimeReversible
 
 from ..helpers import small_network
 
@@ -57,8 +60,8 @@ def test_another_architecture_is_named(tmp_path, other, message):
     [
         lambda: nl.NeuralLagrangian(small_network(activation=jnp.tanh)),
         lambda: nl.NeuralLagrangian(small_network(), kinetic_prior=0.0),
-        lambda: nl.NeuralLagrangian(nl.TimeReversible(small_network())),
-        lambda: nl.NeuralLagrangian(small_network(), mass_solve=nl.Cholesky()),
+        lambda: nl.NeuralLagrangian(TimeReversible(small_network())),
+        lambda: nl.NeuralLagrangian(small_network(), mass_solve=Cholesky()),
     ],
     ids=["activation", "prior", "wrapper", "mass_solve"],
 )
@@ -70,7 +73,7 @@ def test_the_same_arrays_in_another_model_are_refused(tmp_path, other):
 
 def test_another_solver_is_no_other_architecture(tmp_path):
     nl.save(tmp_path / "model", model_of())
-    loaded = nl.load(tmp_path / "model", nl.NeuralLagrangian(small_network(seed=5), nl.RK4(), dt0=0.1))
+    loaded = nl.load(tmp_path / "model", nl.NeuralLagrangian(small_network(seed=5), RK4(), dt0=0.1))
     assert eqx.tree_equal(loaded.network, model_of().network)
     assert loaded.integration.dt0 == 0.1
 
@@ -82,7 +85,7 @@ def variational(rule, **keywords):
 @pytest.mark.parametrize(
     ("other", "own"),
     [
-        (lambda: variational(nl.VariationalMidpoint(), dt0=0.5), r"VariationalMidpoint\(\), steps of 0.5"),
+        (lambda: variational(VariationalMidpoint(), dt0=0.5), r"VariationalMidpoint\(\), steps of 0.5"),
         (lambda: variational(nl.GalerkinGaussLobatto(1), dt0=0.5), r"GalerkinGaussLobatto\(r=1\), steps of 0.5"),
         (lambda: variational(nl.GalerkinGaussLobatto(2), dt0=0.25), r"GalerkinGaussLobatto\(r=2\), steps of 0.25"),
         (lambda: variational(nl.GalerkinGaussLobatto(2)), r"GalerkinGaussLobatto\(r=2\), 1 to a sample"),
@@ -101,7 +104,7 @@ def test_a_shadow_lagrangian_keeps_to_its_rule_and_step(tmp_path, other, own):
 def test_files_without_a_rule_are_read(tmp_path):
     """Those of models whose integrator is no part of what was learned."""
     nl.save(tmp_path / "model", model_of())
-    loaded = nl.load(tmp_path / "model", nl.NeuralLagrangian(small_network(seed=5), nl.VariationalMidpoint()))
+    loaded = nl.load(tmp_path / "model", nl.NeuralLagrangian(small_network(seed=5), VariationalMidpoint()))
     assert eqx.tree_equal(loaded.network, model_of().network)
 
 
@@ -127,5 +130,5 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_precision_is_changed_throughout():
-    single = nl.with_precision(model_of(), jnp.float32)
+    single = with_precision(model_of(), jnp.float32)
     assert {leaf.dtype for leaf in jax.tree.leaves(eqx.filter(single, eqx.is_inexact_array))} == {jnp.dtype("float32")}

@@ -9,12 +9,14 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.systems import DoublePendulum, HarmonicOscillator
 
 from ..helpers import DOUBLE, DTYPE, mlp, small_network, states
 
 KEY = jax.random.key(0)
 RTOL = 1e-9 if DOUBLE else 2e-3
-PENDULUM = nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
+PENDULUM = DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
 TIGHT = {"stepsize_controller": diffrax.PIDController(rtol=1e-10, atol=1e-10)}
 TS = jnp.linspace(0.0, 1.0, 3)
 Y0 = jnp.asarray([0.4, -0.3, 0.2, 0.5])
@@ -125,9 +127,9 @@ def test_the_kinetic_prior_is_for_networks():
 @pytest.mark.slow
 def test_it_learns_an_oscillator_and_survives_a_file(tmp_path):
     """Of unit mass, so that velocities are momenta."""
-    system = nl.systems.HarmonicOscillator(mass=1.0, stiffness=2.0)
+    system = HarmonicOscillator(mass=1.0, stiffness=2.0)
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 11), system.sample_states(KEY, 50))
-    model = nl.HamiltonianNetwork(small_network(1, depth=2), nl.RK4(), stepsize_controller=nl.StepsPerSample(1))
+    model = nl.HamiltonianNetwork(small_network(1, depth=2), RK4(), stepsize_controller=nl.StepsPerSample(1))
     options = {"optimizer": optax.adam(1e-2), "steps": 200, "horizon": 1, "batch_size": 32, "progress": False}
     result = nl.fit(model, data, key=KEY, **options)
     assert result.history.loss[-50:].mean() < 1e-2 * result.history.loss[0]

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import AbstractMassSolve, ControlForce, LinearDamping
+from neural_lagrangian.models import with_control
+from neural_lagrangian.networks import TimeReversible, cranmer_init
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, double_pendulum, mlp, small_network, states
 
@@ -17,7 +21,7 @@ RTOL = 1e-10 if DOUBLE else 1e-3
 
 def test_a_known_lagrangian_is_taken_as_it_stands():
     """Any callable is a network: the true one gives the true motion."""
-    system = nl.systems.DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
+    system = DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81)
     model = nl.NeuralLagrangian(lambda y: double_pendulum(0.0, y[:2], y[2:]), kinetic_prior=0.0)
 
     @jax.jit
@@ -170,7 +174,7 @@ def test_bad_networks_and_options_are_named(network, keywords, message):
 @pytest.mark.bad_input
 def test_a_refused_mass_solve_hears_of_every_one_there_is():
     public = [getattr(nl.mechanics, name) for name in nl.mechanics.__all__]
-    solves = [x for x in public if isinstance(x, type) and issubclass(x, nl.mechanics.AbstractMassSolve)]
+    solves = [x for x in public if isinstance(x, type) and issubclass(x, AbstractMassSolve)]
     with pytest.raises(ValueError, match="`mass_solve` is 'pinv'; expected an instance of ") as refused:
         nl.NeuralLagrangian(small_network(), mass_solve="pinv")
     named = set(re.findall(r"\w+", str(refused.value).partition("instance of ")[2])) - {"or", "None"}
@@ -201,7 +205,7 @@ def test_a_periodic_embedding_hands_on_cosines_sines_and_the_rest():
 
 
 def test_time_reversible_networks_are_even_and_their_motion_runs_backwards():
-    model = nl.NeuralLagrangian(nl.TimeReversible(small_network()))
+    model = nl.NeuralLagrangian(TimeReversible(small_network()))
     assert model.dof == 2
     t, q, v = (x[0] for x in states(2, 1))
     rtol = 1e-9 if DOUBLE else 1e-3
@@ -215,12 +219,12 @@ def test_time_reversible_networks_are_even_and_their_motion_runs_backwards():
 
 
 def test_cranmer_initialisation_has_the_published_spread():
-    network = nl.cranmer_init(mlp(4, width=400, depth=3), KEY)
+    network = cranmer_init(mlp(4, width=400, depth=3), KEY)
     for layer, factor in zip(network.layers, [2.2, 0.58, 1.16, 400.0], strict=True):
         assert float(jnp.std(layer.weight)) == pytest.approx(factor / 20, rel=0.1)
         np.testing.assert_array_equal(layer.bias, 0)
     with pytest.raises(ValueError, match="`mlp` has 1 layer"):
-        nl.cranmer_init(mlp(4, depth=0), KEY)
+        cranmer_init(mlp(4, depth=0), KEY)
 
 
 class Wrapped(eqx.Module):
@@ -247,11 +251,11 @@ def test_the_lagrangian_of_a_model_is_the_lagrangian_alone():
     """It can be built upon: without the old force, and with what was known of its mass matrix."""
     mechanical = nl.MechanicalLagrangian.from_mlp(2, 8, key=KEY)
     for network in (mechanical, small_network()):
-        model = nl.NeuralLagrangian(network, force=nl.LinearDamping(jnp.ones(2, DTYPE)) + nl.ControlForce())
-        again = nl.NeuralLagrangian(model.lagrangian, force=nl.ControlForce())
+        model = nl.NeuralLagrangian(network, force=LinearDamping(jnp.ones(2, DTYPE)) + ControlForce())
+        again = nl.NeuralLagrangian(model.lagrangian, force=ControlForce())
         assert (again.dof, type(again.mass_solve)) == (2, type(model.mass_solve))
         q, v = jnp.asarray([[0.1, 0.2], [0.3, 0.4]], DTYPE)
         np.testing.assert_array_equal(again.lagrangian(0.0, q, v), model.lagrangian(0.0, q, v))
         count = sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(again, eqx.is_inexact_array)))
         assert count == sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array)))
-        nl.with_control(again, jnp.asarray([0.0, 1.0], DTYPE), jnp.zeros((2, 2), DTYPE))
+        with_control(again, jnp.asarray([0.0, 1.0], DTYPE), jnp.zeros((2, 2), DTYPE))

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import DampedInverse
+from neural_lagrangian.models import with_precision
+from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, SOLVERS, central_difference, inner, random_like, slow, slow_but, small_network
 
@@ -242,7 +245,7 @@ def test_a_state_of_another_precision_than_the_model_is_named(controller):
 
 
 @pytest.mark.bad_input
-@pytest.mark.parametrize("make", [lagrangian_model, hamiltonian_model, node_model, lambda: nl.systems.DoublePendulum()])
+@pytest.mark.parametrize("make", [lagrangian_model, hamiltonian_model, node_model, lambda: DoublePendulum()])
 def test_args_that_nothing_takes_are_refused(make):
     for call in (lambda m: m.vector_field(0.0, Y0, 99.0), lambda m: m.solve(TS, Y0, 99.0)):
         with pytest.raises(ValueError, match=r"`args` is 99\.0; expected None"):
@@ -256,9 +259,9 @@ def test_half_precision_is_refused_by_name(dtype):
     with pytest.raises(ValueError, match=f"`y0` has dtype {jnp.dtype(dtype)}; expected a real floating dtype, float32"):
         model(TS.astype(dtype), Y0.astype(dtype))
     with pytest.raises(ValueError, match=f"`q` has dtype {jnp.dtype(dtype)}"):
-        nl.acceleration(model.lagrangian, 0.0, jnp.ones(3, dtype), jnp.ones(3, dtype), mass_solve=nl.DampedInverse())
+        nl.acceleration(model.lagrangian, 0.0, jnp.ones(3, dtype), jnp.ones(3, dtype), mass_solve=DampedInverse())
     with pytest.raises(ValueError, match=f"`dtype` is {jnp.dtype(dtype)}; expected float32 or float64"):
-        nl.with_precision(model, dtype)
+        with_precision(model, dtype)
 
 
 def test_forward_mode_names_the_adjoint_that_has_it():

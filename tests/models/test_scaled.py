@@ -9,13 +9,15 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import Integration
-from neural_lagrangian.models import ModelFileError
+from neural_lagrangian.integrators import RK4, AbstractRolloutModel, Integration
+from neural_lagrangian.models import ModelFileError, with_precision
+from neural_lagrangian.systems import DoublePendulum
+from neural_lagrangian.trajectories import Scaling
 
 from ..helpers import DTYPE, slow, small_network, states
 
 KEY = jax.random.key(0)
-SCALING = nl.Scaling([0.3, -20.0], [0.02, 50.0], 0.1)
+SCALING = Scaling([0.3, -20.0], [0.02, 50.0], 0.1)
 TAU, S, C = 0.1, np.array([0.02, 50.0]), np.array([0.3, -20.0])
 
 
@@ -28,7 +30,7 @@ class Friction(eqx.Module):
         return -self.strength * v * (1 + q**2)
 
 
-class Driven(nl.integrators.AbstractRolloutModel):
+class Driven(AbstractRolloutModel):
     """A Lagrangian that depends on time, and a force: nothing vanishes."""
 
     network: eqx.nn.MLP
@@ -110,7 +112,7 @@ def test_in_physical_units_everything_is_what_the_definitions_say():
 @pytest.mark.double
 def test_a_known_system_in_scaled_units_has_the_same_motion():
     """Scaled, and scaled back, is where it began; in scaled units its constants are others."""
-    system = nl.systems.DoublePendulum()
+    system = DoublePendulum()
     there = nl.Scaled(system, SCALING.inverse)
     back = nl.Scaled(there, SCALING)
     ts = jnp.linspace(0.0, 1.0, 5)
@@ -135,7 +137,7 @@ def oscillations():
 def test_training_is_in_physical_units_and_leaves_the_scaling():
     """It learns motion of any size; not even weight decay, which acts without a gradient, moves the units."""
     data = oscillations()
-    scaling = nl.Scaling.of(data)
+    scaling = Scaling.of(data)
     model = nl.Scaled(nl.NeuralLagrangian(small_network(1, 16)), scaling)
 
     def relative_loss(model, ts, ys):
@@ -153,9 +155,9 @@ def test_training_is_in_physical_units_and_leaves_the_scaling():
 
 
 def test_no_gradient_reaches_the_scaling():
-    model = nl.Scaled(nl.NeuralODE(small_network(1, 4, out=1)), nl.Scaling([0.0], [2.0], 3.0))
+    model = nl.Scaled(nl.NeuralODE(small_network(1, 4, out=1)), Scaling([0.0], [2.0], 3.0))
     constants = jax.tree.map(lambda x: jnp.asarray(x, DTYPE), model.scaling)  # of NumPy, none would be asked for
-    model = eqx.tree_at(lambda m: m.scaling, nl.with_precision(model, DTYPE), constants)
+    model = eqx.tree_at(lambda m: m.scaling, with_precision(model, DTYPE), constants)
 
     @eqx.filter_grad
     def gradient(model):
@@ -169,7 +171,7 @@ def test_no_gradient_reaches_the_scaling():
 def test_a_file_carries_the_scaling(tmp_path):
     model = nl.Scaled(nl.NeuralLagrangian(small_network(seed=1)), SCALING)
     nl.save(tmp_path / "model", model)
-    other = nl.Scaled(nl.NeuralLagrangian(small_network(seed=2), nl.RK4(), dt0=0.1), nl.Scaling([0, 0], [1, 1], 1))
+    other = nl.Scaled(nl.NeuralLagrangian(small_network(seed=2), RK4(), dt0=0.1), Scaling([0, 0], [1, 1], 1))
     loaded = nl.load(tmp_path / "model", other)
     assert eqx.tree_equal(loaded.scaling, SCALING)
     assert eqx.tree_equal(loaded.model.network, model.model.network)

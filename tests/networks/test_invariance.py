@@ -7,6 +7,17 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Symmetry, noether_charge
+from neural_lagrangian.networks import (
+    GroupAverage,
+    RotationInvariant,
+    TimeReversible,
+    TranslationInvariant,
+    parity,
+    permutations,
+    rotations,
+)
+from neural_lagrangian.systems import ChargedParticle, HenonHeiles
 
 from ..helpers import DOUBLE, DTYPE, slow_but, states
 
@@ -43,47 +54,45 @@ def turned(R, particles):
 
 # (wrapper of a network, input size of that, degrees of freedom, the transformation of coordinates, that of velocities)
 CASES = {
-    "translation": (lambda N: nl.TranslationInvariant(N, 4, 2), 8, 4, lambda q: q + jnp.tile(SHIFT, 2), lambda v: v),
-    "rotation, plane": (lambda N: nl.RotationInvariant(N, 4, 2), 10, 4, *turned(orthogonal(2), 2)),
-    "rotation, space": (lambda N: nl.RotationInvariant(N, 6, 3), 10, 6, *turned(orthogonal(3), 2)),
-    "reflection": (lambda N: nl.RotationInvariant(N, 4, 2), 10, 4, *turned(orthogonal(2, -1), 2)),
+    "translation": (lambda N: TranslationInvariant(N, 4, 2), 8, 4, lambda q: q + jnp.tile(SHIFT, 2), lambda v: v),
+    "rotation, plane": (lambda N: RotationInvariant(N, 4, 2), 10, 4, *turned(orthogonal(2), 2)),
+    "rotation, space": (lambda N: RotationInvariant(N, 6, 3), 10, 6, *turned(orthogonal(3), 2)),
+    "reflection": (lambda N: RotationInvariant(N, 4, 2), 10, 4, *turned(orthogonal(2, -1), 2)),
     "oriented, plane": (
-        lambda N: nl.RotationInvariant(N, 4, 2, reflections=False),
+        lambda N: RotationInvariant(N, 4, 2, reflections=False),
         16,
         4,
         *turned(orthogonal(2), 2),
     ),
     "oriented, space": (
-        lambda N: nl.RotationInvariant(N, 6, 3, reflections=False),
+        lambda N: RotationInvariant(N, 6, 3, reflections=False),
         14,
         6,
         *turned(orthogonal(3), 2),
     ),
     "translation and rotation": (
-        lambda N: nl.TranslationInvariant(nl.RotationInvariant(N, 4, 2), 4, 2),
+        lambda N: TranslationInvariant(RotationInvariant(N, 4, 2), 4, 2),
         10,
         4,
         lambda q: of_each(orthogonal(2), 2) @ q + jnp.tile(SHIFT, 2),
         lambda v: of_each(orthogonal(2), 2) @ v,
     ),
-    "parity": (lambda N: nl.GroupAverage(N, nl.parity(3)), 6, 3, *turned(-np.eye(1), 3)),
+    "parity": (lambda N: GroupAverage(N, parity(3)), 6, 3, *turned(-np.eye(1), 3)),
     "permutations": (
-        lambda N: nl.GroupAverage(N, nl.permutations(3, 2)),
+        lambda N: GroupAverage(N, permutations(3, 2)),
         12,
         6,
         *[lambda x: x.reshape(3, 2)[jnp.array([2, 0, 1])].ravel()] * 2,
     ),
-    "fourfold": (lambda N: nl.GroupAverage(N, nl.rotations(4, particles=2)), 8, 4, *turned(nl.rotations(4)[0], 2)),
+    "fourfold": (lambda N: GroupAverage(N, rotations(4, particles=2)), 8, 4, *turned(rotations(4)[0], 2)),
     "two groups": (
-        lambda N: nl.GroupAverage(N, [*nl.parity(4), *nl.permutations(2, 2)]),
+        lambda N: GroupAverage(N, [*parity(4), *permutations(2, 2)]),
         8,
         4,
         *[lambda x: -x.reshape(2, 2)[::-1].ravel()] * 2,
     ),
     "nested": (
-        lambda N: nl.TimeReversible(
-            nl.GroupAverage(nl.PeriodicEmbedding(N, 2), [*nl.parity(2), *nl.permutations(2, 1)]), 2
-        ),
+        lambda N: TimeReversible(GroupAverage(nl.PeriodicEmbedding(N, 2), [*parity(2), *permutations(2, 1)]), 2),
         6,
         2,
         lambda q: -q[::-1] + 2 * jnp.pi,
@@ -116,26 +125,26 @@ def test_a_clock_before_the_state_is_passed_on(name):
 
 
 def test_coordinates_alone_have_features_of_their_own():
-    count = nl.RotationInvariant.features(6, 3, coordinates_alone=True)
+    count = RotationInvariant.features(6, 3, coordinates_alone=True)
     assert count == 3
-    potential = nl.TranslationInvariant(nl.RotationInvariant(mlp(count), 6, 3), 6, 3)
-    averaged = nl.GroupAverage(mlp(6), nl.permutations(2, 3))
+    potential = TranslationInvariant(RotationInvariant(mlp(count), 6, 3), 6, 3)
+    averaged = GroupAverage(mlp(6), permutations(2, 3))
     _, q, _ = (x[0] for x in states(6, 1))
     assert abs(np.subtract(*values(potential, [q, of_each(orthogonal(3, -1), 2) @ q + 1.5]))) < ROUND_OFF
     assert abs(np.subtract(*values(averaged, [q, np.roll(q, 3)]))) < ROUND_OFF
 
 
 CHARGES = {
-    "oriented, plane": [nl.Symmetry.rotation((0, 1), dimension=2)],
+    "oriented, plane": [Symmetry.rotation((0, 1), dimension=2)],
     "rotation, space": [
-        nl.Symmetry.rotation((0, 1), dimension=3),
-        nl.Symmetry.rotation((1, 2), dimension=3),
-        nl.Symmetry.rotation((0, 2), dimension=3),
+        Symmetry.rotation((0, 1), dimension=3),
+        Symmetry.rotation((1, 2), dimension=3),
+        Symmetry.rotation((0, 2), dimension=3),
     ],
     "translation and rotation": [
-        nl.Symmetry.translation(0, dimension=2),
-        nl.Symmetry.translation(1, dimension=2),
-        nl.Symmetry.rotation((0, 1), dimension=2),
+        Symmetry.translation(0, dimension=2),
+        Symmetry.translation(1, dimension=2),
+        Symmetry.rotation((0, 1), dimension=2),
     ],
 }
 
@@ -149,7 +158,7 @@ def change_of_charges(network, symmetries, dof):
     def charges(model):
         def at(t, y):
             q, v = jnp.split(y, 2)
-            return jnp.stack([nl.noether_charge(model.lagrangian, symmetry, t, q, v) for symmetry in symmetries])
+            return jnp.stack([noether_charge(model.lagrangian, symmetry, t, q, v) for symmetry in symmetries])
 
         return jax.vmap(at)(ts, model(ts, y0))
 
@@ -178,19 +187,19 @@ def test_a_bare_network_does_not_conserve_them():
     ],
 )
 def test_how_many_products_there_are(name, arguments, options):
-    assert nl.RotationInvariant.features(*arguments, **options) == CASES[name][1]
+    assert RotationInvariant.features(*arguments, **options) == CASES[name][1]
 
 
 def test_oriented_products_see_a_magnetic_field():
     """A reflection turns a magnetic motion round: scalar products cannot tell, oriented ones can."""
     q, v = jnp.asarray([0.8, -0.3], DTYPE), jnp.asarray([0.5, 0.9], DTYPE)
     y, mirror = jnp.concatenate([q, v]), jnp.asarray([1.0, -1.0, 1.0, -1.0], DTYPE)
-    even = nl.RotationInvariant(mlp(3), 2, 2)
-    oriented = nl.RotationInvariant(mlp(4), 2, 2, reflections=False)
+    even = RotationInvariant(mlp(3), 2, 2)
+    oriented = RotationInvariant(mlp(4), 2, 2, reflections=False)
     assert abs(np.subtract(*values(even, [y, mirror * y]))) < ROUND_OFF
     assert abs(np.subtract(*values(oriented, [y, mirror * y]))) > 1e-3
-    system = nl.systems.ChargedParticle()
-    cross = nl.RotationInvariant(lambda products: 0.5 * products[-1], 2, 2, reflections=False)
+    system = ChargedParticle()
+    cross = RotationInvariant(lambda products: 0.5 * products[-1], 2, 2, reflections=False)
     model = nl.NeuralLagrangian(cross, dof=2, kinetic_prior=1.0)
     a = eqx.filter_jit(model.acceleration)(0.0, q, v)
     np.testing.assert_allclose(a, system.acceleration(0.0, q, v), atol=ROUND_OFF)
@@ -198,59 +207,59 @@ def test_oriented_products_see_a_magnetic_field():
 
 def test_a_potential_that_is_invariant_is_its_own_average():
     """Henon and Heiles: the symmetries of a triangle, by one rotation and one reflection."""
-    system = nl.systems.HenonHeiles()
+    system = HenonHeiles()
     network = lambda y: system.lagrangian(0.0, *jnp.split(y, 2))  # noqa: E731
-    triangle = nl.GroupAverage(network, [*nl.rotations(3), np.diag([-1.0, 1.0])])
+    triangle = GroupAverage(network, [*rotations(3), np.diag([-1.0, 1.0])])
     assert len(triangle.group) == 6
     _, q, v = (x[0] for x in states(2, 1))
     y = jnp.concatenate([q, v])
     np.testing.assert_allclose(triangle(y), network(y), rtol=1e-5)
-    square = nl.GroupAverage(network, nl.rotations(4))
+    square = GroupAverage(network, rotations(4))
     assert abs(square(y) - network(y)) > 1e-3
 
 
 @pytest.mark.parametrize(
     ("transformations", "count"),
     [
-        (nl.parity(2), 2),
-        (nl.permutations(1, 3), 1),
-        (nl.permutations(2, 1), 2),
-        (nl.permutations(5, 1), 120),
-        (nl.rotations(7, particles=2, dimension=3), 7),
+        (parity(2), 2),
+        (permutations(1, 3), 1),
+        (permutations(2, 1), 2),
+        (permutations(5, 1), 120),
+        (rotations(7, particles=2, dimension=3), 7),
         ([np.eye(2)], 1),
-        ([*nl.rotations(6), *nl.parity(2)], 6),  # the half turn is the third power
+        ([*rotations(6), *parity(2)], 6),  # the half turn is the third power
     ],
 )
 def test_the_group_that_matrices_generate(transformations, count):
-    group = np.array(nl.GroupAverage(mlp(4), transformations).group)
+    group = np.array(GroupAverage(mlp(4), transformations).group)
     assert len(group) == count
     identity = np.broadcast_to(np.eye(group.shape[1]), group.shape)
     np.testing.assert_allclose(group @ np.swapaxes(group, 1, 2), identity, atol=1e-12)
-    assert len(nl.GroupAverage(mlp(4), group).group) == count
+    assert len(GroupAverage(mlp(4), group).group) == count
 
 
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nl.TranslationInvariant(mlp(8), 4, 3), "`dof` is 4; expected a multiple of `dimension`, 3"),
-        (lambda: nl.RotationInvariant(mlp(8), 0, 2), "`dof` is 0; expected a positive integer"),
-        (lambda: nl.RotationInvariant(mlp(8), 4, 4, reflections=False), "`dimension` is 4; expected 2 or 3"),
-        (lambda: nl.GroupAverage(mlp(4), np.eye(2)), r"`transformations` has shape \(2, 2\); expected \(k, dof, dof\)"),
-        (lambda: nl.GroupAverage(mlp(4), "parity"), "`transformations` cannot be read as matrices"),
-        (lambda: nl.GroupAverage(mlp(4), np.zeros((1, 2, 2))), r"`transformations\[0\]` has determinant 0"),
+        (lambda: TranslationInvariant(mlp(8), 4, 3), "`dof` is 4; expected a multiple of `dimension`, 3"),
+        (lambda: RotationInvariant(mlp(8), 0, 2), "`dof` is 0; expected a positive integer"),
+        (lambda: RotationInvariant(mlp(8), 4, 4, reflections=False), "`dimension` is 4; expected 2 or 3"),
+        (lambda: GroupAverage(mlp(4), np.eye(2)), r"`transformations` has shape \(2, 2\); expected \(k, dof, dof\)"),
+        (lambda: GroupAverage(mlp(4), "parity"), "`transformations` cannot be read as matrices"),
+        (lambda: GroupAverage(mlp(4), np.zeros((1, 2, 2))), r"`transformations\[0\]` has determinant 0"),
         (
-            lambda: nl.GroupAverage(mlp(4), np.full((1, 2, 2), np.nan)),
+            lambda: GroupAverage(mlp(4), np.full((1, 2, 2), np.nan)),
             "`transformations` has entries that are not",
         ),
-        (lambda: nl.GroupAverage(mlp(4), [[[1.0, 1.0], [0.0, 1.0]]]), "`transformations` generate more than 1000"),
-        (lambda: nl.rotations(0), "`order` is 0"),
-        (lambda: nl.rotations(3, dimension=1), "`dimension` is 1; expected at least 2"),
-        (lambda: nl.permutations(0, 2), "`particles` is 0"),
-        (lambda: nl.parity(1.5), "`dof` is 1.5"),
+        (lambda: GroupAverage(mlp(4), [[[1.0, 1.0], [0.0, 1.0]]]), "`transformations` generate more than 1000"),
+        (lambda: rotations(0), "`order` is 0"),
+        (lambda: rotations(3, dimension=1), "`dimension` is 1; expected at least 2"),
+        (lambda: permutations(0, 2), "`particles` is 0"),
+        (lambda: parity(1.5), "`dof` is 1.5"),
         (lambda: nl.PeriodicEmbedding(mlp(4), 0), "`dof` is 0"),
         (lambda: nl.PeriodicEmbedding(mlp(6), 2)(jnp.zeros(3)), r"`y` has shape \(3,\); expected \(4,\), as \[q, v\]"),
-        (lambda: nl.NeuralLagrangian(nl.RotationInvariant(mlp(4), 2, 2)), "`network` fails on a state of shape"),
+        (lambda: nl.NeuralLagrangian(RotationInvariant(mlp(4), 2, 2)), "`network` fails on a state of shape"),
     ],
 )
 def test_bad_input_is_named(make, message):

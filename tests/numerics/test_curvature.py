@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky
 from neural_lagrangian.numerics.curvature import Directions, gradient_and_curvature
 from neural_lagrangian.numerics.program import program_of
 
@@ -108,7 +109,7 @@ def test_products_of_an_acceleration(dof):
     """n + 3 passes through the hidden layer for a state, in place of the 2 n + 4 of forward over reverse mode."""
     width, batch = 64, 16
     network = small_network(dof, width, depth=2, activation=jnp.tanh)
-    model = nl.NeuralLagrangian(network, mass_solve=nl.Cholesky())
+    model = nl.NeuralLagrangian(network, mass_solve=Cholesky())
     y = jnp.zeros((batch, 2 * dof), DTYPE)
     flops = _flops(jax.vmap(lambda y: model.vector_field(0.0, y)), y)
     hidden = 2 * width**2 * batch
@@ -126,7 +127,7 @@ def test_directions_that_do_not_arrive_cost_nothing():
     q = jnp.zeros((batch, dof), DTYPE)
 
     def acceleration(q):
-        return nl.acceleration(lambda t, q, v: 0.5 * jnp.dot(v, v) - potential(q), 0.0, q, q, mass_solve=nl.Cholesky())
+        return nl.acceleration(lambda t, q, v: 0.5 * jnp.dot(v, v) - potential(q), 0.0, q, q, mass_solve=Cholesky())
 
     hidden, outer = 2 * width**2 * batch, 2 * dof * width * batch
     assert _flops(jax.vmap(acceleration), q) < 2 * (hidden + outer) + 100 * width * batch

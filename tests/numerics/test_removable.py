@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
+from neural_lagrangian.mechanics import RayleighDissipation, mass_matrix_report
 
 from ..helpers import DOUBLE, DTYPE, slow, small_network
 
@@ -56,11 +58,11 @@ def test_the_equations_of_motion_are_those_of_the_same_function_written_smoothly
 
 FORCES = {
     "air drag": lambda c: lambda t, q, v: -c * v * norm(v),
-    "of a dissipation": lambda c: nl.RayleighDissipation(lambda q, v: c / 3 * (v @ v) ** 1.5),
+    "of a dissipation": lambda c: RayleighDissipation(lambda q, v: c / 3 * (v @ v) ** 1.5),
     "guarded": lambda c: lambda t, q, v: -c * jnp.where(norm(v) > 0, v / norm(v), 0) * (v @ v),
     "any power": lambda c: lambda t, q, v: -c * v * (v @ v) ** 0.25,
 }
-SOLVERS = [diffrax.Tsit5(), nl.GalerkinGaussLobatto(1), nl.VariationalMidpoint()]
+SOLVERS = [diffrax.Tsit5(), nl.GalerkinGaussLobatto(1), VariationalMidpoint()]
 
 
 CASES = [
@@ -109,7 +111,7 @@ SINGULAR = {
 def test_a_derivative_that_does_not_exist_is_not_made_up(name):
     """Newton's method of a variational step needs it, and fails; beside it in a batch others go on."""
     model = nl.NeuralLagrangian(
-        free, nl.StormerVerlet(), dof=2, force=SINGULAR[name], stepsize_controller=nl.StepsPerSample(1)
+        free, StormerVerlet(), dof=2, force=SINGULAR[name], stepsize_controller=nl.StepsPerSample(1)
     )
     y0s = jnp.asarray([[0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.7, 0.3]], DTYPE)
     still = lambda t, q, v: 0.5 * jnp.dot(v, v)  # noqa: E731
@@ -137,11 +139,11 @@ def test_a_network_is_not_looked_at():
 def test_the_report_says_which_part_has_no_derivative_and_where():
     ts = jnp.asarray([0.0, 0.5], DTYPE)
     rest, origin = (jnp.stack([jnp.ones(4, DTYPE), jnp.asarray(y, DTYPE)]) for y in ([1, 1, 0, 0], [0, 0, 1, 1]))
-    friction = nl.mass_matrix_report(free, ts, rest, force=SINGULAR["dry friction"]).faults
+    friction = mass_matrix_report(free, ts, rest, force=SINGULAR["dry friction"]).faults
     assert len(friction) == 1
     assert friction[0].startswith("the derivative of the force by the velocities is not finite at 1 states")
     assert "t = 0.5, q = [1. 1.], v = [0. 0.]" in friction[0]
-    (charge,) = nl.mass_matrix_report(lambda t, q, v: 0.5 * v @ v + 1 / norm(q), ts, origin).faults
+    (charge,) = mass_matrix_report(lambda t, q, v: 0.5 * v @ v + 1 / norm(q), ts, origin).faults
     assert "by the coordinates (potential energy)" in charge
     spring, drag = EXISTING["a spring by the distance"][0], FORCES["air drag"](1.0)
-    assert nl.mass_matrix_report(spring, ts, origin, force=drag).faults == []
+    assert mass_matrix_report(spring, ts, origin, force=drag).faults == []

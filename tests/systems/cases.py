@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Cholesky
 from neural_lagrangian.systems import SYSTEMS, parameters
 
 from ..helpers import DTYPE
@@ -70,7 +71,7 @@ def laws(name):
         values, rates = jax.jvp(lambda *x: accounts(system, *x), (t, q, v), motion)
         # The same with every sign at random, so that nothing cancels: how large a rate could be.
         _, sizes = jax.jvp(lambda *x: accounts(system, *x), (t, q, v), jax.tree.map(jnp.multiply, motion, sign))
-        solve = nl.Cholesky()
+        solve = Cholesky()
         return {
             "acceleration": a,
             "derived": nl.acceleration(system.lagrangian, t, q, v, force=system.force, mass_solve=solve),

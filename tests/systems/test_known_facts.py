@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import Integration
 from neural_lagrangian.systems import (
     CartPole,
     ChargedParticle,
     CoupledPendulums,
     DoublePendulum,
     DrivenPendulum,
+    Duffing,
     NBody,
     NLinkPendulum,
     Pendulum,
@@ -154,7 +156,7 @@ def test_drag_takes_angular_momentum_by_the_radian():
 @pytest.mark.double
 def test_published_decay_of_a_dust_orbit():
     """Six thousand years from periapsis, a = 1 au, e = 0.2."""
-    integration = nl.integrators.Integration(CASES["Kepler"].integration.solver, max_steps=10**6)
+    integration = Integration(CASES["Kepler"].integration.solver, max_steps=10**6)
     system = PoyntingRobertson(integration=integration)
     speed = np.sqrt((1 - system.radiation) * system.pull * 1.2 / 0.8)
     y0 = jnp.asarray([0.8, 0.0, 0.0, speed])
@@ -193,7 +195,7 @@ def test_saddles_of_henon_and_heiles():
 
 
 def test_wells_of_duffings_oscillator():
-    system = nl.systems.Duffing(stiffness=-1.3, hardening=0.6, drive=0.0)
+    system = Duffing(stiffness=-1.3, hardening=0.6, drive=0.0)
     bottom = jnp.asarray([(1.3 / 0.6) ** 0.5], DTYPE)
     np.testing.assert_allclose(system.acceleration(0.0, bottom, 0 * bottom), 0, atol=1e-6)
     assert_close(squared_frequencies(system, bottom), np.array([2 * 1.3]))

@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-import neural_lagrangian as nl
-from neural_lagrangian.systems import SYSTEMS, parameters
+from neural_lagrangian.systems import SYSTEMS, CartPole, DoublePendulum, Pendulum, parameters
 
 from ..helpers import DOUBLE, DTYPE
 from .cases import CASES, states
@@ -24,13 +23,13 @@ def test_every_parameter_has_a_unit_of_known_factors(name):
 
 
 def test_listing():
-    assert parameters(nl.systems.Pendulum(mass=2.0)) == {
+    assert parameters(Pendulum(mass=2.0)) == {
         "mass": (2.0, "kg"),
         "length": (1.0, "m"),
         "gravity": (9.81, "m/s^2"),
     }
-    assert "cart_friction" not in parameters(nl.systems.CartPole())
-    assert parameters(nl.systems.CartPole(cart_friction=0.1))["cart_friction"] == (0.1, "N s/m")
+    assert "cart_friction" not in parameters(CartPole())
+    assert parameters(CartPole(cart_friction=0.1))["cart_friction"] == (0.1, "N s/m")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -74,7 +73,7 @@ def test_parameters_can_be_differentiated(name):
 def test_an_ensemble_of_systems():
     lengths = jnp.asarray([0.5, 1.0, 2.0], DTYPE)
     q = jnp.ones(1, DTYPE)
-    a = jax.vmap(lambda length: nl.systems.Pendulum(length=length).acceleration(0.0, q, q))(lengths)
+    a = jax.vmap(lambda length: Pendulum(length=length).acceleration(0.0, q, q))(lengths)
     assert jnp.allclose(a[:, 0] * lengths, a[1, 0])
 
 
@@ -128,6 +127,6 @@ def test_bad_parameters_are_named(name, keywords, message):
 
 
 def test_a_system_prints_its_parameters_with_their_units():
-    printed = repr(nl.systems.DoublePendulum(mass=(1.0, 2.5)))
+    printed = repr(DoublePendulum(mass=(1.0, 2.5)))
     assert printed.startswith("DoublePendulum(mass=(1.0, 2.5) kg, length=(1.0, 1.0) m, gravity=9.81 m/s^2, ")
     assert printed.endswith("integration=Integration(Dopri8(), max_steps=100000))")

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
+from neural_lagrangian.systems import NBody
 from neural_lagrangian.systems.sampling import box, orbits
 
 COUNT = 2000
@@ -35,7 +35,7 @@ def test_orbits_have_the_elements_asked_for():
 
 
 def test_bodies_stay_where_they_are_as_a_whole():
-    system = nl.systems.NBody((1.0, 2.0, 0.5), gravity=1.3, dimension=3)
+    system = NBody((1.0, 2.0, 0.5), gravity=1.3, dimension=3)
     for y in system.sample_states(jax.random.key(0), 5):
         conserved = system.invariants(0.0, *jnp.split(y, 2))
         for i in range(3):

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import polish, weighted
+from neural_lagrangian.training import multiple_shooting, penalized, polish, scale_penalty, trajectory_mae, weighted
 from neural_lagrangian.training.alike import Alike, alike
 
 from ..helpers import DTYPE, small_network
@@ -52,8 +52,8 @@ SETTINGS = {
     },
     "an optimiser for each stage": lambda: {"horizon": (1, 2), "optimizer": [optax.sgd(0.1), optax.adam(0.1)]},
     "a weighted loss": lambda: {"loss": weighted(LOSS, velocity=np.array([0.1]))},
-    "a loss of segments": lambda: {"loss": nl.multiple_shooting(2)},
-    "a penalty": lambda: {"loss": nl.training.penalized(LOSS, nl.training.scale_penalty(lambda m: 1.0), 0.0)},
+    "a loss of segments": lambda: {"loss": multiple_shooting(2)},
+    "a penalty": lambda: {"loss": penalized(LOSS, scale_penalty(lambda m: 1.0), 0.0)},
 }
 
 
@@ -112,7 +112,7 @@ def reads_a_variable(model, ts, ys):
         (weighted(LOSS, velocity=np.ones(2)), weighted(LOSS, velocity=np.ones(2)), True),
         (weighted(LOSS, velocity=np.ones(2)), weighted(LOSS, velocity=np.ones(3)), False),
         (weighted(LOSS, velocity=jnp.ones(2)), weighted(LOSS, velocity=jnp.ones(2)), True),
-        (weighted(LOSS), weighted(nl.trajectory_mae), False),
+        (weighted(LOSS), weighted(trajectory_mae), False),
         (weighted(reads_a_variable), weighted(reads_a_variable), False),
         (optax.sgd(own(1.0)), optax.sgd(own(1.0)), False),
         (optax.adam(1), optax.adam(1.0), False),

@@ -11,6 +11,9 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
+from neural_lagrangian.mechanics import ControlForce, LinearDamping, SampledControl
+from neural_lagrangian.models import with_control
+from neural_lagrangian.training import acceleration_mse
 from neural_lagrangian.training.stages import stages_of
 from neural_lagrangian.training.step import CHUNK
 
@@ -69,17 +72,17 @@ def test_the_default_optimiser_learns(oscillations):
 
 def test_accelerations_can_be_matched(oscillations):
     model = model_of()
-    result = nl.fit(model, oscillations, loss=nl.acceleration_mse, horizon=0, steps=400, key=KEY)
+    result = nl.fit(model, oscillations, loss=acceleration_mse, horizon=0, steps=400, key=KEY)
     assert true_error(result.model) < 0.05
     with pytest.raises(ValueError, match="`accelerations` is None"):
-        nl.fit(model, without_accelerations(oscillations), loss=nl.acceleration_mse, steps=2, key=KEY)
+        nl.fit(model, without_accelerations(oscillations), loss=acceleration_mse, steps=2, key=KEY)
 
 
 def driven_mass(m=2.0, friction=0.5):
     """A mass on a damped spring, pushed by a force that is known."""
     return nl.NeuralLagrangian(
         nl.MechanicalLagrangian(lambda q: q @ q, jnp.asarray([m**0.5 - 1], DTYPE), dof=1, floor=0.0),
-        force=nl.LinearDamping(jnp.asarray([friction], DTYPE)) + nl.ControlForce(),
+        force=LinearDamping(jnp.asarray([friction], DTYPE)) + ControlForce(),
         stepsize_controller=nl.StepsPerSample(1),
     )
 
@@ -89,7 +92,7 @@ def pushes():
     """Its motion, recorded with the push."""
     ts = jnp.linspace(0.0, 2.0, 21).astype(DTYPE)
     us = jnp.sin(3 * ts)[None, :, None] * jnp.asarray([1.0, -2.0, 4.0], DTYPE)[:, None, None]
-    moved = jax.vmap(lambda u: nl.with_control(driven_mass(), ts, u)(ts, jnp.asarray([0.5, 0.0], DTYPE)))
+    moved = jax.vmap(lambda u: with_control(driven_mass(), ts, u)(ts, jnp.asarray([0.5, 0.0], DTYPE)))
     return nl.Trajectories(np.asarray(ts), np.asarray(jax.jit(moved)(us)), controls=np.asarray(us))
 
 
@@ -101,8 +104,8 @@ def test_controls_reach_the_loss_and_fix_the_scale(pushes):
 
 
 def test_recorded_controls_are_not_trained(pushes):
-    control = nl.SampledControl(jnp.asarray([0.0, 9.0], DTYPE), jnp.asarray([[1.0], [2.0]], DTYPE))
-    force = nl.LinearDamping(jnp.asarray([0.7], DTYPE)) + nl.ControlForce(None, control)
+    control = SampledControl(jnp.asarray([0.0, 9.0], DTYPE), jnp.asarray([[1.0], [2.0]], DTYPE))
+    force = LinearDamping(jnp.asarray([0.7], DTYPE)) + ControlForce(None, control)
     model = eqx.tree_at(lambda m: m.force, driven_mass(), force)
     result = nl.fit(model, without_accelerations(pushes), optimizer=optax.sgd(1e-2), steps=3, horizon=2, key=KEY)
     assert eqx.tree_equal(result.model.force.terms[1], model.force.terms[1])

@@ -8,6 +8,7 @@ import pytest
 import scipy.optimize
 
 import neural_lagrangian as nl
+from neural_lagrangian.systems import HarmonicOscillator
 from neural_lagrangian.training import (
     acceleration_residual,
     gauss_newton,
@@ -16,6 +17,7 @@ from neural_lagrangian.training import (
     trajectory_residual,
     weighted,
 )
+from neural_lagrangian.trajectories import Windows
 
 from ..helpers import small_network
 from .killed import data
@@ -46,7 +48,7 @@ def test_a_linear_residual_takes_one_undamped_step():
         def __call__(self, y):
             return -self.k * y[:1] + self.rest
 
-    motion = nl.simulate(nl.systems.HarmonicOscillator(), data().ts[0], data().ys[:, 0], accelerations=True)
+    motion = nl.simulate(HarmonicOscillator(), data().ts[0], data().ys[:, 0], accelerations=True)
     noisy = nl.Trajectories(
         motion.ts, motion.ys, accelerations=motion.accelerations + 0.1 * np.sin(37 * motion.ys[..., :1])
     )
@@ -170,7 +172,7 @@ def test_estimated_states_are_those_of_least_squares_over_all():
     settings = {"horizon": 3, "windows": 4}
     found = gauss_newton(spring(0.5), noisy, states=noisy.ys, steps=20, **settings)
     assert found.states.shape == (4, 4, 2)
-    windows = nl.trajectories.Windows(noisy, 3)
+    windows = Windows(noisy, 3)
     ts, ys = windows.gather(windows.evenly(4))
 
     @jax.jit

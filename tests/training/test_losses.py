@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import torque_residual, weighted
+from neural_lagrangian.mechanics import ControlForce, LinearDamping
+from neural_lagrangian.models import with_control
+from neural_lagrangian.systems import CartPole
+from neural_lagrangian.training import (
+    acceleration_mae,
+    acceleration_mse,
+    euler_lagrange_mse,
+    multiple_shooting,
+    torque_mse,
+    torque_residual,
+    trajectory_mae,
+    weighted,
+)
 
 from ..helpers import DTYPE, small_network
 
@@ -20,7 +32,7 @@ def test_trajectory_mse_is_zero_on_the_model_s_own_motion():
     np.testing.assert_allclose(nl.trajectory_mse(model, TS, ys), 0, atol=1e-12)
     shifted = ys.at[1:].add(0.5)
     assert float(nl.trajectory_mse(model, TS, shifted)) == pytest.approx(0.25, rel=1e-5)
-    assert float(nl.trajectory_mae(model, TS, shifted)) == pytest.approx(0.5, rel=1e-5)
+    assert float(trajectory_mae(model, TS, shifted)) == pytest.approx(0.5, rel=1e-5)
 
 
 def test_any_callable_is_a_rollout_model():
@@ -34,10 +46,10 @@ def test_acceleration_mse_is_the_mean_square():
     rng = np.random.default_rng(0)
     ys, accelerations = (jnp.asarray(rng.normal(size=(5, n)), DTYPE) for n in (4, 2))
     errors = -2 * np.asarray(ys[:, :2]) - np.asarray(accelerations)
-    assert float(nl.acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(errors**2), rel=1e-5)
-    assert float(nl.acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+    assert float(acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(errors**2), rel=1e-5)
+    assert float(acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
     with pytest.raises(ValueError, match=r"`accelerations` has shape \(5, 1\); expected \(5, 2\)"):
-        nl.acceleration_mse(model, TS, ys, accelerations[:, :1])
+        acceleration_mse(model, TS, ys, accelerations[:, :1])
 
 
 def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_and_the_same():
@@ -50,27 +62,27 @@ def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_a
     @jax.jit
     def losses(scale):
         own = jax.vmap(lambda t, y: model(scale).vector_field(t, y)[2:])(TS, ys)
-        of_equations = (nl.euler_lagrange_mse(model(scale), TS, ys, a) for a in (accelerations, own))
-        return nl.acceleration_mse(model(scale), TS, ys, accelerations), *of_equations
+        of_equations = (euler_lagrange_mse(model(scale), TS, ys, a) for a in (accelerations, own))
+        return acceleration_mse(model(scale), TS, ys, accelerations), *of_equations
 
     for scale in (1.0, -3.0):
         expected, found, of_its_own = losses(jnp.asarray(scale, DTYPE))
         assert float(found) == pytest.approx(float(expected), rel=1e-4)
         assert of_its_own < 1e-8
     with pytest.raises(ValueError, match="`accelerations` is None"):
-        nl.euler_lagrange_mse(model(1.0), TS, ys)
+        euler_lagrange_mse(model(1.0), TS, ys)
 
 
 class Arm:
     """Motion of a damped cart and pole under a known control, with all that is recorded of it."""
 
     us = jnp.asarray([[0.0], [2.0], [-1.0], [0.5], [0.0]], DTYPE)
-    system = nl.systems.CartPole()
-    damping = nl.LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
+    system = CartPole()
+    damping = LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
 
     @classmethod
     def model(cls, force=None, scale=1.0):
-        force = cls.damping + nl.ControlForce([[1.0], [0.0]]) if force is None else force
+        force = cls.damping + ControlForce([[1.0], [0.0]]) if force is None else force
         return nl.NeuralLagrangian(
             lambda t, q, v: scale * cls.system.lagrangian(t, q, v),
             dof=2,
@@ -81,14 +93,14 @@ class Arm:
     @classmethod
     @cache
     def recording(cls):
-        model = nl.with_control(cls.model(), TS, cls.us)
+        model = with_control(cls.model(), TS, cls.us)
         ys = eqx.filter_jit(model)(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
         return TS, ys, jax.vmap(model.vector_field)(TS, ys)[:, 2:], cls.us
 
 
 def test_every_loss_is_zero_on_the_model_s_own_driven_motion():
     ts, ys, a, us = Arm.recording()
-    for loss in (nl.trajectory_mse, nl.acceleration_mse, nl.torque_mse):
+    for loss in (nl.trajectory_mse, acceleration_mse, torque_mse):
         of = eqx.filter_jit(lambda us, loss=loss: loss(Arm.model(), ts, ys, a, us))
         assert float(of(us)) < 1e-10
         assert float(of(0 * us)) > 1e-4
@@ -97,18 +109,18 @@ def test_every_loss_is_zero_on_the_model_s_own_driven_motion():
 def test_torques_fix_the_scale_that_motion_leaves_open():
     """Ten times the Lagrangian and ten times the friction: the same free motion, other torques."""
     ts, ys, a, us = Arm.recording()
-    heavy = Arm.model(force=nl.LinearDamping(10**0.5 * Arm.damping.factor) + nl.ControlForce([[1.0], [0.0]]), scale=10)
+    heavy = Arm.model(force=LinearDamping(10**0.5 * Arm.damping.factor) + ControlForce([[1.0], [0.0]]), scale=10)
     free = jax.vmap(Arm.model().vector_field)(ts, ys)[:, 2:]
-    assert float(nl.acceleration_mse(heavy, ts, ys, free)) < 1e-8
-    assert float(nl.torque_mse(heavy, ts, ys, a, us)) > 1e-2
+    assert float(acceleration_mse(heavy, ts, ys, free)) < 1e-8
+    assert float(torque_mse(heavy, ts, ys, a, us)) > 1e-2
 
 
 def test_torque_mse_without_a_control_force_takes_torques():
     ts, ys, a, us = Arm.recording()
     torques = jnp.concatenate([us, jnp.zeros_like(us)], axis=1)
     model = Arm.model(force=Arm.damping)
-    assert float(nl.torque_mse(model, ts, ys, a, torques)) < 1e-10
-    off = nl.torque_mse(model, ts, ys, a, torques + jnp.asarray([[0.3, 0.0]], DTYPE))
+    assert float(torque_mse(model, ts, ys, a, torques)) < 1e-10
+    off = torque_mse(model, ts, ys, a, torques + jnp.asarray([[0.3, 0.0]], DTYPE))
     assert float(off) == pytest.approx(0.3**2 / 2, rel=1e-3)
 
 
@@ -117,24 +129,24 @@ def test_torque_mse_is_the_mean_square_of_its_residual():
     wrong = a + jnp.asarray([[0.3, -0.2]], DTYPE)
     residual = torque_residual(Arm.model(), ts, ys, wrong, us)
     assert residual.shape == (5, 2)
-    assert float(jnp.mean(residual**2)) == float(nl.torque_mse(Arm.model(), ts, ys, wrong, us)) > 1e-3
+    assert float(jnp.mean(residual**2)) == float(torque_mse(Arm.model(), ts, ys, wrong, us)) > 1e-3
 
 
 @pytest.mark.bad_input
 def test_what_torque_mse_needs_is_named():
     ts, ys, a, us = Arm.recording()
     with pytest.raises(ValueError, match="`accelerations` is None"):
-        nl.torque_mse(Arm.model(), ts, ys, None, us)
+        torque_mse(Arm.model(), ts, ys, None, us)
     with pytest.raises(ValueError, match="`controls` is None"):
-        nl.torque_mse(Arm.model(), ts, ys, a)
+        torque_mse(Arm.model(), ts, ys, a)
     with pytest.raises(ValueError, match=r"`controls` has shape \(5, 1\); expected \(5, 2\)"):
-        nl.torque_mse(Arm.model(force=Arm.damping), ts, ys, a, us)
-    for loss in (nl.trajectory_mse, nl.acceleration_mse):
+        torque_mse(Arm.model(force=Arm.damping), ts, ys, a, us)
+    for loss in (nl.trajectory_mse, acceleration_mse):
         with pytest.raises(ValueError, match="`model` has 0 forces of the kind ControlForce"):
             loss(Arm.model(force=Arm.damping), ts, ys, a, us)
 
 
-@pytest.mark.parametrize("loss", [nl.trajectory_mse, nl.multiple_shooting(2)], ids=["trajectory", "shooting"])
+@pytest.mark.parametrize("loss", [nl.trajectory_mse, multiple_shooting(2)], ids=["trajectory", "shooting"])
 @pytest.mark.double
 def test_weights_multiply_the_errors_of_their_components(loss):
     """Of positions off by 1 and 2 and velocities off by 3 and 4; the rollout itself is that of the model."""
@@ -156,7 +168,7 @@ def test_weights_that_are_negative_or_not_finite_are_refused(wrong):
         weighted(nl.trajectory_mse, position=0.0, velocity=0.0)
 
 
-@pytest.mark.parametrize("loss", [nl.trajectory_mse, nl.trajectory_mae])
+@pytest.mark.parametrize("loss", [nl.trajectory_mse, trajectory_mae])
 @pytest.mark.parametrize("with_states", [False, True])
 def test_a_weight_of_zero_leaves_the_velocities_out(loss, with_states):
     """Loss and gradient are those of the positions alone, whatever the velocities that the rows after the first have;

@@ -12,6 +12,7 @@ import pytest
 from numpy.lib.format import open_memmap
 
 import neural_lagrangian as nl
+from neural_lagrangian.trajectories import NonFiniteError, TimeOrderError, Windows
 
 from .killed import data, trained
 from .mapped import SETTINGS, mapped
@@ -28,7 +29,7 @@ def folder(tmp_path):
 
 def test_windows_have_the_same_rows(folder):
     indices = jnp.arange(12).reshape(3, 4) * 17
-    in_files, in_memory = (nl.trajectories.Windows(motion, 3, stride=2) for motion in (mapped(folder), data()))
+    in_files, in_memory = (Windows(motion, 3, stride=2) for motion in (mapped(folder), data()))
     assert not jax.tree.leaves(in_files.source)
     for gather in (lambda windows: jax.vmap(windows.gather)(indices), lambda windows: windows.gather(indices[0])):
         for found, expected in zip(jax.jit(lambda g=gather: g(in_files))(), gather(in_memory), strict=True):
@@ -37,7 +38,7 @@ def test_windows_have_the_same_rows(folder):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_that_of_the_windows(folder, dtype):
-    ts, ys = nl.trajectories.Windows(mapped(folder), 3, dtype=dtype).gather(jnp.arange(2))
+    ts, ys = Windows(mapped(folder), 3, dtype=dtype).gather(jnp.arange(2))
     assert ts.dtype == ys.dtype == dtype
 
 
@@ -52,10 +53,10 @@ def test_a_fault_far_inside_a_file_is_found(tmp_path):
     ts = np.arange(3 << 20) * 1e-3
     ys = open_memmap(tmp_path / "ys.npy", mode="w+", dtype=np.float64, shape=(len(ts), 2))
     ys[2_500_000, 1] = np.nan
-    with pytest.raises(nl.trajectories.NonFiniteError, match="trajectory 0, index 2500000: `ys` is nan in column 1"):
+    with pytest.raises(NonFiniteError, match="trajectory 0, index 2500000: `ys` is nan in column 1"):
         nl.Trajectories(ts, np.load(tmp_path / "ys.npy", mmap_mode="r"))
     ts[2_000_000] = ts[1_999_999]
-    with pytest.raises(nl.trajectories.TimeOrderError, match="trajectory 0, index 2000000: time repeats"):
+    with pytest.raises(TimeOrderError, match="trajectory 0, index 2000000: time repeats"):
         nl.Trajectories(ts, np.zeros((len(ts), 2)))
 
 

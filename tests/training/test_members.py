@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.training import MEMBER
+from neural_lagrangian.training import MEMBER, multiple_shooting, multiple_shooting_mse
 
 from .distributed import make
 from .killed import data
@@ -66,9 +66,7 @@ def test_a_killed_ensemble_goes_on(tmp_path, together):
 
 @pytest.mark.slow
 def test_states_are_estimated_by_each(together):
-    result = nl.fit(
-        stacked(), data(), key=KEY, members=3, estimate_states=True, loss=nl.multiple_shooting(2), **SETTINGS
-    )
+    result = nl.fit(stacked(), data(), key=KEY, members=3, estimate_states=True, loss=multiple_shooting(2), **SETTINGS)
     assert result.states.shape == (3, *data().ys.shape)
     assert np.any(result.states[0] != result.states[1])
 
@@ -86,7 +84,7 @@ def test_optimisers_and_losses_may_differ_from_member_to_member():
 
     def of(which):
         def loss(model, ts, ys):
-            return nl.multiple_shooting_mse(model, ts, ys) + weights[which()] * jnp.mean(
+            return multiple_shooting_mse(model, ts, ys) + weights[which()] * jnp.mean(
                 model.vector_field(0.0, ys[0]) ** 2
             )
 

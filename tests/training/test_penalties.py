@@ -6,12 +6,21 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.mechanics import Symmetry
+from neural_lagrangian.training import (
+    acceleration_mse,
+    force_penalty,
+    gauge_penalty,
+    penalized,
+    scale_penalty,
+    symmetry_penalty,
+)
 
 from ..helpers import DTYPE, central_difference, small_network, states
 
 TS, Q, V = states(2, 40)
 YS = jnp.concatenate([Q, V], axis=1)
-TURN = nl.symmetry_penalty(nl.Symmetry.rotation())
+TURN = symmetry_penalty(Symmetry.rotation())
 
 
 class Weighted(eqx.Module):
@@ -37,28 +46,28 @@ def test_a_symmetry_costs_nothing_and_its_lack_by_the_formula():
     # R = -K q . xi = (k0 - k1) q0 q1, by hand.
     expected = np.mean(0.25 * np.asarray(Q[:, 0] * Q[:, 1]) ** 2)
     assert float(TURN(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)
-    time = nl.symmetry_penalty(nl.Symmetry.time_translation())
+    time = symmetry_penalty(Symmetry.time_translation())
     assert float(time(oscillator(2.0, 1.5), TS, YS)) == 0
 
 
 def test_scale_and_gauge_cost_what_they_lack():
-    scale = nl.training.scale_penalty
+    scale = scale_penalty
     assert float(scale(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(0, abs=1e-12)
     assert float(scale(oscillator(2.0, 1.5, factor=-3.0), TS, YS)) == pytest.approx(16.0, rel=1e-5)
     state = jnp.asarray([1.0, 0.0, 0.0, 2.0], DTYPE)  # p = (0, 2), L = 2 - 1
-    gauge = nl.training.gauge_penalty(state, jnp.asarray([0.0, 2.0]), 1.0)
+    gauge = gauge_penalty(state, jnp.asarray([0.0, 2.0]), 1.0)
     assert float(gauge(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(0, abs=1e-10)
-    assert float(nl.training.gauge_penalty(state)(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(5.0, rel=1e-5)
+    assert float(gauge_penalty(state)(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(5.0, rel=1e-5)
 
 
 def test_force_is_weighed_by_the_mass():
     expected = np.mean(0.16 * np.asarray(V) ** 2)
-    assert float(nl.force_penalty(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)
+    assert float(force_penalty(oscillator(2.0, 1.5), TS, YS)) == pytest.approx(expected, rel=1e-5)
     with pytest.raises(ValueError, match="`model` has the force None"):
-        nl.force_penalty(nl.NeuralLagrangian(small_network()), TS, YS)
+        force_penalty(nl.NeuralLagrangian(small_network()), TS, YS)
 
 
-@pytest.mark.parametrize("penalty", [TURN, nl.force_penalty], ids=["symmetry", "force"])
+@pytest.mark.parametrize("penalty", [TURN, force_penalty], ids=["symmetry", "force"])
 def test_the_scale_of_the_lagrangian_cannot_be_traded_for_it(penalty):
     plain, scaled = (penalty(oscillator(2.0, 1.5, factor=c), TS, YS) for c in (1.0, -1e-3))
     assert float(plain) > 1e-3
@@ -68,19 +77,19 @@ def test_the_scale_of_the_lagrangian_cannot_be_traded_for_it(penalty):
 def test_penalized_adds_up_and_passes_accelerations_on():
     model = nl.NeuralLagrangian(small_network(), force=lambda t, q, v: -0.1 * v)
     a = jnp.ones_like(Q)
-    once = nl.penalized(nl.acceleration_mse, TURN, 0.5)
-    twice = nl.penalized(once, nl.force_penalty, 2.0)
-    parts = nl.acceleration_mse(model, TS, YS, a), TURN(model, TS, YS), nl.force_penalty(model, TS, YS)
+    once = penalized(acceleration_mse, TURN, 0.5)
+    twice = penalized(once, force_penalty, 2.0)
+    parts = acceleration_mse(model, TS, YS, a), TURN(model, TS, YS), force_penalty(model, TS, YS)
     assert float(twice(model, TS, YS, a)) == pytest.approx(float(parts[0] + 0.5 * parts[1] + 2 * parts[2]), rel=1e-5)
 
     def unlike_any(model, ts, ys):
         return jnp.sum(ys)
 
-    assert float(nl.penalized(unlike_any, TURN, 0.0)(model, TS, YS)) == pytest.approx(float(jnp.sum(YS)), rel=1e-5)
+    assert float(penalized(unlike_any, TURN, 0.0)(model, TS, YS)) == pytest.approx(float(jnp.sum(YS)), rel=1e-5)
 
 
 def test_its_gradient_is_finite_and_right():
-    loss = nl.penalized(lambda model, ts, ys: jnp.zeros((), DTYPE), TURN, 1.0)
+    loss = penalized(lambda model, ts, ys: jnp.zeros((), DTYPE), TURN, 1.0)
     params, static = eqx.partition(nl.NeuralLagrangian(small_network()), eqx.is_inexact_array)
     value = jax.jit(lambda p: loss(eqx.combine(p, static), TS, YS))
     gradient = jax.jit(jax.grad(value))(params)
@@ -102,7 +111,7 @@ def test_training_with_the_penalty_makes_the_lagrangian_more_symmetric():
     data = nl.Trajectories(np.arange(40.0), YS[None], accelerations=accelerations[None])
 
     def trained(weight):
-        loss = nl.penalized(nl.acceleration_mse, TURN, weight) if weight else nl.acceleration_mse
+        loss = penalized(acceleration_mse, TURN, weight) if weight else acceleration_mse
         keywords = {"horizon": 0, "steps": 400, "batch_size": 32, "optimizer": optax.adam(1e-2)}
         return nl.fit(nl.NeuralLagrangian(small_network(2, 16)), data, loss=loss, key=jax.random.key(0), **keywords)
 
@@ -119,4 +128,4 @@ def test_training_with_the_penalty_makes_the_lagrangian_more_symmetric():
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_bad_weights_are_named(weight):
     with pytest.raises(ValueError, match="`weight` is"):
-        nl.penalized(nl.acceleration_mse, TURN, weight)
+        penalized(acceleration_mse, TURN, weight)

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
+from neural_lagrangian.integrators import RK4
+from neural_lagrangian.lagrangians import ParametricLagrangian
+from neural_lagrangian.systems import Pendulum
 from neural_lagrangian.training import polish
 
 from ..helpers import small_network
@@ -33,7 +37,7 @@ def test_the_coefficients_of_a_formula_come_out_to_many_digits():
 def test_states_are_estimated_where_the_recorded_ones_are_noisy():
     """Eight oscillators with 5 % of noise, each one window: the beginnings come out, and not without."""
     clean = data()
-    noisy = nl.add_noise(clean, relative=0.05, key=jax.random.key(0))
+    noisy = add_noise(clean, relative=0.05, key=jax.random.key(0))
     start = nl.NeuralODE(Spring(jnp.asarray(0.9), jnp.asarray(0.0)), stepsize_controller=nl.StepsPerSample(1))
     plain = polish(start, noisy, steps=30, horizon=30)
     result = polish(start, noisy, steps=30, horizon=30, states=noisy.ys)
@@ -90,14 +94,14 @@ def test_a_second_call_compiles_nothing():
 @pytest.mark.double
 def test_steps_of_a_training_go_by_time():
     """The true Lagrangian, on a recording with one interval of six among others of one: as right as elsewhere."""
-    pendulum = nl.systems.Pendulum()
+    pendulum = Pendulum()
     every = np.arange(0.0, 4.0, 0.05)
     ts = np.delete(every, np.arange(31, 36))
 
     def loss_of_the_truth(ts):
-        model = nl.NeuralLagrangian(nl.ParametricLagrangian(scaled_truth(pendulum), dof=1, scale=1.0), nl.RK4())
+        model = nl.NeuralLagrangian(ParametricLagrangian(scaled_truth(pendulum), dof=1, scale=1.0), RK4())
         motion = nl.simulate(pendulum, ts, jnp.asarray([[1.2, 0.5]]))
-        return nl.training.polish(model, motion, steps=1, horizon=8).loss[0]
+        return polish(model, motion, steps=1, horizon=8).loss[0]
 
     even, uneven = loss_of_the_truth(every), loss_of_the_truth(ts)
     assert uneven < 3 * even

@@ -8,12 +8,19 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
+from neural_lagrangian.lagrangians import ParametricLagrangian
+from neural_lagrangian.mechanics import ControlForce, LinearDamping
+from neural_lagrangian.models import recovered_velocities, with_control
+from neural_lagrangian.systems import CartPole
+from neural_lagrangian.training import discrete_euler_lagrange_mse
+from neural_lagrangian.trajectories import differentiate
 
 from ..helpers import DOUBLE, DTYPE, central_difference, inner, random_like, slow_but, small_network
 
 H = 0.2
 TS = jnp.asarray([0.0, 0.2, 0.45, 0.6, 0.85], DTYPE)
-RULES = {"r0": nl.StormerVerlet(), "r2": nl.GalerkinGaussLobatto(2), "midpoint": nl.VariationalMidpoint()}
+RULES = {"r0": StormerVerlet(), "r2": nl.GalerkinGaussLobatto(2), "midpoint": VariationalMidpoint()}
 
 
 def observed(dof=2, seed=0):
@@ -32,7 +39,7 @@ def test_the_scale_of_the_lagrangian_does_not_matter_nor_do_velocities(name):
         model = nl.NeuralLagrangian(
             lambda y: scale * (network(y) + 0.5 * jnp.sum(y[2:] ** 2)), RULES[name], dof=2, kinetic_prior=0.0
         )
-        return nl.discrete_euler_lagrange_mse(model, TS, ys)
+        return discrete_euler_lagrange_mse(model, TS, ys)
 
     ys = observed()
     one = loss(jnp.asarray(1.0, DTYPE), ys)
@@ -46,12 +53,12 @@ def test_the_scale_of_the_lagrangian_does_not_matter_nor_do_velocities(name):
 @pytest.mark.double
 @pytest.mark.parametrize("name", slow_but(RULES, "midpoint"))
 def test_gradient_against_differences(name):
-    force = nl.LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
+    force = LinearDamping(jnp.asarray([0.3, 0.2], DTYPE))
     params, static = eqx.partition(nl.NeuralLagrangian(small_network(), RULES[name], force=force), eqx.is_inexact_array)
     ys = observed()
 
     def loss(params):
-        return nl.discrete_euler_lagrange_mse(eqx.combine(params, static), TS, ys)
+        return discrete_euler_lagrange_mse(eqx.combine(params, static), TS, ys)
 
     direction = random_like(params)
     value = jax.jit(loss)
@@ -67,32 +74,30 @@ def test_the_shadow_frequency_of_an_oscillator():
     w, h = 1.3, 0.5
     phases = np.linspace(0.0, 6.0, 7)[:, None]
     qs = list(np.cos(w * h * np.arange(5) + phases)[..., None])
-    data = nl.differentiate([h * np.arange(5.0)] * 7, qs, window=3, degree=2)
+    data = differentiate([h * np.arange(5.0)] * 7, qs, window=3, degree=2)
 
     def oscillator(t, q, v, *, square):
         return 0.5 * jnp.dot(v, v) - 0.5 * square * jnp.dot(q, q)
 
     def fitted(rule):
-        model = nl.NeuralLagrangian(nl.ParametricLagrangian(oscillator, dof=1, square=1.0), rule)
+        model = nl.NeuralLagrangian(ParametricLagrangian(oscillator, dof=1, square=1.0), rule)
         optimizer = optax.adam(optax.exponential_decay(0.1, 40, 0.5), b2=0.9)
         keywords = {"optimizer": optimizer, "steps": 1000, "horizon": 4, "batch_size": 7, "key": jax.random.key(0)}
-        result = nl.fit(model, data, loss=nl.discrete_euler_lagrange_mse, progress=False, **keywords)
+        result = nl.fit(model, data, loss=discrete_euler_lagrange_mse, progress=False, **keywords)
         return float(result.model.network.coefficients["square"])
 
     shadow = 4 / h**2 * np.tan(w * h / 2) ** 2
-    assert fitted(nl.VariationalMidpoint()) == pytest.approx(shadow, abs=1e-8)
+    assert fitted(VariationalMidpoint()) == pytest.approx(shadow, abs=1e-8)
     assert abs(shadow - w**2) > 0.1  # it is another than the true one
     # Stormer-Verlet has its own: cos(w h) = 1 - h^2 square / 2.
-    assert fitted(nl.StormerVerlet()) == pytest.approx(2 * (1 - np.cos(w * h)) / h**2, abs=1e-8)
+    assert fitted(StormerVerlet()) == pytest.approx(2 * (1 - np.cos(w * h)) / h**2, abs=1e-8)
 
 
 def test_zero_on_the_model_s_own_driven_motion():
     us = jnp.asarray([[0.0], [2.0], [-1.0], [0.5], [0.0]], DTYPE)
-    model = nl.NeuralLagrangian(
-        nl.systems.CartPole().lagrangian, nl.VariationalMidpoint(), dof=2, force=nl.ControlForce([[1.0], [0.0]])
-    )
-    ys = eqx.filter_jit(nl.with_control(model, TS, us))(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
-    loss = eqx.filter_jit(lambda us: nl.discrete_euler_lagrange_mse(model, TS, ys, None, us))
+    model = nl.NeuralLagrangian(CartPole().lagrangian, VariationalMidpoint(), dof=2, force=ControlForce([[1.0], [0.0]]))
+    ys = eqx.filter_jit(with_control(model, TS, us))(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
+    loss = eqx.filter_jit(lambda us: discrete_euler_lagrange_mse(model, TS, ys, None, us))
     assert float(loss(us)) < 1e-10
     assert float(loss(0 * us)) > 1e-5
 
@@ -104,21 +109,21 @@ def test_a_network_learns_through_fit():
     times = (H * jnp.arange(9)).astype(DTYPE)
     phases = np.linspace(0.0, 6.0, 8)
     qs = [np.asarray(jnp.cos(times + phase))[:, None].astype(DTYPE) for phase in phases]
-    data = nl.differentiate([np.asarray(times)] * 8, qs, window=3, degree=2)
+    data = differentiate([np.asarray(times)] * 8, qs, window=3, degree=2)
     model = nl.NeuralLagrangian(small_network(1, 8), nl.GalerkinGaussLobatto(1))
     keywords = {"optimizer": optax.adam(1e-2), "steps": 300, "horizon": 4, "batch_size": 16, "progress": False}
-    result = nl.fit(model, data, loss=nl.discrete_euler_lagrange_mse, key=jax.random.key(0), **keywords)
+    result = nl.fit(model, data, loss=discrete_euler_lagrange_mse, key=jax.random.key(0), **keywords)
     np.testing.assert_array_equal(result.history.failures, 0)
     assert result.history.loss[-20:].mean() < 0.02 * result.history.loss[:5].mean()
     assert jax.tree.structure(result.model) == jax.tree.structure(model)
     two = jnp.asarray(data.ys[0, :2, :1])
-    v = nl.recovered_velocities(result.model, times[:2], two)
+    v = recovered_velocities(result.model, times[:2], two)
     ys = eqx.filter_jit(result.model)(times, jnp.concatenate([two[0], v[0]]))
     np.testing.assert_allclose(ys[:, 0], jnp.cos(times), atol=0.02)
 
 
 def test_a_step_that_is_not_the_model_s_teaches_nothing():
-    model = nl.NeuralLagrangian(small_network(), nl.VariationalMidpoint(), dt0=0.1)
+    model = nl.NeuralLagrangian(small_network(), VariationalMidpoint(), dt0=0.1)
     with pytest.raises(ValueError, match=r"expected 0.1, as `dt0`"):
-        nl.discrete_euler_lagrange_mse(model, TS, observed())
-    assert jnp.isnan(jax.jit(lambda ts: nl.discrete_euler_lagrange_mse(model, ts, observed()))(TS))
+        discrete_euler_lagrange_mse(model, TS, observed())
+    assert jnp.isnan(jax.jit(lambda ts: discrete_euler_lagrange_mse(model, ts, observed()))(TS))

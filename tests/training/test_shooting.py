@@ -8,6 +8,9 @@ import optax
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
+from neural_lagrangian.training import acceleration_mse, multiple_shooting, multiple_shooting_mse, trajectory_mae
+from neural_lagrangian.trajectories import Windows
 
 from ..helpers import DTYPE
 from .killed import OPTIMIZER, data
@@ -29,7 +32,7 @@ def close(a, b):
 @pytest.mark.parametrize("segment", [1, 3, 12])
 def test_it_is_zero_on_the_model_s_own_motion(segment):
     own = states()
-    loss = jax.jit(nl.multiple_shooting(segment, 2.0), static_argnums=0)
+    loss = jax.jit(multiple_shooting(segment, 2.0), static_argnums=0)
     assert loss(MODEL, TS, own, None, None, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
     assert loss(MODEL, TS, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
     assert loss(MODEL, TS, own, None, None, own + 0.1) > 1e-3
@@ -45,9 +48,9 @@ def test_it_is_the_misfit_and_the_gaps_as_stated():
         misfit.append(predicted - ys[k : k + 5])
         gaps.append(predicted[-1] - nodes[k + 4])
     expected = np.mean(np.square(misfit)) + 3.0 * np.mean(np.square(gaps))
-    close(nl.multiple_shooting(4, 3.0)(MODEL, TS, ys, None, None, nodes), expected)
+    close(multiple_shooting(4, 3.0)(MODEL, TS, ys, None, None, nodes), expected)
     steps = jnp.stack([ROLLOUT(TS[k : k + 2], ys[k])[1] - ys[k + 1] for k in range(12)])
-    close(nl.multiple_shooting_mse(MODEL, TS, ys), jnp.mean(steps**2))
+    close(multiple_shooting_mse(MODEL, TS, ys), jnp.mean(steps**2))
 
 
 def test_a_rollout_from_an_estimated_state_counts_its_first_row():
@@ -55,7 +58,7 @@ def test_a_rollout_from_an_estimated_state_counts_its_first_row():
     moved = own.at[0].add(0.3)
     expected = jnp.mean((ROLLOUT(TS, moved[0]) - own) ** 2)
     close(nl.trajectory_mse(MODEL, TS, own, None, None, moved), expected)
-    close(nl.trajectory_mae(MODEL, TS, own, None, None, moved), jnp.mean(jnp.abs(ROLLOUT(TS, moved[0]) - own)))
+    close(trajectory_mae(MODEL, TS, own, None, None, moved), jnp.mean(jnp.abs(ROLLOUT(TS, moved[0]) - own)))
 
 
 class Stiffness(eqx.Module):
@@ -69,10 +72,10 @@ class Stiffness(eqx.Module):
 @pytest.mark.double
 def test_estimated_states_are_nearer_the_truth_than_recorded_ones():
     clean = data()
-    noisy = nl.add_noise(clean, relative=0.05, key=jax.random.key(0))
+    noisy = add_noise(clean, relative=0.05, key=jax.random.key(0))
     model = nl.NeuralODE(Stiffness(jnp.asarray(0.5)))
     settings = {"optimizer": OPTIMIZER, "steps": 300, "horizon": 6, "batch_size": 64, "key": jax.random.key(1)}
-    result = nl.fit(model, noisy, loss=nl.multiple_shooting(3), estimate_states=True, **settings)
+    result = nl.fit(model, noisy, loss=multiple_shooting(3), estimate_states=True, **settings)
     assert float(result.model.vector_field(0.0, jnp.asarray([1.0, 0.0]))[1]) == pytest.approx(-1.0, abs=0.02)
     before, after = (np.sqrt(np.mean((ys - clean.ys) ** 2)) for ys in (noisy.ys, result.states))
     assert after < 0.6 * before
@@ -82,17 +85,17 @@ def test_estimated_states_are_nearer_the_truth_than_recorded_ones():
 @pytest.mark.double
 def test_the_gradient_in_the_states_is_that_of_the_loss():
     """One step of plain descent, against the sum over the windows of its batch."""
-    noisy = nl.add_noise(data(), relative=0.05, key=jax.random.key(0))
+    noisy = add_noise(data(), relative=0.05, key=jax.random.key(0))
     model, key = nl.NeuralODE(Stiffness(jnp.asarray(0.5))), jax.random.key(1)
     settings = {
         "optimizer": optax.sgd(1.0),
         "steps": 1,
         "horizon": 6,
         "batch_size": 64,
-        "loss": nl.multiple_shooting(3),
+        "loss": multiple_shooting(3),
     }
     moved = nl.fit(model, noisy, estimate_states=True, key=key, **settings).states - noisy.ys
-    windows = nl.trajectories.Windows(noisy, 6)
+    windows = Windows(noisy, 6)
     indices = jax.random.randint(jax.random.fold_in(key, 0), (64,), 0, len(windows))
     stepped = nl.NeuralODE(model.network, stepsize_controller=nl.StepsPerSample(1))
 
@@ -108,11 +111,11 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: nl.multiple_shooting(0), "`segment` is 0"),
-        (lambda: nl.multiple_shooting(2, -1.0), "`continuity` -1.0"),
-        (lambda: nl.multiple_shooting(5)(MODEL, TS, states()), "`segment` is 5; expected a divisor of the horizon, 12"),
+        (lambda: multiple_shooting(0), "`segment` is 0"),
+        (lambda: multiple_shooting(2, -1.0), "`continuity` -1.0"),
+        (lambda: multiple_shooting(5)(MODEL, TS, states()), "`segment` is 5; expected a divisor of the horizon, 12"),
         (
-            lambda: nl.fit(MODEL, data(), loss=nl.acceleration_mse, estimate_states=True, key=jax.random.key(0)),
+            lambda: nl.fit(MODEL, data(), loss=acceleration_mse, estimate_states=True, key=jax.random.key(0)),
             "acceleration_mse takes no states",
         ),
     ],

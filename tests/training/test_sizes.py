@@ -10,6 +10,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.training.sizes import MAX_SAMPLES, warn_of_sizes
+from neural_lagrangian.trajectories import Scaling
 
 from ..helpers import DTYPE, mlp, small_network
 
@@ -59,7 +60,7 @@ def test_motion_far_from_order_one_is_named(case):
 @pytest.mark.parametrize("case", FAR)
 def test_what_the_warning_says_to_do_ends_it(case):
     far = motion(*FAR[case][:2])
-    scaling = nl.Scaling.of(far)
+    scaling = Scaling.of(far)
     assert said(far)
     assert said(scaling.scale(far)) == ""
     assert said(far, nl.Scaled(MODEL, scaling)) == ""

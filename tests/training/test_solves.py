@@ -18,12 +18,13 @@ from neural_lagrangian.training.solves import (
     solves_of,
     steps_to_allow,
 )
+from neural_lagrangian.trajectories import Windows
 
 from ..helpers import DTYPE
 from .killed import data
 
 pytestmark = [pytest.mark.double, pytest.mark.optax]
-WINDOWS = nl.trajectories.Windows(data(), 30)
+WINDOWS = Windows(data(), 30)
 
 
 class Spring(eqx.Module):

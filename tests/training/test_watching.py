@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.integrators import Integration
 from neural_lagrangian.training import DivergenceError, display, json_lines, scalars
 from neural_lagrangian.training.state import State
+from neural_lagrangian.trajectories import Windows
 
 from ..helpers import small_network
 from .killed import data, trained
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.double, pytest.mark.optax, pytest.mark.bad_input]
 
 
 def loss_on(model, trajectories, horizon):
-    windows = nl.trajectories.Windows(trajectories, horizon)
+    windows = Windows(trajectories, horizon)
     ts, ys = windows.gather(np.linspace(0, len(windows) - 1, min(256, len(windows))).astype(int))
     return float(np.mean(jax.vmap(lambda t, y: nl.trajectory_mse(model, t, y))(ts, ys)))
 
@@ -30,9 +32,7 @@ def test_the_model_returned_is_the_best_on_held_out_motion():
     looks = result.history.held_out
     looked = np.flatnonzero(np.isfinite(looks)) + 1
     np.testing.assert_array_equal(looked, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100])
-    stepped = eqx.tree_at(
-        lambda m: m.integration, result.model, nl.integrators.Integration(stepsize_controller=nl.StepsPerSample(1))
-    )
+    stepped = eqx.tree_at(lambda m: m.integration, result.model, Integration(stepsize_controller=nl.StepsPerSample(1)))
     assert loss_on(stepped, data(0.4), 4) == pytest.approx(np.nanmin(looks), rel=1e-9)
 
 
@@ -150,9 +150,7 @@ def test_a_held_out_window_that_diverges_does_not_choose_the_untrained_model():
     with pytest.warns(UserWarning, match="diverge"):
         whole = trained(held_out=thrown(), callbacks=[lambda p: p.step >= 1])  # the best of the looks, not the first
     assert looks[np.isfinite(looks)].min() < np.nanmin(whole.history.held_out)
-    stepped = eqx.tree_at(
-        lambda m: m.integration, result.model, nl.integrators.Integration(stepsize_controller=nl.StepsPerSample(1))
-    )
+    stepped = eqx.tree_at(lambda m: m.integration, result.model, Integration(stepsize_controller=nl.StepsPerSample(1)))
     sound = thrown().select(slice(1, None))
     assert loss_on(stepped, sound, 4) == pytest.approx(np.nanmin(looks), rel=1e-9)
 

@@ -11,8 +11,9 @@ import pytest
 from numpy.lib.format import open_memmap
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
 from neural_lagrangian.discovery import Library, sparse_lagrangian
-from neural_lagrangian.trajectories import Scaling, Trajectories, Windows, differentiate, noise_gain
+from neural_lagrangian.trajectories import Scaling, ShapeError, Trajectories, Windows, differentiate, noise_gain
 from neural_lagrangian.trajectories.gaps import runs_of
 
 from ..helpers import DTYPE
@@ -114,7 +115,7 @@ CHANGES = {
     "astype": lambda motion: motion.astype(np.float32),
     "thin": lambda motion: motion.thin(9),
     "scale": lambda motion: Scaling([0.0], [2.0], 3.0).scale(motion),
-    "noise": lambda motion: nl.add_noise(motion, relative=0.1, key=jax.random.key(0)),
+    "noise": lambda motion: add_noise(motion, relative=0.1, key=jax.random.key(0)),
     "from zero": lambda motion: motion.from_zero(),
     "split": lambda motion: motion.split_at_gaps(),
 }
@@ -180,7 +181,7 @@ def test_a_run_too_short_for_the_polynomials_is_left_out():
     ts = np.concatenate([REGULAR[:30], [1.0, 1.01], REGULAR[:20] + 2])
     found = differentiate([ts, REGULAR[:12]], [ts[:, None], REGULAR[:12, None]])
     assert found.lengths.tolist() == [30, 20, 12]
-    with pytest.raises(nl.trajectories.ShapeError, match="trajectory 1: has 10 samples between gaps"):
+    with pytest.raises(ShapeError, match="trajectory 1: has 10 samples between gaps"):
         differentiate([ts, ts[20:33]], [ts[:, None], ts[20:33, None]])
 
 

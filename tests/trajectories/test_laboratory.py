@@ -6,8 +6,14 @@ import math
 import numpy as np
 import pytest
 
-import neural_lagrangian as nl
-from neural_lagrangian.trajectories import DataFileError, Trajectories, read_trajectories
+from neural_lagrangian.trajectories import (
+    DataFileError,
+    Scaling,
+    Trajectories,
+    differentiate,
+    read_trajectories,
+    write_trajectories,
+)
 from neural_lagrangian.trajectories.units import known_unit, si_factor
 
 COUNT = 60
@@ -120,7 +126,7 @@ def check(motion):
 
 
 def parabolas(ts, qs):
-    return nl.trajectories.differentiate(ts, qs, window=3, degree=2)
+    return differentiate(ts, qs, window=3, degree=2)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -337,20 +343,20 @@ def test_units_have_many_spellings(spelling, unit):
 
 def test_names_stay_in_files(tmp_path):
     motion = Trajectories(T, np.stack([X, THETA, X, THETA], axis=1), names=["x", "theta"])
-    nl.write_trajectories(tmp_path / "a.csv", motion, velocities=["u", "w"])
+    write_trajectories(tmp_path / "a.csv", motion, velocities=["u", "w"])
     again = read_trajectories(tmp_path / "a.csv", positions=["x", "theta"], velocities=["u", "w"])
     assert again.names == motion.names
     assert repr(again) == "Trajectories(1 of 60 samples, x, theta, float64)"
     bare = Trajectories(T, motion.ys)
     with pytest.raises(ValueError, match="`positions` is None; expected 2 names"):
-        nl.write_trajectories(tmp_path / "a.csv", bare)
+        write_trajectories(tmp_path / "a.csv", bare)
 
 
 @pytest.mark.bad_input
 def test_a_name_does_wherever_an_index_does():
     motion = Trajectories(T, np.stack([X, THETA, X, THETA], axis=1), names=["x", "theta"])
     assert [motion.index(c) for c in ("x", "theta", 0, 1, np.int64(1))] == [0, 1, 0, 1, 1]
-    by_name, by_index = (nl.Scaling.of(motion, periodic=[c]) for c in ("theta", 1))
+    by_name, by_index = (Scaling.of(motion, periodic=[c]) for c in ("theta", 1))
     np.testing.assert_array_equal(by_name.q_scale, by_index.q_scale)
     assert by_name.q_scale[1] == 1
     for unknown in ("phi", 2, -1):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian.datasets import add_noise
+from neural_lagrangian.trajectories import Scaling, differentiate
 
 CHANGES = [((1e-9, 1e9), 1.0), ((1e9, 1e-6), 1e-9), ((1.0, 1e3), 1e9)]
 """Units of two coordinates, and of time."""
@@ -24,7 +26,7 @@ def natural(ys, s, tau):
 @pytest.mark.parametrize(("s", "tau"), CHANGES)
 def test_derivatives(s, tau):
     def derivatives(recording):
-        return nl.trajectories.differentiate(recording.ts[0], recording.ys[0, :, :2], accelerations=True)
+        return differentiate(recording.ts[0], recording.ys[0, :, :2], accelerations=True)
 
     here, there = derivatives(motion()), derivatives(motion(s, tau))
     np.testing.assert_allclose(natural(there.ys, s, tau), here.ys, rtol=1e-6, atol=1e-9)
@@ -37,7 +39,7 @@ def test_derivatives(s, tau):
 def test_scaled_motion(s, tau, centre):
     """Natural units are natural whatever a recording is written in."""
     here, there = motion(), motion(s, tau)
-    scaled = [nl.Scaling.of(m, centre=centre).scale(m) for m in (here, there)]
+    scaled = [Scaling.of(m, centre=centre).scale(m) for m in (here, there)]
     np.testing.assert_allclose(scaled[1].ys, scaled[0].ys, atol=1e-12)
     np.testing.assert_allclose(scaled[1].ts, scaled[0].ts, rtol=1e-12)
 
@@ -45,7 +47,7 @@ def test_scaled_motion(s, tau, centre):
 @pytest.mark.double
 @pytest.mark.parametrize(("s", "tau"), CHANGES)
 def test_noise(s, tau):
-    noisy = [nl.add_noise(m, relative=0.05, key=jax.random.key(0)).ys for m in (motion(), motion(s, tau))]
+    noisy = [add_noise(m, relative=0.05, key=jax.random.key(0)).ys for m in (motion(), motion(s, tau))]
     np.testing.assert_allclose(natural(noisy[1], s, tau), noisy[0], atol=1e-9)
 
 
