@@ -1,8 +1,8 @@
 from . import (
     analysis,
-    command_line,
     datasets,
     discovery,
+    identification,
     integrators,
     lagrangians,
     mechanics,
@@ -12,8 +12,8 @@ from . import (
     training,
     trajectories,
 )
-from .command_line import load_model
 from .datasets import simulate
+from .identification import load_model
 from .integrators import GalerkinGaussLobatto, StepsPerSample
 from .lagrangians import MechanicalLagrangian
 from .mechanics import EulerLagrangeTerm, acceleration, energy, euler_lagrange_residual, mass_matrix, momentum
@@ -37,12 +37,12 @@ __all__ = [
     "Trajectories",
     "acceleration",
     "analysis",
-    "command_line",
     "datasets",
     "discovery",
     "energy",
     "euler_lagrange_residual",
     "fit",
+    "identification",
     "integrators",
     "lagrangians",
     "load",

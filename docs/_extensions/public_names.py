@@ -24,7 +24,7 @@ NAMESPACES = (
     "analysis",
     "training",
     "discovery",
-    "command_line",
+    "identification",
 )
 
 

@@ -7,17 +7,29 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..discovery import compare_lagrangians
-from .columns import of_another_file
-from .faults import NoAnswerError, UsageError
-from .inspection import described
-from .judging import Measure, Region, lyapunov_time, predicts, rollout_errors, starts_of
-from .learning import rows_apart, shortest_piece
-from .model_folder import Learned, is_folder, read_folder
-from .outcome import why
-from .pieces import cut
-from .recording import read_recording
+from ..identification import (
+    NOT_BETTER,
+    Learned,
+    Measure,
+    NoAnswerError,
+    Region,
+    UsageError,
+    cut,
+    described,
+    is_folder,
+    judged,
+    lyapunov_time,
+    of_another_file,
+    predicts,
+    read_folder,
+    read_recording,
+    rollout_errors,
+    rows_apart,
+    shortest_piece,
+    starts_of,
+    why,
+)
 from .text import aligned, say
-from .verdict import NOT_BETTER, judged
 
 STATES = 500
 """At which two Lagrangians are compared."""

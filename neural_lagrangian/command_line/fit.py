@@ -11,27 +11,55 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..identification import (
+    MODEL,
+    NOT_BETTER,
+    OVER,
+    Architecture,
+    Attempt,
+    Budget,
+    Columns,
+    Evidence,
+    Measure,
+    NoAnswerError,
+    Outcome,
+    Parts,
+    Plan,
+    Refined,
+    Region,
+    best_formula,
+    check_rates,
+    columns_of,
+    cut,
+    dealt,
+    described,
+    energies_of,
+    is_folder,
+    library_for,
+    look_for_formulas,
+    lost_turns,
+    lyapunov_time,
+    plan_of,
+    predicts,
+    read_recording,
+    roles,
+    rollout_errors,
+    shortest_piece,
+    spacing,
+    starts_of,
+    suspicious,
+    train,
+    verdict,
+    write_formula,
+    write_model,
+    write_report,
+    write_settings,
+)
 from ..models import Scaled, with_precision
 from ..training import History, json_lines
 from ..trajectories import Scaling
-from .architecture import Architecture
-from .budget import Budget
-from .columns import Columns, columns_of, roles
-from .faults import NoAnswerError
-from .formula_file import write_formula
-from .formulas import OVER, Attempt, library_for, look_for_formulas
-from .inspection import described, lost_turns, suspicious
 from .interruption import Terminated
-from .judging import Measure, Region, energies_of, lyapunov_time, predicts, rollout_errors, starts_of
-from .learning import Plan, plan_of, shortest_piece, spacing, train
-from .model_folder import MODEL, is_folder, write_model, write_settings
-from .outcome import Outcome
-from .pieces import Parts, cut, dealt
-from .recording import check_rates, read_recording
-from .refinement import Evidence, Refined, best_formula
-from .report import write_report
 from .text import aligned, note, say
-from .verdict import NOT_BETTER, verdict
 
 CHECKPOINTS = "checkpoints"
 """Folder that `--resume` needs."""

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .columns import columns_of, roles
-from .inspection import described, suspicious
-from .model_folder import is_folder, read_folder
-from .recording import check_rates, read_recording
+from ..identification import (
+    check_rates,
+    columns_of,
+    described,
+    is_folder,
+    read_folder,
+    read_recording,
+    roles,
+    suspicious,
+)
 from .text import aligned, say
 
 

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import get_args
 
+from ..identification import Predictor
 from .interruption import Terminated
 from .options import add_columns, finite, positive, positive_integer
-from .predictors import Predictor
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = _parser().parse_args(list(map(_shielded, given)), argparse.Namespace(given=given))
-    from .faults import EXPECTED, UsageError
+    from ..identification import EXPECTED, UsageError
 
     command = importlib.import_module(f".{asked.command}", __package__)
     with _precision(asked.float32), _terminable(), warnings.catch_warnings():

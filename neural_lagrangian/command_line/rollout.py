@@ -8,14 +8,19 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
+from ..identification import (
+    NOT_BETTER,
+    SUFFIXES,
+    Columns,
+    NoAnswerError,
+    UsageError,
+    may_be_used,
+    read_columns,
+    read_folder,
+)
 from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
-from .columns import Columns
-from .faults import NoAnswerError, UsageError
-from .model_folder import may_be_used, read_columns, read_folder
-from .recording import SUFFIXES
 from .text import write_table
-from .verdict import NOT_BETTER
 
 MOST_ROWS = 10_000_000
 

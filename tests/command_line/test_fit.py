@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line import learning, main, refinement, rollout
-from neural_lagrangian.command_line.formula_file import write_formula
-from neural_lagrangian.command_line.model_folder import Learned, load_model
+from neural_lagrangian.command_line import main, rollout
 from neural_lagrangian.discovery import Formula
+from neural_lagrangian.identification import learning, refinement
+from neural_lagrangian.identification.formula_file import write_formula
+from neural_lagrangian.identification.model_folder import Learned, load_model
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics import LinearDamping
 from neural_lagrangian.trajectories import read_trajectories
 
-from .recordings import FREQUENCY, write
+from ..identification.recordings import FREQUENCY, write
 
 pytestmark = [pytest.mark.double, pytest.mark.optax]
 

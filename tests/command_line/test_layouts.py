@@ -7,11 +7,12 @@ import re
 import numpy as np
 import pytest
 
-from neural_lagrangian.command_line import learning, main
-from neural_lagrangian.command_line.columns import columns_of
-from neural_lagrangian.command_line.inspection import suspicious
+from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import add_columns
-from neural_lagrangian.command_line.recording import read_recording
+from neural_lagrangian.identification import learning
+from neural_lagrangian.identification.columns import columns_of
+from neural_lagrangian.identification.inspection import suspicious
+from neural_lagrangian.identification.recording import read_recording
 
 T = np.arange(600) / 60
 X, THETA = 12 * np.cos(3 * T), 70 * np.sin(4 * T)

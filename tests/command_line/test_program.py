@@ -14,7 +14,7 @@ import pytest
 from neural_lagrangian.command_line import fit, info, main, text
 from neural_lagrangian.training import Progress, display
 
-from .recordings import oscillations, write, write_rows
+from ..identification.recordings import oscillations, write, write_rows
 
 pytestmark = pytest.mark.bad_input
 COMMANDS = ("fit", "rollout", "compare", "info")

@@ -12,13 +12,13 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.command_line import rollout
-from neural_lagrangian.command_line.architecture import Architecture
-from neural_lagrangian.command_line.columns import Columns
-from neural_lagrangian.command_line.judging import Starts, energies_of, starts_of
-from neural_lagrangian.command_line.learning import loss_for
-from neural_lagrangian.command_line.recording import check_rates
-from neural_lagrangian.command_line.refinement import _at_scale
 from neural_lagrangian.discovery import Formula, Library
+from neural_lagrangian.identification.architecture import Architecture
+from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.judging import Starts, energies_of, starts_of
+from neural_lagrangian.identification.learning import loss_for
+from neural_lagrangian.identification.recording import check_rates
+from neural_lagrangian.identification.refinement import _at_scale
 from neural_lagrangian.mechanics import LinearDamping
 
 pytestmark = pytest.mark.double

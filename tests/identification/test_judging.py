@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line.budget import Budget
-from neural_lagrangian.command_line.columns import Columns
-from neural_lagrangian.command_line.formulas import TERMS, library_for
-from neural_lagrangian.command_line.judging import (
+from neural_lagrangian.identification.budget import Budget
+from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.formulas import TERMS, library_for
+from neural_lagrangian.identification.judging import (
     Errors,
     Measure,
     Region,
@@ -17,7 +17,7 @@ from neural_lagrangian.command_line.judging import (
     rollout_errors,
     starts_of,
 )
-from neural_lagrangian.command_line.verdict import judged
+from neural_lagrangian.identification.verdict import judged
 from neural_lagrangian.systems import CoupledPendulums, DoublePendulum
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from neural_lagrangian.command_line.report import _figure, _listed, _preformatted, _table
+from neural_lagrangian.identification.report import _figure, _listed, _preformatted, _table
 
 ODD = "a<b> & \"c\" <script>alert('d')</script>"
 PARTS = {

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neural_lagrangian.command_line.columns import Columns
-from neural_lagrangian.command_line.formulas import TERMS, library_for
 from neural_lagrangian.discovery import sample_equations
 from neural_lagrangian.discovery.columns import sample_columns
+from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.formulas import TERMS, library_for
 from neural_lagrangian.systems import NLinkPendulum
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural_lagrangian.command_line.columns import Columns, columns_of
-from neural_lagrangian.command_line.inspection import suspicious
 from neural_lagrangian.command_line.options import add_columns
-from neural_lagrangian.command_line.pieces import cut, dealt
-from neural_lagrangian.command_line.recording import WINDOWS, read_recording, window_by_cross_validation
+from neural_lagrangian.identification.columns import Columns, columns_of
+from neural_lagrangian.identification.inspection import suspicious
+from neural_lagrangian.identification.pieces import cut, dealt
+from neural_lagrangian.identification.recording import WINDOWS, read_recording, window_by_cross_validation
 from neural_lagrangian.trajectories import Trajectories, differentiate
 
 from .recordings import FREQUENCY, oscillations, write, write_rows
