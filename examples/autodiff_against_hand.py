@@ -184,7 +184,7 @@ for name, exact in some(MOTIONS).items():
     system = SYSTEMS[name]
     y0s = jnp.concatenate(states(system, STARTS), axis=1)
     motion = nl.simulate(system, ts, y0s).ys if exact is None else analysis.rollouts(exact(system), ts, y0s)
-    derived = nl.NeuralLagrangian(system.lagrangian, dof=system.dof)
+    derived = nl.NeuralLagrangian.from_lagrangian(system.lagrangian, dof=system.dof)
     for label, (solver, substeps) in some(SOLVERS).items():
         hand, auto = (analysis.rollouts(integrated(m, solver, substeps), ts, y0s) for m in (system, derived))
         change = float(change_of_invariants(system, ts, auto))
@@ -380,7 +380,9 @@ HORIZONS = {1.0: "1 s", 3.0: "3 s", 10.0: "10 s"}
 
 def trial_oscillator(m, k):
     lagrangian = lambda t, q, v: 0.5 * m * jnp.dot(v, v) - 0.5 * k * jnp.dot(q, q)  # noqa: E731
-    return nl.NeuralLagrangian(lagrangian, nl.integrators.RK4(), dof=1, stepsize_controller=nl.StepsPerSample(2))
+    return nl.NeuralLagrangian.from_lagrangian(
+        lagrangian, nl.integrators.RK4(), dof=1, stepsize_controller=nl.StepsPerSample(2)
+    )
 
 
 def acceleration_loss(m, k):

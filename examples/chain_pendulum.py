@@ -177,7 +177,9 @@ def mechanical(chain, key):
 def constrained(chain, key):
     n = chain.links
     lagrangian = PointMasses(jnp.zeros(n, jnp.float32), network(2 * n, "scalar", key))
-    return nl.NeuralLagrangian(lagrangian, dof=2 * n, constraint=chain.constraint, mass_solve=nl.mechanics.Cholesky())
+    return nl.NeuralLagrangian.from_lagrangian(
+        lagrangian, dof=2 * n, constraint=chain.constraint, mass_solve=nl.mechanics.Cholesky()
+    )
 
 
 MODELS = {

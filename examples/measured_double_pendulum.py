@@ -103,7 +103,7 @@ class Arms(eqx.Module):
 
 arms = Arms(jnp.zeros(2, jnp.float32), jnp.zeros((), jnp.float32), jnp.zeros(4, jnp.float32))
 MODELS = {
-    "networks": nl.NeuralLagrangian(lagrangian, force=FORCE),
+    "networks": nl.NeuralLagrangian.from_lagrangian(lagrangian, force=FORCE),
     "arms": nl.NeuralLagrangian(arms, dof=2, force=FORCE, mass_solve=nl.mechanics.Cholesky()),
 }
 

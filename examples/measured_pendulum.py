@@ -73,7 +73,7 @@ acceleration = eqx.nn.MLP(3, 1, 64, 2, activation=jax.nn.silu, key=KEY, dtype=jn
 factor = eqx.nn.MLP(3, 1, 16, 1, activation=jnp.tanh, key=KEY, dtype=jnp.float32)
 friction = nl.mechanics.LinearDamping(nl.networks.TimeReversible(nl.PeriodicEmbedding(factor, dof=1)), of="state")
 MODELS = {
-    "LNN with friction": nl.NeuralLagrangian(lagrangian, diffrax.Tsit5(), force=friction),
+    "LNN with friction": nl.NeuralLagrangian.from_lagrangian(lagrangian, diffrax.Tsit5(), force=friction),
     "NODE, 2nd order": nl.NeuralODE(nl.PeriodicEmbedding(acceleration, dof=1), diffrax.Tsit5()),
 }
 

@@ -141,7 +141,7 @@ times = H * np.arange(ROLLOUT + 1)
 truth, true_velocities = exact(times, AMPLITUDE)
 # `dt0` makes rollouts right at any times; at these, one step a sample is the same without an interpolation.
 TRUE = "true Lagrangian"
-predictors = {**trained, TRUE: nl.NeuralLagrangian(pendulum.lagrangian, RULE, dof=1, dt0=H)}
+predictors = {**trained, TRUE: nl.NeuralLagrangian.from_lagrangian(pendulum.lagrangian, RULE, dof=1, dt0=H)}
 deviation = {}
 for name, model in predictors.items():
     model = eqx.tree_at(

@@ -118,7 +118,7 @@ print(f"train {train}\ntest  {test}")
 # %%
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), dtype=jnp.float32, key=KEY)
 damping = nl.mechanics.LinearDamping(jnp.full(2, 0.5, jnp.float32))
-model = nl.NeuralLagrangian(lagrangian, force=damping + nl.mechanics.ControlForce())
+model = nl.NeuralLagrangian.from_lagrangian(lagrangian, force=damping + nl.mechanics.ControlForce())
 
 # %% [markdown]
 # ## Training

@@ -211,7 +211,7 @@ single_rows = nl.Trajectories(
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 8 if SIZE == "smoke" else 32, periodic=(0, 1), key=jax.random.key(1))
 optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, TRAINING))
 settings = {"loss": nl.training.acceleration_mse, "optimizer": optimizer, "steps": TRAINING, "key": jax.random.key(2)}
-learned = nl.fit(nl.NeuralLagrangian(lagrangian), single_rows, horizon=1, batch_size=256, **settings)
+learned = nl.fit(nl.NeuralLagrangian.from_lagrangian(lagrangian), single_rows, horizon=1, batch_size=256, **settings)
 print(f"trained in {learned.history.seconds[-1]:.0f} s, loss {learned.history.loss[-1]:.1e}")
 
 # %%

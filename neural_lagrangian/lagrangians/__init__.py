@@ -1,10 +1,10 @@
 """Lagrangians with structure: any of them is a callable `(t, q, v) -> scalar`."""
 
 from .degrees_of_freedom import infer_dof as infer_dof
+from .degrees_of_freedom import output_of as output_of
 from .lagrangian import AbstractLagrangian, StateNetwork
-from .lagrangian import as_lagrangian as as_lagrangian
-from .lagrangian import default_kinetic_prior as default_kinetic_prior
-from .lagrangian import takes_time_and_state as takes_time_and_state
+from .lagrangian import of_coordinates as of_coordinates
+from .lagrangian import of_state as of_state
 from .lattice import LatticeLagrangian
 from .mechanical import MechanicalLagrangian
 from .parametric import ParametricLagrangian

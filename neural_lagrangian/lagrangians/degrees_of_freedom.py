@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from .lagrangian import AbstractLagrangian
+from ..networks import output_shape
+from .lagrangian import AbstractLagrangian, StateNetwork
 
 
 def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
@@ -27,3 +28,10 @@ def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
     if dof is not None and in_size != 2 * dof:
         raise ValueError(f"`network` has in_size {in_size}; expected {2 * dof} for `dof` {dof}")
     return in_size // 2
+
+
+def output_of(lagrangian: AbstractLagrangian, dof: int) -> tuple[int, ...]:
+    """Shape that a Lagrangian of `dof` degrees of freedom returns, or the network on states that it is."""
+    if isinstance(lagrangian, StateNetwork):
+        return output_shape(lagrangian.network, (2 * dof,))
+    return output_shape(lagrangian, (), (dof,), (dof,))

@@ -20,7 +20,7 @@ class AbstractLagrangian(eqx.Module):
     """A Lagrangian that knows something of itself: how many coordinates, and how its mass matrix is solved.
 
     Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians add up: `kinetic + interaction`. A plain function
-    `(t, q, v)`, or a network on states `[q, v]`, may be added too.
+    `(t, q, v)` may be added too, and a network on states `[q, v]` as a `StateNetwork`.
     """
 
     is_network: ClassVar[bool] = False
@@ -55,7 +55,7 @@ class AbstractLagrangian(eqx.Module):
 class LagrangianSum(AbstractLagrangian):
     r"""$L = \sum_k L_k$, of one motion or of parts that interact."""
 
-    terms: tuple[Lagrangian, ...]
+    terms: tuple[AbstractLagrangian, ...]
 
     def __check_init__(self):
         if len(known := self._known()) > 1:
@@ -72,22 +72,22 @@ class LagrangianSum(AbstractLagrangian):
         Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$, and beside
         positive coefficients times constant inertias (`ParametricLagrangian`).
         """
-        solves = [term.mass_solve if isinstance(term, AbstractLagrangian) else None for term in self.terms]
+        solves = [term.mass_solve for term in self.terms]
         if len(set(map(type, solves))) > 1 and any(isinstance(solve, Cholesky) for solve in solves):
             pairs = zip(self.terms, solves, strict=True)
             solves = [solve for term, solve in pairs if isinstance(solve, Cholesky) or self._may_spoil(term)]
         same = all(type(solve) is type(solves[0]) and eqx.tree_equal(solve, solves[0]) is True for solve in solves)
-        return PseudoInverse() if solves[0] is None or not same else solves[0]
+        return solves[0] if same else PseudoInverse()
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         first, *others = self.terms
         return sum((term(t, q, v) for term in others), first(t, q, v))
 
-    def _may_spoil(self, term: Lagrangian) -> bool:
+    def _may_spoil(self, term: AbstractLagrangian) -> bool:
         """Whether a term may make the mass matrix indefinite: none that is at most linear in the velocities does, nor
         one that is known to add positive mass.
         """
-        if isinstance(term, AbstractLagrangian) and term.has_positive_mass:
+        if term.has_positive_mass:
             return False
         if self.dof is None:
             return True
@@ -96,8 +96,7 @@ class LagrangianSum(AbstractLagrangian):
 
     def _known(self) -> set[int]:
         """The degrees of freedom that terms state."""
-        stated = (term.dof for term in self.terms if isinstance(term, AbstractLagrangian))
-        return {dof for dof in stated if dof is not None}
+        return {term.dof for term in self.terms if term.dof is not None}
 
 
 class StateNetwork(AbstractLagrangian):
@@ -127,26 +126,56 @@ class StateNetwork(AbstractLagrangian):
         return L.reshape(())
 
 
-def as_lagrangian(network: Callable[..., Any]) -> Lagrangian:
-    """`network` as a callable `(t, q, v)`: itself, if it takes these three, or that of a network on states."""
+class GivenLagrangian(AbstractLagrangian):
+    """A callable `(t, q, v) -> scalar` of which nothing more is known."""
+
+    function: Lagrangian
+
+    @property
+    def dof(self) -> int | None:
+        return None
+
+    @property
+    def mass_solve(self) -> AbstractMassSolve:
+        return PseudoInverse()
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return self.function(t, q, v)
+
+
+def of_state(network: Callable[..., Any]) -> AbstractLagrangian:
+    """A network on states `[q, v]` as a Lagrangian; one that is a Lagrangian already stays.
+
+    **Raises:** `ValueError` if it cannot be called, or only with three arguments.
+    """
+    if isinstance(network, AbstractLagrangian):
+        return network
     if not callable(network):
-        raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v], or on (t, q, v)")
-    return network if takes_time_and_state(network) else StateNetwork(network)
+        raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
+    if accepts(network, 3) and not accepts(network, 1):
+        raise ValueError(
+            "`network` takes three arguments; expected a callable on states [q, v]: a function of (t, q, v) is for "
+            "`NeuralLagrangian.from_lagrangian`, one of (t, q, p) for `HamiltonianNetwork.from_hamiltonian`"
+        )
+    return StateNetwork(network)
 
 
-def default_kinetic_prior(network: Callable[..., Any]) -> float:
-    """1 for a network on states, whatever it is made of or wrapped in; 0 for a function of `(t, q, v)`."""
-    if isinstance(network, AbstractLagrangian):
-        return float(network.is_network)
-    return 0.0 if takes_time_and_state(network) else 1.0
+def of_coordinates(name: str, function: Lagrangian) -> AbstractLagrangian:
+    """A callable `(t, q, v)` as a Lagrangian that may be added; one that is a Lagrangian already stays.
+
+    **Raises:** `ValueError`, which calls it `name`, if it cannot be called, or only with one argument.
+    """
+    if isinstance(function, AbstractLagrangian):
+        return function
+    if not callable(function):
+        raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")
+    if accepts(function, 1) and not accepts(function, 3):
+        raise ValueError(
+            f"`{name}` takes one argument; expected a callable (t, q, v): a network on states [q, v] is made one by "
+            f"`lagrangians.StateNetwork`"
+        )
+    return GivenLagrangian(function)
 
 
-def takes_time_and_state(network: Callable[..., Any]) -> bool:
-    """Whether `network` is called as `(t, q, v)` rather than with one state."""
-    if isinstance(network, AbstractLagrangian):
-        return True
-    return accepts(network, 3) and not accepts(network, 1)
-
-
-def _terms(lagrangian: Any) -> tuple[Lagrangian, ...]:
-    return lagrangian.terms if isinstance(lagrangian, LagrangianSum) else (as_lagrangian(lagrangian),)
+def _terms(lagrangian: Any) -> tuple[AbstractLagrangian, ...]:
+    return lagrangian.terms if isinstance(lagrangian, LagrangianSum) else (of_coordinates("term", lagrangian),)

@@ -12,8 +12,12 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
-from ..lagrangians import as_lagrangian, default_kinetic_prior, infer_dof, takes_time_and_state
-from ..networks import output_shape
+from ..lagrangians import (
+    infer_dof,
+    of_coordinates,
+    of_state,
+    output_of,
+)
 
 
 class HamiltonianNetwork(AbstractRolloutModel):
@@ -37,8 +41,8 @@ class HamiltonianNetwork(AbstractRolloutModel):
 
     **Arguments:**
 
-    - `network`: any callable from `[q, p]`, shape `(2 dof,)`, to a scalar or to shape `(1,)`; or a Hamiltonian, any
-      callable `(t, q, p) -> scalar`.
+    - `network`: any callable from `[q, p]`, shape `(2 dof,)`, to a scalar or to shape `(1,)`. For a Hamiltonian,
+      any callable `(t, q, p) -> scalar`, there is `HamiltonianNetwork.from_hamiltonian`.
     - `solver`: any diffrax solver.
     - `momentum`: P, callable `(t, q, v) -> (dof,)`, invertible in v, such as
       `lambda t, q, v: mechanics.momentum(lagrangian, t, q, v)`; its arrays train with the network.
@@ -69,13 +73,13 @@ class HamiltonianNetwork(AbstractRolloutModel):
         max_steps: int = MAX_STEPS,
     ):
         dof = infer_dof(network, dof)
+        function = of_state(network)
         if dof is not None:
-            shapes = ((), (dof,), (dof,)) if takes_time_and_state(network) else ((2 * dof,),)
-            shape = output_shape(network, *shapes)
+            shape = output_of(function, dof)
             if shape not in ((), (1,)):
                 raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
         if kinetic_prior is None:
-            kinetic_prior = default_kinetic_prior(network)
+            kinetic_prior = float(function.is_network)
         if not kinetic_prior >= 0:
             raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
         if momentum is not None and not callable(momentum):
@@ -88,9 +92,21 @@ class HamiltonianNetwork(AbstractRolloutModel):
         self.kinetic_prior = float(kinetic_prior)
         self.dof = dof
 
+    @classmethod
+    def from_hamiltonian(
+        cls, hamiltonian: Callable[..., Scalar], solver: diffrax.AbstractSolver | None = None, **options: Any
+    ) -> "HamiltonianNetwork":
+        """The motion of any callable `hamiltonian(t, q, p) -> scalar`.
+
+        **Arguments:** as for `HamiltonianNetwork`; `dof` says how many coordinates there are before the first call.
+
+        **Raises:** `ValueError` as `HamiltonianNetwork`, and for a network on states.
+        """
+        return cls(of_coordinates("hamiltonian", hamiltonian), solver, **options)
+
     def hamiltonian(self, t: ArrayLike, q: Array, p: Array) -> Scalar:
         """The Hamiltonian $H(t, q, p)$, a scalar."""
-        H = as_lagrangian(self.network)(t, q, p)
+        H = of_state(self.network)(t, q, p)
         return H + 0.5 * self.kinetic_prior * jnp.dot(p, p) if self.kinetic_prior else H
 
     def momentum(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:

@@ -10,18 +10,17 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .. import mechanics
 from .._checks import check_instance
-from .._types import Coordinates, Force, MassMatrix, Scalar, State
+from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import (
     AbstractLagrangian,
-    as_lagrangian,
     check_velocity_hessian,
-    default_kinetic_prior,
     infer_dof,
-    takes_time_and_state,
+    of_coordinates,
+    of_state,
+    output_of,
 )
-from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint, PseudoInverse
-from ..networks import output_shape
+from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
 
 
 class NeuralLagrangian(AbstractRolloutModel):
@@ -35,15 +34,15 @@ class NeuralLagrangian(AbstractRolloutModel):
     **Arguments:**
 
     - `network`: any callable from $\mathbb{R}^{2n}$ to a scalar (or to shape `(1,)`), such as
-      `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian, any callable
-      `(t, q, v) -> scalar`, such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula. Its arrays are
-      trained; a plain function has none, whatever it closes over: make a network that a formula uses a field of an
-      `eqx.Module`.
+      `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian of this package,
+      such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula. For any other callable `(t, q, v)` there is
+      `NeuralLagrangian.from_lagrangian`. Its arrays are trained; a plain function has none, whatever it closes over:
+      make a network that a formula uses a field of an `eqx.Module`.
     - `solver`: any diffrax solver, variational ones such as `GalerkinGaussLobatto` among them.
     - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
     - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network starts near a free particle of unit mass, which
       is what training needs. `None` means 1 for a network on states, whatever it is wrapped in, and 0 for a
-      Lagrangian `(t, q, v)`, which is taken as it stands.
+      Lagrangian, which is taken as it stands.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$; its arrays train with the network.
     - `constraint`: optional `HolonomicConstraint`; its arrays train with the network. Rollouts begin on it.
     - `mass_solve`: how $M a = b$ is solved; `None` means as the Lagrangian says, or `PseudoInverse()`.
@@ -77,13 +76,13 @@ class NeuralLagrangian(AbstractRolloutModel):
         max_steps: int = MAX_STEPS,
     ):
         dof = infer_dof(network, dof)
-        lagrangian = as_lagrangian(network)
+        lagrangian = of_state(network)
         if kinetic_prior is None:
-            kinetic_prior = default_kinetic_prior(network)
+            kinetic_prior = float(lagrangian.is_network)
         if not kinetic_prior >= 0:
             raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
         if dof is not None:
-            shape = _output_shape(network, dof)
+            shape = output_of(lagrangian, dof)
             if shape not in ((), (1,)):
                 raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
             check_velocity_hessian(lagrangian, dof, potential_allowed=kinetic_prior > 0)
@@ -93,19 +92,37 @@ class NeuralLagrangian(AbstractRolloutModel):
         self.network = network
         self.force = force
         self.constraint = constraint
-        if mass_solve is None:
-            mass_solve = lagrangian.mass_solve if isinstance(lagrangian, AbstractLagrangian) else PseudoInverse()
-        self.mass_solve = mass_solve
+        self.mass_solve = lagrangian.mass_solve if mass_solve is None else mass_solve
         self.integration = Integration(
             solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
         )
         self.kinetic_prior = float(kinetic_prior)
         self.dof = dof
 
+    @classmethod
+    def from_lagrangian(
+        cls, lagrangian: Lagrangian, solver: diffrax.AbstractSolver | None = None, **options: Any
+    ) -> "NeuralLagrangian":
+        """The motion of any callable `lagrangian(t, q, v) -> scalar`, such as a formula; what it returns is trained
+        where it is an `eqx.Module` with arrays.
+
+        **Arguments:** as for `NeuralLagrangian`; `dof` says how many coordinates there are before the first call.
+
+        **Example:**
+
+        ```python
+        spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q
+        model = NeuralLagrangian.from_lagrangian(spring, diffrax.Tsit5(), dof=1)
+        ```
+
+        **Raises:** `ValueError` as `NeuralLagrangian`, and for a network on states.
+        """
+        return cls(of_coordinates("lagrangian", lagrangian), solver, **options)
+
     @property
     def lagrangian(self) -> AbstractLagrangian:
         """The Lagrangian, callable as `(t, q, v) -> scalar`, by itself: without the force and the integration."""
-        return _LearnedLagrangian(as_lagrangian(self.network), self.mass_solve, self.kinetic_prior, self.dof)
+        return _LearnedLagrangian(of_state(self.network), self.mass_solve, self.kinetic_prior, self.dof)
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
         r"""$M = \partial^2 L / \partial v^2$, shape `(dof, dof)`."""
@@ -126,9 +143,7 @@ class NeuralLagrangian(AbstractRolloutModel):
     def term(self, y: State) -> EulerLagrangeTerm:
         check_state(y, self.dof)
         if self.dof is None:  # nothing was known when the model was built
-            check_velocity_hessian(
-                as_lagrangian(self.network), y.shape[0] // 2, potential_allowed=self.kinetic_prior > 0
-            )
+            check_velocity_hessian(of_state(self.network), y.shape[0] // 2, potential_allowed=self.kinetic_prior > 0)
         parts = {"constraint": self.constraint, "mass_solve": self.mass_solve}
         return EulerLagrangeTerm(self.lagrangian, self.force, **parts)
 
@@ -155,9 +170,3 @@ class _LearnedLagrangian(AbstractLagrangian):
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         L = self.network(t, q, v)
         return L + 0.5 * self.kinetic_prior * jnp.dot(v, v) if self.kinetic_prior else L
-
-
-def _output_shape(network: Callable[..., Any], dof: int) -> tuple[int, ...]:
-    if takes_time_and_state(network):
-        return output_shape(network, (), (dof,), (dof,))
-    return output_shape(network, (2 * dof,))

@@ -82,7 +82,9 @@ def test_a_rollout_that_fails_is_infinitely_wrong_and_the_others_are_not():
 
 def test_recorded_controls_drive_the_model():
     t = CLOCKS[0]
-    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v, dof=1, force=ControlForce(matrix=jnp.ones((1, 1), DTYPE)))
+    model = nl.NeuralLagrangian.from_lagrangian(
+        lambda t, q, v: 0.5 * v @ v, dof=1, force=ControlForce(matrix=jnp.ones((1, 1), DTYPE))
+    )
     ys = np.stack([t**2 / 2, t], axis=1)  # the control is one
     pushed = Trajectories(t, [ys, ys], controls=[np.ones((11, 1), DTYPE)] * 2)
     assert errors(model, pushed).rms[0] < 1e-3

@@ -25,7 +25,7 @@ def thrown_ball():
 def motion_of(lagrangian, dof, noise=0.0, accelerations=False):
     """Twelve motions of 4 s."""
     rng, t = np.random.default_rng(0), np.linspace(0, 4, 121)
-    model = nl.NeuralLagrangian(lagrangian, RK4(), dof=dof, stepsize_controller=nl.StepsPerSample(4))
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian, RK4(), dof=dof, stepsize_controller=nl.StepsPerSample(4))
     ys = np.asarray(jax.jit(jax.vmap(model, (None, 0)))(jnp.asarray(t), jnp.asarray(rng.uniform(-1, 1, (12, 2 * dof)))))
     a = None
     if accelerations:

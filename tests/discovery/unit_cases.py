@@ -69,7 +69,9 @@ class Motion(NamedTuple):
 def motion_of(L, dof, force=None):
     ts = np.linspace(0, 6, 80)
     with double_precision():
-        model = nl.NeuralLagrangian(L, RK4(), dof=dof, force=force, stepsize_controller=nl.StepsPerSample(20))
+        model = nl.NeuralLagrangian.from_lagrangian(
+            L, RK4(), dof=dof, force=force, stepsize_controller=nl.StepsPerSample(20)
+        )
         ys = jax.jit(jax.vmap(model, (None, 0)))(ts, np.random.default_rng(0).normal(size=(8, 2 * dof)))
         a = jax.jit(jax.vmap(jax.vmap(lambda y: nl.acceleration(L, 0.0, *jnp.split(y, 2), force=force))))(ys)
         return Motion(ts, np.asarray(ys), np.asarray(a))

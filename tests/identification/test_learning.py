@@ -61,7 +61,7 @@ def test_a_damped_motion_loses_energy():
     q = np.exp(-d * TS) * np.cos(w * TS)
     v = -d * q - w * np.exp(-d * TS) * np.sin(w * TS)
     starts = starts_of(motion(q, v), 2)
-    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * q[0] ** 2, dof=1)
+    model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * q[0] ** 2, dof=1)
     resting = np.broadcast_to(np.asarray(starts.ys)[:, :1], starts.ys.shape)
     energies = energies_of(model, starts, resting)
     assert energies.along_rollouts == pytest.approx(0, abs=1e-9)
@@ -79,7 +79,7 @@ def test_a_network_that_has_not_learned_enough_is_no_hint_of_friction(friction, 
     q, v = np.cos(t), -np.sin(t)
     shrunk = np.exp(-friction * ts)[None, :, None]
     starts = Starts(jnp.broadcast_to(ts, t.shape), jnp.asarray(np.stack([q, v], axis=2) * shrunk))
-    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * 0.8 * q[0] ** 2, dof=1)
+    model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * 0.8 * q[0] ** 2, dof=1)
     energies = energies_of(model, starts, np.asarray(starts.ys))
     assert energies.lost(starts) > 0.05
     assert 0.6 < energies.falling <= 1
@@ -106,7 +106,7 @@ def test_an_architecture_has_no_more_weights_than_its_file():
 def test_a_rollout_is_in_the_units_of_its_recording(monkeypatch, capsys):
     """A free particle that goes 50 mm/s is 5 mm further after 100 ms."""
     columns = Columns("t", ("x",), ("v",), None, {"t": "ms", "x": "mm", "v": "mm/s"}, ())
-    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
+    model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
     monkeypatch.setattr(rollout, "read_columns", lambda _: columns)
     monkeypatch.setattr(rollout, "read_folder", lambda *_: SimpleNamespace(model=model))
     asked = {"predictor": "network", "anyway": True, "output": None}

@@ -57,7 +57,7 @@ def test_its_velocity_is_the_slope_of_its_coordinates(solver):
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_a_row_moves_with_its_save_time_at_the_velocity(solver):
     """Whether it falls on the end of a step, as 0.5 and 1.0 do, or not; and against the starting time."""
-    model = nl.NeuralLagrangian(
+    model = nl.NeuralLagrangian.from_lagrangian(
         TERM.lagrangian, solver, dof=1, dt0=0.125, stepsize_controller=diffrax.ConstantStepSize()
     )
     ts = jnp.asarray([0.0, 0.3, 0.5, 1.0], DTYPE)

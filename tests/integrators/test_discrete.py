@@ -45,7 +45,7 @@ def force(t, q, v):
 
 @cache
 def rollout(name):
-    model = nl.NeuralLagrangian(lagrangian, SOLVERS[name], dof=2, force=force)
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian, SOLVERS[name], dof=2, force=force)
     return eqx.filter_jit(model)(TS, jnp.asarray([0.7, -0.3, 0.4, 0.5], DTYPE))
 
 

@@ -42,7 +42,7 @@ def loss_of(solver, **keywords):
     def loss(x):
         params, y0, ts = x
         lagrangian, force = eqx.combine(params, static)
-        model = nl.NeuralLagrangian(lagrangian, solver, dof=2, force=force, **keywords)
+        model = nl.NeuralLagrangian.from_lagrangian(lagrangian, solver, dof=2, force=force, **keywords)
         return jnp.sum(jnp.sin(3 * model(ts, y0)[1:]))
 
     return jax.jit(loss), (params, Y0, TS)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.lagrangians import ParametricLagrangian
-from neural_lagrangian.lagrangians.lagrangian import LagrangianSum, as_lagrangian, takes_time_and_state
+from neural_lagrangian.lagrangians import ParametricLagrangian, StateNetwork
+from neural_lagrangian.lagrangians.lagrangian import GivenLagrangian
 from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
 from neural_lagrangian.systems import DoublePendulum
 
@@ -57,10 +57,13 @@ def drive(t, q, v):
     return jnp.sin(t) * q[0] * v[1]
 
 
-@pytest.mark.parametrize("other", [drive, small_network(), MECHANICAL], ids=["function", "network", "lagrangian"])
+OTHERS = {"function": drive, "network": StateNetwork(small_network()), "lagrangian": MECHANICAL}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
 def test_a_sum_is_the_sum_of_its_terms(other):
     t, q, v = (x[0] for x in states(2, 1))
-    expected = MECHANICAL(t, q, v) + as_lagrangian(other)(t, q, v)
+    expected = MECHANICAL(t, q, v) + other(t, q, v)
     for total in (MECHANICAL + other, other + MECHANICAL):
         np.testing.assert_allclose(total(t, q, v), expected, rtol=RTOL)
         assert total.dof == 2
@@ -69,7 +72,7 @@ def test_a_sum_is_the_sum_of_its_terms(other):
 
 def test_a_sum_is_solved_as_its_terms_agree():
     assert isinstance((MECHANICAL + MECHANICAL).mass_solve, Cholesky)
-    assert isinstance((MECHANICAL + small_network()).mass_solve, PseudoInverse)
+    assert isinstance((MECHANICAL + StateNetwork(small_network())).mass_solve, PseudoInverse)
     armature = ParametricLagrangian(lambda t, q, v, *, rotor: rotor * v @ v, dof=2, rotor=jnp.asarray(0.1, DTYPE))
     assert isinstance((MECHANICAL + armature).mass_solve, PseudoInverse)  # the coefficient may become negative
 
@@ -129,19 +132,38 @@ def test_terms_must_agree_in_number():
         MECHANICAL + nl.MechanicalLagrangian.from_mlp(1, 8, key=KEY)
 
 
-def test_what_is_called_with_time_and_state():
-    system = DoublePendulum()
-    assert takes_time_and_state(system.lagrangian)
-    assert takes_time_and_state(lambda t, q, v: jnp.dot(v, v))
-    assert takes_time_and_state(LagrangianSum((drive,)))
-    assert not takes_time_and_state(small_network())
-    assert not takes_time_and_state(lambda y: y @ y)
-    assert not takes_time_and_state(lambda *y: 0.0)
+class Both(eqx.Module):
+    """Callable with one argument and with three: what it is has to be said."""
+
+    def __call__(self, *arguments):
+        *_, v = arguments
+        return v @ v
+
+
+def test_a_network_and_a_lagrangian_are_told_apart_by_the_caller_alone():
+    network, lagrangian = nl.NeuralLagrangian(Both(), dof=2), nl.NeuralLagrangian.from_lagrangian(Both(), dof=2)
+    t, q, v = (x[0] for x in states(2, 1))
+    np.testing.assert_allclose(network.lagrangian(t, q, v), q @ q + 1.5 * v @ v, rtol=RTOL)
+    np.testing.assert_allclose(lagrangian.lagrangian(t, q, v), v @ v, rtol=RTOL)
+
+
+@pytest.mark.bad_input
+def test_one_in_place_of_the_other_is_refused():
+    with pytest.raises(ValueError, match=r"`network` takes three arguments.*NeuralLagrangian\.from_lagrangian"):
+        nl.NeuralLagrangian(lambda t, q, v: jnp.dot(v, v))
+    with pytest.raises(ValueError, match=r"`network` takes three arguments.*HamiltonianNetwork\.from_hamiltonian"):
+        nl.HamiltonianNetwork(DoublePendulum().lagrangian, dof=2)
+    with pytest.raises(ValueError, match=r"`lagrangian` takes one argument.*StateNetwork"):
+        nl.NeuralLagrangian.from_lagrangian(small_network())
+    with pytest.raises(ValueError, match=r"`hamiltonian` takes one argument"):
+        nl.HamiltonianNetwork.from_hamiltonian(lambda y: y @ y)
+    with pytest.raises(ValueError, match=r"`term` takes one argument.*StateNetwork"):
+        MECHANICAL + small_network()
 
 
 def test_a_formula_of_time_and_state_is_a_model():
     system = DoublePendulum()
-    model = nl.NeuralLagrangian(system.lagrangian, dof=2)
+    model = nl.NeuralLagrangian.from_lagrangian(system.lagrangian, dof=2)
     t, q, v = (x[0] for x in states(2, 1))
     np.testing.assert_allclose(model.acceleration(t, q, v), system.acceleration(t, q, v), rtol=RTOL, atol=RTOL)
     assert model.kinetic_prior == 0
@@ -159,12 +181,12 @@ def test_a_model_takes_what_the_lagrangian_says():
 
 @pytest.mark.bad_input
 def test_what_is_not_a_lagrangian_is_refused():
-    with pytest.raises(ValueError, match="`network` is 3; expected a callable"):
+    with pytest.raises(ValueError, match="`term` is 3; expected a callable"):
         MECHANICAL + 3
     with pytest.raises(ValueError, match=r"`network` returned shape \(2,\); expected a scalar"):
-        nl.NeuralLagrangian(lambda t, q, v: v, dof=2)
+        nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: v, dof=2)
     with pytest.raises(ValueError, match="no second derivative in the velocities"):
-        nl.NeuralLagrangian(lambda t, q, v: jnp.sum(q), dof=2)
+        nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: jnp.sum(q), dof=2)
 
 
 def test_explicit_time_reaches_the_motion():
@@ -175,6 +197,6 @@ def test_explicit_time_reaches_the_motion():
 
     gauge = lambda t, q, v: q[0] * v[0] * t + 0.5 * q[0] ** 2  # noqa: E731 - d/dt (t q^2 / 2)
     t, q, v = jnp.asarray(0.7, DTYPE), jnp.asarray([0.3], DTYPE), jnp.asarray([-0.2], DTYPE)
-    for total in (lagrangian, LagrangianSum((lagrangian, gauge))):
-        model = nl.NeuralLagrangian(total, dof=1)
+    for total in (lagrangian, GivenLagrangian(lagrangian) + gauge):
+        model = nl.NeuralLagrangian.from_lagrangian(total, dof=1)
         np.testing.assert_allclose(model.acceleration(t, q, v), jnp.sin(t)[None], rtol=RTOL)

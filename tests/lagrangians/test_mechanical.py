@@ -37,7 +37,7 @@ def test_motion_is_that_of_hand_derived_mechanics(kind, linear):
             dA = jax.jacfwd(L.linear)(q)
             b += (dA.T - dA) @ v
         by_hand = M, jnp.linalg.solve(M, b), 0.5 * v @ M @ v + L.potential_energy(q)
-        model = nl.NeuralLagrangian(L)
+        model = nl.NeuralLagrangian.from_lagrangian(L)
         return (model.mass_matrix(t, q, v), model.acceleration(t, q, v), model.energy(t, q, v)), by_hand
 
     derived, by_hand = both(L, *(x[0] for x in states(3, 1)))

@@ -39,7 +39,7 @@ def accelerations(system, count=64, longest=1.0):
 
 def trained(lagrangian, data, steps=300, rate=0.1, **options):
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
-    model = nl.NeuralLagrangian(lagrangian)
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian)
     result = nl.fit(model, data, optimizer=optimizer, steps=steps, key=KEY, horizon=1, progress=False, **options)
     return result.model.network
 
@@ -71,7 +71,7 @@ def test_no_motion_tells_the_scale():
     @jax.jit
     def loss(mass, stiffness):
         L = ParametricLagrangian(oscillator, dof=1, mass=mass, stiffness=stiffness)
-        return acceleration_mse(nl.NeuralLagrangian(L, mass_solve=Cholesky()), ts, ys, a)
+        return acceleration_mse(nl.NeuralLagrangian.from_lagrangian(L, mass_solve=Cholesky()), ts, ys, a)
 
     at = (jnp.asarray(1.3, DTYPE), jnp.asarray(4.0, DTYPE))
     np.testing.assert_allclose(loss(2 * at[0], 2 * at[1]), loss(*at), rtol=RTOL)
@@ -84,7 +84,7 @@ def test_no_motion_tells_the_scale():
 @pytest.mark.double
 def test_gradient_in_the_coefficients():
     L = ParametricLagrangian(oscillator, dof=1, mass=1.3, stiffness=4.0, positive=["mass"])
-    model = nl.NeuralLagrangian(L, RK4(), stepsize_controller=nl.StepsPerSample(1))
+    model = nl.NeuralLagrangian.from_lagrangian(L, RK4(), stepsize_controller=nl.StepsPerSample(1))
     params, static = eqx.partition(model, eqx.is_inexact_array)
     ts, y0 = jnp.linspace(0.0, 0.3, 4), jnp.asarray([0.4, -0.2])
 

@@ -78,7 +78,7 @@ def test_a_symmetric_pair_is_unchanged_by_exchange_and_couples_velocities():
 @pytest.mark.double
 def test_momentum_and_angular_momentum_along_a_rollout():
     L = learned()
-    model = nl.NeuralLagrangian(L, stepsize_controller=nl.StepsPerSample(5))
+    model = nl.NeuralLagrangian.from_lagrangian(L, stepsize_controller=nl.StepsPerSample(5))
     x, v = crowd(4, 3)
     ys = eqx.filter_jit(model)(jnp.linspace(0.0, 2.0, 11), jnp.concatenate([x, v]).reshape(-1))
     x, v = (part.reshape(-1, 4, 3) for part in jnp.split(ys, 2, axis=1))

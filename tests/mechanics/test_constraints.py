@@ -44,7 +44,7 @@ def test_rollouts_are_those_in_angles_and_keep_their_energy():
     lagrangian, constraint, system = chain(2)
     y0 = jnp.asarray([1.0, -0.5, 0.3, 0.8])
     ts = jnp.linspace(0.0, 3.0, 31)
-    model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=constraint)
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=4, constraint=constraint)
     ours, expected = model(ts, cartesian(y0)), jax.vmap(cartesian)(system(ts, y0))
     np.testing.assert_allclose(ours, expected, atol=1e-6)
     energy = jax.vmap(lambda y: model.energy(0.0, *jnp.split(y, 2)))(ours)
@@ -120,7 +120,7 @@ def test_stabilisation_bounds_the_drift_that_grows_without_it():
     def drift(**rates):
         lagrangian, constraint, _ = chain(2, **rates)
         solve = {"solver": RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": Cholesky()}
-        model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=constraint, **solve)
+        model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=4, constraint=constraint, **solve)
         ys = eqx.filter_jit(model)(ts, y0)
         g = jnp.abs(jax.vmap(lambda y: constraint(0.0, y[:4]))(ys)).max(axis=1)
         return g[:200].max(), g[-200:].max()
@@ -138,7 +138,9 @@ def test_stabilisation_bounds_the_drift_that_grows_without_it():
 def test_a_violated_constraint_decays_as_a_damped_oscillator(alpha, beta):
     """Along the motion g is the solution of g'' + 2 alpha g' + beta^2 g = 0."""
     lagrangian, constraint, _ = chain(1, damping=alpha, stiffness=beta)
-    model = nl.NeuralLagrangian(lagrangian, RK4(), dof=2, constraint=constraint, mass_solve=Cholesky(), dt0=0.01)
+    model = nl.NeuralLagrangian.from_lagrangian(
+        lagrangian, RK4(), dof=2, constraint=constraint, mass_solve=Cholesky(), dt0=0.01
+    )
     ts, y0 = jnp.linspace(0.0, 1.5, 6), jnp.asarray([0.9, -0.5, 0.1, 0.2])
     g = jax.vmap(lambda y: constraint(0.0, y[:2])[0])(eqx.filter_jit(model)(ts, y0))
     g0, rate = float(g[0]), float(constraint.velocity(0.0, y0[:2], y0[2:])[0])
@@ -191,7 +193,9 @@ def test_rod_lengths_train_through_the_training_rollout():
 
     def loss(length):
         solve = {"solver": RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": Cholesky()}
-        model = nl.NeuralLagrangian(lagrangian, dof=4, constraint=HolonomicConstraint(Rods(length)), **solve)
+        model = nl.NeuralLagrangian.from_lagrangian(
+            lagrangian, dof=4, constraint=HolonomicConstraint(Rods(length)), **solve
+        )
         return jnp.sum(jnp.sin(model(ts, y0)))
 
     length, direction = constraint.g.length, jnp.asarray([1.0, -0.5])
@@ -214,6 +218,6 @@ def test_bad_constraints_are_named():
     with pytest.raises(ValueError, match=r"`constraint` is .*; expected a HolonomicConstraint"):
         nl.acceleration(lagrangian, 0.0, q, q, constraint=lambda t, q: q)
     with pytest.raises(ValueError, match=r"`constraint` is .*; expected a HolonomicConstraint"):
-        nl.NeuralLagrangian(lagrangian, constraint=lambda t, q: q)
+        nl.NeuralLagrangian.from_lagrangian(lagrangian, constraint=lambda t, q: q)
     with pytest.raises(ValueError, match="`constraint` is None"):
         mechanics.multipliers(lagrangian, 0.0, q, q, constraint=None)

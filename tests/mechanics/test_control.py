@@ -55,7 +55,7 @@ def test_motion_under_a_ramp_is_the_closed_form():
     """m a = u0 + (u1 - u0) t / T: a cubic, which the solver integrates exactly."""
     m, T, u0, u1 = 2.0, 2.0, 1.0, -3.0
     control = SampledControl(jnp.asarray([0.0, T], DTYPE), jnp.asarray([[u0], [u1]], DTYPE))
-    model = nl.NeuralLagrangian(
+    model = nl.NeuralLagrangian.from_lagrangian(
         lambda t, q, v: 0.5 * m * v[0] ** 2,
         dof=1,
         force=ControlForce([[1.0]], control),

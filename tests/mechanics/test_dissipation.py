@@ -67,7 +67,7 @@ def rises():
         keys = jax.random.split(key)
         L = nl.MechanicalLagrangian.from_mlp(2, 6, 1, floor=0.5, key=keys[0])
         force = Mixture({name: make[name](keys[1]) for name in make}, weights)
-        model = nl.NeuralLagrangian(L, force=force, stepsize_controller=nl.StepsPerSample(1))
+        model = nl.NeuralLagrangian.from_lagrangian(L, force=force, stepsize_controller=nl.StepsPerSample(1))
         energies = jax.vmap(lambda y: model.energy(0.0, *jnp.split(y, 2)))(model(ts, y0))
         return jnp.max(jnp.diff(energies))
 
@@ -138,7 +138,7 @@ def test_dry_friction_is_coulomb_s_far_from_rest_and_viscous_near_it():
 def test_a_slider_stops_where_coulomb_s_law_says():
     """m a = -mu sign v from v0: at rest after v0 m / mu, at v0^2 m / 2 mu. A width of 1e-3 v0 leaves a creep."""
     m, mu, v0 = 2.0, 0.5, 1.0
-    model = nl.NeuralLagrangian(
+    model = nl.NeuralLagrangian.from_lagrangian(
         lambda t, q, v: 0.5 * m * v[0] ** 2,
         dof=1,
         force=SmoothFriction(jnp.asarray([mu], DTYPE), 1e-3),

@@ -39,7 +39,7 @@ def transformed_rows(steps):
     energy = mechanics.energy(KEPLER.lagrangian, 0.0, y0[:2], y0[2:])
     transformation = mechanics.TimeTransformation(KEPLER.lagrangian, lambda q: jnp.linalg.norm(q) ** 1.5, energy)
     term = transformation.term()
-    model = nl.NeuralLagrangian(term.lagrangian, SOLVER, force=term.force, dof=3)
+    model = nl.NeuralLagrangian.from_lagrangian(term.lagrangian, SOLVER, force=term.force, dof=3)
     # dt = r dE / n with r = 1 - e cos E, so that a revolution takes int r^-1/2 dE / n.
     anomaly = np.linspace(0, 2 * np.pi, 10_000, endpoint=False)
     period = float(np.mean((1 - ECCENTRICITY * np.cos(anomaly)) ** -0.5)) * start()[1]
@@ -62,7 +62,7 @@ def test_the_energy_error_is_bounded_and_of_the_order_of_the_method():
 def test_as_many_equal_steps_in_physical_time_lose_the_orbit():
     rows, transformation, *_ = transformed_rows(80)
     times, ys = transformation.outward(rows)
-    equal = nl.NeuralLagrangian(KEPLER.lagrangian, SOLVER, dof=2)
+    equal = nl.NeuralLagrangian.from_lagrangian(KEPLER.lagrangian, SOLVER, dof=2)
     E = energies(rollout(equal, jnp.linspace(0.0, times[-1], len(times)), start()[0]))
     E_transformed = energies(ys)
     assert not np.abs(E / E[0] - 1).max() < 1000 * np.abs(E_transformed / E_transformed[0] - 1).max()

@@ -163,7 +163,7 @@ def test_rollouts_are_the_same_in_all_units(name, dtype):
     @jax.jit
     def rollout(s, tau, alpha):
         u = Units(s, tau, alpha)
-        model = nl.NeuralLagrangian(u.lagrangian(L), force=u.force(friction), **ROLLOUTS[name])
+        model = nl.NeuralLagrangian.from_lagrangian(u.lagrangian(L), force=u.force(friction), **ROLLOUTS[name])
         times, y0 = ts * tau, u.state(jnp.concatenate([q, v]))
         return u.natural(model(times, y0)), model.solve(times, y0).stats["num_steps"]
 
@@ -184,7 +184,7 @@ def test_a_motion_does_not_depend_on_when_the_clock_began(start, dtype):
         return 0.5 * v @ v + jnp.sum(jnp.cos(q))
 
     ts, y0 = np.linspace(0.0, 2.0, 21), jnp.asarray([0.5, -0.2], dtype)
-    model = nl.NeuralLagrangian(L, dof=1)
+    model = nl.NeuralLagrangian.from_lagrangian(L, dof=1)
     early, late = model(ts, y0), model(start + ts, y0)
     np.testing.assert_allclose(late, early, atol=1e-5 if dtype == jnp.float32 else 1e-6)
 

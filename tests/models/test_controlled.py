@@ -27,7 +27,7 @@ def lagrangian(t, q, v):
 
 
 def model_with(force):
-    return nl.NeuralLagrangian(lagrangian, dof=2, force=force, stepsize_controller=nl.StepsPerSample(1))
+    return nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=2, force=force, stepsize_controller=nl.StepsPerSample(1))
 
 
 def test_the_control_takes_its_place_among_other_forces():

@@ -42,7 +42,7 @@ class Momentum(eqx.Module):
 
 
 def test_the_true_hamiltonian_and_momentum_are_the_true_motion():
-    model = nl.HamiltonianNetwork(true_hamiltonian, momentum=true_momentum, dof=2)
+    model = nl.HamiltonianNetwork.from_hamiltonian(true_hamiltonian, momentum=true_momentum, dof=2)
     field = eqx.filter_jit(model.vector_field)
     for t, q, v in zip(*states(2, 3), strict=True):
         y = jnp.concatenate([q, v])
@@ -72,7 +72,9 @@ def test_the_flow_in_q_v_is_the_canonical_flow():
 
 def test_a_momentum_that_depends_on_time_and_place():
     """With H = p^2 / 2 and p = v + t q the velocity is v + t q, and changes by -q - t (v + t q)."""
-    model = nl.HamiltonianNetwork(lambda t, q, p: 0.5 * jnp.dot(p, p), momentum=lambda t, q, v: v + t * q, dof=2)
+    model = nl.HamiltonianNetwork.from_hamiltonian(
+        lambda t, q, p: 0.5 * jnp.dot(p, p), momentum=lambda t, q, v: v + t * q, dof=2
+    )
     t, q, v = (x[0] for x in states(2, 1))
     expected = jnp.concatenate([v + t * q, -q - t * (v + t * q)])
     np.testing.assert_allclose(model.vector_field(t, jnp.concatenate([q, v])), expected, rtol=1e-5)
@@ -108,7 +110,7 @@ def test_velocities_that_are_no_momenta_are_beyond_it():
 
     assert abs(divergence(PENDULUM)) > 0.1
     assert abs(divergence(nl.HamiltonianNetwork(small_network()))) < 1e-12
-    model = nl.HamiltonianNetwork(true_hamiltonian, momentum=true_momentum, dof=2)
+    model = nl.HamiltonianNetwork.from_hamiltonian(true_hamiltonian, momentum=true_momentum, dof=2)
     assert divergence(model) == pytest.approx(divergence(PENDULUM), rel=1e-9)
 
 
@@ -119,7 +121,7 @@ def test_the_kinetic_prior_is_for_networks():
     np.testing.assert_array_equal(plain.energy(0.0, q, v), network(jnp.concatenate([q, v])))
     default = nl.HamiltonianNetwork(network).energy(0.0, q, v) - plain.energy(0.0, q, v)
     np.testing.assert_allclose(default, 0.5 * v @ v, rtol=1e-5)
-    assert nl.HamiltonianNetwork(true_hamiltonian, dof=2).kinetic_prior == 0
+    assert nl.HamiltonianNetwork.from_hamiltonian(true_hamiltonian, dof=2).kinetic_prior == 0
     np.testing.assert_array_equal(plain.momentum(0.0, q, v), v)
 
 

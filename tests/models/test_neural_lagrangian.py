@@ -237,14 +237,20 @@ class Wrapped(eqx.Module):
 
 
 @pytest.mark.parametrize("wrap", [Wrapped, lambda network: eqx.nn.Sequential([eqx.nn.Lambda(network)])])
-@pytest.mark.parametrize("kind", [nl.NeuralLagrangian, nl.HamiltonianNetwork])
-def test_a_wrapped_network_is_the_same_model(kind, wrap):
+@pytest.mark.parametrize(
+    ("kind", "of_formula"),
+    [
+        (nl.NeuralLagrangian, nl.NeuralLagrangian.from_lagrangian),
+        (nl.HamiltonianNetwork, nl.HamiltonianNetwork.from_hamiltonian),
+    ],
+    ids=["Lagrangian", "Hamiltonian"],
+)
+def test_a_wrapped_network_is_the_same_model(kind, of_formula, wrap):
     network, y = small_network(), jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE)
     bare, wrapped = kind(network), kind(wrap(network))
     assert wrapped.kinetic_prior == bare.kinetic_prior == 1
     np.testing.assert_array_equal(wrapped.vector_field(0.0, y), bare.vector_field(0.0, y))
-    formula = kind(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=2)
-    assert formula.kinetic_prior == 0
+    assert of_formula(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=2).kinetic_prior == 0
 
 
 def test_the_lagrangian_of_a_model_is_the_lagrangian_alone():
@@ -252,7 +258,7 @@ def test_the_lagrangian_of_a_model_is_the_lagrangian_alone():
     mechanical = nl.MechanicalLagrangian.from_mlp(2, 8, key=KEY)
     for network in (mechanical, small_network()):
         model = nl.NeuralLagrangian(network, force=LinearDamping(jnp.ones(2, DTYPE)) + ControlForce())
-        again = nl.NeuralLagrangian(model.lagrangian, force=ControlForce())
+        again = nl.NeuralLagrangian.from_lagrangian(model.lagrangian, force=ControlForce())
         assert (again.dof, type(again.mass_solve)) == (2, type(model.mass_solve))
         q, v = jnp.asarray([[0.1, 0.2], [0.3, 0.4]], DTYPE)
         np.testing.assert_array_equal(again.lagrangian(0.0, q, v), model.lagrangian(0.0, q, v))

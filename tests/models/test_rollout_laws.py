@@ -255,7 +255,7 @@ def test_args_that_nothing_takes_are_refused(make):
 @pytest.mark.bad_input
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
 def test_half_precision_is_refused_by_name(dtype):
-    model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v, dof=2)
+    model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v, dof=2)
     with pytest.raises(ValueError, match=f"`y0` has dtype {jnp.dtype(dtype)}; expected a real floating dtype, float32"):
         model(TS.astype(dtype), Y0.astype(dtype))
     with pytest.raises(ValueError, match=f"`q` has dtype {jnp.dtype(dtype)}"):
@@ -266,7 +266,9 @@ def test_half_precision_is_refused_by_name(dtype):
 
 def test_forward_mode_names_the_adjoint_that_has_it():
     def last(y0, adjoint=None):
-        model = nl.NeuralLagrangian(lambda t, q, v: 0.5 * v @ v + jnp.sum(jnp.cos(q)), dof=2, adjoint=adjoint)
+        model = nl.NeuralLagrangian.from_lagrangian(
+            lambda t, q, v: 0.5 * v @ v + jnp.sum(jnp.cos(q)), dof=2, adjoint=adjoint
+        )
         return model(TS, y0)[-1, 0]
 
     for derivative in (jax.jacfwd, jax.hessian):

@@ -57,7 +57,9 @@ def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_a
     ys, accelerations = (jnp.asarray(rng.normal(size=(5, n)), DTYPE) for n in (4, 2))
 
     def model(scale):
-        return nl.NeuralLagrangian(lambda t, q, v: scale * (jnp.dot(v, v) - jnp.sum(q**4) + q[0] * v[1]), dof=2)
+        return nl.NeuralLagrangian.from_lagrangian(
+            lambda t, q, v: scale * (jnp.dot(v, v) - jnp.sum(q**4) + q[0] * v[1]), dof=2
+        )
 
     @jax.jit
     def losses(scale):
@@ -83,7 +85,7 @@ class Arm:
     @classmethod
     def model(cls, force=None, scale=1.0):
         force = cls.damping + ControlForce([[1.0], [0.0]]) if force is None else force
-        return nl.NeuralLagrangian(
+        return nl.NeuralLagrangian.from_lagrangian(
             lambda t, q, v: scale * cls.system.lagrangian(t, q, v),
             dof=2,
             force=force,
