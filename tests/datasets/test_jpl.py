@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from neural_lagrangian.datasets import MEASURED, DataFileError, jpl_inner_planets, provenance
+from neural_lagrangian.datasets import MEASURED, jpl_inner_planets, provenance
+from neural_lagrangian.trajectories import DataFileError
 
 FOLDER = os.environ.get("NEURAL_LAGRANGIAN_DATA", "")
 needs_recordings = pytest.mark.skipif(

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural_lagrangian.trajectories import DataFileError, kaheman_pendulum
+from neural_lagrangian.datasets import kaheman_pendulum
+from neural_lagrangian.trajectories import DataFileError
 
 FOLDER = os.environ.get("NEURAL_LAGRANGIAN_DATA", "")
 NAME = "kaheman/SinglePendulumDataForParameterEstimation.mat"

@@ -12,7 +12,7 @@ from neural_lagrangian.systems import HarmonicOscillator, HenonHeiles
 from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DOUBLE, DTYPE, random_like, slow, states
-from ..models.test_parametric import accelerations, trained
+from .test_parametric import accelerations, trained
 
 RTOL = 1e-10 if DOUBLE else 1e-4
 MAKE = {

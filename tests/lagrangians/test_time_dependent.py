@@ -13,7 +13,7 @@ from neural_lagrangian.systems import DrivenPendulum, Duffing
 from neural_lagrangian.training import acceleration_mse
 
 from ..helpers import DOUBLE, DTYPE, states
-from ..models.test_parametric import accelerations
+from .test_parametric import accelerations
 
 KEY = jax.random.key(0)
 RTOL = 1e-10 if DOUBLE else 1e-3
