@@ -12,6 +12,7 @@ from . import (
     training,
     trajectories,
 )
+from ._errors import NeuralLagrangianError
 from .datasets import simulate
 from .identification import load_model
 from .integrators import GalerkinGaussLobatto, StepsPerSample
@@ -30,6 +31,7 @@ __all__ = [
     "HamiltonianNetwork",
     "MechanicalLagrangian",
     "NeuralLagrangian",
+    "NeuralLagrangianError",
     "NeuralODE",
     "PeriodicEmbedding",
     "Scaled",

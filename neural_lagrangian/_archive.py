@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._atomic import atomic_write
+from ._errors import NeuralLagrangianError
 
 MAX_HEADER = 1 << 24
 """Most bytes of the JSON line: no file makes the reader take more memory before it is known to be whole."""
@@ -27,7 +28,7 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 Tree = TypeVar("Tree")
 
 
-class ArchiveError(ValueError):
+class ArchiveError(NeuralLagrangianError, ValueError):
     """A file that holds something else than what is asked for, or that is damaged."""
 
 
@@ -107,7 +108,7 @@ def _header(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, Any]:
     line = file.readline(MAX_HEADER)
     try:
         header = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON or of the encoding
         raise DamageError(f"{path} is damaged: its header cannot be read ({type(error).__name__})") from error
     if not line.endswith(b"\n") or not isinstance(header, dict):
         raise DamageError(f"{path} is damaged: its header is no line of JSON with names")

@@ -35,7 +35,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if before is not None:
             _own_as(temporary, before)
         temporary.replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt too leaves nothing behind
         temporary.unlink(missing_ok=True)
         raise
 

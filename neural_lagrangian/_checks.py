@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -19,7 +20,7 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     """
     try:
         array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # of JAX, which names no argument
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     if array.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype, float32 or float64")
@@ -80,10 +81,8 @@ def is_concrete(*arrays: Any) -> bool:
     try:
         for array in arrays:
             np.asarray(array)
-    except Exception as error:  # jax.errors.TracerArrayConversionError and kin
-        if "Tracer" in type(error).__name__:
-            return False
-        raise
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError):
+        return False
     return True
 
 
@@ -106,7 +105,7 @@ def accepts(fn: Callable[..., Any], count: int) -> bool:
     """Whether `fn` can be called with `count` positional arguments; not known, hence false, of some compiled ones."""
     try:
         inspect.signature(fn).bind(*range(count))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # TypeError: it cannot; ValueError: it has no signature
         return False
     return True
 

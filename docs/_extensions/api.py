@@ -125,8 +125,9 @@ def aliases(pages: str) -> list[str]:
 
 
 def index_page(pages: str) -> str:
-    """The names at the top level, and those that signatures use."""
+    """The names at the top level, the documentation of those in no namespace, and those that signatures use."""
     top, rows = importlib.import_module(PACKAGE).__all__, ""
+    own = [name for name in top if name in public() and public()[name].full == f"{PACKAGE}.{name}"]
     for namespace in NAMESPACES:
         here = [role(name) for name in top if name in public() and f".{namespace}." in public()[name].full]
         rows += f"- [{namespace}]({namespace}.md){': ' if here else ''}{', '.join(here)}\n"
@@ -138,6 +139,8 @@ def index_page(pages: str) -> str:
             "`nl.NAME`:",
             "",
             rows,
+            f"## Of no namespace\n\n```{{py:module}} {PACKAGE}\n```\n",
+            *(entry(name, public()[name]) for name in own),
             "## Names in signatures",
             "",
             'Of an array `Float[Array, "time dof"]` tells type and shape, axis by axis (jaxtyping).',

@@ -70,15 +70,21 @@ def statements(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt, str | None
                 yield target.id, node, inspect.cleandoc(str(following.value.value)) if said else None
 
 
+def home(definition: Definition) -> str:
+    """The namespace that a module belongs to; the package, for a file that is in none."""
+    namespace = definition.module.removeprefix(f"{PACKAGE}.").partition(".")[0]
+    return f"{PACKAGE}.{namespace}" if namespace in NAMESPACES else PACKAGE
+
+
 @cache
 def public() -> dict[str, Public]:
-    """Public names, each once, in the namespace whose modules define it."""
+    """Public names, each once, in the namespace whose modules define it; in the package where its own file does."""
     found = {}
-    for namespace in NAMESPACES:
-        module = importlib.import_module(f"{PACKAGE}.{namespace}")
+    for place in (PACKAGE, *(f"{PACKAGE}.{namespace}" for namespace in NAMESPACES)):
+        module = importlib.import_module(place)
         for name in module.__all__:
-            for definition in definitions()[name]:
-                if f"{definition.module}.".startswith(f"{module.__name__}."):
+            for definition in definitions().get(name, []):
+                if home(definition) == place:
                     found[name] = Public(f"{module.__name__}.{name}", getattr(module, name), definition)
     return found
 

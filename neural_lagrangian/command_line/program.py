@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import get_args
 
+from .._errors import NeuralLagrangianError
 from ..identification import Predictor
 from .interruption import Terminated
 from .options import add_columns, finite, positive, positive_integer
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = _parser().parse_args(list(map(_shielded, given)), argparse.Namespace(given=given))
-    from ..identification import EXPECTED, UsageError
+    from ..identification import UsageError
 
     command = importlib.import_module(f".{asked.command}", __package__)
     with _precision(asked.float32), _terminable(), warnings.catch_warnings():
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             left = "; ".join(getattr(error, "__notes__", ["nothing was written"]))
             to_errors(f"{NAME}: {'terminated' if terminated else 'interrupted'}; {left}")
             return 143 if terminated else 130
-        except (UsageError, *EXPECTED) as error:
+        except (NeuralLagrangianError, OSError) as error:  # OSError: a file that cannot be opened or written
             to_errors(f"{NAME}: {' '.join(str(error).split())}")
             return 2 if isinstance(error, UsageError) else 1
     return 0
@@ -54,7 +55,7 @@ def _shielded(text: str) -> str:
     """A negative number with a blank before it, since `argparse` takes such as -1e-3 for an option."""
     try:
         negative = text.startswith("-") and not math.isnan(float(text))
-    except ValueError:
+    except ValueError:  # no number
         return text
     return f" {text}" if negative else text
 

@@ -64,6 +64,6 @@ def fetch(file: DataFile) -> Path:
         return Path(
             pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=cached.name, path=cached.parent, progressbar=False)
         )
-    except Exception as error:
+    except Exception as error:  # what pooch and its downloaders raise is not documented
         looked = f"not in {folder}, " if folder else f"{DATA_VARIABLE} is not set, "
         raise DataFileError(f"{file.name}: {looked}and no valid copy could be had from {file.url}: {error}") from None

@@ -66,7 +66,7 @@ def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "
         recording = loadmat(path)
         ys = [piece.T for key in ("Y_id", "Y_vad") for piece in recording[key].ravel()]
         dt = float(recording["dt"].squeeze())
-    except Exception as error:
+    except Exception as error:  # what SciPy raises for a damaged file is not documented
         raise DataFileError(f"cannot be read as the recording it should be: {error}", path=path) from error
     chosen = ys[starts[pieces]]
     return Trajectories([dt * np.arange(len(y)) for y in chosen], chosen)

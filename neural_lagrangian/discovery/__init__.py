@@ -5,6 +5,7 @@ from .compare import Comparison, compare_lagrangians
 from .distill import distill
 from .encoder import CoefficientEncoder, encoder_loss
 from .equations import EquationSamples, sample_equations
+from .errors import EquationsError
 from .family import LagrangianFamily
 from .formula import Formula
 from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
@@ -22,6 +23,7 @@ __all__ = [
     "CoefficientFit",
     "Comparison",
     "EquationSamples",
+    "EquationsError",
     "Formula",
     "FoundLagrangian",
     "GaugeFunction",

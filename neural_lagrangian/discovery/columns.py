@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .equations import Scales, checked_states
+from .errors import EquationsError
 from .library import Library
 
 FREE_STATES = 512
@@ -60,7 +61,7 @@ def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> 
     )
     for k, name in enumerate(library.names):
         if not all(np.isfinite(x[:, k]).all() for x in (columns.p, columns.slope, columns.M, columns.drift)):
-            raise ValueError(f"`library` has the term {name}, which is not finite, or not smooth, at some states")
+            raise EquationsError(f"`library` has the term {name}, which is not finite, or not smooth, at some states")
     return columns
 
 
@@ -85,10 +86,10 @@ class Independent(eqx.Module):
 def independent_terms(library: Library, columns: Columns, scales: Scales) -> Independent:
     """The terms whose (M, h) are linearly independent at free states, the simplest first.
 
-    **Raises:** `ValueError` if none has a mass matrix.
+    **Raises:** `EquationsError` if none has a mass matrix.
     """
     if not np.abs(columns.M).max() > 0:
-        raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
+        raise EquationsError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
     terms = columns.p.shape[1]
     X = np.moveaxis(scales.rows(columns.M, columns.h), 1, 2).reshape(-1, terms)
     # A total derivative is a difference of equal numbers: it is zero against these, not against nothing.

@@ -12,6 +12,7 @@ from ..mechanics import BoundaryTerm, mass_matrix
 from ..numerics import equilibrated
 from .double_precision import double_precision, in_default_precision
 from .equations import EquationSamples, sample_equations
+from .errors import EquationsError
 
 Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
 
@@ -80,8 +81,8 @@ def compare_lagrangians(
 
     **Returns:** a `Comparison`.
 
-    **Raises:** `ValueError` for wrong shapes, and for a Lagrangian that is not finite, that computes in single
-    precision whatever it is given, or that motion does not see: a total derivative.
+    **Raises:** `EquationsError` for a Lagrangian that is not finite, or that motion does not see: a total derivative;
+    `ValueError` for wrong shapes, and for a Lagrangian that computes in single precision whatever it is given.
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
@@ -90,7 +91,7 @@ def compare_lagrangians(
     X1, X2 = scales.rows(one.M, one.h), scales.rows(two.M, two.h)
     for name, X in (("first", X1), ("second", X2)):
         if not np.linalg.norm(X) > 0:
-            raise ValueError(f"`{name}` has no equations of motion at `states`; expected one with a mass")
+            raise EquationsError(f"`{name}` has no equations of motion at `states`; expected one with a mass")
     alpha = np.vdot(X1, X2) / np.vdot(X1, X1)
     gauge_residual = np.linalg.norm(X2 - alpha * X1) / np.linalg.norm(X2)
     acceleration_residual = np.sqrt(np.mean(((a2 - a1) / scales.acceleration) ** 2))

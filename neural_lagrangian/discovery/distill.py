@@ -12,6 +12,7 @@ from .columns import Columns, Independent, independent_terms, sample_columns
 from .double_precision import double_precision, in_default_precision
 from .elimination import LinearFit, Step, by_gap, eliminate
 from .equations import EquationSamples, sample_equations
+from .errors import EquationsError
 from .formula import Formula
 from .found import FoundLagrangian, pivot_of, warn_if_undetermined
 from .gauge_part import gauge_part
@@ -59,8 +60,8 @@ def distill(
     coefficients are those of least squares with one independent error for each state; a network's errors are smooth, so
     they are lower bounds. Not for use inside `jit`.
 
-    **Raises:** `ValueError` for wrong shapes, fewer states than terms, a library without a kinetic energy, and terms or
-    a Lagrangian that are not finite or in single precision.
+    **Raises:** `EquationsError` for fewer states than terms, a library without a kinetic energy, and terms or a
+    Lagrangian that are not finite; `ValueError` for wrong shapes, and for what computes in single precision.
     """
     if match not in ("equations", "motion"):
         raise ValueError(f"`match` is {match!r}; expected 'equations' or 'motion'")
@@ -111,7 +112,7 @@ def _distilled(
 
 def _offered(library: Library, target: EquationSamples) -> _Offer:
     if len(target.states) < len(library):
-        raise ValueError(
+        raise EquationsError(
             f"`states` has {len(target.states)} rows; expected at least {len(library)}, one for each term of `library`"
         )
     scales = target.scales

@@ -20,6 +20,7 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix, scalar_valued
 from .double_precision import double_precision, refuse_single
+from .errors import EquationsError
 from .natural_units import natural_scales
 
 STILL = 1e-12
@@ -116,8 +117,8 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
 
     All is computed in double precision.
 
-    **Raises:** `ValueError` for wrong shapes, if the Lagrangian is not finite at some state, and if it computes in
-    single precision whatever it is given.
+    **Raises:** `EquationsError` if the Lagrangian is not finite at some state; `ValueError` for wrong shapes, and for a
+    Lagrangian that computes in single precision whatever it is given.
     """
     with double_precision():
         times, states = checked_states(states, ts)
@@ -126,7 +127,7 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
     finite = np.isfinite(values) & np.isfinite(M).all(axis=(1, 2)) & np.isfinite(h).all(axis=1)
     if not finite.all():
         where = int(np.argmin(finite))
-        raise ValueError(f"`lagrangian` is not finite at state {where}, {np.asarray(states[where])}")
+        raise EquationsError(f"`lagrangian` is not finite at state {where}, {np.asarray(states[where])}")
     return EquationSamples(np.asarray(times, np.float64), np.asarray(states, np.float64), M, h, values)
 
 
@@ -137,7 +138,7 @@ def checked_states(states: Any, ts: Any) -> tuple[Array, Array]:
     """
     states = phase_states(states).astype(float)
     if not bool(jnp.isfinite(states).all()):
-        raise ValueError("`states` are not all finite")
+        raise EquationsError("`states` are not all finite")
     if jnp.ndim(ts) == 0:
         return jnp.full(states.shape[:1], ts, states.dtype), states
     return floating("ts", ts, (states.shape[0],)).astype(states.dtype), states

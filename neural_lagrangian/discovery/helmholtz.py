@@ -26,6 +26,7 @@ from .columns import BLOCK
 from .double_precision import double_precision, refuse_single
 from .elimination import solve
 from .equations import Scales, checked_states, mass_inverses
+from .errors import EquationsError
 from .library import Library
 
 PRIOR = 1e-8
@@ -79,8 +80,8 @@ def helmholtz_report(
 
     All is computed in double precision.
 
-    **Raises:** `ValueError` for wrong shapes, if the library has no mass matrix, and if the accelerations are of single
-    precision whatever the states are.
+    **Raises:** `EquationsError` if the library has no mass matrix, or something is not finite; `ValueError` for wrong
+    shapes, and if the accelerations are of single precision whatever the states are.
     """
     with double_precision():
         times, states = checked_states(states, ts)
@@ -92,10 +93,10 @@ def helmholtz_report(
             raise ValueError(f"`acceleration` returned shape {of_one.shape}; expected ({library.dof},)")
         a, M, D, C = map(np.asarray, _conditions(acceleration, library, times, states))
     if not all(np.isfinite(x).all() for x in (a, M, D, C)):
-        raise ValueError("`acceleration` or a term of `library` is not finite, or not smooth, at some states")
+        raise EquationsError("`acceleration` or a term of `library` is not finite, or not smooth, at some states")
     massive = [k for k in range(len(library)) if np.abs(M[:, k]).max() > 0]
     if not massive:
-        raise ValueError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
+        raise EquationsError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
     ys = np.asarray(states)
     scales = Scales.of(ys, a)
     c = _nearest(M[:, massive], D[:, massive], C[:, massive], scales)

@@ -16,6 +16,7 @@ from .._types import Lagrangian
 from ..mechanics import gauge_fix
 from .distill import distill
 from .double_precision import double_precision, in_default_precision, refuse_single
+from .errors import EquationsError
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
 from .library import Atom, Library, coordinate_names, velocity_names
 from .natural_units import nearest_thousand
@@ -117,7 +118,8 @@ def search_lagrangian(
 
     **Returns:** a `FoundLagrangian`, computed in double precision; an `UndeterminedWarning` where it has no formula.
 
-    **Raises:** `ValueError` for wrong shapes, an engine that is none, or one that answers nothing.
+    **Raises:** `EquationsError` if no formula of the engine has a kinetic energy; `ValueError` for wrong shapes, an
+    engine that is none, or one that answers nothing.
     """
     if not isinstance(engine, AbstractSearchEngine):
         raise ValueError(f"`engine` is {engine!r}; expected a search engine, such as Operon()")
@@ -183,10 +185,10 @@ def _distilled(
                 warnings.simplefilter("ignore", UndeterminedWarning)
                 try:
                     found[library.names] = distill(lagrangian, library, ys, match=match)
-                except ValueError:  # of the terms: no kinetic energy, or not finite at some state
+                except EquationsError:  # of the terms: no kinetic energy, or not finite at some state
                     break
     if not found:
-        raise ValueError(f"none of the formulas of `engine` has a kinetic energy: {list(answers)}")
+        raise EquationsError(f"none of the formulas of `engine` has a kinetic energy: {list(answers)}")
     return min(found.values(), key=lambda one: _information(one, len(ys)))
 
 

@@ -63,8 +63,8 @@ def sparse_lagrangian(
     are those of independent errors of acceleration where states are clean, and those of the refined coefficients where
     they are noisy.
 
-    **Raises:** `ValueError` for arguments that make no sense, a library without a kinetic energy, or of other degrees
-    of freedom than the data; terms that are not finite at the data.
+    **Raises:** `EquationsError` for a library without a kinetic energy, and terms that are not finite at the data;
+    `ValueError` for arguments that make no sense, and a library of other degrees of freedom than the data.
     """
     if method not in ("auto", "accelerations", "weak"):
         raise ValueError(f"`method` is {method!r}; expected 'auto', 'accelerations' or 'weak'")

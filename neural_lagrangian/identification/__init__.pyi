@@ -4,7 +4,6 @@ from .columns import Columns as Columns
 from .columns import columns_of as columns_of
 from .columns import of_another_file as of_another_file
 from .columns import roles as roles
-from .faults import EXPECTED as EXPECTED
 from .faults import NoAnswerError as NoAnswerError
 from .faults import UsageError as UsageError
 from .formula_file import write_formula as write_formula

@@ -28,6 +28,18 @@ class Columns:
     angles: tuple[str, ...]
     gap: float | None = None
 
+    def __post_init__(self) -> None:
+        """**Raises:** `UsageError` for a column that is to serve twice."""
+        names = [
+            self.time,
+            *self.coordinates,
+            *self.velocities,
+            *([] if self.trajectory is None else [self.trajectory]),
+        ]
+        for name in names:
+            if (count := names.count(name)) > 1:
+                raise UsageError(f"column {name!r} is named {count} times; expected each to serve once")
+
     @staticmethod
     def of(settings: dict[str, Any]) -> "Columns":
         """From what `settings` gave, read back from JSON."""

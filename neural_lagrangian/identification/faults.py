@@ -1,26 +1,11 @@
-"""What may be wrong without a fault of the program: it is said in one line, without a traceback."""
+"""What the identification refuses."""
 
-from ..models import ModelFileError
-from ..training import CheckpointError, DivergenceError
-from ..trajectories import DataFileError, TrajectoryError
+from .._errors import NeuralLagrangianError
 
 
-class NoAnswerError(Exception):
+class NoAnswerError(NeuralLagrangianError):
     """The data, a file or the training do not allow what is asked for; the message says why, and what would help."""
 
 
-class UsageError(Exception):
-    """Options that contradict each other, or the kind of file."""
-
-
-EXPECTED = (
-    NoAnswerError,
-    DataFileError,
-    TrajectoryError,
-    ModelFileError,
-    CheckpointError,
-    DivergenceError,
-    OSError,
-    ImportError,
-)
-"""ImportError: a format whose package is not installed."""
+class UsageError(NeuralLagrangianError, ValueError):
+    """Options that contradict each other, the kind of file, or what else is given."""

@@ -51,7 +51,7 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
         raise NoAnswerError(f"{folder} holds no formula: `fit` has found none, or did not come so far; use the network")
     try:
         return _model(json.loads(path.read_text(encoding="utf-8")), columns)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
         raise NoAnswerError(f"{path} is damaged, or not of this model: {error}") from error
 
 

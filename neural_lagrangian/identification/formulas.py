@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..discovery import FoundLagrangian, Library, UndeterminedWarning, distill, sparse_lagrangian
+from ..discovery import EquationsError, FoundLagrangian, Library, UndeterminedWarning, distill, sparse_lagrangian
 from ..trajectories import Trajectories
 from .columns import Columns
 
@@ -117,5 +117,5 @@ def _attempt(where: str, is_over: Callable[[], bool], look: Callable[[], FoundLa
         warnings.simplefilter("ignore", UndeterminedWarning)
         try:
             return Attempt(where, look(), "")
-        except ValueError as error:  # too few states, or terms that are not finite there
+        except EquationsError as error:
             return Attempt(where, None, str(error))

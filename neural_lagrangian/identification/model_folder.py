@@ -97,14 +97,7 @@ def read_columns(folder: str | Path) -> Columns:
     """The columns of its recording, without the model; errors as for `load_model`."""
     settings = read_settings(Path(folder))
     with _named_faults(Path(folder)):
-        columns = Columns.of(settings["columns"])
-        names = [columns.time, *columns.coordinates, *columns.velocities, *columns.angles]
-        names += [*columns.units, *columns.units.values()]
-        if not all(isinstance(name, str) for name in names):
-            raise ValueError(f"its columns are {names}; expected names")
-        if not columns.coordinates or len(columns.velocities) not in (0, columns.dof):
-            raise ValueError(f"it has {columns.dof} coordinates and {len(columns.velocities)} velocities")
-        return columns
+        return Columns.of(settings["columns"])
 
 
 def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
@@ -125,7 +118,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `fit` has written")
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON or of the encoding
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: {_reason(error)}") from error
     known = settings if isinstance(settings, dict) else {}
     if missing := [name for name, kind in NEEDED.items() if not isinstance(known.get(name), kind)]:
@@ -150,7 +143,7 @@ def write_model(folder: Path, model: Scaled) -> None:
 def _named_faults(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a damaged file may hold anything
         raise NoAnswerError(f"{folder / SETTINGS} is damaged, or not of this model: {_reason(error)}") from error
 
 

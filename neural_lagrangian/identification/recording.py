@@ -11,7 +11,6 @@ import numpy as np
 from ..trajectories import (
     DataFileError,
     Trajectories,
-    TrajectoryError,
     continuous,
     differentiate,
     noise_gain,
@@ -19,7 +18,7 @@ from ..trajectories import (
     without_velocities,
 )
 from .columns import Columns, check_suffix
-from .faults import NoAnswerError, UsageError
+from .faults import NoAnswerError
 
 SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
 """Of files that are written."""
@@ -48,8 +47,7 @@ class Recording(NamedTuple):
 def read_recording(path: Path, columns: Columns) -> Recording:
     """The motion in a file.
 
-    **Raises:** what `read_trajectories` raises for files; `UsageError` for its `ValueError`, such as a column that is
-    named twice; `NoAnswerError` for a trajectory too short.
+    **Raises:** what `read_trajectories` raises for files; `NoAnswerError` for a trajectory too short.
     """
     check_suffix(path)
     try:
@@ -65,10 +63,6 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         )
     except DataFileError as error:
         raise NoAnswerError(str(error).replace("`trajectory`", "--trajectory")) from error
-    except TrajectoryError:
-        raise
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from error
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     runs = recorded.split_at_gaps()
     if columns.velocities:

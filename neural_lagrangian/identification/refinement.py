@@ -13,7 +13,7 @@ from ..discovery import Formula, FoundLagrangian, damping_force
 from ..integrators import StepsPerSample
 from ..mechanics import AbstractForce
 from ..models import NeuralLagrangian
-from ..training import polish
+from ..training import StartError, polish
 from .formulas import Attempt
 from .learning import Plan, loss_for
 from .pieces import Parts
@@ -143,7 +143,7 @@ def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined
             states=evidence.estimated.train.ys,
             stepsize_controller=StepsPerSample(plan.substeps),
         )
-    except ValueError:  # of rollouts that fail
+    except StartError:  # rollouts fail
         return Refined(where, model, np.inf)
     return Refined(where, _at_scale(polished.model), float(polished.loss[-1]))
 

@@ -75,7 +75,7 @@ def _formula(outcome: Outcome) -> list[str]:
 def _latex(formula: Formula) -> str:
     try:
         return f"L = {formula.latex()}"
-    except ImportError:
+    except ImportError:  # of sympy
         return "needs sympy: pip install 'neural_lagrangian[symbolic]'"
 
 

@@ -121,7 +121,7 @@ def _coefficient(name: str, value: Any) -> Array:
     plain = isinstance(value, float | int) and not isinstance(value, bool)
     try:
         array = jnp.asarray(value, jnp.result_type(float)) if plain else jnp.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # of JAX, which names no argument
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype")

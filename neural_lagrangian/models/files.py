@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .._archive import ArchiveError, read_archive, without_addresses, write_archive
+from .._errors import NeuralLagrangianError
 from ..integrators import AbstractMotionModel, with_integration, without_integration
 
 Model = TypeVar("Model")
 
 
-class ModelFileError(ValueError):
+class ModelFileError(NeuralLagrangianError, ValueError):
     """A model file that is damaged, or that holds another architecture."""
 
 

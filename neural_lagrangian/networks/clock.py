@@ -37,7 +37,7 @@ class Clock(eqx.Module):
             return
         try:
             values = jnp.atleast_1d(jnp.asarray(frequencies, jnp.result_type(float)))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:  # of JAX, which names no argument
             raise ValueError(f"`frequencies` cannot be read as numbers: {error}") from error
         values = floating("frequencies", values, ("frequency",))
         if is_concrete(values) and not (values.size and np.all(np.isfinite(values)) and np.all(np.asarray(values))):

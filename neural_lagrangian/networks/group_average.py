@@ -44,7 +44,7 @@ class GroupAverage(eqx.Module):
     def __init__(self, network: Callable[..., Any], transformations: Sequence[Any] | Matrices):
         try:
             matrices = np.asarray(transformations, float)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:  # of NumPy, which names no argument
             raise ValueError(f"`transformations` cannot be read as matrices: {error}") from error
         if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or 0 in matrices.shape:
             raise ValueError(f"`transformations` has shape {matrices.shape}; expected (k, dof, dof)")

@@ -19,7 +19,7 @@ def output_shape(network: Callable[..., Any], *shapes: tuple[int, ...]) -> tuple
     arguments = [jax.ShapeDtypeStruct(shape, network_dtype(network)) for shape in shapes]
     try:
         out = eqx.filter_eval_shape(lambda f, args: f(*args), network, arguments)
-    except Exception as error:
+    except Exception as error:  # a user's network may raise anything
         named = ", ".join(map(str, shapes))
         raise ValueError(f"`network` fails on a state of shape {named}: {error}") from error
     if not hasattr(out, "shape") or not jnp.issubdtype(out.dtype, jnp.floating):

@@ -17,7 +17,7 @@ from .losses import (
     weighted,
 )
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
-from .polish import Polished, polish
+from .polish import Polished, StartError, polish
 from .progress import Callback as Callback
 from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, torque_residual, trajectory_residual
@@ -38,6 +38,7 @@ __all__ = [
     "Polished",
     "Progress",
     "SafeGradient",
+    "StartError",
     "acceleration_mae",
     "acceleration_mse",
     "acceleration_residual",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._archive import ArchiveError, DamageError, read_archive, write_archive
+from .._errors import NeuralLagrangianError
 
 try:
     import fcntl
@@ -20,7 +21,7 @@ _NAME = re.compile(r"step-(\d{9,})\.checkpoint")
 _LEFT_OVER = re.compile(r"\.step-\d{9,}\.checkpoint\..+")
 
 
-class CheckpointError(ValueError):
+class CheckpointError(NeuralLagrangianError, ValueError):
     """Checkpoints that are of another training, that are all damaged, or to which another process writes."""
 
 

@@ -168,7 +168,7 @@ def _check_members(weights: PyTree, members: int | None) -> None:
 def _check_key(key: Any) -> None:
     try:
         data = jax.random.key_data(key)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # of JAX, which names no argument
         data = None
     if data is None or data.ndim != 1:
         came = f"of shape {key.shape}, dtype {key.dtype}" if isinstance(key, Array) else repr(key)

@@ -60,9 +60,9 @@ def gauss_newton(
 
     **Returns:** `Polished`, never worse than the model given.
 
-    **Raises:** `ValueError` for arguments that make no sense, for a residual that is a single number (a loss: see
-    `polish`), for so many weights that their curvature does not fit into memory, or if the residual is not finite to
-    begin with: train first.
+    **Raises:** `StartError` if the residual is not finite to begin with: train first; `ValueError` for arguments that
+    make no sense, for a residual that is a single number (a loss: see `polish`), or for so many weights that their
+    curvature does not fit into memory.
 
     **Example:**
 

@@ -169,7 +169,7 @@ def memory() -> int | None:
         return int(stats["bytes_limit"])
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+    except (AttributeError, ValueError, OSError):  # of a system that does not tell
         return None
 
 

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
+from .._errors import NeuralLagrangianError
 from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Windows
 from .alike import alike
@@ -19,6 +20,10 @@ from .parameters import check_motion, check_takes_states, parameters_of
 from .safe_gradient import scalar
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states, with_states
+
+
+class StartError(NeuralLagrangianError, ValueError):
+    """A loss, or a residual, that is not finite at the model with which an optimisation should begin."""
 
 
 class Polished(NamedTuple):
@@ -60,7 +65,8 @@ def polish(
 
     **Returns:** `Polished`, never worse than the model given.
 
-    **Raises:** `ValueError` for arguments that make no sense, or if the loss is not finite to begin with: train first.
+    **Raises:** `StartError` if the loss is not finite to begin with: train first; `ValueError` for arguments that make
+    no sense.
     """
     if states is not None:
         check_takes_states("states", loss)
@@ -104,9 +110,9 @@ def window_states(
 
 
 def check_begun(loss: Any) -> None:
-    """`ValueError` for a loss that leaves nothing to begin with."""
+    """`StartError` for a loss that leaves nothing to begin with."""
     if not np.isfinite(loss):
-        raise ValueError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
+        raise StartError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
 
 
 @eqx.filter_jit

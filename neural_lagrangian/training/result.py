@@ -5,6 +5,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from .._errors import NeuralLagrangianError
 from .history import History
 
 RECENT = 100
@@ -25,7 +26,7 @@ class FitResult(eqx.Module):
         return f"FitResult(a {type(self.model).__name__}, {self.history!r}{states})"
 
 
-class DivergenceError(RuntimeError):
+class DivergenceError(NeuralLagrangianError, RuntimeError):
     """So many windows diverge that training means nothing. `result`: the `FitResult` so far."""
 
     def __init__(self, message: str, result: FitResult):

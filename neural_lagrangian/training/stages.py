@@ -112,7 +112,7 @@ def with_controller(model: Any, controller: Controller | None) -> Any:
 def _integers(name: str, value: Any) -> list[int]:
     try:
         return [operator.index(entry) for entry in np.atleast_1d(value).tolist()]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError):  # of NumPy, which names no argument
         raise ValueError(f"`{name}` is {value!r}; expected an integer, or a sequence of integers") from None
 
 

@@ -2,8 +2,10 @@
 
 from os import PathLike
 
+from .._errors import NeuralLagrangianError
 
-class TrajectoryError(ValueError):
+
+class TrajectoryError(NeuralLagrangianError, ValueError):
     """A fault in trajectory data. `trajectory` and `index` locate it (`None` where it concerns the whole)."""
 
     def __init__(self, message: str, *, trajectory: int | None = None, index: int | None = None):
@@ -34,7 +36,7 @@ class SplitError(TrajectoryError):
     """Parts into which a set of trajectories cannot be split."""
 
 
-class DataFileError(ValueError):
+class DataFileError(NeuralLagrangianError, ValueError):
     """A data file that cannot be had, cannot be read, or is not the file it should be.
 
     `path`, `row` and `column` locate the fault (`None` where it concerns the whole). The row is counted from 1; of

@@ -3,14 +3,16 @@
 import importlib
 from typing import Any
 
+from .._errors import MissingPackageError
+
 
 def optional(module: str, kind: str) -> Any:
     """The module that reads and writes files of a kind.
 
-    **Raises:** `ImportError` that names the extra.
+    **Raises:** `MissingPackageError` that names the extra.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise ImportError(f"{kind} files need {package}: pip install 'neural_lagrangian[io]'") from error
+        raise MissingPackageError(f"{kind} files need {package}: pip install 'neural_lagrangian[io]'") from error

@@ -52,7 +52,7 @@ def si_factors(
             )
         try:
             factors[name] = si_factor(unit, quantities[name])
-        except ValueError as error:
+        except DataFileError as error:  # which knows no place
             raise DataFileError(str(error), path=path, column=name) from None
     positions = [name for name, quantity in quantities.items() if quantity == "position"]
     for quantity in ("velocity", "acceleration"):

@@ -69,7 +69,7 @@ class Scaling(eqx.Module):
         dof = trajectories.dof
         try:
             angles = [trajectories.index(coordinate) for coordinate in periodic]
-        except ValueError:
+        except ValueError:  # which names another argument
             named = "" if trajectories.names is None else f", or names of {', '.join(map(repr, trajectories.names))}"
             raise ValueError(f"`periodic` is {tuple(periodic)}; expected indices from 0 to {dof - 1}{named}") from None
         q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)

@@ -4,6 +4,8 @@ import math
 import re
 from typing import Literal
 
+from .errors import DataFileError
+
 Quantity = Literal["time", "position", "velocity", "acceleration", "control"]
 
 TIME = {
@@ -71,11 +73,11 @@ def si_factor(unit: str, quantity: Quantity) -> float:
     Velocities are written `deg/s`, accelerations `deg/s^2` (or `deg/s2`). Usual other spellings are known too: `°`,
     `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
 
-    **Raises:** `ValueError` for a unit that is not known, or that measures something else than `quantity`.
+    **Raises:** `DataFileError` for a unit that is not known, or that measures something else than `quantity`.
     """
     kind, factor = _parse(unit)
     if kind != quantity:
-        raise ValueError(f"{unit!r} is a unit of {kind}; expected one of {quantity}")
+        raise DataFileError(f"{unit!r} is a unit of {kind}; expected one of {quantity}")
     return factor
 
 
@@ -92,7 +94,7 @@ def known_unit(text: str) -> str | None:
     """
     try:
         _parse(text)
-    except ValueError:
+    except DataFileError:
         return None
     return _canonical(text)
 
@@ -118,7 +120,7 @@ def _parse(unit: str) -> tuple[Quantity, float]:
     if base in TIME and time is None:
         return "time", TIME[base]
     if base not in _BASES or time not in (None, *TIME):
-        raise ValueError(
+        raise DataFileError(
             f"{unit!r} is not a known unit; expected {', '.join(TIME)} for times; {', '.join(_BASES)} for positions; "
             f"those per time, as in deg/s, for velocities, or rpm; per squared time, as in deg/s^2, for accelerations"
         )

@@ -47,7 +47,7 @@ def as_array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray
     """
     try:
         array = value if isinstance(value, np.memmap) else np.asarray(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # of NumPy, which names no argument
         raise ShapeError(f"`{name}` cannot be read as an array: {error}", trajectory=trajectory) from error
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         raise NonFiniteError(f"`{name}` is a masked array with masked entries; split the recording there")
