@@ -14,10 +14,8 @@ DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
 
 
 def install(session: nox.Session, *extras: str) -> None:
-    """The package and its extras, at the versions of the last green run unless NEURAL_LAGRANGIAN_NEWEST is set."""
-    target = f".[{','.join(extras)}]" if extras else "."
-    pinned = () if os.environ.get("NEURAL_LAGRANGIAN_NEWEST") else CONSTRAINTS
-    session.install("-e", target, *pinned)
+    """The package and its extras, at the versions of the last green run."""
+    session.install("-e", f".[{','.join(extras)}]" if extras else ".", *CONSTRAINTS)
 
 
 def environment(session: nox.Session, **variables: str) -> dict[str, str | None]:
@@ -54,11 +52,21 @@ def tests_float32(session: nox.Session) -> None:
 
 @nox.session
 def tests_oldest(session: nox.Session) -> None:
-    """The tests with the oldest dependencies allowed; `NEURAL_LAGRANGIAN_NEWEST=1 nox -s tests` takes the newest."""
+    """The tests with the oldest dependencies allowed."""
     session.install("uv")
     session.run("uv", "pip", "install", "--resolution", "lowest-direct", "-e", ".[tests,io]")
     options = ("-n", "auto", "-W", "ignore::DeprecationWarning")  # of old packages against what they themselves need
     session.run("pytest", *options, *session.posargs, env=environment(session, JAX_ENABLE_X64="1"))
+
+
+@nox.session
+def tests_newest(session: nox.Session) -> None:
+    """The tests with the newest dependencies, an early warning; `-- --pre` takes releases to come."""
+    options = [option for option in session.posargs if option != "--pre"]
+    session.install("uv")
+    strategy = ("--prerelease", "allow") if "--pre" in session.posargs else ()
+    session.run("uv", "pip", "install", "--upgrade", *strategy, "-e", ".[tests,io]")
+    session.run("pytest", "-n", "auto", *options, env=environment(session, JAX_ENABLE_X64="1"))
 
 
 @nox.session(python=["3.12", "3.13", "3.14"])

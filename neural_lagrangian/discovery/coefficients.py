@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ..integrators import GalerkinGaussLobatto, Integration, StepsPerSample
+from ..numerics import root_mean_square
 from ..trajectories import Trajectories
 from .double_precision import double_precision, in_default_precision
 from .family import LagrangianFamily, Vector
@@ -24,7 +25,7 @@ from .identifiability import Identifiability
 from .integral_form import integral_start, is_affine
 from .motion_fit import fit_to_motion, rollout
 from .motions import Recorded, Scaled, check, recorded, scaled
-from .natural_units import NaturalUnits, root_mean_square
+from .natural_units import NaturalUnits
 
 
 class CoefficientFit(eqx.Module):

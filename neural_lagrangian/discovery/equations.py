@@ -19,9 +19,9 @@ from jaxtyping import Array, ArrayLike, Float
 from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix, scalar_valued
+from ..numerics import natural_scales
 from .double_precision import double_precision, refuse_single
 from .errors import EquationsError
-from .natural_units import natural_scales
 
 STILL = 1e-12
 """Standard deviation, over its size, of a coordinate that is constant but for rounding."""

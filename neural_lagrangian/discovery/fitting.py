@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..numerics import natural_scales
 from .balance import Balance, damping_columns
 from .elimination import Step, by_information
 from .equations import Scales
 from .library import Library
-from .natural_units import natural_scales
 from .observations import Observations
 
 CLEAR = 1.03

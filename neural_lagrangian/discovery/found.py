@@ -10,10 +10,10 @@ from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from .._types import Scalar
 from ..mechanics import AbstractForce, ControlForce, LinearDamping
+from ..numerics import natural_scales
 from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library
-from .natural_units import natural_scales
 
 
 class UndeterminedWarning(UserWarning):

@@ -20,8 +20,9 @@ from scipy.interpolate import CubicSpline
 
 from ..integrators import covectors_of
 from ..mechanics import EulerLagrangeTerm, SampledControl
+from ..numerics import root_mean_square
 from .family import LagrangianFamily, Vector
-from .natural_units import NaturalUnits, root_mean_square
+from .natural_units import NaturalUnits
 
 GAUSS = 4
 """Points of quadrature on an interval between samples."""

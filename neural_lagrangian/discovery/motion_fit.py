@@ -11,10 +11,11 @@ from jaxtyping import Array, Float
 from .._types import Lagrangian
 from ..integrators import Integration
 from ..mechanics import EulerLagrangeTerm, momentum, velocity_from_momentum
+from ..numerics import root_mean_square
 from .family import LagrangianFamily, Vector
 from .identifiability import identifiability
 from .integral_form import Motion, driven_term
-from .natural_units import NaturalUnits, root_mean_square
+from .natural_units import NaturalUnits
 from .shared_least_squares import descend, linearized, projected
 
 LARGE = 1e3

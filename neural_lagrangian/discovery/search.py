@@ -14,12 +14,12 @@ from jaxtyping import Array, ArrayLike
 from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
+from ..numerics import nearest_thousand
 from .distill import distill
 from .double_precision import double_precision, in_default_precision, refuse_single
 from .errors import EquationsError
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
 from .library import Atom, Library, coordinate_names, velocity_names
-from .natural_units import nearest_thousand
 
 NEGLIGIBLE = 1e-6
 """Terms of a found expression smaller than this, of all of it, are rounding of its constants."""

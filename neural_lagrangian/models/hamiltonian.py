@@ -12,12 +12,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
-from ..lagrangians import (
-    infer_dof,
-    of_coordinates,
-    of_state,
-    output_of,
-)
+from ..lagrangians import infer_dof, of_coordinates, of_state, output_of
 
 
 class HamiltonianNetwork(AbstractRolloutModel):

@@ -12,14 +12,7 @@ from .. import mechanics
 from .._checks import check_instance
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
-from ..lagrangians import (
-    AbstractLagrangian,
-    check_velocity_hessian,
-    infer_dof,
-    of_coordinates,
-    of_state,
-    output_of,
-)
+from ..lagrangians import AbstractLagrangian, check_velocity_hessian, infer_dof, of_coordinates, of_state, output_of
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
 
 

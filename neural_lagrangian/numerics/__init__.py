@@ -4,6 +4,7 @@ from .checkpointing import KEEP_STAGES, keep
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
+from .natural_units import natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
 from .program import depends, program_of
 from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
@@ -27,11 +28,14 @@ __all__ = [
     "keep",
     "lower_triangular",
     "natural_inverse",
+    "natural_scales",
+    "nearest_thousand",
     "newton_root",
     "power_of_two",
     "program_of",
     "pseudoinverse",
     "pseudoinverse_tangent",
     "regular_point",
+    "root_mean_square",
     "symmetric_scales",
 ]

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .program import Program, Step, variables
+from .program import Program, Step, is_constant
 
 
 class Directions(NamedTuple):
@@ -80,7 +80,7 @@ def gradient_and_curvature(
             continue
         pull = partial(_pull, smooth, [adjoints.pop(i, jnp.zeros_like(values[i])) for i in outputs])
         first, last = min(images[i].first for i in varying), min(columns, max(images[i].last for i in varying))
-        if first >= last or _is_constant(pull, *primals):  # none of the columns arrives, or a linear step
+        if first >= last or is_constant(pull, *primals):  # none of the columns arrives, or a linear step
             pulled = pull(*primals)
         else:
             pulled, bend = jax.linearize(pull, *primals)
@@ -103,13 +103,3 @@ def _apply(step: Step, values: dict[int, Array], varying: list[int], *primals: A
 
 def _pull(fn: Callable[..., list[Array]], adjoints: list[Array], *x: Array) -> tuple[Array, ...]:
     return jax.vjp(fn, *x)[1](adjoints)
-
-
-def _is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
-    """Whether no output depends on an argument."""
-    jaxpr = jax.make_jaxpr(fn)(*x).jaxpr
-    dependent = set(jaxpr.invars)
-    for eqn in jaxpr.eqns:
-        if not dependent.isdisjoint(variables(eqn.invars)):
-            dependent.update(eqn.outvars)
-    return dependent.isdisjoint(variables(jaxpr.outvars))

@@ -1,11 +1,18 @@
-"""A function as the list of its elementary steps, so that rules can be written step by step."""
+"""A function as the list of its elementary steps, so that rules can be written step by step.
 
+The only file that takes programs of JAX apart. `jax.extend` promises no compatibility: where it has changed, every
+function is a program of one step, itself, after one warning.
+"""
+
+import warnings
 from collections.abc import Callable, Iterable
+from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
 from jaxtyping import Array
 
@@ -52,12 +59,43 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
     A function with a custom reverse-mode rule cannot be pushed forward step by step, and one with complex values
     has no real inner product at each step; each is a program of one step, itself.
     """
+    if not _can_be_taken_apart():
+        return _whole(fn, args)
     closed = jax.make_jaxpr(fn)(*args)
+    return _whole(fn, args) if any(map(_is_opaque, _equations(closed.jaxpr))) else _taken_apart(closed, len(args))
+
+
+def _whole(fn: Callable[..., Array], args: tuple[Array, ...]) -> Program:
+    """The program of one step."""
+    *inputs, output = range(len(args) + 1)
+    return Program(inputs, {}, [Step(lambda *args: [fn(*args)], inputs, [output])], output)
+
+
+@cache
+def _can_be_taken_apart() -> bool:
+    """Whether this JAX has programs as they are read here, tried on one that has a call, a product and a constant."""
+    x = jax.ShapeDtypeStruct((2,), jnp.float32)
+    try:
+        probe = jax.make_jaxpr(lambda x: jnp.sum(jax.jit(jnp.tanh)(np.ones((2, 2), np.float32) @ x) / 2))(x)
+        program = _taken_apart(probe, 1)
+        assert jax.eval_shape(program, x).shape == ()
+        assert singular_steps(program) == []
+        assert not any(map(_is_opaque, _equations(probe.jaxpr)))
+    except Exception as error:
+        warnings.warn(
+            f"programs of JAX {jax.__version__} cannot be taken apart as those of earlier versions ({error!r}): "
+            f"right-hand sides are slower, and derivatives are not finite where the chain rule gives 0/0. Please "
+            "report this; until then take the version of JAX in constraints.txt",
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def _taken_apart(closed: core.ClosedJaxpr, count_of_inputs: int) -> Program:
+    """The program with all its steps."""
     numbers = count()
-    inputs = [next(numbers) for _ in args]
-    if any(_is_opaque(eqn) for eqn in _equations(closed.jaxpr)):
-        output = next(numbers)
-        return Program(inputs, {}, [Step(lambda *args: [fn(*args)], inputs, [output])], output)
+    inputs = [next(numbers) for _ in range(count_of_inputs)]
     constants: dict[int, Array] = {}
     steps: list[Step] = []
 
@@ -73,13 +111,13 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
         def read(atom: Any) -> int:
             return constant(atom.val) if isinstance(atom, core.Literal) else number[atom]
 
-        used = set(variables(jaxpr.outvars)).union(*(variables(eqn.invars) for eqn in jaxpr.eqns))
+        used = set(_variables(jaxpr.outvars)).union(*(_variables(eqn.invars) for eqn in jaxpr.eqns))
         for eqn in jaxpr.eqns:
             if eqn.primitive.name in INLINED and isinstance(body := eqn.params.get("jaxpr"), core.ClosedJaxpr):
                 outputs = flatten(body.jaxpr, body.consts, [read(atom) for atom in eqn.invars])
                 number |= zip(eqn.outvars, outputs, strict=True)
                 continue
-            inputs, outputs = variables(eqn.invars), [var for var in eqn.outvars if var in used]
+            inputs, outputs = _variables(eqn.invars), [var for var in eqn.outvars if var in used]
             if not outputs and not eqn.effects:
                 continue
             number |= {var: next(numbers) for var in outputs}
@@ -96,6 +134,18 @@ def depends(fn: Callable[[Array], Array], x: Array) -> bool:
     """Whether any step from the argument of `fn` leads to its output."""
     program = program_of(fn, x)
     return program.output in _dependent(program)
+
+
+def is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
+    """Whether it is known that no output of `fn` depends on an argument."""
+    if not _can_be_taken_apart():
+        return False
+    jaxpr = jax.make_jaxpr(fn)(*x).jaxpr
+    dependent = set(jaxpr.invars)
+    for eqn in jaxpr.eqns:
+        if not dependent.isdisjoint(_variables(eqn.invars)):
+            dependent.update(eqn.outvars)
+    return dependent.isdisjoint(_variables(jaxpr.outvars))
 
 
 def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
@@ -127,7 +177,7 @@ def _alone(
 
 
 def _is_matrix_vector_product(eqn: core.JaxprEqn) -> bool:
-    return eqn.primitive.name == "dot_general" and [aval.ndim for aval in _avals(variables(eqn.invars))] == [2, 1]
+    return eqn.primitive.name == "dot_general" and [aval.ndim for aval in _avals(_variables(eqn.invars))] == [2, 1]
 
 
 def _vector_first(eqn: core.JaxprEqn) -> Callable[..., list[Array]]:
@@ -147,7 +197,7 @@ def _vector_first(eqn: core.JaxprEqn) -> Callable[..., list[Array]]:
     return product
 
 
-def variables(atoms: Iterable[Any]) -> list[core.Var]:
+def _variables(atoms: Iterable[Any]) -> list[core.Var]:
     """The distinct variables among atoms."""
     return list(dict.fromkeys(atom for atom in atoms if not isinstance(atom, core.Literal)))
 
@@ -163,11 +213,11 @@ def _singular_at_zero(eqn: core.JaxprEqn) -> list[core.Var]:
     if name.startswith("custom_jvp_call"):
         return []  # has a derivative of its own
     if name in SINGULAR_AT_ZERO:
-        return variables(eqn.invars[SINGULAR_AT_ZERO[name] :][:1])
+        return _variables(eqn.invars[SINGULAR_AT_ZERO[name] :][:1])
     if name == "integer_pow" and eqn.params["y"] < 0:
-        return variables(eqn.invars)
+        return _variables(eqn.invars)
     nested = (inner for body in _bodies(eqn) for inner in body.eqns)
-    return variables(eqn.invars) if any(map(_singular_at_zero, nested)) else []
+    return _variables(eqn.invars) if any(map(_singular_at_zero, nested)) else []
 
 
 def _is_opaque(eqn: core.JaxprEqn) -> bool:

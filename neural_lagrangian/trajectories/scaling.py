@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from ..numerics import root_mean_square
 from .container import Trajectories
 
 
@@ -75,11 +76,11 @@ class Scaling(eqx.Module):
         q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)
         free = np.array([i not in angles for i in range(dof)])
         c = np.where(free & centre, q.mean(axis=0), 0.0)
-        s = _root_mean_square(q - c)
+        s = root_mean_square(q - c)
         s = np.where(free & (s > 0), s, 1.0)
         around = spread(trajectories, angles)[:dof]
         reach = np.where(free | (around == 0), s, np.minimum(around, 1.0))
-        rate = _root_mean_square((v / reach).reshape(-1, 1))[0]
+        rate = root_mean_square((v / reach).reshape(-1, 1))[0]
         return cls(c, s, 1 / rate if rate > 0 else 1.0)
 
     @property
@@ -120,14 +121,8 @@ def spread(trajectories: Trajectories, periodic: Sequence[int] = ()) -> Float[np
     more, however often it went round.
     """
     ys = trajectories.ys[trajectories.mask].astype(np.float64)
-    found = _root_mean_square(ys - ys.mean(axis=0))
+    found = root_mean_square(ys - ys.mean(axis=0))
     for i in periodic:
         mean = np.angle(np.mean(np.exp(1j * ys[:, i])))
         found[i] = min(found[i], np.sqrt(np.mean(((ys[:, i] - mean + np.pi) % (2 * np.pi) - np.pi) ** 2)))
     return found
-
-
-def _root_mean_square(x: np.ndarray) -> np.ndarray:
-    """Of each column, whose squares may be too large or too small for a number."""
-    _, exponent = np.frexp(np.max(np.abs(x), axis=0, initial=0.0))
-    return np.ldexp(np.sqrt(np.mean(np.ldexp(x, -exponent) ** 2, axis=0)), exponent)
