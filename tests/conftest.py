@@ -1,5 +1,8 @@
+import datetime
 import gc
+import json
 import os
+import platform
 from pathlib import Path
 
 from .xla_flags import quick_to_compile
@@ -14,6 +17,8 @@ import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+LAST_SLOW_RUN = Path(__file__).parent / "last_slow_run.json"
+
 gc.set_threshold(200_000, 20, 20)  # tracing makes many objects, and few cycles
 jax.config.update("jax_traceback_in_locations_limit", 0)  # where an operation comes from, which no test asks
 # Where there is a cache (JAX_COMPILATION_CACHE_DIR) it keeps small functions too: there are thousands.
@@ -22,6 +27,23 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    """A whole run with the slow tests that nothing failed in leaves its date behind."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (
+        config.option.keyword or config.option.markexpr
+    )
+    if not (config.getoption("--slow") and whole and exitstatus == pytest.ExitCode.OK):
+        return
+    counts = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "skipped")}
+    run = {
+        "date": datetime.date.today().isoformat(),
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+        **counts,
+    }
+    LAST_SLOW_RUN.write_text(json.dumps(run, indent=1) + "\n")
 
 
 def pytest_collection_modifyitems(config, items):
