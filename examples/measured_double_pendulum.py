@@ -18,6 +18,7 @@
 
 # %%
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import equinox as eqx
@@ -128,9 +129,10 @@ EXPERT = nl.NeuralLagrangian(rigid_arms, dof=2, force=VISCOUS, mass_solve=nl.mec
 
 
 # %%
-def loss(model, ts, ys, accelerations):
-    scale = jnp.asarray([[1, 1, 10, 10]], ys.dtype)
-    return nl.trajectory_mse(lambda ts, y0: model(ts, y0 * scale[0]) / scale, ts, ys / scale)
+def loss(model, window):
+    scale = jnp.asarray([[1, 1, 10, 10]], window.ys.dtype)
+    scaled = replace(window, ys=window.ys / scale)
+    return nl.trajectory_mse(lambda ts, y0: model(ts, y0 * scale[0]) / scale, scaled)
 
 
 HORIZONS, STEPS = (5, 25, 50), (800, 300, 200)
@@ -189,7 +191,8 @@ def errors_of(model, states, pieces, horizon):
     windows = nl.trajectories.Windows(states.select(pieces), int(horizon * 100), stride=10, dtype=jnp.float64)
     pieces_of, rows = windows.rows(jnp.arange(len(windows)))
     every = np.flatnonzero(rows[:, 0] % 100 == 0)
-    ts, ys, *_ = windows.gather(jnp.asarray(every))
+    starts = windows.gather(jnp.asarray(every))
+    ts, ys = starts.ts, starts.ys
     piece, sample = np.asarray(pieces_of[every, 0]), np.asarray(rows[every, 0])
     predicted = analysis.rollouts(model, ts[0] - ts[0, 0], ys[:, 0])
     rmse = analysis.angle_rmse(predicted, ys, ts[0] - ts[0, 0], [horizon], window=horizon)[0]

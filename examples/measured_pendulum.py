@@ -123,8 +123,8 @@ def starts_of(seconds):
     windows = nl.trajectories.Windows(test, int(seconds * 1000), dtype=jnp.float64)
     _, rows = windows.rows(jnp.arange(len(windows)))
     every = np.flatnonzero(rows[:, 0] % 100 == 0)
-    ts, ys = windows.gather(jnp.asarray(every))
-    return ts[0, ::10] - ts[0, 0], ys[:, ::10]
+    starts = windows.gather(jnp.asarray(every))
+    return starts.ts[0, ::10] - starts.ts[0, 0], starts.ys[:, ::10]
 
 
 print(f"\n{'angle RMSE [rad], median (90 %)':32s}" + "".join(f"{f'{h:g} s':>20s}" for h in SECONDS))

@@ -98,8 +98,8 @@ MODELS = {
 
 
 # %%
-def position_errors(model, ts, ys, accelerations=None, controls=None):
-    return discrete_position_errors(model.lagrangian, RULE, ts, ys[:, :1])
+def position_errors(model, window):
+    return discrete_position_errors(model.lagrangian, RULE, window.ts, window.ys[:, :1])
 
 
 trained = {}

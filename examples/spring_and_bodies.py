@@ -173,19 +173,19 @@ def models(task):
     return made
 
 
-def derivative_error(model, ts, ys, accelerations):
-    truth = jnp.concatenate([jnp.split(ys, 2, axis=1)[1], accelerations], axis=1)
-    return jax.vmap(model.vector_field)(ts, ys) - truth
+def derivative_error(model, window):
+    truth = jnp.concatenate([jnp.split(window.ys, 2, axis=1)[1], window.accelerations], axis=1)
+    return jax.vmap(model.vector_field)(window.ts, window.ys) - truth
 
 
-def derivative_mse(model, ts, ys, accelerations):
+def derivative_mse(model, window):
     """Mean square error of the derivative of the state, $[\\dot q, \\ddot q]$."""
-    return jnp.mean(derivative_error(model, ts, ys, accelerations) ** 2)
+    return jnp.mean(derivative_error(model, window) ** 2)
 
 
-def derivative_mae(model, ts, ys, accelerations):
+def derivative_mae(model, window):
     """Mean absolute error of the derivative of the state."""
-    return jnp.mean(jnp.abs(derivative_error(model, ts, ys, accelerations)))
+    return jnp.mean(jnp.abs(derivative_error(model, window)))
 
 
 PRECISE = Integration(

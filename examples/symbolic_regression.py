@@ -112,9 +112,9 @@ def network(system, key):
 def relative_acceleration_mse(scale):
     """Squared errors of acceleration, over what is usual for each."""
 
-    def loss(model, ts, ys, accelerations):
-        predicted = jax.vmap(model.vector_field)(ts, ys)[:, ys.shape[1] // 2 :]
-        return jnp.mean(((predicted - accelerations) / scale) ** 2)
+    def loss(model, window):
+        predicted = jax.vmap(model.vector_field)(window.ts, window.ys)[:, window.ys.shape[1] // 2 :]
+        return jnp.mean(((predicted - window.accelerations) / scale) ** 2)
 
     return loss
 

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from .._checks import positive_integer
-from .._types import Scalar, Times, Trajectory
+from .._types import Scalar
 from ..integrators import Integration
 from ..mechanics import velocity_from_momentum
+from ..trajectories import Window
 from .coefficients import channel_sizes, observed
 from .family import LagrangianFamily, Vector
 from .integral_form import Quadrature, term_sizes
@@ -99,7 +100,7 @@ def encoder_loss(
     distance: Distance = "rms",
     normalized: bool = True,
     penalty: Callable[[Vector], Scalar] | None = None,
-) -> Callable[[Any, Times, Trajectory], Scalar]:
+) -> Callable[[Any, Window], Scalar]:
     r"""The loss that trains a `CoefficientEncoder` by `fit`, with its answer integrated (Roberts 2024, eq. 28).
 
     $$\alpha \, d(q, \tilde q) + \beta \, d(p, \tilde p)$$
@@ -115,13 +116,14 @@ def encoder_loss(
     - `normalized`: whether each channel is divided by its root mean square.
     - `penalty`: `(coefficients) -> scalar`, added.
 
-    **Returns:** `loss(encoder, ts, ys) -> scalar`, of anything with a `family` that turns a motion into coefficients.
+    **Returns:** `loss(encoder, window) -> scalar`, of anything with a `family` that turns a motion into coefficients.
     """
     distances = {"rms": _rms, "mae": lambda x: jnp.mean(jnp.abs(x)), "huber": _huber}
     if distance not in distances:
         raise ValueError(f"`distance` is {distance!r}; expected one of {list(distances)}")
 
-    def loss(encoder: Any, ts: Times, ys: Trajectory) -> Scalar:
+    def loss(encoder: Any, window: Window) -> Scalar:
+        ts, ys = jnp.asarray(window.ts), jnp.asarray(window.ys)
         family, c = encoder.family, encoder(ys)
         q, p = jnp.split(ys[0], 2)
         v = velocity_from_momentum(family.lagrangian(c), ts[0], q, p)

@@ -147,8 +147,8 @@ def starts_of(trajectories: Trajectories, stride: int) -> Starts:
     """Starts evenly from all that leave most of a piece to be predicted."""
     longest = (int(trajectories.lengths.max()) - 1) // stride
     windows = Windows(trajectories, max(1, round(REACH * longest)), stride=stride, dtype=jnp.result_type(float))
-    ts, ys = windows.gather(windows.evenly(STARTS))[:2]
-    return Starts(jnp.asarray(ts), jnp.asarray(ys))
+    starts = windows.gather(windows.evenly(STARTS))
+    return Starts(jnp.asarray(starts.ts), jnp.asarray(starts.ys))
 
 
 def rollout_errors(

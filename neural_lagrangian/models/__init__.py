@@ -1,7 +1,9 @@
 """Models of motion that learn; no physical system is known here."""
 
+from .controlled import is_driven as is_driven
 from .controlled import takes_control as takes_control
 from .controlled import with_control
+from .controlled import without_control as without_control
 from .files import ModelFileError, load, save
 from .hamiltonian import HamiltonianNetwork
 from .neural_lagrangian import NeuralLagrangian

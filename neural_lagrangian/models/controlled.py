@@ -46,6 +46,22 @@ def takes_control(model: Any) -> bool:
     return bool(_control_forces(model))
 
 
+def is_driven(model: Any) -> bool:
+    """Whether each `ControlForce` of the model has a control."""
+    return all(force.control is not None for force in _control_forces(model))
+
+
+def without_control(model: Model) -> Model:
+    """The same model with no control in its `ControlForce`, which then gives zero."""
+
+    def undriven(node: Any) -> Any:
+        if not _is_control_force(node):
+            return node
+        return eqx.tree_at(lambda f: f.control, node, None, is_leaf=lambda x: x is None)
+
+    return jax.tree.map(undriven, model, is_leaf=_is_control_force)
+
+
 def _control_forces(model: Any) -> list[ControlForce]:
     return [node for node in jax.tree.leaves(model, is_leaf=_is_control_force) if _is_control_force(node)]
 

@@ -62,9 +62,14 @@ def alike(tree: Tree) -> Tree:
     return jax.tree.map(of, tree)
 
 
+def unwrapped(function: Any) -> Any:
+    """The function itself, if it is `Alike`."""
+    return function.function if isinstance(function, Alike) else function
+
+
 def name_of(function: Any) -> str:
     """Its name, to be written down."""
-    function = function.function if isinstance(function, Alike) else function
+    function = unwrapped(function)
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 

@@ -16,21 +16,22 @@ from .alike import alike
 from .checkpoints import Checkpoints
 from .devices import check_mesh
 from .loop import Loop, Task
+from .loss import Loss
 from .losses import trajectory_mse
-from .parameters import check_motion, check_takes_states, parameters_of
+from .parameters import check_motion, parameters_of, warn_of_unused_states
 from .progress import Callback
 from .result import FitResult
 from .sizes import warn_of_sizes
 from .stages import stages_of
 from .state import State
-from .step import Estimated
+from .step import Estimated, weights_and_states
 
 
 def fit(
     model: Callable[[Array, Array], Array],
     trajectories: Trajectories,
     *,
-    loss: Callable[..., Array] = trajectory_mse,
+    loss: Loss = trajectory_mse,
     optimizer: optax.GradientTransformation | Sequence[optax.GradientTransformation] | None = None,
     steps: int | Sequence[int] = 2000,
     key: PRNGKeyArray,
@@ -61,8 +62,8 @@ def fit(
     - `model`: any rollout model; its floating arrays are trained, in their own precision.
     - `trajectories`: the motion to learn from. Its numbers should be of order one, since networks and optimisers learn
       badly from others; a warning says so where they are not (see `Scaling`, `Scaled`).
-    - `loss`: `loss(model, ts, ys) -> scalar` of one window, or with a fourth argument where the trajectories carry
-      accelerations, and a fifth where they carry controls.
+    - `loss`: `loss(model, window) -> scalar` of one `Window`, which has what the trajectories carry. Recorded controls
+      drive the `ControlForce` of its model.
     - `optimizer`: an optax optimiser, or one for each stage. `None` means Muon with a cosine-decayed rate from 1e-2.
     - `steps`: gradient steps in all, split evenly over the stages, or one number for each stage.
     - `key`: a JAX random key.
@@ -110,8 +111,6 @@ def fit(
     _check_key(key)
     _check_options(batch_size, look_every, patience, held_out)
     check_mesh(mesh, batch_size, estimate_states)
-    if estimate_states:
-        check_takes_states("estimate_states", loss)
     weights, static, dtype = parameters_of(model)
     _check_members(weights, members)
     params = _with_states(weights, jnp.asarray(trajectories.ys, dtype), members) if estimate_states else weights
@@ -138,9 +137,11 @@ def fit(
         progress=progress,
     )
     loop = Loop(task, State.begun(params, dtype, members))
-    if resume is None:
-        return loop.run(None, {})
-    return loop.run(Checkpoints(resume), task.plan(held_out, estimate_states))
+    folder = None if resume is None else Checkpoints(resume)
+    result = loop.run(folder, {} if folder is None else task.plan(held_out, estimate_states))
+    if estimate_states:
+        warn_of_unused_states(weights_and_states(params)[1], result.states)
+    return result
 
 
 def _with_states(weights: PyTree, ys: Array, members: int | None) -> Estimated:

@@ -8,6 +8,7 @@ window meet the weights alone, so they are eliminated from the system window by 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -19,13 +20,12 @@ from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
 from ..integrators import Controller, with_integration, without_integration
-from ..trajectories import Trajectories
-from .alike import alike
+from ..trajectories import Trajectories, Window
+from .alike import alike, name_of
 from .jacobians import Blocks, Residuals, blocks_of, check_memory, forward_or_reverse
-from .parameters import check_takes_states
+from .loss import Residual, evaluated
 from .polish import Polished, check_begun, fixed_windows, window_states
 from .residuals import trajectory_residual
-from .step import with_states
 
 FIRST_DAMPING = 1e-3
 """Over the largest curvature along one weight."""
@@ -35,7 +35,7 @@ def gauss_newton(
     model: Callable[[Array, Array], Array],
     trajectories: Trajectories,
     *,
-    residual: Callable[..., Array] = trajectory_residual,
+    residual: Residual = trajectory_residual,
     steps: int = 50,
     horizon: int = 8,
     stride: int = 1,
@@ -52,8 +52,8 @@ def gauss_newton(
     **Arguments:**
 
     - `model`, `trajectories`, `horizon`, `stride`, `windows`, `stepsize_controller`: as for `polish`.
-    - `residual`: a function with the arguments of a loss that returns an array: `trajectory_residual`,
-      `acceleration_residual`, `torque_residual`, or `weighted(trajectory_residual, ...)`.
+    - `residual`: `residual(model, window) -> array` of differences: `trajectory_residual`, `acceleration_residual`,
+      `torque_residual`, or `weighted(trajectory_residual, ...)`.
     - `steps`: steps that are tried. Those that do not lower the mean square are not taken.
     - `states`: estimates of the true states of the trajectories, as for `polish`. Each window's are estimated with the
       weights, and the residual starts from them.
@@ -72,27 +72,30 @@ def gauss_newton(
     family = nl.lagrangians.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5)
     model = nl.NeuralLagrangian(family)
     result = training.gauss_newton(model, motion, steps=5)
-    result.model.network.parameters["k"]  # near 1
+    result.model.network.coefficients["k"]  # near 1
     ```
     """
     steps = positive_integer("steps", steps)
-    if states is not None:
-        check_takes_states("states", residual)
     weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
     own = None if states is None else window_states(states, trajectories, rows, batch)
-    best, estimates, losses = _minimized(weights, static, alike(residual), batch, own, steps)
+    best, estimates, losses, of_states = _minimized(weights, static, alike(residual), batch, own, steps)
+    if own is not None and of_states == 0:
+        raise ValueError(
+            f"`states` are estimated, but {name_of(residual)} does not change with them; expected a residual that "
+            f"starts from `window.states`, such as `trajectory_residual`"
+        )
     losses = np.asarray(losses)
     check_begun(losses[0])
     found = with_integration(eqx.combine(best, without_integration(model)), model)
     return Polished(found, losses, None if estimates is None else np.asarray(estimates))
 
 
-def _size_of_residual(
-    residual: Callable[..., Array], weights: PyTree, static: PyTree, batch: tuple[Array | None, ...], own: Array | None
-) -> int:
+def _size_of_residual(residual: Residual, weights: PyTree, static: PyTree, batch: Window, own: Array | None) -> int:
     """Components of the residual of one window; `ValueError` if it is no array of them."""
-    first = jax.tree.map(lambda x: x[0], batch if own is None else with_states(batch, own))
-    found = eqx.filter_eval_shape(lambda w, s: residual(eqx.combine(w, static), *s), weights, first)
+    first = jax.tree.map(lambda x: x[0], batch if own is None else replace(batch, states=own))
+    found = eqx.filter_eval_shape(
+        lambda w, window: evaluated("residual", residual, eqx.combine(w, static), window), weights, first
+    )
     if not isinstance(found, jax.ShapeDtypeStruct):
         raise ValueError(f"`residual` returns a {type(found).__name__}; expected one array of differences")
     if found.ndim == 0:
@@ -118,24 +121,26 @@ class _State(NamedTuple):
 def _minimized(
     weights: PyTree,
     static: PyTree,
-    residual: Callable[..., Array],
-    batch: tuple[Array | None, ...],
+    residual: Residual,
+    batch: Window,
     own: Array | None,
     steps: int,
-) -> tuple[PyTree, Array | None, Array]:
-    """Weights, states if there are any, and the mean square before each step and after the last."""
+) -> tuple[PyTree, Array | None, Array, Array]:
+    """Weights, states if there are any, the mean square before each step and after the last, and the largest curvature
+    along a state at the start.
+    """
     size = _size_of_residual(residual, weights, static, batch, own)
     check_memory(weights, own, size)
     tangent = forward_or_reverse(residual, weights, static, batch, own, size)
     start, unravel = ravel_pytree(weights)
-    count = jax.tree.leaves(batch)[0].shape[0]
+    count = batch.ts.shape[0]
     first = jnp.zeros((count, 0), start.dtype) if own is None else own.reshape(count, -1)
 
     def residuals_of(static: PyTree) -> Residuals:
-        def of_window(w: Array, x: Array, sample: tuple[Array | None, ...]) -> Array:
+        def of_window(w: Array, x: Array, window: Window) -> Array:
             if own is not None:
-                sample = with_states(sample, x.reshape(own.shape[1:]))
-            return residual(eqx.combine(unravel(w), static), *sample).reshape(-1)
+                window = replace(window, states=x.reshape(own.shape[1:]))
+            return evaluated("residual", residual, eqx.combine(unravel(w), static), window).reshape(-1)
 
         return of_window
 
@@ -172,4 +177,4 @@ def _minimized(
     state = _State(start, first, value, begun, damping, jnp.asarray(2, start.dtype))
     last, values = jax.lax.scan(trial, state, length=steps)
     estimates = None if own is None else last.x.reshape(own.shape)
-    return unravel(last.w), estimates, jnp.concatenate([value[None], values])
+    return unravel(last.w), estimates, jnp.concatenate([value[None], values]), begun.largest_of_states

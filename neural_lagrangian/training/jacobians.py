@@ -10,6 +10,7 @@ $$\begin{pmatrix} H + \lambda & C_1 & C_2 & \cdots \\ C_1^T & D_1 + \mu & & \\ C
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import diffrax
@@ -19,10 +20,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ..integrators import AbstractMotionModel
-from .step import with_states
+from ..trajectories import Window
+from .loss import Residual, evaluated
 
-Residuals: TypeAlias = Callable[[Array, Array, tuple[Array | None, ...]], Array]
-"""`(w, x, sample) -> (component,)` of one window."""
+Residuals: TypeAlias = Callable[[Array, Array, Window], Array]
+"""`(w, x, window) -> (component,)` of one window."""
 
 AT_ONCE = 32
 """Most windows whose Jacobians are taken at once."""
@@ -70,19 +72,19 @@ def _solved(A: Array, b: Array) -> Array:
     return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), b)
 
 
-def blocks_of(of_window: Residuals, w: Array, x: Array, batch: tuple[Array | None, ...], forward: bool) -> Blocks:
+def blocks_of(of_window: Residuals, w: Array, x: Array, batch: Window, forward: bool) -> Blocks:
     """The blocks at weights `w` and states `x`, from some windows at a time."""
     count, k = x.shape
     jacobian = jax.jacfwd if forward else jax.jacrev
 
-    def of_one(x: Array, sample: tuple[Array | None, ...]) -> tuple[Array, Array, Array]:
-        r = of_window(w, x, sample)
+    def of_one(x: Array, window: Window) -> tuple[Array, Array, Array]:
+        r = of_window(w, x, window)
         if k == 0:
-            return r, jacobian(of_window)(w, x, sample), jnp.zeros((len(r), 0), w.dtype)
-        return r, *jacobian(of_window, argnums=(0, 1))(w, x, sample)
+            return r, jacobian(of_window)(w, x, window), jnp.zeros((len(r), 0), w.dtype)
+        return r, *jacobian(of_window, argnums=(0, 1))(w, x, window)
 
-    def of_some(x: Array, sample: tuple[Array | None, ...]) -> Blocks:
-        r, Jw, Jx = jax.vmap(of_one)(x, sample)
+    def of_some(x: Array, window: Window) -> Blocks:
+        r, Jw, Jx = jax.vmap(of_one)(x, window)
         flat = Jw.reshape(-1, Jw.shape[-1])
         return Blocks(
             flat.T @ r.reshape(-1),
@@ -115,10 +117,10 @@ def blocks_of(of_window: Residuals, w: Array, x: Array, batch: tuple[Array | Non
 
 
 def forward_or_reverse(
-    residual: Callable[..., Array],
+    residual: Residual,
     weights: PyTree,
     static: PyTree,
-    batch: tuple[Array | None, ...],
+    batch: Window,
     own: Array | None,
     size: int,
 ) -> PyTree | None:
@@ -127,11 +129,11 @@ def forward_or_reverse(
     """
     if _unknowns(weights, own) > size:
         return None
-    first = jax.tree.map(lambda a: a[0], batch if own is None else with_states(batch, own))
+    first = jax.tree.map(lambda a: a[0], batch if own is None else replace(batch, states=own))
     for part in (static, _with_adjoint(static, diffrax.ForwardMode())):
 
         def of_weights(weights: PyTree, part: PyTree = part) -> Array:
-            return residual(eqx.combine(weights, part), *first)
+            return evaluated("residual", residual, eqx.combine(weights, part), first)
 
         try:
             jax.eval_shape(jax.jacfwd(of_weights), weights)

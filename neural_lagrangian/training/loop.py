@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, DTypeLike, PRNGKeyArray, PyTree
+from jaxtyping import DTypeLike, PRNGKeyArray, PyTree
 
 from ..integrators import with_integration
 from ..trajectories import Trajectories, Windows
@@ -21,6 +21,7 @@ from .checkpoints import Checkpoints
 from .devices import agreed, digests, shared, windows_here
 from .display import Display, display
 from .history import History, warn_of_failures, warn_of_looks
+from .loss import Loss
 from .progress import Callback, Progress
 from .result import DivergenceError, FitResult, divergence_message, share_diverging
 from .solves import reasons, steps_to_allow, with_max_steps
@@ -40,7 +41,7 @@ class Task(NamedTuple):
     dtype: DTypeLike
     trajectories: Trajectories
     watched: Windows | None
-    loss: Callable[..., Array]
+    loss: Loss
     stages: Sequence[Stage]
     key: PRNGKeyArray
     stride: int

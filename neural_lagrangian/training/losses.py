@@ -1,12 +1,13 @@
 r"""How far a model is from observed motion.
 
-Every loss is a function `loss(model, ts, ys)` of one window, or `loss(model, ts, ys, accelerations, controls)` where
-those are known, `None` for what is not; callers `vmap`. All are means, so their size does not depend on the window's
-length. Where there are controls the model is driven by the window's own, put into its `ControlForce` (`with_control`).
-Losses that roll out take `states` too, estimates of the true states where `ys` are noisy, and start from these.
+Every loss is a function `loss(model, window) -> scalar` of one `Window`; callers `vmap`. All are means, so their size
+does not depend on the window's length; rows that do not count (`window.mask`) have no part in them. A window with
+controls needs a model that they drive, which is what `fit` and its kin call a loss with (by hand: `with_control`).
+Losses with rollouts start from `window.states`, estimates of the true states where `ys` are noisy, if there are any.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,8 +18,10 @@ from jaxtyping import Array, ArrayLike
 from .._types import Scalar
 from ..integrators import AbstractMotionModel
 from ..mechanics import inverse_dynamics, mass_matrix
-from ..models import position_errors, with_control
-from .residuals import acceleration_residual, given, torque_residual, trajectory_residual
+from ..models import position_errors
+from ..trajectories import Window
+from .loss import Loss, called, check_driven, check_without_states, filled, masked, mean_counted
+from .residuals import acceleration_residual, observed, torque_residual, trajectory_residual
 
 NEGLIGIBLE = 2.0**-60
 """Weight of zero in a loss that must still get the states to start from: a power of two, which rounds nothing, whose
@@ -28,11 +31,7 @@ square is below round-off beside any other error.
 
 def trajectory_mse(
     model: Callable[[Array, Array], Array],
-    ts: Array,
-    ys: Array,
-    accelerations: Array | None = None,
-    controls: Array | None = None,
-    states: Array | None = None,
+    window: Window,
 ) -> Scalar:
     r"""Mean square error of a rollout from the window's first state, over times and components.
 
@@ -44,24 +43,18 @@ def trajectory_mse(
     **Arguments:**
 
     - `model`: any rollout model `(ts, y0) -> (time, 2 dof)`.
-    - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
-    - `accelerations`: not used. `controls`: what drove the motion, shape `(time, m)`, if anything did.
-    - `states`: estimates of the true states, shape `(time, 2 dof)`, if there are any.
+    - `window`: with `ts` and `ys`, and `states` if there are estimates of the true ones.
 
     **Returns:** a scalar; infinite or NaN where the rollout failed.
 
-    **Raises:** `ValueError` with `controls` for a model without a `ControlForce`.
+    **Raises:** `ValueError` for a window with `controls` and a model that none drive.
     """
-    return jnp.mean(trajectory_residual(model, ts, ys, accelerations, controls, states) ** 2)
+    return mean_counted(trajectory_residual(model, window) ** 2, window.mask)
 
 
 def trajectory_mae(
     model: Callable[[Array, Array], Array],
-    ts: Array,
-    ys: Array,
-    accelerations: Array | None = None,
-    controls: Array | None = None,
-    states: Array | None = None,
+    window: Window,
 ) -> Scalar:
     r"""Mean absolute error of a rollout from the window's first state: as `trajectory_mse`, and less drawn to outliers.
 
@@ -69,10 +62,10 @@ def trajectory_mae(
 
     (Finzi, Wang and Wilson 2020, section 6.) Arguments and errors as for `trajectory_mse`.
     """
-    return jnp.mean(jnp.abs(trajectory_residual(model, ts, ys, accelerations, controls, states)))
+    return mean_counted(jnp.abs(trajectory_residual(model, window)), window.mask)
 
 
-def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Callable[..., Scalar]:
+def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Loss:
     r"""A loss of short rollouts that meet: multiple shooting (Bock and Plitt 1984).
 
     A window is cut into segments of `segment` intervals. Each is rolled out from the state $s_k$ estimated where it
@@ -100,46 +93,45 @@ def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Callable[...
 
     def loss(
         model: Callable[[Array, Array], Array],
-        ts: Array,
-        ys: Array,
-        accelerations: Array | None = None,
-        controls: Array | None = None,
-        states: Array | None = None,
+        window: Window,
     ) -> Scalar:
-        model = model if controls is None else with_control(model, ts, controls)
+        check_driven(model, window)
+        ts, ys = jnp.asarray(window.ts), jnp.asarray(filled(window).ys)
         intervals = len(ts) - 1
         if intervals == 0 or intervals % segment:
             raise ValueError(f"`segment` is {segment}; expected a divisor of the horizon, {intervals}")
         starts = jnp.arange(0, intervals, segment)
         rows = starts[:, None] + jnp.arange(segment + 1)[None]
-        nodes = ys if states is None else states
+        nodes = ys if window.states is None else window.states
         predicted = jax.vmap(model)(ts[rows], nodes[starts])
         gaps = jnp.mean((predicted[:, -1] - nodes[starts + segment]) ** 2)
-        if states is None:
-            return jnp.mean((predicted[:, 1:] - ys[rows[:, 1:]]) ** 2)
-        return jnp.mean((predicted - ys[rows]) ** 2) + continuity * gaps
+        counted = None if window.mask is None else window.mask[rows]
+        if window.states is None:  # a segment starts from an observed row, which must count
+            counted = None if counted is None else counted[:, 1:] & counted[:, :1]
+            return _mean_of_segments((predicted[:, 1:] - ys[rows[:, 1:]]) ** 2, counted)
+        return _mean_of_segments((predicted - ys[rows]) ** 2, counted) + continuity * gaps
 
     return loss
 
 
 def multiple_shooting_mse(
     model: Callable[[Array, Array], Array],
-    ts: Array,
-    ys: Array,
-    accelerations: Array | None = None,
-    controls: Array | None = None,
-    states: Array | None = None,
+    window: Window,
 ) -> Scalar:
     """`multiple_shooting()`: segments of one interval. Without estimated states, the mean square error of one step.
 
     Arguments and errors as for `trajectory_mse`.
     """
-    return multiple_shooting()(model, ts, ys, accelerations, controls, states)
+    return multiple_shooting()(model, window)
 
 
-def weighted(
-    loss: Callable[..., Scalar], *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
-) -> Callable[..., Scalar]:
+def _mean_of_segments(squares: Array, counted: Array | None) -> Scalar:
+    """Over rows and components, `squares` of shape `(segment, row, 2 dof)`."""
+    rows = squares.reshape(-1, squares.shape[-1])
+    return mean_counted(rows, None if counted is None else counted.reshape(-1))
+
+
+def weighted(loss: Loss, *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0) -> Loss:
     r"""A loss of rollouts in which the errors of positions and of velocities count by weights:
     $w_j (\hat y_j - y_j)$ in place of $\hat y_j - y_j$.
 
@@ -161,32 +153,28 @@ def weighted(
 
     def of_weighted(
         model: Callable[[Array, Array], Array],
-        ts: Array,
-        ys: Array,
-        accelerations: Array | None = None,
-        controls: Array | None = None,
-        states: Array | None = None,
+        window: Window,
     ) -> Scalar:
-        driven = model if controls is None else with_control(model, ts, controls)
+        check_driven(model, window)
+        ys = jnp.asarray(window.ys)
         w = jnp.concatenate(
             [jnp.broadcast_to(jnp.asarray(x, ys.dtype), ys.shape[1] // 2) for x in (position, velocity)]
         )
         counted, scale = w > 0, jnp.where(w > 0, w, NEGLIGIBLE)
 
         def rollout(ts: Array, y0: Array) -> Array:
-            return jnp.where(counted[None], driven(ts, y0 / scale) * scale[None], 0)
+            return jnp.where(counted[None], model(ts, y0 / scale) * scale[None], 0)
 
-        return loss(rollout, ts, ys * scale[None], None, None, None if states is None else states * scale[None])
+        states = None if window.states is None else window.states * scale[None]
+        scaled = replace(window, ys=ys * scale[None], states=states, accelerations=None, controls=None)
+        return called("loss", loss, rollout, scaled)
 
     return of_weighted
 
 
 def acceleration_mse(
     model: AbstractMotionModel,
-    ts: Array,
-    ys: Array,
-    accelerations: Array | None = None,
-    controls: Array | None = None,
+    window: Window,
 ) -> Scalar:
     r"""Mean square error of the model's accelerations at observed states: no rollout, hence many times cheaper.
 
@@ -195,20 +183,17 @@ def acceleration_mse(
     **Arguments:**
 
     - `model`: a model with a `vector_field(t, y)`.
-    - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
-    - `accelerations`: observed accelerations, shape `(time, dof)`. `controls`: as for `trajectory_mse`.
+    - `window`: with `ts`, `ys` and `accelerations`.
 
-    **Raises:** `ValueError` without `accelerations`, or with `controls` for a model without a `ControlForce`.
+    **Raises:** `ValueError` for a window without `accelerations`, one with `controls` and a model that none drive, or
+    one with estimated `states`.
     """
-    return jnp.mean(acceleration_residual(model, ts, ys, accelerations, controls) ** 2)
+    return mean_counted(acceleration_residual(model, window) ** 2, window.mask)
 
 
 def acceleration_mae(
     model: AbstractMotionModel,
-    ts: Array,
-    ys: Array,
-    accelerations: Array | None = None,
-    controls: Array | None = None,
+    window: Window,
 ) -> Scalar:
     r"""Mean absolute error of the model's accelerations: as `acceleration_mse`, and less drawn to the largest of them.
 
@@ -216,12 +201,10 @@ def acceleration_mae(
 
     (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
     """
-    return jnp.mean(jnp.abs(acceleration_residual(model, ts, ys, accelerations, controls)))
+    return mean_counted(jnp.abs(acceleration_residual(model, window)), window.mask)
 
 
-def euler_lagrange_mse(
-    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
-) -> Scalar:
+def euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     r"""Mean square Euler-Lagrange residual of observed accelerations, over the mean square mass: no mass is inverted.
 
     $$\frac{\sum_i |r_i|^2}{\sum_i \mathrm{tr}\, M_i^2}, \qquad
@@ -232,11 +215,11 @@ def euler_lagrange_mse(
 
     **Arguments:**
 
-    - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The others, and errors, as for `acceleration_mse`.
+    - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The window, and errors, as for `acceleration_mse`.
     """
-    dof = ys.shape[-1] // 2
-    accelerations = given("accelerations", accelerations, (*ys.shape[:-1], dof))
-    model = model if controls is None else with_control(model, ts, controls)
+    check_without_states("accelerations", window)
+    ts, ys, accelerations = observed(window)
+    check_driven(model, window)
 
     def at(t, y, a):
         q, v = jnp.split(y, 2)
@@ -244,12 +227,10 @@ def euler_lagrange_mse(
         return jnp.sum(residual**2), jnp.sum(mass_matrix(model.lagrangian, t, q, v) ** 2)
 
     residuals, masses = jax.vmap(at)(ts, ys, accelerations)
-    return jnp.sum(residuals) / jnp.sum(masses)
+    return jnp.sum(masked(residuals, window.mask)) / jnp.sum(masked(masses, window.mask))
 
 
-def discrete_euler_lagrange_mse(
-    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
-) -> Scalar:
+def discrete_euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     r"""Mean square position error of the model's step from each two positions to the next, to first order:
 
     $$\frac{1}{n (T - 1)} \sum_{i=1}^{T-1} |(D_1 D_2 L_d)^{-1} r_i|^2, \qquad
@@ -267,21 +248,22 @@ def discrete_euler_lagrange_mse(
 
     - `model`: a model with a `lagrangian` and a `force`, and a variational solver that takes one step a sample, or
       steps of `dt0` that are those of `ts`.
-    - `ts`: times, shape `(time,)`, at least three. `ys`: states, shape `(time, 2 dof)`, whose velocities do not matter.
-    - `accelerations`: not used. `controls`: as for `trajectory_mse`.
+    - `window`: with at least three `ts`, and `ys`, whose velocities do not matter. An error counts where all three of
+      its rows do.
 
     **Returns:** a scalar; NaN where a step has no solution, and, if `ts` is traced, where `dt0` is another step.
 
-    **Raises:** `ValueError` for a model with another kind of solver or steps, for a window of less than three times, or
-    with `controls` for a model without a `ControlForce`.
+    **Raises:** `ValueError` for a model with another kind of solver or steps, for a window of less than three times, of
+    one with `controls` and a model that none drive, or one with estimated `states`.
     """
-    model = model if controls is None else with_control(model, ts, controls)
-    return jnp.mean(position_errors(model, ts, ys[:, : ys.shape[1] // 2]) ** 2)
+    check_without_states("positions", window)
+    check_driven(model, window)
+    ts, ys = jnp.asarray(window.ts), jnp.asarray(filled(window).ys)
+    mask = None if window.mask is None else window.mask[:-2] & window.mask[1:-1] & window.mask[2:]
+    return mean_counted(position_errors(model, ts, ys[:, : ys.shape[1] // 2]) ** 2, mask)
 
 
-def torque_mse(
-    model: Any, ts: Array, ys: Array, accelerations: Array | None = None, controls: Array | None = None
-) -> Scalar:
+def torque_mse(model: Any, window: Window) -> Scalar:
     r"""Mean square error of the torques that the observed motion needs (inverse dynamics): no rollout, no mass solve.
 
     $$\frac{1}{n T} \sum_{i=1}^{T} |\tau(t_i, q_i, v_i, a_i) - u_i|^2, \qquad
@@ -295,10 +277,10 @@ def torque_mse(
     **Arguments:**
 
     - `model`: a model with a `lagrangian(t, q, v)` and a `force`.
-    - `ts`: times, shape `(time,)`. `ys`: observed states, shape `(time, 2 dof)`.
-    - `accelerations`: observed accelerations, shape `(time, dof)`.
-    - `controls`: observed controls, shape `(time, m)`; torques, shape `(time, dof)`, without a `ControlForce`.
+    - `window`: with `ts`, `ys`, `accelerations` and `controls`; without a `ControlForce` these are torques, shape
+      `(time, dof)`.
 
-    **Raises:** `ValueError` without `accelerations` or `controls`.
+    **Raises:** `ValueError` for a window without `accelerations` or `controls`, with estimated `states`, or for a
+    `ControlForce` that nothing drives.
     """
-    return jnp.mean(torque_residual(model, ts, ys, accelerations, controls) ** 2)
+    return mean_counted(torque_residual(model, window) ** 2, window.mask)

@@ -1,18 +1,16 @@
 """What of a model is trained."""
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, PyTree
+import numpy as np
+from jaxtyping import PyTree
 
-from .._checks import accepts
 from ..integrators import without_integration
 from ..mechanics import SampledControl
 from ..trajectories import Scaling, Trajectories
-from .alike import name_of
-from .step import EXTRAS
 
 
 def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
@@ -49,11 +47,11 @@ def check_motion(name: str, motion: Any) -> None:
         raise ValueError(f"`{name}` is a {type(motion).__name__}; expected `nl.Trajectories(ts, ys)`")
 
 
-def check_takes_states(argument: str, function: Callable[..., Array]) -> None:
-    """`ValueError` for a loss or residual without estimated states among its arguments; `argument` asks for them."""
-    if not accepts(function, EXTRAS + 2):
-        raise ValueError(
-            f"`{argument}` asks for estimated states, but {name_of(function)} takes no states; expected "
-            f"`trajectory_mse`, `trajectory_residual`, `multiple_shooting()` or any other "
-            f"(model, ts, ys, accelerations, controls, states)"
+def warn_of_unused_states(before: Any, after: Any) -> None:
+    """Say so if not one of the estimated states has moved: the loss does not look at them."""
+    if np.array_equal(before, after):
+        warnings.warn(
+            "the estimated states are still those that were recorded: does the loss start from `window.states`, as "
+            "`trajectory_mse`, `trajectory_residual` and `multiple_shooting()` do?",
+            stacklevel=3,
         )

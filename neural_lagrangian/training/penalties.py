@@ -1,32 +1,35 @@
 r"""What a learned Lagrangian should have beside the right motion: a symmetry, little force, a scale, a gauge.
 
-A penalty is a function `penalty(model, ts, ys)` of one window, as a loss is. A Lagrangian and its force are known from
+A penalty is a function `penalty(model, window)`, as a loss is. A Lagrangian and its force are known from
 motion only up to a common factor, $\alpha L$ and $\alpha Q$; the penalties of symmetry and force are divided by the
 mean square of the mass, $\overline{\mathrm{tr}(M^2) / n}$, or training would lower them by lowering $\alpha$.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from .._types import Scalar
+from .._types import MassMatrix, Scalar
 from ..mechanics import Symmetry, mass_matrix, symmetry_residual
+from ..models import without_control
+from ..trajectories import Window
+from .loss import Loss, called, filled, mean_counted
 
-Penalty = Callable[[Any, Array, Array], Scalar]
-"""A function `penalty(model, ts, ys) -> scalar` of one window."""
+Penalty: TypeAlias = Loss
+"""A function `penalty(model, window) -> scalar`."""
 
 
-def penalized(loss: Callable[..., Scalar], penalty: Penalty, weight: float) -> Callable[..., Scalar]:
+def penalized(loss: Loss, penalty: Penalty, weight: float) -> Loss:
     r"""A loss for `fit` with a penalty, `loss + weight * penalty`; itself a loss that can be penalized again.
 
     **Arguments:**
 
-    - `loss`: `(model, ts, ys) -> scalar`, or with more arguments, `accelerations` and `controls`.
-    - `penalty`: `(model, ts, ys) -> scalar`, such as `symmetry_penalty(symmetry)` or `force_penalty`.
+    - `loss`: `(model, window) -> scalar`, such as `trajectory_mse`.
+    - `penalty`: `(model, window) -> scalar`, such as `symmetry_penalty(symmetry)` or `force_penalty`.
     - `weight`: zero or more.
 
     **Raises:** `ValueError` for a weight that is negative or not finite.
@@ -34,8 +37,8 @@ def penalized(loss: Callable[..., Scalar], penalty: Penalty, weight: float) -> C
     if not (math.isfinite(weight) and weight >= 0):
         raise ValueError(f"`weight` is {weight}; expected a finite number of at least 0")
 
-    def total(model: Any, ts: Array, ys: Array, *observed: Array | None) -> Scalar:
-        return loss(model, ts, ys, *observed) + weight * penalty(model, ts, ys)
+    def total(model: Any, window: Window) -> Scalar:
+        return called("loss", loss, model, window) + weight * called("penalty", penalty, model, window)
 
     return total
 
@@ -54,37 +57,37 @@ def symmetry_penalty(symmetry: Symmetry) -> Penalty:
     **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
     """
 
-    def penalty(model: Any, ts: Array, ys: Array) -> Scalar:
+    def penalty(model: Any, window: Window) -> Scalar:
         def residual(t, y):
             return symmetry_residual(model.lagrangian, symmetry, t, *jnp.split(y, 2))
 
-        return jnp.mean(jax.vmap(residual)(ts, ys) ** 2) / _mean_square_mass(model, ts, ys)
+        return _mean_at_rows(lambda t, y: residual(t, y) ** 2, window) / _mean_square_mass(model, window)
 
     return penalty
 
 
-def force_penalty(model: Any, ts: Array, ys: Array) -> Scalar:
+def force_penalty(model: Any, window: Window) -> Scalar:
     r"""Mean square of a model's force at a window's states, zero if it has none there:
 
     $$\frac{\sum_i |Q(t_i, q_i, v_i)|^2}{\sum_i \mathrm{tr}\, M(t_i, q_i, v_i)^2}.$$
 
     An unrestricted force can explain any motion whatever the Lagrangian; with this penalty the Lagrangian explains
-    what it can. In units of acceleration squared.
+    what it can. In units of acceleration squared. Recorded controls are no part of $Q$: they are known.
 
     **Arguments:**
 
     - `model`: a model with a `lagrangian` and a `force`, both of `(t, q, v)`.
-    - `ts`: times, shape `(time,)`. `ys`: states, shape `(time, 2 dof)`.
+    - `window`: with `ts` and `ys`.
 
     **Raises:** `ValueError` if the model's force is `None`.
     """
     if model.force is None:
         raise ValueError("`model` has the force None; expected a force to penalize")
-    Q = jax.vmap(lambda t, y: model.force(t, *jnp.split(y, 2)))(ts, ys)
-    return jnp.mean(Q**2) / _mean_square_mass(model, ts, ys)
+    free = model if window.controls is None else without_control(model)
+    return _mean_at_rows(lambda t, y: free.force(t, *jnp.split(y, 2)) ** 2, window) / _mean_square_mass(model, window)
 
 
-def scale_penalty(model: Any, ts: Array, ys: Array) -> Scalar:
+def scale_penalty(model: Any, window: Window) -> Scalar:
     r"""Zero if the mean mass at a window's states is one: motion leaves the scale of a Lagrangian open, and its sign.
 
     $$\Bigl(\overline{\mathrm{tr}\, M / n} - 1\Bigr)^2$$
@@ -93,8 +96,8 @@ def scale_penalty(model: Any, ts: Array, ys: Array) -> Scalar:
 
     **Arguments:** as of `force_penalty`; the model's force does not matter.
     """
-    M = jax.vmap(lambda t, y: mass_matrix(model.lagrangian, t, *jnp.split(y, 2)))(ts, ys)
-    return (jnp.mean(jnp.trace(M, axis1=1, axis2=2)) / M.shape[1] - 1) ** 2
+    dof = window.ys.shape[1] // 2
+    return (_mean_at_rows(lambda t, y: jnp.trace(_mass(model, t, y)), window) / dof - 1) ** 2
 
 
 def gauge_penalty(state: ArrayLike, momentum: ArrayLike = 0.0, value: float = 0.0) -> Penalty:
@@ -111,14 +114,23 @@ def gauge_penalty(state: ArrayLike, momentum: ArrayLike = 0.0, value: float = 0.
     **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
     """
 
-    def penalty(model: Any, ts: Array, ys: Array) -> Scalar:
-        q, v = jnp.split(jnp.asarray(state, ys.dtype), 2)
-        L, p = jax.value_and_grad(model.lagrangian, argnums=2)(ts[0], q, v)
+    def penalty(model: Any, window: Window) -> Scalar:
+        q, v = jnp.split(jnp.asarray(state, window.ys.dtype), 2)
+        L, p = jax.value_and_grad(model.lagrangian, argnums=2)(window.ts[0], q, v)
         return jnp.sum((p - jnp.asarray(momentum, p.dtype)) ** 2) + (L - value) ** 2
 
     return penalty
 
 
-def _mean_square_mass(model: Any, ts: Array, ys: Array) -> Scalar:
-    M = jax.vmap(lambda t, y: mass_matrix(model.lagrangian, t, *jnp.split(y, 2)))(ts, ys)
-    return jnp.mean(jnp.sum(M**2, axis=(1, 2))) / M.shape[1]
+def _mean_square_mass(model: Any, window: Window) -> Scalar:
+    return _mean_at_rows(lambda t, y: jnp.sum(_mass(model, t, y) ** 2), window) / (window.ys.shape[1] // 2)
+
+
+def _mass(model: Any, t: Array, y: Array) -> MassMatrix:
+    return mass_matrix(model.lagrangian, t, *jnp.split(y, 2))
+
+
+def _mean_at_rows(function: Callable[[Array, Array], Array], window: Window) -> Scalar:
+    """The mean of `function(t, y)` over the rows of a window that count."""
+    values = jax.vmap(function)(jnp.asarray(window.ts), jnp.asarray(filled(window).ys))
+    return mean_counted(values, window.mask)

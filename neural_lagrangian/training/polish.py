@@ -1,6 +1,7 @@
 """The last digits of a training: all windows at once, and second derivatives."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,13 +14,14 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import positive_integer
 from .._errors import NeuralLagrangianError
 from ..integrators import Controller, with_integration, without_integration
-from ..trajectories import Trajectories, Windows
+from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
+from .loss import Loss, evaluated
 from .losses import trajectory_mse
-from .parameters import check_motion, check_takes_states, parameters_of
+from .parameters import check_motion, parameters_of, warn_of_unused_states
 from .safe_gradient import scalar
 from .stages import stages_of, with_controller
-from .step import Estimated, weights_and_states, with_states
+from .step import Estimated, weights_and_states
 
 
 class StartError(NeuralLagrangianError, ValueError):
@@ -40,7 +42,7 @@ def polish(
     model: Callable[[Array, Array], Array],
     trajectories: Trajectories,
     *,
-    loss: Callable[..., Array] = trajectory_mse,
+    loss: Loss = trajectory_mse,
     steps: int = 200,
     horizon: int = 8,
     stride: int = 1,
@@ -68,8 +70,6 @@ def polish(
     **Raises:** `StartError` if the loss is not finite to begin with: train first; `ValueError` for arguments that make
     no sense.
     """
-    if states is not None:
-        check_takes_states("states", loss)
     weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
     params = weights
     if states is not None:
@@ -79,15 +79,17 @@ def polish(
     losses = np.asarray(losses)
     check_begun(losses[0])
     found, estimates = weights_and_states(best)
+    if estimates is not None:
+        warn_of_unused_states(params.states, estimates)
     polished = with_integration(eqx.combine(found, without_integration(model)), model)
     return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
 
 
 def fixed_windows(
     model: Any, trajectories: Trajectories, horizon: int, stride: int, windows: int, controller: Controller | None
-) -> tuple[PyTree, PyTree, tuple[Array, Array], tuple[Array | None, ...]]:
+) -> tuple[PyTree, PyTree, tuple[Array, Array], Window]:
     """Of a model in training: its weights and the rest, stepped as asked for. And a fixed set of windows: where their
-    rows are, and the rows.
+    rows are, and the windows, the batch axis first.
     """
     check_motion("trajectories", trajectories)
     if np.ndim(horizon):
@@ -100,13 +102,11 @@ def fixed_windows(
     return weights, stepped, every.rows(indices), every.gather(indices)
 
 
-def window_states(
-    states: Any, trajectories: Trajectories, rows: tuple[Array, Array], batch: tuple[Array | None, ...]
-) -> Array:
+def window_states(states: Any, trajectories: Trajectories, rows: tuple[Array, Array], batch: Window) -> Array:
     """Estimated states of each window, shape `(window, row, 2 dof)`, or `ValueError` if they are of another motion."""
     if np.shape(states) != trajectories.ys.shape:
         raise ValueError(f"`states` has shape {np.shape(states)}; expected {trajectories.ys.shape}, that of the `ys`")
-    return jnp.asarray(states, jax.tree.leaves(batch)[0].dtype)[rows]
+    return jnp.asarray(states, batch.ys.dtype)[rows]
 
 
 def check_begun(loss: Any) -> None:
@@ -119,8 +119,8 @@ def check_begun(loss: Any) -> None:
 def _minimized(
     params: PyTree,
     static: PyTree,
-    loss: Callable[..., Array],
-    batch: tuple[Array | None, ...],
+    loss: Loss,
+    batch: Window,
     memory: int,
     steps: int,
 ) -> tuple[PyTree, Array]:
@@ -128,9 +128,9 @@ def _minimized(
 
     def mean_loss(params):
         weights, states = weights_and_states(params)
-        sample = batch if states is None else with_states(batch, states)
+        windows = batch if states is None else replace(batch, states=states)
         model = eqx.combine(weights, static)
-        value = jnp.mean(jax.vmap(lambda *sample: scalar("loss", loss(model, *sample)))(*sample))
+        value = jnp.mean(jax.vmap(lambda window: scalar("loss", evaluated("loss", loss, model, window)))(windows))
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     value_and_gradient = optax.value_and_grad_from_state(mean_loss)

@@ -14,9 +14,11 @@ CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved, `count` of them; `causes`: the number of the others
-    for each of `CAUSES`. `by_sample`: the derivatives of the loss in the samples, arrays like the batch; zero for those
-    others. `cause`: zero for those that behaved, for each other one more than the index of its reason in `CAUSES`.
+    """Loss and gradient over the samples of a batch that behaved, `count` of them.
+
+    `causes`: the number of the other samples for each of `CAUSES`. `by_sample`: the derivatives of the loss by the
+    samples, a tree like the batch; zero for the samples left out, `None` for what is no floating-point array. `cause`:
+    zero for each sample that behaved, else one more than the index of its reason in `CAUSES`.
     """
 
     loss: Float[Array, ""]
@@ -44,9 +46,9 @@ class SafeGradient(eqx.Module):
 
 
 def safe_gradient(
-    loss: Callable[..., Float[Array, ""]],
+    loss: Callable[[Any, Any], Float[Array, ""]],
     params: PyTree,
-    batch: tuple[Array | None, ...],
+    batch: PyTree,
     *,
     limit: float = 1e10,
     axis: str | None = None,
@@ -60,19 +62,19 @@ def safe_gradient(
 
     **Arguments:**
 
-    - `loss`: `loss(params, *sample) -> scalar`.
+    - `loss`: `loss(params, sample) -> scalar`.
     - `params`: what is differentiated, a pytree of floating arrays.
-    - `batch`: arrays with the batch axis first; `None` is passed on.
+    - `batch`: the samples, a pytree of arrays with the batch axis first, such as a `Window` of many windows.
     - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
     - `axis`: inside `jax.shard_map`, the axis of devices of which each has a share of the batch, and gets the loss, the
       gradient and the counts of the whole.
     """
 
-    def of_sample(params, *sample):
-        return scalar("loss", loss(params, *sample))
+    def of_sample(params, sample):
+        return scalar("loss", loss(params, sample))
 
-    def summed(params, batch, kept):
-        losses = jax.vmap(of_sample, (None, *(0 for _ in batch)))(params, *batch)
+    def summed(params, floating, rest, kept):
+        losses = jax.vmap(of_sample, (None, 0))(params, eqx.combine(floating, rest))
         return jnp.sum(jnp.where(kept, losses, 0)), losses
 
     def attempt(state: tuple[SafeGradient, Array]) -> tuple[SafeGradient, Array]:
@@ -80,7 +82,8 @@ def safe_gradient(
         kept = previous.kept
         stand_in = jnp.argmax(kept)
         safe = jax.tree.map(lambda x: jnp.where(_rows(kept, x), x, x[stand_in]), batch)
-        (value, losses), slopes = jax.value_and_grad(summed, argnums=(0, 1), has_aux=True)(params, safe, kept)
+        floating, rest = eqx.partition(safe, eqx.is_inexact_array)
+        (value, losses), slopes = jax.value_and_grad(summed, (0, 1), has_aux=True)(params, floating, rest, kept)
         # Where nothing is kept, not even the stand-in is sound.
         value, slopes = jax.tree.map(lambda x: jnp.where(jnp.any(kept), x, 0), (value, slopes))
         (value, gradient, number), by_sample = _total((value, slopes[0], jnp.sum(kept)), axis), slopes[1]
@@ -96,15 +99,16 @@ def safe_gradient(
         result, settled = state
         return ~settled & (result.count > 0)
 
+    batch = jax.tree.map(jnp.asarray, batch)
     first = jax.tree.map(lambda x: x[0], batch)
-    dtype = jax.eval_shape(of_sample, params, *first).dtype
+    dtype = jax.eval_shape(of_sample, params, first).dtype
     result, _ = jax.lax.while_loop(unfinished, attempt, (_all_kept(params, batch, dtype, axis), jnp.array(False)))
     return result
 
 
-def _all_kept(params: PyTree, batch: tuple[Array | None, ...], dtype: DTypeLike, axis: str | None) -> SafeGradient:
+def _all_kept(params: PyTree, batch: PyTree, dtype: DTypeLike, axis: str | None) -> SafeGradient:
     """Before the first attempt: no sample is known to diverge, and nothing of the loss is known."""
-    no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, batch))
+    no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, eqx.filter(batch, eqx.is_inexact_array)))
     none = jnp.zeros(jax.tree.leaves(batch)[0].shape[0], int)
     count = _total(jnp.sum(none == 0), axis)
     return SafeGradient(jnp.zeros((), dtype), no_gradient, none_by_sample, none, count, jnp.zeros(len(CAUSES), int))

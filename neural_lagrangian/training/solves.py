@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from ..integrators import AbstractMotionModel, AbstractVariationalSolver, StepsPerSample
-from ..models import with_control
 from ..trajectories import Windows
+from .loss import driven
 from .step import weights_and_states
 
 MAX_STEPS = "max_steps_reached"
@@ -94,15 +94,15 @@ def _outcome(model: Any, ts: Array, y0: Array) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | None) -> tuple[Array, Array]:
-    sample = windows.gather(windows.evenly(SEEN))
+    batch = windows.gather(windows.evenly(SEEN))
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
 
-        def of_window(ts, ys, accelerations=None, controls=None):
-            return _outcome(model if controls is None else with_control(model, ts, controls), ts, ys[0])
+        def of_window(window):
+            return _outcome(driven(model, window), window.ts, window.ys[0])
 
-        return jax.vmap(of_window)(*sample)
+        return jax.vmap(of_window)(batch)
 
     steps, failures = of_one(weights, static) if members is None else eqx.filter_vmap(of_one)(weights, static)
     return jnp.max(steps), failures

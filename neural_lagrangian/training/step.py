@@ -1,6 +1,7 @@
 """Compiled training steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,14 +10,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..trajectories import Windows
+from ..trajectories import Window, Windows
 from .devices import on_devices
+from .loss import Loss, evaluated
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
 CHUNK = 50
 """Most steps a compiled call takes: enough to hide its dispatch."""
-EXTRAS = 4
-"""Arguments of a loss before the estimated states: times, states, accelerations, controls."""
 MEMBER = "member"
 """The name of the axis of members: `jax.lax.axis_index(MEMBER)` is which of them a loss or an optimiser is of."""
 HELD_OUT = 256
@@ -35,18 +35,13 @@ def weights_and_states(params: PyTree) -> tuple[PyTree, Array | None]:
     return params if isinstance(params, Estimated) else (params, None)
 
 
-def with_states(sample: tuple[Array | None, ...], states: Array) -> tuple[Array | None, ...]:
-    """The arguments of a loss that takes estimated states."""
-    return (*sample, *[None] * (EXTRAS - len(sample)), states)
-
-
 @eqx.filter_jit
 def take_steps(
     params: PyTree,
     opt_state: PyTree,
     static: PyTree,
     windows: Windows,
-    loss: Callable[..., Array],
+    loss: Loss,
     optimizer: optax.GradientTransformation,
     key: PRNGKeyArray,
     span: Array,
@@ -61,8 +56,8 @@ def take_steps(
     update = optax.with_extra_args_support(optimizer).update
 
     def of_one(params, opt_state, static, windows, key, span):
-        def sample_loss(params, *sample):
-            return loss(eqx.combine(params, static), *sample)
+        def sample_loss(params, window):
+            return evaluated("loss", loss, eqx.combine(params, static), window)
 
         def step(i, state):
             params, opt_state, (losses, causes, skipped) = state
@@ -97,30 +92,30 @@ def take_steps(
 
 
 def _gradient(
-    loss: Callable[..., Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
+    loss: Callable[[PyTree, Window], Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
 ) -> SafeGradient:
-    """Of a batch of windows; with the estimated states, if there are any, as the loss's last argument."""
-    sample, (weights, states) = windows.gather(indices), weights_and_states(params)
+    """Of a batch of windows, which carry the estimated states, if there are any."""
+    batch, (weights, states) = windows.gather(indices), weights_and_states(params)
     if states is None:
-        return safe_gradient(loss, weights, sample, axis=windows.axis)
+        return safe_gradient(loss, weights, batch, axis=windows.axis)
     at = windows.rows(indices)
-    result = safe_gradient(loss, weights, with_states(sample, states[at]))
-    by_state = jnp.zeros_like(states).at[at].add(result.by_sample[EXTRAS])
+    result = safe_gradient(loss, weights, replace(batch, states=states[at]))
+    by_state = jnp.zeros_like(states).at[at].add(result.by_sample.states)
     return eqx.tree_at(lambda r: r.gradient, result, Estimated(result.gradient, by_state))
 
 
 @eqx.filter_jit
 def held_out_loss(
-    params: PyTree, static: PyTree, windows: Windows, loss: Callable[..., Array], members: int | None
+    params: PyTree, static: PyTree, windows: Windows, loss: Loss, members: int | None
 ) -> tuple[Array, Array]:
     """Mean loss of the windows for which it is finite, infinite if there are none, and the number of the others; for
     each member, if there are several.
     """
-    sample, (weights, _) = windows.gather(windows.evenly(HELD_OUT)), weights_and_states(params)
+    batch, (weights, _) = windows.gather(windows.evenly(HELD_OUT)), weights_and_states(params)
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
-        losses = jax.vmap(lambda *sample: loss(model, *sample))(*sample)
+        losses = jax.vmap(lambda window: evaluated("loss", loss, model, window))(batch)
         finite = jnp.isfinite(losses)
         number = jnp.sum(finite)
         mean = jnp.sum(jnp.where(finite, losses, 0)) / jnp.maximum(number, 1).astype(losses.dtype)

@@ -15,6 +15,7 @@ from .units import Quantity as Quantity
 from .units import measures_angle as measures_angle
 from .units import si_factor as si_factor
 from .validation import check_resolution as check_resolution
+from .window import Window
 from .windows import Windows
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "TimeOrderError",
     "Trajectories",
     "TrajectoryError",
+    "Window",
     "Windows",
     "differentiate",
     "noise_gain",

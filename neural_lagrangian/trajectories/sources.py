@@ -1,7 +1,5 @@
 """Where the rows of trajectories are while windows are cut from them: on a device, dealt out over several, in files."""
 
-from typing import TypeAlias
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,24 +10,22 @@ from jaxtyping import Array, DTypeLike, Int
 
 from .container import Trajectories
 from .gaps import Runs
-
-Rows: TypeAlias = tuple[Array | None, ...]
-"""`(ts, ys)`, `(ts, ys, accelerations)` or `(ts, ys, accelerations, controls)`, `None` for what is not known."""
+from .window import Window
 
 
 class Resident(eqx.Module):
     """All rows in the memory of one device."""
 
-    rows: Rows
+    rows: Window
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
         # Cast on the host: by JAX it would be compiled for every shape. A copy, since JAX may take the memory as it is.
         with np.errstate(over="ignore"):  # what is too large becomes infinite: a window that diverges
-            parts = tuple(None if part is None else np.array(part, dtype) for part in _parts(trajectories))
-        self.rows = jax.device_put(parts)
+            rows = jax.tree.map(lambda part: np.array(part, dtype), whole(trajectories))
+        self.rows = jax.device_put(rows)
 
-    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
-        return tuple(None if part is None else part[trajectory, sample] for part in self.rows)
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Window:
+        return jax.tree.map(lambda part: part[trajectory, sample], self.rows)
 
 
 class Dealt(eqx.Module):
@@ -39,7 +35,7 @@ class Dealt(eqx.Module):
     ones, to the `shape` (trajectories, samples) that is the same in all.
     """
 
-    rows: Rows
+    rows: Window
     mesh: Mesh = eqx.field(static=True)
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh, shape: tuple[int, int]):
@@ -51,20 +47,21 @@ class Dealt(eqx.Module):
                 filled[: part.shape[0], : part.shape[1]] = part
             return jax.make_array_from_process_local_data(sharding, filled)
 
-        self.rows = tuple(None if part is None else deal(part) for part in _parts(trajectories))
+        self.rows = jax.tree.map(deal, whole(trajectories))
         self.mesh = mesh
 
-    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Window:
         """Inside `jax.shard_map`: each device's share of the batch, from whichever device has its rows."""
         (axis,) = self.mesh.axis_names
-        known = [part if part.ndim == 3 else part[..., None] for part in self.rows if part is not None]
+        parts, structure = jax.tree.flatten(self.rows)
+        known = [part if part.ndim == 3 else part[..., None] for part in parts]
         here = trajectory - jax.lax.axis_index(axis) * known[0].shape[0]
         mine = (here >= 0) & (here < known[0].shape[0])
         found = jnp.concatenate([part[jnp.where(mine, here, 0), sample] for part in known], axis=2)
         shared = jax.lax.psum_scatter(jnp.where(mine[..., None], found, 0), axis, tiled=True)  # one message for all
-        columns = iter(jnp.split(shared, np.cumsum([part.shape[2] for part in known])[:-1], axis=2))
-        ts = next(columns)[..., 0]
-        return (ts, *(None if part is None else next(columns) for part in self.rows[1:]))
+        columns = jnp.split(shared, np.cumsum([part.shape[2] for part in known])[:-1], axis=2)
+        alike = [one if part.ndim == 3 else one[..., 0] for one, part in zip(columns, parts, strict=True)]
+        return jax.tree.unflatten(structure, alike)
 
 
 class Mapped(eqx.Module):
@@ -73,26 +70,26 @@ class Mapped(eqx.Module):
     reader: "_Reader" = eqx.field(static=True)
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
-        self.reader = _Reader(_parts(trajectories), np.dtype(dtype))
+        self.reader = _Reader(whole(trajectories), np.dtype(dtype))
 
-    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Rows:
+    def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Window:
         def shape(part: np.ndarray) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct((*sample.shape, *part.shape[2:]), self.reader.dtype)
 
-        shapes = tuple(None if part is None else shape(part) for part in self.reader.parts)
+        shapes = jax.tree.map(shape, self.reader.rows)
         return jax.pure_callback(self.reader, shapes, trajectory, sample, vmap_method="expand_dims")
 
 
 class _Reader:
     """Reads rows; equal to itself alone, as what is compiled for it."""
 
-    def __init__(self, parts: tuple[np.ndarray | None, ...], dtype: np.dtype):
-        self.parts, self.dtype = parts, dtype
+    def __init__(self, rows: Window, dtype: np.dtype):
+        self.rows, self.dtype = rows, dtype
 
-    def __call__(self, trajectory: Array, sample: Array) -> tuple[np.ndarray | None, ...]:
+    def __call__(self, trajectory: Array, sample: Array) -> Window:
         at = np.asarray(trajectory), np.asarray(sample)
         with np.errstate(over="ignore"):
-            return tuple(None if part is None else np.asarray(part[at], self.dtype) for part in self.parts)
+            return jax.tree.map(lambda part: np.asarray(part[at], self.dtype), self.rows)
 
 
 def placed(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> tuple[Resident | Dealt | Mapped, Runs]:
@@ -118,16 +115,17 @@ def _runs_of_all(mine: Runs, count: int) -> Runs:
     return Runs(trajectory + count * np.repeat(np.arange(len(numbers)), numbers), first, length)
 
 
-def _parts(trajectories: Trajectories) -> tuple[np.ndarray | None, ...]:
-    parts = (trajectories.ts, trajectories.ys, trajectories.accelerations, trajectories.controls)
-    last = max(i for i, part in enumerate(parts) if part is not None)
-    return parts[: last + 1]
+def whole(trajectories: Trajectories) -> Window:
+    """All rows of all trajectories as one window; the trajectories are its batch axis."""
+    a, us = trajectories.accelerations, trajectories.controls
+    return Window(trajectories.ts, trajectories.ys, accelerations=a, controls=us)
 
 
 def _largest(trajectories: Trajectories, mesh: Mesh) -> tuple[int, int]:
     """Most trajectories of a process, made up to a multiple of its devices, and the most samples of one."""
-    columns = [0 if part is None else part.shape[-1] for part in _parts(trajectories)[1:]]
-    mine = np.array([*trajectories.ts.shape, *columns, *[0] * (3 - len(columns))], np.int32)
+    parts = (trajectories.ys, trajectories.accelerations, trajectories.controls)
+    columns = [0 if part is None else part.shape[-1] for part in parts]
+    mine = np.array([*trajectories.ts.shape, *columns], np.int32)
     everyone = np.asarray(multihost_utils.process_allgather(mine)).reshape(-1, len(mine))
     if (everyone[:, 2:] != everyone[0, 2:]).any():
         raise ValueError(

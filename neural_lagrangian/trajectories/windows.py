@@ -8,8 +8,9 @@ from jax.sharding import Mesh
 from jaxtyping import Array, DTypeLike, Int
 
 from .container import Trajectories
-from .sources import Dealt, Mapped, Resident, Rows, placed
+from .sources import Dealt, Mapped, Resident, placed
 from .validation import check_resolution
+from .window import Window
 
 
 class Windows(eqx.Module):
@@ -80,12 +81,10 @@ class Windows(eqx.Module):
         """Numbers of at most so many windows, evenly from all of them."""
         return jnp.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
 
-    def gather(self, indices: Int[Array, " batch"]) -> Rows:
-        """`(ts, ys)` of the windows of the given numbers, the batch axis first, and what else there is.
+    def gather(self, indices: Int[Array, " batch"]) -> Window:
+        """The windows of the given numbers as one `Window` whose arrays have the batch axis first.
 
-        `(ts, ys, accelerations)` with accelerations, and with controls `(ts, ys, accelerations, controls)`, the
-        accelerations `None` where there are none. With a mesh, only inside `jax.shard_map`, where each device gets
-        its share of the batch.
+        With a mesh, only inside `jax.shard_map`, where each device gets its share of the batch.
         """
         return self.source.take(*self.rows(indices))
 

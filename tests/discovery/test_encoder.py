@@ -44,7 +44,8 @@ def test_coefficients_turn_with_the_units(cell):
 @pytest.mark.parametrize("distance", ["rms", "mae", "huber"])
 def test_the_loss_is_least_at_the_truth(distance):
     c, motions = drawn(1)
-    loss = jax.jit(lambda c: encoder_loss(INTEGRATION, distance=distance)(Oracle(c), TS, jnp.asarray(motions[0])))
+    window = nl.trajectories.Window(TS, jnp.asarray(motions[0]))
+    loss = jax.jit(lambda c: encoder_loss(INTEGRATION, distance=distance)(Oracle(c), window))
     truth = jnp.asarray(c[0], DTYPE)
     assert loss(truth) < 0.02  # the error of the integrator
     for direction in np.eye(3):
@@ -59,7 +60,7 @@ def test_weights_and_penalty_enter_as_stated():
     ys, wrong = jnp.asarray((motions + off)[0]), Oracle(jnp.asarray(c[0], DTYPE))
 
     def value(**keywords):
-        return float(encoder_loss(INTEGRATION, **keywords)(wrong, TS, ys))
+        return float(encoder_loss(INTEGRATION, **keywords)(wrong, nl.trajectories.Window(TS, ys)))
 
     of_q, of_p = value(beta=0.0), value(alpha=0.0)
     assert of_q < 0.3 * of_p

@@ -32,14 +32,15 @@ def motion(*columns):
 
 def test_an_error_of_one_spread_counts_the_same_in_every_channel():
     data = motion(1e-3 * np.sin(TS), 50 * np.cos(TS), 1e-3 * np.cos(TS), -50 * np.sin(TS))
-    ts, ys = jnp.asarray(TS[:3]), jnp.asarray(data.ys[0, :3])
+    ys = jnp.asarray(data.ys[0, :3])
+    window = nl.trajectories.Window(jnp.asarray(TS[:3]), ys)
     spread = data.ys[0].std(axis=0)
     for channel in range(4):
         off = jnp.zeros(4).at[channel].set(2 * spread[channel])
-        found = loss_for(data)(lambda ts, y0, off=off: ys + off[None], ts, ys)
+        found = loss_for(data)(lambda ts, y0, off=off: ys + off[None], window)
         assert float(found) == pytest.approx(2**2 / 4)
     off = jnp.asarray([0.0, 0.0, 2 * spread[2], 0.0])
-    assert float(loss_for(data, velocity=0.1)(lambda ts, y0: ys + off[None], ts, ys)) == pytest.approx(0.2**2 / 4)
+    assert float(loss_for(data, velocity=0.1)(lambda ts, y0: ys + off[None], window)) == pytest.approx(0.2**2 / 4)
 
 
 def test_a_formula_at_another_scale_has_the_same_motion():

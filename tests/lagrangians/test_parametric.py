@@ -66,12 +66,12 @@ def test_the_length_of_a_pendulum_from_trajectories():
 def test_no_motion_tells_the_scale():
     """Twice the Lagrangian moves alike, and the loss is level along the ray; across it, it is not."""
     data = accelerations(HarmonicOscillator(mass=0.7, stiffness=6.3), 8)
-    ts, ys, a = jnp.asarray(data.ts[0]), jnp.asarray(data.ys[0]), jnp.asarray(data.accelerations[0])
+    window = nl.trajectories.Window(data.ts[0], data.ys[0], accelerations=data.accelerations[0])
 
     @jax.jit
     def loss(mass, stiffness):
         L = ParametricLagrangian(oscillator, dof=1, mass=mass, stiffness=stiffness)
-        return acceleration_mse(nl.NeuralLagrangian.from_lagrangian(L, mass_solve=Cholesky()), ts, ys, a)
+        return acceleration_mse(nl.NeuralLagrangian.from_lagrangian(L, mass_solve=Cholesky()), window)
 
     at = (jnp.asarray(1.3, DTYPE), jnp.asarray(4.0, DTYPE))
     np.testing.assert_allclose(loss(2 * at[0], 2 * at[1]), loss(*at), rtol=RTOL)

@@ -10,7 +10,7 @@ from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
 from neural_lagrangian.mechanics import HolonomicConstraint, LinearDamping
 from neural_lagrangian.models import recovered_velocities
 from neural_lagrangian.training import discrete_euler_lagrange_mse
-from neural_lagrangian.trajectories import Scaling
+from neural_lagrangian.trajectories import Scaling, Window
 
 from ..helpers import DOUBLE, DTYPE, slow, small_network
 
@@ -92,4 +92,4 @@ def test_models_without_a_discrete_motion_are_refused(model, message):
     with pytest.raises(ValueError, match=message):
         recovered_velocities(model(), TS, ys[:, :2])
     with pytest.raises(ValueError, match=message):
-        jax.eval_shape(lambda ys: discrete_euler_lagrange_mse(model(), TS, ys), ys)
+        jax.eval_shape(lambda ys: discrete_euler_lagrange_mse(model(), Window(TS, ys)), ys)

@@ -140,7 +140,8 @@ def test_training_is_in_physical_units_and_leaves_the_scaling():
     scaling = Scaling.of(data)
     model = nl.Scaled(nl.NeuralLagrangian(small_network(1, 16)), scaling)
 
-    def relative_loss(model, ts, ys):
+    def relative_loss(model, window):
+        ts, ys = window.ts, window.ys
         return jnp.mean(((model(ts, ys[0]) - ys) / jnp.asarray([[2e-3, 2e-5]], ys.dtype)) ** 2)
 
     result = nl.fit(

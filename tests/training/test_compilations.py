@@ -94,8 +94,8 @@ def own(scale):
 SCALE = 1.0
 
 
-def reads_a_variable(model, ts, ys):
-    return SCALE * LOSS(model, ts, ys)
+def reads_a_variable(model, window):
+    return SCALE * LOSS(model, window)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,6 @@ def test_a_loss_in_a_loop_is_each_time_its_own():
     """The variable of a loop is one for all the functions made in it."""
     losses = []
     for scale in (0.0, 1.0):
-        losses.append(trained(loss=lambda model, ts, ys: jnp.asarray(scale, DTYPE) * LOSS(model, ts, ys)).history.loss)  # noqa: B023
+        losses.append(trained(loss=lambda model, window: jnp.asarray(scale, DTYPE) * LOSS(model, window)).history.loss)  # noqa: B023
     assert np.all(losses[0] == 0)
     assert np.all(losses[1] > 0)

@@ -108,7 +108,10 @@ def test_what_it_cannot_do_is_said(monkeypatch):
     ("residual", "message"),
     [
         (nl.trajectory_mse, "returns a single number, as a loss does; expected an array of differences"),
-        (lambda *sample: (trajectory_residual(*sample), 0), "returns a tuple; expected one array of differences"),
+        (
+            lambda *args: (trajectory_residual(*args), 0),
+            "returns a tuple; expected one array of differences",
+        ),
     ],
 )
 def test_what_is_no_residual_is_refused(residual, message):
@@ -117,8 +120,10 @@ def test_what_is_no_residual_is_refused(residual, message):
 
 
 def test_states_are_asked_for_in_vain_or_in_another_shape():
-    with pytest.raises(ValueError, match="`states` asks for estimated states, but acceleration_residual takes no"):
+    with pytest.raises(ValueError, match="`states` are estimated, but a loss of accelerations does not"):
         gauss_newton(spring(0.7), data(), residual=acceleration_residual, states=data().ys)
+    with pytest.raises(ValueError, match=r"`states` are estimated, but .* does not change with them"):
+        gauss_newton(spring(0.7), data(), residual=lambda model, w: model(w.ts, w.ys[0]), states=data().ys)
     with pytest.raises(ValueError, match=r"`states` has shape \(7, 31, 2\); expected \(8, 31, 2\)"):
         gauss_newton(spring(0.7), data(), states=data().ys[1:])
     with pytest.raises(ValueError, match="`trajectories` is a tuple"):
@@ -173,7 +178,8 @@ def test_estimated_states_are_those_of_least_squares_over_all():
     found = gauss_newton(spring(0.5), noisy, states=noisy.ys, steps=20, **settings)
     assert found.states.shape == (4, 4, 2)
     windows = Windows(noisy, 3)
-    ts, ys = windows.gather(windows.evenly(4))
+    batch = windows.gather(windows.evenly(4))
+    ts, ys = batch.ts, batch.ys
 
     @jax.jit
     def residuals(x):

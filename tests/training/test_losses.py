@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 
 import equinox as eqx
@@ -15,11 +16,14 @@ from neural_lagrangian.training import (
     acceleration_mse,
     euler_lagrange_mse,
     multiple_shooting,
+    multiple_shooting_mse,
     torque_mse,
     torque_residual,
     trajectory_mae,
     weighted,
 )
+from neural_lagrangian.training.loss import evaluated
+from neural_lagrangian.trajectories import Window
 
 from ..helpers import DTYPE, small_network
 
@@ -29,15 +33,15 @@ TS = jnp.linspace(0.0, 0.4, 5).astype(DTYPE)
 def test_trajectory_mse_is_zero_on_the_model_s_own_motion():
     model = nl.NeuralLagrangian(small_network())
     ys = model(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
-    np.testing.assert_allclose(nl.trajectory_mse(model, TS, ys), 0, atol=1e-12)
+    np.testing.assert_allclose(nl.trajectory_mse(model, Window(TS, ys)), 0, atol=1e-12)
     shifted = ys.at[1:].add(0.5)
-    assert float(nl.trajectory_mse(model, TS, shifted)) == pytest.approx(0.25, rel=1e-5)
-    assert float(trajectory_mae(model, TS, shifted)) == pytest.approx(0.5, rel=1e-5)
+    assert float(nl.trajectory_mse(model, Window(TS, shifted))) == pytest.approx(0.25, rel=1e-5)
+    assert float(trajectory_mae(model, Window(TS, shifted))) == pytest.approx(0.5, rel=1e-5)
 
 
 def test_any_callable_is_a_rollout_model():
     ys = jnp.ones((5, 2), DTYPE)
-    assert float(nl.trajectory_mse(lambda ts, y0: jnp.zeros((5, 2), DTYPE), TS, ys)) == 1.0
+    assert float(nl.trajectory_mse(lambda ts, y0: jnp.zeros((5, 2), DTYPE), Window(TS, ys))) == 1.0
 
 
 def test_acceleration_mse_is_the_mean_square():
@@ -46,10 +50,11 @@ def test_acceleration_mse_is_the_mean_square():
     rng = np.random.default_rng(0)
     ys, accelerations = (jnp.asarray(rng.normal(size=(5, n)), DTYPE) for n in (4, 2))
     errors = -2 * np.asarray(ys[:, :2]) - np.asarray(accelerations)
-    assert float(acceleration_mse(model, TS, ys, accelerations)) == pytest.approx(np.mean(errors**2), rel=1e-5)
-    assert float(acceleration_mae(model, TS, ys, accelerations)) == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+    window = Window(TS, ys, accelerations=accelerations)
+    assert float(acceleration_mse(model, window)) == pytest.approx(np.mean(errors**2), rel=1e-5)
+    assert float(acceleration_mae(model, window)) == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
     with pytest.raises(ValueError, match=r"`accelerations` has shape \(5, 1\); expected \(5, 2\)"):
-        acceleration_mse(model, TS, ys, accelerations[:, :1])
+        acceleration_mse(model, Window(TS, ys, accelerations=accelerations[:, :1]))
 
 
 def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_and_the_same():
@@ -64,15 +69,15 @@ def test_euler_lagrange_mse_is_the_error_of_acceleration_where_the_mass_is_one_a
     @jax.jit
     def losses(scale):
         own = jax.vmap(lambda t, y: model(scale).vector_field(t, y)[2:])(TS, ys)
-        of_equations = (euler_lagrange_mse(model(scale), TS, ys, a) for a in (accelerations, own))
-        return acceleration_mse(model(scale), TS, ys, accelerations), *of_equations
+        of_equations = (euler_lagrange_mse(model(scale), Window(TS, ys, accelerations=a)) for a in (accelerations, own))
+        return acceleration_mse(model(scale), Window(TS, ys, accelerations=accelerations)), *of_equations
 
     for scale in (1.0, -3.0):
         expected, found, of_its_own = losses(jnp.asarray(scale, DTYPE))
         assert float(found) == pytest.approx(float(expected), rel=1e-4)
         assert of_its_own < 1e-8
     with pytest.raises(ValueError, match="`accelerations` is None"):
-        euler_lagrange_mse(model(1.0), TS, ys)
+        euler_lagrange_mse(model(1.0), Window(TS, ys))
 
 
 class Arm:
@@ -97,55 +102,62 @@ class Arm:
     def recording(cls):
         model = with_control(cls.model(), TS, cls.us)
         ys = eqx.filter_jit(model)(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
-        return TS, ys, jax.vmap(model.vector_field)(TS, ys)[:, 2:], cls.us
+        a = jax.vmap(model.vector_field)(TS, ys)[:, 2:]
+        return Window(TS, ys, accelerations=a, controls=cls.us)
+
+    @classmethod
+    def driven(cls, **keywords):
+        return with_control(cls.model(**keywords), TS, cls.us)
 
 
 def test_every_loss_is_zero_on_the_model_s_own_driven_motion():
-    ts, ys, a, us = Arm.recording()
+    window = Arm.recording()
     for loss in (nl.trajectory_mse, acceleration_mse, torque_mse):
-        of = eqx.filter_jit(lambda us, loss=loss: loss(Arm.model(), ts, ys, a, us))
-        assert float(of(us)) < 1e-10
-        assert float(of(0 * us)) > 1e-4
+        of = eqx.filter_jit(lambda us, loss=loss: evaluated("loss", loss, Arm.model(), replace(window, controls=us)))
+        assert float(of(Arm.us)) < 1e-10
+        assert float(of(0 * Arm.us)) > 1e-4
 
 
 def test_torques_fix_the_scale_that_motion_leaves_open():
     """Ten times the Lagrangian and ten times the friction: the same free motion, other torques."""
-    ts, ys, a, us = Arm.recording()
-    heavy = Arm.model(force=LinearDamping(10**0.5 * Arm.damping.factor) + ControlForce([[1.0], [0.0]]), scale=10)
-    free = jax.vmap(Arm.model().vector_field)(ts, ys)[:, 2:]
-    assert float(acceleration_mse(heavy, ts, ys, free)) < 1e-8
-    assert float(torque_mse(heavy, ts, ys, a, us)) > 1e-2
+    window = Arm.recording()
+    force = LinearDamping(10**0.5 * Arm.damping.factor) + ControlForce([[1.0], [0.0]])
+    free = jax.vmap(Arm.model().vector_field)(window.ts, window.ys)[:, 2:]
+    undriven = replace(window, accelerations=free, controls=None)
+    assert float(acceleration_mse(Arm.model(force=force, scale=10), undriven)) < 1e-8
+    assert float(torque_mse(Arm.driven(force=force, scale=10), window)) > 1e-2
 
 
 def test_torque_mse_without_a_control_force_takes_torques():
-    ts, ys, a, us = Arm.recording()
-    torques = jnp.concatenate([us, jnp.zeros_like(us)], axis=1)
-    model = Arm.model(force=Arm.damping)
-    assert float(torque_mse(model, ts, ys, a, torques)) < 1e-10
-    off = torque_mse(model, ts, ys, a, torques + jnp.asarray([[0.3, 0.0]], DTYPE))
+    torques = jnp.concatenate([Arm.us, jnp.zeros_like(Arm.us)], axis=1)
+    model, window = Arm.model(force=Arm.damping), replace(Arm.recording(), controls=torques)
+    assert float(torque_mse(model, window)) < 1e-10
+    off = torque_mse(model, replace(window, controls=torques + jnp.asarray([[0.3, 0.0]], DTYPE)))
     assert float(off) == pytest.approx(0.3**2 / 2, rel=1e-3)
 
 
 def test_torque_mse_is_the_mean_square_of_its_residual():
-    ts, ys, a, us = Arm.recording()
-    wrong = a + jnp.asarray([[0.3, -0.2]], DTYPE)
-    residual = torque_residual(Arm.model(), ts, ys, wrong, us)
+    window = Arm.recording()
+    wrong = replace(window, accelerations=window.accelerations + jnp.asarray([[0.3, -0.2]], DTYPE))
+    residual = torque_residual(Arm.driven(), wrong)
     assert residual.shape == (5, 2)
-    assert float(jnp.mean(residual**2)) == float(torque_mse(Arm.model(), ts, ys, wrong, us)) > 1e-3
+    assert float(jnp.mean(residual**2)) == float(torque_mse(Arm.driven(), wrong)) > 1e-3
 
 
 @pytest.mark.bad_input
 def test_what_torque_mse_needs_is_named():
-    ts, ys, a, us = Arm.recording()
+    window = Arm.recording()
     with pytest.raises(ValueError, match="`accelerations` is None"):
-        torque_mse(Arm.model(), ts, ys, None, us)
+        torque_mse(Arm.driven(), replace(window, accelerations=None))
     with pytest.raises(ValueError, match="`controls` is None"):
-        torque_mse(Arm.model(), ts, ys, a)
+        torque_mse(Arm.model(), replace(window, controls=None))
     with pytest.raises(ValueError, match=r"`controls` has shape \(5, 1\); expected \(5, 2\)"):
-        torque_mse(Arm.model(force=Arm.damping), ts, ys, a, us)
-    for loss in (nl.trajectory_mse, acceleration_mse):
+        torque_mse(Arm.model(force=Arm.damping), window)
+    for loss in (nl.trajectory_mse, acceleration_mse, weighted(nl.trajectory_mse), multiple_shooting_mse):
         with pytest.raises(ValueError, match="`model` has 0 forces of the kind ControlForce"):
-            loss(Arm.model(force=Arm.damping), ts, ys, a, us)
+            loss(Arm.model(force=Arm.damping), window)
+        with pytest.raises(ValueError, match=r"without a control.* expected `with_control\(model, window.ts"):
+            loss(Arm.model(), window)
 
 
 @pytest.mark.parametrize("loss", [nl.trajectory_mse, multiple_shooting(2)], ids=["trajectory", "shooting"])
@@ -157,9 +169,9 @@ def test_weights_multiply_the_errors_of_their_components(loss):
     states = model(TS, y0)
     ys = states + jnp.asarray([[1.0, 2.0, 3.0, 4.0]])
     weights = {"position": jnp.asarray([1.0, 10.0]), "velocity": 0.5}
-    found = weighted(loss, **weights)(model, TS, ys, None, None, states)
+    found = weighted(loss, **weights)(model, Window(TS, ys, states=states))
     assert float(found) == pytest.approx((1 + 400 + 1.5**2 + 4) / 4, rel=1e-9)
-    assert float(weighted(loss)(model, TS, ys)) == pytest.approx(float(loss(model, TS, ys)), rel=1e-12)
+    assert float(weighted(loss)(model, Window(TS, ys))) == pytest.approx(float(loss(model, Window(TS, ys))), rel=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [{"position": -1.0}, {"velocity": jnp.asarray([1.0, jnp.nan])}])
@@ -182,7 +194,7 @@ def test_a_weight_of_zero_leaves_the_velocities_out(loss, with_states):
     states = ys + 0.1 if with_states else None
 
     def total(model, ys):
-        return weighted(loss, velocity=0.0)(model, TS, ys, None, None, states)
+        return weighted(loss, velocity=0.0)(model, Window(TS, ys, states=states))
 
     def of_positions(model):
         rows = slice(0 if with_states else 1, None)
@@ -196,4 +208,4 @@ def test_a_weight_of_zero_leaves_the_velocities_out(loss, with_states):
         assert float(found) == pytest.approx(float(expected), rel=10 * eps)
         for one, other in zip(jax.tree.leaves(gradient), jax.tree.leaves(slope), strict=True):
             np.testing.assert_allclose(one, other, rtol=100 * eps, atol=eps)
-    assert float(weighted(loss)(model, TS, wild, None, None, states)) > 1e2  # negative control
+    assert float(weighted(loss)(model, Window(TS, wild, states=states))) > 1e2  # negative control

@@ -32,14 +32,14 @@ def test_windows_have_the_same_rows(folder):
     in_files, in_memory = (Windows(motion, 3, stride=2) for motion in (mapped(folder), data()))
     assert not jax.tree.leaves(in_files.source)
     for gather in (lambda windows: jax.vmap(windows.gather)(indices), lambda windows: windows.gather(indices[0])):
-        for found, expected in zip(jax.jit(lambda g=gather: g(in_files))(), gather(in_memory), strict=True):
-            np.testing.assert_array_equal(found, expected)
+        found, expected = jax.jit(lambda g=gather: g(in_files))(), gather(in_memory)
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_that_of_the_windows(folder, dtype):
-    ts, ys = Windows(mapped(folder), 3, dtype=dtype).gather(jnp.arange(2))
-    assert ts.dtype == ys.dtype == dtype
+    found = Windows(mapped(folder), 3, dtype=dtype).gather(jnp.arange(2))
+    assert found.ts.dtype == found.ys.dtype == dtype
 
 
 @pytest.mark.usefixtures("optimized")

@@ -83,9 +83,9 @@ def test_optimisers_and_losses_may_differ_from_member_to_member():
     rates, weights = jnp.asarray([0.1, 0.03, 0.01]), jnp.asarray([0.0, 1.0, 2.0])
 
     def of(which):
-        def loss(model, ts, ys):
-            return multiple_shooting_mse(model, ts, ys) + weights[which()] * jnp.mean(
-                model.vector_field(0.0, ys[0]) ** 2
+        def loss(model, window):
+            return multiple_shooting_mse(model, window) + weights[which()] * jnp.mean(
+                model.vector_field(0.0, window.ys[0]) ** 2
             )
 
         def step(updates, params):

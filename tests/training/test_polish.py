@@ -81,9 +81,9 @@ def test_a_second_call_compiles_nothing():
     start = nl.NeuralODE(Spring(jnp.asarray(0.7), jnp.asarray(0.2)), stepsize_controller=nl.StepsPerSample(2))
     traces = []
 
-    def counted(model, ts, ys):
-        traces.append(len(ts))
-        return nl.trajectory_mse(model, ts, ys)
+    def counted(model, window):
+        traces.append(len(window.ts))
+        return nl.trajectory_mse(model, window)
 
     polish(start, data(), loss=counted, steps=2)
     once = len(traces)

@@ -14,7 +14,8 @@ from neural_lagrangian.mechanics import ControlForce, LinearDamping
 from neural_lagrangian.models import recovered_velocities, with_control
 from neural_lagrangian.systems import CartPole
 from neural_lagrangian.training import discrete_euler_lagrange_mse
-from neural_lagrangian.trajectories import differentiate
+from neural_lagrangian.training.loss import evaluated
+from neural_lagrangian.trajectories import Window, differentiate
 
 from ..helpers import DOUBLE, DTYPE, central_difference, inner, random_like, slow_but, small_network
 
@@ -39,7 +40,7 @@ def test_the_scale_of_the_lagrangian_does_not_matter_nor_do_velocities(name):
         model = nl.NeuralLagrangian(
             lambda y: scale * (network(y) + 0.5 * jnp.sum(y[2:] ** 2)), RULES[name], dof=2, kinetic_prior=0.0
         )
-        return discrete_euler_lagrange_mse(model, TS, ys)
+        return discrete_euler_lagrange_mse(model, Window(TS, ys))
 
     ys = observed()
     one = loss(jnp.asarray(1.0, DTYPE), ys)
@@ -58,7 +59,7 @@ def test_gradient_against_differences(name):
     ys = observed()
 
     def loss(params):
-        return discrete_euler_lagrange_mse(eqx.combine(params, static), TS, ys)
+        return discrete_euler_lagrange_mse(eqx.combine(params, static), Window(TS, ys))
 
     direction = random_like(params)
     value = jax.jit(loss)
@@ -97,7 +98,7 @@ def test_zero_on_the_model_s_own_driven_motion():
     us = jnp.asarray([[0.0], [2.0], [-1.0], [0.5], [0.0]], DTYPE)
     model = nl.NeuralLagrangian(CartPole().lagrangian, VariationalMidpoint(), dof=2, force=ControlForce([[1.0], [0.0]]))
     ys = eqx.filter_jit(with_control(model, TS, us))(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
-    loss = eqx.filter_jit(lambda us: discrete_euler_lagrange_mse(model, TS, ys, None, us))
+    loss = eqx.filter_jit(lambda us: evaluated("loss", discrete_euler_lagrange_mse, model, Window(TS, ys, controls=us)))
     assert float(loss(us)) < 1e-10
     assert float(loss(0 * us)) > 1e-5
 
@@ -125,5 +126,5 @@ def test_a_network_learns_through_fit():
 def test_a_step_that_is_not_the_model_s_teaches_nothing():
     model = nl.NeuralLagrangian(small_network(), VariationalMidpoint(), dt0=0.1)
     with pytest.raises(ValueError, match=r"expected 0.1, as `dt0`"):
-        discrete_euler_lagrange_mse(model, TS, observed())
-    assert jnp.isnan(jax.jit(lambda ts: discrete_euler_lagrange_mse(model, ts, observed()))(TS))
+        discrete_euler_lagrange_mse(model, Window(TS, observed()))
+    assert jnp.isnan(jax.jit(lambda ts: discrete_euler_lagrange_mse(model, Window(ts, observed())))(TS))

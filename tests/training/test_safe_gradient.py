@@ -11,6 +11,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.training import safe_gradient
+from neural_lagrangian.trajectories import Window
 
 from ..helpers import DTYPE, slow, small_network
 
@@ -41,7 +42,7 @@ def batch_of(count, bad):
     rng = np.random.default_rng(0)
     ys = np.repeat(rng.normal(size=(count, 1, 2)) * 0.3, len(TS), axis=1).astype(DTYPE)
     ys[list(bad), :, 0] = 5.0
-    return np.broadcast_to(TS, (count, len(TS))), ys
+    return Window(np.broadcast_to(TS, (count, len(TS))), ys)
 
 
 @cache
@@ -50,20 +51,20 @@ def setup(name):
     model = nl.NeuralLagrangian(Runaway(small_network(1)), dof=1, **SOLVES[name])
     params, static = eqx.partition(model, eqx.is_inexact_array)
 
-    def loss(params, ts, ys):
-        return nl.trajectory_mse(eqx.combine(params, static), ts, ys)
+    def loss(params, window):
+        return nl.trajectory_mse(eqx.combine(params, static), window)
 
-    return params, loss, jax.jit(lambda params, *batch: safe_gradient(loss, params, batch))
+    return params, loss, jax.jit(lambda params, batch: safe_gradient(loss, params, batch))
 
 
 @pytest.mark.parametrize("name", ["scan", *map(slow, list(SOLVES)[1:])])
 def test_gradient_equals_that_of_the_clean_subset(name):
     """1, 10 and 50 of 100 diverging, against the mean of the others' plain gradients."""
     params, loss, together = setup(name)
-    of_each = jax.jit(jax.vmap(jax.value_and_grad(loss), (None, 0, 0)))(params, *batch_of(100, []))
+    of_each = jax.jit(jax.vmap(jax.value_and_grad(loss), (None, 0)))(params, batch_of(100, []))
     for count in (1, 10, 50):
         bad = np.random.default_rng(count).permutation(100)[:count]
-        result = together(params, *batch_of(100, bad))
+        result = together(params, batch_of(100, bad))
         assert int(result.failures) == count
         assert bool(result.usable)
         clean = np.setdiff1d(np.arange(100), bad)
@@ -75,10 +76,10 @@ def test_gradient_equals_that_of_the_clean_subset(name):
 def test_the_bad_sample_would_have_poisoned_the_plain_gradient():
     """Negative control: zeroing its loss is not enough."""
     params, loss, _ = setup("scan")
-    ts, ys = batch_of(4, [1])
+    batch = batch_of(4, [1])
 
     def masked(params):
-        losses = jax.vmap(loss, (None, 0, 0))(params, ts, ys)
+        losses = jax.vmap(loss, (None, 0))(params, batch)
         return jnp.mean(jnp.where(jnp.isfinite(losses), losses, 0))
 
     leaves = jax.tree.leaves(jax.jit(jax.grad(masked))(params))
@@ -87,7 +88,7 @@ def test_the_bad_sample_would_have_poisoned_the_plain_gradient():
 
 def test_nothing_left_is_not_usable():
     params, _, together = setup("scan")
-    result = together(params, *batch_of(8, range(8)))
+    result = together(params, batch_of(8, range(8)))
     assert not bool(result.usable)
     assert int(result.failures) == 8
 
@@ -97,7 +98,7 @@ def test_a_sample_that_explodes_but_stays_finite_is_a_failure():
         return jnp.sum(scale * x**2)
 
     x = jnp.asarray([[1.0], [2.0], [3.0], [1e15]], DTYPE)
-    result = safe_gradient(loss, jnp.ones((), DTYPE), (x,))
+    result = safe_gradient(loss, jnp.ones((), DTYPE), x)
     np.testing.assert_array_equal(result.kept, [True, True, True, False])
     assert float(result.gradient) == pytest.approx(14 / 3)
 
@@ -113,7 +114,7 @@ def test_a_sample_that_explodes_but_stays_finite_is_a_failure():
     ],
 )
 def test_samples_are_left_out_whatever_the_unit_of_the_loss(unit, x, kept):
-    result = safe_gradient(lambda scale, x: scale * x**2, jnp.asarray(unit, DTYPE), (jnp.asarray(x, DTYPE),))
+    result = safe_gradient(lambda scale, x: scale * x**2, jnp.asarray(unit, DTYPE), jnp.asarray(x, DTYPE))
     np.testing.assert_array_equal(result.kept, kept)
 
 
@@ -122,7 +123,7 @@ def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
         return jnp.sqrt(jnp.sum(scale * x**2))
 
     x = jnp.asarray([[1.0], [0.0], [2.0]], DTYPE)
-    result = safe_gradient(loss, jnp.ones((), DTYPE), (x,))
+    result = safe_gradient(loss, jnp.ones((), DTYPE), x)
     np.testing.assert_array_equal(result.kept, [True, False, True])
     assert float(result.gradient) == pytest.approx((0.5 + 1.0) / 2)
 
@@ -143,4 +144,4 @@ def test_a_finite_loss_with_an_infinite_derivative_is_a_failure_too():
 )
 def test_a_loss_that_is_no_number_is_named(returned, message):
     with pytest.raises(ValueError, match=message):
-        safe_gradient(lambda w, x: returned(w * x), jnp.asarray(1.0), (jnp.ones(3),))
+        safe_gradient(lambda w, x: returned(w * x), jnp.asarray(1.0), jnp.ones(3))

@@ -1,5 +1,7 @@
 """Short rollouts that meet, and the true states estimated from noisy ones."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.datasets import add_noise
 from neural_lagrangian.training import acceleration_mse, multiple_shooting, multiple_shooting_mse, trajectory_mae
-from neural_lagrangian.trajectories import Windows
+from neural_lagrangian.trajectories import Window, Windows
 
 from ..helpers import DTYPE
 from .killed import OPTIMIZER, data
@@ -33,9 +35,9 @@ def close(a, b):
 def test_it_is_zero_on_the_model_s_own_motion(segment):
     own = states()
     loss = jax.jit(multiple_shooting(segment, 2.0), static_argnums=0)
-    assert loss(MODEL, TS, own, None, None, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
-    assert loss(MODEL, TS, own) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
-    assert loss(MODEL, TS, own, None, None, own + 0.1) > 1e-3
+    assert loss(MODEL, Window(TS, own, states=own)) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
+    assert loss(MODEL, Window(TS, own)) < (1e-20 if jnp.float64 == DTYPE else 1e-10)
+    assert loss(MODEL, Window(TS, own, states=own + 0.1)) > 1e-3
 
 
 def test_it_is_the_misfit_and_the_gaps_as_stated():
@@ -48,17 +50,17 @@ def test_it_is_the_misfit_and_the_gaps_as_stated():
         misfit.append(predicted - ys[k : k + 5])
         gaps.append(predicted[-1] - nodes[k + 4])
     expected = np.mean(np.square(misfit)) + 3.0 * np.mean(np.square(gaps))
-    close(multiple_shooting(4, 3.0)(MODEL, TS, ys, None, None, nodes), expected)
+    close(multiple_shooting(4, 3.0)(MODEL, Window(TS, ys, states=nodes)), expected)
     steps = jnp.stack([ROLLOUT(TS[k : k + 2], ys[k])[1] - ys[k + 1] for k in range(12)])
-    close(multiple_shooting_mse(MODEL, TS, ys), jnp.mean(steps**2))
+    close(multiple_shooting_mse(MODEL, Window(TS, ys)), jnp.mean(steps**2))
 
 
 def test_a_rollout_from_an_estimated_state_counts_its_first_row():
     own = states()
     moved = own.at[0].add(0.3)
     expected = jnp.mean((ROLLOUT(TS, moved[0]) - own) ** 2)
-    close(nl.trajectory_mse(MODEL, TS, own, None, None, moved), expected)
-    close(trajectory_mae(MODEL, TS, own, None, None, moved), jnp.mean(jnp.abs(ROLLOUT(TS, moved[0]) - own)))
+    close(nl.trajectory_mse(MODEL, Window(TS, own, states=moved)), expected)
+    close(trajectory_mae(MODEL, Window(TS, own, states=moved)), jnp.mean(jnp.abs(ROLLOUT(TS, moved[0]) - own)))
 
 
 class Stiffness(eqx.Module):
@@ -101,9 +103,8 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
 
     def total(all_states):
         rows = all_states[windows.rows(indices)]
-        ts, ys = windows.gather(indices)
-        losses = jax.vmap(lambda *x: settings["loss"](stepped, x[0], x[1], None, None, x[2]))(ts, ys, rows)
-        return jnp.mean(losses)
+        batch = replace(windows.gather(indices), states=rows)
+        return jnp.mean(jax.vmap(settings["loss"], (None, 0))(stepped, batch))
 
     np.testing.assert_allclose(moved, -jax.jit(jax.grad(total))(jnp.asarray(noisy.ys)), rtol=1e-10, atol=1e-14)
 
@@ -113,10 +114,13 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
     [
         (lambda: multiple_shooting(0), "`segment` is 0"),
         (lambda: multiple_shooting(2, -1.0), "`continuity` -1.0"),
-        (lambda: multiple_shooting(5)(MODEL, TS, states()), "`segment` is 5; expected a divisor of the horizon, 12"),
+        (
+            lambda: multiple_shooting(5)(MODEL, Window(TS, states())),
+            "`segment` is 5; expected a divisor of the horizon",
+        ),
         (
             lambda: nl.fit(MODEL, data(), loss=acceleration_mse, estimate_states=True, key=jax.random.key(0)),
-            "acceleration_mse takes no states",
+            "`states` are estimated, but a loss of accelerations does not look at them",
         ),
     ],
 )

@@ -107,5 +107,5 @@ def test_fit_warns_once():
         assert sum("far from order one" in str(one.message) for one in caught) == count
 
 
-def _speed(model, ts, ys):
-    return jnp.mean(jax.vmap(lambda t, y: model.lagrangian(t, *jnp.split(y, 2)) ** 2)(ts, ys))
+def _speed(model, window):
+    return jnp.mean(jax.vmap(lambda t, y: model.lagrangian(t, *jnp.split(y, 2)) ** 2)(window.ts, window.ys))

@@ -48,9 +48,9 @@ def test_the_steps_are_those_of_the_longest_rollout():
     weights, static = parts()
     found = solves_of(weights, static, WINDOWS)
     model = eqx.combine(weights, static)
-    ts, ys = WINDOWS.gather(jnp.arange(len(WINDOWS)))
+    batch = WINDOWS.gather(jnp.arange(len(WINDOWS)))
     solve = eqx.filter_jit(lambda t, y: model.solve(t, y).stats["num_steps"])
-    by_hand = [int(solve(t, y[0])) for t, y in zip(ts, ys, strict=True)]
+    by_hand = [int(solve(t, y[0])) for t, y in zip(batch.ts, batch.ys, strict=True)]
     assert found == (max(by_hand), {})
     allowed = steps_to_allow(weights, static, WINDOWS, None)
     assert MARGIN * max(by_hand) <= allowed < 2 * MARGIN * max(by_hand)
@@ -70,12 +70,12 @@ def test_failures_are_counted_by_what_the_solver_says():
 
 
 def test_failures_of_single_rollouts_are_counted_too():
-    ts, ys = WINDOWS.gather(jnp.arange(len(WINDOWS)))
+    batch = WINDOWS.gather(jnp.arange(len(WINDOWS)))
     short, long = (eqx.combine(*parts(max_steps=limit)) for limit in (3, 4096))
-    assert failures_of(short, ts, ys[:, 0]) == {"max_steps_reached": len(WINDOWS)}
-    assert failures_of(long, ts, ys[:, 0]) == {}
-    nowhere = ys[:, 0].at[0].set(jnp.nan)
-    assert sum(failures_of(long, ts, nowhere).values()) == 1
+    assert failures_of(short, batch.ts, batch.ys[:, 0]) == {"max_steps_reached": len(WINDOWS)}
+    assert failures_of(long, batch.ts, batch.ys[:, 0]) == {}
+    nowhere = batch.ys[:, 0].at[0].set(jnp.nan)
+    assert sum(failures_of(long, batch.ts, nowhere).values()) == 1
 
 
 def test_every_failure_has_words():

@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.double, pytest.mark.optax, pytest.mark.bad_input]
 
 def loss_on(model, trajectories, horizon):
     windows = Windows(trajectories, horizon)
-    ts, ys = windows.gather(np.linspace(0, len(windows) - 1, min(256, len(windows))).astype(int))
-    return float(np.mean(jax.vmap(lambda t, y: nl.trajectory_mse(model, t, y))(ts, ys)))
+    batch = windows.gather(np.linspace(0, len(windows) - 1, min(256, len(windows))).astype(int))
+    return float(np.mean(jax.vmap(nl.trajectory_mse, (None, 0))(model, batch)))
 
 
 def test_the_model_returned_is_the_best_on_held_out_motion():

@@ -23,10 +23,10 @@ def test_windows_are_all_stretches_inside_one_trajectory(horizon, stride):
         for i in range(len(t) - horizon * stride)
     ]
     assert len(windows) == len(expected)
-    wts, wys = map(np.asarray, eqx.filter_jit(windows.gather)(jnp.arange(len(windows))))
+    found = eqx.filter_jit(windows.gather)(jnp.arange(len(windows)))
     for i, (t, y) in enumerate(expected):
-        np.testing.assert_allclose(wts[i], t, rtol=1e-6)
-        np.testing.assert_allclose(wys[i], y, rtol=1e-6)
+        np.testing.assert_allclose(found.ts[i], t, rtol=1e-6)
+        np.testing.assert_allclose(found.ys[i], y, rtol=1e-6)
 
 
 def interrupted():
@@ -40,7 +40,8 @@ def test_windows_of_runs_between_gaps_are_those_of_the_split_motion():
     motion = interrupted()
     whole, apart = Windows(motion, 3), Windows(motion.split_at_gaps(), 3)
     assert len(whole) == len(apart) == 3 + 17 + 6 + 17
-    for found, expected in zip(*(w.gather(jnp.arange(len(w))) for w in (whole, apart)), strict=True):
+    of_each = (jax.tree.leaves(windows.gather(jnp.arange(len(windows)))) for windows in (whole, apart))
+    for found, expected in zip(*of_each, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
@@ -70,8 +71,8 @@ def test_rows_are_copies():
 def test_accelerations_come_along():
     ts, ys = recording()
     windows = Windows(Trajectories(ts, ys, accelerations=[y[:, 2:] * 10 for y in ys]), 1)
-    _, wys, accelerations = windows.gather(jnp.array([0, 5]))
-    np.testing.assert_allclose(accelerations, wys[..., 2:] * 10, rtol=1e-6)
+    found = windows.gather(jnp.array([0, 5]))
+    np.testing.assert_allclose(found.accelerations, found.ys[..., 2:] * 10, rtol=1e-6)
 
 
 @pytest.mark.parametrize("with_accelerations", [False, True])
@@ -79,10 +80,11 @@ def test_controls_come_along(with_accelerations):
     ts, ys = recording()
     accelerations = [y[:, 2:] * 10 for y in ys] if with_accelerations else None
     windows = Windows(Trajectories(ts, ys, accelerations=accelerations, controls=[y[:, :1] * 2 for y in ys]), 1)
-    _, wys, wa, controls = windows.gather(jnp.array([0, 5]))
-    assert controls.shape == (2, 2, 1)
-    np.testing.assert_allclose(controls, wys[..., :1] * 2, rtol=1e-6)
-    assert (wa is not None) == with_accelerations
+    found = windows.gather(jnp.array([0, 5]))
+    assert found.controls.shape == (2, 2, 1)
+    np.testing.assert_allclose(found.controls, found.ys[..., :1] * 2, rtol=1e-6)
+    assert (found.accelerations is not None) == with_accelerations
+    assert found.parameters is found.states is found.mask is None
 
 
 @pytest.mark.bad_input
@@ -112,7 +114,7 @@ def test_the_clock_may_be_set_to_zero():
         late.astype(np.float32)
     ts = late.from_zero().astype(np.float32).ts
     np.testing.assert_allclose(ts, np.tile(0.01 * np.arange(5), (2, 1)), atol=1e-6)
-    assert Windows(late.from_zero(), 1, dtype=np.float32).gather(jnp.arange(1))[0].dtype == np.float32
+    assert Windows(late.from_zero(), 1, dtype=np.float32).gather(jnp.arange(1)).ts.dtype == np.float32
 
 
 def test_a_horizon_that_is_too_long_is_named():
@@ -136,7 +138,7 @@ def test_memory_does_not_grow_with_the_horizon(request):
         finally:
             tracemalloc.stop()
         batch = jax.eval_shape(windows.gather, jnp.arange(128))
-        assert batch[1].shape == (128, horizon + 1, 4)
+        assert batch.ys.shape == (128, horizon + 1, 4)
         return sum(leaf.nbytes for leaf in jax.tree.leaves(windows)), peak
 
     held, peak = zip(*(held_and_peak(horizon) for horizon in (1, 8, 512)), strict=True)

@@ -1,0 +1,114 @@
+"""What a loss and a residual are, how they are called, and which rows of a window count."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from .._types import Scalar
+from ..models import is_driven, takes_control, with_control
+from ..trajectories import Window
+from .alike import name_of, unwrapped
+
+Loss: TypeAlias = Callable[[Any, Window], Scalar]
+"""A function `loss(model, window) -> scalar`."""
+
+Residual: TypeAlias = Callable[[Any, Window], Array]
+"""A function `residual(model, window) -> array` of differences."""
+
+
+def evaluated(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
+    """What a loss or residual gives for one window; the window's controls drive its model, if it takes any.
+
+    **Raises:** `ValueError`, which names the argument, for a function of other arguments than (model, window).
+    """
+    return called(argument, function, driven(model, window), window)
+
+
+def driven(model: Any, window: Window) -> Any:
+    """The model under the controls of a window, if it has them and the model takes any."""
+    if window.controls is None or not takes_control(model):
+        return model
+    return with_control(model, window.ts, window.controls)
+
+
+def called(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
+    """`function(model, window)`, or a `ValueError` if it cannot be called so."""
+    function = unwrapped(function)
+    try:
+        return function(model, window)
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # from inside the function
+            error.add_note(f"`{argument}` is called as {argument}(model, window), with one `nl.trajectories.Window`.")
+            raise
+        raise ValueError(
+            f"`{argument}` is {name_of(function)}, which cannot be called with (model, window); expected "
+            f"`def {argument}(model, window)`, where `window` is a `nl.trajectories.Window`: it has `ts`, `ys`, "
+            f"`accelerations`, `controls`, `parameters`, `states` and `mask`, `None` where they are absent"
+        ) from error
+
+
+def check_driven(model: Any, window: Window) -> None:
+    """`ValueError` for a window with controls and a model that none drive."""
+    if window.controls is None:
+        return
+    if not takes_control(model):
+        raise ValueError(
+            "`model` has 0 forces of the kind ControlForce; expected one to take the `controls` of the window"
+        )
+    if not is_driven(model):
+        raise ValueError(
+            "`model` has a ControlForce without a control, and the window has `controls`; expected "
+            "`with_control(model, window.ts, window.controls)`"
+        )
+
+
+def check_without_states(quantity: str, window: Window) -> None:
+    """`ValueError` for estimated states, which a loss of this quantity would not look at."""
+    if window.states is not None:
+        raise ValueError(
+            f"`states` are estimated, but a loss of {quantity} does not look at them; expected `trajectory_mse`, "
+            f"`trajectory_residual`, `multiple_shooting()` or another loss that starts from `window.states`"
+        )
+
+
+def given(name: str, array: Any, shape: tuple[int, ...]) -> Array:
+    """What a window carries, if it carries it, in the shape that it must have."""
+    if array is None:
+        raise ValueError(f"`{name}` is None; expected the trajectories to carry them, or another loss")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` has shape {array.shape}; expected {shape}")
+    return jnp.asarray(array)
+
+
+def filled(window: Window) -> Window:
+    """The window with each row that does not count replaced by one that does, so that nothing fails there."""
+    if window.mask is None:
+        return window
+    mask = jnp.asarray(window.mask)
+    usable = jnp.argmax(mask)
+
+    def fill(rows: Any) -> Any:
+        return None if rows is None else jnp.where(mask[:, None], rows, rows[usable][None])
+
+    return replace(window, ys=fill(window.ys), accelerations=fill(window.accelerations))
+
+
+def masked(rows: Array, mask: Any) -> Array:
+    """Zero in the rows that do not count. The last of the rows is that of the last entry of `mask`."""
+    return rows if mask is None else jnp.where(_of_rows(rows, mask), rows, 0)
+
+
+def mean_counted(rows: Array, mask: Any) -> Scalar:
+    """The mean over the rows that count, zero if none does; rows as for `masked`."""
+    if mask is None:
+        return jnp.mean(rows)
+    counted = jnp.broadcast_to(_of_rows(rows, mask), rows.shape)
+    return jnp.sum(jnp.where(counted, rows, 0)) / jnp.maximum(jnp.sum(counted), 1).astype(rows.dtype)
+
+
+def _of_rows(rows: Array, mask: Any) -> Array:
+    mask = jnp.asarray(mask)[len(mask) - len(rows) :]
+    return mask.reshape(-1, *(1 for _ in rows.shape[1:]))
