@@ -58,10 +58,10 @@ def symmetry_penalty(symmetry: Symmetry) -> Penalty:
     """
 
     def penalty(model: Any, window: Window) -> Scalar:
-        def residual(t, y):
-            return symmetry_residual(model.lagrangian, symmetry, t, *jnp.split(y, 2))
+        def square(t, y):
+            return symmetry_residual(model.lagrangian, symmetry, t, *jnp.split(y, 2)) ** 2
 
-        return _mean_at_rows(lambda t, y: residual(t, y) ** 2, window) / _mean_square_mass(model, window)
+        return _mean_at_rows(square, window) / _mean_square_mass(model, window)
 
     return penalty
 
@@ -84,7 +84,11 @@ def force_penalty(model: Any, window: Window) -> Scalar:
     if model.force is None:
         raise ValueError("`model` has the force None; expected a force to penalize")
     free = model if window.controls is None else without_control(model)
-    return _mean_at_rows(lambda t, y: free.force(t, *jnp.split(y, 2)) ** 2, window) / _mean_square_mass(model, window)
+
+    def square(t, y):
+        return free.force(t, *jnp.split(y, 2)) ** 2
+
+    return _mean_at_rows(square, window) / _mean_square_mass(model, window)
 
 
 def scale_penalty(model: Any, window: Window) -> Scalar:

@@ -119,7 +119,7 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
             "`segment` is 5; expected a divisor of the horizon",
         ),
         (
-            lambda: nl.fit(MODEL, data(), loss=acceleration_mse, estimate_states=True, key=jax.random.key(0)),
+            lambda: acceleration_mse(MODEL, Window(TS, states(), states=states())),
             "`states` are estimated, but a loss of accelerations does not look at them",
         ),
     ],

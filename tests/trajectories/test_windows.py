@@ -63,7 +63,7 @@ def test_rows_are_copies():
     """Not now and then the memory of the recording itself, as JAX takes it where it happens to be aligned."""
     for _ in range(50):
         trajectories = Trajectories(np.arange(200.0), np.ones((200, 4)))
-        _, ys = Resident(trajectories, trajectories.ys.dtype).rows
+        ys = Resident(trajectories, trajectories.ys.dtype).rows.ys
         trajectories.ys[:] = 2
         np.testing.assert_array_equal(ys, 1)
 
