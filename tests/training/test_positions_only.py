@@ -96,7 +96,8 @@ def test_the_shadow_frequency_of_an_oscillator():
 
 def test_zero_on_the_model_s_own_driven_motion():
     us = jnp.asarray([[0.0], [2.0], [-1.0], [0.5], [0.0]], DTYPE)
-    model = nl.NeuralLagrangian(CartPole().lagrangian, VariationalMidpoint(), dof=2, force=ControlForce([[1.0], [0.0]]))
+    system, force = CartPole().lagrangian, ControlForce([[1.0], [0.0]])
+    model = nl.NeuralLagrangian.from_lagrangian(system, VariationalMidpoint(), dof=2, force=force)
     ys = eqx.filter_jit(with_control(model, TS, us))(TS, jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE))
     loss = eqx.filter_jit(lambda us: evaluated("loss", discrete_euler_lagrange_mse, model, Window(TS, ys, controls=us)))
     assert float(loss(us)) < 1e-10
