@@ -19,3 +19,15 @@ Lagrangian: TypeAlias = Callable[..., Scalar]
 
 Force: TypeAlias = Callable[..., Coordinates]
 """Any callable `force(t, q, v) -> (dof,)`, the generalised force Q."""
+
+Network: TypeAlias = Callable[..., Array]
+"""Any callable from an array, such as a state, to an array."""
+
+ScalarFunction: TypeAlias = Callable[..., Scalar]
+"""A scalar function of time, coordinates and velocities, and of whatever its owner says besides."""
+
+VectorFunction: TypeAlias = Callable[..., Coordinates]
+"""A function of time, coordinates and velocities with one value for each coordinate."""
+
+Signal: TypeAlias = Callable[..., Array]
+"""A function of time alone, such as a control."""

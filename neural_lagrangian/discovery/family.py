@@ -1,7 +1,7 @@
 """Families of Lagrangians: one formula for many systems, which differ by their coefficients."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import diffrax
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
 from .._checks import positive_integer
-from .._types import Force, Lagrangian
+from .._types import Force, Lagrangian, ScalarFunction, Signal, VectorFunction
 from ..mechanics import EulerLagrangeTerm
 from ..models import NeuralLagrangian
 
@@ -47,18 +47,18 @@ class LagrangianFamily(eqx.Module):
     takes one of them.
     """
 
-    formula: Callable[..., Any]
-    force_formula: Callable[..., Any] | None
+    formula: ScalarFunction
+    force_formula: VectorFunction | None
     dof: int = eqx.field(static=True)
     ranges: tuple[tuple[str, Range], ...] = eqx.field(static=True)
 
     def __init__(
         self,
-        formula: Callable[..., Any],
+        formula: ScalarFunction,
         /,
         *,
         dof: int,
-        force: Callable[..., Any] | None = None,
+        force: VectorFunction | None = None,
         **ranges: Range,
     ):
         for name, fn in (("formula", formula), ("force", force)):
@@ -114,7 +114,7 @@ class LagrangianFamily(eqx.Module):
         """Whether the force takes a control."""
         return self.force_formula is not None and CONTROL in _parameters(self.force_formula)
 
-    def force(self, c: Vector, control: Callable[..., Any] | None = None) -> Force | None:
+    def force(self, c: Vector, control: Signal | None = None) -> Force | None:
         """The force `(t, q, v) -> (dof,)` of one system, from its vector of coefficients.
 
         **Arguments:**
@@ -131,7 +131,7 @@ class LagrangianFamily(eqx.Module):
             raise ValueError("the force of this family takes a control; expected `control`, a callable of t")
         return lambda t, q, v: formula(t, q, v, **named, **{CONTROL: control(t)})
 
-    def term(self, c: Vector, control: Callable[..., Any] | None = None) -> EulerLagrangeTerm:
+    def term(self, c: Vector, control: Signal | None = None) -> EulerLagrangeTerm:
         """What diffrax integrates, from a vector of coefficients; `control` as of `force`."""
         return EulerLagrangeTerm(self.lagrangian(c), self.force(c, control))
 
@@ -140,7 +140,7 @@ class LagrangianFamily(eqx.Module):
         coefficients: Mapping[str, ArrayLike],
         solver: diffrax.AbstractSolver | None = None,
         *,
-        control: Callable[..., Any] | None = None,
+        control: Signal | None = None,
         **options: Any,
     ) -> NeuralLagrangian:
         """One system, ready to roll out: `family.model(coefficients)(ts, y0)`; `control` as of `force`, options as of
@@ -162,7 +162,7 @@ class LagrangianFamily(eqx.Module):
         """
         return jnp.stack([_from(range_, c[i], scale[i]) for i, (_, range_) in enumerate(self.ranges)])
 
-    def _named(self, formula: Callable[..., Any], c: Vector) -> dict[str, Array]:
+    def _named(self, formula: ScalarFunction, c: Vector) -> dict[str, Array]:
         taken = _taken(formula, self.names)
         return {name: c[i] for i, name in enumerate(self.names) if name in taken}
 
@@ -203,14 +203,14 @@ def _check_range(name: str, value: Any) -> None:
         raise ValueError(f"`{name}` has the range {value!r}; expected 'positive', 'non-negative', 'any' or (low, high)")
 
 
-def _taken(formula: Callable[..., Any], names: Any) -> set[str]:
+def _taken(formula: ScalarFunction, names: Any) -> set[str]:
     """Those of the coefficients that a callable takes."""
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(formula).parameters.values()):
         return set(names)
     return set(names) & _parameters(formula)
 
 
-def _parameters(formula: Callable[..., Any]) -> set[str]:
+def _parameters(formula: ScalarFunction) -> set[str]:
     """The names by which a callable may be given something."""
     kinds = inspect.signature(formula).parameters
     return {n for n, p in kinds.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}

@@ -13,15 +13,13 @@ symmetries by themselves, and the rest is linear in $M$. What is left says what 
 is the matrix of a damping force $-D v$, and $C$ the curl of a force that depends on position.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from .._types import VectorFunction
 from .columns import BLOCK
 from .double_precision import double_precision, refuse_single
 from .elimination import solve
@@ -64,7 +62,7 @@ class HelmholtzReport(eqx.Module):
 
 
 def helmholtz_report(
-    acceleration: Callable[..., Any], library: Library, states: ArrayLike, *, ts: ArrayLike = 0.0
+    acceleration: VectorFunction, library: Library, states: ArrayLike, *, ts: ArrayLike = 0.0
 ) -> HelmholtzReport:
     r"""Whether accelerations are those of a Lagrangian whose mass matrix is in a library's, and what else acts.
 
@@ -132,7 +130,7 @@ def _report(
 
 @eqx.filter_jit
 def _conditions(
-    acceleration: Callable[..., Any], library: Library, ts: Array, states: Array
+    acceleration: VectorFunction, library: Library, ts: Array, states: Array
 ) -> tuple[Array, Array, Array, Array]:
     """f, and of each term M, D and C."""
 

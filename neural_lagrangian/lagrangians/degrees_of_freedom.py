@@ -1,13 +1,11 @@
 """What a network maps: its input and output size, checked before anything runs."""
 
-from collections.abc import Callable
-from typing import Any
-
+from .._types import Network
 from ..networks import output_shape
 from .lagrangian import AbstractLagrangian, StateNetwork
 
 
-def infer_dof(network: Callable[..., Any], dof: int | None) -> int | None:
+def infer_dof(network: Network, dof: int | None) -> int | None:
     """Degrees of freedom from `dof`, the network's `in_size` or a Lagrangian's `dof`; `None` where none says.
 
     Raises `ValueError` where they disagree or make no sense.

@@ -1,7 +1,6 @@
 """Lagrangians with structure, and their sums."""
 
 import abc
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from .._checks import accepts
-from .._types import Lagrangian, Scalar
+from .._types import Lagrangian, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky, PseudoInverse, scalar_valued
 from ..networks import network_dtype
 from ..numerics import depends
@@ -107,7 +106,7 @@ class StateNetwork(AbstractLagrangian):
     - `network`: any callable from shape `(2 dof,)` to a scalar or to shape `(1,)`.
     """
 
-    network: Callable[..., Any]
+    network: Network
     is_network: ClassVar[bool] = True
 
     @property
@@ -143,7 +142,7 @@ class GivenLagrangian(AbstractLagrangian):
         return self.function(t, q, v)
 
 
-def of_state(network: Callable[..., Any]) -> AbstractLagrangian:
+def of_state(network: Network) -> AbstractLagrangian:
     """A network on states `[q, v]` as a Lagrangian; one that is a Lagrangian already stays.
 
     **Raises:** `ValueError` if it cannot be called, or only with three arguments.

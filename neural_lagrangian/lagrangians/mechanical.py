@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, PRNGKeyArray
 
-from .._types import MassMatrix, Scalar
+from .._types import MassMatrix, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky
 from ..networks import PeriodicEmbedding
 from ..numerics import lower_triangular
@@ -38,19 +38,19 @@ class MechanicalLagrangian(AbstractLagrangian):
     **Raises:** `ValueError` if something returns another shape.
     """
 
-    potential: Callable[..., Any] | None
-    mass: Callable[..., Any] | Array | None
-    linear: Callable[..., Any] | None
+    potential: Network | None
+    mass: Network | Array | None
+    linear: Network | None
     _dof: int = eqx.field(static=True)
     floor: float = eqx.field(static=True)
 
     def __init__(
         self,
-        potential: Callable[..., Any] | None,
-        mass: Callable[..., Any] | Array | None = None,
+        potential: Network | None,
+        mass: Network | Array | None = None,
         *,
         dof: int,
-        linear: Callable[..., Any] | None = None,
+        linear: Network | None = None,
         floor: float = 1e-3,
     ):
         if not isinstance(dof, int) or dof < 1:
@@ -96,7 +96,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         if mass not in kinds:
             raise ValueError(f"`mass` is {mass!r}; expected one of {', '.join(map(repr, kinds))}")
 
-        def network(out: int | Literal["scalar"], number: int) -> Callable[..., Any]:
+        def network(out: int | Literal["scalar"], number: int) -> Network:
             in_size = dof + len(periodic)
             own = jax.random.fold_in(key, number)
             mlp = eqx.nn.MLP(in_size, out, width, depth, activation=activation, dtype=dtype, key=own)

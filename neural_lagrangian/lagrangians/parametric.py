@@ -1,7 +1,7 @@
 """Lagrangians given by a formula with coefficients to be found."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from .._checks import is_concrete, positive_integer, written
-from .._types import Scalar
+from .._types import Scalar, ScalarFunction
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from .lagrangian import AbstractLagrangian
 from .positive_mass import has_positive_parts
@@ -47,14 +47,14 @@ class ParametricLagrangian(AbstractLagrangian):
     array, or one of the positive ones is not.
     """
 
-    formula: Callable[..., Any]
+    formula: ScalarFunction
     trained: dict[str, Array]
     _dof: int | None = eqx.field(static=True)
     positive: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
         self,
-        formula: Callable[..., Any],
+        formula: ScalarFunction,
         /,
         *,
         dof: int | None = None,
@@ -128,7 +128,7 @@ def _coefficient(name: str, value: Any) -> Array:
     return array
 
 
-def _check_signature(formula: Callable[..., Any], coefficients: Mapping[str, Any]) -> None:
+def _check_signature(formula: ScalarFunction, coefficients: Mapping[str, Any]) -> None:
     try:
         signature = inspect.signature(formula)
     except (TypeError, ValueError):  # compiled without a signature

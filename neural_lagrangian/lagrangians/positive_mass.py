@@ -1,7 +1,6 @@
 r"""Is a mass matrix a sum of constant positive semidefinite ones, each times a positive coefficient?"""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +8,12 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from .._types import ScalarFunction
 from ..numerics import depends
 
 
 def has_positive_parts(
-    formula: Callable[..., Any], dof: int, coefficients: Mapping[str, Array], positive: Sequence[str]
+    formula: ScalarFunction, dof: int, coefficients: Mapping[str, Array], positive: Sequence[str]
 ) -> bool:
     r"""Whether $M = M_0 + \sum_k c_k M_k$ with constant, positive semidefinite $M_0, M_k$ and positive $c_k$.
 
@@ -34,7 +34,7 @@ def has_positive_parts(
 
 
 def _parts(
-    formula: Callable[..., Any], dof: int, coefficients: Mapping[str, Array], positive: Sequence[str]
+    formula: ScalarFunction, dof: int, coefficients: Mapping[str, Array], positive: Sequence[str]
 ) -> np.ndarray | None:
     """$M_0$ and the $M_k$, shape `(1 + k, dof, dof)`; `None` where M is no such sum."""
     dtype = jnp.result_type(*coefficients.values())

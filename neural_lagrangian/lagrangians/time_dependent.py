@@ -1,14 +1,14 @@
 """Lagrangians that depend on time, as those of driven systems do."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from .._checks import positive_integer
-from .._types import Scalar
+from .._types import Network, Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
 from ..networks import Clock, check_state_is_told_apart
 from .lagrangian import AbstractLagrangian
@@ -38,13 +38,13 @@ class TimeDependent(AbstractLagrangian):
 
     is_network: ClassVar[bool] = True
 
-    network: Callable[..., Any]
+    network: Network
     clock: Clock
     _dof: int = eqx.field(static=True)
 
     def __init__(
         self,
-        network: Callable[..., Any],
+        network: Network,
         dof: int,
         frequencies: ArrayLike | Sequence[float] | None = None,
         *,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, same_precision
-from .._types import Coordinates, Scalar, State
+from .._types import Coordinates, Network, Scalar, State, VectorFunction
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof, of_coordinates, of_state, output_of
 
@@ -48,18 +48,18 @@ class HamiltonianNetwork(AbstractRolloutModel):
     **Raises:** `ValueError` if the network has the wrong input or output size, or the momentum another shape than v.
     """
 
-    network: Callable[..., Any]
-    legendre: Callable[..., Any] | None
+    network: Network
+    legendre: VectorFunction | None
     integration: Integration
     kinetic_prior: float = eqx.field(static=True)
     dof: int | None = eqx.field(static=True)
 
     def __init__(
         self,
-        network: Callable[..., Any],
+        network: Network,
         solver: diffrax.AbstractSolver | None = None,
         *,
-        momentum: Callable[..., Any] | None = None,
+        momentum: VectorFunction | None = None,
         dof: int | None = None,
         kinetic_prior: float | None = None,
         stepsize_controller: Controller | None = None,

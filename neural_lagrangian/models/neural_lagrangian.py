@@ -1,6 +1,5 @@
 """Any network as a Lagrangian."""
 
-from collections.abc import Callable
 from typing import Any
 
 import diffrax
@@ -10,7 +9,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .. import mechanics
 from .._checks import check_instance
-from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State
+from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import AbstractLagrangian, check_velocity_hessian, infer_dof, of_coordinates, of_state, output_of
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
@@ -45,7 +44,7 @@ class NeuralLagrangian(AbstractRolloutModel):
     velocities (ReLU and other piecewise linear networks: $M = 0$, hence $a = 0$ for ever).
     """
 
-    network: Callable[..., Any]
+    network: Network
     force: Force | None
     constraint: HolonomicConstraint | None
     mass_solve: AbstractMassSolve
@@ -55,7 +54,7 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     def __init__(
         self,
-        network: Callable[..., Any],
+        network: Network,
         solver: diffrax.AbstractSolver | None = None,
         *,
         dof: int | None = None,
@@ -147,7 +146,7 @@ class NeuralLagrangian(AbstractRolloutModel):
 class _LearnedLagrangian(AbstractLagrangian):
     """What a model has learned, its kinetic prior included."""
 
-    network: Callable[..., Any]
+    network: Network
     solve: AbstractMassSolve
     kinetic_prior: float = eqx.field(static=True)
     _dof: int | None = eqx.field(static=True)

@@ -1,15 +1,12 @@
 """Neural ordinary differential equations: the baseline that knows no mechanics."""
 
-from collections.abc import Callable
-from typing import Any
-
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, positive_integer, same_precision
-from .._types import State
+from .._types import Network, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof
 from ..networks import Clock, check_state_is_told_apart, output_shape
@@ -33,14 +30,14 @@ class NeuralODE(AbstractRolloutModel):
     **Raises:** `ValueError` if the network has the wrong input or output size.
     """
 
-    network: Callable[..., Any]
+    network: Network
     clock: Clock | None
     integration: Integration
     dof: int | None = eqx.field(static=True)
 
     def __init__(
         self,
-        network: Callable[..., Any],
+        network: Network,
         solver: diffrax.AbstractSolver | None = None,
         *,
         dof: int | None = None,
@@ -71,7 +68,7 @@ class NeuralODE(AbstractRolloutModel):
         return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])
 
 
-def _dof_beside(clock: Clock, network: Callable[..., Any], dof: int | None) -> int:
+def _dof_beside(clock: Clock, network: Network, dof: int | None) -> int:
     if not isinstance(clock, Clock):
         raise ValueError(f"`clock` is {clock!r}; expected a Clock, or None")
     if dof is None:

@@ -1,13 +1,13 @@
 """Features of a state that a network sees instead of the raw coordinates."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._checks import positive_integer
+from .._types import Network
 
 
 class PeriodicEmbedding(eqx.Module):
@@ -25,11 +25,11 @@ class PeriodicEmbedding(eqx.Module):
     - `periodic`: indices of the coordinates that are angles in radians; all of them unless given.
     """
 
-    network: Callable[..., Any]
+    network: Network
     dof: int = eqx.field(static=True)
     periodic: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, network: Callable[..., Any], dof: int, periodic: Sequence[int] | None = None):
+    def __init__(self, network: Network, dof: int, periodic: Sequence[int] | None = None):
         positive_integer("dof", dof)
         periodic = tuple(range(dof)) if periodic is None else tuple(periodic)
         if any(i not in range(dof) for i in periodic) or len(set(periodic)) != len(periodic):

@@ -1,6 +1,6 @@
 """Networks that do not notice a finite group of transformations, by averaging over it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import cos, pi, sin
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import positive_integer
+from .._types import Network
 from .embedding import clock_and_state
 
 LARGEST_GROUP = 1000
@@ -38,10 +39,10 @@ class GroupAverage(eqx.Module):
     brings back to the identity does.
     """
 
-    network: Callable[..., Any]
+    network: Network
     group: tuple[tuple[tuple[float, ...], ...], ...] = eqx.field(static=True)
 
-    def __init__(self, network: Callable[..., Any], transformations: Sequence[Any] | Matrices):
+    def __init__(self, network: Network, transformations: Sequence[Any] | Matrices):
         try:
             matrices = np.asarray(transformations, float)
         except (TypeError, ValueError) as error:  # of NumPy, which names no argument

@@ -1,9 +1,7 @@
 """Networks of particles that do not notice a shift or a turn of the whole."""
 
-from collections.abc import Callable
 from itertools import combinations
 from math import comb
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import positive_integer
+from .._types import Network
 from .embedding import clock_and_state
 
 
@@ -31,11 +30,11 @@ class TranslationInvariant(eqx.Module):
     - `dimension`: of space.
     """
 
-    network: Callable[..., Any]
+    network: Network
     dof: int = eqx.field(static=True)
     dimension: int = eqx.field(static=True)
 
-    def __init__(self, network: Callable[..., Any], dof: int, dimension: int):
+    def __init__(self, network: Network, dof: int, dimension: int):
         _check_particles(dof, dimension)
         self.network = network
         self.dof = dof
@@ -71,12 +70,12 @@ class RotationInvariant(eqx.Module):
     - `reflections`: whether mirror images move alike. `False` is for the plane and for space.
     """
 
-    network: Callable[..., Any]
+    network: Network
     dof: int = eqx.field(static=True)
     dimension: int = eqx.field(static=True)
     reflections: bool = eqx.field(static=True)
 
-    def __init__(self, network: Callable[..., Any], dof: int, dimension: int, *, reflections: bool = True):
+    def __init__(self, network: Network, dof: int, dimension: int, *, reflections: bool = True):
         _check_particles(dof, dimension)
         if not reflections and dimension not in (2, 3):
             raise ValueError(f"`dimension` is {dimension}; expected 2 or 3 where `reflections` is False")

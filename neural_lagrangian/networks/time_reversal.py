@@ -1,13 +1,11 @@
 """Motion that may run backwards: networks even in the velocities."""
 
-from collections.abc import Callable
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from .._types import Network
 from .embedding import clock_and_state
 
 
@@ -25,7 +23,7 @@ class TimeReversible(eqx.Module):
       on. (Then a film played backwards is a motion of the drive played backwards.)
     """
 
-    network: Callable[..., Any]
+    network: Network
     dof: int | None = eqx.field(static=True, default=None)
 
     @property
@@ -41,7 +39,7 @@ class TimeReversible(eqx.Module):
         return jnp.mean(jax.vmap(self.network)(both), axis=0)
 
 
-def check_state_is_told_apart(network: Callable[..., Any]) -> None:
+def check_state_is_told_apart(network: Network) -> None:
     """`ValueError` if a `TimeReversible` part would take the clock before a state for a part of it."""
     parts = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, TimeReversible))
     if any(isinstance(part, TimeReversible) and part.dof is None for part in parts):

@@ -1,7 +1,7 @@
 """Forces that somebody applies: motors, thrusters, a hand."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import diffrax
 import equinox as eqx
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ..._checks import floating, is_concrete
-from ..._types import Coordinates, Times
+from ..._types import Coordinates, Network, Signal, Times
 from .force import AbstractForce
 
 
@@ -69,14 +69,14 @@ class ControlForce(AbstractForce):
     **Raises:** `ValueError` for shapes that do not fit.
     """
 
-    matrix: Callable[..., Any] | Array | None
+    matrix: Network | Array | None
     constant: tuple[tuple[float, ...], ...] | None = eqx.field(static=True)
-    control: Callable[..., Any] | None
+    control: Signal | None
 
     def __init__(
         self,
-        matrix: Callable[..., Any] | Array | Sequence[Sequence[float | int]] | None = None,
-        control: Callable[..., Any] | None = None,
+        matrix: Network | Array | Sequence[Sequence[float | int]] | None = None,
+        control: Signal | None = None,
     ):
         if control is not None and not callable(control):
             raise ValueError(f"`control` is {control!r}; expected a callable of t, or None")

@@ -1,7 +1,7 @@
 """Forces that take energy away."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from ..._checks import accepts, floating, is_concrete, written
-from ..._types import Coordinates
+from ..._types import Coordinates, Network, ScalarFunction
 from ...numerics import lower_triangular
 from .force import AbstractForce
 
@@ -27,7 +27,7 @@ class RayleighDissipation(AbstractForce):
     - `dissipation`: $R$, callable `(q, v)` or `(t, q, v)` to a scalar, in watts.
     """
 
-    dissipation: Callable[..., Any]
+    dissipation: ScalarFunction
 
     def __check_init__(self):
         if not (callable(self.dissipation) and (accepts(self.dissipation, 2) or accepts(self.dissipation, 3))):
@@ -59,12 +59,12 @@ class LinearDamping(AbstractForce):
     **Raises:** `ValueError` for an unknown option, or entries of another shape.
     """
 
-    factor: Callable[..., Any] | Array
+    factor: Network | Array
     of: str = eqx.field(static=True)
 
     def __init__(
         self,
-        factor: Callable[..., Any] | ArrayLike | Sequence[float],
+        factor: Network | ArrayLike | Sequence[float],
         *,
         of: Literal["coordinates", "velocities", "state"] = "coordinates",
     ):

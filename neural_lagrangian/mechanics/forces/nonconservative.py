@@ -4,14 +4,11 @@ Each coordinate has two copies, $q_1$ and $q_2$, and motion makes $\int L(q_1) -
 not conservative is in $K$, a function of $q_- = q_1 - q_2$ and $q_+ = (q_1 + q_2) / 2$; then the copies are set equal.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from ..._types import Coordinates
+from ..._types import Coordinates, ScalarFunction
 from ...numerics import depends
 from .force import AbstractForce
 
@@ -35,7 +32,7 @@ class NonconservativePotential(AbstractForce):
     **Raises:** `ValueError` if $K$ is no scalar, or $\partial K / \partial v_-$ depends on $v_+$.
     """
 
-    potential: Callable[..., Any]
+    potential: ScalarFunction
 
     def __check_init__(self):
         if not callable(self.potential):

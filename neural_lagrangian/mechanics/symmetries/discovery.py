@@ -5,8 +5,8 @@ $F = \sum_k f_k F_k$, its values at many states are a matrix times the coefficie
 matrix's null space.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from ..._checks import floating, phase_states
-from ..._types import Lagrangian, Scalar
+from ..._types import Lagrangian, Scalar, ScalarFunction
 from ..euler_lagrange import euler_lagrange_residual, mass_matrix
 from . import affine_generator
 from .affine_generator import Parts
 from .boundary_term import BoundaryTerm
 from .symmetry import Symmetry, symmetry_residual
 
-BoundaryTerms = Literal["coordinates", "any"] | Sequence[Callable[..., Any]]
+BoundaryTerms = Literal["coordinates", "any"] | Sequence[ScalarFunction]
 
 
 class DiscoveredSymmetries(eqx.Module):
@@ -225,14 +225,14 @@ class _Combination(eqx.Module):
     """A sum of coefficients times boundary terms."""
 
     coefficients: Array
-    terms: tuple[Callable[..., Any], ...]
+    terms: tuple[ScalarFunction, ...]
 
     def __call__(self, t: ArrayLike, q: Array) -> Scalar:
         values = jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in self.terms])
         return jnp.dot(jnp.asarray(self.coefficients, q.dtype), values)
 
 
-def _terms(boundary_terms: BoundaryTerms, dof: int) -> tuple[Callable[..., Any], ...]:
+def _terms(boundary_terms: BoundaryTerms, dof: int) -> tuple[ScalarFunction, ...]:
     if boundary_terms == "any":
         return ()
     if boundary_terms == "coordinates":
@@ -245,7 +245,7 @@ def _terms(boundary_terms: BoundaryTerms, dof: int) -> tuple[Callable[..., Any],
 @eqx.filter_jit
 def _rows(
     lagrangian: Lagrangian,
-    terms: tuple[Callable[..., Any], ...],
+    terms: tuple[ScalarFunction, ...],
     units: _Units,
     ts: Array,
     states: Array,
