@@ -11,10 +11,18 @@ from .helpers import slow_but
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = {path.stem: blocks for path in sorted(DOCS.glob("*.md")) if (blocks := BLOCK.findall(path.read_text()))}
+WRITTEN = [
+    *DOCS.glob("*.md"),
+    *(path for part in ("tutorials", "how_to", "explanation") for path in DOCS.glob(f"{part}/**/*.md")),
+]
+PAGES = {
+    str(path.relative_to(DOCS).with_suffix("")): blocks
+    for path in sorted([*WRITTEN, *DOCS.glob("reference/*.md")])  # the pages below `reference/api` are generated
+    if (blocks := BLOCK.findall(path.read_text()))
+}
 
 
-@pytest.mark.parametrize("name", slow_but(PAGES, "structure", "systems", "theory"))
+@pytest.mark.parametrize("name", slow_but(PAGES, "explanation/structure", "explanation/theory", "reference/systems"))
 def test_blocks_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # as users have it
@@ -25,4 +33,5 @@ def test_blocks_run(name, tmp_path, monkeypatch):
 
 
 def test_every_guide_has_blocks():
-    assert {"dissipation", "discovery", "getting_started", "positions", "training"} <= PAGES.keys()
+    expected = {"tutorials/messy_recording", "how_to/dissipation", "how_to/discovery", "how_to/positions"}
+    assert expected <= PAGES.keys()

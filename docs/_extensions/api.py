@@ -166,5 +166,5 @@ def write(folder: Path) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """As Sphinx loads it."""
-    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "api"))
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference" / "api"))
     return {"parallel_read_safe": True}

@@ -1,4 +1,4 @@
-"""The table of docs/systems.md is that of the registry; `python -m tests.systems.test_documentation` writes it."""
+"""The table of docs/reference/systems.md is that of the registry; `python -m tests.systems.test_documentation` writes it."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from neural_lagrangian.systems import SYSTEMS, parameters
 
-PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "systems.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"
 
 
