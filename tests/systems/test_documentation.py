@@ -1,4 +1,4 @@
-"""The table of docs/reference/systems.md is that of the registry; `python -m tests.systems.test_documentation` writes it."""
+"""The table of docs/reference/systems.md lists `SYSTEMS`; `python -m tests.systems.test_documentation` writes it."""
 
 import inspect
 import re
