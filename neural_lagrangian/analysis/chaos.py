@@ -1,5 +1,7 @@
 """How fast do neighbouring motions part?"""
 
+from dataclasses import KW_ONLY
+
 import diffrax
 import equinox as eqx
 import jax
@@ -13,6 +15,7 @@ from ..integrators import AbstractRolloutModel, SaveTimes, check_rollout_argumen
 class LyapunovEstimate(eqx.Module):
     """Largest Lyapunov exponent of a motion, in 1/s, and the running estimates that lead to it, shape `(time - 1,)`."""
 
+    _: KW_ONLY
     exponent: Scalar
     running: Array
 
@@ -59,4 +62,4 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
     pair = jnp.stack([y0, w0 / jnp.linalg.norm(w0)])
     _, growths = jax.lax.scan(interval, pair, jnp.stack([ts[:-1], ts[1:]], axis=1))
     running = jnp.cumsum(growths) / (ts[1:] - ts[0])
-    return LyapunovEstimate(running[-1], running)
+    return LyapunovEstimate(exponent=running[-1], running=running)

@@ -1,6 +1,7 @@
 """How good is a rollout? Measures over batches of rollouts, `(trajectory, time, 2 dof)` against the truth."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import equinox as eqx
@@ -119,6 +120,7 @@ class Summary(eqx.Module):
     A mean would be that of the worst rollout.
     """
 
+    _: KW_ONLY
     median: float
     lower_quartile: float
     upper_quartile: float
@@ -137,4 +139,10 @@ def summarize(values: Any) -> Summary:
         raise ValueError("`values` is empty; expected at least one entry")
     failed = ~np.isfinite(values)
     low, middle, high = np.quantile(np.where(failed, np.inf, values), [0.25, 0.5, 0.75], method="nearest")
-    return Summary(float(middle), float(low), float(high), int(failed.sum()), values.size)
+    return Summary(
+        median=float(middle),
+        lower_quartile=float(low),
+        upper_quartile=float(high),
+        failures=int(failed.sum()),
+        count=values.size,
+    )

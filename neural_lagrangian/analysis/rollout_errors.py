@@ -1,6 +1,7 @@
 """How far rollouts are from recorded motion, run by run."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import equinox as eqx
@@ -22,6 +23,7 @@ class RolloutErrors(eqx.Module):
     - `names`: of the coordinates, if they have some.
     """
 
+    _: KW_ONLY
     times: Float[np.ndarray, "run time"]
     values: Float[np.ndarray, "run time dof"]
     names: tuple[str, ...] | None = eqx.field(static=True)
@@ -94,7 +96,7 @@ def errors(
         values[..., angles] = (values[..., angles] + np.pi) % (2 * np.pi) - np.pi
     values = np.where(np.isfinite(values), values, np.inf)
     values[~runs.mask] = np.nan
-    return RolloutErrors(np.asarray(runs.ts - runs.ts[:, :1], np.float64), values, runs.names)
+    return RolloutErrors(times=np.asarray(runs.ts - runs.ts[:, :1], np.float64), values=values, names=runs.names)
 
 
 @eqx.filter_jit

@@ -7,6 +7,7 @@ state of each run is fitted too: it is measured no better than any other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
 from typing import Any
 
 import diffrax
@@ -44,6 +45,7 @@ class CoefficientFit(eqx.Module):
     - `converged`: whether the iteration came to rest. `steps`: how many it took.
     """
 
+    _: KW_ONLY
     family: LagrangianFamily
     coefficients: dict[str, Array]
     standard_errors: dict[str, Array]
@@ -119,7 +121,7 @@ def fit_coefficients(
     """
     with double_precision():
         parts = _fit_motions(family, recorded(ts, data, family), momenta, start, solver, steps_per_sample, max_steps)
-    return CoefficientFit(family, **in_default_precision(parts))
+    return CoefficientFit(family=family, **in_default_precision(parts))
 
 
 def _fit_motions(

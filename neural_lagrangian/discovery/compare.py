@@ -1,5 +1,6 @@
 r"""Are two Lagrangians the same? Up to scale, a constant and a total derivative, or only in their motion."""
 
+from dataclasses import KW_ONLY
 from typing import Literal
 
 import equinox as eqx
@@ -27,6 +28,7 @@ class Comparison(eqx.Module):
     "different".
     """
 
+    _: KW_ONLY
     scale: float
     constant: float
     gauge_function: BoundaryTerm
@@ -101,9 +103,17 @@ def compare_lagrangians(
     of_difference = in_default_precision((jnp.asarray(alpha), jnp.asarray(constant)))
     F = BoundaryTerm(_Difference(first, second, *of_difference), jnp.asarray(q_ref, float))
 
-    residuals = float(gauge_residual), float(acceleration_residual)
-    kind = _kind(one, two, alpha, *residuals, tolerance)
-    return Comparison(float(alpha), constant, F, *residuals, kind=kind, first=first, second=second)
+    gauge_residual, acceleration_residual = float(gauge_residual), float(acceleration_residual)
+    return Comparison(
+        scale=float(alpha),
+        constant=constant,
+        gauge_function=F,
+        gauge_residual=gauge_residual,
+        acceleration_residual=acceleration_residual,
+        kind=_kind(one, two, alpha, gauge_residual, acceleration_residual, tolerance),
+        first=first,
+        second=second,
+    )
 
 
 def _kind(

@@ -8,6 +8,7 @@ $(M, h)$ is all that motion can tell of a Lagrangian: a constant and every total
 $M = 0$ and $h = 0$. Two Lagrangians are gauge-equivalent if and only if $(M_2, h_2) = \alpha (M_1, h_1)$.
 """
 
+from dataclasses import KW_ONLY
 from typing import Any
 
 import equinox as eqx
@@ -79,6 +80,7 @@ class EquationSamples(eqx.Module):
     `values`, of the Lagrangian itself, `(state,)`. On the host in double precision: what any regression is fed with.
     """
 
+    _: KW_ONLY
     ts: Float[np.ndarray, " state"]
     states: Float[np.ndarray, "state two_dof"]
     M: Float[np.ndarray, "state dof dof"]
@@ -128,7 +130,9 @@ def sample_equations(lagrangian: Lagrangian, states: ArrayLike, *, ts: ArrayLike
     if not finite.all():
         where = int(np.argmin(finite))
         raise EquationsError(f"`lagrangian` is not finite at state {where}, {np.asarray(states[where])}")
-    return EquationSamples(np.asarray(times, np.float64), np.asarray(states, np.float64), M, h, values)
+    return EquationSamples(
+        ts=np.asarray(times, np.float64), states=np.asarray(states, np.float64), M=M, h=h, values=values
+    )
 
 
 def checked_states(states: Any, ts: Any) -> tuple[Array, Array]:

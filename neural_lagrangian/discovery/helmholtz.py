@@ -13,6 +13,8 @@ symmetries by themselves, and the rest is linear in $M$. What is left says what 
 is the matrix of a damping force $-D v$, and $C$ the curl of a force that depends on position.
 """
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -42,6 +44,7 @@ class HelmholtzReport(eqx.Module):
     and `C`: at the states, `(state, dof, dof)`, at a scale that is free.
     """
 
+    _: KW_ONLY
     violation: float
     damping: float
     curl: float
@@ -125,7 +128,17 @@ def _report(
     share = friction / inertial if inertial > 0 else np.inf if friction > 0 else 0.0
     signs = np.sign(np.linalg.eigvalsh(M * np.outer(scales.length, scales.length)))  # those of M, in any units
     definite = bool((signs == signs[0, 0]).all())
-    return HelmholtzReport(float(np.hypot(damping, curl)), damping, curl, float(share), definite, named, M, D, C)
+    return HelmholtzReport(
+        violation=float(np.hypot(damping, curl)),
+        damping=damping,
+        curl=curl,
+        dissipative_share=float(share),
+        definite=definite,
+        coefficients=named,
+        M=M,
+        D=D,
+        C=C,
+    )
 
 
 @eqx.filter_jit

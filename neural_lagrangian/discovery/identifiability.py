@@ -1,5 +1,7 @@
 """Which coefficients, and which combinations of them, data fix."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +24,7 @@ class Identifiability(eqx.Module):
     - `directions`: rows that belong to them, in relative changes of the coefficients where these are not zero.
     """
 
+    _: KW_ONLY
     rank: Int[Array, "*systems"]
     fixed: Bool[Array, "*systems coefficients"]
     effective: Bool[Array, "*systems coefficients"]
@@ -70,4 +73,10 @@ def identifiability(
     relative = relative / jnp.max(jnp.abs(relative), axis=1, keepdims=True)
     free = jnp.where(seen[:, None], 0, jnp.abs(Vt))
     fixed = (jnp.max(free, axis=0) < IRRELEVANT) & effective
-    return Identifiability(jnp.sum(seen) - jnp.sum(~effective), fixed, effective, s, relative), covariance
+    return Identifiability(
+        rank=jnp.sum(seen) - jnp.sum(~effective),
+        fixed=fixed,
+        effective=effective,
+        singular_values=s,
+        directions=relative,
+    ), covariance

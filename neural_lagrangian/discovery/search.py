@@ -91,8 +91,8 @@ class PySR(AbstractSearchEngine):
 
 def search_lagrangian(
     lagrangian: Lagrangian,
-    states: ArrayLike,
     engine: AbstractSearchEngine,
+    states: ArrayLike,
     *,
     q_ref: ArrayLike | None = None,
     match: Literal["equations", "motion"] = "equations",
@@ -111,8 +111,8 @@ def search_lagrangian(
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time.
-    - `states`: `[q, v]`, shape `(state, 2 dof)`. In formulas they are `q0`, ..., `v0`, ..., or `q` and `v`.
     - `engine`: such as `Operon()`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. In formulas they are `q0`, ..., `v0`, ..., or `q` and `v`.
     - `q_ref`: where the gauge is read, shape `(dof,)`; the mean of the coordinates unless given.
     - `match`: as of `distill`. `most`: how many of the engine's formulas are tried.
 

@@ -7,12 +7,14 @@ The second equation is $\ddot g + 2 \alpha \dot g + \beta^2 g = 0$ (Baumgarte 19
 zero, and what integration errors make of them decays.
 """
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from .._types import Coordinates, VectorFunction
+from .._types import Coordinates
 from ..numerics import natural_inverse
 from .mass_solves import AbstractMassSolve
 
@@ -47,7 +49,7 @@ class HolonomicConstraint(eqx.Module):
     **Raises:** `ValueError` if `g` is not callable or a rate is negative.
     """
 
-    g: VectorFunction
+    g: Callable[..., Array]
     damping: float = eqx.field(static=True, default=10.0)
     stiffness: float = eqx.field(static=True, default=10.0)
 

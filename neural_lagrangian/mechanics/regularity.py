@@ -1,5 +1,7 @@
 """Is the Lagrangian regular? Rank and condition of its mass matrix along a path."""
 
+from dataclasses import KW_ONLY
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -30,6 +32,7 @@ class MassMatrixReport(eqx.Module):
       coordinates and by the velocities, then of the force by both. `faults` says so in words.
     """
 
+    _: KW_ONLY
     eigenvalues: Float[Array, "time dof"]
     rank: Int[Array, " time"]
     condition: Float[Array, " time"]
@@ -105,4 +108,6 @@ def mass_matrix_report(
     largest, smallest = size.max(axis=1), size.min(axis=1)
     rank = jnp.sum(size > cutoff(rcond, natural) * largest[:, None], axis=1)
     condition = jnp.where(smallest == 0, jnp.inf, largest / jnp.where(smallest == 0, 1, smallest))
-    return MassMatrixReport(eigenvalues, rank, condition, ts, ys, jax.vmap(finite)(ts, ys))
+    return MassMatrixReport(
+        eigenvalues=eigenvalues, rank=rank, condition=condition, ts=ts, ys=ys, finite=jax.vmap(finite)(ts, ys)
+    )

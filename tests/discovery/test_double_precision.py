@@ -36,7 +36,7 @@ class Engine(discovery.AbstractSearchEngine):
 ANSWERS = {
     "distill": lambda L: discovery.distill(L, QUARTIC, STATES),
     "distill by motion": lambda L: discovery.distill(L, QUARTIC, STATES, match="motion"),
-    "search_lagrangian": lambda L: discovery.search_lagrangian(L, STATES, Engine()),
+    "search_lagrangian": lambda L: discovery.search_lagrangian(L, Engine(), STATES),
     "compare_lagrangians": lambda L: discovery.compare_lagrangians(spring, L, STATES),
     "sample_equations": lambda L: discovery.sample_equations(L, STATES),
     "helmholtz_report": lambda L: discovery.helmholtz_report(

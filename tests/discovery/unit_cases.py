@@ -235,7 +235,7 @@ def wavy(t, q, v):
 def searched(units):
     """A formula with a function that is no monomial: its values are told, in place of its coefficients."""
     states = units.rows(STATES[:, :2], 1)
-    found = discovery.search_lagrangian(units.lagrangian(wavy, 1), jnp.asarray(states), Exact())
+    found = discovery.search_lagrangian(units.lagrangian(wavy, 1), Exact(), jnp.asarray(states))
     told = {"residual": found.residual, "determined": found.determined, "terms": float(len(found.candidate.support))}
     for i, row in enumerate(jnp.asarray(states[:5])):
         value = found.scale * found.candidate(jnp.zeros(()), row[:1], row[1:]) + found.constant

@@ -6,6 +6,7 @@ matrix's null space.
 """
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY
 from typing import Literal
 
 import equinox as eqx
@@ -34,6 +35,7 @@ class DiscoveredSymmetries(eqx.Module):
     offered: the last ones are those of the symmetries. `tolerance`: below which they count as zero.
     """
 
+    _: KW_ONLY
     symmetries: tuple[Symmetry, ...]
     matrix: np.ndarray
     shift: np.ndarray
@@ -150,9 +152,19 @@ def discover_symmetries(
         elif has_boundary and terms:
             F = _Combination(jnp.asarray(f_c, dtype), terms)
         symmetries.append(Symmetry.affine(A, b, drift=drift, tau=tau, boundary=F, name=title))
-    parts = affine_generator.split(coefficients, units.dof)
+    matrix, shift, drift, tau = affine_generator.split(coefficients, units.dof)
     formulas = tuple(_formula(c, f_c, units, s, terms) for c, f_c, s in zip(coefficients, f, symmetries, strict=True))
-    return DiscoveredSymmetries(tuple(symmetries), *parts, f, s / s[0], float(tolerance), formulas)
+    return DiscoveredSymmetries(
+        symmetries=tuple(symmetries),
+        matrix=matrix,
+        shift=shift,
+        drift=drift,
+        tau=tau,
+        boundary=f,
+        singular_values=s / s[0],
+        tolerance=float(tolerance),
+        formulas=formulas,
+    )
 
 
 class _Units(eqx.Module):
