@@ -94,7 +94,7 @@ def test_gpu_against_cpu(compare, report, quick):
 
         def make():
             settings = {"stepsize_controller": nl.StepsPerSample(steps)}
-            model = nl.NeuralLagrangian(DoublePendulum().lagrangian, RK4(), dof=2, **settings)
+            model = nl.NeuralLagrangian.from_lagrangian(DoublePendulum().lagrangian, RK4(), dof=2, **settings)
             ts = jnp.array([0.0, 1.0])
             return lambda y0s: jax.vmap(model, (None, 0))(ts, y0s)[:, -1], (states(2, batch),)
 

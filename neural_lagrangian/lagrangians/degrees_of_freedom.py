@@ -2,6 +2,7 @@
 
 from .._types import Network
 from ..networks import output_shape
+from ..numerics import unfrozen
 from .lagrangian import AbstractLagrangian, StateNetwork
 
 
@@ -14,6 +15,7 @@ def infer_dof(network: Network, dof: int | None) -> int | None:
         raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
     if dof is not None and (not isinstance(dof, int) or dof < 1):
         raise ValueError(f"`dof` is {dof!r}; expected a positive integer")
+    network = unfrozen(network)
     if isinstance(network, AbstractLagrangian):
         if dof is not None and network.dof not in (None, dof):
             raise ValueError(f"`network` has {network.dof} degrees of freedom; expected `dof` {dof}")

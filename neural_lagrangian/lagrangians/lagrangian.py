@@ -12,7 +12,7 @@ from .._checks import accepts
 from .._types import Lagrangian, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky, PseudoInverse, scalar_valued
 from ..networks import network_dtype
-from ..numerics import depends
+from ..numerics import Frozen, depends, unfrozen
 
 
 class AbstractLagrangian(eqx.Module):
@@ -143,10 +143,11 @@ class GivenLagrangian(AbstractLagrangian):
 
 
 def of_state(network: Network) -> AbstractLagrangian:
-    """A network on states `[q, v]` as a Lagrangian; one that is a Lagrangian already stays.
+    """A network on states `[q, v]` as a Lagrangian, `unfrozen`; one that is a Lagrangian already stays.
 
     **Raises:** `ValueError` if it cannot be called, or only with three arguments.
     """
+    network = unfrozen(network)
     if isinstance(network, AbstractLagrangian):
         return network
     if not callable(network):
@@ -164,7 +165,7 @@ def of_coordinates(name: str, function: Lagrangian) -> AbstractLagrangian:
 
     **Raises:** `ValueError`, which calls it `name`, if it cannot be called, or only with one argument.
     """
-    if isinstance(function, AbstractLagrangian):
+    if isinstance(function.value if isinstance(function, Frozen) else function, AbstractLagrangian):
         return function
     if not callable(function):
         raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")

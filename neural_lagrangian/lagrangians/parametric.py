@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike
 from .._checks import is_concrete, positive_integer, written
 from .._types import Scalar, ScalarFunction
 from ..mechanics import AbstractMassSolve, PseudoInverse
+from ..numerics import unfrozen
 from .lagrangian import AbstractLagrangian
 from .positive_mass import has_positive_parts
 
@@ -95,12 +96,12 @@ class ParametricLagrangian(AbstractLagrangian):
         """
         if self.dof is None or jax.tree.leaves(eqx.filter(self.formula, eqx.is_array)):
             return False
-        return has_positive_parts(self.formula, self.dof, self.trained, self.positive)
+        return has_positive_parts(self.formula, self.dof, unfrozen(self.trained), self.positive)
 
     @property
     def coefficients(self) -> dict[str, Array]:
         """The coefficients by name."""
-        return {name: jnp.exp(c) if name in self.positive else c for name, c in self.trained.items()}
+        return {name: jnp.exp(c) if name in self.positive else c for name, c in unfrozen(self.trained).items()}
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         L = jnp.asarray(self.formula(t, q, v, **self.coefficients))
@@ -111,7 +112,7 @@ class ParametricLagrangian(AbstractLagrangian):
     def __repr__(self) -> str:
         formula = getattr(self.formula, "__name__", repr(self.formula))
         entries = [formula, f"dof={self.dof}"]
-        for name, value in self.trained.items():
+        for name, value in unfrozen(self.trained).items():
             text = written(value, np.exp if name in self.positive else np.asarray)
             entries.append(f"{name}={text}")
         return f"{type(self).__name__}({', '.join(entries)})"

@@ -13,6 +13,7 @@ from .._checks import no_args, same_precision
 from .._types import Coordinates, Network, Scalar, State, VectorFunction
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof, of_coordinates, of_state, output_of
+from ..numerics import unfrozen
 
 
 class HamiltonianNetwork(AbstractRolloutModel):
@@ -108,7 +109,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         """The momentum $p = P(t, q, v)$, shape `(dof,)`."""
         if self.legendre is None:
             return v
-        p = jnp.asarray(self.legendre(t, q, v))
+        p = jnp.asarray(unfrozen(self.legendre)(t, q, v))
         if p.shape != v.shape:
             raise ValueError(f"`momentum` returned shape {p.shape}; expected {v.shape}, that of `v`")
         return p

@@ -13,6 +13,7 @@ from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import AbstractLagrangian, check_velocity_hessian, infer_dof, of_coordinates, of_state, output_of
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
+from ..numerics import unfrozen
 
 
 class NeuralLagrangian(AbstractRolloutModel):
@@ -136,8 +137,8 @@ class NeuralLagrangian(AbstractRolloutModel):
         check_state(y, self.dof)
         if self.dof is None:  # nothing was known when the model was built
             check_velocity_hessian(of_state(self.network), y.shape[0] // 2, potential_allowed=self.kinetic_prior > 0)
-        parts = {"constraint": self.constraint, "mass_solve": self.mass_solve}
-        return EulerLagrangeTerm(self.lagrangian, self.force, **parts)
+        force, constraint = unfrozen((self.force, self.constraint))
+        return EulerLagrangeTerm(self.lagrangian, force, constraint=constraint, mass_solve=self.mass_solve)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         return self.term(y).vf(t, y, args)

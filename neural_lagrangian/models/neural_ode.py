@@ -10,6 +10,7 @@ from .._types import Network, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof
 from ..networks import Clock, check_state_is_told_apart, output_shape
+from ..numerics import unfrozen
 
 
 class NeuralODE(AbstractRolloutModel):
@@ -63,7 +64,8 @@ class NeuralODE(AbstractRolloutModel):
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
         no_args(args)
         check_state(y, self.dof)
-        out = self.network(y if self.clock is None else jnp.concatenate([self.clock(t, y.dtype), y]))
+        network, clock = unfrozen((self.network, self.clock))
+        out = network(y if clock is None else jnp.concatenate([clock(t, y.dtype), y]))
         _check_output(jnp.shape(out), y.shape[0] // 2)
         return out if out.shape == y.shape else jnp.concatenate([y[y.shape[0] // 2 :], out])
 

@@ -14,6 +14,7 @@ from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State, 
 from ..integrators import AbstractMotionModel, Integration, check_rollout_arguments
 from ..lagrangians import AbstractLagrangian
 from ..mechanics import AbstractMassSolve, PseudoInverse
+from ..numerics import unfrozen
 from ..trajectories import Scaling
 
 
@@ -62,7 +63,7 @@ class Scaled(AbstractMotionModel):
     @property
     def force(self) -> Force | None:
         r"""The generalised force $Q$ of the inner model, `(t, q, v) -> (dof,)`, if it has one."""
-        inner = self.model.force
+        inner = unfrozen(self.model.force)
         return None if inner is None else _ScaledForce(inner, self.scaling)
 
     @property

@@ -9,6 +9,7 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..models import is_driven, takes_control, with_control
+from ..numerics import unfrozen
 from ..trajectories import Window
 from .alike import name_of, unwrapped
 
@@ -20,11 +21,12 @@ Residual: TypeAlias = Callable[[Any, Window], Array]
 
 
 def evaluated(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
-    """What a loss or residual gives for one window; the window's controls drive its model, if it takes any.
+    """What a loss or residual gives for one window. Its model is `unfrozen`, and the window's controls drive it, if it
+    takes any.
 
     **Raises:** `ValueError`, which names the argument, for a function of other arguments than (model, window).
     """
-    return called(argument, function, driven(model, window), window)
+    return called(argument, function, driven(unfrozen(model), window), window)
 
 
 def driven(model: Any, window: Window) -> Any:

@@ -3,37 +3,29 @@
 import warnings
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import PyTree
 
 from ..integrators import without_integration
-from ..mechanics import SampledControl
-from ..trajectories import Scaling, Trajectories
+from ..numerics import trained_and_rest
+from ..trajectories import Trajectories
 
 
 def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
     """The trained arrays of a model, the rest of it except how it is integrated, and the dtype of the former.
 
-    All floating-point arrays are trained, except those of the scaling and of recorded controls.
+    All floating-point arrays are trained, except those that are `Frozen`, a `Scaling` or a recorded control.
 
     **Raises:** `ValueError` for a model without such arrays, or with arrays of several dtypes.
     """
-    given = (Scaling, SampledControl)
-
-    def trainable(node):
-        return eqx.is_inexact_array(node) and not isinstance(node, given)
-
-    bare = without_integration(model)
-    spec = jax.tree.map(trainable, bare, is_leaf=lambda node: isinstance(node, given))
-    weights, static = eqx.partition(bare, spec)
+    weights, static = trained_and_rest(without_integration(model))
     dtypes = {leaf.dtype for leaf in jax.tree.leaves(weights)}
     if not dtypes:
         raise ValueError(
-            f"`model` is a {type(model).__name__} without floating-point arrays, so there is nothing to train; "
-            f"expected weights among the leaves of its tree. JAX cannot see a network inside a function (a closure): "
-            f"make the function an `eqx.Module` with the network as a field"
+            f"`model` is a {type(model).__name__} without floating-point arrays that are not `Frozen`, so there is "
+            f"nothing to train; expected weights among the leaves of its tree. JAX cannot see a network inside a "
+            f"function (a closure): make the function an `eqx.Module` with the network as a field"
         )
     if len(dtypes) != 1:
         found = ", ".join(sorted(str(d) for d in dtypes))

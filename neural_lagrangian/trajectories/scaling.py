@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from ..numerics import root_mean_square
+from ..numerics import AbstractFrozen, root_mean_square
 from .container import Trajectories
 
 
-class Scaling(eqx.Module):
+class Scaling(AbstractFrozen):
     r"""A change of units that leaves the physics as it is.
 
     $$\tilde q_i = (q_i - c_i) / s_i, \qquad \tilde t = t / \tau, \qquad
@@ -21,7 +20,7 @@ class Scaling(eqx.Module):
     Velocities have no scale of their own: dividing them by their standard deviation, as one does with features,
     would break $\tilde v = d\tilde q / d\tilde t$, and no Lagrangian describes such data. Constants of the motion
     scale too: gravity becomes $g \tau^2 / s$, so a law learned from scaled data holds in scaled units only. Wrap the
-    model as `Scaled(model, scaling)` to have it in physical units.
+    model as `Scaled(model, scaling)` to have it in physical units. No training changes it.
 
     **Arguments:**
 

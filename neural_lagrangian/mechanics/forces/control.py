@@ -11,10 +11,11 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ..._checks import floating, is_concrete
 from ..._types import Coordinates, Network, Signal, Times
+from ...numerics import AbstractFrozen
 from .force import AbstractForce
 
 
-class SampledControl(eqx.Module):
+class SampledControl(AbstractFrozen):
     r"""A control $u(t)$ given at times, $u_k = u(t_k)$; constant before the first and after the last, and throughout
     where there is one.
 
