@@ -1,8 +1,7 @@
 """What a network maps: its input and output size, checked before anything runs."""
 
 from .._types import Network
-from ..networks import output_shape
-from ..numerics import unfrozen
+from ..networks import output_shape, unfrozen
 from .lagrangian import AbstractLagrangian, StateNetwork
 
 

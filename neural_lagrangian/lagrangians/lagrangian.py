@@ -11,8 +11,8 @@ from jaxtyping import Array, ArrayLike
 from .._checks import accepts
 from .._types import Lagrangian, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky, PseudoInverse, scalar_valued
-from ..networks import network_dtype
-from ..numerics import Frozen, depends, unfrozen
+from ..networks import Frozen, network_dtype, unfrozen
+from ..numerics import depends
 
 
 class AbstractLagrangian(eqx.Module):

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike
 from .._checks import is_concrete, positive_integer, written
 from .._types import Scalar, ScalarFunction
 from ..mechanics import AbstractMassSolve, PseudoInverse
-from ..numerics import unfrozen
+from ..networks import unfrozen
 from .lagrangian import AbstractLagrangian
 from .positive_mass import has_positive_parts
 

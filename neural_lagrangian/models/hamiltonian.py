@@ -13,7 +13,7 @@ from .._checks import no_args, same_precision
 from .._types import Coordinates, Network, Scalar, State, VectorFunction
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof, of_coordinates, of_state, output_of
-from ..numerics import unfrozen
+from ..networks import unfrozen
 
 
 class HamiltonianNetwork(AbstractRolloutModel):

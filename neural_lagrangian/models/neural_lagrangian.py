@@ -13,7 +13,7 @@ from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import AbstractLagrangian, check_velocity_hessian, infer_dof, of_coordinates, of_state, output_of
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
-from ..numerics import unfrozen
+from ..networks import unfrozen
 
 
 class NeuralLagrangian(AbstractRolloutModel):

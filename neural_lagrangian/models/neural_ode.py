@@ -9,8 +9,7 @@ from .._checks import no_args, positive_integer, same_precision
 from .._types import Network, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof
-from ..networks import Clock, check_state_is_told_apart, output_shape
-from ..numerics import unfrozen
+from ..networks import Clock, check_state_is_told_apart, output_shape, unfrozen
 
 
 class NeuralODE(AbstractRolloutModel):

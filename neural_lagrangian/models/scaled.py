@@ -14,7 +14,7 @@ from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State, 
 from ..integrators import AbstractMotionModel, Integration, check_rollout_arguments
 from ..lagrangians import AbstractLagrangian
 from ..mechanics import AbstractMassSolve, PseudoInverse
-from ..numerics import unfrozen
+from ..networks import unfrozen
 from ..trajectories import Scaling
 
 

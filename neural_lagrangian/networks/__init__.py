@@ -1,7 +1,8 @@
-"""What a network sees of a state, and how it starts; no model of motion is known here."""
+"""What a network sees of a state, how it starts, and what of it is not trained; no model of motion is known here."""
 
 from .clock import Clock
 from .embedding import PeriodicEmbedding
+from .frozen import Frozen, unfrozen
 from .group_average import GroupAverage, parity, permutations, rotations
 from .initialization import cranmer_init
 from .invariance import RotationInvariant, TranslationInvariant
@@ -12,6 +13,7 @@ from .time_reversal import check_state_is_told_apart as check_state_is_told_apar
 
 __all__ = [
     "Clock",
+    "Frozen",
     "GroupAverage",
     "PeriodicEmbedding",
     "RotationInvariant",
@@ -21,4 +23,5 @@ __all__ = [
     "parity",
     "permutations",
     "rotations",
+    "unfrozen",
 ]

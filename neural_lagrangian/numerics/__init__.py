@@ -3,7 +3,7 @@
 from .checkpointing import KEEP_STAGES, keep
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
-from .frozen import AbstractFrozen, Frozen, trained_and_rest, unfrozen
+from .frozen import AbstractFrozen, trained_and_rest
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
 from .natural_units import natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
@@ -16,7 +16,6 @@ __all__ = [
     "KEEP_STAGES",
     "AbstractFrozen",
     "Directions",
-    "Frozen",
     "Inverse",
     "at_regular_point",
     "cutoff",
@@ -42,5 +41,4 @@ __all__ = [
     "root_mean_square",
     "symmetric_scales",
     "trained_and_rest",
-    "unfrozen",
 ]

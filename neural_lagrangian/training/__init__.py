@@ -1,6 +1,5 @@
 """Learning from motion."""
 
-from ..numerics import Frozen, unfrozen
 from .checkpoints import CheckpointError
 from .fit import fit
 from .gauss_newton import gauss_newton
@@ -35,7 +34,6 @@ __all__ = [
     "CheckpointError",
     "DivergenceError",
     "FitResult",
-    "Frozen",
     "History",
     "Polished",
     "Progress",
@@ -64,6 +62,5 @@ __all__ = [
     "trajectory_mae",
     "trajectory_mse",
     "trajectory_residual",
-    "unfrozen",
     "weighted",
 ]

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..models import is_driven, takes_control, with_control
-from ..numerics import unfrozen
+from ..networks import unfrozen
 from ..trajectories import Window
 from .alike import name_of, unwrapped
 

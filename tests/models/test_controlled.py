@@ -74,7 +74,7 @@ def test_a_scaled_model_takes_the_control_in_seconds():
         return lagrangian(t * tau, jnp.asarray(scaling.centre, q.dtype) + s * q, v * s / tau)
 
     controller = nl.StepsPerSample(1)
-    inner = nl.NeuralLagrangian(
+    inner = nl.NeuralLagrangian.from_lagrangian(
         inner_lagrangian, dof=2, force=ControlForce([[0.5], [0.0]]), stepsize_controller=controller
     )
     scaled = with_control(nl.Scaled(inner, scaling), TS, US)

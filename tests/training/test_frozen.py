@@ -13,7 +13,7 @@ from neural_lagrangian.datasets import add_noise
 from neural_lagrangian.lagrangians import ParametricLagrangian
 from neural_lagrangian.mechanics import LinearDamping
 from neural_lagrangian.models import ModelFileError, with_precision
-from neural_lagrangian.training import Frozen, unfrozen
+from neural_lagrangian.networks import Frozen, unfrozen
 
 from ..helpers import DTYPE, mlp, slow_but, small_network
 from .killed import data

@@ -1,0 +1,70 @@
+"""Parts of a model that are not trained."""
+
+from typing import Any, TypeVar
+
+import jax
+from jaxtyping import Array
+
+from ..numerics import AbstractFrozen
+
+Tree = TypeVar("Tree")
+
+
+class Frozen(AbstractFrozen):
+    """A part of a model that is not trained: a layer, a network, a force, a coefficient, or any other pytree.
+
+    `fit`, `polish` and `gauss_newton` leave its arrays as they are, whatever the optimiser (weight decay too), and
+    gradients by them are zero. `save` and `load` keep it. The model is used as before: calls and attributes are those
+    of `value`. `unfrozen` takes the wrappers away.
+
+    In a training loop of your own, keep its arrays out of the optimiser:
+    `eqx.partition(model, eqx.is_inexact_array, is_leaf=lambda x: isinstance(x, Frozen))`.
+
+    **Arguments:**
+
+    - `value`: the part.
+
+    **Example:**
+
+    ```python
+    mlp = eqx.nn.MLP(2, "scalar", 8, 2, activation=jax.nn.softplus, key=jax.random.key(0))
+    mlp = eqx.tree_at(lambda m: m.layers[0], mlp, replace_fn=Frozen)
+    model = nl.NeuralLagrangian(mlp)  # training changes layers 1 and 2
+    ```
+    """
+
+    value: Any
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if not callable(self.value):
+            raise TypeError(
+                f"a frozen {type(self.value).__name__} was called; expected `unfrozen(model)` before a part of the "
+                f"model is called by itself"
+            )
+        return unfrozen(self)(*args, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "value" or (name.startswith("__") and name.endswith("__")):  # not there yet, or of Python
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        return getattr(unfrozen(self), name)
+
+    def __jax_array__(self) -> Array:
+        return jax.numpy.asarray(unfrozen(self))
+
+
+def unfrozen(tree: Tree) -> Tree:
+    """The same model with each `Frozen` replaced by its value, with a gradient of zero."""
+    if not any(map(_is_frozen, jax.tree.leaves(tree, is_leaf=_is_frozen))):
+        return tree
+    return jax.tree.map(lambda node: _stopped(node.value) if _is_frozen(node) else node, tree, is_leaf=_is_frozen)
+
+
+def _is_frozen(node: Any) -> bool:
+    return isinstance(node, Frozen)
+
+
+def _stopped(value: Any) -> Any:
+    def stop(leaf: Any) -> Any:
+        return jax.lax.stop_gradient(leaf) if isinstance(leaf, jax.Array) else leaf
+
+    return jax.tree.map(stop, unfrozen(value))
