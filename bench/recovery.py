@@ -151,7 +151,7 @@ COVERED = {
     "cart with pole": Case(CartPole(), Library.waves(2, 1, [1]) * Library.velocities(2, 2), _released((1,), 2)),
     "double pendulum": Case(
         DoublePendulum(),
-        Library.waves(2, 1) * Library.velocities(2, 2),
+        Library.waves(2, 2) * Library.velocities(2, 2),
         lambda rng, count: np.hstack([rng.uniform(-1.5, 1.5, (count, 2)), np.zeros((count, 2))]),
     ),
 }

@@ -25,14 +25,13 @@ import numpy as np
 from jaxtyping import Float
 
 from .columns import Columns
-from .elimination import AbstractFit, Step, solve
+from .elimination import AbstractFit, Step, Try, solve
 from .equations import Scales
 from .parts import Part
 from .response import Response
+from .side_by_side import UNSEEN, Terms, gain_of
 
 ITERATIONS, HURRIED = 30, 5
-UNSEEN = 1e-8
-"""Singular value, relative to the largest, of a change that no observation sees."""
 
 
 class Balance(AbstractFit):
@@ -76,7 +75,7 @@ class Balance(AbstractFit):
 
     def errors(self, step: Step) -> Float[np.ndarray, " row"]:
         """Whose sum of squares is made small."""
-        return self._rows(self.residual(step))
+        return self._equations(step.support, step.coefficients)[0]
 
     def seen_in(self, response: Response) -> "Balance":
         """The same, errors weighed by what they do to the states."""
@@ -94,86 +93,56 @@ class Balance(AbstractFit):
     def weighted(self, sigma: np.ndarray) -> "Balance":
         return replace(self, sigma=sigma)
 
-    def residual(self, step: Step) -> np.ndarray:
-        """r, shape `(row, dof)`."""
-        return self._linearized(list(step.support), step.coefficients)[0]
+    @property
+    def terms(self) -> Terms:
+        """The terms in units in which each row is an energy."""
+        M, b = self.length[:, None] * self.M * self.sigma, self.length * self.b
+        response = None if self.response is None else self.response.of_errors(self.sigma)
+        return Terms(np.ascontiguousarray(np.moveaxis(M, 1, 3)), np.ascontiguousarray(np.moveaxis(b, 1, 2)), response)
 
-    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
-        terms = [int(k) for k in support]
-        m = self.kinetic[terms]
-        if not np.abs(m).max() > 1e-12 * np.abs(self.kinetic).max():
-            return _unfit(terms)
-        Z = np.linalg.svd(m[None])[2][1:].T  # directions that leave the mean kinetic energy as it is
-        c = self.start(terms) if start is None or not abs(m @ start) > 0 else start / (m @ start)
-        r, J = self._linearized(terms, c)
-        if start is not None and not np.isfinite(r).all():
-            c = self.start(terms)
-            r, J = self._linearized(terms, c)
-        cost, damping, covariance = self._cost(r), 0.0, np.zeros((Z.shape[1], Z.shape[1]))
-        for _ in range((HURRIED if hurry else ITERATIONS) if Z.shape[1] and np.isfinite(cost) else 0):
-            A, y = self._flat(J) @ Z, self._rows(r)
-            delta, covariance = solve(A, y)
-            gain = _gain(A, y, delta)
-            if damping == 0 and gain <= 1e-3 * cost + 1e-9 * self.rows:
-                c, cost = c - Z @ delta, max(cost - gain, 0.0)  # so near that nothing is gained by another look
-                break
-            if damping:
-                size = np.sqrt(damping) * np.linalg.norm(A, axis=0)
-                delta = solve(np.vstack([A, np.diag(size)]), np.concatenate([y, np.zeros(len(size))]))[0]
-            r_tried, J_tried = self._linearized(terms, c - Z @ delta)
-            lower = self._cost(r_tried)
-            if lower <= cost:
-                c, r, J, cost = c - Z @ delta, r_tried, J_tried, lower
-                damping = damping / 10 if damping > 1e-3 else 0.0
-            elif damping > 1e3:
-                break
-            else:
-                damping = max(10 * damping, 1e-4)
-        covariance = Z @ covariance @ Z.T
-        sound = np.isfinite(c).all() and np.isfinite(covariance).all() and np.isfinite(cost)
-        return Step(tuple(terms), c, cost, covariance) if sound else _unfit(terms)
+    def residual(self, step: Step) -> Float[np.ndarray, "row dof"]:
+        """r; infinite where the mass matrix is singular between the observations."""
+        at = self.terms.linearized(np.array([step.support], int), step.coefficients[None])
+        return self.sigma * at.r[:, :, 0] if at.regular[0] else np.full(at.r.shape[:2], np.inf)
+
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+        terms, steps = self.terms, {}
+        for size in {len(support) for support, _ in tries}:
+            which = [i for i, (support, _) in enumerate(tries) if len(support) == size]
+            supports = np.array([tries[i][0] for i in which], int).reshape(-1, size)
+            m = self.kinetic[supports]
+            heavy = np.abs(m).max(axis=1, initial=0.0) > 1e-12 * np.abs(self.kinetic).max()
+            starts = [tries[which[j]][1] for j in np.flatnonzero(heavy)]
+            fits = terms.fitted(supports[heavy], m[heavy], starts, HURRIED if hurry else ITERATIONS)
+            found = dict(zip(np.flatnonzero(heavy).tolist(), zip(*fits, strict=True), strict=True))
+            for j, i in enumerate(which):
+                c, rss, covariance = found.get(j, (np.zeros(size), np.inf, np.zeros((size, size))))
+                steps[i] = Step(tuple(supports[j].tolist()), c, float(rss), covariance)
+        return [steps[i] for i in range(len(tries))]
 
     def gain(self, step: Step, more: Sequence[int]) -> float:
         """By how much the sum of squares falls where the coefficients of `more` terms, which have no mass, are fitted
         beside those of a step, which stay.
         """
-        terms = [*step.support, *more]
-        r, J = self._linearized(terms, np.concatenate([step.coefficients, np.zeros(len(more))]))
-        A, y = self._flat(J)[:, len(step.support) :], self._rows(r)
-        return _gain(A, y, solve(A, y)[0])
+        y, J = self._equations([*step.support, *more], np.concatenate([step.coefficients, np.zeros(len(more))]))
+        A = J[:, len(step.support) :]
+        return float(gain_of(A, y, solve(A, y)[0]))
 
-    def gains(self, step: Step) -> Float[np.ndarray, " term"]:
-        """By how much the sum of squares would fall with each other term beside, to first order."""
-        support, c = list(step.support), np.zeros(len(self.kinetic))
-        c[support] = step.coefficients
-        r, J = self._linearized(list(range(len(c))), c)
-        if not np.isfinite(r).all():
-            return np.zeros(len(c))
-        A, y = self._flat(J), self._rows(r)
-        size = np.linalg.norm(A, axis=0)
-        A = A / np.where(size > 0, size, 1.0)
-        U, s, _ = np.linalg.svd(A[:, support], full_matrices=False)
-        U = U[:, s > UNSEEN * s[0]]
-        A, y = (x - U @ (U.T @ x) for x in (A, y))
-        new = np.sum(A**2, axis=0)
-        new[support] = 0.0
-        return np.where(new > UNSEEN, (A.T @ y) ** 2 / np.where(new > UNSEEN, new, 1.0), 0.0)
+    def gains(self, steps: Sequence[Step]) -> Float[np.ndarray, "step term"]:
+        """By how much the sums of squares would fall with each other term beside, to first order."""
+        c = np.zeros((len(steps), len(self.kinetic)))
+        for i, step in enumerate(steps):
+            c[i, list(step.support)] = step.coefficients
+        return self.terms.gains(c, [list(step.support) for step in steps])
 
-    def start(self, terms: list[int]) -> np.ndarray:
-        r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
-        m, b = self.kinetic[terms], self.length * self.b[:, terms]
-        M = self.length[:, None] * self.M[:, terms] * self.sigma
-        b, M = (np.moveaxis(x, 1, -1).reshape(-1, len(terms)) for x in (b, M))
-        size = np.sqrt(np.mean(b**2, axis=0) + np.mean(M**2, axis=0))
-        size = np.where(size > 0, size, 1.0)
-        balanced, inertia, c = (b.T @ b) / len(b), (M.T @ M) / len(M), m
-        for weight in (1e-2, 1.0, 1e2, 1e4):  # the larger, the nearer to a constant mass
-            gram = (balanced + weight * inertia) / np.outer(size, size) + 1e-10 * np.eye(len(terms))
-            c = np.linalg.solve(gram, m / size) / size
-            c = c / (m @ c)
-            if np.isfinite(self._linearized(terms, c)[0]).all():
-                break
-        return c
+    def _equations(self, support: Sequence[int], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the sum of squares is taken of, and its derivatives, `(equation, term)`; infinite and zero where a mass
+        matrix is singular.
+        """
+        terms = self.terms
+        at = terms.linearized(np.array([support], int), c[None])
+        sound = at.regular[0]
+        return np.where(sound, terms.left(at.r)[:, 0], np.inf), np.where(sound, terms.seen(at.J)[:, 0], 0.0)
 
     def scaled(self, step: Step, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
         """The coefficients of the terms themselves with one half at the pivot of each part, and their covariance for
@@ -183,7 +152,7 @@ class Balance(AbstractFit):
         scale = np.ones(len(size))
         for part in parts:
             scale[list(part.members)] = size[part.pivot] / (2 * step.coefficients[part.pivot])
-        J = self._flat(self._linearized(list(step.support), step.coefficients)[1])
+        _, J = self._equations(step.support, step.coefficients)
         others = [k for k in range(len(size)) if k not in [part.pivot for part in parts]]
         covariance = np.zeros((len(size), len(size)))
         if others:
@@ -192,7 +161,7 @@ class Balance(AbstractFit):
 
     def free_changes(self, step: Step) -> Float[np.ndarray, "coefficient direction"]:
         """Relative changes of the coefficients of which no observation changes at all: in proportion for one."""
-        J = self._flat(self._linearized(list(step.support), step.coefficients)[1])
+        _, J = self._equations(step.support, step.coefficients)
         size = np.linalg.norm(J, axis=0)
         effect = size * np.abs(step.coefficients)
         seen = effect > UNSEEN * effect.max()  # else a column is rounding errors
@@ -200,46 +169,6 @@ class Balance(AbstractFit):
         _, s, V = np.linalg.svd(np.where(seen, J, 0.0) / size, full_matrices=True)
         s = np.concatenate([s, np.zeros(len(V) - len(s))])
         return (V[s <= UNSEEN * s[0]] / (size * step.coefficients)).T
-
-    def _linearized(self, terms: list[int], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r, `(row, dof)`, and its derivatives in the coefficients, `(row, term, dof)`."""
-        M_k, b_k = self.M[:, terms], self.b[:, terms]
-        M, b = np.tensordot(M_k, c, (1, 0)), np.tensordot(b_k, c, (1, 0))
-        # As energies: what is regular is solved for in the units in which it was found so.
-        scaled = self.length[:, None] * M * self.sigma
-        volume = np.linalg.det(scaled)
-        if not (volume > 0).all() and not (volume < 0).all():
-            # Singular somewhere between the observations: one that comes near it is fitted by a chance pole of r.
-            return np.full(b.shape, np.inf), np.zeros_like(b_k)
-
-        def solved(x: np.ndarray) -> np.ndarray:
-            """M^-1 x for the columns of x, `(row, dof, column)`."""
-            return self.sigma[:, None] * np.linalg.solve(scaled, x * self.length[:, None])
-
-        r = solved(b[..., None])[..., 0]
-        slopes = b_k - np.einsum("rkij,rj->rki", M_k, r)
-        return r, np.swapaxes(solved(np.swapaxes(slopes, 1, 2)), 1, 2)
-
-    def _rows(self, r: np.ndarray) -> np.ndarray:
-        return self._flat(r[:, None])[:, 0] if self.response is None else -self.response.residuals(r)
-
-    def _cost(self, r: np.ndarray) -> float:
-        return float(np.sum(self._rows(r) ** 2)) if np.isfinite(r).all() else np.inf
-
-    def _flat(self, J: np.ndarray) -> np.ndarray:
-        if self.response is not None:
-            return self.response.slopes(J)
-        return np.swapaxes(J / self.sigma, 1, 2).reshape(-1, J.shape[1])
-
-
-def _gain(A: np.ndarray, y: np.ndarray, delta: np.ndarray) -> float:
-    """By how much |A delta - y|^2 is less than |y|^2."""
-    fitted = A @ delta
-    return float(2 * y @ fitted - fitted @ fitted)
-
-
-def _unfit(terms: list[int]) -> Step:
-    return Step(tuple(terms), np.zeros(len(terms)), np.inf, np.zeros((len(terms), len(terms))))
 
 
 def damping_columns(rates: Float[np.ndarray, "row dof"]) -> Float[np.ndarray, "row entry dof"]:

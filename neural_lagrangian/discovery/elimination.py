@@ -42,6 +42,10 @@ class Step(eqx.Module):
         return tuple(np.delete(self.support, out).tolist()), np.delete(c, out)
 
 
+Try = tuple[Sequence[int], np.ndarray | None]
+"""A support, and coefficients from which its fit begins; `None` where none are known."""
+
+
 class AbstractFit(eqx.Module):
     """Least squares of any subset of terms."""
 
@@ -51,10 +55,14 @@ class AbstractFit(eqx.Module):
         """Number of independent equations."""
 
     @abc.abstractmethod
-    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
-        """The terms of a support fitted, from their coefficients nearby where those are known; in few steps if it is
-        one of many tries. Where they cannot be fitted, the sum of squares is infinite.
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+        """The terms of each support fitted, from their coefficients nearby where those are known; in few steps if these
+        are many tries. Where they cannot be fitted, the sum of squares is infinite.
         """
+
+    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+        """The terms of one support."""
+        return self.fit_each([(support, start)])[0]
 
 
 def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
@@ -106,12 +114,11 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
     for _ in range(EXCHANGES):
         support = best.support
         others = [k for k in range(terms) if k not in support]
-        fewer = [problem.fit(*best.without(i)) for i in range(len(support)) if best.covariance[i, i] > 0]
+        fewer = problem.fit_each([best.without(i) for i in range(len(support)) if best.covariance[i, i] > 0])
         exchanged = []
         if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MOST_EXCHANGED:
-            for i in range(len(support)):
-                for k in others:
-                    exchanged.append(problem.fit((*support[:i], k, *support[i + 1 :]), None, hurry=True))
+            pairs = [(i, k) for i in range(len(support)) for k in others]
+            exchanged = problem.fit_each([((*support[:i], k, *support[i + 1 :]), None) for i, k in pairs], hurry=True)
         better = min([best, *fewer, *exchanged], key=score_of)
         if score_of(better) >= score_of(best) - 1e-9:
             break
@@ -148,26 +155,35 @@ class LinearFit(AbstractFit):
     def rows(self) -> int:
         return self.count
 
-    def fit(self, support: Sequence[int], start: np.ndarray | None, *, hurry: bool = False) -> Step:
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+        return [self._fit(support) for support, _ in tries]
+
+    def _fit(self, support: Sequence[int]) -> Step:
         X, y = self.triangle[:, list(support)], self.triangle[:, -1]
         c, covariance = solve(X, y)
         rss = float(np.sum((y - X @ c) ** 2))
         return Step(tuple(int(k) for k in support), c, rss, covariance)
 
 
-def solve(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve(
+    X: Float[np.ndarray, "*problem row k"], y: Float[np.ndarray, "*problem row"]
+) -> tuple[Float[np.ndarray, "*problem k"], Float[np.ndarray, "*problem k k"]]:
     r"""$c$ of least $|y - X c|$ and $(X^\top X)^{-1}$, with directions that $X$ does not see left at zero, and free."""
-    size = np.linalg.norm(X, axis=0)
+    size = np.linalg.norm(X, axis=-2)
     size = np.where(size > 0, size, 1.0)
-    X = X / size
-    if len(X) > 4 * X.shape[1]:  # as many as that are many: normal equations
-        s, V = np.linalg.eigh(X.T @ X)
-        cut = max(1e-13 * s[-1], 1e-200)
-        inverse = 1 / np.maximum(s, cut)
-        c = V @ (np.where(s > cut, inverse, 0.0) * (V.T @ (X.T @ y)))
-        return c / size, (V * inverse) @ V.T / np.outer(size, size)
-    U, s, V = np.linalg.svd(X, full_matrices=False)
-    cut = max(1e-12 * s[0], 1e-100)
-    inverse = 1 / np.maximum(s, cut)
-    c = V.T @ (np.where(s > cut, inverse, 0.0) * (U.T @ y))
-    return c / size, (V.T * inverse**2) @ V / np.outer(size, size)
+    X, y = X / size[..., None, :], y[..., None]
+    areas = size[..., :, None] * size[..., None, :]
+    if X.shape[-2] > 4 * X.shape[-1]:  # as many as that are many: normal equations
+        Xt = np.swapaxes(X, -1, -2)
+        s, V = np.linalg.eigh(Xt @ X)
+        cut = np.maximum(1e-13 * s[..., -1:], 1e-200)
+        inverse, seen, right = 1 / np.maximum(s, cut), s > cut, np.swapaxes(V, -1, -2) @ (Xt @ y)
+        weight = inverse
+    else:
+        U, s, Vt = np.linalg.svd(X, full_matrices=False)
+        V = np.swapaxes(Vt, -1, -2)
+        cut = np.maximum(1e-12 * s[..., :1], 1e-100)
+        inverse, seen, right = 1 / np.maximum(s, cut), s > cut, np.swapaxes(U, -1, -2) @ y
+        weight = inverse**2
+    c = (V @ (np.where(seen, inverse, 0.0)[..., None] * right))[..., 0]
+    return c / size, (V * weight[..., None, :]) @ np.swapaxes(V, -1, -2) / areas

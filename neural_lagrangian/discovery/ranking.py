@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .balance import Balance
-from .elimination import INSIGNIFICANT, Step, eliminate, score
+from .elimination import INSIGNIFICANT, Step, Try, eliminate, score
 
 WIDTH, PROMISING = 8, 8
 """How many of the best formulas of each size have another term added, and which: those that promise the most."""
@@ -94,8 +94,8 @@ def ranked(
     - `most`: terms of a formula.
     """
     ranking = Ranking(problem, complexity, floor)
-    for start in starts:
-        ranking.add(problem.fit(start, None))
+    for step in problem.fit_each([(start, None) for start in starts]):
+        ranking.add(step)
     for step in eliminate(problem, len(complexity), complexity, floor, chance=INSIGNIFICANT / problem.rows):
         if len(step.support) <= most:
             ranking.add(step)
@@ -113,7 +113,7 @@ def ranked(
 
 def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, most: int) -> None:
     """A beam search: of each size so many of the best have each other term added."""
-    level = [problem.fit(base, None, hurry=True) for base in bases]
+    level = problem.fit_each([(base, None) for base in bases], hurry=True)
     waited, least = 0, np.inf
     while waited < PATIENCE:
         for step in level:
@@ -123,35 +123,23 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, mos
             break
         value = ranking.add(level[0])
         waited, least = (0, value) if value < least - 1e-6 else (waited + 1, least)
-        tried: set[tuple[int, ...]] = set()
-        larger = []
-        for step in level[:WIDTH]:
-            for k in _promising(problem, step):
-                key = tuple(sorted({*step.support, k}))
-                if key not in tried:
-                    tried.add(key)
-                    larger.append(_with(problem, step, k))
-        level = larger
+        level = problem.fit_each(_with_another(problem, level[:WIDTH]), hurry=True)
 
 
 def _exchange(problem: Balance, best: Step, ranking: Ranking) -> None:
     """One term added, one left out, one exchanged for another."""
-    for k in _promising(problem, best):
-        ranking.add(_with(problem, best, k))
-    for i in range(len(best.support)):
-        if not best.covariance[i, i] > 0:
-            continue
-        less = problem.fit(*best.without(i))
-        ranking.add(less)
-        if np.isfinite(less.rss):
-            for k in _promising(problem, less):
-                ranking.add(_with(problem, less, k))
+    fewer = problem.fit_each([best.without(i) for i in range(len(best.support)) if best.covariance[i, i] > 0])
+    bases = [best, *(less for less in fewer if np.isfinite(less.rss))]
+    for step in [*fewer, *problem.fit_each(_with_another(problem, bases), hurry=True)]:
+        ranking.add(step)
 
 
-def _promising(problem: Balance, step: Step) -> list[int]:
-    gains = problem.gains(step)
-    return [int(k) for k in np.argsort(-gains)[:PROMISING] if gains[k] > 0]
-
-
-def _with(problem: Balance, step: Step, k: int) -> Step:
-    return problem.fit((*step.support, k), np.append(step.coefficients, 0.0), hurry=True)
+def _with_another(problem: Balance, steps: Sequence[Step]) -> list[Try]:
+    """Each with one of the terms beside that promise the most."""
+    tries: dict[tuple[int, ...], Try] = {}
+    for step, gains in zip(steps, problem.gains(steps), strict=True):
+        for k in np.argsort(-gains)[:PROMISING].tolist():
+            if gains[k] > 0:
+                more = (*step.support, k)
+                tries.setdefault(tuple(sorted(more)), (more, np.append(step.coefficients, 0.0)))
+    return list(tries.values())

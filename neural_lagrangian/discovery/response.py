@@ -12,6 +12,8 @@ and those directions are kept in which an error of acceleration shows most. The 
 there. No noisy state enters a term, as it does where terms are balanced at the data themselves: noise shifts nothing.
 """
 
+from dataclasses import replace
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
@@ -29,23 +31,22 @@ class Response(eqx.Module):
 
     gain: Float[np.ndarray, "window direction points"]
     offset: Float[np.ndarray, "window direction"]
-
-    @property
-    def rows(self) -> int:
-        return int(np.count_nonzero(np.any(self.gain != 0, axis=2)))
+    rows: int = eqx.field(static=True)
 
     def residuals(self, r: Float[np.ndarray, "instant dof"]) -> Float[np.ndarray, " row"]:
-        return self.offset.reshape(-1) - self.slopes(r[:, None])[:, 0]
+        return self.offset.reshape(-1) - self.slopes(r[..., None])[:, 0]
+
+    def of_errors(self, sizes: Float[np.ndarray, " dof"]) -> "Response":
+        """To errors of acceleration in units of these sizes."""
+        return replace(self, gain=self.gain * np.resize(sizes, self.gain.shape[2]))
 
     def floor(self, errors: Float[np.ndarray, " dof"]) -> float:
         """Sum of squares of the residuals from independent errors of acceleration of this size."""
         return float(np.sum(self.gain**2 * np.resize(errors**2, self.gain.shape[2])))
 
-    def slopes(self, J: Float[np.ndarray, "instant term dof"]) -> Float[np.ndarray, "row term"]:
+    def slopes(self, J: Float[np.ndarray, "instant dof column"]) -> Float[np.ndarray, "row column"]:
         """Of the residuals, with the sign changed."""
-        windows = len(self.gain)
-        by_window = np.swapaxes(J.reshape(windows, -1, *J.shape[1:]), 2, 3).reshape(windows, -1, J.shape[1])
-        return (self.gain @ by_window).reshape(-1, J.shape[1])
+        return (self.gain @ J.reshape(len(self.gain), -1, J.shape[2])).reshape(-1, J.shape[2])
 
 
 def instants(count: int) -> np.ndarray:
@@ -81,7 +82,9 @@ def response_of(
         s = np.where(s > FAINT * s[0], s, 0.0)
         gains.append(s[:, None] * V / sizes)
         offsets.append(np.where(s > 0, U.T @ d, 0.0))
-    return Response(np.stack(gains), np.stack(offsets))
+    kept = np.any(np.stack(gains) != 0, axis=2)
+    most = max(1, int(kept.sum(axis=1).max()))  # the others are zero in all windows
+    return Response(np.stack(gains)[:, :most], np.stack(offsets)[:, :most], int(kept.sum()))
 
 
 def _kernel(t: Float[np.ndarray, " time"], phi: Float[np.ndarray, "time two_dof two_dof"]) -> np.ndarray:
