@@ -114,7 +114,7 @@ class Balance(AbstractFit):
             heavy = np.abs(m).max(axis=1, initial=0.0) > 1e-12 * np.abs(self.kinetic).max()
             starts = [tries[which[j]][1] for j in np.flatnonzero(heavy)]
             fits = terms.fitted(supports[heavy], m[heavy], starts, HURRIED if hurry else ITERATIONS)
-            found = dict(zip(np.flatnonzero(heavy).tolist(), zip(*fits, strict=True), strict=True))
+            found = dict(zip(np.flatnonzero(heavy).tolist(), fits, strict=True))
             for j, i in enumerate(which):
                 c, rss, covariance = found.get(j, (np.zeros(size), np.inf, np.zeros((size, size))))
                 steps[i] = Step(tuple(supports[j].tolist()), c, float(rss), covariance)

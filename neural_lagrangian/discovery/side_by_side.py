@@ -30,14 +30,14 @@ class Linearized(NamedTuple):
     regular: Bool[np.ndarray, " formula"]
 
 
-class Fits(NamedTuple):
-    """Coefficients of formulas, `(formula, term)`, the sums of squares that they leave, infinite where there is no fit,
-    and the covariances of the coefficients for unit errors.
+class Fit(NamedTuple):
+    """Coefficients, `(term,)`, the sum of squares that they leave, infinite where there is no fit, and the covariance
+    of the coefficients for unit errors.
     """
 
-    c: Float[np.ndarray, "formula term"]
-    rss: Float[np.ndarray, " formula"]
-    covariance: Float[np.ndarray, "formula term term"]
+    c: Float[np.ndarray, " term"]
+    rss: Float[np.ndarray, ""]
+    covariance: Float[np.ndarray, "term term"]
 
 
 class Terms(eqx.Module):
@@ -87,7 +87,7 @@ class Terms(eqx.Module):
         kinetic: Float[np.ndarray, "formula term"],
         starts: Sequence[np.ndarray | None],
         steps: int,
-    ) -> Fits:
+    ) -> list[Fit]:
         """Formulas by Gauss-Newton, damped where it must be, for coefficients with a mean kinetic energy of one.
 
         **Arguments:**
@@ -95,9 +95,10 @@ class Terms(eqx.Module):
         - `kinetic`: what each term adds to it. `starts`: coefficients nearby, where they are known.
         """
         share = max(1, LARGEST_PASS // max(1, self.b.shape[0] * self.b.shape[1] * supports.shape[1]))
-        parts = [slice(k, k + share) for k in range(0, max(1, len(supports)), share)]
-        fits = [_Descent(self, supports[part], kinetic[part], starts[part]).ended(steps) for part in parts]
-        return Fits(*(np.concatenate(each) for each in zip(*fits, strict=True)))
+        parts = [slice(k, k + share) for k in range(0, len(supports), share)]
+        return [
+            fit for part in parts for fit in _Descent(self, supports[part], kinetic[part], starts[part]).ended(steps)
+        ]
 
     def start(self, support: Int[np.ndarray, " term"], kinetic: Float[np.ndarray, " term"]) -> np.ndarray:
         r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
@@ -164,7 +165,7 @@ class _Descent:
         J = np.ascontiguousarray(np.moveaxis(self.terms.seen(at.J), 1, 0)) @ self.Z[which]
         return J, y, np.where(np.isnan(cost), np.inf, cost)
 
-    def ended(self, steps: int) -> Fits:
+    def ended(self, steps: int) -> list[Fit]:
         going = np.flatnonzero(np.isfinite(self.cost)) if self.Z.shape[2] else np.empty(0, int)
         for _ in range(steps):
             if not len(going):
@@ -173,7 +174,7 @@ class _Descent:
         covariance = self.Z @ self.covariance @ np.swapaxes(self.Z, 1, 2)
         sound = np.isfinite(self.c).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2)) & np.isfinite(self.cost)
         c, covariance = (np.where(sound.reshape(-1, *(1,) * (x.ndim - 1)), x, 0.0) for x in (self.c, covariance))
-        return Fits(c, np.where(sound, self.cost, np.inf), covariance)
+        return [Fit(*each) for each in zip(c, np.where(sound, self.cost, np.inf), covariance, strict=True)]
 
     def _step(self, going: np.ndarray) -> np.ndarray:
         """One step of each; those that go on."""
