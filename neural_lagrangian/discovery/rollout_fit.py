@@ -27,6 +27,8 @@ MOST_SAMPLES, MOST_WINDOWS, WINDOW_SAMPLES = 6000, 240, 100
 STEPS_PER_PERIOD = 60
 """Of the Runge-Kutta method."""
 ITERATIONS = 12
+SHARED = 8
+"""Windows, and samples of a window, are filled up to multiples of this."""
 FAILED, TINY = 1e3, 1e-12
 """Residual of a rollout that fails; what keeps a window that does not count from being singular."""
 LEFT_OUT = 1e-6
@@ -49,6 +51,18 @@ class WindowedMotion(eqx.Module):
     smooth: Float[Array, "window time two_dof"]
     size: Float[Array, " two_dof"]
     substeps: int = eqx.field(static=True)
+
+    def padded(self) -> "WindowedMotion":
+        """With as many windows and samples as are multiples of `SHARED`: what is compiled serves other motion too.
+
+        Times go on by the last step; all else stays as it was last.
+        """
+        rows, columns = (-n % SHARED for n in self.ts.shape)
+        steps = self.ts[:, -1:] - self.ts[:, -2:-1]
+        ts = jnp.concatenate([self.ts, self.ts[:, -1:] + steps * jnp.arange(1, columns + 1)[None]], axis=1)
+        ys, us, smooth = (jnp.pad(x, ((0, 0), (0, columns), (0, 0)), "edge") for x in (self.ys, self.us, self.smooth))
+        ts, ys, us, smooth = (jnp.pad(x, ((0, rows), *((0, 0),) * (x.ndim - 1)), "edge") for x in (ts, ys, us, smooth))
+        return WindowedMotion(ts, ys, us, smooth, self.size, self.substeps)
 
 
 class RolloutFit(NamedTuple):
@@ -112,8 +126,15 @@ def fit_rollouts(
     - `windows`: which of them count, `(window,)`.
     """
     weight = np.where(np.isfinite(noise), 1 / noise, LEFT_OUT / np.asarray(motion.size))
-    arrays = (np.asarray(x, np.float64) for x in (c, free, weight, windows))
-    return RolloutFit(*(np.asarray(x) for x in _fit(library, beside, motion, *map(jnp.asarray, arrays))))
+    count, samples, channels = motion.ys.shape
+    padded = motion.padded()
+    rows, columns = (k - n for k, n in zip(padded.ts.shape, motion.ts.shape, strict=True))
+    counts = np.outer(np.pad(np.asarray(windows, np.float64), (0, rows)), np.pad(np.ones(samples), (0, columns)))
+    arrays = (np.asarray(x, np.float64) for x in (c, free, weight, counts))
+    fit = RolloutFit(*(np.asarray(x) for x in _fit(library, beside, padded, *map(jnp.asarray, arrays))))
+    J = fit.J.reshape(*padded.ys.shape, -1)[:count, :samples].reshape(count, samples * channels, -1)
+    r, states, transitions = (x[:count, :samples] for x in (fit.residuals, fit.states, fit.transitions))
+    return RolloutFit(fit.c, r, J, states, transitions)
 
 
 @eqx.filter_jit
@@ -141,12 +162,13 @@ def _fit(
         return force if beside.controls or beside.damping else None
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
-        ts, ys, us, y0, count = run
+        ts, ys, us, y0, counts = run
         values = coefficients(x)
         control = SampledControl(ts, us) if beside.controls else None
         term = EulerLagrangeTerm(Formula(library, values[: len(library)]), forces(values, control))
         relative = (integration.rollout(term, ts, y0 + motion.size * shift) - ys) * weight[None]
-        return count * jnp.where(jnp.isfinite(relative), relative, FAILED).reshape(-1)
+        relative = jnp.where(jnp.isfinite(relative), relative, FAILED)
+        return jnp.where(counts[:, None] > 0, relative, 0).reshape(-1)
 
     y0s = motion.smooth[:, 0]
     runs = motion.ts, motion.ys, motion.us, y0s, counts
