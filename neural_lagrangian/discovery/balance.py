@@ -100,11 +100,13 @@ class Balance(AbstractFit):
         response = None if self.response is None else self.response.of_errors(self.sigma)
         return Terms(np.ascontiguousarray(np.moveaxis(M, 1, 3)), np.ascontiguousarray(np.moveaxis(b, 1, 2)), response)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
     def residual(self, step: Step) -> Float[np.ndarray, "row dof"]:
         """r; infinite where the mass matrix is singular between the observations."""
         at = self.terms.linearized(np.array([step.support], int), step.coefficients[None])
         return self.sigma * at.r[:, :, 0] if at.regular[0] else np.full(at.r.shape[:2], np.inf)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
     def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
         terms, steps = self.terms, {}
         for size in {len(support) for support, _ in tries}:

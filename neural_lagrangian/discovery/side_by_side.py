@@ -232,7 +232,13 @@ def _inverse(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     else:
         last = np.moveaxis(M, 3, 1)
         volume = np.linalg.det(last)
-        regular = (volume > 0).all(axis=0) | (volume < 0).all(axis=0)
+        regular = _of_one_sign(volume)
         return np.moveaxis(np.linalg.inv(np.where(regular[:, None, None], last, np.eye(dof))), 1, 3), regular
-    regular = (volume > 0).all(axis=0) | (volume < 0).all(axis=0)
+    regular = _of_one_sign(volume)
     return adjugate / np.where(regular, volume, 1.0)[:, None, None], regular
+
+
+def _of_one_sign(volume: Float[np.ndarray, "row formula"]) -> Bool[np.ndarray, " formula"]:
+    """And finite."""
+    least, most = volume.min(axis=0), volume.max(axis=0)
+    return ((least > 0) & (most < np.inf)) | ((most < 0) & (least > -np.inf))
