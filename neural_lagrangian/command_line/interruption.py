@@ -1,5 +1,5 @@
 """How a command is ended from outside."""
 
 
-class Terminated(BaseException):
-    """The signal SIGTERM, by which a cluster or a shutdown ends a process."""
+class Terminated(KeyboardInterrupt):
+    """The signal SIGTERM, by which a cluster or a shutdown ends a process: an interrupt of another status."""

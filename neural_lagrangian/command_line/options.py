@@ -1,7 +1,21 @@
-"""Options that several commands share, and the values that they take."""
+"""Options that several commands share, the values that they take, and how they stand in messages."""
 
 import argparse
 import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..identification import Remark
+
+COLUMNS = ("dof", "time", "coordinates", "velocities", "trajectory", "units", "angles", "gap")
+"""Options that say which columns of a recording are what; they are arguments of the same name in Python."""
+OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
+    "folder": "--output",
+    "identify": "`fit`",
+}
+"""What stands here for the arguments and functions of Python that messages name."""
+_NAMED = re.compile(f"`({'|'.join(OPTIONS)})`")
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +53,26 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="longest interval that is no gap; 7 times the usual interval around it unless given",
     )
+
+
+def columns_given(asked: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_columns` as arguments in Python."""
+    return {name: getattr(asked, name) for name in COLUMNS} | {"units": dict(asked.units) or None}
+
+
+def in_options(message: Any) -> str:
+    """A remark, a message or an error of the identification in words of the command line."""
+    if isinstance(message, Exception) and message.args and isinstance(message.args[0], Remark):
+        message = message.args[0]
+    text = message.with_options(_option, " ") if isinstance(message, Remark) else str(message)
+    return _NAMED.sub(lambda match: OPTIONS[match[1]], text)
+
+
+def _option(name: str, value: Any) -> str:
+    """An option with its value, as it is typed."""
+    if isinstance(value, Mapping):
+        value = [f"{column}={unit}" for column, unit in value.items()]
+    return " ".join([f"--{name}", *(value if isinstance(value, list) else [])])
 
 
 def positive_integer(text: str) -> int:

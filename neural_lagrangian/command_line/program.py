@@ -19,7 +19,7 @@ from typing import get_args
 from .._errors import NeuralLagrangianError
 from ..identification import Predictor
 from .interruption import Terminated
-from .options import add_columns, finite, positive, positive_integer
+from .options import add_columns, finite, in_options, positive, positive_integer
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
@@ -42,11 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.run(asked)
         except (KeyboardInterrupt, Terminated) as error:
             terminated = isinstance(error, Terminated)
-            left = "; ".join(getattr(error, "__notes__", ["nothing was written"]))
+            left = in_options("; ".join(getattr(error, "__notes__", ["nothing was written"])))
             to_errors(f"{NAME}: {'terminated' if terminated else 'interrupted'}; {left}")
             return 143 if terminated else 130
         except (NeuralLagrangianError, OSError) as error:  # OSError: a file that cannot be opened or written
-            to_errors(f"{NAME}: {' '.join(str(error).split())}")
+            to_errors(f"{NAME}: {' '.join(in_options(error).split())}")
             return 2 if isinstance(error, UsageError) else 1
     return 0
 

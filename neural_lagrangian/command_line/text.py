@@ -1,15 +1,16 @@
-"""Tables and lines for a terminal."""
+"""Lines and tables, written to a terminal."""
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any
+
+from ..identification import stated
 
 
 def say(topic: str, text: str) -> None:
     """A line on a topic; further lines of the text stand below it."""
-    for i, line in enumerate(text.splitlines()):
-        _write(f"{topic if i == 0 else '':13s}{line}", sys.stdout)
+    for line in stated(topic, text).splitlines():
+        _write(line, sys.stdout)
 
 
 def note(text: str) -> None:
@@ -49,16 +50,3 @@ def _silence(stream: Any) -> None:
         pass
     finally:
         os.close(nowhere)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of a table, its columns wide enough: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        cells = [
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        return "  ".join(cells)
-
-    return "\n".join(map(line, rows))

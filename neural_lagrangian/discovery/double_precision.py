@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64  # pyright: ignore
+from ..numerics import precision
 
 
 @contextlib.contextmanager
@@ -18,7 +18,7 @@ def double_precision() -> Iterator[None]:
     Differences of nearly equal numbers decide which terms a formula has: single precision has too few digits for them.
     Serves as a decorator too.
     """
-    with _enable_x64(True), jax.numpy_dtype_promotion("standard"):
+    with precision(double=True), jax.numpy_dtype_promotion("standard"):
         yield
 
 

@@ -1,6 +1,5 @@
-"""Which columns of a recording are what: as named, or by their order."""
+"""Which columns of a recording are what, and in which units."""
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..trajectories import Quantity, find_heading, headings_of, measures_angle, si_factor, suffixes
-from .faults import NoAnswerError, UsageError
+from ..trajectories import Quantity, headings_of, measures_angle, si_factor
+from .faults import UsageError
 
-UNORDERED = (".h5", ".hdf5")
-"""Files whose columns have no order."""
 KINDS = {"number": "", "clock": " (times)", "text": " (text)", "empty": " (empty)"}
 
 
@@ -30,12 +27,8 @@ class Columns:
 
     def __post_init__(self) -> None:
         """**Raises:** `UsageError` for a column that is to serve twice."""
-        names = [
-            self.time,
-            *self.coordinates,
-            *self.velocities,
-            *([] if self.trajectory is None else [self.trajectory]),
-        ]
+        names = [self.time, *self.coordinates, *self.velocities]
+        names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
                 raise UsageError(f"column {name!r} is named {count} times; expected each to serve once")
@@ -106,79 +99,6 @@ class Columns:
         return (f"{q} [{unit}]", f"{rate} [{unit}/s]") if unit else (q, rate)
 
 
-def columns_of(path: Path, asked: argparse.Namespace, *, all_are_coordinates: bool = False) -> Columns:
-    """What the options say, and for the rest the headings of the file and the order of its columns.
-
-    A heading such as `x (cm)` names the column `x` and its unit. By order only columns of numbers count. Coordinates in
-    units of angle are angles unless the option says which are.
-
-    **Arguments:**
-
-    - `path`: the recording, whose headings are read.
-    - `asked`: the options of `add_columns`.
-    - `all_are_coordinates`: of all columns, where no number of degrees of freedom is given.
-
-    **Raises:** `UsageError` for options that contradict each other; `NoAnswerError` if the file has too few columns;
-    `DataFileError` if it lacks one that is named.
-    """
-    if asked.coordinates is not None and asked.dof not in (None, len(asked.coordinates)):
-        raise UsageError(f"--dof is {asked.dof}, but --coordinates names {len(asked.coordinates)} columns")
-    dof = asked.dof if asked.coordinates is None else len(asked.coordinates)
-    if asked.velocities and dof not in (None, len(asked.velocities)):
-        raise UsageError(f"--velocities names {len(asked.velocities)} columns; expected {dof}, or none")
-    check_suffix(path)
-    if (asked.time is None or asked.coordinates is None) and path.suffix.lower() in UNORDERED:
-        raise UsageError(f"{path}: name the columns of {path.suffix} files: --time, --coordinates")
-    headings = headings_of(path)
-
-    def named(name: str) -> str:
-        return headings[find_heading(headings, name, path)].name
-
-    trajectory = None if asked.trajectory is None else named(asked.trajectory)
-    names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name != trajectory]
-    time = (names or [headings[0].name])[0] if asked.time is None else named(asked.time)
-    velocities = [named(name) for name in asked.velocities or ()]
-    free = [name for name in names if name not in (time, *velocities)]
-    if asked.coordinates is None:
-        coordinates, found = _by_order(path, free, time, dof, all_are_coordinates)
-        velocities = found if asked.velocities is None else velocities
-    else:
-        coordinates = [named(name) for name in asked.coordinates]
-    units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
-    units |= {named(name): unit for name, unit in asked.units}
-    used = (time, *coordinates, *velocities)
-    units = {name: unit for name, unit in units.items() if name in used or name in dict(asked.units)}
-    angles = [name for name in coordinates if name in units and measures_angle(units[name])]
-    if asked.angles is not None:
-        angles = [next((h.name for h in headings if name in (h.text, h.base)), name) for name in asked.angles]
-    for name in angles:
-        if name not in coordinates:
-            raise UsageError(f"--angles names {name!r}; expected some of the coordinates, {', '.join(coordinates)}")
-    return Columns(time, tuple(coordinates), tuple(velocities), trajectory, units, tuple(angles), asked.gap)
-
-
-def _by_order(
-    path: Path, free: list[str], time: str, dof: int | None, all_are_coordinates: bool
-) -> tuple[list[str], list[str]]:
-    """Coordinates and velocities among the columns beside the time."""
-    if dof is None and not all_are_coordinates:
-        raise UsageError("expected --dof, the degrees of freedom, or --coordinates, the names of their columns")
-    dof = len(free) if dof is None else dof
-    if len(free) < max(dof, 1):
-        found = ", ".join(map(repr, free)) or "nothing"
-        raise NoAnswerError(f"{path}: --dof {dof} needs {dof} coordinates beside the time {time!r}; it has {found}")
-    return free[:dof], free[dof : 2 * dof] if len(free) >= 2 * dof else []
-
-
-def check_suffix(path: Path) -> None:
-    """That a file is of a kind that is read.
-
-    **Raises:** `UsageError`.
-    """
-    if path.suffix.lower() not in suffixes():
-        raise UsageError(f"{path}: expected a recording that ends in {', '.join(suffixes())}")
-
-
 def of_another_file(path: Path, columns: Columns) -> Columns:
     """The same columns of another recording, in the units that its own headings say."""
     headings = {heading.name: heading.unit for heading in headings_of(path)}
@@ -188,8 +108,8 @@ def of_another_file(path: Path, columns: Columns) -> Columns:
     return replace(columns, units=columns.units | own)
 
 
-def roles(path: Path, columns: Columns) -> str:
-    """Which column of a recording is what, and in which unit; which ones are ignored."""
+def roles(path: Path | None, columns: Columns) -> str:
+    """Which column of a recording is what, and in which unit; which ones of a file are ignored."""
 
     def listed(names: Sequence[str]) -> str:
         said = (f"{name} [{columns.units[name]}]" if name in columns.units else name for name in names)
@@ -203,5 +123,6 @@ def roles(path: Path, columns: Columns) -> str:
     if columns.trajectory is not None:
         parts.append(f"trajectories by {columns.trajectory}")
     used = (columns.time, *columns.coordinates, *columns.velocities, columns.trajectory)
-    ignored = [f"{h.name}{KINDS[h.kind]}" for h in headings_of(path) if h.name not in used]
+    headings = [] if path is None else headings_of(path)
+    ignored = [f"{h.name}{KINDS[h.kind]}" for h in headings if h.name not in used]
     return "; ".join(parts + ([f"ignored: {', '.join(ignored)}"] if ignored else []))

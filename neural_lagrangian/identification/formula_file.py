@@ -48,7 +48,9 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
     """
     path = folder / FORMULA
     if not path.is_file():
-        raise NoAnswerError(f"{folder} holds no formula: `fit` has found none, or did not come so far; use the network")
+        raise NoAnswerError(
+            f"{folder} holds no formula: `identify` has found none, or did not come so far; use the network"
+        )
     try:
         return _model(json.loads(path.read_text(encoding="utf-8")), columns)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything

@@ -16,7 +16,7 @@ TERMS = 100
 STATES = 600
 """Of the network, at which its equations of motion are read."""
 
-OVER = "the time given by --minutes was up before it was looked for"
+OVER = "the time given was up before it was looked for"
 
 
 class Attempt(NamedTuple):

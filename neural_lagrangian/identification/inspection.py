@@ -1,124 +1,164 @@
-"""What in a recording looks as if it were no motion."""
+"""What a recording holds, before anything is learned from it."""
 
-import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 
-from ..trajectories import Trajectories, differentiate, noise_gain
-from .columns import Columns
+from ..trajectories import Trajectories
+from .columns import Columns, roles
+from .declared import Declared, columns_of, columns_of_motion
+from .faults import UsageError
+from .model_folder import Learned, is_folder, read_folder
+from .recording import Recording, read_recording, recording_of, wrong_rates
+from .remark import Remark
+from .suspicious import described, refusals, suspicious
+from .tables import aligned, stated_all
 
-SPIKE, LEAST_SPIKE = 10.0, 0.05
-"""Times the usual distance from a local polynomial, and share of the coordinate's spread."""
-ANGLE = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
-MOST_TURNS = 3
-"""Within one trajectory, of an angle in radians: beyond, it is in degrees."""
-STILL = 10
-"""Samples in a row that are exactly equal."""
-WINDOW = 7
-
-
-def described(trajectories: Trajectories) -> str:
-    """How much there is of a motion, and how densely."""
-    split = trajectories.split_at_gaps()
-    lengths, ts = trajectories.lengths, [t for t, _ in split]
-    count = f"{len(lengths)} trajectories of {lengths.min()}" if len(lengths) > 1 else f"{lengths.min()}"
-    upto = f" to {lengths.max()}" if lengths.max() > lengths.min() else ""
-    gaps = len(split) - len(trajectories)
-    steps = np.concatenate([np.diff(t) for t in ts])
-    even = np.ptp(steps) < 1e-3 * steps.mean()
-    apart = f"{np.median(steps):.4g} s apart" if even else f"{steps.min():.3g} to {steps.max():.3g} s apart"
-    return f"{count}{upto} samples, {sum(t[-1] - t[0] for t in ts):.4g} s in all, {apart}{_gaps(gaps)}"
+IN_MEMORY = "trajectories in memory"
+"""Name of a recording that is no file."""
 
 
-def _gaps(count: int) -> str:
-    return f", {count} gap{'s' * (count > 1)}" if count else ""
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` finds in a recording; printed, a summary.
+
+    `name`: of the recording, and its `path` if it is a file. `columns`: which column is what. `recording`: the motion
+    in SI units.
+    """
+
+    name: str
+    path: Path | None
+    columns: Columns
+    recording: Recording
+
+    @property
+    def trajectories(self) -> Trajectories:
+        """The motion that `identify` learns from, in SI units: the runs between gaps, angles without jumps."""
+        return self.recording.trajectories
+
+    @cached_property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What is suspicious, and the options that would help."""
+        return tuple(suspicious(self.recording.recorded, self.columns))
+
+    @cached_property
+    def wrong_rates(self) -> tuple[Remark, ...]:
+        """Which recorded velocities are not the rates of their coordinates."""
+        return tuple(wrong_rates(self.recording.trajectories, self.columns))
+
+    @cached_property
+    def refusals(self) -> tuple[Remark, ...]:
+        """Why `identify` would refuse to learn from it; empty if it would not."""
+        still_or_jumping = refusals(self.recording, self.columns)
+        return (*still_or_jumping, *self.wrong_rates)
+
+    @property
+    def described(self) -> str:
+        """How much motion there is, and how densely it is sampled."""
+        return described(self.recording.recorded)
+
+    @property
+    def roles(self) -> str:
+        """Which column is what, and in which unit."""
+        return roles(self.path, self.columns)
+
+    def facts(self, written: Callable[[Remark], str] = str) -> list[tuple[str, str]]:
+        """Topics, and what there is to say on each; `written` gives the text of a remark."""
+        rows = [["column, in SI", "least", "mean", "most", "spread"]]
+        motion = self.recording.observed
+        names = [*self.columns.coordinates, *self.columns.velocities]
+        for name, x in zip(names, motion.ys[motion.mask].T, strict=False):
+            rows.append([name, *(f"{value:.4g}" for value in (x.min(), np.mean(x), x.max(), np.std(x)))])
+        return [
+            ("recording", f"{self.name}: {self.described}"),
+            ("columns", self.roles),
+            ("ranges", aligned(rows)),
+            ("suspicious", "\n".join(map(written, self.remarks)) or "nothing"),
+        ]
+
+    def __str__(self) -> str:
+        refused = [("refused", "\n".join(map(str, self.refusals)))] if self.refusals else []
+        return stated_all([*self.facts(), *refused])
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it."""
+        return f"<pre>{escape(str(self))}</pre>"
 
 
-def suspicious(trajectories: Trajectories, columns: Columns) -> list[str]:
-    """A line on each kind of suspicious sample of each column, with the first place where it is found."""
-    found = gaps(trajectories, columns)
-    trajectories = trajectories.split_at_gaps()
-    places = list(trajectories)
-    found += lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
-    for i, name in enumerate(columns.coordinates):
-        qs = [y[:, i] for _, y in places]
-        spread = np.concatenate(qs).std()
-        if spread == 0:
-            found.append(f"{name}: never changes")
-            continue
-        still = [_in_a_row(np.diff(q) == 0, STILL) for q in qs]
-        found += _lines(f"{name}: the same value {STILL} times in a row or more", still, trajectories)
-        spikes = _spikes([t for t, _ in places], qs, spread)
-        found += _lines(f"{name}: samples far from their neighbours", spikes, trajectories)
-    return found
+def inspect(
+    source: str | Path | Trajectories,
+    *,
+    dof: int | None = None,
+    time: str | None = None,
+    coordinates: Sequence[str] | None = None,
+    velocities: Sequence[str] | None = None,
+    trajectory: str | None = None,
+    units: Mapping[str, str] | None = None,
+    angles: Sequence[str | int] | None = None,
+    gap: float | None = None,
+) -> Inspection | Learned:
+    """What a recording holds, and what looks wrong with it: samples, spacing, gaps, ranges, jumps, spikes.
+
+    **Arguments:**
+
+    - `source`: a file (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...) with one sample a row; or
+      trajectories, for which `angles`, `gap` and `velocities=[]` alone are taken; or a folder of `identify`.
+    - `dof`: degrees of freedom: so many columns after the time are coordinates, the next ones their velocities. All
+      columns are coordinates if neither this nor `coordinates` is given.
+    - `time`: column of times; the first column of numbers or dates unless given.
+    - `coordinates`: columns of the coordinates.
+    - `velocities`: columns of the velocities; an empty list means that they are found from the coordinates.
+    - `trajectory`: column that tells several motions apart.
+    - `units`: units by column, such as `{"t": "ms", "theta": "deg"}`, where the headings do not say them; SI otherwise.
+    - `angles`: coordinates that are angles, by name or number: the model is periodic in them, and jumps of a turn are
+      undone. Those in units of angle unless given.
+    - `gap`: longest interval in seconds that is no gap; seven times the usual interval around it unless given.
+
+    **Returns:** an `Inspection`; of a folder all that is known of the model in it, `Learned`.
+
+    **Raises:** `UsageError` for options that contradict each other or that `source` does not take; `NoAnswerError`,
+    `DataFileError` or `TrajectoryError`, each a `NeuralLagrangianError`, for a recording that cannot be read; `OSError`
+    for a file that is not there.
+
+    **Example:**
+
+    ```python
+    t = np.arange(0.0, 10.0, 0.02)
+    motion = nl.Trajectories(t, np.stack([np.sin(2 * t), 2 * np.cos(2 * t)], axis=1), names=["x"])
+    print(nl.identification.inspect(motion))  # 500 samples, 9.98 s in all, 0.02 s apart; suspicious: nothing
+    ```
+    """
+    declared = Declared(
+        dof=dof,
+        time=time,
+        coordinates=coordinates,
+        velocities=velocities,
+        trajectory=trajectory,
+        units=units,
+        angles=angles,
+        gap=gap,
+    )
+    if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
+        if declared != Declared():
+            raise UsageError(f"{source} is a folder of a model; expected no options, its columns are known")
+        return read_folder(source)  # checks the SHA-256
+    return inspected(source, declared, all_are_coordinates=True)
 
 
-def gaps(trajectories: Trajectories, columns: Columns) -> list[str]:
-    """A line on the gaps: how many, where the first is, and which is the longest."""
-    runs = trajectories.runs()
-    after = np.flatnonzero(runs.first > 0)
-    if not len(after):
-        return []
-    i, first = runs.trajectory[after], runs.first[after]
-    start, length = trajectories.ts[i, first - 1], trajectories.ts[i, first] - trajectories.ts[i, first - 1]
-    where = f" of trajectory {i[0]}" if len(trajectories) > 1 else ""
-    line = f"{columns.time}: {len(after)} gap{'s' * (len(after) > 1)}, the first of {length[0]:.4g} s after"
-    most = f", the longest of {length.max():.4g} s" if len(after) > 1 else ""
-    return [f"{line} {start[0]:.6g} s{where}{most}; nothing is learned across {'them' if len(after) > 1 else 'it'}"]
-
-
-def lost_turns(trajectories: Trajectories, columns: Columns) -> list[str]:
-    """A line on each coordinate that jumps by a turn, or by 360, though it was not said to be an angle."""
-    found, trajectories = [], trajectories.split_at_gaps()
-    for name in (name for name in columns.coordinates if name not in columns.angles):
-        steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
-        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
-        for turn, units in ((2 * np.pi, ""), (360.0, f" --units {name}=deg")):
-            if usual < turn / 6:
-                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
-                found += _lines(
-                    f"{name}: jumps of a turn, as of an angle (--angles {name}{units})", jumps, trajectories
-                )
-    return found
-
-
-def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[str]:
-    """A line on each coordinate with the name of an angle that was not said to be one."""
-    found = []
-    for i, name in enumerate(columns.coordinates):
-        if ANGLE.match(name) and name not in columns.angles:
-            degrees = max(np.ptp(y[:, i]) for _, y in trajectories) > MOST_TURNS * 2 * np.pi
-            units = f" --units {name}=deg" if degrees and name not in columns.units else ""
-            found.append(f"{name}: reads like an angle, but is taken for a length (--angles {name}{units})")
-    return found
-
-
-def _lines(what: str, wrong: list[np.ndarray], trajectories: Trajectories) -> list[str]:
-    count = int(sum(rows.sum() for rows in wrong))
-    if not count:
-        return []
-    i = next(i for i, rows in enumerate(wrong) if rows.any())
-    time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
-    where = f" of trajectory {i}" if len(trajectories) > 1 else ""
-    return [f"{what}: {count}, the first at {time:.6g} s{where}"]
-
-
-def _in_a_row(same: np.ndarray, count: int) -> np.ndarray:
-    """Where so many samples in a row begin, given which is the same as that before it."""
-    if len(same) < count:
-        return np.zeros(len(same), bool)
-    return np.asarray(np.all(np.lib.stride_tricks.sliding_window_view(same, count - 1), axis=1))
-
-
-def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[np.ndarray]:
-    """Samples that a local polynomial misses by many times what is usual, errors brought to one variance."""
-    missed = [np.zeros(len(q)) for q in qs]
-    for rows, t, q in zip(missed, ts, qs, strict=True):
-        if len(t) >= WINDOW:
-            smooth = differentiate(t, q[:, None], window=WINDOW).ys[0, :, 0]
-            rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=WINDOW)[:, 0] ** 2)
-    usual = 1.4826 * np.median(np.concatenate(missed))
-    least = max(SPIKE * usual, LEAST_SPIKE * spread)
-    # A spike spoils the fits around it too: the sample that is missed by most is the one.
-    return [(rows > least) & (rows == maximum_filter1d(rows, WINDOW)) for rows in missed]
+def inspected(
+    source: str | Path | Trajectories, declared: Declared, *, all_are_coordinates: bool = False
+) -> Inspection:
+    """What a recording holds; arguments and errors as for `inspect`."""
+    if not isinstance(source, Trajectories):
+        path = Path(source)
+        columns = columns_of(path, declared, all_are_coordinates=all_are_coordinates)
+        return Inspection(str(path), path, columns, read_recording(path, columns))
+    if source.controls is not None:
+        raise UsageError("the trajectories have controls; expected none: motion that is driven is not identified")
+    columns = columns_of_motion(source, declared)
+    plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names).astype(np.float64)
+    return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))

@@ -80,7 +80,8 @@ def train(
     periodic: Sequence[int] = (),
     seed: int,
     callbacks: Sequence[Callback],
-    checkpoints: Path,
+    checkpoints: Path | None,
+    progress: bool,
 ) -> FitResult:
     """The model of scaled motion, trained."""
     inside = Parts(*(scaling.scale(part) for part in parts))
@@ -99,5 +100,6 @@ def train(
         "look_every": max(1, sum(plan.steps) // LOOKS),
         "callbacks": callbacks,
         "resume": checkpoints,
+        "progress": progress,
     }
     return fit(model, inside.train, key=jax.random.key(seed), **options)

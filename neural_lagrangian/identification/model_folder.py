@@ -20,8 +20,11 @@ from .columns import Columns
 from .faults import NoAnswerError
 from .formula_file import read_formula
 from .predictors import Predictor
+from .tables import stated_all
 
-MODEL, SETTINGS = "model", "settings.json"
+MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
+CHECKPOINTS = "checkpoints"
+"""Folder that is needed to resume a fit."""
 NEEDED: dict[str, type] = {
     "recording": str,
     "command": str,
@@ -40,6 +43,26 @@ class Learned(NamedTuple):
     model: Scaled | NeuralLagrangian
     columns: Columns
     settings: dict[str, Any]
+    folder: Path = Path()
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Topics, and what there is to say on each."""
+        settings, columns = self.settings, self.columns
+        architecture, training = settings["architecture"], settings["training"]
+        friction = "linear damping" if architecture["friction"] else "no friction"
+        networks = f"{architecture['depth']} hidden layers of {architecture['width']}"
+        angles = f"; angles {', '.join(columns.angles)}" if columns.angles else ""
+        return [
+            ("model", f"{self.folder}: sound, its SHA-256 is the one recorded"),
+            ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
+            ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
+            ("learned from", f"{settings['recording']}, by {settings['command']}"),
+            ("training", f"{sum(training['steps'])} steps, seed {training['seed']}"),
+            ("versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())),
+        ]
+
+    def __str__(self) -> str:
+        return stated_all(self.facts())
 
     @property
     def scaling(self) -> Scaling:
@@ -84,13 +107,13 @@ def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned
     with _named_faults(folder):
         architecture, scaling = Architecture.of(settings["architecture"]), Scaling(**settings["scaling"])
     if predictor == "formula":
-        return Learned(read_formula(folder, columns), columns, settings)
+        return Learned(read_formula(folder, columns), columns, settings, folder)
     weights = (folder / MODEL).stat().st_size // 4
     with _named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
-    return Learned(Scaled(inner, model.scaling), columns, settings)
+    return Learned(Scaled(inner, model.scaling), columns, settings, folder)
 
 
 def read_columns(folder: str | Path) -> Columns:
@@ -115,7 +138,7 @@ def is_folder(path: Path) -> bool:
 def read_settings(folder: Path) -> dict[str, Any]:
     """All that is known of a fit but its arrays; errors as for `load_model`."""
     if not is_folder(folder):
-        raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `fit` has written")
+        raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `identify` has written")
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # of JSON or of the encoding
@@ -135,8 +158,34 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def write_model(folder: Path, model: Scaled) -> None:
-    """All or nothing."""
-    save(folder / MODEL, model)
+    """All or nothing, in single precision, in which it was trained."""
+    save(folder / MODEL, Scaled(with_precision(model.model, jnp.float32), model.scaling))
+
+
+def claim(folder: Path, *, resume: bool = False) -> None:
+    """Make the folder of a fit; of several processes that begin at once, one gets it.
+
+    **Raises:** `NoAnswerError` if it holds a fit already, unless that is to be resumed.
+    """
+    try:
+        if is_folder(folder) and not resume:
+            raise FileExistsError
+        (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=resume)
+    except FileExistsError:
+        raise NoAnswerError(
+            f"{folder} holds a fit already: `resume` goes on with it, `folder` names another folder"
+        ) from None
+
+
+def left_in(folder: Path) -> str:
+    """What an interrupted fit leaves, and whether it can go on."""
+    if (folder / REPORT).is_file():
+        return f"{folder} holds a trained network and a report"
+    if (folder / MODEL).is_file():
+        return f"{folder} holds the trained network, without a report; the same with `resume` writes it"
+    if any((folder / CHECKPOINTS).glob("step-*.checkpoint")):
+        return f"{folder} holds a checkpoint of the training; the same with `resume` goes on"
+    return f"{folder} holds no checkpoint yet; the same with `resume` begins again"
 
 
 @contextmanager

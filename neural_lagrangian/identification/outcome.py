@@ -12,6 +12,7 @@ from .columns import Columns
 from .formulas import Attempt
 from .judging import Energies, Errors, Starts, predicts
 from .refinement import Refined, damping_matrix
+from .remark import Remark
 
 
 class Outcome(NamedTuple):
@@ -59,6 +60,13 @@ class Outcome(NamedTuple):
             rates = ", ".join(f"{rate:.4g}" for rate in self._damping_rates())
             facts.append(("damping", f"rates {rates} 1/s, the eigenvalues of M^-1 D"))
         return facts
+
+    def hints(self) -> tuple[Remark, ...]:
+        """What to try next."""
+        if self.model.force is not None or not self.energies.suggests_friction(self.starts):
+            return ()
+        lost = f"the learned energy falls by {self.energies.lost(self.starts):.0%} along the recorded motion: try "
+        return (Remark(lost, {"friction": True}),)
 
     def reading(self) -> str:
         """The formula, or why there is none."""

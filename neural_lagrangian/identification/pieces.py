@@ -1,7 +1,6 @@
 """Parts of a recording: to train on, to watch while training, to judge by."""
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +29,12 @@ class Parts(NamedTuple):
         )
 
 
-def cut(path: Path, trajectories: Trajectories, shortest: int) -> Trajectories:
+def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
     """The runs between gaps; where there are fewer than `WANTED`, pieces of about one length. Each begins at time zero.
 
     **Arguments:**
 
+    - `name`: of the recording, for the error.
     - `shortest`: least samples of a piece; shorter runs are left out.
 
     **Raises:** `NoAnswerError` if there are fewer than `LEAST` pieces.
@@ -48,7 +48,7 @@ def cut(path: Path, trajectories: Trajectories, shortest: int) -> Trajectories:
     ]
     if len(pieces) < LEAST:
         raise NoAnswerError(
-            f"{path} is too short: {int(trajectories.lengths.sum())} samples; expected enough for {LEAST} pieces of "
+            f"{name} is too short: {int(trajectories.lengths.sum())} samples; expected enough for {LEAST} pieces of "
             f"{shortest}, to train on some and to judge by others"
         )
     return Trajectories([t for t, _ in pieces], [y for _, y in pieces], gap=math.inf, names=trajectories.names)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..trajectories import (
-    DataFileError,
     Trajectories,
     continuous,
     differentiate,
@@ -17,8 +16,10 @@ from ..trajectories import (
     read_trajectories,
     without_velocities,
 )
-from .columns import Columns, check_suffix
+from .columns import Columns
+from .declared import check_suffix
 from .faults import NoAnswerError
+from .remark import Remark
 
 SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
 """Of files that are written."""
@@ -50,19 +51,28 @@ def read_recording(path: Path, columns: Columns) -> Recording:
     **Raises:** what `read_trajectories` raises for files; `NoAnswerError` for a trajectory too short.
     """
     check_suffix(path)
-    try:
-        recorded = read_trajectories(
-            path,
-            positions=list(columns.coordinates),
-            velocities=list(columns.velocities) or None,
-            time=columns.time,
-            trajectory=columns.trajectory,
-            units=columns.units,
-            gap=math.inf,  # gaps are reported first; the recording is split at them later
-            estimate=partial(differentiate, window=3, degree=2),  # positions as they are
-        )
-    except DataFileError as error:
-        raise NoAnswerError(str(error).replace("`trajectory`", "--trajectory")) from error
+    recorded = read_trajectories(
+        path,
+        positions=list(columns.coordinates),
+        velocities=list(columns.velocities) or None,
+        time=columns.time,
+        trajectory=columns.trajectory,
+        units=columns.units,
+        gap=math.inf,  # gaps are reported first; the recording is split at them later
+        estimate=partial(differentiate, window=3, degree=2),  # positions as they are
+    )
+    return recording_of(str(path), recorded, columns)
+
+
+def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recording:
+    """The same from motion in memory, whose velocities are taken as recorded only where columns are named for them.
+
+    **Arguments:**
+
+    - `name`: of the recording, for the error.
+
+    **Raises:** `NoAnswerError` for a trajectory too short to find velocities.
+    """
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     runs = recorded.split_at_gaps()
     if columns.velocities:
@@ -72,7 +82,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
     if (shortest := longest.min()) < WINDOWS[0]:
         between = " between gaps" * (len(runs) > len(recorded))
         few = f"a trajectory has {shortest} samples{between}; expected {WINDOWS[0]}, to find velocities"
-        raise NoAnswerError(f"{path}: {few}")
+        raise NoAnswerError(f"{name}: {few}")
     runs = runs.select(runs.lengths >= WINDOWS[0])
     ts, qs = without_velocities(runs)
     window = window_by_cross_validation(ts, qs)
@@ -122,11 +132,11 @@ def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> in
     return min((window for window in WINDOWS if window <= min(map(len, ts))), key=error)
 
 
-def check_rates(trajectories: Trajectories, columns: Columns) -> None:
-    """That recorded velocities are the rates of their coordinates: integrated, they give these but for a constant.
-
-    **Raises:** `NoAnswerError` where they are not, as where a unit was forgotten.
+def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on each recorded velocity that is not the rate of its coordinate, as where a unit was forgotten:
+    integrated, it should give the coordinate but for a constant.
     """
+    found, advice = [], {"velocities": []}
     for i, rate in enumerate(columns.velocities):
         name = columns.coordinates[i]
         pairs = [_centred(t, y[:, i], y[:, columns.dof + i]) for t, y in trajectories]
@@ -135,13 +145,13 @@ def check_rates(trajectories: Trajectories, columns: Columns) -> None:
             continue
         factor = np.dot(q, integral) / np.dot(integral, integral)
         apart = np.linalg.norm(q - factor * integral) / np.linalg.norm(q)
-        advice = "name the velocities after --velocities, or nothing, to have them found"
+        least = "name its column, or have velocities found from the coordinates ("
         if apart > WRONG_SHAPE:
-            raise NoAnswerError(f"column {rate!r} is not the rate of {name!r}; {advice}")
-        if not 1 / WRONG_RATE < factor < WRONG_RATE:
-            raise NoAnswerError(
-                f"column {rate!r} is {1 / factor:.3g} times the rate of {name!r}: a unit (--units)? Else {advice}"
-            )
+            found.append(Remark(f"column {rate!r} is not the rate of {name!r}; {least}", advice, ")"))
+        elif not 1 / WRONG_RATE < factor < WRONG_RATE:
+            times = f"column {rate!r} is {1 / factor:.3g} times the rate of {name!r}: a unit (`units`)? Else {least}"
+            found.append(Remark(times, advice, ")"))
+    return found
 
 
 def _centred(t: np.ndarray, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from .frozen import AbstractFrozen, trained_and_rest
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
 from .natural_units import natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
+from .precision import precision
 from .program import depends, program_of
 from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
 from .removable import at_regular_point, has_derivatives, regular_point
@@ -34,6 +35,7 @@ __all__ = [
     "nearest_thousand",
     "newton_root",
     "power_of_two",
+    "precision",
     "program_of",
     "pseudoinverse",
     "pseudoinverse_tangent",

@@ -1,5 +1,6 @@
 """A small recording through every command, in one process."""
 
+import html
 import json
 import re
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line import main, rollout
+from neural_lagrangian.command_line import fit, main
 from neural_lagrangian.discovery import Formula
-from neural_lagrangian.identification import learning, refinement
+from neural_lagrangian.identification import identify, learning, prediction, refinement
 from neural_lagrangian.identification.formula_file import write_formula
 from neural_lagrangian.identification.model_folder import Learned, load_model
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics import LinearDamping
+from neural_lagrangian.numerics import precision
 from neural_lagrangian.trajectories import read_trajectories
 
 from ..identification.recordings import FREQUENCY, write
@@ -24,19 +26,81 @@ pytestmark = [pytest.mark.double, pytest.mark.optax]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with a recording and a fit of it; what is compiled is made little."""
-    folder = tmp_path_factory.mktemp("fit")
+def fitted(tmp_path_factory):
+    """A folder with a recording and a fit of it, and what was found; what is compiled is made little."""
+    folder, found = tmp_path_factory.mktemp("fit"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(learning, "HORIZONS", (1.0, 1.0))
         patch.setattr(refinement, "STEPS", 10)
+        patch.setattr(fit, "identify", lambda *args, **options: found.append(identify(*args, **options)) or found[0])
         write(folder / "spring.csv", count=300, phases=(0.0,))
         assert main([*FIT]) == 0
-        yield folder
+        yield folder, found[0]
+
+
+@pytest.fixture(scope="module")
+def place(fitted):
+    return fitted[0]
+
+
+@pytest.fixture(scope="module")
+def found(fitted):
+    return fitted[1]
 
 
 FIT = ["fit", "spring.csv", "--dof", "1", "--steps", "60"]
+
+
+def test_python_finds_what_the_command_line_finds(place, capsys):
+    """To the last digit, whatever the precision of the program; and it prints nothing."""
+    with precision(double=False):
+        again = identify("spring.csv", dof=1, steps=60)
+        again.save("in-python")
+        summary = str(again)
+    assert capsys.readouterr() == ("", "")
+    one, other = (json.loads((place / name / "settings.json").read_text()) for name in ("spring-fit", "in-python"))
+    assert one.pop("command") == "fit spring.csv --dof 1 --steps 60"
+    assert other.pop("command").startswith("identify('spring.csv', dof=1, structure='mechanical', friction=False")
+    assert one == other
+    for name in ("model", "formula.json"):
+        assert (place / "spring-fit" / name).read_bytes() == (place / "in-python" / name).read_bytes()
+    assert "the network stays below 10%" in again.verdict
+    assert again.verdict.splitlines()[0] in summary
+
+
+def test_what_is_saved_is_what_is_written_on_the_way(place, found, tmp_path, capsys):
+    found.save(tmp_path / "saved")
+    for name in ("model", "formula.json", "settings.json"):
+        assert (place / "spring-fit" / name).read_bytes() == (tmp_path / "saved" / name).read_bytes()
+    assert main(["info", str(tmp_path / "saved")]) == 0
+    assert "learned from spring.csv, by fit spring.csv --dof 1" in capsys.readouterr().out
+    with pytest.raises(nl.identification.NoAnswerError, match="holds a fit already"):
+        found.save(tmp_path / "saved")
+
+
+def test_what_python_finds_is_of_use_at_once(place, found):
+    """In the precision of the program."""
+    ts, y0 = jnp.linspace(0.0, 1.0, 5), jnp.array([1.0, 0.0])
+    saved = load_model(place / "spring-fit")
+    np.testing.assert_allclose(found.model(ts, y0), saved(ts, y0), rtol=1e-6)
+    assert set(found.formula.support) == {"x^2", "x_dot^2"}
+    np.testing.assert_allclose(found.formula_model(ts, y0)[:, 0], np.cos(FREQUENCY * ts), atol=1e-4)
+    assert found.table[0] == ["error of, after", "network", "formula", "constant velocity", "at rest"]
+    assert found.errors.failures("network") == 0
+    assert len(found.history.loss) == 60
+    with precision(double=False):
+        ys = found.model(jnp.linspace(0.0, 1.0, 5), jnp.array([1.0, 0.0]))
+        assert ys.dtype == jnp.float32
+
+
+def test_a_notebook_shows_it_and_a_report_is_written(place, found, tmp_path):
+    assert html.unescape(found._repr_html_()) == f"<pre>{found}</pre>"
+    found.report(tmp_path / "page.html")
+    page, before = (
+        (folder / name).read_text() for folder, name in ((tmp_path, "page.html"), (place / "spring-fit", "report.html"))
+    )
+    assert re.findall("<h2>.*</h2>", page) == re.findall("<h2>.*</h2>", before)
 
 
 def test_all_files_are_there(place):
@@ -278,7 +342,7 @@ def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monk
         Integration(max_steps=3),
     )
     read = []
-    monkeypatch.setattr(rollout, "read_folder", lambda folder, _: read.append(folder) or Learned(short, None, {}))
+    monkeypatch.setattr(prediction, "read_folder", lambda folder, _: read.append(folder) or Learned(short, None, {}))
     assert main(["rollout", "spring-fit", "--start", "1", "--until", "9", "--step", "1"]) == 2
     assert "--start has 1 values; expected 2: x v" in capsys.readouterr().err
     assert not read  # nothing was loaded or computed

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.command_line import main
-from neural_lagrangian.command_line.options import add_columns
+from neural_lagrangian.command_line.options import add_columns, columns_given
 from neural_lagrangian.identification import learning
-from neural_lagrangian.identification.columns import columns_of
-from neural_lagrangian.identification.inspection import suspicious
+from neural_lagrangian.identification.declared import Declared, columns_of
 from neural_lagrangian.identification.recording import read_recording
+from neural_lagrangian.identification.suspicious import suspicious
 
 T = np.arange(600) / 60
 X, THETA = 12 * np.cos(3 * T), 70 * np.sin(4 * T)
@@ -68,7 +68,7 @@ def read(layout, folder):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     parser = argparse.ArgumentParser()
     add_columns(parser)
-    columns = columns_of(path, parser.parse_args(["--dof", "2", *options]))
+    columns = columns_of(path, Declared(**columns_given(parser.parse_args(["--dof", "2", *options]))))
     return read_recording(path, columns), columns
 
 
@@ -93,7 +93,7 @@ def test_every_layout_is_the_same_motion(layout, tmp_path):
 def test_the_gap_is_all_that_is_noted(layout, tmp_path):
     recording, columns = read(layout, tmp_path)
     (line,) = suspicious(recording.recorded, columns)
-    assert line.startswith(f"{columns.time}: 1 gap, the first of 0.516")
+    assert str(line).startswith(f"{columns.time}: 1 gap, the first of 0.516")
 
 
 def test_a_recording_without_a_gap_has_nothing_noted(tmp_path):
@@ -101,7 +101,7 @@ def test_a_recording_without_a_gap_has_nothing_noted(tmp_path):
     path.write_text(lines(PLAIN, rows(gap=False)))
     parser = argparse.ArgumentParser()
     add_columns(parser)
-    columns = columns_of(path, parser.parse_args(["--dof", "2", *DECLARED]))
+    columns = columns_of(path, Declared(**columns_given(parser.parse_args(["--dof", "2", *DECLARED]))))
     assert suspicious(read_recording(path, columns).recorded, columns) == []
 
 

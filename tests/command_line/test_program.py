@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.command_line import fit, info, main, text
+from neural_lagrangian.identification import NoAnswerError, identifying, model_folder
 from neural_lagrangian.training import Progress, display
 
-from ..identification.recordings import oscillations, write, write_rows
+from ..identification.recordings import FAULTS, faulty, write
 
 pytestmark = pytest.mark.bad_input
 COMMANDS = ("fit", "rollout", "compare", "info")
@@ -64,45 +65,6 @@ def test_wrong_usage_has_status_2(arguments, capsys):
         main(arguments)
     assert stopped.value.code == 2
     assert "usage: neural_lagrangian" in capsys.readouterr().err
-
-
-def faulty(path, fault):
-    """A recording with one fault."""
-    ts = 0.02 * np.arange(300)
-    rows = np.column_stack([ts, oscillations(ts)[0]]).tolist()
-    header = "t,x,v"
-    if fault == "text":
-        rows[4][1] = "oops"
-    elif fault == "infinity":
-        rows[4][1] = "inf"
-    elif fault == "too short":
-        rows = rows[:20]
-    elif fault == "no header":
-        header = "0,1,0"
-    elif fault == "at rest":
-        rows = [[t, 1.0, 0.0] for t, *_ in rows]
-    elif fault == "another unit":
-        rows = [[t, x, 57.29578 * v] for t, x, v in rows]
-    elif fault == "no velocity":
-        rows = [[t, x, (7 * i) % 11] for i, (t, x, _) in enumerate(rows)]
-    elif fault == "turns":
-        rows = [[t, 3 * t % (2 * np.pi), 3.0] for t, *_ in rows]
-    elif fault == "two runs":
-        rows = rows[:150] + rows[:150]
-    return write_rows(path, header, rows)
-
-
-FAULTS = {
-    "text": (1, "line 6, column 'x': 'oops' is not a number; expected one; leave the cell empty"),
-    "infinity": (1, "line 6, column 'x': is infinite"),
-    "too short": (1, "too short: 20 samples"),
-    "no header": (1, "has no line of names"),
-    "at rest": (1, "column 'x' never changes"),
-    "another unit": (1, "column 'v' is 57.3 times the rate of 'x': a unit (--units)?"),
-    "no velocity": (1, "column 'v' is not the rate of 'x'"),
-    "turns": (1, "x: jumps of a turn, as of an angle (--angles x): 2"),
-    "two runs": (1, "--trajectory names what tells them apart"),
-}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -212,7 +174,7 @@ def test_what_an_interrupted_fit_leaves_is_said_truly(tmp_path, monkeypatch, cap
             reach()
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(fit, "_learned", interrupted)
+        monkeypatch.setattr(identifying, "_learned", interrupted)
         assert main(["fit", str(path), "--dof", "1", "--output", str(folder), "--resume"]) == 130
         error = capsys.readouterr().err
         assert said in error
@@ -242,8 +204,8 @@ def test_progress_that_nobody_reads_stops_no_training(monkeypatch):
 
 def test_of_two_processes_that_begin_at_once_one_gets_the_folder(tmp_path, monkeypatch):
     """The other has seen no settings yet either."""
-    monkeypatch.setattr(fit, "is_folder", lambda path: False)
-    fit._claim(tmp_path / "new" / "fit", resume=False)
-    with pytest.raises(fit.NoAnswerError, match="holds a fit already"):
-        fit._claim(tmp_path / "new" / "fit", resume=False)
-    fit._claim(tmp_path / "new" / "fit", resume=True)
+    monkeypatch.setattr(model_folder, "is_folder", lambda path: False)
+    model_folder.claim(tmp_path / "new" / "fit")
+    with pytest.raises(NoAnswerError, match="holds a fit already"):
+        model_folder.claim(tmp_path / "new" / "fit")
+    model_folder.claim(tmp_path / "new" / "fit", resume=True)

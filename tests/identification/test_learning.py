@@ -1,6 +1,5 @@
-"""What a fit from the terminal trains on, and what is done to the formula that it finds."""
+"""What an identification trains on, and what is done to the formula that it finds."""
 
-from argparse import Namespace
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,13 +10,14 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line import rollout
 from neural_lagrangian.discovery import Formula, Library
+from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.judging import Starts, energies_of, starts_of
 from neural_lagrangian.identification.learning import loss_for
-from neural_lagrangian.identification.recording import check_rates
+from neural_lagrangian.identification.prediction import predicted, write_predicted
+from neural_lagrangian.identification.recording import wrong_rates
 from neural_lagrangian.identification.refinement import _at_scale
 from neural_lagrangian.mechanics import LinearDamping
 
@@ -90,9 +90,10 @@ def test_a_network_that_has_not_learned_enough_is_no_hint_of_friction(friction, 
 def test_rates_of_a_motion_that_moves_away_are_its_rates():
     """A coordinate that begins far from zero is no other than its velocity's integral."""
     columns = Columns("t", ("x",), ("v",), None, {}, ())
-    check_rates(motion(300 + 2 * TS + np.sin(TS), 2 + np.cos(TS)), columns)
-    with pytest.raises(Exception, match="times the rate"):
-        check_rates(motion(300 + 2 * TS + np.sin(TS), 3 * (2 + np.cos(TS))), columns)
+    assert wrong_rates(motion(300 + 2 * TS + np.sin(TS), 2 + np.cos(TS)), columns) == []
+    (remark,) = wrong_rates(motion(300 + 2 * TS + np.sin(TS), 3 * (2 + np.cos(TS))), columns)
+    assert "column 'v' is 3 times the rate of 'x'" in str(remark)
+    assert str(remark).endswith("(velocities=[])")
 
 
 def test_an_architecture_has_no_more_weights_than_its_file():
@@ -104,15 +105,16 @@ def test_an_architecture_has_no_more_weights_than_its_file():
         replace(architecture, width=10**6).check(columns, weights)
 
 
-def test_a_rollout_is_in_the_units_of_its_recording(monkeypatch, capsys):
+def test_a_rollout_is_in_the_units_of_its_recording(tmp_path, monkeypatch):
     """A free particle that goes 50 mm/s is 5 mm further after 100 ms."""
     columns = Columns("t", ("x",), ("v",), None, {"t": "ms", "x": "mm", "v": "mm/s"}, ())
     model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
-    monkeypatch.setattr(rollout, "read_columns", lambda _: columns)
-    monkeypatch.setattr(rollout, "read_folder", lambda *_: SimpleNamespace(model=model))
-    asked = {"predictor": "network", "anyway": True, "output": None}
-    rollout.run(Namespace(model="m", start=[3.0, 50.0], until=200.0, step=100.0, **asked))
-    header, *rows = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(prediction, "read_columns", lambda _: columns)
+    monkeypatch.setattr(prediction, "read_folder", lambda *_: SimpleNamespace(model=model))
+    motion, like = predicted("m", [3.0, 50.0], until=200.0, step=100.0, anyway=True)
+    np.testing.assert_allclose(motion.ys[0, :, 0], [3e-3, 8e-3, 13e-3], atol=1e-12)
+    write_predicted(tmp_path / "m.csv", motion, like)
+    header, *rows = (tmp_path / "m.csv").read_text().splitlines()
     assert header == "t,x,v"
     np.testing.assert_allclose(
         [[float(x) for x in row.split(",")] for row in rows], [[0, 3, 50], [100, 8, 50], [200, 13, 50]], atol=1e-9

@@ -1,16 +1,13 @@
 """Which columns are what, and what becomes of them."""
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from neural_lagrangian.command_line.options import add_columns
-from neural_lagrangian.identification.columns import Columns, columns_of
-from neural_lagrangian.identification.inspection import suspicious
+from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.declared import Declared, columns_of
 from neural_lagrangian.identification.pieces import cut, dealt
 from neural_lagrangian.identification.recording import WINDOWS, read_recording, window_by_cross_validation
+from neural_lagrangian.identification.suspicious import suspicious
 from neural_lagrangian.trajectories import Trajectories, differentiate
 
 from .recordings import FREQUENCY, oscillations, write, write_rows
@@ -18,27 +15,21 @@ from .recordings import FREQUENCY, oscillations, write, write_rows
 POSITIONS = Columns("t", ("x",), (), None, {}, ())
 
 
-def asked(*options):
-    parser = argparse.ArgumentParser()
-    add_columns(parser)
-    return parser.parse_args(options)
-
-
 @pytest.mark.parametrize(
-    ("header", "options", "expected"),
+    ("header", "declared", "expected"),
     [
-        ("t,x,y,u,w", ["--dof", "2"], ("t", ("x", "y"), ("u", "w"))),
-        ("t,x,y,note", ["--dof", "2"], ("t", ("x", "y"), ())),
-        ("run,t,x,u", ["--dof", "1", "--trajectory", "run"], ("t", ("x",), ("u",))),
-        ("t,x,u,note", ["--dof", "1", "--velocities"], ("t", ("x",), ())),
-        ("x,u,t", ["--dof", "1", "--time", "t"], ("t", ("x",), ("u",))),
-        ("t,u,x,y,w", ["--coordinates", "x", "y"], ("t", ("x", "y"), ())),
-        ("t,u,x", ["--dof", "1", "--velocities", "u"], ("t", ("x",), ("u",))),
+        ("t,x,y,u,w", {"dof": 2}, ("t", ("x", "y"), ("u", "w"))),
+        ("t,x,y,note", {"dof": 2}, ("t", ("x", "y"), ())),
+        ("run,t,x,u", {"dof": 1, "trajectory": "run"}, ("t", ("x",), ("u",))),
+        ("t,x,u,note", {"dof": 1, "velocities": []}, ("t", ("x",), ())),
+        ("x,u,t", {"dof": 1, "time": "t"}, ("t", ("x",), ("u",))),
+        ("t,u,x,y,w", {"coordinates": ["x", "y"]}, ("t", ("x", "y"), ())),
+        ("t,u,x", {"dof": 1, "velocities": ["u"]}, ("t", ("x",), ("u",))),
     ],
 )
-def test_columns_are_found_by_name_or_by_order(header, options, expected, tmp_path):
+def test_columns_are_found_by_name_or_by_order(header, declared, expected, tmp_path):
     path = write_rows(tmp_path / "a.csv", header, [range(len(header.split(",")))])
-    found = columns_of(path, asked(*options))
+    found = columns_of(path, Declared(**declared))
     assert (found.time, found.coordinates, found.velocities) == expected
 
 
@@ -85,7 +76,7 @@ def test_angles_are_made_continuous_before_velocities_are_found(tmp_path):
 def test_pieces_share_no_sample_and_each_begins_at_zero():
     ts = np.cumsum(np.random.default_rng(0).uniform(0.1, 1, 203)) + 1e9
     trajectories = Trajectories(ts, np.stack([np.arange(203.0), np.ones(203)], axis=1))
-    pieces = cut(Path("a.csv"), trajectories, 9)
+    pieces = cut("a.csv", trajectories, 9)
     assert len(pieces) == 10
     np.testing.assert_array_equal(pieces.ts[:, 0], 0)
     np.testing.assert_array_equal(np.concatenate([y for _, y in pieces])[:, 0], np.arange(203))
@@ -97,7 +88,7 @@ def test_pieces_share_no_sample_and_each_begins_at_zero():
 
 def test_many_trajectories_stay_whole():
     ys = np.zeros((12, 30, 2))
-    pieces = cut(Path("a.csv"), Trajectories(np.arange(30.0), ys), 9)
+    pieces = cut("a.csv", Trajectories(np.arange(30.0), ys), 9)
     assert pieces.lengths.tolist() == [30] * 12
     assert [len(part) for part in dealt(pieces)] == [9, 1, 2]
 
@@ -107,7 +98,8 @@ class TestSuspicious:
 
     def found(self, q, ts=None, columns=POSITIONS):
         ts = self.ts if ts is None else ts
-        return suspicious(Trajectories(ts, np.stack([q, np.zeros_like(q)], axis=1)), columns)
+        found = suspicious(Trajectories(ts, np.stack([q, np.zeros_like(q)], axis=1)), columns)
+        return list(map(str, found))
 
     def test_nothing_in_sound_motion(self):
         noise = 0.01 * np.random.default_rng(0).normal(size=500)
@@ -124,10 +116,10 @@ class TestSuspicious:
         (line,) = self.found(np.cos(0.01 * ts), ts)
         assert line == "t: 1 gap, the first of 1.02 s after 4 s; nothing is learned across it"
 
-    @pytest.mark.parametrize(("turn", "units"), [(2 * np.pi, ""), (360.0, " --units x=deg")])
+    @pytest.mark.parametrize(("turn", "units"), [(2 * np.pi, ""), (360.0, ", units={'x': 'deg'}")])
     def test_a_turn_that_is_lost(self, turn, units):
         line = self.found(turn / 3 * self.ts % turn)[0]
-        assert line == f"x: jumps of a turn, as of an angle (--angles x{units}): 3, the first at 2.98 s"
+        assert line == f"x: jumps of a turn, as of an angle (angles=['x']{units}): 3, the first at 2.98 s"
 
     def test_a_sensor_that_hangs(self):
         q = np.cos(3 * self.ts)
@@ -138,8 +130,8 @@ class TestSuspicious:
         undeclared = Columns("t", ("theta_1",), (), None, {}, ())
         small, large = np.cos(3 * self.ts), 90 * np.cos(3 * self.ts)
         (line,) = self.found(small, columns=undeclared)
-        assert line == "theta_1: reads like an angle, but is taken for a length (--angles theta_1)"
+        assert line == "theta_1: reads like an angle, but is taken for a length (angles=['theta_1'])"
         (line,) = self.found(large, columns=undeclared)
-        assert line.endswith("(--angles theta_1 --units theta_1=deg)")
+        assert line.endswith("(angles=['theta_1'], units={'theta_1': 'deg'})")
         declared = Columns("t", ("theta_1",), (), None, {"theta_1": "deg"}, ("theta_1",))
         assert self.found(small, columns=declared) == []

@@ -1,0 +1,142 @@
+"""Which columns of a recording are what, as somebody declares it; the headings and their order say the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .._checks import positive_integer
+from ..trajectories import Trajectories, find_heading, headings_of, measures_angle, suffixes
+from .columns import Columns
+from .faults import NoAnswerError, UsageError
+
+UNORDERED = (".h5", ".hdf5")
+"""Suffixes of files whose columns have no order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What is declared of a recording; `None` where it is left to the file. The names are those of `identify`.
+
+    **Raises:** `ValueError` for values that make no sense; `UsageError` for those that contradict each other.
+    """
+
+    dof: int | None = None
+    time: str | None = None
+    coordinates: Sequence[str] | None = None
+    velocities: Sequence[str] | None = None
+    trajectory: str | None = None
+    units: Mapping[str, str] | None = None
+    angles: Sequence[str | int] | None = None
+    gap: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.dof is not None:
+            positive_integer("dof", self.dof)
+        for name in ("coordinates", "velocities", "angles"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ValueError(f"`{name}` is {value!r}; expected a list of names, such as [{value!r}]")
+        if self.gap is not None and not self.gap > 0:
+            raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
+        if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
+            raise UsageError(f"`dof` is {self.dof}, but `coordinates` names {len(self.coordinates)} columns")
+        dof = self.dof if self.coordinates is None else len(self.coordinates)
+        if self.velocities and dof not in (None, len(self.velocities)):
+            raise UsageError(f"`velocities` names {len(self.velocities)} columns; expected {dof}, or none")
+
+
+def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = False) -> Columns:
+    """What is declared, and for the rest the headings of the file and the order of its columns.
+
+    A heading such as `x (cm)` names the column `x` and its unit. By order only columns of numbers count. Coordinates in
+    units of angle are angles unless it is declared which are.
+
+    **Arguments:**
+
+    - `path`: the recording, whose headings are read.
+    - `declared`: what is known of it.
+    - `all_are_coordinates`: whether all columns are, where no number of degrees of freedom is given.
+
+    **Raises:** `UsageError` for what does not fit the file; `NoAnswerError` if the file has too few columns;
+    `DataFileError` if it lacks one that is named.
+    """
+    check_suffix(path)
+    if (declared.time is None or declared.coordinates is None) and path.suffix.lower() in UNORDERED:
+        raise UsageError(f"{path}: name the columns of {path.suffix} files: `time`, `coordinates`")
+    headings = headings_of(path)
+
+    def named(name: str) -> str:
+        return headings[find_heading(headings, name, path)].name
+
+    trajectory = None if declared.trajectory is None else named(declared.trajectory)
+    names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name != trajectory]
+    time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
+    velocities = [named(name) for name in declared.velocities or ()]
+    if declared.coordinates is None:
+        free = [name for name in names if name not in (time, *velocities)]
+        coordinates, found = _by_order(path, free, time, declared.dof, all_are_coordinates)
+        velocities = found if declared.velocities is None else velocities
+    else:
+        coordinates = [named(name) for name in declared.coordinates]
+    units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
+    said = {named(name): unit for name, unit in (declared.units or {}).items()}
+    used = (time, *coordinates, *velocities)
+    units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
+    texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
+    angles = _angles(declared, coordinates, texts)
+    if angles is None:
+        angles = [name for name in coordinates if name in units and measures_angle(units[name])]
+    return Columns(time, tuple(coordinates), tuple(velocities), trajectory, units, tuple(angles), declared.gap)
+
+
+def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
+    """Columns for trajectories in memory, which are in SI units; no `velocities` are found from the positions.
+
+    **Raises:** `UsageError` for what is declared of a file alone.
+    """
+    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units"):
+        value = getattr(declared, name)
+        if value is not None and not (name == "velocities" and len(value) == 0):
+            raise UsageError(f"`{name}` is {value!r}; expected none: Trajectories hold times and states in SI units")
+    coordinates = motion.names or tuple(f"q{i}" for i in range(motion.dof))
+    angles = tuple(_angles(declared, coordinates, {}) or ())
+    gap = motion.gap if declared.gap is None else declared.gap
+    rates = tuple(f"{name}_dot" for name in coordinates) if declared.velocities is None else ()
+    time = next(name for name in ("t", "time", "seconds") if name not in (*coordinates, *rates))
+    return Columns(time, coordinates, rates, None, {}, angles, gap)
+
+
+def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, str]) -> list[str] | None:
+    """Names of the coordinates declared as angles, each by its name, its heading or its number."""
+    if declared.angles is None:
+        return None
+    dof, named = len(coordinates), []
+    for angle in declared.angles:
+        name: Any = coordinates[angle] if isinstance(angle, int) and 0 <= angle < dof else texts.get(str(angle), angle)
+        if name not in coordinates:
+            raise UsageError(f"`angles` names {name!r}; expected some of the coordinates, {', '.join(coordinates)}")
+        named.append(name)
+    return named
+
+
+def _by_order(
+    path: Path, free: list[str], time: str, dof: int | None, all_are_coordinates: bool
+) -> tuple[list[str], list[str]]:
+    """Coordinates and velocities among the columns beside the time."""
+    if dof is None and not all_are_coordinates:
+        raise UsageError("expected `dof`, the degrees of freedom, or `coordinates`, the names of their columns")
+    dof = len(free) if dof is None else dof
+    if len(free) < max(dof, 1):
+        found = ", ".join(map(repr, free)) or "nothing"
+        raise NoAnswerError(f"{path}: `dof` {dof} needs {dof} coordinates beside the time {time!r}; it has {found}")
+    return free[:dof], free[dof : 2 * dof] if len(free) >= 2 * dof else []
+
+
+def check_suffix(path: Path) -> None:
+    """That a file is of a kind that is read.
+
+    **Raises:** `UsageError`.
+    """
+    if path.suffix.lower() not in suffixes():
+        raise UsageError(f"{path}: expected a recording that ends in {', '.join(suffixes())}")

@@ -1,0 +1,86 @@
+"""A motion predicted by a model, in the units of its recording."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from ..training import failures_of, in_words
+from ..trajectories import Trajectories, write_trajectories
+from .columns import Columns
+from .faults import NoAnswerError, UsageError
+from .model_folder import may_be_used, read_columns, read_folder
+from .predictors import Predictor
+from .recording import SUFFIXES
+from .verdict import NOT_BETTER
+
+MAX_ROWS = 10_000_000
+"""Rows of a table that is predicted."""
+
+
+def predicted(
+    folder: str,
+    start: Sequence[float],
+    *,
+    until: float,
+    step: float,
+    output: str | Path | None = None,
+    predictor: Predictor = "network",
+    anyway: bool = False,
+) -> tuple[Trajectories, Columns]:
+    """The motion from a start, and the columns of the recording that its model was learned from.
+
+    **Arguments:**
+
+    - `folder`: of the model.
+    - `start`: coordinates, then velocities, in the units of the recording; `until`, `step`: how long, and from one
+      row to the next, in its unit of time.
+    - `output`: the file to be written, checked before anything is computed.
+    - `predictor`: the network, or the formula with its friction.
+    - `anyway`: whether to use a model that predicts no better than knowing nothing does.
+
+    **Raises:** `UsageError` for values that make no sense; `NoAnswerError` for a model not to be used, and for a
+    rollout that does not stay finite.
+    """
+    columns = read_columns(folder)
+    _check(start, until, step, output, columns)
+    if not anyway and not may_be_used(folder, predictor):
+        raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` rolls it out all the same")
+    model = read_folder(folder, predictor).model
+    times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
+    dtype = jnp.result_type(float)
+    ts = jnp.asarray(times * columns.time_factor, dtype)
+    y0 = jnp.asarray(start * columns.state_factors, dtype)
+    ys = np.asarray(eqx.filter_jit(model)(ts, y0))
+    reached = np.isfinite(ys).all(axis=1)
+    if not reached.all():
+        why = in_words(failures_of(model, ts[None], y0[None]), model.integration.max_steps)
+        raise NoAnswerError(
+            f"{folder}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on{why and ': '}{why}"
+        )
+    return Trajectories(np.asarray(ts), ys), columns
+
+
+def write_predicted(path: str | Path, motion: Trajectories, columns: Columns) -> None:
+    """Write a motion as a recording like that of the model: names and units of its columns."""
+    names = {"time": columns.time, "positions": columns.coordinates, "velocities": columns.rates}
+    write_trajectories(path, motion, units=columns.state_units, **names)
+
+
+def _check(start: Sequence[float], until: float, step: float, output: str | Path | None, columns: Columns) -> None:
+    if len(start) != 2 * columns.dof:
+        names = " ".join((*columns.coordinates, *columns.rates))
+        raise UsageError(f"`start` has {len(start)} values; expected {2 * columns.dof}: {names}")
+    if step > until:
+        raise UsageError(f"`step` is {step}, more than `until`, {until}")
+    if (rows := until / step) > MAX_ROWS:
+        raise UsageError(f"`until` over `step` makes {rows:.3g} rows; expected at most {MAX_ROWS}")
+    if output is None:
+        return
+    path = Path(output)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"`output` is {str(output)!r}; expected a file that ends in {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"`output` is {str(output)!r}; there is no folder {str(path.parent)!r}")

@@ -1,0 +1,57 @@
+"""From a recording to a task: what is learned, from which pieces, and how."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from ..trajectories import Scaling
+from .architecture import Architecture
+from .columns import Columns
+from .faults import NoAnswerError
+from .inspection import Inspection
+from .learning import Plan, plan_of, shortest_piece, spacing
+from .pieces import Parts, cut, dealt
+
+
+class Task(NamedTuple):
+    """What is to be learned, from what, and how; `facts` are its topics, and what there is to say on each."""
+
+    name: str
+    columns: Columns
+    architecture: Architecture
+    scaling: Scaling
+    parts: Parts
+    observed: Parts
+    plan: Plan
+    window: int | None
+    read: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: int) -> Task:
+    """Cut a recording into pieces to train on, to watch and to judge by, and plan the training.
+
+    **Raises:** `NoAnswerError` for a recording that nothing can be learned from.
+    """
+    if inspection.refusals:
+        raise NoAnswerError(inspection.refusals[0].about(inspection.name))
+    columns, recording = inspection.columns, inspection.recording
+    motion = recording.trajectories
+    scaling = Scaling.of(motion, centre=True, periodic=columns.periodic)
+    shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
+    motions = (motion, recording.observed)
+    parts, observed = (dealt(cut(inspection.name, one, shortest).astype(dtype)) for one in motions)
+    architecture = Architecture(columns.dof, structure, friction, columns.periodic)
+    plan = plan_of(parts, scaling, steps)
+    found = "as recorded" if recording.window is None else f"by local polynomials of {recording.window} samples"
+    lengths = ", ".join(f"{h * plan.stride * spacing(motion):.3g}" for h in plan.horizons)
+    facts = (
+        ("recording", f"{inspection.name}: {inspection.described}"),
+        ("columns", inspection.roles),
+        ("velocities", f"{', '.join(columns.rates)}, {found}"),
+        ("pieces", str(parts)),
+        ("training", f"{sum(plan.steps)} steps, windows of {lengths} s"),
+    )
+    read = (f"{inspection.described}.", f"{inspection.roles}.", *map(str, inspection.remarks))
+    window = recording.window
+    return Task(inspection.name, columns, architecture, scaling, parts, observed, plan, window, read, facts)

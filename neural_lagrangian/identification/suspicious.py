@@ -1,0 +1,144 @@
+"""What in a recording looks as if it were no motion, and what is certainly none."""
+
+import re
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from ..trajectories import Trajectories, differentiate, noise_gain
+from .columns import Columns
+from .recording import Recording
+from .remark import Remark
+
+SPIKE, LEAST_SPIKE = 10.0, 0.05
+"""Times the usual distance from a local polynomial, and share of the coordinate's spread."""
+ANGLE = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
+MOST_TURNS = 3
+"""Within one trajectory, of an angle in radians: beyond, it is in degrees."""
+STILL = 10
+"""Samples in a row that are exactly equal."""
+WINDOW = 7
+
+
+def described(trajectories: Trajectories) -> str:
+    """How much there is of a motion, and how densely."""
+    split = trajectories.split_at_gaps()
+    lengths, ts = trajectories.lengths, [t for t, _ in split]
+    count = f"{len(lengths)} trajectories of {lengths.min()}" if len(lengths) > 1 else f"{lengths.min()}"
+    upto = f" to {lengths.max()}" if lengths.max() > lengths.min() else ""
+    gaps = len(split) - len(trajectories)
+    steps = np.concatenate([np.diff(t) for t in ts])
+    even = np.ptp(steps) < 1e-3 * steps.mean()
+    apart = f"{np.median(steps):.4g} s apart" if even else f"{steps.min():.3g} to {steps.max():.3g} s apart"
+    return f"{count}{upto} samples, {sum(t[-1] - t[0] for t in ts):.4g} s in all, {apart}{_gaps(gaps)}"
+
+
+def _gaps(count: int) -> str:
+    return f", {count} gap{'s' * (count > 1)}" if count else ""
+
+
+def refusals(recording: Recording, columns: Columns) -> list[Remark]:
+    """A remark on each coordinate of which nothing can be learned."""
+    motion = recording.trajectories
+    found = [
+        Remark(f"column {name!r} never changes; let it move, or leave it out")
+        for name, values in zip(columns.coordinates, motion.ys[motion.mask].T, strict=False)
+        if not np.ptp(values) > 0
+    ]
+    return [*found, *lost_turns(recording.recorded, columns)]
+
+
+def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on each kind of suspicious sample of each column, with the first place where it is found."""
+    found = gaps(trajectories, columns)
+    trajectories = trajectories.split_at_gaps()
+    places = list(trajectories)
+    found += lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
+    for i, name in enumerate(columns.coordinates):
+        qs = [y[:, i] for _, y in places]
+        spread = np.concatenate(qs).std()
+        if spread == 0:
+            found.append(Remark(f"{name}: never changes"))
+            continue
+        still = [_in_a_row(np.diff(q) == 0, STILL) for q in qs]
+        found += _counted(Remark(f"{name}: the same value {STILL} times in a row or more"), still, trajectories)
+        spikes = _spikes([t for t, _ in places], qs, spread)
+        found += _counted(Remark(f"{name}: samples far from their neighbours"), spikes, trajectories)
+    return found
+
+
+def gaps(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on the gaps: how many, where the first is, and which is the longest."""
+    runs = trajectories.runs()
+    after = np.flatnonzero(runs.first > 0)
+    if not len(after):
+        return []
+    i, first = runs.trajectory[after], runs.first[after]
+    start, length = trajectories.ts[i, first - 1], trajectories.ts[i, first] - trajectories.ts[i, first - 1]
+    where = f" of trajectory {i[0]}" if len(trajectories) > 1 else ""
+    line = f"{columns.time}: {len(after)} gap{'s' * (len(after) > 1)}, the first of {length[0]:.4g} s after"
+    most = f", the longest of {length.max():.4g} s" if len(after) > 1 else ""
+    across = "nothing is learned across " + ("them" if len(after) > 1 else "it")
+    return [Remark(f"{line} {start[0]:.6g} s{where}{most}; {across}")]
+
+
+def lost_turns(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on each coordinate that jumps by a turn, or by 360, though it was not said to be an angle."""
+    found, trajectories = [], trajectories.split_at_gaps()
+    for name in (name for name in columns.coordinates if name not in columns.angles):
+        steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
+        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
+        for turn, degrees in ((2 * np.pi, False), (360.0, True)):
+            if usual < turn / 6:
+                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
+                remark = Remark(f"{name}: jumps of a turn, as of an angle (", _as_angle(name, degrees), ")")
+                found += _counted(remark, jumps, trajectories)
+    return found
+
+
+def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on each coordinate with the name of an angle that was not said to be one."""
+    found = []
+    for i, name in enumerate(columns.coordinates):
+        if ANGLE.match(name) and name not in columns.angles:
+            large = bool(max(np.ptp(y[:, i]) for _, y in trajectories) > MOST_TURNS * 2 * np.pi)
+            options = _as_angle(name, large and name not in columns.units)
+            found.append(Remark(f"{name}: reads like an angle, but is taken for a length (", options, ")"))
+    return found
+
+
+def _as_angle(name: str, degrees: bool) -> dict[str, Any]:
+    """The options that declare a coordinate an angle."""
+    return {"angles": [name]} | ({"units": {name: "deg"}} if degrees else {})
+
+
+def _counted(what: Remark, wrong: list[np.ndarray], trajectories: Trajectories) -> list[Remark]:
+    """The remark, with how often it holds and where first; none where it never does."""
+    count = int(sum(rows.sum() for rows in wrong))
+    if not count:
+        return []
+    i = next(i for i, rows in enumerate(wrong) if rows.any())
+    time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
+    where = f" of trajectory {i}" if len(trajectories) > 1 else ""
+    return [what._replace(after=f"{what.after}: {count}, the first at {time:.6g} s{where}")]
+
+
+def _in_a_row(same: np.ndarray, count: int) -> np.ndarray:
+    """Where so many samples in a row begin, given which is the same as that before it."""
+    if len(same) < count:
+        return np.zeros(len(same), bool)
+    return np.asarray(np.all(np.lib.stride_tricks.sliding_window_view(same, count - 1), axis=1))
+
+
+def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[np.ndarray]:
+    """Samples that a local polynomial misses by many times what is usual, errors brought to one variance."""
+    missed = [np.zeros(len(q)) for q in qs]
+    for rows, t, q in zip(missed, ts, qs, strict=True):
+        if len(t) >= WINDOW:
+            smooth = differentiate(t, q[:, None], window=WINDOW).ys[0, :, 0]
+            rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=WINDOW)[:, 0] ** 2)
+    usual = 1.4826 * np.median(np.concatenate(missed))
+    least = max(SPIKE * usual, LEAST_SPIKE * spread)
+    # A spike spoils the fits around it too: the sample that is missed by most is the one.
+    return [(rows > least) & (rows == maximum_filter1d(rows, WINDOW)) for rows in missed]

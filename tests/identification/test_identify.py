@@ -1,0 +1,131 @@
+"""Identification in Python says what the command line says, of the same recordings and with the same options."""
+
+import argparse
+import inspect as signatures
+
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.command_line import main
+from neural_lagrangian.command_line.options import COLUMNS, in_options
+from neural_lagrangian.command_line.program import _parser
+from neural_lagrangian.identification import Remark, UsageError, identify, inspect
+
+from .recordings import FAULTS, faulty, oscillations, write
+
+TS = 0.02 * np.arange(300)
+
+
+def motion(ys=None, **options):
+    return nl.Trajectories(TS, oscillations(TS)[0] if ys is None else ys, names=["x"], **options)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_hostile_recording_is_an_expected_failure_in_the_same_words(fault, tmp_path, capsys):
+    path = faulty(tmp_path / "a.csv", fault)
+    with pytest.raises(nl.NeuralLagrangianError) as failed:
+        identify(path, dof=1, steps=1)
+    assert capsys.readouterr() == ("", "")
+    assert main(["fit", str(path), "--dof", "1", "--steps", "1"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"neural_lagrangian: {in_options(failed.value)}"
+    assert "--" not in str(failed.value)
+
+
+@pytest.mark.parametrize("fault", ["at rest", "another unit", "no velocity", "turns"])
+def test_what_would_be_refused_is_known_before(fault, tmp_path):
+    path = faulty(tmp_path / "a.csv", fault)
+    first, *_ = inspect(path, dof=1).refusals
+    with pytest.raises(nl.NeuralLagrangianError) as failed:
+        identify(path, dof=1)
+    assert str(failed.value) == f"{path}: {first}"
+    assert f"refused      {first}" in str(inspect(path, dof=1))
+    assert inspect(write(tmp_path / "b.csv"), dof=1).refusals == ()
+
+
+def test_an_inspection_prints_what_info_prints(tmp_path, capsys):
+    path = write(tmp_path / "a.csv")
+    inspected = inspect(path)
+    assert capsys.readouterr() == ("", "")
+    assert main(["info", str(path)]) == 0
+    assert capsys.readouterr().out == f"{inspected}\n"
+    assert inspected._repr_html_().startswith("<pre>recording ")
+
+
+def test_trajectories_are_inspected_as_a_file_of_them_is(tmp_path):
+    path = tmp_path / "a.csv"
+    nl.trajectories.write_trajectories(path, motion(), positions=["x"], velocities=["v"])
+    of_file, of_motion = inspect(path, dof=1), inspect(motion())
+    assert of_motion.described == of_file.described == "300 samples, 5.98 s in all, 0.02 s apart"
+    assert of_motion.columns.velocities == ("x_dot",)
+    np.testing.assert_allclose(of_motion.trajectories.ys, of_file.trajectories.ys, rtol=1e-12)
+    positions = inspect(motion(), velocities=[])
+    assert positions.recording.window is not None
+    np.testing.assert_allclose(positions.trajectories.ys, of_motion.trajectories.ys, atol=1e-2)
+
+
+def test_a_remark_tells_the_options_that_help():
+    turning = np.stack([3 * TS % (2 * np.pi), np.full_like(TS, 3.0)], axis=1)
+    remark, *_ = inspect(motion(turning)).remarks
+    assert "(angles=['x'])" in str(remark)
+    assert "(--angles x)" in in_options(remark)
+    assert inspect(motion(turning), **remark.options).remarks == ()
+    assert inspect(motion(turning), angles=[0]).columns.angles == ("x",)
+
+
+def test_a_remark_is_written_as_options_are_typed():
+    remark = Remark("say `units` (", {"angles": ["a b"], "units": {"t": "ms"}, "friction": True, "velocities": []}, ")")
+    assert in_options(remark) == "say --units (--angles a b --units t=ms --friction --velocities)"
+    assert str(remark) == "say `units` (angles=['a b'], units={'t': 'ms'}, friction=True, velocities=[])"
+
+
+@pytest.mark.parametrize("name", ["dof", "time", "coordinates", "velocities", "trajectory", "units"])
+@pytest.mark.parametrize("function", [inspect, identify])
+def test_options_of_files_are_refused_for_trajectories(function, name):
+    value = {"dof": 1, "coordinates": ["x"], "velocities": ["v"], "units": {"x": "cm"}}.get(name, "t")
+    with pytest.raises(UsageError, match=f"`{name}` is .*; expected none: Trajectories hold times and states in SI"):
+        function(motion(), **{name: value})
+
+
+def test_what_is_not_used_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="`resume` is True, but `folder` is None"):
+        identify(motion(), resume=True)
+    with pytest.raises(UsageError, match="have controls; expected none"):
+        identify(motion(controls=np.zeros((300, 1))))
+    (tmp_path / "settings.json").write_text("{}")
+    with pytest.raises(UsageError, match="is a folder of a model; expected no options"):
+        inspect(tmp_path, dof=1)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"structure": "fluid"}, "`structure` is 'fluid'; expected one of 'mechanical', 'free'"),
+        ({"steps": 0}, "`steps` is 0; expected a positive integer"),
+        ({"minutes": -1.0}, "`minutes` is -1.0; expected a positive number"),
+        ({"seed": 2**63}, "`seed` is 9223372036854775808; expected an integer of at most 63 bits"),
+        ({"gap": 0.0}, "`gap` is 0.0; expected a positive time in seconds"),
+        ({"angles": "x"}, r"`angles` is 'x'; expected a list of names, such as \['x'\]"),
+        ({"angles": [1]}, "`angles` names 1; expected some of the coordinates, x"),
+    ],
+)
+def test_values_that_make_no_sense_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        identify(motion(), **options)
+
+
+def options_of(command):
+    (commands,) = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    return {action.dest: action.default for action in commands.choices[command]._actions if action.option_strings}
+
+
+def test_every_option_of_the_command_line_is_an_argument_with_the_same_default():
+    arguments = {name: p.default for name, p in signatures.signature(identify).parameters.items()}
+    options = options_of("fit")
+    assert {*options, "source", "command", "tell", "folder"} - {"help", "output"} == arguments.keys()
+    for name in set(options) & arguments.keys() - {"units"}:
+        assert options[name] == arguments[name], name
+    assert set(COLUMNS) == signatures.signature(inspect).parameters.keys() - {"source"}
+    kinds = {p.kind for p in list(signatures.signature(identify).parameters.values())[1:]}
+    assert kinds == {signatures.Parameter.KEYWORD_ONLY}
