@@ -81,7 +81,7 @@ def _can_be_taken_apart() -> bool:
         assert jax.eval_shape(program, x).shape == ()
         assert singular_steps(program) == []
         assert not any(map(_is_opaque, _equations(probe.jaxpr)))
-    except Exception as error:
+    except Exception as error:  # whatever another JAX raises
         warnings.warn(
             f"programs of JAX {jax.__version__} cannot be taken apart as those of earlier versions ({error!r}): "
             f"right-hand sides are slower, and derivatives are not finite where the chain rule gives 0/0. Please "
