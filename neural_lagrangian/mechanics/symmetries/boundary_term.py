@@ -1,4 +1,7 @@
-r"""The function whose total derivative a given Lagrangian is."""
+r"""The function whose total derivative a given Lagrangian is, and those offered to symmetries as boundary terms."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import equinox as eqx
 import jax
@@ -6,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..._types import Lagrangian, Scalar
+from ..._types import Lagrangian, Scalar, ScalarFunction
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+BoundaryTerms: TypeAlias = Literal["coordinates", "any"] | Sequence[ScalarFunction]
+"""Combinations of the coordinates, any function (by quadrature), or combinations of callables `(t, q) -> scalar`."""
 
 
 class BoundaryTerm(eqx.Module):
@@ -36,3 +42,34 @@ class BoundaryTerm(eqx.Module):
 
         values = jax.vmap(integrand)(jnp.asarray((_NODES + 1) / 2, q.dtype))
         return jnp.dot(jnp.asarray(_WEIGHTS / 2, q.dtype), values)
+
+
+class Coordinate(eqx.Module):
+    """The boundary term $F = q_i$."""
+
+    index: int = eqx.field(static=True)
+
+    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
+        return q[self.index]
+
+
+class Combination(eqx.Module):
+    """A sum of coefficients times boundary terms."""
+
+    coefficients: Array
+    terms: tuple[ScalarFunction, ...]
+
+    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
+        values = jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in self.terms])
+        return jnp.dot(jnp.asarray(self.coefficients, q.dtype), values)
+
+
+def boundary_terms_of(boundary_terms: BoundaryTerms, dof: int) -> tuple[ScalarFunction, ...]:
+    """The functions that a choice stands for; none where any is looked for."""
+    if boundary_terms == "any":
+        return ()
+    if boundary_terms == "coordinates":
+        return tuple(Coordinate(i) for i in range(dof))
+    if isinstance(boundary_terms, str) or not all(callable(F) for F in boundary_terms):
+        raise ValueError(f"`boundary_terms` is {boundary_terms!r}; expected 'any', 'coordinates' or callables (t, q)")
+    return tuple(boundary_terms)

@@ -5,9 +5,7 @@ $F = \sum_k f_k F_k$, its values at many states are a matrix times the coefficie
 matrix's null space.
 """
 
-from collections.abc import Sequence
 from dataclasses import KW_ONLY
-from typing import Literal
 
 import equinox as eqx
 import jax
@@ -20,10 +18,8 @@ from ..._types import Lagrangian, Scalar, ScalarFunction
 from ..euler_lagrange import euler_lagrange_residual, mass_matrix
 from . import affine_generator
 from .affine_generator import Parts
-from .boundary_term import BoundaryTerm
+from .boundary_term import BoundaryTerm, BoundaryTerms, Combination, Coordinate, boundary_terms_of
 from .symmetry import Symmetry, symmetry_residual
-
-BoundaryTerms = Literal["coordinates", "any"] | Sequence[ScalarFunction]
 
 
 class DiscoveredSymmetries(eqx.Module):
@@ -121,7 +117,7 @@ def discover_symmetries(
     times = jnp.full(states.shape[:1], ts, states.dtype) if jnp.ndim(ts) == 0 else floating("ts", ts, states.shape[:1])
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
-    terms = _terms(boundary_terms, states.shape[1] // 2)
+    terms = boundary_terms_of(boundary_terms, states.shape[1] // 2)
     units = _Units(np.asarray(times, np.float64), np.asarray(states, np.float64), boosts)
     offered = len(units.outward)
     if len(states) < offered:
@@ -150,7 +146,7 @@ def discover_symmetries(
             total = _Residual(lagrangian, Symmetry.affine(A, b, drift=drift, tau=tau))
             F = BoundaryTerm(total, jnp.asarray(units.centre, dtype))
         elif has_boundary and terms:
-            F = _Combination(jnp.asarray(f_c, dtype), terms)
+            F = Combination(jnp.asarray(f_c, dtype), terms)
         symmetries.append(Symmetry.affine(A, b, drift=drift, tau=tau, boundary=F, name=title))
     matrix, shift, drift, tau = affine_generator.split(coefficients, units.dof)
     formulas = tuple(_formula(c, f_c, units, s, terms) for c, f_c, s in zip(coefficients, f, symmetries, strict=True))
@@ -226,34 +222,6 @@ class _Residual(eqx.Module):
         return symmetry_residual(self.lagrangian, self.symmetry, t, q, v)
 
 
-class _Coordinate(eqx.Module):
-    index: int = eqx.field(static=True)
-
-    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
-        return q[self.index]
-
-
-class _Combination(eqx.Module):
-    """A sum of coefficients times boundary terms."""
-
-    coefficients: Array
-    terms: tuple[ScalarFunction, ...]
-
-    def __call__(self, t: ArrayLike, q: Array) -> Scalar:
-        values = jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in self.terms])
-        return jnp.dot(jnp.asarray(self.coefficients, q.dtype), values)
-
-
-def _terms(boundary_terms: BoundaryTerms, dof: int) -> tuple[ScalarFunction, ...]:
-    if boundary_terms == "any":
-        return ()
-    if boundary_terms == "coordinates":
-        return tuple(_Coordinate(i) for i in range(dof))
-    if isinstance(boundary_terms, str) or not all(callable(F) for F in boundary_terms):
-        raise ValueError(f"`boundary_terms` is {boundary_terms!r}; expected 'any', 'coordinates' or callables (t, q)")
-    return tuple(boundary_terms)
-
-
 @eqx.filter_jit
 def _rows(
     lagrangian: Lagrangian,
@@ -318,6 +286,6 @@ def _formula(c: np.ndarray, f: np.ndarray, units: _Units, symmetry: Symmetry, te
         return f"{text}, F by quadrature"
     if symmetry.boundary is None:
         return text
-    symbols = [f"q{F.index}" if isinstance(F, _Coordinate) else f"F{k}" for k, F in enumerate(terms)]
+    symbols = [f"q{F.index}" if isinstance(F, Coordinate) else f"F{k}" for k, F in enumerate(terms)]
     kept = np.where(np.abs(f) > affine_generator.EXACT * np.abs(f).max(), f, 0.0)
     return f"{text}, F = {affine_generator.combination(kept, symbols)}"
