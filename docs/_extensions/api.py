@@ -83,7 +83,7 @@ def method(node: ast.FunctionDef, doc: str) -> str:
     """The documentation of a method or a property."""
     marks = {ast.unparse(mark).split(".")[-1] for mark in node.decorator_list}
     options = [f"{mark}:" for mark in ("classmethod", "staticmethod", "abstractmethod") if mark in marks]
-    if "property" in marks:
+    if marks & {"property", "cached_property"}:
         return directive("property", node.name, doc, *options, f"type: {written(node.returns)}", depth=4)
     head = node.name + arguments(node, bound="staticmethod" not in marks)
     return directive("method", head, doc, *options, depth=4)

@@ -37,14 +37,36 @@ Tell = Callable[[str, str | Remark], None]
 
 
 class _Wanted(NamedTuple):
-    """The options of `identify` that are not of the recording, checked."""
+    """The options of `identify` that are not of the recording."""
 
+    structure: str
+    friction: bool
+    steps: int
+    minutes: float | None
     seed: int
     float32: bool
     folder: Path | None
-    command: str
-    tell: Tell
-    progress: bool
+    resume: bool
+    command: str | None
+    tell: Tell | None
+
+    def check(self) -> None:
+        """`ValueError` for values that make no sense; `UsageError` for one that would not be used."""
+        if self.structure not in STRUCTURES:
+            known = ", ".join(map(repr, STRUCTURES))
+            raise ValueError(f"`structure` is {self.structure!r}; expected one of {known}")
+        positive_integer("steps", self.steps)
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"`minutes` is {self.minutes}; expected a positive number")
+        if not isinstance(self.seed, int) or not -MAX_SEED <= self.seed < MAX_SEED:
+            raise ValueError(f"`seed` is {self.seed!r}; expected an integer of at most 63 bits")
+        if self.resume and self.folder is None:
+            raise UsageError("`resume` is True, but `folder` is None; expected that of the call that was interrupted")
+
+    def said(self, topic: str, text: str | Remark) -> None:
+        """Say something to whoever wants to know."""
+        if self.tell is not None:
+            self.tell(topic, text)
 
 
 def identify(
@@ -120,50 +142,32 @@ def identify(
         angles=angles,
         gap=gap,
     )
-    _check(structure, steps, minutes, seed, resume, folder)
-    given = {"structure": structure, "friction": friction, "steps": steps, "seed": seed, "float32": float32}
-    wanted = _Wanted(
-        seed,
-        float32,
-        None if folder is None else Path(folder),
-        _call(source, declared, given) if command is None else command,
-        (lambda topic, text: None) if tell is None else tell,
-        tell is not None,
-    )
-    budget = Budget(minutes)
+    place = None if folder is None else Path(folder)
+    wanted = _Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, tell)
+    wanted.check()
+    if command is None:
+        wanted = wanted._replace(command=_call(source, declared, wanted))
     with precision(double=not float32):
-        inspection = inspected(source, declared)
-        task = prepared(inspection, structure=structure, friction=friction, steps=steps)
-        for remark in inspection.remarks:
-            wanted.tell("note", remark)
-        for topic, text in task.facts:
-            wanted.tell(topic, text)
-        if wanted.folder is None:
-            outcome = _judged(task, _settings(task, wanted), *_learned(task, wanted, budget), budget)
-        else:
-            claim(wanted.folder, resume=resume)
-            outcome = _written(task, wanted, wanted.folder, budget)
-        return Identified.of(outcome)
+        return Identified.of(_identified(source, declared, wanted, Budget(minutes)))
 
 
-def _check(
-    structure: str, steps: Any, minutes: float | None, seed: Any, resume: bool, folder: str | Path | None
-) -> None:
-    """`ValueError` for values that make no sense, before anything is read."""
-    if structure not in STRUCTURES:
-        raise ValueError(f"`structure` is {structure!r}; expected one of {', '.join(map(repr, STRUCTURES))}")
-    positive_integer("steps", steps)
-    if minutes is not None and not minutes > 0:
-        raise ValueError(f"`minutes` is {minutes}; expected a positive number")
-    if not isinstance(seed, int) or not -MAX_SEED <= seed < MAX_SEED:
-        raise ValueError(f"`seed` is {seed!r}; expected an integer of at most 63 bits")
-    if resume and folder is None:
-        raise UsageError("`resume` is True, but `folder` is None; expected the folder of the fit that was interrupted")
+def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted, budget: Budget) -> Outcome:
+    inspection = inspected(source, declared)
+    task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=wanted.steps)
+    for remark in inspection.remarks:
+        wanted.said("note", remark)
+    for topic, text in task.facts:
+        wanted.said(topic, text)
+    if wanted.folder is None:
+        return _judged(task, _settings(task, wanted), *_learned(task, wanted, budget), budget)
+    claim(wanted.folder, resume=wanted.resume)
+    return _written(task, wanted, wanted.folder, budget)
 
 
-def _call(source: str | Path | Trajectories, declared: Declared, given: dict[str, Any]) -> str:
-    """How `identify` was called, with the options that were given."""
-    named = {name: value for name, value in vars(declared).items() if value is not None} | given
+def _call(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted) -> str:
+    """How `identify` is to be called for the same result."""
+    named = {name: value for name, value in vars(declared).items() if value is not None}
+    named |= {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
     first = "trajectories" if isinstance(source, Trajectories) else repr(str(source))
     return f"identify({', '.join([first, *(f'{name}={value!r}' for name, value in named.items())])})"
 
@@ -198,7 +202,7 @@ def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, Histo
         seed=wanted.seed,
         callbacks=[*history, budget.ends_training],
         checkpoints=None if folder is None else folder / CHECKPOINTS,
-        progress=wanted.progress,
+        progress=wanted.tell is not None,
     )
     return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
 
