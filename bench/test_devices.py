@@ -27,7 +27,7 @@ states = system.sample_states(jax.random.key(rank), 16 // processes)
 data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), states)
 model = nl.NeuralLagrangian(nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), key=jax.random.key(2)))
 mesh = None if jax.device_count() == 1 else jax.make_mesh((jax.device_count(),), ("data",))
-settings = {"horizon": 4, "batch_size": 256, "steps": steps, "progress": False, "mesh": mesh}
+settings = {"horizon": 4, "batch_size": 256, "steps": steps, "running": nl.training.Running(mesh=mesh)}
 history = nl.fit(model, data, key=jax.random.key(1), **settings).history
 print(json.dumps([seconds_a_step(history), history.seconds[0]]))
 """

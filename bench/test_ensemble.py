@@ -31,14 +31,16 @@ def maker(width):
 def test_ensemble(report, quick):
     system = DoublePendulum()
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), system.sample_states(jax.random.key(0), 16))
-    settings = {"horizon": 2, "key": jax.random.key(1), "progress": False, "steps": 60 if quick else 400}
+    settings = {"horizon": 2, "key": jax.random.key(1), "steps": 60 if quick else 400}
     rows = []
     for width, batch in SIZES[:1] if quick else SIZES:
         make, alone = maker(width), 0.0
         for members in (None, 8) if quick else (None, 2, 8, 32):
             keys = jax.random.split(jax.random.key(2), members or 1)
             model = make(keys[0]) if members is None else eqx.filter_vmap(make)(keys)
-            history = nl.fit(model, data, members=members, batch_size=batch, **settings).history
+            history = nl.fit(
+                model, data, running=nl.training.Running(members=members), batch_size=batch, **settings
+            ).history
             assert np.isfinite(history.loss).all()
             seconds = seconds_a_step(history)
             alone = alone or seconds

@@ -133,8 +133,9 @@ def test_ensembles_on_gpu(report, quick):
                 )
                 keys = jax.random.split(jax.random.key(2), members)
                 model = eqx.filter_vmap(make)(keys) if members > 1 else make(keys[0])
-                settings = {"members": members if members > 1 else None, "batch_size": batch, "horizon": 8}
-                fitted = nl.fit(model, data, key=jax.random.key(1), steps=steps, progress=False, **settings)
+                running = nl.training.Running(members=members if members > 1 else None)
+                settings = {"running": running, "batch_size": batch, "horizon": 8}
+                fitted = nl.fit(model, data, key=jax.random.key(1), steps=steps, **settings)
             assert np.isfinite(fitted.history.loss).all()
             row["seconds" if name == "GPU" else "cpu_seconds"] = seconds_a_step(fitted.history)
         if "cpu_seconds" in row:

@@ -59,8 +59,8 @@ def stiffness(model, held_out):
 
 
 def trained(model, data, steps, controllers=FIXED):
-    settings = {"horizon": (2, 8), "steps": steps, "batch_size": 64, "key": jax.random.key(1), "progress": False}
-    return nl.fit(model, data, stepsize_controller=controllers, **settings)
+    settings = {"horizon": (2, 8), "steps": steps, "batch_size": 64, "key": jax.random.key(1)}
+    return nl.fit(model, data, rollouts=nl.training.Rollouts(stepsize_controller=controllers), **settings)
 
 
 def test_stiffness_by_width(report, quick):

@@ -36,7 +36,7 @@ def test_training(report, quick):
     }.items():
         optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, steps))
         windows = {"horizon": 1, "batch_size": 64, "key": jax.random.key(1)}
-        fitted = nl.fit(model, data, optimizer=optimizer, steps=steps, progress=False, **windows)
+        fitted = nl.fit(model, data, optimizer=optimizer, steps=steps, **windows)
         history = fitted.history
         smooth = np.convolve(history.loss, np.ones(50) / 50, "valid")
         reached = int(np.argmax(smooth < TARGET)) + 50 if (smooth < TARGET).any() else None

@@ -306,7 +306,8 @@ def learned(trial, ys, a):
         "horizon": 0,
         "batch_size": POINTS,
     }
-    return nl.models.with_precision(nl.fit(model, data, key=KEY, progress=False, **settings).model, jnp.float64)
+    fitted = nl.fit(model, data, key=KEY, watching=nl.training.Watching(progress=False), **settings)
+    return nl.models.with_precision(fitted.model, jnp.float64)
 
 
 def samples(truth, key):

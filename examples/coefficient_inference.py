@@ -239,7 +239,7 @@ for name, (members, keywords, loss, read) in VARIANTS.items():
             horizon=len(TS) - 1,
             batch_size=128,
             key=KEY,
-            progress=False,
+            watching=nl.training.Watching(progress=False),
         )
         seconds = time.perf_counter() - began
         found = read(jax.tree.map(np.asarray, result.model.coefficients(clean.astype(np.float32))))

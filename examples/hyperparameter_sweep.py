@@ -86,11 +86,11 @@ optimizer = optax.chain(
     optax.stateless(at_rate),
     optax.scale_by_schedule(optax.cosine_decay_schedule(1.0, STEPS)),
 )
-settings = {"key": KEY, "steps": STEPS, "horizon": 8, "batch_size": 32, "held_out": held_out, "look_every": STEPS // 10}
+settings = {"key": KEY, "steps": STEPS, "horizon": 8, "batch_size": 32, "held_out": held_out}
+watching, running = nl.training.Watching(look_every=STEPS // 10), nl.training.Running(members=rates.size)
 began = time.perf_counter()
-result = nl.fit(
-    eqx.filter_vmap(make)(jnp.stack([KEY] * rates.size)), train, members=rates.size, optimizer=optimizer, **settings
-)
+models = eqx.filter_vmap(make)(jnp.stack([KEY] * rates.size))
+result = nl.fit(models, train, optimizer=optimizer, watching=watching, running=running, **settings)
 seconds = time.perf_counter() - began
 
 # %% [markdown]

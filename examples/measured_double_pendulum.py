@@ -155,7 +155,7 @@ def learn(name, model, pieces):
         steps=MATCHING,
         batch_size=256,
         key=KEY,
-        progress=False,
+        watching=nl.training.Watching(progress=False),
     )
     optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(3e-3, count)) for count in STEPS]
     result = nl.fit(
@@ -163,12 +163,12 @@ def learn(name, model, pieces):
         train,
         loss=loss,
         optimizer=optimizers,
-        stride=20,
+        rollouts=nl.training.Rollouts(stride=20),
         horizon=HORIZONS,
         steps=STEPS,
         batch_size=64,
         key=KEY,
-        progress=False,
+        watching=nl.training.Watching(progress=False),
     )
     seconds = matched.history.seconds[-1] + result.history.seconds[-1]
     print(f"{name:12s} {len(train)} pieces, {seconds:4.0f} s, loss {result.history.loss[-20:].mean():.1e}")

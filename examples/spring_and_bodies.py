@@ -235,7 +235,7 @@ for task, steps in STEPS.items():
     print(f"\n{task + ', energy MSE':36s}{'mean':>10s}{'median':>10s}{'position':>10s}{'time':>9s}")
     for name, model in models(task).items():
         settings = {"loss": how[0], "optimizer": how[1], "steps": steps, "horizon": 0, "batch_size": 256}
-        tell(task, name, nl.fit(model, data, key=KEY, progress=False, **settings))
+        tell(task, name, nl.fit(model, data, key=KEY, watching=nl.training.Watching(progress=False), **settings))
     for name, value in zip(("published, Hamiltonian network", "published, baseline"), PUBLISHED[task], strict=True):
         print(f"{name:36s}{value:10.1e}")
 
@@ -252,13 +252,13 @@ alone = nl.fit(
     models("spring")["LNN, mass known"],
     training_data("spring"),
     loss=nl.training.weighted(nl.trajectory_mse, position=10.0, velocity=5.0),
-    estimate_states=True,
+    rollouts=nl.training.Rollouts(estimate_states=True),
     optimizer=muon(MUON),
     steps=MUON,
     horizon=29,
     batch_size=25,
     key=KEY,
-    progress=False,
+    watching=nl.training.Watching(progress=False),
 )
 tell("spring", "LNN, samples alone", alone)
 

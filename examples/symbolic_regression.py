@@ -131,7 +131,7 @@ def learned(system, data):
         steps=STEPS,
         horizon=1,
         key=jax.random.key(3),
-        members=SEEDS,
+        running=nl.training.Running(members=SEEDS),
     )
 
 

@@ -1,5 +1,7 @@
 """What the tests share: registries of Lagrangians, mass solves and solvers, and independent oracles."""
 
+import dataclasses
+
 import diffrax
 import equinox as eqx
 import jax
@@ -11,9 +13,19 @@ import pytest
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
 from neural_lagrangian.systems import DoublePendulum
+from neural_lagrangian.training import Rollouts, Running, Watching
 
 DTYPE = jnp.result_type(float)
 DOUBLE = jnp.float64 == DTYPE
+
+
+def fit_options(**flat):
+    """Arguments of `fit`, made of those of its option objects too."""
+    for name, kind in (("rollouts", Rollouts), ("watching", Watching), ("running", Running)):
+        own = {field.name for field in dataclasses.fields(kind)} & flat.keys()
+        if own:
+            flat[name] = kind(**{field: flat.pop(field) for field in own})
+    return flat
 
 
 def slow(*values):

@@ -22,6 +22,7 @@ import numpy as np
 from jax.sharding import AxisType
 
 import neural_lagrangian as nl
+from neural_lagrangian.training import Running
 
 SMOKE = "--smoke" in sys.argv
 OUTPUT = Path(__file__).parent.parent / "output" / "cluster"
@@ -48,9 +49,7 @@ def main() -> None:
         key=KEY,
         steps=STEPS,
         batch_size=32 * mesh.size,
-        mesh=mesh,
-        resume=OUTPUT / f"checkpoints-{jax.process_count()}",
-        checkpoint_every=60.0,
+        running=Running(mesh=mesh, resume=OUTPUT / f"checkpoints-{jax.process_count()}", checkpoint_every=60.0),
     )
     if first:
         nl.save(OUTPUT / "double_pendulum.model", result.model)

@@ -11,7 +11,7 @@ import optax
 from .._types import Scalar
 from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian
-from ..training import Callback, FitResult, fit, trajectory_mse, weighted
+from ..training import Callback, FitResult, Rollouts, Running, Watching, fit, trajectory_mse, weighted
 from ..trajectories import Scaling, Trajectories, spread
 from .pieces import Parts
 
@@ -93,13 +93,10 @@ def train(
         ],
         "horizon": plan.horizons,
         "steps": plan.steps,
-        "stride": plan.stride,
-        "stepsize_controller": StepsPerSample(plan.substeps),
         "batch_size": BATCH,
         "held_out": inside.watched,
-        "look_every": max(1, sum(plan.steps) // LOOKS),
-        "callbacks": callbacks,
-        "resume": checkpoints,
-        "progress": progress,
+        "rollouts": Rollouts(stride=plan.stride, stepsize_controller=StepsPerSample(plan.substeps)),
+        "watching": Watching(look_every=max(1, sum(plan.steps) // LOOKS), callbacks=callbacks, progress=progress),
+        "running": Running(resume=checkpoints),
     }
     return fit(model, inside.train, key=jax.random.key(seed), **options)

@@ -16,6 +16,7 @@ from .losses import (
     trajectory_mse,
     weighted,
 )
+from .options import Rollouts, Running, Watching
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, StartError, polish
 from .progress import Callback as Callback
@@ -37,8 +38,11 @@ __all__ = [
     "History",
     "Polished",
     "Progress",
+    "Rollouts",
+    "Running",
     "SafeGradient",
     "StartError",
+    "Watching",
     "acceleration_mae",
     "acceleration_mse",
     "acceleration_residual",

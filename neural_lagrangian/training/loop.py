@@ -2,78 +2,33 @@
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
-from jaxtyping import DTypeLike, PRNGKeyArray, PyTree
+from jaxtyping import PyTree
 
 from ..integrators import with_integration
-from ..trajectories import Trajectories, Windows
-from .alike import name_of
+from ..trajectories import Windows
 from .checkpoints import Checkpoints
-from .devices import agreed, digests, shared, windows_here
+from .devices import agreed, shared, windows_here
 from .display import Display, display
 from .history import History, warn_of_failures, warn_of_looks
-from .loss import Loss
-from .progress import Callback, Progress
+from .progress import Progress
 from .result import DivergenceError, FitResult, divergence_message, share_diverging
+from .resume import resumed
 from .solves import reasons, steps_to_allow, with_max_steps
 from .stages import Stage, with_controller
-from .state import State, begun_optimizer, resumed
+from .state import State, begun_optimizer
 from .step import CHUNK, HELD_OUT, held_out_loss, take_steps, weights_and_states
+from .task import Task
 
 REFRESH = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
-
-
-class Task(NamedTuple):
-    """What is trained, on what, and how; checked. The names are those of `fit`."""
-
-    model: Any
-    static: PyTree
-    dtype: DTypeLike
-    trajectories: Trajectories
-    watched: Windows | None
-    loss: Loss
-    stages: Sequence[Stage]
-    key: PRNGKeyArray
-    stride: int
-    batch_size: int
-    members: int | None
-    mesh: Mesh | None
-    look_every: int
-    patience: int | None
-    largest_divergence: float
-    callbacks: Sequence[Callback]
-    checkpoint_every: float
-    progress: bool
-
-    @property
-    def steps(self) -> int:
-        """Of all stages."""
-        return sum(stage.steps for stage in self.stages)
-
-    def plan(self, held_out: Trajectories | None, estimate_states: bool) -> dict[str, Any]:
-        """What must be the same for a training to go on from a checkpoint."""
-        return {
-            "horizon, steps": [[stage.horizon, stage.steps] for stage in self.stages],
-            "stride": self.stride,
-            "estimate_states": estimate_states,
-            "members": self.members,
-            "batch_size": self.batch_size,
-            "look_every, patience": [self.look_every, self.patience],
-            "loss": name_of(self.loss),
-            "key": np.asarray(jax.random.key_data(self.key)).tolist(),
-            "trajectories": digests(self.trajectories, self.mesh),
-            "held_out": None if held_out is None else digests(held_out, None),
-        }
 
 
 class Loop:
@@ -81,25 +36,27 @@ class Loop:
 
     def __init__(self, task: Task, state: State):
         self.task, self.state = task, state
+        self.mesh, self.members = task.running.mesh, task.running.members
         self.first = jax.process_index() == 0
         self.folder: Checkpoints | None = None
         self.said: Callable[[], str] = lambda: ""
 
-    def run(self, folder: Checkpoints | None, plan: dict[str, Any]) -> FitResult:
+    def run(self) -> FitResult:
         """Train, from the newest checkpoint of the folder if there is one, and return the model to keep.
 
         However it ends, by an interrupt or a fault too, the folder then has a checkpoint of the last step.
         """
-        task = self.task
+        task, resume = self.task, self.task.running.resume
+        folder, plan = (None, {}) if resume is None else (Checkpoints(resume), task.plan())
         with ExitStack() as stack:
             if folder is not None:
                 if self.first:
                     stack.enter_context(folder.held())
-                self.state = resumed(folder, plan, self.state, task.stages, task.members)
+                self.state = resumed(folder, plan, self.state, task.stages, self.members)
             self.folder, self.plan, self.kept = folder, plan, self._place()
             self.before = self.state.history.seconds[-1] if self.state.step else 0.0
             self.began = self.written = time.perf_counter()
-            shown = stack.enter_context(display(task.progress and self.first, task.steps, self.state.step))
+            shown = stack.enter_context(display(task.watching.progress and self.first, task.steps, self.state.step))
             try:
                 stopped = any(self._stopped_in(stage, shown) for stage in task.stages[self.state.stage :])
             finally:
@@ -119,39 +76,42 @@ class Loop:
 
     def _stopped_in(self, stage: Stage, shown: Display) -> bool:
         """Take the steps of a stage that are left; whether a callback has asked for the end."""
-        task = self.task
+        task, watching = self.task, self.task.watching
         free = with_integration(task.static, with_controller(task.model, stage.controller))
-        windows = Windows(task.trajectories, stage.horizon, stride=task.stride, dtype=task.dtype, mesh=task.mesh)
+        windows = task.windows(stage)
         probe = windows_here(windows, task.trajectories, task.dtype)
-        self.said = lambda: reasons(self.state.params, free, probe, task.members)
-        allow = partial(steps_to_allow, static=free, windows=probe, members=task.members)
+        self.said = lambda: reasons(self.state.params, free, probe, self.members)
+        allow = partial(steps_to_allow, static=free, windows=probe, members=self.members)
         if self.state.done == 0:
-            self.state = self.state._replace(max_steps=agreed(allow(self.state.params), task.mesh))
+            self.state = self.state._replace(max_steps=agreed(allow(self.state.params), self.mesh))
         if self.state.opt_state is None:
-            opt_state = begun_optimizer(stage, self.state.params, task.members)
+            opt_state = begun_optimizer(stage, self.state.params, self.members)
             self.state = self.state._replace(opt_state=opt_state)
         shown.compiling()
         chunk = 1
-        while self.state.done < stage.steps and (task.patience is None or self.state.waited < task.patience):
+        while self.state.done < stage.steps and (watching.patience is None or self.state.waited < watching.patience):
             started = time.perf_counter()
             done = self.state.done
-            chunk = min(chunk, stage.steps - done, task.look_every - done % task.look_every)
+            chunk = min(chunk, stage.steps - done, watching.look_every - done % watching.look_every)
             self._advance(stage, free, windows, chunk, allow)
             shown.show(told := self._progress())
-            if share_diverging(self.state.history, task.batch_size) > task.largest_divergence:
-                message = divergence_message(self.state.history, task.batch_size, task.largest_divergence, self.said())
-                raise DivergenceError(message, self.result())
-            stop = self.first and any([callback(told) is True for callback in task.callbacks])  # all are told
-            if agreed(stop, task.mesh):
+            self._check_divergence()
+            stop = self.first and any([callback(told) is True for callback in watching.callbacks])  # all are told
+            if agreed(stop, self.mesh):
                 return True
             now = time.perf_counter()
-            if now - self.written >= task.checkpoint_every:
+            if now - self.written >= task.running.checkpoint_every:
                 self._keep()
                 self.written = now
-            chunk = agreed(min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1), task.mesh)
+            chunk = agreed(min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1), self.mesh)
         self.state = self.state.next_stage()
         self._keep()
         return False
+
+    def _check_divergence(self) -> None:
+        history, batch_size, largest = self.state.history, self.task.batch_size, self.task.watching.largest_divergence
+        if share_diverging(history, batch_size) > largest:
+            raise DivergenceError(divergence_message(history, batch_size, largest, self.said()), self.result())
 
     def _advance(
         self, stage: Stage, free: PyTree, windows: Windows, chunk: int, allow: Callable[[PyTree], int | None]
@@ -159,7 +119,7 @@ class Loop:
         """Some more steps, and a look where one is due. The state changes once, at the end: an interrupt is safe."""
         task, state = self.task, self.state
         span = jnp.array([state.step, chunk])  # arrays: a Python integer would compile anew each time
-        moved, opt_state, record = shared(take_steps, task.mesh)(
+        moved, opt_state, record = shared(take_steps, self.mesh)(
             state.params,
             state.opt_state,
             with_max_steps(free, state.max_steps),
@@ -169,24 +129,24 @@ class Loop:
             task.key,
             span,
             task.batch_size,
-            task.members,
+            self.members,
         )
-        record = (np.asarray(x) if task.members is None else np.asarray(x).swapaxes(0, 1) for x in record)
+        record = (np.asarray(x) if self.members is None else np.asarray(x).swapaxes(0, 1) for x in record)
         losses, causes, skipped = (x[:chunk] for x in record)
         look, diverged, ends = (
             np.full(losses.shape, np.nan, task.dtype),
             np.zeros(losses.shape, int),
             state.done + chunk,
         )
-        looks = ends % task.look_every == 0 or ends == stage.steps
+        looks = ends % task.watching.look_every == 0 or ends == stage.steps
         if task.watched is not None and looks:
-            look[-1], diverged[-1] = held_out_loss(moved, free, task.watched, task.loss, task.members)
+            look[-1], diverged[-1] = held_out_loss(moved, free, task.watched, task.loss, self.members)
         seconds = np.full(chunk, self.before + time.perf_counter() - self.began)
         horizons = np.full(chunk, stage.horizon)
         rows = History(losses, causes, skipped, horizons, look, diverged, seconds)
         after = state.moved(moved, opt_state, rows)
-        if looks and after.history.failures[-task.look_every :].any():
-            after = after._replace(max_steps=agreed(allow(moved), task.mesh))
+        if looks and after.history.failures[-task.watching.look_every :].any():
+            after = after._replace(max_steps=agreed(allow(moved), self.mesh))
         self.state = after
 
     def _progress(self) -> Progress:
@@ -210,7 +170,7 @@ class Loop:
         stage = task.stages[min(self.state.stage, len(task.stages) - 1)]
         free = with_integration(task.static, with_controller(task.model, stage.controller))
         look, diverged = history.held_out.copy(), history.held_out_diverged.copy()
-        found = held_out_loss(self.state.params, free, task.watched, task.loss, task.members)
+        found = held_out_loss(self.state.params, free, task.watched, task.loss, self.members)
         look[-1], diverged[-1] = found
         seen = eqx.tree_at(lambda h: (h.held_out, h.held_out_diverged), history, (look, diverged))
         self.state = self.state._replace(history=seen).looked(look[-1, ...], diverged[-1, ...])

@@ -4,8 +4,9 @@ import warnings
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, DTypeLike, PyTree
 
 from ..integrators import without_integration
 from ..numerics import trained_and_rest
@@ -39,6 +40,12 @@ def check_motion(name: str, motion: Any) -> None:
         raise ValueError(f"`{name}` is a {type(motion).__name__}; expected `nl.Trajectories(ts, ys)`")
 
 
+def begun_states(trajectories: Trajectories, dtype: DTypeLike, members: int | None) -> Array:
+    """The states to be estimated, which begin as the recorded ones: of each member its own."""
+    ys = jnp.asarray(trajectories.ys, dtype)
+    return ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape))
+
+
 def warn_of_unused_states(before: Any, after: Any) -> None:
     """Say so if not one of the estimated states has moved: the loss does not look at them."""
     if np.array_equal(before, after):
@@ -47,3 +54,24 @@ def warn_of_unused_states(before: Any, after: Any) -> None:
             "`trajectory_mse`, `trajectory_residual` and `multiple_shooting()` do?",
             stacklevel=3,
         )
+
+
+def check_members(weights: PyTree, members: int | None) -> None:
+    """`ValueError` for weights that are no stack of so many."""
+    if members is not None and (members < 1 or any(x.shape[:1] != (members,) for x in jax.tree.leaves(weights))):
+        shapes = sorted({x.shape for x in jax.tree.leaves(weights)})
+        raise ValueError(
+            f"`members` is {members}, but `model` has arrays of shapes {shapes}; expected a stack of so many, such as "
+            f"`eqx.filter_vmap(make)(jax.random.split(key, {members}))`"
+        )
+
+
+def check_key(key: Any) -> None:
+    """`ValueError` for anything but one JAX random key."""
+    try:
+        data = jax.random.key_data(key)
+    except (TypeError, ValueError):  # of JAX, which names no argument
+        data = None
+    if data is None or data.ndim != 1:
+        came = f"of shape {key.shape}, dtype {key.dtype}" if isinstance(key, Array) else repr(key)
+        raise ValueError(f"`key` is {came}; expected one JAX random key, such as `jax.random.key(0)`")

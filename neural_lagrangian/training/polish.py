@@ -18,6 +18,7 @@ from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
 from .loss import Loss, evaluated
 from .losses import trajectory_mse
+from .options import Rollouts
 from .parameters import check_motion, parameters_of, warn_of_unused_states
 from .safe_gradient import scalar
 from .stages import stages_of, with_controller
@@ -94,7 +95,8 @@ def fixed_windows(
     check_motion("trajectories", trajectories)
     if np.ndim(horizon):
         raise ValueError(f"`horizon` is {horizon!r}; expected one number")
-    (stage,) = stages_of(model, horizon, 1, None, controller, [trajectories], stride)
+    rollouts = Rollouts(stride=stride, stepsize_controller=controller)
+    (stage,) = stages_of(model, horizon, 1, None, rollouts, [trajectories])
     weights, static, dtype = parameters_of(model)
     stepped = with_integration(static, with_controller(model, stage.controller))
     every = Windows(trajectories, stage.horizon, stride=stride, dtype=dtype)

@@ -14,6 +14,7 @@ from ..integrators import AbstractMotionModel, Controller, StepsPerSample
 from ..trajectories import Trajectories
 from .alike import alike
 from .devices import agreed
+from .options import Rollouts
 
 
 class Stage(NamedTuple):
@@ -29,10 +30,9 @@ def stages_of(
     model: Any,
     horizon: Any,
     steps: Any,
-    optimizer: Any,
-    controller: Any,
+    optimizer: Any = None,
+    rollouts: Rollouts = Rollouts(),  # noqa: B008
     recordings: Sequence[Trajectories] = (),
-    stride: int = 1,
     mesh: Mesh | None = None,
 ) -> list[Stage]:
     """The stages that the arguments of `fit` describe; `ValueError` where they do not fit together.
@@ -56,6 +56,7 @@ def stages_of(
         optimizers = list(optimizer)
     if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
         raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
+    controller, stride = rollouts.stepsize_controller, rollouts.stride
     controllers = list(controller) if isinstance(controller, list | tuple) else [controller] * n
     if len(controllers) != n or any(not isinstance(c, (*Controller.__args__, type(None))) for c in controllers):
         raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")

@@ -1,6 +1,5 @@
 """Where a training is: all that it needs to go on, and the weights that it would return."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, PyTree
 
-from .checkpoints import CheckpointError, Checkpoints
+from .checkpoints import Checkpoints
 from .history import History
 from .stages import Stage
-from .step import MEMBER
+from .step import MEMBER, Estimated
 
 NEVER = np.iinfo(np.int32).max
 """Held-out windows that diverge, where none were looked at yet: more than any look finds."""
@@ -32,8 +31,9 @@ class State(NamedTuple):
     max_steps: int | None = None
 
     @staticmethod
-    def begun(params: PyTree, dtype: DTypeLike, members: int | None) -> "State":
-        """Before the first step."""
+    def begun(weights: PyTree, states: Array | None, dtype: DTypeLike, members: int | None) -> "State":
+        """Before the first step; `states` are those to be estimated, if any are."""
+        params = weights if states is None else Estimated(weights, states)
         shape = () if members is None else (members,)
         unknown, never = np.full(shape, np.inf, dtype), np.full(shape, NEVER)
         return State(params, None, params, unknown, never, History.empty(dtype, 0, members))
@@ -84,34 +84,6 @@ class State(NamedTuple):
         return {name: getattr(self, name) for name in names}
 
 
-def resumed(
-    folder: Checkpoints, plan: dict[str, Any], start: State, stages: Sequence[Stage], members: int | None
-) -> State:
-    """The state of the newest checkpoint, or the one to start with."""
-
-    def like(header: dict[str, Any]) -> Any:
-        stored = header.get("plan")
-        for name, value in plan.items():
-            found = stored.get(name) if isinstance(stored, dict) else None
-            if found != value:
-                raise CheckpointError(
-                    f"`resume` is {str(folder.folder)!r}, whose checkpoints are of another training: `{name}` was "
-                    f"{found}, and is {value}"
-                )
-        numbers = _checked(header.get("state"), folder, stages)
-        stage = stages[numbers["stage"]] if numbers["done"] else None
-        opt_state = None if stage is None else begun_optimizer(stage, start.params, members)
-        history = History.empty(start.history.loss.dtype, numbers["step"], members)
-        return start._replace(opt_state=opt_state, history=history).arrays
-
-    found = folder.newest(like)
-    if found is None:
-        return start
-    header, arrays = found
-    numbers = {name: value for name, value in header["state"].items() if name in State._fields}
-    return State(**arrays, **numbers)
-
-
 def begun_optimizer(stage: Stage, params: PyTree, members: int | None) -> PyTree:
     """The optimiser's state at the beginning of a stage."""
     init = stage.optimizer.init
@@ -125,18 +97,3 @@ def chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
         return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - 1)) if which.ndim else which, a, b)
 
     return jax.tree.map(of, one, other)
-
-
-def _checked(numbers: Any, folder: Checkpoints, stages: Sequence[Stage]) -> dict[str, int]:
-    """Where a checkpoint says that it is, if the training can be there."""
-    counts = [stage.steps for stage in stages]
-    try:
-        step, stage, done, waited = (numbers[name] for name in ("step", "stage", "done", "waited"))
-        most = numbers["max_steps"]
-        whole = all(type(n) is int and n >= 0 for n in (step, stage, done, waited, 0 if most is None else most - 1))
-        possible = whole and stage <= len(stages) and done <= step <= sum(counts[: stage + 1])
-        if possible and done <= ([*counts, 0][stage]):
-            return numbers
-    except (KeyError, TypeError):
-        pass
-    raise CheckpointError(f"{folder.folder} has a checkpoint whose state is {numbers}; expected one of this training")

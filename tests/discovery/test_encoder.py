@@ -92,7 +92,7 @@ def test_it_learns_through_fit():
     data = nl.Trajectories(times, motions[:, ::4])
     encoder = CoefficientEncoder(FAMILY, times[0], width=8, key=KEY)
     loss = encoder_loss(INTEGRATION)
-    keywords = {"horizon": 10, "steps": 200, "batch_size": 64, "optimizer": optax.adam(1e-2), "progress": False}
+    keywords = {"horizon": 10, "steps": 200, "batch_size": 64, "optimizer": optax.adam(1e-2)}
     result = nl.fit(encoder, data, loss=loss, key=KEY, **keywords)
     c, others = drawn(64, seed=9)
 

@@ -123,7 +123,6 @@ def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
         steps=400,
         horizon=5,
         key=jax.random.key(1),
-        progress=False,
     )
     found = fitted.model.network
     ratios = np.asarray(found.coefficients) / float(found.named["r_dot^2"]) / 2

@@ -40,7 +40,7 @@ def accelerations(system, count=64, longest=1.0):
 def trained(lagrangian, data, steps=300, rate=0.1, **options):
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
     model = nl.NeuralLagrangian.from_lagrangian(lagrangian)
-    result = nl.fit(model, data, optimizer=optimizer, steps=steps, key=KEY, horizon=1, progress=False, **options)
+    result = nl.fit(model, data, optimizer=optimizer, steps=steps, key=KEY, horizon=1, **options)
     return result.model.network
 
 

@@ -132,7 +132,7 @@ def test_a_network_with_a_clock_learns_driven_motion(name):
         "baseline": lambda: nl.NeuralODE(mlp(4, 1, width=32), dof=1, clock=Clock(1.3)),
     }[name]()
     data = accelerations(system, 500, longest=10.0)
-    options = {"steps": 800, "horizon": 1, "batch_size": 64, "key": KEY, "progress": False}
+    options = {"steps": 800, "horizon": 1, "batch_size": 64, "key": KEY}
     trained = nl.fit(model, data, loss=acceleration_mse, **options).model
     assert relative_error(trained, data) < 0.05 < 0.1 < timeless_error(system, data)
 

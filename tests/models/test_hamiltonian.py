@@ -132,7 +132,7 @@ def test_it_learns_an_oscillator_and_survives_a_file(tmp_path):
     system = HarmonicOscillator(mass=1.0, stiffness=2.0)
     data = nl.simulate(system, jnp.linspace(0.0, 1.0, 11), system.sample_states(KEY, 50))
     model = nl.HamiltonianNetwork(small_network(1, depth=2), RK4(), stepsize_controller=nl.StepsPerSample(1))
-    options = {"optimizer": optax.adam(1e-2), "steps": 200, "horizon": 1, "batch_size": 32, "progress": False}
+    options = {"optimizer": optax.adam(1e-2), "steps": 200, "horizon": 1, "batch_size": 32}
     result = nl.fit(model, data, key=KEY, **options)
     assert result.history.loss[-50:].mean() < 1e-2 * result.history.loss[0]
     nl.save(tmp_path / "model", result.model)

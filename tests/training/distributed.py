@@ -11,10 +11,10 @@ from jax.sharding import AxisType
 
 import neural_lagrangian as nl
 
-from ..helpers import small_network
+from ..helpers import fit_options, small_network
 from .killed import data
 
-SETTINGS = {"steps": (12, 8), "horizon": (2, 4), "batch_size": 8, "optimizer": optax.adam(1e-2), "progress": False}
+SETTINGS = {"steps": (12, 8), "horizon": (2, 4), "batch_size": 8, "optimizer": optax.adam(1e-2)}
 
 
 def make(seed):
@@ -27,7 +27,7 @@ def trained(motion, members=None, **keywords):
     key = jax.random.key(0)
     model = make(0.0) if members is None else eqx.filter_vmap(make)(jnp.arange(float(members)))
     settings = SETTINGS | {"held_out": data(0.4), "look_every": 4, "members": members}
-    return nl.fit(model, motion, key=key, **settings | keywords)
+    return nl.fit(model, motion, key=key, **fit_options(**settings | keywords))
 
 
 def weights(result):

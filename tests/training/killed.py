@@ -12,7 +12,7 @@ import optax
 
 import neural_lagrangian as nl
 
-from ..helpers import DTYPE, small_network
+from ..helpers import DTYPE, fit_options, small_network
 
 STEPS, BATCH = (60, 40), 8
 OPTIMIZER = optax.adam(1e-2)
@@ -28,7 +28,8 @@ def trained(folder=None, *, width=8, motion=None, key=0, **keywords):
     model = nl.NeuralODE(small_network(1, width, out=1))
     settings = {"steps": STEPS, "horizon": (2, 4), "batch_size": BATCH, "optimizer": OPTIMIZER}
     settings |= {"held_out": data(0.4), "look_every": 20, "checkpoint_every": 0.0, "resume": folder}
-    return nl.fit(model, data() if motion is None else motion, key=jax.random.key(key), **settings | keywords)
+    options = fit_options(**settings | keywords)
+    return nl.fit(model, data() if motion is None else motion, key=jax.random.key(key), **options)
 
 
 def killed_in_write(number):

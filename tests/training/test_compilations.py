@@ -40,7 +40,7 @@ def model():
 
 
 def trained(**keywords):
-    settings = {"steps": 4, "horizon": 2, "batch_size": 4, "held_out": data(0.4), "progress": False}
+    settings = {"steps": 4, "horizon": 2, "batch_size": 4, "held_out": data(0.4)}
     return nl.fit(model(), data(), key=KEY, **settings | keywords)
 
 

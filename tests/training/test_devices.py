@@ -11,7 +11,7 @@ import pytest
 
 import neural_lagrangian as nl
 
-from ..helpers import slow
+from ..helpers import fit_options, slow
 from .distributed import SETTINGS, make, trained, weights
 from .killed import data
 
@@ -48,7 +48,7 @@ def test_they_end_with_the_weights_of_one_device(tmp_path, processes, devices, m
 
 def test_a_mesh_that_cannot_share_the_training_is_refused():
     def with_mesh(mesh, **keywords):
-        nl.fit(make(0.0), data(), key=jax.random.key(0), mesh=mesh, **SETTINGS | keywords)
+        nl.fit(make(0.0), data(), key=jax.random.key(0), **fit_options(mesh=mesh, **SETTINGS | keywords))
 
     with pytest.raises(ValueError, match=r"`mesh` has axes \('a', 'b'\); expected one"):
         with_mesh(jax.make_mesh((1, 1), ("a", "b")))

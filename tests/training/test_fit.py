@@ -198,7 +198,7 @@ def test_bad_options_are_named(keywords, message, oscillations):
 
 
 def test_steps_that_do_not_divide_go_to_the_first_stages():
-    stages = stages_of(None, (1, 2, 3), 8, ADAM, None)
+    stages = stages_of(None, (1, 2, 3), 8, ADAM)
     assert [stage.steps for stage in stages] == [3, 3, 2]
 
 

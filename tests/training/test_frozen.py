@@ -148,7 +148,7 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("name", slow_but(MODELS, "a layer", "a coefficient"))
 def test_fit_leaves_it_as_it_is_and_trains_the_rest(name, optimizer):
     _, model = frozen(name)
-    settings = {"steps": 3, "horizon": 2, "batch_size": 8, "progress": False, "key": KEY}
+    settings = {"steps": 3, "horizon": 2, "batch_size": 8, "key": KEY}
     result = nl.fit(model, data(), optimizer=OPTIMIZERS[optimizer], **settings)
     assert all(map(same, parts(result.model), parts(model)))
     assert len(parts(result.model)) == len(parts(model)) > 0
@@ -161,7 +161,7 @@ def test_it_is_trained_as_beside_a_constant():
     _, model = frozen("a layer")
     layer = model.network.layers[0].value
     closed = eqx.tree_at(lambda m: m.network.layers[0], model, lambda x, **_: layer(x))
-    settings = {"steps": 4, "horizon": 2, "batch_size": 8, "progress": False, "key": KEY}
+    settings = {"steps": 4, "horizon": 2, "batch_size": 8, "key": KEY}
     one, other = (nl.fit(each, data(), **settings) for each in (model, closed))
     np.testing.assert_allclose(one.history.loss, other.history.loss, rtol=1e-12 if jnp.float64 == DTYPE else 1e-5)
 
@@ -195,7 +195,8 @@ def test_members_of_an_ensemble_keep_each_its_own():
         return nl.NeuralODE(eqx.tree_at(lambda n: n.layers[0], network, replace_fn=Frozen))
 
     models = eqx.filter_vmap(make)(jnp.asarray([1.0, 2.0], DTYPE))
-    result = nl.fit(models, data(), members=2, steps=3, horizon=2, batch_size=8, progress=False, key=KEY)
+    running = training.Running(members=2)
+    result = nl.fit(models, data(), running=running, steps=3, horizon=2, batch_size=8, key=KEY)
     assert same(result.model.network.layers[0], models.network.layers[0])
     assert not same(result.model.network.layers[1], models.network.layers[1])
 

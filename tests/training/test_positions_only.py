@@ -84,7 +84,7 @@ def test_the_shadow_frequency_of_an_oscillator():
         model = nl.NeuralLagrangian(ParametricLagrangian(oscillator, dof=1, square=1.0), rule)
         optimizer = optax.adam(optax.exponential_decay(0.1, 40, 0.5), b2=0.9)
         keywords = {"optimizer": optimizer, "steps": 1000, "horizon": 4, "batch_size": 7, "key": jax.random.key(0)}
-        result = nl.fit(model, data, loss=discrete_euler_lagrange_mse, progress=False, **keywords)
+        result = nl.fit(model, data, loss=discrete_euler_lagrange_mse, **keywords)
         return float(result.model.network.coefficients["square"])
 
     shadow = 4 / h**2 * np.tan(w * h / 2) ** 2
@@ -113,7 +113,7 @@ def test_a_network_learns_through_fit():
     qs = [np.asarray(jnp.cos(times + phase))[:, None].astype(DTYPE) for phase in phases]
     data = differentiate([np.asarray(times)] * 8, qs, window=3, degree=2)
     model = nl.NeuralLagrangian(small_network(1, 8), nl.GalerkinGaussLobatto(1))
-    keywords = {"optimizer": optax.adam(1e-2), "steps": 300, "horizon": 4, "batch_size": 16, "progress": False}
+    keywords = {"optimizer": optax.adam(1e-2), "steps": 300, "horizon": 4, "batch_size": 16}
     result = nl.fit(model, data, loss=discrete_euler_lagrange_mse, key=jax.random.key(0), **keywords)
     np.testing.assert_array_equal(result.history.failures, 0)
     assert result.history.loss[-20:].mean() < 0.02 * result.history.loss[:5].mean()

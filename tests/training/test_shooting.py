@@ -11,7 +11,13 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.datasets import add_noise
-from neural_lagrangian.training import acceleration_mse, multiple_shooting, multiple_shooting_mse, trajectory_mae
+from neural_lagrangian.training import (
+    Rollouts,
+    acceleration_mse,
+    multiple_shooting,
+    multiple_shooting_mse,
+    trajectory_mae,
+)
 from neural_lagrangian.trajectories import Window, Windows
 
 from ..helpers import DTYPE
@@ -20,6 +26,7 @@ from .killed import OPTIMIZER, data
 pytestmark = [pytest.mark.optax, pytest.mark.bad_input]
 MODEL = nl.NeuralODE(lambda y: -jnp.sin(y[:1]), stepsize_controller=nl.StepsPerSample(2))
 ROLLOUT = eqx.filter_jit(MODEL)
+STATES = Rollouts(estimate_states=True)
 TS = jnp.linspace(0.0, 1.2, 13).astype(DTYPE)
 
 
@@ -77,7 +84,7 @@ def test_estimated_states_are_nearer_the_truth_than_recorded_ones():
     noisy = add_noise(clean, relative=0.05, key=jax.random.key(0))
     model = nl.NeuralODE(Stiffness(jnp.asarray(0.5)))
     settings = {"optimizer": OPTIMIZER, "steps": 300, "horizon": 6, "batch_size": 64, "key": jax.random.key(1)}
-    result = nl.fit(model, noisy, loss=multiple_shooting(3), estimate_states=True, **settings)
+    result = nl.fit(model, noisy, loss=multiple_shooting(3), rollouts=STATES, **settings)
     assert float(result.model.vector_field(0.0, jnp.asarray([1.0, 0.0]))[1]) == pytest.approx(-1.0, abs=0.02)
     before, after = (np.sqrt(np.mean((ys - clean.ys) ** 2)) for ys in (noisy.ys, result.states))
     assert after < 0.6 * before
@@ -96,7 +103,7 @@ def test_the_gradient_in_the_states_is_that_of_the_loss():
         "batch_size": 64,
         "loss": multiple_shooting(3),
     }
-    moved = nl.fit(model, noisy, estimate_states=True, key=key, **settings).states - noisy.ys
+    moved = nl.fit(model, noisy, rollouts=STATES, key=key, **settings).states - noisy.ys
     windows = Windows(noisy, 6)
     indices = jax.random.randint(jax.random.fold_in(key, 0), (64,), 0, len(windows))
     stepped = nl.NeuralODE(model.network, stepsize_controller=nl.StepsPerSample(1))

@@ -99,7 +99,7 @@ def test_a_long_recording_is_sampled():
 
 @pytest.mark.optax
 def test_fit_warns_once():
-    far, keywords = motion((1e-3, 1)), {"optimizer": optax.sgd(0.0), "steps": 1, "horizon": 1, "progress": False}
+    far, keywords = motion((1e-3, 1)), {"optimizer": optax.sgd(0.0), "steps": 1, "horizon": 1}
     for data, count in ((far, 1), (motion(), 0)):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

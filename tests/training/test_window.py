@@ -90,7 +90,7 @@ def test_a_loss_that_users_write_gets_all_that_the_motion_carries():
     rows = window()
     arrays = {name: np.asarray(getattr(rows, name))[None] for name in ("ys", "accelerations", "controls")}
     motion = nl.Trajectories(np.asarray(TS), arrays.pop("ys"), **arrays)
-    settings = {"horizon": 3, "steps": 1, "batch_size": 4, "progress": False}
+    settings = {"horizon": 3, "steps": 1, "batch_size": 4}
     result = nl.fit(model(), motion, loss=loss, key=KEY, **settings)
     np.testing.assert_allclose(result.history.loss, 1.0, atol=1e-12)
     assert {type(each) for each in seen} == {Window}
@@ -126,7 +126,7 @@ OLD = {
     "object": Old(),
 }
 USES = {
-    "fit": lambda loss: nl.fit(nl.NeuralODE(small_network(1, 4, out=1)), data(), loss=loss, key=KEY, progress=False),
+    "fit": lambda loss: nl.fit(nl.NeuralODE(small_network(1, 4, out=1)), data(), loss=loss, key=KEY),
     "polish": lambda loss: training.polish(nl.NeuralODE(small_network(1, 4, out=1)), data(), loss=loss),
     "gauss_newton": lambda loss: training.gauss_newton(nl.NeuralODE(small_network(1, 4, out=1)), data(), residual=loss),
     "weighted": lambda loss: training.weighted(loss)(lambda ts, y0: y0[None], Window(TS, jnp.ones((6, 2), DTYPE))),
@@ -161,9 +161,9 @@ def test_estimated_states_that_a_loss_does_not_look_at_are_named():
         return jnp.mean((model(window.ts, window.ys[0]) - window.ys) ** 2)
 
     network = nl.NeuralODE(small_network(1, 4, out=1))
-    settings = {"steps": 1, "horizon": 2, "batch_size": 4, "progress": False, "key": KEY}
+    settings = {"steps": 1, "horizon": 2, "batch_size": 4, "key": KEY}
     with pytest.warns(UserWarning, match=r"still those that were recorded: does the loss start from `window.states`"):
-        nl.fit(network, data(), loss=loss, estimate_states=True, **settings)
+        nl.fit(network, data(), loss=loss, rollouts=training.Rollouts(estimate_states=True), **settings)
     with pytest.warns(UserWarning, match=r"still those that were recorded"):
         training.polish(network, data(), loss=loss, horizon=2, windows=4, steps=1, states=data().ys)
 

@@ -202,7 +202,7 @@ def test_no_training_compares_what_lies_on_either_side_of_a_gap():
     plain, crossed = broken(driven=False), broken(driven=False, gap=math.inf)
 
     def fit(motion):
-        options = {"optimizer": optax.sgd(0.0), "steps": 1, "horizon": 4, "batch_size": 256, "progress": False}
+        options = {"optimizer": optax.sgd(0.0), "steps": 1, "horizon": 4, "batch_size": 256}
         return nl.fit(truth, motion, held_out=motion, key=jax.random.key(0), **options).history.held_out[-1]
 
     def polish(motion):
