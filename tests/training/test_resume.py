@@ -17,8 +17,8 @@ import neural_lagrangian as nl
 from neural_lagrangian.training import CheckpointError, History
 from neural_lagrangian.training.checkpoints import Checkpoints
 from neural_lagrangian.training.devices import digests
-from neural_lagrangian.training.stages import stages_of
 from neural_lagrangian.training.resume import resumed
+from neural_lagrangian.training.stages import stages_of
 from neural_lagrangian.training.state import State, begun_optimizer
 
 from .killed import STEPS, data, trained
