@@ -1,4 +1,4 @@
-"""The models that `fit` can learn: what is to be known to build one again."""
+"""Architectures of the networks that can be learned, and their settings."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,9 +16,9 @@ from ..networks import PeriodicEmbedding
 from .columns import Columns
 
 STRUCTURES = ("mechanical", "free")
-"""Kinetic minus potential energy, networks both; or one network of the whole state."""
-DAMPING = 0.2
-"""Diagonal of the damping's factor where training starts, in units of the motion."""
+"""`"mechanical"`: kinetic minus potential energy, each a network. `"free"`: one network of the whole state."""
+INITIAL_DAMPING = 0.2
+"""Diagonal of the factor of the damping matrix before training, in natural units."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Architecture:
         return asdict(self)
 
     def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
-        """Untrained, in single precision."""
+        """An untrained model in single precision."""
         force = None
         if self.friction:
             diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]
-            force = LinearDamping(jnp.asarray(DAMPING * diagonal, jnp.float32))
+            force = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
         size = {"depth": self.depth, "dtype": jnp.float32, "key": key}
         if self.structure == "mechanical":
             lagrangian = MechanicalLagrangian.from_mlp(self.dof, self.width, periodic=self.periodic, **size)

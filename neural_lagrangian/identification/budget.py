@@ -1,19 +1,19 @@
-"""The time that a fit may take: how much of it each part may use."""
+"""The time that an identification may take, and the share of each part."""
 
 import time
 from collections.abc import Callable
 
 from ..training import Progress
 
-TRAINING, SEARCH, REFINEMENT = 0.5, 0.65, 0.8
-"""Shares of the time after which the training, the search for a formula, and its refinement begin nothing more. The
-rest is for judging, figures and the report.
+TRAINING_SHARE, SEARCH_SHARE, REFINEMENT_SHARE = 0.5, 0.65, 0.8
+"""Shares of the time after which the training, the search for a formula and its refinement start no further step. The
+rest is left for judging, figures and the report.
 """
 
 
 class Budget:
-    """So many `minutes` from now on, for the whole of `fit`; without end for `None`. A step that has begun is finished:
-    what is asked is whether another may begin.
+    """The given `minutes` from now on for a whole identification, `None` for no limit. A budget says whether another
+    step may begin. A step that has begun is finished.
     """
 
     def __init__(self, minutes: float | None, clock: Callable[[], float] = time.monotonic):
@@ -24,13 +24,13 @@ class Budget:
         return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
 
     def ends_training(self, progress: Progress) -> bool:
-        """A callback of `fit`, which then returns the best model so far."""
-        return self.is_spent(TRAINING)
+        """A callback of `training.fit`. When it returns true, `fit` returns the best model so far."""
+        return self.is_spent(TRAINING_SHARE)
 
     def ends_search(self) -> bool:
         """Whether the search for formulas may begin nothing more."""
-        return self.is_spent(SEARCH)
+        return self.is_spent(SEARCH_SHARE)
 
     def ends_refinement(self) -> bool:
         """Whether the refinement of formulas may begin nothing more."""
-        return self.is_spent(REFINEMENT)
+        return self.is_spent(REFINEMENT_SHARE)

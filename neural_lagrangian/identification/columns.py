@@ -62,7 +62,7 @@ class Columns:
 
     @property
     def rates(self) -> tuple[str, ...]:
-        """Names of the velocities, or those that they get where no column has them."""
+        """Names of the velocities. Velocities without a column are called `NAME_dot`."""
         return self.velocities or tuple(f"{name}_dot" for name in self.coordinates)
 
     @property
@@ -81,7 +81,7 @@ class Columns:
 
     @property
     def state_factors(self) -> np.ndarray:
-        """What the numbers of a state are multiplied by to be in SI units, shape `(2 dof,)`."""
+        """Factors that bring a state to SI units, shape `(2 dof,)`."""
         units = self.state_units
         kinds: dict[Quantity, tuple[str, ...]] = {"position": self.coordinates, "velocity": self.rates}
 

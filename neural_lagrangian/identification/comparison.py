@@ -11,19 +11,22 @@ from ..discovery import Comparison, compare_lagrangians
 from .columns import of_another_file
 from .faults import NoAnswerError, UsageError
 from .inspection import IN_MEMORY
-from .judging import Errors, Measure, Region, Starts, lyapunov_time, predicts, rollout_errors, starts_of
+from .judging import Errors, predicts, rollout_errors
 from .learning import rows_apart, shortest_piece
+from .measure import Measure, lyapunov_time
 from .model_folder import Learned, is_folder, read_folder
 from .outcome import why
 from .pieces import cut
 from .predictors import Predictor
 from .recording import read_recording
+from .region import Region
+from .starts import Starts, starts_of
 from .suspicious import described
 from .tables import aligned
 from .verdict import NOT_BETTER, judged
 
-STATES = 500
-"""At which two Lagrangians are compared."""
+MAX_STATES = 500
+"""Largest number of states at which two Lagrangians are compared."""
 
 
 class Compared(NamedTuple):
@@ -97,7 +100,7 @@ def _verdict(name: str, one: Learned, errors: Errors, starts: Starts, states: np
 
 def _difference(one: Learned, other: Learned, states: np.ndarray) -> Comparison:
     """Of two Lagrangians, at states of the recording."""
-    chosen = states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)]
+    chosen = states[np.linspace(0, len(states) - 1, min(MAX_STATES, len(states))).astype(int)]
     return compare_lagrangians(
         one.model.lagrangian, other.model.lagrangian, jnp.asarray(chosen, jnp.result_type(float))
     )

@@ -13,7 +13,8 @@ from matplotlib.text import Text
 from ..analysis import plot_energy, plot_error_growth, plot_history, plot_phase_portrait, plot_trajectories
 from ..training import History
 from .columns import Columns
-from .judging import Errors, Starts
+from .judging import Errors
+from .starts import Starts
 
 
 def predictions(starts: Starts, rollouts: Mapping[str, np.ndarray], columns: Columns) -> bytes:

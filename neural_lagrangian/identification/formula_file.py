@@ -1,4 +1,4 @@
-"""The formula that `fit` found, in its folder: terms, coefficients to the last digit, friction and errors."""
+"""The formula in the folder of a model: terms, coefficients to the last digit, friction and errors."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def write_formula(folder: Path, found: Refined | None) -> None:
 def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
     """The formula, with its friction, as a model of motion in SI units, in JAX's default precision.
 
-    **Raises:** `NoAnswerError` if `fit` has found none, or the file is damaged.
+    **Raises:** `NoAnswerError` if none was found, or the file is damaged.
     """
     path = folder / FORMULA
     if not path.is_file():

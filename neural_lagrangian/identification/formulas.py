@@ -1,4 +1,4 @@
-"""A formula of the motion, if the data tell one: looked for in the recording and in the trained network."""
+"""Search for a formula of the motion, in the recording and in the trained network."""
 
 import keyword
 import warnings
@@ -11,16 +11,16 @@ from ..discovery import EquationsError, FoundLagrangian, Library, UndeterminedWa
 from ..trajectories import Trajectories
 from .columns import Columns
 
-TERMS = 100
-"""Most candidate terms: more are too many for the recordings that one has."""
-STATES = 600
-"""Of the network, at which its equations of motion are read."""
+MAX_TERMS = 100
+"""Largest number of candidate terms. Usual recordings do not determine more."""
+MAX_STATES = 600
+"""Largest number of states at which the equations of motion of the network are sampled."""
 
-OVER = "the time given was up before it was looked for"
+TIME_IS_UP = "the time given was up before it was looked for"
 
 
 class Attempt(NamedTuple):
-    """Where a formula was looked for: what was `found`, or the `fault` that there was in looking."""
+    """One search: `where`, and what it `found` or the `fault` that ended it."""
 
     where: str
     found: FoundLagrangian | None
@@ -42,14 +42,14 @@ class Attempt(NamedTuple):
 
 
 def symbols_for(columns: Columns) -> list[str] | None:
-    """What the coordinates are called in a formula; `None`, for `q0`, `q1`, ..., where a name is no identifier."""
+    """Names of the coordinates in a formula. `None` stands for `q0`, `q1`, ...: some column is no identifier."""
     known = all(name.isidentifier() and not keyword.iskeyword(name) for name in columns.coordinates)
     return list(columns.coordinates) if known else None
 
 
 def library_for(columns: Columns) -> Library:
-    """Candidate terms: waves of the angles, powers of the other coordinates, and squares of the velocities, of the
-    highest order at which there are no more than `TERMS`; of three angles and more, the terms of a chain.
+    """Candidate terms: waves of angles and powers of other coordinates, times squares and products of velocities. The
+    order is the highest with at most `MAX_TERMS` terms. Three and more angles get the terms of a chain of bodies.
     """
     named: dict[str, Any] = {"names": symbols_for(columns)}
     angles = list(columns.periodic)
@@ -65,7 +65,7 @@ def library_for(columns: Columns) -> Library:
         return _of_a_chain(columns.dof, angles, others, named)
     for order, degree in ((2, 4), (2, 3), (2, 2), (1, 2)):
         library = coordinates(order, degree) * velocities
-        if len(library) <= TERMS:
+        if len(library) <= MAX_TERMS:
             return library
     return coordinates(1, 2) + velocities
 
@@ -99,11 +99,9 @@ def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
 def look_for_formulas(
     model: Any, motion: Trajectories, library: Library, is_over: Callable[[], bool] = lambda: False
 ) -> list[Attempt]:
-    """What was found in the motion, and in the Lagrangian of a model that has learned it; where the time `is_over`,
-    nothing more is looked for.
-    """
+    """Search the motion, and the Lagrangian of a model of it. No search starts once the time `is_over`."""
     states = motion.ys[motion.mask]
-    chosen = states[np.linspace(0, len(states) - 1, min(STATES, len(states))).astype(int)]
+    chosen = states[np.linspace(0, len(states) - 1, min(MAX_STATES, len(states))).astype(int)]
     return [
         _attempt("the recording", is_over, lambda: sparse_lagrangian(motion, library)),
         _attempt("the network", is_over, lambda: distill(model.lagrangian, library, chosen, match="motion")),
@@ -112,7 +110,7 @@ def look_for_formulas(
 
 def _attempt(where: str, is_over: Callable[[], bool], look: Callable[[], FoundLagrangian]) -> Attempt:
     if is_over():
-        return Attempt(where, None, OVER)
+        return Attempt(where, None, TIME_IS_UP)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndeterminedWarning)
         try:

@@ -17,17 +17,21 @@ from ..trajectories import Trajectories
 from .architecture import STRUCTURES
 from .budget import Budget
 from .declared import Declared
+from .energies import energies_of
 from .faults import UsageError
-from .formulas import OVER, Attempt, library_for, look_for_formulas
+from .formulas import TIME_IS_UP, Attempt, library_for, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
-from .judging import Measure, Region, energies_of, lyapunov_time, rollout_errors, starts_of
+from .judging import rollout_errors
 from .learning import train
+from .measure import Measure, lyapunov_time
 from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, write_model, write_settings
 from .outcome import Outcome
 from .preparation import Task, prepared
 from .refinement import Evidence, Refined, best_formula
+from .region import Region
 from .remark import Remark
+from .starts import starts_of
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
 MAX_SEED = 2**63
@@ -227,7 +231,7 @@ def _cut_short(task: Task, history: History, attempts: list[Attempt], formula: R
     """What the time given left undone."""
     done, steps = len(history.loss), sum(task.plan.steps)
     lines = [] if done >= steps else [f"What more training gives: {done} of {steps} steps were taken."]
-    if any(one.fault == OVER for one in attempts):
+    if any(one.fault == TIME_IS_UP for one in attempts):
         lines.append("Whether a longer search finds a formula: the time was up before it ended.")
     if formula is not None and not formula.refined:
         lines.append("The best coefficients of the formula: there was no time to refine them.")

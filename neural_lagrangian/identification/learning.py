@@ -1,4 +1,4 @@
-"""How `fit` trains: windows, stages and weights that follow from the motion's own units."""
+"""Training of the network: windows, stages and weights follow from the natural units of the motion."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,21 +17,23 @@ from .pieces import Parts
 
 Loss = Callable[..., Scalar]
 
-ROW = 0.125
-"""Time from one row of a window to the next, and most time of an integration step, in units of the motion."""
-HORIZONS = (0.25, 1.0, 4.0)
-"""Lengths of the windows of each stage, in units of the motion: the last is two thirds of a period."""
-SHARES = (0.6, 0.25, 0.15)
-"""Of the steps, of each stage."""
-RATES = (2e-2, 5e-3, 1e-3)
-"""Of Muon at the beginning of each stage; it falls to zero along a cosine."""
-BATCH = 64
-LOOKS = 30
-"""How often the watched pieces are looked at, about."""
+ROW_INTERVAL = 0.125
+"""Time between two rows of a window, and the longest integration step, in natural units of time (a period is 6.3)."""
+STAGE_HORIZONS = (0.25, 1.0, 4.0)
+"""Length of the windows of each stage, in natural units of time. The last one is two thirds of a period."""
+STAGE_SHARES = (0.6, 0.25, 0.15)
+"""Share of the gradient steps that each stage gets."""
+LEARNING_RATES = (2e-2, 5e-3, 1e-3)
+"""Learning rate of Muon at the beginning of each stage. It falls to zero along a cosine."""
+BATCH_SIZE = 64
+VALIDATIONS = 30
+"""Number of times that the validation loss is computed, about."""
 
 
 class Plan(NamedTuple):
-    """Samples from row to row, integration steps between them, intervals of each stage's windows, and its steps."""
+    """Samples between two rows of a window (`stride`), integration steps between them (`substeps`), and for each stage
+    the intervals of a window (`horizons`) and the gradient steps (`steps`).
+    """
 
     stride: int
     substeps: int
@@ -40,29 +42,29 @@ class Plan(NamedTuple):
 
 
 def rows_apart(trajectories: Trajectories, scaling: Scaling) -> int:
-    """Samples from one row of a window to the next."""
-    return max(1, round(ROW * float(scaling.t_scale) / spacing(trajectories)))
+    """Number of samples between two rows of a window."""
+    return max(1, round(ROW_INTERVAL * float(scaling.t_scale) / spacing(trajectories)))
 
 
 def shortest_piece(trajectories: Trajectories, scaling: Scaling) -> int:
-    """Samples of a piece in which windows of two stages fit."""
-    return round(HORIZONS[1] / ROW) * rows_apart(trajectories, scaling) + 1
+    """Number of samples that a piece needs to hold windows of the first two stages."""
+    return round(STAGE_HORIZONS[1] / ROW_INTERVAL) * rows_apart(trajectories, scaling) + 1
 
 
 def spacing(trajectories: Trajectories) -> float:
-    """The usual time from one sample to the next, in seconds."""
+    """Median time between two samples, in seconds."""
     return float(np.median(np.concatenate([np.diff(t) for t, _ in trajectories])))
 
 
 def plan_of(parts: Parts, scaling: Scaling, steps: int) -> Plan:
-    """Stages whose windows fit into the pieces of every part."""
+    """A plan whose windows fit into the pieces of every part."""
     stride = rows_apart(parts.train, scaling)
     row = stride * spacing(parts.train) / float(scaling.t_scale)
     most = min((int(part.lengths.max()) - 1) // stride for part in parts)
-    horizons = sorted({min(max(round(horizon / row), 1), most) for horizon in HORIZONS})
-    shares = np.array(SHARES[: len(horizons)])
+    horizons = sorted({min(max(round(horizon / row), 1), most) for horizon in STAGE_HORIZONS})
+    shares = np.array(STAGE_SHARES[: len(horizons)])
     counts = np.maximum(1, np.round(steps * shares / shares.sum())).astype(int)
-    return Plan(stride, max(1, round(row / ROW)), tuple(horizons), tuple(counts.tolist()))
+    return Plan(stride, max(1, round(row / ROW_INTERVAL)), tuple(horizons), tuple(counts.tolist()))
 
 
 def loss_for(trajectories: Trajectories, periodic: Sequence[int] = (), *, velocity: float = 1.0) -> Loss:
@@ -83,20 +85,20 @@ def train(
     checkpoints: Path | None,
     progress: bool,
 ) -> FitResult:
-    """The model of scaled motion, trained."""
+    """Train the model on motion in natural units. `checkpoints` is a folder, or `None` for none."""
     inside = Parts(*(scaling.scale(part) for part in parts))
     options: dict[str, Any] = {
         "loss": loss_for(inside.train, periodic),
         "optimizer": [
             optax.contrib.muon(optax.cosine_decay_schedule(rate, steps))
-            for rate, steps in zip(RATES, plan.steps, strict=False)
+            for rate, steps in zip(LEARNING_RATES, plan.steps, strict=False)
         ],
         "horizon": plan.horizons,
         "steps": plan.steps,
-        "batch_size": BATCH,
+        "batch_size": BATCH_SIZE,
         "held_out": inside.watched,
         "rollouts": Rollouts(stride=plan.stride, stepsize_controller=StepsPerSample(plan.substeps)),
-        "watching": Watching(look_every=max(1, sum(plan.steps) // LOOKS), callbacks=callbacks, progress=progress),
+        "watching": Watching(look_every=max(1, sum(plan.steps) // VALIDATIONS), callbacks=callbacks, progress=progress),
         "running": Running(resume=checkpoints),
     }
     return fit(model, inside.train, key=jax.random.key(seed), **options)

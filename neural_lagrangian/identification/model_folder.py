@@ -1,4 +1,4 @@
-"""The folder that `fit` writes: a model, and what is to be known to build it again and to read recordings like its own.
+"""The folder of a model: the model, and the settings with which to build it and to read recordings like its own.
 
 `model` is a file of `save`; `formula.json` holds the formula, if there is one; `settings.json` holds the rest.
 """
@@ -34,11 +34,14 @@ NEEDED: dict[str, type] = {
     "training": dict,
     "versions": dict,
 }
-"""What the commands read from the settings, and its type."""
+"""Settings that must be there, with their types."""
 
 
 class Learned(NamedTuple):
-    """A `model` in physical units, the columns of its recording, and all that is known of how it was learned."""
+    """A learned model with its history; printed, a summary.
+
+    `model`: in SI units. `columns`: those of its recording. `settings`: how it was learned. `folder`: where it is.
+    """
 
     model: Scaled | NeuralLagrangian
     columns: Columns
@@ -71,10 +74,10 @@ class Learned(NamedTuple):
 
 
 def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled | NeuralLagrangian:
-    r"""The model in a folder that the command `fit` has written: a rollout `model(ts, y0)` of shape `(time, 2 dof)`.
+    r"""The model in a folder that `identify` or `neural_lagrangian fit` has written.
 
-    It works in SI units and in JAX's default precision, and has an `energy`, a `lagrangian`, an `acceleration` and a
-    `force`, the friction. Angles are in radians.
+    The model is a rollout `model(ts, y0)` of shape `(time, 2 dof)`. It works in SI units, with angles in radians, in
+    JAX's default precision. It has an `energy`, a `lagrangian`, an `acceleration` and a `force`, the friction.
 
     **Arguments:**
 
@@ -99,7 +102,7 @@ def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled |
 
 
 def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned:
-    """All that `fit` has written of a model; errors as for `load_model`."""
+    """A model, its columns and its settings; errors as for `load_model`."""
     if predictor not in get_args(Predictor):
         raise ValueError(f"`predictor` is {predictor!r}; expected one of {get_args(Predictor)}")
     folder = Path(folder)
@@ -124,14 +127,14 @@ def read_columns(folder: str | Path) -> Columns:
 
 
 def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
-    """Whether `fit` has not said otherwise, as of motion that it predicts no better than knowing nothing does."""
+    """Whether a model may be used: it was not found to predict worse than constant velocity or rest."""
     judged = read_settings(Path(folder)).get("judged")
     of_one = judged.get(predictor) if isinstance(judged, dict) else None
     return not isinstance(of_one, dict) or of_one.get("predicts") is not False
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `fit` has begun to write there."""
+    """Whether a fit has been begun in a folder."""
     return (path / SETTINGS).is_file()
 
 

@@ -1,4 +1,4 @@
-"""What a fit came to: all that its report tells."""
+"""The results of an identification: all that its report shows."""
 
 from typing import Any, NamedTuple
 
@@ -9,14 +9,16 @@ from ..mechanics import mass_matrix_report
 from ..models import Scaled
 from ..training import History, failures_of, in_words
 from .columns import Columns
+from .energies import Energies
 from .formulas import Attempt
-from .judging import Energies, Errors, Starts, predicts
+from .judging import Errors, predicts
 from .refinement import Refined, damping_matrix
 from .remark import Remark
+from .starts import Starts
 
 
 class Outcome(NamedTuple):
-    """Of a training, of the search for a formula, and of the judging by pieces that both have not seen."""
+    """Results of the training, of the search for a formula, and of the judging by held-out pieces."""
 
     settings: dict[str, Any]
     columns: Columns
@@ -46,7 +48,7 @@ class Outcome(NamedTuple):
         }
 
     def facts(self) -> list[tuple[str, str]]:
-        """Topics, and what is to be said of the network on each."""
+        """Facts on the network, each with its topic."""
         trained = f"{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
         looks = self.history.held_out
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
@@ -76,7 +78,7 @@ class Outcome(NamedTuple):
         return "\n".join(f"none in {attempt.where}: {attempt.reason or failed}" for attempt in self.attempts)
 
     def failures(self) -> dict[str, str]:
-        """Of each predictor of which rollouts fail: how many, and why."""
+        """How many rollouts fail, and why, by predictor."""
         models = {"network": self.model} | ({} if self.formula is None else {"formula": self.formula.model})
         return {
             name: f"{failed} of {len(self.starts.ys)} rollouts fail: {why(models[name], self.starts)}"
@@ -85,7 +87,7 @@ class Outcome(NamedTuple):
         }
 
     def _damping_rates(self) -> np.ndarray:
-        """At rest at the mean of the states, in 1/s."""
+        """Eigenvalues of $M^{-1} D$ at rest at the mean of the states, in 1/s."""
         q = jnp.mean(self.starts.ys, axis=(0, 1))[: self.columns.dof]
         M = np.asarray(self.model.mass_matrix(0.0, q, jnp.zeros_like(q)))
         return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(self.model, q))).real)

@@ -13,11 +13,11 @@ from .columns import Columns
 from .faults import NoAnswerError, UsageError
 from .model_folder import may_be_used, read_columns, read_folder
 from .predictors import Predictor
-from .recording import SUFFIXES
+from .recording import WRITTEN_SUFFIXES
 from .verdict import NOT_BETTER
 
 MAX_ROWS = 10_000_000
-"""Rows of a table that is predicted."""
+"""Largest number of rows of a predicted table."""
 
 
 def predicted(
@@ -80,7 +80,7 @@ def _check(start: Sequence[float], until: float, step: float, output: str | Path
     if output is None:
         return
     path = Path(output)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"`output` is {str(output)!r}; expected a file that ends in {', '.join(SUFFIXES)}")
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
+        raise UsageError(f"`output` is {str(output)!r}; expected a file that ends in {', '.join(WRITTEN_SUFFIXES)}")
     if not path.parent.is_dir():
         raise UsageError(f"`output` is {str(output)!r}; there is no folder {str(path.parent)!r}")

@@ -1,6 +1,6 @@
-"""What a fit predicts motion with."""
+"""The two models of an identification."""
 
 from typing import Literal
 
 Predictor = Literal["network", "formula"]
-"""The trained network, or the formula that was found, with its friction."""
+"""`"network"`, the trained network, or `"formula"`, the formula that was found, with its friction."""

@@ -21,14 +21,14 @@ from .declared import check_suffix
 from .faults import NoAnswerError
 from .remark import Remark
 
-SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
-"""Of files that are written."""
-WINDOWS = (7, 9, 11, 15, 21, 31, 41, 61, 81, 121)
-"""Samples of the local polynomials that are tried."""
-ENOUGH = 20_000
-"""Samples by which a window is chosen."""
-WRONG_RATE, WRONG_SHAPE = 1.25, 0.5
-"""Integrated velocities may be wrong by this factor, and differ by this much in shape."""
+WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
+"""Suffixes of files that can be written."""
+CANDIDATE_WINDOWS = (7, 9, 11, 15, 21, 31, 41, 61, 81, 121)
+"""Numbers of samples of the local polynomials among which cross-validation chooses."""
+MAX_SAMPLES_FOR_WINDOW = 20_000
+"""Largest number of samples for the cross-validation."""
+MAX_RATE_FACTOR, MAX_SHAPE_ERROR = 1.25, 0.5
+"""Largest factor, and largest relative difference, between a coordinate and its integrated velocity."""
 
 
 class Recording(NamedTuple):
@@ -79,11 +79,11 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
         return Recording(recorded, runs, runs, None)
     longest = np.zeros(len(recorded), int)
     np.maximum.at(longest, recorded.runs().trajectory, runs.lengths)
-    if (shortest := longest.min()) < WINDOWS[0]:
+    if (shortest := longest.min()) < CANDIDATE_WINDOWS[0]:
         between = " between gaps" * (len(runs) > len(recorded))
-        few = f"a trajectory has {shortest} samples{between}; expected {WINDOWS[0]}, to find velocities"
+        few = f"a trajectory has {shortest} samples{between}; expected {CANDIDATE_WINDOWS[0]}, to find velocities"
         raise NoAnswerError(f"{name}: {few}")
-    runs = runs.select(runs.lengths >= WINDOWS[0])
+    runs = runs.select(runs.lengths >= CANDIDATE_WINDOWS[0])
     ts, qs = without_velocities(runs)
     window = window_by_cross_validation(ts, qs)
     smooth = _smoothed(runs, window)
@@ -94,7 +94,7 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
 def _smoothed(runs: Trajectories, window: int) -> Trajectories:
     """Positions and velocities by local polynomials, over fewer samples where a run has no more."""
     found = [
-        differentiate(t, q, window=max(w for w in WINDOWS if w <= min(window, len(t))), gap=math.inf).ys[0]
+        differentiate(t, q, window=max(w for w in CANDIDATE_WINDOWS if w <= min(window, len(t))), gap=math.inf).ys[0]
         for t, q in zip(*without_velocities(runs), strict=True)
     ]
     return replace(runs, ys=_padded(found, runs))
@@ -115,9 +115,9 @@ def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> in
     positions (Allen 1974). The least mean square is taken, over the runs that are at least half as long as the longest,
     or long enough for every window.
     """
-    enough = min(max(WINDOWS), -(-max(map(len, ts)) // 2))
+    enough = min(max(CANDIDATE_WINDOWS), -(-max(map(len, ts)) // 2))
     long = [i for i, t in enumerate(ts) if len(t) >= enough]
-    each = max(ENOUGH // len(long), max(WINDOWS))
+    each = max(MAX_SAMPLES_FOR_WINDOW // len(long), max(CANDIDATE_WINDOWS))
     ts, qs = [ts[i][:each] for i in long], [qs[i][:each] for i in long]
     scale = np.concatenate(qs).std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -129,7 +129,7 @@ def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> in
         ]
         return float(np.mean(np.concatenate(missed) ** 2))
 
-    return min((window for window in WINDOWS if window <= min(map(len, ts))), key=error)
+    return min((window for window in CANDIDATE_WINDOWS if window <= min(map(len, ts))), key=error)
 
 
 def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
@@ -146,9 +146,9 @@ def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
         factor = np.dot(q, integral) / np.dot(integral, integral)
         apart = np.linalg.norm(q - factor * integral) / np.linalg.norm(q)
         least = "name its column, or have velocities found from the coordinates ("
-        if apart > WRONG_SHAPE:
+        if apart > MAX_SHAPE_ERROR:
             found.append(Remark(f"column {rate!r} is not the rate of {name!r}; {least}", advice, ")"))
-        elif not 1 / WRONG_RATE < factor < WRONG_RATE:
+        elif not 1 / MAX_RATE_FACTOR < factor < MAX_RATE_FACTOR:
             times = f"column {rate!r} is {1 / factor:.3g} times the rate of {name!r}: a unit (`units`)? Else {least}"
             found.append(Remark(times, advice, ")"))
     return found

@@ -1,4 +1,4 @@
-"""Which of the formulas found is the best, once each has the coefficients with which it predicts best."""
+"""Refine the coefficients of the formulas that were found by rollouts, and choose the best formula."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,18 +18,18 @@ from .formulas import Attempt
 from .learning import Plan, loss_for
 from .pieces import Parts
 
-STEPS, WINDOWS = 40, 64
-"""Of the refinement: iterations, and the windows whose error is made least."""
-CLEARLY = 1.1
-"""By what factor errors must differ for a formula with more terms to be taken."""
-CERTAIN = 2.0
-"""A formula whose residual would grow by this with one term less is not tried with fewer."""
-FOUND_VELOCITIES = 1e-2
-"""Weight of velocities that were not recorded: the positions, which were, say it all."""
+POLISH_STEPS, POLISH_WINDOWS = 40, 64
+"""Iterations of a refinement, and the number of windows whose error it minimises."""
+CLEAR_RATIO = 1.1
+"""Factor by which the error must fall for a formula with more terms to be chosen."""
+CERTAIN_GAP = 2.0
+"""Fewer terms are not tried if the residual of the formula grows by this factor with one term less."""
+ESTIMATED_VELOCITY_WEIGHT = 1e-2
+"""Weight of velocities that were estimated from the positions: they hold no information of their own."""
 
 
 class Evidence(NamedTuple):
-    """What a formula is held against: states as they are estimated, and as they were observed, in windows of a plan."""
+    """Data for refinement: estimated states, observed positions, and the plan of the windows."""
 
     estimated: Parts
     observed: Parts
@@ -51,7 +51,7 @@ class Refined(NamedTuple):
 
     @property
     def formula(self) -> Formula:
-        """Without the damping."""
+        """The Lagrangian, without the damping."""
         assert isinstance(self.model.network, Formula)
         return self.model.network
 
@@ -68,7 +68,7 @@ class Refined(NamedTuple):
 def best_formula(
     attempts: Sequence[Attempt], network: Any, evidence: Evidence, is_over: Callable[[], bool] = lambda: False
 ) -> Refined | None:
-    """Of those that there are, the one with the fewest terms whose loss is near the least.
+    """The formula with the fewest terms whose loss is near the least, or `None` if there is none.
 
     Where the residual does not say clearly how many terms there are, those that matter least are left out in turn.
     Where the time `is_over` no other is refined; if none was, the first is taken as it was found.
@@ -85,13 +85,13 @@ def best_formula(
             as_found.append(Refined(attempt.where, _at_scale(model), np.nan, refined=False))
             continue
         candidates.append(_refined(attempt.where, model, evidence))
-        if found.gap < CERTAIN:
+        if found.gap < CERTAIN_GAP:
             candidates += _with_fewer_terms(candidates[-1], evidence, is_over)
     sound = [one for one in candidates if np.isfinite(one.loss)]
     if not sound:
         return next(iter(as_found), None)
     least = min(one.loss for one in sound)
-    return min((one for one in sound if one.loss <= CLEARLY * least), key=lambda one: len(one.formula.support))
+    return min((one for one in sound if one.loss <= CLEAR_RATIO * least), key=lambda one: len(one.formula.support))
 
 
 def damping_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof dof"]:
@@ -121,7 +121,7 @@ def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bo
         kept = np.delete(np.arange(len(terms)), np.argmin(sizes))
         shorter = Formula(terms.select(kept.tolist()), one.formula.coefficients[kept])
         one = _refined(one.where, eqx.tree_at(lambda m: m.network, one.model, shorter), evidence)
-        if not one.loss <= CLEARLY * least:
+        if not one.loss <= CLEAR_RATIO * least:
             return
         least = min(least, one.loss)
         yield one
@@ -129,17 +129,17 @@ def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bo
 
 def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined:
     plan, motion = evidence.plan, evidence.observed.train
-    velocity = 1.0 if evidence.recorded_velocities else FOUND_VELOCITIES
+    velocity = 1.0 if evidence.recorded_velocities else ESTIMATED_VELOCITY_WEIGHT
     loss = loss_for(motion, evidence.periodic, velocity=velocity)
     try:
         polished = polish(
             model,
             motion,
             loss=loss,
-            steps=STEPS,
+            steps=POLISH_STEPS,
             horizon=plan.horizons[-1],
             stride=plan.stride,
-            windows=WINDOWS,
+            windows=POLISH_WINDOWS,
             states=evidence.estimated.train.ys,
             stepsize_controller=StepsPerSample(plan.substeps),
         )

@@ -1,4 +1,4 @@
-"""What in a recording looks as if it were no motion, and what is certainly none."""
+"""Samples of a recording that look wrong, and coordinates from which nothing can be learned."""
 
 import re
 from typing import Any
@@ -11,14 +11,16 @@ from .columns import Columns
 from .recording import Recording
 from .remark import Remark
 
-SPIKE, LEAST_SPIKE = 10.0, 0.05
-"""Times the usual distance from a local polynomial, and share of the coordinate's spread."""
-ANGLE = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
-MOST_TURNS = 3
-"""Within one trajectory, of an angle in radians: beyond, it is in degrees."""
-STILL = 10
-"""Samples in a row that are exactly equal."""
-WINDOW = 7
+SPIKE_FACTOR, MIN_SPIKE = 10.0, 0.05
+"""A spike is farther from a local polynomial than this multiple of the usual distance, and than this share of the
+coordinate's spread.
+"""
+ANGLE_NAME = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
+MAX_TURNS_IN_RADIANS = 3
+"""Number of turns within one trajectory above which an angle is taken to be in degrees."""
+MIN_STILL_SAMPLES = 10
+"""Number of equal samples in a row from which a sensor is taken to hang."""
+SPIKE_WINDOW = 7
 
 
 def described(trajectories: Trajectories) -> str:
@@ -39,7 +41,7 @@ def _gaps(count: int) -> str:
 
 
 def refusals(recording: Recording, columns: Columns) -> list[Remark]:
-    """A remark on each coordinate of which nothing can be learned."""
+    """A remark on each coordinate from which nothing can be learned: it never changes, or it jumps by turns."""
     motion = recording.trajectories
     found = [
         Remark(f"column {name!r} never changes; let it move, or leave it out")
@@ -61,8 +63,10 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
         if spread == 0:
             found.append(Remark(f"{name}: never changes"))
             continue
-        still = [_in_a_row(np.diff(q) == 0, STILL) for q in qs]
-        found += _counted(Remark(f"{name}: the same value {STILL} times in a row or more"), still, trajectories)
+        still = [_in_a_row(np.diff(q) == 0, MIN_STILL_SAMPLES) for q in qs]
+        found += _counted(
+            Remark(f"{name}: the same value {MIN_STILL_SAMPLES} times in a row or more"), still, trajectories
+        )
         spikes = _spikes([t for t, _ in places], qs, spread)
         found += _counted(Remark(f"{name}: samples far from their neighbours"), spikes, trajectories)
     return found
@@ -101,8 +105,8 @@ def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[Rem
     """A remark on each coordinate with the name of an angle that was not said to be one."""
     found = []
     for i, name in enumerate(columns.coordinates):
-        if ANGLE.match(name) and name not in columns.angles:
-            large = bool(max(np.ptp(y[:, i]) for _, y in trajectories) > MOST_TURNS * 2 * np.pi)
+        if ANGLE_NAME.match(name) and name not in columns.angles:
+            large = bool(max(np.ptp(y[:, i]) for _, y in trajectories) > MAX_TURNS_IN_RADIANS * 2 * np.pi)
             options = _as_angle(name, large and name not in columns.units)
             found.append(Remark(f"{name}: reads like an angle, but is taken for a length (", options, ")"))
     return found
@@ -135,10 +139,10 @@ def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[n
     """Samples that a local polynomial misses by many times what is usual, errors brought to one variance."""
     missed = [np.zeros(len(q)) for q in qs]
     for rows, t, q in zip(missed, ts, qs, strict=True):
-        if len(t) >= WINDOW:
-            smooth = differentiate(t, q[:, None], window=WINDOW).ys[0, :, 0]
-            rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=WINDOW)[:, 0] ** 2)
+        if len(t) >= SPIKE_WINDOW:
+            smooth = differentiate(t, q[:, None], window=SPIKE_WINDOW).ys[0, :, 0]
+            rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=SPIKE_WINDOW)[:, 0] ** 2)
     usual = 1.4826 * np.median(np.concatenate(missed))
-    least = max(SPIKE * usual, LEAST_SPIKE * spread)
+    least = max(SPIKE_FACTOR * usual, MIN_SPIKE * spread)
     # A spike spoils the fits around it too: the sample that is missed by most is the one.
-    return [(rows > least) & (rows == maximum_filter1d(rows, WINDOW)) for rows in missed]
+    return [(rows > least) & (rows == maximum_filter1d(rows, SPIKE_WINDOW)) for rows in missed]

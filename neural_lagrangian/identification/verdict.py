@@ -1,7 +1,7 @@
-"""What a fit came to, in plain words: the beginning of its report."""
+"""The verdict on an identification in plain words."""
 
 from ..training import MAX_STEPS
-from .judging import TOLERANCE, Errors, predicts
+from .judging import VALID_ERROR, Errors, predicts
 from .outcome import Outcome
 
 NOT_BETTER = "predicts no better than constant velocity or rest: do not use it"
@@ -27,7 +27,7 @@ def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
     if predicts(errors, name):
         upto = "at least " if time >= errors.times[-1] else ""
         return (
-            f"On {where} the median error of the {name} stays below {TOLERANCE:.0%} of the spread for "
+            f"On {where} the median error of the {name} stays below {VALID_ERROR:.0%} of the spread for "
             f"{upto}{time:.3g} s, {time / period:.2g} periods."
         )
     said = "; but many rollouts end for lack of steps, which is no fault of the model" if MAX_STEPS in failures else ""
@@ -35,7 +35,7 @@ def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
 
 
 def unknown(outcome: Outcome) -> list[str]:
-    """What this fit does not tell."""
+    """What the identification cannot tell."""
     errors = outcome.errors
     lines = [
         f"How predictions go on after {errors.after(len(errors.times) - 1)}: no piece held back is longer.",

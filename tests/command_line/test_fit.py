@@ -31,8 +31,8 @@ def fitted(tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("fit"), []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(learning, "HORIZONS", (1.0, 1.0))
-        patch.setattr(refinement, "STEPS", 10)
+        patch.setattr(learning, "STAGE_HORIZONS", (1.0, 1.0))
+        patch.setattr(refinement, "POLISH_STEPS", 10)
         patch.setattr(fit, "identify", lambda *args, **options: found.append(identify(*args, **options)) or found[0])
         write(folder / "spring.csv", count=300, phases=(0.0,))
         assert main([*FIT]) == 0

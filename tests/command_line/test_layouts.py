@@ -111,7 +111,7 @@ def test_a_recording_without_a_gap_has_nothing_noted(tmp_path):
 def test_a_fit_of_a_recording_with_a_gap_says_no_more_and_finds_the_formula(layout, tmp_path, monkeypatch, capsys):
     """An oscillator without friction: no hint of friction, nor of anything but the gap."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(learning, "HORIZONS", (1.0, 1.0))
+    monkeypatch.setattr(learning, "STAGE_HORIZONS", (1.0, 1.0))
     noise = 0.002 * np.random.default_rng(0).normal(size=T.size)
     table = [(f"{a:.4f}", f"{b:.5f}") for a, b in zip(T, np.cos(3 * T) + noise, strict=True)]
     kept = [row for row, missing in zip(table, IN_GAP, strict=True) if not missing]

@@ -7,7 +7,7 @@ import pytest
 from neural_lagrangian.discovery import sample_equations
 from neural_lagrangian.discovery.columns import sample_columns
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.formulas import TERMS, library_for
+from neural_lagrangian.identification.formulas import MAX_TERMS, library_for
 from neural_lagrangian.systems import NLinkPendulum
 
 
@@ -31,7 +31,7 @@ def share_outside(lagrangian, library):
 def test_of_pendulums_in_a_row(links):
     names = tuple("abcd"[:links])
     library = candidates(names, names)
-    assert len(library) <= TERMS
+    assert len(library) <= MAX_TERMS
     system = NLinkPendulum((1.0, 0.7, 0.5, 0.4)[:links], (0.5, 0.6, 0.7, 0.8)[:links])
     assert share_outside(system.lagrangian, library) < 1e-9
     lean = candidates(names, ())  # the negative control: powers of coordinates
@@ -51,5 +51,5 @@ def test_of_three_pendulums_on_a_cart():
         return L
 
     library = candidates(("x", "a", "b", "c"), ("a", "b", "c"))
-    assert len(library) <= TERMS
+    assert len(library) <= MAX_TERMS
     assert share_outside(lagrangian, library) < 1e-9

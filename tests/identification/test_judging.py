@@ -7,16 +7,11 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.formulas import TERMS, library_for
-from neural_lagrangian.identification.judging import (
-    Errors,
-    Measure,
-    Region,
-    lyapunov_time,
-    predicts,
-    rollout_errors,
-    starts_of,
-)
+from neural_lagrangian.identification.formulas import MAX_TERMS, library_for
+from neural_lagrangian.identification.judging import Errors, predicts, rollout_errors
+from neural_lagrangian.identification.measure import Measure, lyapunov_time
+from neural_lagrangian.identification.region import Region
+from neural_lagrangian.identification.starts import starts_of
 from neural_lagrangian.identification.verdict import judged
 from neural_lagrangian.systems import CoupledPendulums, DoublePendulum
 from neural_lagrangian.training import Progress
@@ -113,7 +108,7 @@ def test_the_table_has_a_row_for_each_coordinate_and_time():
 def test_the_library_follows_from_the_coordinates(coordinates, angles, terms):
     library = library_for(Columns("t", coordinates, (), None, {}, angles))
     assert terms <= set(library.names)
-    assert len(library) <= TERMS
+    assert len(library) <= MAX_TERMS
 
 
 def test_horizons_follow_the_motion_not_the_recording():

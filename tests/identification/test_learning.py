@@ -14,11 +14,12 @@ from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.judging import Starts, energies_of, starts_of
+from neural_lagrangian.identification.energies import energies_of
 from neural_lagrangian.identification.learning import loss_for
 from neural_lagrangian.identification.prediction import predicted, write_predicted
 from neural_lagrangian.identification.recording import wrong_rates
 from neural_lagrangian.identification.refinement import _at_scale
+from neural_lagrangian.identification.starts import Starts, starts_of
 from neural_lagrangian.mechanics import LinearDamping
 
 pytestmark = pytest.mark.double

@@ -6,7 +6,7 @@ import pytest
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.declared import Declared, columns_of
 from neural_lagrangian.identification.pieces import cut, dealt
-from neural_lagrangian.identification.recording import WINDOWS, read_recording, window_by_cross_validation
+from neural_lagrangian.identification.recording import CANDIDATE_WINDOWS, read_recording, window_by_cross_validation
 from neural_lagrangian.identification.suspicious import suspicious
 from neural_lagrangian.trajectories import Trajectories, differentiate
 
@@ -54,14 +54,14 @@ def test_velocities_that_were_not_recorded_are_found(tmp_path):
         def error(window, ts=ts, truth=truth, observed=observed):
             return np.sqrt(np.mean((differentiate(ts, observed, window=window).ys[0, :, 1] - truth[:, 1]) ** 2))
 
-        errors = {window: error(window) for window in WINDOWS}
+        errors = {window: error(window) for window in CANDIDATE_WINDOWS}
         assert errors[recording.window] < 4 / 3 * min(errors.values())
         assert errors[recording.window] < 10 * noise * FREQUENCY
 
 
 def test_cross_validation_takes_the_narrowest_window_where_there_is_no_noise():
     ts = np.linspace(0, 10, 400)
-    assert window_by_cross_validation([ts], [np.sin(5 * ts)[:, None]]) == min(WINDOWS)
+    assert window_by_cross_validation([ts], [np.sin(5 * ts)[:, None]]) == min(CANDIDATE_WINDOWS)
 
 
 def test_angles_are_made_continuous_before_velocities_are_found(tmp_path):
