@@ -92,6 +92,13 @@ def past_a_face(importer, module):
     return any(module[:k] in ROOMS and importer[:k] != module[:k] for k in range(1, len(module)))
 
 
+def test_the_command_line_takes_all_from_the_face_of_the_identification():
+    """So that it decides nothing which Python could not decide as well."""
+    files = (PACKAGE / "command_line").glob("*.py")
+    taken = {module[0] for path in files for module in imported(path) if module[0] != "command_line"}
+    assert taken == {"identification", "_errors"}
+
+
 def test_no_import_goes_past_the_face_of_a_room():
     assert past_a_face(("models", "scaled"), ("mechanics", "term"))
     assert past_a_face(("mechanics", "term"), ("mechanics", "forces", "force"))

@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ from .outcome import Outcome
 from .remark import Remark
 from .report import write_report
 from .tables import aligned, stated_all
+from .templates import rendered
 from .verdict import verdict
 
 
@@ -132,7 +132,10 @@ class Identified:
 
     def _repr_html_(self) -> str:
         """As a notebook shows it."""
-        return f"<pre>{escape(str(self))}</pre>"
+        facts = [fact for fact in self.facts if fact[0] not in ("verdict", "errors", "formula")]
+        hints = [("hint", str(hint)) for hint in self.hints]
+        contents = {"verdict": self.verdict.splitlines(), "errors": self.table, "facts": [*facts, *hints]}
+        return rendered("summary.html", contents | {"formula": self.outcome.reading()})
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

@@ -2,36 +2,22 @@
 
 import base64
 import json
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from .._atomic import atomic_write
 from ..discovery import Formula
 from .figures import energy_and_history, error_growth, predictions
 from .outcome import Outcome
+from .templates import rendered
 from .verdict import unknown, verdict
 
 
 def write_report(path: Path, outcome: Outcome) -> None:
     """Figures, tables, the formula in text and LaTeX, every setting, and how to load the model."""
     with atomic_write(path) as file:
-        page = page_of(contents_of(outcome, path.absolute().parent))
+        page = rendered("report.html", contents_of(outcome, path.absolute().parent))
         file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be in any encoding
-
-
-def page_of(contents: Mapping[str, Any]) -> str:
-    """The page, from what `templates/report.html` shows. All text is escaped."""
-    return f"{_templates().get_template('report.html').render(contents)}\n"
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("neural_lagrangian.identification")
-    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False)
 
 
 def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import COLUMNS, in_options
 from neural_lagrangian.command_line.program import _parser
-from neural_lagrangian.identification import Remark, UsageError, identify, inspect
+from neural_lagrangian.identification import Remark, UsageError, identify, inspect, learning, refinement
 
 from .recordings import FAULTS, faulty, oscillations, write
 
@@ -77,6 +77,26 @@ def test_a_remark_is_written_as_options_are_typed():
     remark = Remark("say `units` (", {"angles": ["a b"], "units": {"t": "ms"}, "friction": True, "velocities": []}, ")")
     assert in_options(remark) == "say --units (--angles a b --units t=ms --friction --velocities)"
     assert str(remark) == "say `units` (angles=['a b'], units={'t': 'ms'}, friction=True, velocities=[])"
+
+
+@pytest.mark.slow
+@pytest.mark.optax
+def test_trajectories_are_identified_saved_and_compared_with_a_file(tmp_path, monkeypatch, capsys):
+    """A model of motion in memory needs a recording to be compared with."""
+    monkeypatch.setattr(learning, "STAGE_HORIZONS", (1.0, 1.0))
+    monkeypatch.setattr(refinement, "POLISH_STEPS", 10)
+    said = []
+    options = {"steps": 60, "gap": np.inf, "folder": tmp_path / "fit"}
+    found = identify(motion(), **options, tell=lambda topic, text: said.append((topic, str(text))))
+    assert said[0] == ("recording", "trajectories in memory: 300 samples, 5.98 s in all, 0.02 s apart")
+    assert str(found.formula).startswith(("0.5 x_dot^2 - 4.5", "-4.5"))
+    assert inspect(tmp_path / "fit").columns.gap == np.inf
+    assert nl.load_model(tmp_path / "fit").scaling.dof == 1
+    path = tmp_path / "a.csv"
+    nl.trajectories.write_trajectories(path, motion(), positions=["x"], velocities=["x_dot"])
+    assert main(["compare", str(tmp_path / "fit"), str(path)]) == 0
+    assert main(["compare", str(tmp_path / "fit"), str(tmp_path / "fit")]) == 1
+    assert "was learned from trajectories in memory: name a recording" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["dof", "time", "coordinates", "velocities", "trajectory", "units"])

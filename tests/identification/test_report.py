@@ -6,7 +6,7 @@ import re
 import jinja2
 import pytest
 
-from neural_lagrangian.identification.report import page_of
+from neural_lagrangian.identification.templates import rendered
 
 ODD = "a<b> & \"c\" <script>alert('d')</script> {{ settings }} {% raw %}"
 PLAIN = {
@@ -30,6 +30,10 @@ PLAIN = {
 TAGS = re.compile(r"<[^>]*>")
 
 
+def page_of(contents, template="report.html"):
+    return rendered(template, contents)
+
+
 def with_text(text, value):
     if isinstance(value, str):
         return text
@@ -44,6 +48,14 @@ def test_what_is_written_is_read_as_text(name):
         assert TAGS.findall(page) == TAGS.findall(plain)
         assert ODD in html.unescape(TAGS.sub(" ", page))
     assert len(TAGS.findall(page)) == len(TAGS.findall(plain))
+
+
+@pytest.mark.parametrize("name", ["verdict", "errors", "formula", "facts"])
+def test_what_a_notebook_shows_is_read_as_text(name):
+    plain = {key: PLAIN[key] for key in ("verdict", "errors", "formula", "facts")}
+    page = page_of(plain | {name: with_text(ODD, PLAIN[name])}, "summary.html")
+    assert TAGS.findall(page) == TAGS.findall(page_of(plain, "summary.html"))
+    assert ODD in html.unescape(TAGS.sub(" ", page))
 
 
 def test_what_the_template_names_is_all_there():
