@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .metrics import Rollouts
+from .metrics import RolloutRows
 
 Quantity = Callable[[Array, Array, Array], Array]
 """A quantity of the state, `(t, q, v) -> scalar`: an energy, a momentum, a Noether charge."""
@@ -14,7 +14,7 @@ Quantity = Callable[[Array, Array, Array], Array]
 
 def energy_error(
     energy: Quantity,
-    predicted: Rollouts,
+    predicted: RolloutRows,
     ts: Array,
     scale: float | Array,
     at: Sequence[float] | None = None,
@@ -38,7 +38,9 @@ def energy_error(
     return jnp.stack([jnp.max(deviation, axis=1, where=(ts <= t)[None], initial=0.0) for t in at])
 
 
-def energy_drift(energy: Quantity, predicted: Rollouts, ts: Array, scale: float | Array) -> Float[Array, " trajectory"]:
+def energy_drift(
+    energy: Quantity, predicted: RolloutRows, ts: Array, scale: float | Array
+) -> Float[Array, " trajectory"]:
     """Slope of a least-squares line through the energy along each predicted path, over `scale`, per second.
 
     Tells a drift from a bounded oscillation, which the largest deviation cannot. NaN where a rollout failed.
@@ -49,7 +51,7 @@ def energy_drift(energy: Quantity, predicted: Rollouts, ts: Array, scale: float 
     return (path - path.mean(axis=1, keepdims=True)) @ time / jnp.dot(time, time)
 
 
-def along(quantity: Quantity, paths: Rollouts, ts: Array) -> Float[Array, "trajectory time"]:
+def along(quantity: Quantity, paths: RolloutRows, ts: Array) -> Float[Array, "trajectory time"]:
     """The value of a quantity at every state of many paths.
 
     **Arguments:**

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..integrators import AbstractRolloutModel
 
-Rollouts = Float[Array, "trajectory time two_dof"]
+RolloutRows = Float[Array, "trajectory time two_dof"]
 
 
 def wrap_angle(angle: Array) -> Array:
@@ -21,7 +21,7 @@ def wrap_angle(angle: Array) -> Array:
 
 
 @eqx.filter_jit
-def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> Rollouts:
+def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> RolloutRows:
     """The rollout of `model` from each initial state, compiled.
 
     **Arguments:**
@@ -34,7 +34,7 @@ def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> R
 
 
 def angle_rmse(
-    predicted: Rollouts, truth: Rollouts, ts: Array, at: Sequence[float], *, window: float = 1.0
+    predicted: RolloutRows, truth: RolloutRows, ts: Array, at: Sequence[float], *, window: float = 1.0
 ) -> Float[Array, "at trajectory"]:
     """Root mean square of the wrapped coordinate error over all coordinates and the times `[t - window, t]`.
 
@@ -58,7 +58,7 @@ def angle_rmse(
 
 
 def valid_time(
-    predicted: Rollouts, truth: Rollouts, ts: Array, *, tolerance: float = 0.1
+    predicted: RolloutRows, truth: RolloutRows, ts: Array, *, tolerance: float = 0.1
 ) -> Float[Array, " trajectory"]:
     """Time until the wrapped coordinate error (root mean square over coordinates) first exceeds `tolerance` radians.
 
@@ -75,7 +75,7 @@ def valid_time(
     return ts[first] - ts[0]
 
 
-def relative_rollout_error(predicted: Rollouts, truth: Rollouts, ts: Array) -> Float[Array, " trajectory"]:
+def relative_rollout_error(predicted: RolloutRows, truth: RolloutRows, ts: Array) -> Float[Array, " trajectory"]:
     r"""Geometric mean over time of the relative error of the state (Finzi, Wang and Wilson 2020, section 6):
 
     $$\exp \frac{1}{T} \int_0^T \log \frac{|\hat z - z|}{|\hat z + z|}\, dt,$$
@@ -100,7 +100,7 @@ def relative_rollout_error(predicted: Rollouts, truth: Rollouts, ts: Array) -> F
 
 def perturbation_floor(
     system: AbstractRolloutModel, ts: Array, y0s: Array, key: PRNGKeyArray, *, size: float = 1e-4
-) -> Rollouts:
+) -> RolloutRows:
     """The truth restarted from states off by a random vector of length `size`: no model can be asked for more.
 
     **Arguments:**

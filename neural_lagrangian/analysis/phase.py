@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .metrics import Rollouts
+from .metrics import RolloutRows
 
 
-def phase_shift(predicted: Rollouts, truth: Rollouts) -> Float[Array, "trajectory dof"]:
+def phase_shift(predicted: RolloutRows, truth: RolloutRows) -> Float[Array, "trajectory dof"]:
     """Phase in degrees by which each predicted coordinate leads the true one, at the true one's dominant frequency.
 
     The angle between the two Hann-windowed Fourier coefficients there; times must be uniform. A rollout that is not
@@ -26,7 +26,7 @@ def phase_shift(predicted: Rollouts, truth: Rollouts) -> Float[Array, "trajector
     return jnp.rad2deg(jnp.angle(product))
 
 
-def mean_phase_shift(predicted: Rollouts, truth: Rollouts, ts: ArrayLike) -> Float[np.ndarray, "trajectory dof"]:
+def mean_phase_shift(predicted: RolloutRows, truth: RolloutRows, ts: ArrayLike) -> Float[np.ndarray, "trajectory dof"]:
     r"""Phase in degrees by which each predicted coordinate leads the true one, from the times of its maxima:
 
     $$\Delta\phi = 360 \cdot \mathrm{mean}_k \frac{t_k - \hat t_k}{T_k}$$

@@ -15,6 +15,7 @@ from .._checks import positive_integer
 from .._types import Force, Lagrangian, ScalarFunction, Signal, VectorFunction
 from ..mechanics import EulerLagrangeTerm
 from ..models import NeuralLagrangian
+from ..numerics import inverse_softplus
 
 Range: TypeAlias = Literal["positive", "non-negative", "any"] | tuple[float | int, float | int]
 Vector: TypeAlias = Float[Array, " coefficients"]
@@ -188,8 +189,7 @@ def _from(range_: Range, c: Array, scale: Array) -> Array:
     if range_ == "positive":
         return jnp.log(jnp.maximum(c / scale, EDGE))
     if range_ == "non-negative":
-        share = jnp.maximum(c / scale, EDGE)
-        return share + jnp.log(-jnp.expm1(-share))
+        return inverse_softplus(jnp.maximum(c / scale, EDGE))
     low, high = range_
     share = jnp.clip((c - low) / (high - low), EDGE, 1 - EDGE)
     return jnp.log(share) - jnp.log1p(-share)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..trajectories import Quantity, headings_of, measures_angle, si_factor
+from ..trajectories import QuantityName, headings_of, measures_angle, si_factor
 from .faults import UsageError
 
 KINDS = {"number": "", "clock": " (times)", "text": " (text)", "empty": " (empty)"}
@@ -83,9 +83,9 @@ class Columns:
     def state_factors(self) -> np.ndarray:
         """Factors that bring a state to SI units, shape `(2 dof,)`."""
         units = self.state_units
-        kinds: dict[Quantity, tuple[str, ...]] = {"position": self.coordinates, "velocity": self.rates}
+        kinds: dict[QuantityName, tuple[str, ...]] = {"position": self.coordinates, "velocity": self.rates}
 
-        def factor(name: str, kind: Quantity) -> float:
+        def factor(name: str, kind: QuantityName) -> float:
             return si_factor(units[name], kind) if name in units else 1.0
 
         return np.array([factor(name, kind) for kind, names in kinds.items() for name in names])

@@ -1,6 +1,6 @@
 """Training of the network: windows, stages and weights follow from the natural units of the motion."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,14 +8,11 @@ import jax
 import numpy as np
 import optax
 
-from .._types import Scalar
 from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian
-from ..training import Callback, FitResult, Rollouts, Running, Watching, fit, trajectory_mse, weighted
+from ..training import Callback, FitResult, Loss, Rollouts, Running, Watching, fit, trajectory_mse, weighted
 from ..trajectories import Scaling, Trajectories, spread
 from .pieces import Parts
-
-Loss = Callable[..., Scalar]
 
 ROW_INTERVAL = 0.125
 """Time between two rows of a window, and the longest integration step, in natural units of time (a period is 6.3)."""

@@ -1,6 +1,6 @@
 """The verdict on an identification in plain words."""
 
-from ..training import MAX_STEPS
+from ..training import STEPS_EXHAUSTED
 from .judging import VALID_ERROR, Errors, predicts
 from .outcome import Outcome
 
@@ -30,7 +30,11 @@ def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
             f"On {where} the median error of the {name} stays below {VALID_ERROR:.0%} of the spread for "
             f"{upto}{time:.3g} s, {time / period:.2g} periods."
         )
-    said = "; but many rollouts end for lack of steps, which is no fault of the model" if MAX_STEPS in failures else ""
+    said = (
+        "; but many rollouts end for lack of steps, which is no fault of the model"
+        if STEPS_EXHAUSTED in failures
+        else ""
+    )
     return f"On {where} the {name} {NOT_BETTER}{said}."
 
 

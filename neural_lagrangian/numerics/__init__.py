@@ -4,6 +4,7 @@ from .checkpointing import KEEP_STAGES, keep
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
 from .frozen import AbstractFrozen, trained_and_rest
+from .inverse_softplus import inverse_softplus
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
 from .natural_units import natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
@@ -28,6 +29,7 @@ __all__ = [
     "has_derivatives",
     "interpolant",
     "inverse_of",
+    "inverse_softplus",
     "keep",
     "lower_triangular",
     "natural_inverse",

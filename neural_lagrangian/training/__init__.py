@@ -4,6 +4,7 @@ from .checkpoints import CheckpointError
 from .fit import fit
 from .gauss_newton import gauss_newton
 from .history import History
+from .loss import Loss as Loss
 from .losses import (
     acceleration_mae,
     acceleration_mse,
@@ -24,7 +25,7 @@ from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, torque_residual, trajectory_residual
 from .result import DivergenceError, FitResult
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
-from .solves import MAX_STEPS as MAX_STEPS
+from .solves import STEPS_EXHAUSTED as STEPS_EXHAUSTED
 from .solves import failures_of as failures_of
 from .solves import in_words as in_words
 from .step import MEMBER

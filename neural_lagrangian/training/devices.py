@@ -15,7 +15,7 @@ from jaxtyping import Array, DTypeLike, PyTree
 from ..trajectories import Trajectories, Windows
 
 EVERYWHERE = PartitionSpec()
-FEW = 16
+MAX_PROBED_TRAJECTORIES = 16
 """Trajectories that are looked at where all are too many for one device."""
 
 
@@ -70,7 +70,7 @@ def windows_here(windows: Windows, trajectories: Trajectories, dtype: DTypeLike)
     if windows.mesh is None:
         return windows
     runs = trajectories.runs()
-    chosen = np.unique(runs.trajectory[np.argsort(-runs.length, kind="stable")[:FEW]])
+    chosen = np.unique(runs.trajectory[np.argsort(-runs.length, kind="stable")[:MAX_PROBED_TRAJECTORIES]])
     return Windows(trajectories.select(chosen), windows.horizon, stride=windows.stride, dtype=dtype)
 
 

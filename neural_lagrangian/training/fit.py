@@ -17,8 +17,8 @@ from .parameters import begun_states, check_key, check_members, check_motion, pa
 from .result import FitResult
 from .sizes import warn_of_sizes
 from .stages import stages_of
-from .state import State
-from .task import Task
+from .state import TrainingState
+from .task import TrainingTask
 
 
 def fit(
@@ -96,7 +96,7 @@ def fit(
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=rollouts.stride, dtype=dtype)
     warn_of_sizes(model, trajectories)
     states = begun_states(trajectories, dtype, running.members) if rollouts.estimate_states else None
-    task = Task(
+    task = TrainingTask(
         model=model,
         static=static,
         dtype=dtype,
@@ -111,7 +111,7 @@ def fit(
         watching=watching,
         running=running,
     )
-    result = Loop(task, State.begun(weights, states, dtype, running.members)).run()
+    result = Loop(task, TrainingState.begun(weights, states, dtype, running.members)).run()
     if states is not None:
         warn_of_unused_states(states, result.states)
     return result

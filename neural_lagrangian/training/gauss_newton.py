@@ -22,7 +22,7 @@ from .._checks import positive_integer
 from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Window
 from .alike import alike, name_of
-from .jacobians import Blocks, Residuals, blocks_of, check_memory, forward_or_reverse
+from .jacobians import NormalEquations, Residuals, check_memory, forward_or_reverse, normal_equations
 from .loss import Residual, evaluated
 from .polish import Polished, check_begun, fixed_windows, window_states
 from .residuals import trajectory_residual
@@ -112,7 +112,7 @@ class _State(NamedTuple):
     w: Float[Array, " weight"]
     x: Float[Array, "window state"]
     value: Float[Array, ""]
-    blocks: Blocks
+    blocks: NormalEquations
     damping: Float[Array, ""]
     growth: Float[Array, ""]
 
@@ -150,8 +150,10 @@ def _minimized(
         value = jnp.mean(jax.vmap(of_window, (None, 0, 0))(w, x, batch) ** 2)
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-    def blocks(w: Array, x: Array) -> Blocks:
-        return blocks_of(of_window if tangent is None else residuals_of(tangent), w, x, batch, tangent is not None)
+    def blocks(w: Array, x: Array) -> NormalEquations:
+        return normal_equations(
+            of_window if tangent is None else residuals_of(tangent), w, x, batch, tangent is not None
+        )
 
     begun = blocks(start, first)
     ratio = begun.largest_of_states / begun.largest_of_weights  # one damping for both, whatever their units

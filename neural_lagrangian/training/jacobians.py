@@ -26,15 +26,15 @@ from .loss import Residual, evaluated
 Residuals: TypeAlias = Callable[[Array, Array, Window], Array]
 """`(w, x, window) -> (component,)` of one window."""
 
-AT_ONCE = 32
+WINDOWS_AT_ONCE = 32
 """Most windows whose Jacobians are taken at once."""
-MEMORY_AT_ONCE = 1 << 28
+BYTES_AT_ONCE = 1 << 28
 """Bytes of their Jacobians that are kept at once, about."""
-MATRICES = 5
+CURVATURE_MATRICES = 5
 """Matrices of the size of the curvature that a step keeps: those of before and after, their factor, what XLA needs."""
 
 
-class Blocks(NamedTuple):
+class NormalEquations(NamedTuple):
     """Half the gradient of the mean square, and half its Hessian to first order in the residual, block by block."""
 
     g_w: Float[Array, " weight"]
@@ -72,7 +72,7 @@ def _solved(A: Array, b: Array) -> Array:
     return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(A), b)
 
 
-def blocks_of(of_window: Residuals, w: Array, x: Array, batch: Window, forward: bool) -> Blocks:
+def normal_equations(of_window: Residuals, w: Array, x: Array, batch: Window, forward: bool) -> NormalEquations:
     """The blocks at weights `w` and states `x`, from some windows at a time."""
     count, k = x.shape
     jacobian = jax.jacfwd if forward else jax.jacrev
@@ -83,10 +83,10 @@ def blocks_of(of_window: Residuals, w: Array, x: Array, batch: Window, forward: 
             return r, jacobian(of_window)(w, x, window), jnp.zeros((len(r), 0), w.dtype)
         return r, *jacobian(of_window, argnums=(0, 1))(w, x, window)
 
-    def of_some(x: Array, window: Window) -> Blocks:
+    def of_some(x: Array, window: Window) -> NormalEquations:
         r, Jw, Jx = jax.vmap(of_one)(x, window)
         flat = Jw.reshape(-1, Jw.shape[-1])
-        return Blocks(
+        return NormalEquations(
             flat.T @ r.reshape(-1),
             flat.T @ flat,
             jnp.einsum("imk,im->ik", Jx, r),
@@ -95,8 +95,8 @@ def blocks_of(of_window: Residuals, w: Array, x: Array, batch: Window, forward: 
         )
 
     size = jax.eval_shape(of_window, w, x[0], jax.tree.map(lambda a: a[0], batch)).size
-    together = MEMORY_AT_ONCE // (w.dtype.itemsize * size * (len(w) + k))
-    together = max(1, min(AT_ONCE, count, together))
+    together = BYTES_AT_ONCE // (w.dtype.itemsize * size * (len(w) + k))
+    together = max(1, min(WINDOWS_AT_ONCE, count, together))
     whole = count // together * together
 
     def split(tree: PyTree) -> PyTree:
@@ -113,7 +113,7 @@ def blocks_of(of_window: Residuals, w: Array, x: Array, batch: Window, forward: 
         rest = of_some(*jax.tree.map(lambda a: a[whole:], (x, batch)))
         g_w, H = g_w + rest.g_w, H + rest.H
         own = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), own, rest[2:])
-    return jax.tree.map(lambda a: a / (count * size), Blocks(g_w, H, *own))
+    return jax.tree.map(lambda a: a / (count * size), NormalEquations(g_w, H, *own))
 
 
 def forward_or_reverse(
@@ -152,10 +152,10 @@ def _with_adjoint(model: Any, adjoint: diffrax.AbstractAdjoint) -> Any:
 def check_memory(weights: PyTree, own: Array | None, size: int) -> None:
     """`ValueError` if the normal equations do not fit into the memory of the device."""
     n, itemsize = _unknowns(weights, None), jax.tree.leaves(weights)[0].dtype.itemsize
-    needed = itemsize * (MATRICES * n**2 + size * n)
+    needed = itemsize * (CURVATURE_MATRICES * n**2 + size * n)
     if own is not None:
         k = own[0].size
-        needed += itemsize * MATRICES * own.shape[0] * k * (n + k)
+        needed += itemsize * CURVATURE_MATRICES * own.shape[0] * k * (n + k)
     there = memory()
     if there is not None and needed > there:
         raise ValueError(

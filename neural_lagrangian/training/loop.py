@@ -23,18 +23,18 @@ from .result import DivergenceError, FitResult, divergence_message, share_diverg
 from .resume import resumed
 from .solves import reasons, steps_to_allow, with_max_steps
 from .stages import Stage, with_controller
-from .state import State, begun_optimizer
-from .step import CHUNK, HELD_OUT, held_out_loss, take_steps, weights_and_states
-from .task import Task
+from .state import TrainingState, begun_optimizer
+from .step import MAX_HELD_OUT_WINDOWS, MAX_STEPS_TOGETHER, held_out_loss, take_steps, weights_and_states
+from .task import TrainingTask
 
-REFRESH = 0.5
+REFRESH_SECONDS = 0.5
 """Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
 
 
 class Loop:
     """A training under way, from a `state` to the last step of the last stage."""
 
-    def __init__(self, task: Task, state: State):
+    def __init__(self, task: TrainingTask, state: TrainingState):
         self.task, self.state = task, state
         self.mesh, self.members = task.running.mesh, task.running.members
         self.first = jax.process_index() == 0
@@ -65,7 +65,7 @@ class Loop:
             self._look_at_the_end()
         warn_of_failures(self.state.history, task.batch_size, self.said)
         if task.watched is not None:
-            warn_of_looks(self.state.best_loss, self.state.best_diverged, min(HELD_OUT, len(task.watched)))
+            warn_of_looks(self.state.best_loss, self.state.best_diverged, min(MAX_HELD_OUT_WINDOWS, len(task.watched)))
         return self.result()
 
     def result(self) -> FitResult:
@@ -103,7 +103,10 @@ class Loop:
             if now - self.written >= task.running.checkpoint_every:
                 self._keep()
                 self.written = now
-            chunk = agreed(min(CHUNK, 2 * chunk, max(1, int(chunk * REFRESH / (now - started))) + 1), self.mesh)
+            chunk = agreed(
+                min(MAX_STEPS_TOGETHER, 2 * chunk, max(1, int(chunk * REFRESH_SECONDS / (now - started))) + 1),
+                self.mesh,
+            )
         self.state = self.state.next_stage()
         self._keep()
         return False

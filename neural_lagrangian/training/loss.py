@@ -100,17 +100,21 @@ def filled(window: Window) -> Window:
 
 def masked(rows: Array, mask: Any) -> Array:
     """Zero in the rows that do not count. The last of the rows is that of the last entry of `mask`."""
-    return rows if mask is None else jnp.where(_of_rows(rows, mask), rows, 0)
+    return rows if mask is None else jnp.where(beside(_last(mask, rows), rows), rows, 0)
 
 
 def mean_counted(rows: Array, mask: Any) -> Scalar:
     """The mean over the rows that count, zero if none does; rows as for `masked`."""
     if mask is None:
         return jnp.mean(rows)
-    counted = jnp.broadcast_to(_of_rows(rows, mask), rows.shape)
+    counted = jnp.broadcast_to(beside(_last(mask, rows), rows), rows.shape)
     return jnp.sum(jnp.where(counted, rows, 0)) / jnp.maximum(jnp.sum(counted), 1).astype(rows.dtype)
 
 
-def _of_rows(rows: Array, mask: Any) -> Array:
-    mask = jnp.asarray(mask)[len(mask) - len(rows) :]
+def beside(mask: Array, rows: Array) -> Array:
+    """A mask of rows with as many axes as they have."""
     return mask.reshape(-1, *(1 for _ in rows.shape[1:]))
+
+
+def _last(mask: Any, rows: Array) -> Array:
+    return jnp.asarray(mask)[len(mask) - len(rows) :]

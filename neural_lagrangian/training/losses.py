@@ -21,9 +21,9 @@ from ..mechanics import inverse_dynamics, mass_matrix
 from ..models import position_errors
 from ..trajectories import Window
 from .loss import Loss, called, check_driven, check_without_states, filled, masked, mean_counted
-from .residuals import acceleration_residual, observed, torque_residual, trajectory_residual
+from .residuals import acceleration_residual, states_and_accelerations, torque_residual, trajectory_residual
 
-NEGLIGIBLE = 2.0**-60
+NEGLIGIBLE_WEIGHT = 2.0**-60
 """Weight of zero in a loss that must still get the states to start from: a power of two, which rounds nothing, whose
 square is below round-off beside any other error.
 """
@@ -160,7 +160,7 @@ def weighted(loss: Loss, *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
         w = jnp.concatenate(
             [jnp.broadcast_to(jnp.asarray(x, ys.dtype), ys.shape[1] // 2) for x in (position, velocity)]
         )
-        counted, scale = w > 0, jnp.where(w > 0, w, NEGLIGIBLE)
+        counted, scale = w > 0, jnp.where(w > 0, w, NEGLIGIBLE_WEIGHT)
 
         def rollout(ts: Array, y0: Array) -> Array:
             return jnp.where(counted[None], model(ts, y0 / scale) * scale[None], 0)
@@ -218,7 +218,7 @@ def euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The window, and errors, as for `acceleration_mse`.
     """
     check_without_states("accelerations", window)
-    ts, ys, accelerations = observed(window)
+    ts, ys, accelerations = states_and_accelerations(window)
     check_driven(model, window)
 
     def at(t, y, a):

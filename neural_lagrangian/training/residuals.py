@@ -36,7 +36,7 @@ def acceleration_residual(model: AbstractMotionModel, window: Window) -> Float[A
     Arguments and errors as for `acceleration_mse`, which is the mean of their squares.
     """
     check_without_states("accelerations", window)
-    ts, ys, accelerations = observed(window)
+    ts, ys, accelerations = states_and_accelerations(window)
     check_driven(model, window)
     dof = accelerations.shape[1]
     return masked(jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys) - accelerations, window.mask)
@@ -48,7 +48,7 @@ def torque_residual(model: Any, window: Window) -> Float[Array, "time dof"]:
     Arguments and errors as for `torque_mse`, which is the mean of their squares.
     """
     check_without_states("torques", window)
-    ts, ys, accelerations = observed(window)
+    ts, ys, accelerations = states_and_accelerations(window)
     if window.controls is not None and takes_control(model):
         check_driven(model, window)
         torques = jnp.zeros_like(accelerations)
@@ -62,7 +62,7 @@ def torque_residual(model: Any, window: Window) -> Float[Array, "time dof"]:
     return masked(jax.vmap(torque)(ts, ys, accelerations) - torques, window.mask)
 
 
-def observed(window: Window) -> tuple[Array, Array, Array]:
+def states_and_accelerations(window: Window) -> tuple[Array, Array, Array]:
     """Times, states and accelerations of a window, which must carry the latter."""
     ts, ys = jnp.asarray(window.ts), jnp.asarray(window.ys)
     given("accelerations", window.accelerations, (*ys.shape[:-1], ys.shape[-1] // 2))

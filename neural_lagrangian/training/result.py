@@ -8,7 +8,7 @@ import numpy as np
 from .._errors import NeuralLagrangianError
 from .history import History
 
-RECENT = 100
+RECENT_STEPS = 100
 """Steps over which the share of windows that diverge is taken."""
 
 
@@ -36,16 +36,16 @@ class DivergenceError(NeuralLagrangianError, RuntimeError):
 
 def share_diverging(history: History, batch_size: int) -> float:
     """The share of recent windows that diverge; zero before there are enough."""
-    if len(history.loss) < RECENT:
+    if len(history.loss) < RECENT_STEPS:
         return 0.0
-    return float(history.failures[-RECENT:].mean()) / batch_size
+    return float(history.failures[-RECENT_STEPS:].mean()) / batch_size
 
 
 def divergence_message(history: History, batch_size: int, largest: float, reasons: str) -> str:
     """What a `DivergenceError` says; `reasons` is what the solver says."""
     return (
-        f"{100 * share_diverging(history, batch_size):.0f} % of the windows of the last {RECENT} steps diverged, more "
-        f"than `largest_divergence`, {largest:g}. {reasons}Shorter windows (`horizon`), more steps a sample "
+        f"{100 * share_diverging(history, batch_size):.0f} % of the windows of the last {RECENT_STEPS} steps diverged, "
+        f"more than `largest_divergence`, {largest:g}. {reasons}Shorter windows (`horizon`), more steps a sample "
         f"(`StepsPerSample`), a smaller learning rate, scaled data (`Scaled`) or a model that starts near a free "
         f"particle (`MechanicalLagrangian`) help."
     )

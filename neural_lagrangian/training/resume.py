@@ -6,12 +6,12 @@ from typing import Any
 from .checkpoints import CheckpointError, Checkpoints
 from .history import History
 from .stages import Stage
-from .state import State, begun_optimizer
+from .state import TrainingState, begun_optimizer
 
 
 def resumed(
-    folder: Checkpoints, plan: dict[str, Any], start: State, stages: Sequence[Stage], members: int | None
-) -> State:
+    folder: Checkpoints, plan: dict[str, Any], start: TrainingState, stages: Sequence[Stage], members: int | None
+) -> TrainingState:
     """The state of the newest checkpoint, or the one to start with."""
 
     def like(header: dict[str, Any]) -> Any:
@@ -33,8 +33,8 @@ def resumed(
     if found is None:
         return start
     header, arrays = found
-    numbers = {name: value for name, value in header["state"].items() if name in State._fields}
-    return State(**arrays, **numbers)
+    numbers = {name: value for name, value in header["state"].items() if name in TrainingState._fields}
+    return TrainingState(**arrays, **numbers)
 
 
 def _checked(numbers: Any, folder: Checkpoints, stages: Sequence[Stage]) -> dict[str, int]:

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, PyTree
 
+from .loss import beside
+
 CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
 """Why a sample is left out, in the order of `SafeGradient.causes`."""
 
@@ -81,7 +83,7 @@ def safe_gradient(
         previous, _ = state
         kept = previous.kept
         stand_in = jnp.argmax(kept)
-        safe = jax.tree.map(lambda x: jnp.where(_rows(kept, x), x, x[stand_in]), batch)
+        safe = jax.tree.map(lambda x: jnp.where(beside(kept, x), x, x[stand_in]), batch)
         floating, rest = eqx.partition(safe, eqx.is_inexact_array)
         (value, losses), slopes = jax.value_and_grad(summed, (0, 1), has_aux=True)(params, floating, rest, kept)
         # Where nothing is kept, not even the stand-in is sound.
@@ -149,7 +151,3 @@ def scalar(argument: str, value: Any) -> Array:
     came = f"shape {value.shape}, dtype {value.dtype}" if isinstance(value, Array) else f"a {type(value).__name__}"
     advice = ". Leave out auxiliary output: callbacks see the model" if isinstance(value, tuple) else ""
     raise ValueError(f"`{argument}` returns {came}; expected one real number for each window{advice}")
-
-
-def _rows(mask: Bool[Array, " batch"], like: Array) -> Array:
-    return mask.reshape(-1, *(1 for _ in like.shape[1:]))

@@ -15,11 +15,11 @@ from ..trajectories import Windows
 from .loss import driven
 from .step import weights_and_states
 
-MAX_STEPS = "max_steps_reached"
+STEPS_EXHAUSTED = "max_steps_reached"
 NOT_FINITE = "not finite"
 """Failure of a rollout that has succeeded, as far as its solver can tell, and is not finite."""
 FAILURES = {
-    MAX_STEPS: "need more than `max_steps` = {max_steps} steps",
+    STEPS_EXHAUSTED: "need more than `max_steps` = {max_steps} steps",
     "dt_min_reached": "need steps shorter than the shortest allowed",
     "nonlinear_max_steps_reached": "have an implicit step that takes too many iterations",
     "nonlinear_divergence": "have an implicit step without a solution",
@@ -31,11 +31,11 @@ FAILURES = {
     NOT_FINITE: "become infinite or NaN",
 }
 """How a rollout may fail: names of `diffrax.RESULTS`, and `NOT_FINITE`; with what they mean."""
-ADVICE = "Where the motion needs so many steps, a larger `max_steps` or tolerance lets rollouts finish"
+ADVICE_ON_STEPS = "Where the motion needs so many steps, a larger `max_steps` or tolerance lets rollouts finish"
 """For rollouts that end for lack of steps: their model need not be wrong."""
-SEEN = 256
+MAX_WINDOWS_SEEN = 256
 """Most windows that are rolled out, evenly from all of them."""
-MARGIN = 4
+STEPS_MARGIN = 4
 """Steps that a rollout may take for each that the longest of those that succeeded has taken."""
 
 
@@ -69,7 +69,7 @@ def in_words(failures: dict[str, int], max_steps: int) -> str:
         return f"{count} {verb} {rest} ({name})"
 
     said = ", ".join(reason(*failure) for failure in failures.items())
-    return f"{said}. {ADVICE}" if MAX_STEPS in failures else said
+    return f"{said}. {ADVICE_ON_STEPS}" if STEPS_EXHAUSTED in failures else said
 
 
 def _counted(failures: Array) -> dict[str, int]:
@@ -94,7 +94,7 @@ def _outcome(model: Any, ts: Array, y0: Array) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | None) -> tuple[Array, Array]:
-    batch = windows.gather(windows.evenly(SEEN))
+    batch = windows.gather(windows.evenly(MAX_WINDOWS_SEEN))
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)
@@ -109,20 +109,24 @@ def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | No
 
 
 def steps_to_allow(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> int | None:
-    """How many steps a rollout may take: `MARGIN` times what those that succeed need, rounded up to a power of two, so
-    that few values are compiled for, and at most what the model says; `None` where it is known how many it takes.
+    """How many steps a rollout may take: `STEPS_MARGIN` times what those that succeed need, rounded up to a power of
+    two, so that few values are compiled for, and at most what the model says; `None` where it is known how many it
+    takes.
     """
     if not _chooses_steps(static):
         return None
     most, steps = static.integration.max_steps, solves_of(params, static, windows, members).steps
-    return min(most, 1 << math.ceil(math.log2(MARGIN * steps))) if steps else most
+    return min(most, 1 << math.ceil(math.log2(STEPS_MARGIN * steps))) if steps else most
 
 
 def reasons(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> str:
     """Sentences that say why rollouts fail, if any do."""
     if not isinstance(static, AbstractMotionModel):
         return ""
-    seen, failures = min(SEEN, len(windows)) * (members or 1), solves_of(params, static, windows, members).failures
+    seen, failures = (
+        min(MAX_WINDOWS_SEEN, len(windows)) * (members or 1),
+        solves_of(params, static, windows, members).failures,
+    )
     if not failures:
         return ""
     return f"Of {seen} rollouts of the model as it is now, {in_words(failures, static.integration.max_steps)}. "

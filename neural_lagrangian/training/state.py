@@ -12,11 +12,11 @@ from .history import History
 from .stages import Stage
 from .step import MEMBER, Estimated
 
-NEVER = np.iinfo(np.int32).max
+NEVER_LOOKED_AT = np.iinfo(np.int32).max
 """Held-out windows that diverge, where none were looked at yet: more than any look finds."""
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """A training between two steps. `best`, `best_loss` and `best_diverged` are of the best look at held-out motion."""
 
     params: PyTree
@@ -31,12 +31,12 @@ class State(NamedTuple):
     max_steps: int | None = None
 
     @staticmethod
-    def begun(weights: PyTree, states: Array | None, dtype: DTypeLike, members: int | None) -> "State":
+    def begun(weights: PyTree, states: Array | None, dtype: DTypeLike, members: int | None) -> "TrainingState":
         """Before the first step; `states` are those to be estimated, if any are."""
         params = weights if states is None else Estimated(weights, states)
         shape = () if members is None else (members,)
-        unknown, never = np.full(shape, np.inf, dtype), np.full(shape, NEVER)
-        return State(params, None, params, unknown, never, History.empty(dtype, 0, members))
+        unknown, never = np.full(shape, np.inf, dtype), np.full(shape, NEVER_LOOKED_AT)
+        return TrainingState(params, None, params, unknown, never, History.empty(dtype, 0, members))
 
     @property
     def step(self) -> int:
@@ -47,13 +47,13 @@ class State(NamedTuple):
         """The weights to return: the best of the looks, the latest where no look was finite."""
         return chosen(np.isfinite(self.best_loss), self.best, self.params)
 
-    def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "State":
+    def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "TrainingState":
         """After some steps, of which `rows` tell; the held-out motion was looked at after the last of them, or not."""
         history, done = self.history.followed_by(rows), self.done + len(rows.loss)
         after = self._replace(params=params, opt_state=opt_state, history=history, done=done)
         return after.looked(rows.held_out[-1, ...], rows.held_out_diverged[-1, ...])
 
-    def looked(self, loss: np.ndarray, diverged: np.ndarray) -> "State":
+    def looked(self, loss: np.ndarray, diverged: np.ndarray) -> "TrainingState":
         """After a look at held-out motion; NaN is no look. Better is a model with which fewer of its windows diverge,
         then one with a lower loss of the others.
         """
@@ -68,7 +68,7 @@ class State(NamedTuple):
             waited=0 if better.any() else self.waited + 1,
         )
 
-    def next_stage(self) -> "State":
+    def next_stage(self) -> "TrainingState":
         """With the best weights, where there are such."""
         return self._replace(params=self.found, opt_state=None, stage=self.stage + 1, done=0, waited=0)
 

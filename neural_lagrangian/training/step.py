@@ -15,11 +15,11 @@ from .devices import on_devices
 from .loss import Loss, evaluated
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
-CHUNK = 50
+MAX_STEPS_TOGETHER = 50
 """Most steps a compiled call takes: enough to hide its dispatch."""
 MEMBER = "member"
 """The name of the axis of members: `jax.lax.axis_index(MEMBER)` is which of them a loss or an optimiser is of."""
-HELD_OUT = 256
+MAX_HELD_OUT_WINDOWS = 256
 """Most held-out windows that are looked at, evenly from all of them."""
 
 
@@ -48,10 +48,12 @@ def take_steps(
     batch_size: int,
     members: int | None,
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
-    """Training steps, `span[1]` (at most `CHUNK`) of them from number `span[0]`; with the loss, the causes of failures
-    and whether it was skipped for each. `params` are weights, or `Estimated`. Of several members, all arrays of the
-    model, its optimiser's state and the records have them as first axis, and each has batches of its own. Windows that
-    are dealt out over devices make each of these work on its share of every batch, and agree on the rest.
+    """Training steps, `span[1]` of them (at most `MAX_STEPS_TOGETHER`) from number `span[0]`.
+
+    With them come the loss of each, the causes of failures and whether the step was skipped. `params` are weights, or
+    `Estimated`. Of several members, all arrays of the model, its optimiser's state and the records have the members as
+    first axis, and each has batches of its own. Windows that are dealt out over devices make each of these work on its
+    share of every batch, and agree on the rest.
     """
     update = optax.with_extra_args_support(optimizer).update
 
@@ -78,7 +80,8 @@ def take_steps(
             return params, opt_state, record
 
         dtype = jax.tree.leaves(params)[0].dtype
-        record = (jnp.zeros(CHUNK, dtype), jnp.zeros((CHUNK, len(CAUSES)), int), jnp.zeros(CHUNK, bool))
+        n = MAX_STEPS_TOGETHER
+        record = (jnp.zeros(n, dtype), jnp.zeros((n, len(CAUSES)), int), jnp.zeros(n, bool))
         return jax.lax.fori_loop(0, span[1], step, (params, opt_state, record))
 
     def of_all(params, opt_state, static, windows, key, span):
@@ -111,7 +114,7 @@ def held_out_loss(
     """Mean loss of the windows for which it is finite, infinite if there are none, and the number of the others; for
     each member, if there are several.
     """
-    batch, (weights, _) = windows.gather(windows.evenly(HELD_OUT)), weights_and_states(params)
+    batch, (weights, _) = windows.gather(windows.evenly(MAX_HELD_OUT_WINDOWS)), weights_and_states(params)
 
     def of_one(weights, static):
         model = eqx.combine(weights, static)

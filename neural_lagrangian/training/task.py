@@ -15,7 +15,7 @@ from .options import Rollouts, Running, Watching
 from .stages import Stage
 
 
-class Task(NamedTuple):
+class TrainingTask(NamedTuple):
     """A training, its arguments checked. `static` is what of the model is not trained; the other names are those of
     `fit`.
     """

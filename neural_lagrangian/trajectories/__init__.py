@@ -11,7 +11,7 @@ from .scaling import spread as spread
 from .split import split
 from .tables import headings_of as headings_of
 from .tables import suffixes as suffixes
-from .units import Quantity as Quantity
+from .units import QuantityName as QuantityName
 from .units import measures_angle as measures_angle
 from .units import si_factor as si_factor
 from .validation import check_resolution as check_resolution

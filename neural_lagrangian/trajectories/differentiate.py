@@ -20,7 +20,7 @@ from .container import Trajectories
 from .errors import ShapeError
 from .validation import check_resolution
 
-BLOCK = 1 << 14
+SAMPLES_AT_A_TIME = 1 << 14
 """Samples whose polynomials are fitted at a time."""
 
 
@@ -131,8 +131,8 @@ def _weights(ts: np.ndarray, window: int, degree: int) -> Iterator[tuple[slice, 
     """Blocks of samples: their rows, the rows of each one's window, and the weights `(3, row, window)` of q, v, a."""
     ts = ts.astype(np.float64)
     first = np.clip(np.arange(len(ts)) - window // 2, 0, len(ts) - window)
-    for start in range(0, len(ts), BLOCK):
-        rows = slice(start, start + BLOCK)
+    for start in range(0, len(ts), SAMPLES_AT_A_TIME):
+        rows = slice(start, start + SAMPLES_AT_A_TIME)
         neighbours = first[rows, None] + np.arange(window)
         offsets = ts[neighbours] - ts[rows, None]
         scale = np.abs(offsets).max(axis=1, keepdims=True)  # else powers of small steps would underflow

@@ -16,7 +16,7 @@ from .headings import find_heading
 from .quantities import quantities_of, si_factors
 from .rows import check_order, complete_rows, grouped
 from .tables import headings_of, read_table, write_table
-from .units import Quantity, measures_angle
+from .units import QuantityName, measures_angle
 
 
 def read_trajectories(
@@ -185,7 +185,7 @@ def continuous(qs: Sequence[np.ndarray], angles: Sequence[int], *, step: float =
 
 
 def _units_of(
-    quantities: Mapping[str, Quantity],
+    quantities: Mapping[str, QuantityName],
     places: Mapping[str, int],
     headings: Sequence[Any],
     declared: Mapping[str, str],

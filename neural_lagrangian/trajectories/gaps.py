@@ -20,7 +20,7 @@ USUAL_QUANTILE = 0.75
 """The usual interval is this quantile of its neighbours: up to a quarter of them may be gaps themselves."""
 MIN_INTERVALS = 4
 """Fewer intervals in a trajectory do not tell which interval is usual: it has no gaps unless `gap` says so."""
-BLOCK = 1 << 20
+MAX_INTERVALS = 1 << 20
 """Intervals handled at a time."""
 
 
@@ -87,7 +87,8 @@ def _gaps(ts: np.ndarray, lengths: np.ndarray, gap: float | None) -> tuple[np.nd
     if gap is not None or not len(before):
         return trajectory, before
     for neighbours in NEIGHBOURS:
-        parts = (slice(start, start + BLOCK // neighbours) for start in range(0, len(before), BLOCK // neighbours))
+        some = MAX_INTERVALS // neighbours
+        parts = (slice(start, start + some) for start in range(0, len(before), some))
         kept = [_exceeds(ts, lengths, trajectory[part], before[part], neighbours) for part in parts]
         kept = np.concatenate([np.zeros(0, bool), *kept])
         trajectory, before = trajectory[kept], before[kept]
@@ -97,10 +98,10 @@ def _gaps(ts: np.ndarray, lengths: np.ndarray, gap: float | None) -> tuple[np.nd
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
     """Trajectories and intervals in blocks that overlap by what the neighbours of an interval reach."""
     count, intervals = shape[0], shape[1] - 1
-    together = max(1, BLOCK // max(1, intervals))
+    together = max(1, MAX_INTERVALS // max(1, intervals))
     for first in range(0, count, together):
-        for start in range(0, max(intervals, 0), BLOCK):
-            stop = min(start + BLOCK + max(NEIGHBOURS), intervals)
+        for start in range(0, max(intervals, 0), MAX_INTERVALS):
+            stop = min(start + MAX_INTERVALS + max(NEIGHBOURS), intervals)
             yield slice(first, min(first + together, count)), slice(max(0, start - max(NEIGHBOURS)), stop)
 
 

@@ -11,7 +11,7 @@ from .units import known_unit
 _BRACKETS = re.compile(r"(.*\S)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}|<([^<>]*)>)")
 _SOLIDUS = re.compile(r"([^/]*\S)\s*/\s*(\S+)")
 
-Kind = Literal["number", "clock", "text", "empty"]
+CellKind = Literal["number", "clock", "text", "empty"]
 
 
 class Heading(NamedTuple):
@@ -23,7 +23,7 @@ class Heading(NamedTuple):
     text: str
     base: str
     unit: str | None
-    kind: Kind
+    kind: CellKind
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Heading(NamedTuple):
         return self.base if self.unit is not None else self.text
 
 
-def heading_of(text: str, kind: Kind = "number", *, unit: str | None = None, solidus: bool = False) -> Heading:
+def heading_of(text: str, kind: CellKind = "number", *, unit: str | None = None, solidus: bool = False) -> Heading:
     """The heading that a text is.
 
     **Arguments:**

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .errors import DataFileError
-from .headings import Heading, Kind, heading_of
+from .headings import CellKind, Heading, heading_of
 from .units import known_unit
 
-HEAD = 1 << 16
+HEAD_BYTES = 1 << 16
 """Bytes at the beginning of a file from which its layout is read."""
 COMMENT_MARKS = ("#", "%", "//", "!", '"#', "'#")
 """Lines that begin with one of these are comments."""
@@ -49,7 +49,7 @@ def layout_of(path: Path) -> Layout:
     **Raises:** `DataFileError` if it has no line of names with rows below.
     """
     with path.open("rb") as file:
-        head = file.read(HEAD)
+        head = file.read(HEAD_BYTES)
         whole = len(file.read(1)) == 0
     encoding = encoding_of(head)
     lines = head.decode(encoding, errors="replace").removeprefix("\ufeff").splitlines()
@@ -110,7 +110,7 @@ def sheet_layout(rows: Sequence[Sequence[str]]) -> tuple[list[Heading], int] | N
 
 
 def _headings(names: Sequence[str], units: Sequence[str] | None, data: Sequence[Sequence[str]]) -> list[Heading]:
-    kinds: list[Kind] = [_kind([row[i] for row in data]) for i in range(len(names))]
+    kinds: list[CellKind] = [_kind([row[i] for row in data]) for i in range(len(names))]
     return [
         heading_of(name, kind, unit=None if units is None else units[i], solidus=True)
         for i, (name, kind) in enumerate(zip(names, kinds, strict=True))
@@ -242,7 +242,7 @@ def _are_units(row: Sequence[str]) -> bool:
     return known > 0 and 2 * known >= words and not is_data(row)
 
 
-def _kind(cells: Sequence[str]) -> Kind:
+def _kind(cells: Sequence[str]) -> CellKind:
     known = [cell for cell in cells if cell not in MISSING]
     if not known:
         return "empty"

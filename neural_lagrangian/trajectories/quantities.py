@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 
 from .errors import DataFileError
-from .units import Quantity, measures_angle, si_factor
+from .units import QuantityName, measures_angle, si_factor
 
 
 def quantities_of(
@@ -14,7 +14,7 @@ def quantities_of(
     accelerations: Sequence[str] | None,
     controls: Sequence[str] | None,
     trajectory: str | None,
-) -> dict[str, Quantity]:
+) -> dict[str, QuantityName]:
     """What each numeric column measures."""
     if isinstance(positions, str) or len(positions) == 0:
         raise ValueError(f"`positions` is {positions!r}; expected a sequence of names of columns")
@@ -23,7 +23,7 @@ def quantities_of(
             raise ValueError(f"`{argument}` is {names!r}; expected {len(positions)} names, as `positions`")
     if controls is not None and (isinstance(controls, str) or len(controls) == 0):
         raise ValueError(f"`controls` is {controls!r}; expected a sequence of names of columns")
-    named: dict[Quantity, Sequence[str]] = {
+    named: dict[QuantityName, Sequence[str]] = {
         "time": [time],
         "position": positions,
         "velocity": velocities or [],
@@ -38,7 +38,7 @@ def quantities_of(
 
 
 def si_factors(
-    path: PathLike[str] | None, quantities: Mapping[str, Quantity], units: Mapping[str, str] | None
+    path: PathLike[str] | None, quantities: Mapping[str, QuantityName], units: Mapping[str, str] | None
 ) -> dict[str, float]:
     """Factors of the columns whose unit is declared."""
     units = units or {}

@@ -13,7 +13,7 @@ from .layout import MISSING, NUMBER, sheet_layout
 from .optional import optional
 from .table import Table, Wanted
 
-HEAD = 200
+HEAD_ROWS = 200
 """Rows in which the names of the columns are looked for."""
 
 
@@ -63,7 +63,7 @@ def _cells(path: Path) -> np.ndarray:
 
 
 def _layout(path: Path, cells: np.ndarray) -> tuple[list[Heading], int]:
-    found = sheet_layout([[_text(cell) for cell in row] for row in cells[:HEAD]])
+    found = sheet_layout([[_text(cell) for cell in row] for row in cells[:HEAD_ROWS]])
     if found is None:
         fault = "the first sheet has no line of names with rows of numbers below; expected one, such as t, theta"
         raise DataFileError(fault, path=path)

@@ -11,7 +11,7 @@ import numpy as np
 from .._atomic import atomic_write
 from .claims import check_hdf5, check_npz, check_parquet
 from .errors import DataFileError
-from .headings import Heading, Kind, find_heading, heading_of
+from .headings import CellKind, Heading, find_heading, heading_of
 from .optional import optional
 from .sheets import read_sheet, sheet_headings
 from .table import Table, Wanted
@@ -92,7 +92,7 @@ def _format(path: Path) -> Format:
         raise ValueError(f"`path` is {str(path)!r}; expected a suffix of {', '.join(_FORMATS)}") from None
 
 
-def _kind_of(column: np.ndarray) -> Kind:
+def _kind_of(column: np.ndarray) -> CellKind:
     return "number" if column.dtype.kind in "fiu" else "clock" if column.dtype.kind in "Mm" else "text"
 
 
@@ -168,7 +168,7 @@ def _binary(opened: Callable[[BinaryIO], Any]) -> tuple[Callable[..., Any], Call
 
 
 @contextmanager
-def _npz_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
+def _npz_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
     if not zipfile.is_zipfile(file):
         raise ValueError("it is no archive of NumPy")
     file.seek(0)
@@ -189,11 +189,11 @@ def _write_npz(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
 
 
 @contextmanager
-def _parquet_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
+def _parquet_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
     pyarrow = optional("pyarrow", "Parquet")
     parquet = optional("pyarrow.parquet", "Parquet").ParquetFile(file)
 
-    def kind(type_: Any) -> Kind:
+    def kind(type_: Any) -> CellKind:
         numeric = pyarrow.types.is_integer(type_) or pyarrow.types.is_floating(type_)
         return "number" if numeric else "clock" if pyarrow.types.is_temporal(type_) else "text"
 
@@ -217,9 +217,9 @@ def _write_parquet(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
 
 
 @contextmanager
-def _hdf5_columns(file: BinaryIO) -> Iterator[tuple[dict[str, Kind], Load]]:
+def _hdf5_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
     h5py = optional("h5py", "HDF5")
-    found: dict[str, Kind] = {}
+    found: dict[str, CellKind] = {}
 
     def see(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):

@@ -14,7 +14,7 @@ from .headings import Heading
 from .layout import COMMENT_MARKS, MISSING, NUMBER, Layout, fields_of, is_comment, layout_of, without_empty_tail
 from .table import Table, Wanted
 
-BLOCK = 1 << 16
+ROWS_AT_A_TIME = 1 << 16
 """Rows, or bytes, handled at a time."""
 PLAIN_ENCODINGS = ("utf-8", "utf-8-sig", "cp1252")
 """Encodings whose ASCII characters are single bytes, and no part of others."""
@@ -80,7 +80,7 @@ def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
     mark = None if layout.delimiter is None else layout.delimiter.encode()
     comments, last = [], b"\n"
     marks = tuple(text.encode() for text in COMMENT_MARKS)
-    for block in iter(lambda: file.read(BLOCK) + file.readline(), b""):  # whole lines
+    for block in iter(lambda: file.read(ROWS_AT_A_TIME) + file.readline(), b""):  # whole lines
         delimiters += 0 if mark is None else block.count(mark)
         if block.startswith(marks) or any(b"\n" + text in block for text in marks):
             for i, line in enumerate(block.split(b"\n")):
@@ -218,6 +218,6 @@ def write_csv(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     rows = len(next(iter(columns.values())))
-    for start in range(0, rows, BLOCK):
-        writer.writerows(zip(*(c[start : start + BLOCK].tolist() for c in columns.values()), strict=True))
+    for start in range(0, rows, ROWS_AT_A_TIME):
+        writer.writerows(zip(*(c[start : start + ROWS_AT_A_TIME].tolist() for c in columns.values()), strict=True))
     text.detach()

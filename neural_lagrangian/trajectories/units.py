@@ -6,7 +6,7 @@ from typing import Literal
 
 from .errors import DataFileError
 
-Quantity = Literal["time", "position", "velocity", "acceleration", "control"]
+QuantityName = Literal["time", "position", "velocity", "acceleration", "control"]
 
 TIME = {
     "s": 1.0,
@@ -63,11 +63,11 @@ _MEANT = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling 
 _MEANT |= {unit: unit for unit in (*TIME, *_BASES) if len(unit) > 2}  # in capitals, as RAD: it can be nothing else
 _RECIPROCAL = re.compile(r"([^\s*·./]+)[\s*·.]+([^\s*·./\d^-]+)\^?\(?-([12])\)?")
 _SUPERSCRIPTS = str.maketrans({"\u00b2": "2", "\u00b9": "1", "\u207b": "-", "\u2212": "-", "\u22c5": "·"})
-_KINDS: tuple[Quantity, ...] = ("position", "velocity", "acceleration")
+_KINDS: tuple[QuantityName, ...] = ("position", "velocity", "acceleration")
 _QUOTIENT = re.compile(r"([^/]+)(?:/([^/\d^]+)(\^?2)?)?")
 
 
-def si_factor(unit: str, quantity: Quantity) -> float:
+def si_factor(unit: str, quantity: QuantityName) -> float:
     """What a number in `unit` is multiplied by to be in SI: seconds, metres or radians, and their quotients.
 
     Velocities are written `deg/s`, accelerations `deg/s^2` (or `deg/s2`). Usual other spellings are known too: `°`,
@@ -113,7 +113,7 @@ def _canonical(text: str) -> str:
     return f"{base}{solidus}{time}{power}"
 
 
-def _parse(unit: str) -> tuple[Quantity, float]:
+def _parse(unit: str) -> tuple[QuantityName, float]:
     meant = _canonical(unit)
     match = _QUOTIENT.fullmatch("turn/min" if meant == "rpm" else meant)
     base, time, square = match.groups() if match else (unit, None, None)

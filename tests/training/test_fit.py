@@ -15,7 +15,7 @@ from neural_lagrangian.mechanics import ControlForce, LinearDamping, SampledCont
 from neural_lagrangian.models import with_control
 from neural_lagrangian.training import acceleration_mse
 from neural_lagrangian.training.stages import stages_of
-from neural_lagrangian.training.step import CHUNK
+from neural_lagrangian.training.step import MAX_STEPS_TOGETHER
 
 from ..helpers import DTYPE, slow, small_network
 
@@ -115,7 +115,7 @@ def test_recorded_controls_are_not_trained(pushes):
 def test_the_same_key_gives_the_same_weights_and_another_does_not(oscillations):
     data = without_accelerations(oscillations)
 
-    def weights(key, steps=CHUNK + 3):
+    def weights(key, steps=MAX_STEPS_TOGETHER + 3):
         trained = nl.fit(model_of(), data, optimizer=ADAM, steps=steps, horizon=2, key=key).model
         return np.concatenate([np.ravel(x) for x in jax.tree.leaves(eqx.filter(trained, eqx.is_inexact_array))])
 

@@ -19,7 +19,7 @@ from neural_lagrangian.training.checkpoints import Checkpoints
 from neural_lagrangian.training.devices import digests
 from neural_lagrangian.training.resume import resumed
 from neural_lagrangian.training.stages import stages_of
-from neural_lagrangian.training.state import State, begun_optimizer
+from neural_lagrangian.training.state import TrainingState, begun_optimizer
 
 from .killed import STEPS, data, trained
 
@@ -180,16 +180,18 @@ def test_a_training_that_a_callback_ended_goes_on_as_if_it_had_not(tmp_path, uni
 def test_all_that_a_training_needs_comes_back(tmp_path):
     """Every field of the state, at values that no beginning has."""
     stages = stages_of(None, (2, 4), STEPS, optax.adam(1e-2))
-    start = State.begun({"w": jnp.zeros(3)}, None, float, None)
+    start = TrainingState.begun({"w": jnp.zeros(3)}, None, float, None)
     rows = History.empty(float, 70)
     opt_state = jax.tree.map(lambda x: x + 7, begun_optimizer(stages[1], start.params, None))
     params, best = {"w": jnp.arange(3.0)}, {"w": jnp.arange(3.0) + 10}
-    state = State(params, opt_state, best, np.array(0.25), np.array(3), rows, stage=1, done=10, waited=4, max_steps=64)
+    state = TrainingState(
+        params, opt_state, best, np.array(0.25), np.array(3), rows, stage=1, done=10, waited=4, max_steps=64
+    )
     folder = Checkpoints(tmp_path)
     state.write(folder, {"plan": 1})
     back = resumed(folder, {"plan": 1}, start, stages, None)
-    assert len(jax.tree.leaves(state)) > len(State._fields)
-    for name, one, other in zip(State._fields, state, back, strict=True):
+    assert len(jax.tree.leaves(state)) > len(TrainingState._fields)
+    for name, one, other in zip(TrainingState._fields, state, back, strict=True):
         assert jax.tree.all(jax.tree.map(np.array_equal, one, other)), name
         assert not eqx.tree_equal(other, getattr(start, name)), name
 
@@ -211,7 +213,7 @@ def test_all_that_a_training_needs_comes_back(tmp_path):
 )
 def test_a_signed_checkpoint_with_an_odd_state_is_refused(numbers, tmp_path):
     stages = stages_of(None, (2, 4), STEPS, optax.adam(1e-2))
-    start, folder = State.begun({"w": jnp.zeros(3)}, None, float, None), Checkpoints(tmp_path)
+    start, folder = TrainingState.begun({"w": jnp.zeros(3)}, None, float, None), Checkpoints(tmp_path)
     folder.write(10, start.arrays, {"plan": {}, "state": numbers})
     with pytest.raises(CheckpointError, match="expected one of this training"):
         resumed(folder, {}, start, stages, None)
@@ -219,7 +221,7 @@ def test_a_signed_checkpoint_with_an_odd_state_is_refused(numbers, tmp_path):
 
 @pytest.mark.parametrize("plan", [None, [], "text", 3])
 def test_a_signed_checkpoint_with_an_odd_plan_is_refused(plan, tmp_path):
-    start, folder = State.begun({"w": jnp.zeros(3)}, None, float, None), Checkpoints(tmp_path)
+    start, folder = TrainingState.begun({"w": jnp.zeros(3)}, None, float, None), Checkpoints(tmp_path)
     folder.write(10, start.arrays, {"plan": plan, "state": {}})
     with pytest.raises(CheckpointError, match="another training: `stride` was None, and is 1"):
         resumed(folder, {"stride": 1}, start, [], None)

@@ -9,9 +9,9 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.training.solves import (
-    ADVICE,
+    ADVICE_ON_STEPS,
     FAILURES,
-    MARGIN,
+    STEPS_MARGIN,
     failures_of,
     in_words,
     reasons,
@@ -53,7 +53,7 @@ def test_the_steps_are_those_of_the_longest_rollout():
     by_hand = [int(solve(t, y[0])) for t, y in zip(batch.ts, batch.ys, strict=True)]
     assert found == (max(by_hand), {})
     allowed = steps_to_allow(weights, static, WINDOWS, None)
-    assert MARGIN * max(by_hand) <= allowed < 2 * MARGIN * max(by_hand)
+    assert STEPS_MARGIN * max(by_hand) <= allowed < 2 * STEPS_MARGIN * max(by_hand)
     assert np.log2(allowed) % 1 == 0
 
 
@@ -62,7 +62,7 @@ def test_failures_are_counted_by_what_the_solver_says():
     assert solves_of(*parts(max_steps=3), WINDOWS) == (0, {"max_steps_reached": count})
     assert reasons(*parts(max_steps=3), WINDOWS, None) == (
         f"Of {count} rollouts of the model as it is now, {count} need more than `max_steps` = 3 steps "
-        f"(max_steps_reached). {ADVICE}. "
+        f"(max_steps_reached). {ADVICE_ON_STEPS}. "
     )
     constant = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": 0.1}
     assert solves_of(*parts(breaking=True, **constant), WINDOWS).failures == {"not finite": count}

@@ -12,7 +12,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.training import DivergenceError, display, json_lines, scalars
-from neural_lagrangian.training.state import State
+from neural_lagrangian.training.state import TrainingState
 from neural_lagrangian.trajectories import Windows
 
 from ..helpers import small_network
@@ -187,7 +187,7 @@ def test_a_divergence_before_the_first_look_leaves_the_last_model():
 
 
 def test_fewer_diverging_windows_come_before_a_lower_loss():
-    start = State.begun({"w": np.zeros(())}, None, float, None)
+    start = TrainingState.begun({"w": np.zeros(())}, None, float, None)
     looks = [(0, 5.0, 2), (1, 9.0, 1), (2, 1.0, 2), (3, 8.0, 1), (4, np.inf, 9)]
     states = [start]
     for w, loss, diverged in looks:

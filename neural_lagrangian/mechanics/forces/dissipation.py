@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike
 
 from ..._checks import accepts, floating, is_concrete, written
 from ..._types import Coordinates, Network, ScalarFunction
-from ...numerics import lower_triangular
+from ...numerics import inverse_softplus, lower_triangular
 from .force import AbstractForce
 
 
@@ -128,8 +128,8 @@ class SmoothFriction(AbstractForce):
         for name, value in {"strength": mu, "width": w}.items():
             if is_concrete(value) and not bool(jnp.all(value > 0)):
                 raise ValueError(f"`{name}` is {value}; expected positive numbers")
-        self.raw_strength = _inverse_softplus(mu)
-        self.raw_width = _inverse_softplus(jnp.broadcast_to(w, mu.shape))
+        self.raw_strength = inverse_softplus(mu)
+        self.raw_width = inverse_softplus(jnp.broadcast_to(w, mu.shape))
 
     @property
     def strength(self) -> Array:
@@ -149,7 +149,3 @@ class SmoothFriction(AbstractForce):
         if v.shape != self.raw_strength.shape:
             raise ValueError(f"`strength` has shape {self.raw_strength.shape}; expected {v.shape}, that of `v`")
         return -self.strength * jnp.tanh(v / self.width)
-
-
-def _inverse_softplus(x: Array) -> Array:
-    return x + jnp.log(-jnp.expm1(-x))
