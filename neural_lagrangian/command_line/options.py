@@ -19,9 +19,10 @@ _NAMED = re.compile(f"`({'|'.join(OPTIONS)})`")
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
-    """Options that say which columns of a recording are what; without them the order of the columns does."""
+    """Options that declare the columns of a recording. Without them the order of the columns decides."""
     group = parser.add_argument_group(
-        "the recording", "Unless named: the first column is time, the next are coordinates, the next their velocities."
+        "the recording",
+        "By default the first column is time, the next ones are coordinates, and the next ones their velocities.",
     )
     group.add_argument("--dof", type=positive_integer, metavar="N", help="degrees of freedom")
     group.add_argument("--time", metavar="COLUMN", help="column of times")
@@ -30,28 +31,28 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--velocities",
         nargs="*",
         metavar="COLUMN",
-        help="columns of their velocities; none after the option: find them from the coordinates",
+        help="columns of the velocities; with no column, velocities are estimated from the coordinates",
     )
-    group.add_argument("--trajectory", metavar="COLUMN", help="column that tells several trajectories apart")
+    group.add_argument("--trajectory", metavar="COLUMN", help="column that numbers or names the trajectories")
     group.add_argument(
         "--units",
         nargs="+",
         type=_unit,
         default=[],
         metavar="COLUMN=UNIT",
-        help="what columns are in, such as t=ms theta=deg; unless given, what their headings say, or SI units",
+        help="units of columns, such as t=ms theta=deg (default: units in the headings, or SI)",
     )
     group.add_argument(
         "--angles",
         nargs="*",
         metavar="COLUMN",
-        help="coordinates that are angles; those in units of angle unless given; none after the option: none",
+        help="coordinates that are angles (default: those in units of angle); with no column, there are none",
     )
     group.add_argument(
         "--gap",
         type=positive,
         metavar="SECONDS",
-        help="longest interval that is no gap; 7 times the usual interval around it unless given",
+        help="longest interval that is not a gap (default: 7 times the usual interval around it)",
     )
 
 

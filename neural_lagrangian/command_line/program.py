@@ -1,7 +1,7 @@
-"""What the program understands, and what it answers to the shell.
+"""The arguments that the program takes, and its exit status.
 
-Exit status: 0 where there is an answer, 1 where the data, a file or the training allow none (one line says why), 2 for
-wrong usage, 130 or 143 after an interrupt or a termination. What computes is imported once it is known what to do.
+Exit status: 0 if there is an answer, 1 if the data, a file or the training allow none (one line says why), 2 for wrong
+usage, 130 or 143 after an interrupt or a termination. Modules that compute are imported after the arguments are read.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import get_args
 
 from .._errors import NeuralLagrangianError
-from ..identification import Predictor
+from ..identification import Predictor, Structure
 from .interruption import Terminated
 from .options import add_columns, finite, in_options, positive, positive_integer
 from .text import note, to_errors
@@ -26,7 +26,11 @@ NAME = "neural_lagrangian"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the arguments ask for, those of the process unless given, and return the exit status.
+    """Run the command that the arguments name, and return the exit status.
+
+    **Arguments:**
+
+    - `arguments`: words of the command line; those of the process unless given.
 
     **Raises:** `SystemExit`, as `argparse` does, for wrong usage (status 2) and after `--help` and `--version`.
     """
@@ -52,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _shielded(text: str) -> str:
-    """A negative number with a blank before it, since `argparse` takes such as -1e-3 for an option."""
+    """Put a blank before a negative number, since `argparse` takes -1e-3 for an option."""
     try:
         negative = text.startswith("-") and not math.isnan(float(text))
     except ValueError:  # no number
@@ -62,7 +66,7 @@ def _shielded(text: str) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """While the command runs, SIGTERM is raised as `Terminated`, so that a training can write a checkpoint."""
+    """Raise SIGTERM as `Terminated` while the command runs, so that a training can write a checkpoint."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -79,7 +83,7 @@ def _terminable() -> Iterator[None]:
 
 @contextmanager
 def _precision(single: bool) -> Iterator[None]:
-    """Double precision while the command runs, unless single is asked for."""
+    """Set double precision while the command runs, or single precision if asked for."""
     import jax
 
     before = jax.config.values["jax_enable_x64"]
@@ -105,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
             epilog=f"example:\n  {NAME} {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        made.add_argument("--float32", action="store_true", help="compute in single precision throughout, as for a GPU")
+        made.add_argument("--float32", action="store_true", help="compute everything in single precision, as for a GPU")
         return made
 
     _add_fit(command("fit", "learn a model from a recording", "fit pendulum.csv --dof 1 --angles theta"))
@@ -133,21 +137,23 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the model")
     group.add_argument(
         "--structure",
-        choices=("mechanical", "free"),
+        choices=get_args(Structure),
         default="mechanical",
-        help="kinetic minus potential energy, networks both (default), or one network of the whole state",
+        help="mechanical: kinetic minus potential energy, each a network (default); free: one network of the state",
     )
-    group.add_argument("--friction", action="store_true", help="learn linear damping beside the Lagrangian")
+    group.add_argument("--friction", action="store_true", help="learn linear damping in addition to the Lagrangian")
     group = parser.add_argument_group("the training")
     group.add_argument(
-        "--steps", type=positive_integer, default=2400, help="gradient steps in all (default %(default)s)"
+        "--steps", type=positive_integer, default=2400, help="total number of gradient steps (default: %(default)s)"
     )
     group.add_argument(
-        "--minutes", type=positive, help="how long all of it may take: what was found by then is judged and reported"
+        "--minutes",
+        type=positive,
+        help="time limit for everything; the best result so far is judged and reported",
     )
-    group.add_argument("--seed", type=_seed, default=0, help="of the initial weights and the batches (default 0)")
-    group.add_argument("--output", metavar="FOLDER", help="where to write; RECORDING-fit in this folder unless given")
-    group.add_argument("--resume", action="store_true", help="go on with a fit that was interrupted, told the same")
+    group.add_argument("--seed", type=_seed, default=0, help="random seed for initial weights and batches (default: 0)")
+    group.add_argument("--output", metavar="FOLDER", help="folder to write to (default: RECORDING-fit, here)")
+    group.add_argument("--resume", action="store_true", help="continue an interrupted fit; give the same options")
 
 
 def _add_rollout(parser: argparse.ArgumentParser) -> None:
@@ -160,11 +166,11 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE",
         help="coordinates, then velocities, in the units of the recording",
     )
-    parser.add_argument("--until", type=positive, required=True, metavar="T", help="how long, in its unit of time")
-    parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time from one row to the next")
-    parser.add_argument("--output", metavar="FILE", help="a .csv, .npz, .parquet or .h5 file; to the terminal without")
+    parser.add_argument("--until", type=positive, required=True, metavar="T", help="duration, in its unit of time")
+    parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time between two rows")
+    parser.add_argument("--output", metavar="FILE", help="a .csv, .npz, .parquet or .h5 file (default: print)")
     _add_predictor(parser)
-    parser.add_argument("--anyway", action="store_true", help="also with a model that `fit` has said not to use")
+    parser.add_argument("--anyway", action="store_true", help="use the model even if `fit` advised against it")
 
 
 def _add_predictor(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +178,7 @@ def _add_predictor(parser: argparse.ArgumentParser) -> None:
         "--predictor",
         choices=get_args(Predictor),
         default="network",
-        help="the trained network (default), or the formula that was found, with its friction",
+        help="the trained network (default), or the formula with its friction",
     )
 
 
@@ -190,7 +196,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "others",
         nargs="+",
         metavar="MODEL|RECORDING",
-        help="a recording, whose columns are named as that of the model; another model; or both",
+        help="a recording with the column names of the model's recording, another model, or both",
     )
     _add_predictor(parser)
 

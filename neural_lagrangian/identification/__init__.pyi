@@ -1,3 +1,5 @@
+from .choices import Predictor as Predictor
+from .choices import Structure as Structure
 from .comparison import compared as compared
 from .faults import NoAnswerError as NoAnswerError
 from .faults import UsageError as UsageError
@@ -9,7 +11,6 @@ from .model_folder import Learned as Learned
 from .model_folder import load_model as load_model
 from .prediction import predicted as predicted
 from .prediction import write_predicted as write_predicted
-from .predictors import Predictor as Predictor
 from .remark import Remark as Remark
 from .tables import stated as stated
 from .verdict import NOT_BETTER as NOT_BETTER

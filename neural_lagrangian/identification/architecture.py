@@ -1,7 +1,7 @@
 """Architectures of the networks that can be learned, and their settings."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
@@ -13,10 +13,9 @@ from ..lagrangians import MechanicalLagrangian
 from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian
 from ..networks import PeriodicEmbedding
+from .choices import Structure
 from .columns import Columns
 
-STRUCTURES = ("mechanical", "free")
-"""`"mechanical"`: kinetic minus potential energy, each a network. `"free"`: one network of the whole state."""
 INITIAL_DAMPING = 0.2
 """Diagonal of the factor of the damping matrix before training, in natural units."""
 
@@ -45,7 +44,7 @@ class Architecture:
         whole = (self.dof, self.width, self.depth, *self.periodic)
         if not all(type(n) is int and n >= 0 for n in whole) or min(self.dof, self.width) < 1:
             raise ValueError(f"its architecture has sizes {whole}; expected positive integers")
-        if self.structure not in STRUCTURES or type(self.friction) is not bool:
+        if self.structure not in get_args(Structure) or type(self.friction) is not bool:
             raise ValueError(f"its structure is {self.structure!r}, its friction {self.friction!r}")
         if self.dof != columns.dof or self.periodic != columns.periodic:
             raise ValueError(f"its architecture has {self.dof} degrees of freedom, its columns {columns.dof}")

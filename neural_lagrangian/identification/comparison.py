@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..discovery import Comparison, compare_lagrangians
+from .choices import Predictor
 from .columns import of_another_file
 from .faults import NoAnswerError, UsageError
 from .inspection import IN_MEMORY
@@ -17,7 +18,6 @@ from .measure import Measure, lyapunov_time
 from .model_folder import Learned, is_folder, read_folder
 from .outcome import why
 from .pieces import cut
-from .predictors import Predictor
 from .recording import read_recording
 from .region import Region
 from .starts import Starts, starts_of

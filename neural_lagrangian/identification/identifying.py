@@ -4,7 +4,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,8 @@ from ..models import Scaled, with_precision
 from ..numerics import precision
 from ..training import History, json_lines
 from ..trajectories import Trajectories
-from .architecture import STRUCTURES
 from .budget import Budget
+from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
 from .faults import UsageError
@@ -56,8 +56,8 @@ class _Wanted(NamedTuple):
 
     def check(self) -> None:
         """`ValueError` for values that make no sense; `UsageError` for one that would not be used."""
-        if self.structure not in STRUCTURES:
-            known = ", ".join(map(repr, STRUCTURES))
+        if self.structure not in get_args(Structure):
+            known = ", ".join(map(repr, get_args(Structure)))
             raise ValueError(f"`structure` is {self.structure!r}; expected one of {known}")
         positive_integer("steps", self.steps)
         if self.minutes is not None and not self.minutes > 0:
@@ -84,7 +84,7 @@ def identify(
     units: Mapping[str, str] | None = None,
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
-    structure: Literal["mechanical", "free"] = "mechanical",
+    structure: Structure = "mechanical",
     friction: bool = False,
     steps: int = 2400,
     minutes: float | None = None,

@@ -16,10 +16,10 @@ from .._atomic import atomic_write
 from ..models import NeuralLagrangian, Scaled, load, save, with_precision
 from ..trajectories import Scaling
 from .architecture import Architecture
+from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError
 from .formula_file import read_formula
-from .predictors import Predictor
 from .tables import stated_all
 
 MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
+from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError, UsageError
 from .model_folder import may_be_used, read_columns, read_folder
-from .predictors import Predictor
 from .recording import WRITTEN_SUFFIXES
 from .verdict import NOT_BETTER
 
