@@ -21,9 +21,7 @@
 # landscapes in `coefficient_inference`, the formula of every system in `formula_of_every_system`.
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import diffrax
 import equinox as eqx
@@ -33,6 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import optimistix as optx
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -40,9 +39,7 @@ from neural_lagrangian.integrators import Integration
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 KEY = jax.random.key(0)
 STARTS, BATCH, REPEATS, GRID, REACHES = {
     "smoke": (3, 16, 3, 5, 4),

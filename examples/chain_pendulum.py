@@ -17,15 +17,13 @@
 # $|x_i - x_{i-1}|^2 = l_i^2$, kept by Lagrange multipliers. This is their experiment, with one and with two links.
 
 # %%
-import sys
-from pathlib import Path
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis, mechanics
@@ -39,15 +37,13 @@ jax.config.update("jax_enable_x64", True)  # truth and rollouts in double, train
 # The source trained networks of three layers of 256 for 8000 steps.
 
 # %%
-SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "standard")
+SIZE = size_of_run("smoke", "quick", "full")
 SEEDS = range(3) if SIZE == "full" else range(1)
 LINKS = (2,) if SIZE in ("smoke", "quick") else (1, 2)
 WIDTH, DEPTH = (8 if SIZE == "smoke" else 64), 2
 CHUNKS, TESTS = {"smoke": (40, 4), "quick": (400, 20)}.get(SIZE, (800, 100))
 BATCH = min(200, CHUNKS)
 STEP, SAMPLES = 0.03, 100  # seconds, and samples of 3 s
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
 PUBLISHED = {  # relative errors, Finzi et al. 2020
     "NODE": {1: 3.8e-4, 2: 6.5e-2},
     "Hamiltonian network": {1: 1.2e-4, 2: 1.9e-3},

@@ -21,16 +21,15 @@
 # beside it the method that the problem asks for: nonlinear least squares through the integrator.
 
 # %%
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -39,9 +38,7 @@ from neural_lagrangian.integrators import Integration
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 SYSTEMS, TRAINING, STEPS, GRID = {
     "smoke": (8, 64, 3, 5),
     "quick": (100, 2000, 100, 11),

@@ -21,7 +21,6 @@
 # second-order ones.
 
 # %%
-import sys
 from pathlib import Path
 
 import diffrax
@@ -31,26 +30,12 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
 jax.config.update("jax_enable_x64", True)  # truth and long rollouts in double, training in single precision
-
-# %% [markdown]
-# ## Parameters
-#
-# `--smoke` checks that everything runs; `--quick` trains a thirtieth as long; `--demo` leaves out the second-order
-# neural ODE; `--full` repeats the training over five seeds and adds the reversible models.
-
-# %%
-SIZE = next((size for size in ("smoke", "quick", "full", "demo") if f"--{size}" in sys.argv), "standard")
-SEEDS = range(5) if SIZE == "full" else range(1)
-WIDTH = {"smoke": 8, "quick": 64}.get(SIZE, 128)
-WINDOW = {"horizon": 1, "stride": 5, "batch_size": 64}  # one step of 36 ms, five samples long
-TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
 
 # %% [markdown]
 # ## Data
@@ -66,6 +51,19 @@ rollout_times = jnp.linspace(0.0, 30.0, 3001)
 def initial_states(seed):
     return system.sample_states(jax.random.fold_in(jax.random.key(seed), 0), 10)
 
+
+# %% [markdown]
+# ## Parameters
+#
+# `--smoke` checks that everything runs; `--quick` trains a thirtieth as long; `--demo` leaves out the second-order
+# neural ODE; `--full` repeats the training over five seeds and adds the reversible models.
+
+# %%
+SIZE = size_of_run("smoke", "quick", "full", "demo")
+SEEDS = range(5) if SIZE == "full" else range(1)
+WIDTH = {"smoke": 8, "quick": 64}.get(SIZE, 128)
+WINDOW = {"horizon": 1, "stride": 5, "batch_size": 64}  # one step of 36 ms, five samples long
+TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
 
 # %% [markdown]
 # ## Models

@@ -20,9 +20,6 @@
 # positive mass matrix.
 
 # %%
-import sys
-from pathlib import Path
-
 import diffrax
 import equinox as eqx
 import jax
@@ -30,15 +27,14 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 KEY = jax.random.key(0)
 STATES, DURATION = {"smoke": (1000, 1.0), "quick": (50_000, 100.0), "standard": (2_000_000, 100.0)}[SIZE]
 WIDTHS = {"smoke": (8, 8), "quick": (64, 64), "standard": (256, 128)}[SIZE]

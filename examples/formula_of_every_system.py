@@ -17,7 +17,6 @@
 # the formula.
 
 # %%
-import sys
 import time
 import warnings
 from itertools import combinations
@@ -26,13 +25,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from sizes import asked
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, sparse_lagrangian
 
 jax.config.update("jax_enable_x64", True)
 
-SMOKE = "--smoke" in sys.argv
+SMOKE = asked("smoke")
 
 # %% [markdown]
 # ## What might be in each Lagrangian

@@ -16,9 +16,7 @@
 # member. Motion that none of them was trained on decides; other motion yet tells what the choice was worth.
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -26,13 +24,12 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, asked
 
 import neural_lagrangian as nl
 from neural_lagrangian.training import MEMBER
 
-SMOKE = "--smoke" in sys.argv
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SMOKE = asked("smoke")
 RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 DECAYS = (0.0, 1e-3, 1e-2, 1e-1)
 STEPS, NOISE, KEY = 20 if SMOKE else 1500, 0.05, jax.random.key(0)

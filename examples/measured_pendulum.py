@@ -16,24 +16,20 @@
 # odd ones, beside the rigid-body equation that the authors of the recording calibrated on all of it.
 
 # %%
-import sys
-from pathlib import Path
-
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 KEY = jax.random.key(0)
 
 # %% [markdown]

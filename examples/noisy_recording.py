@@ -21,15 +21,14 @@
 #    from a noisy state is wrong however right the model is (`training.polish(..., states=)`).
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, asked
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -37,9 +36,7 @@ from neural_lagrangian.training import polish, weighted
 
 jax.config.update("jax_enable_x64", True)
 
-SMOKE = "--smoke" in sys.argv
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SMOKE = asked("smoke")
 STEPS, FULL, POLISH = (6, 2, 2) if SMOKE else (2400, 600, 200)
 STEP, EVERY, LONG = 0.01, 5, 500  # seconds a sample; samples a row of a short window; samples of a long one
 KEY = jax.random.key(0)

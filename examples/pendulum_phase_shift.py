@@ -26,9 +26,7 @@
 # networks have the same hidden layers and optimiser.
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import diffrax
 import equinox as eqx
@@ -37,6 +35,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -47,9 +46,7 @@ jax.config.update("jax_enable_x64", True)  # truth and rollouts in double, train
 # ## Parameters
 
 # %%
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 WIDTH, DEPTH = (8, 1) if SIZE == "smoke" else (64, 3)
 SEEDS = range(3) if SIZE == "standard" else range(1)
 STEPS = {"LNN, mechanical": 12_000, "LNN, free-form": 4_000, "NODE": 20_000}

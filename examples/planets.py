@@ -16,9 +16,6 @@
 # where unseen bodies must be and how heavy they are. Then the next 365 days are predicted from the state of day 730.
 
 # %%
-import sys
-from pathlib import Path
-
 import diffrax
 import equinox as eqx
 import jax
@@ -27,14 +24,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optimistix as optx
 from scipy.optimize import nnls
+from sizes import OUTPUT, asked
 
 import neural_lagrangian as nl
 
 jax.config.update("jax_enable_x64", True)
 
-SMOKE = "--smoke" in sys.argv
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SMOKE = asked("smoke")
 PLANETS = ("mercury", "venus", "mars")
 DAY = 0.01720209895  # in units of time in which the Sun's attraction is about 1 au^3 / unit^2 (Gauss)
 TRAINING, TEST = (60, 60) if SMOKE else (730, 365)

@@ -23,9 +23,7 @@
 # this step is the true motion (Ober-Blöbaum and Offen 2022; Offen and Ober-Blöbaum 2022).
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import diffrax
 import equinox as eqx
@@ -35,6 +33,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 from scipy.special import ellipj, ellipk
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration, discrete_position_errors
@@ -42,9 +41,7 @@ from neural_lagrangian.training import gauss_newton
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 COUNT, WIDTH, STEPS, POLISH, ROLLOUT = {
     "smoke": (20, 4, 3, 2, 50),
     "quick": (100, 16, 300, 50, 10_000),

@@ -18,23 +18,19 @@
 # Given the true momenta it learns it well. The Lagrangian network needs nothing but the motion.
 
 # %%
-import sys
-from pathlib import Path
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
 jax.config.update("jax_enable_x64", True)
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 WIDTH, STEPS = {"smoke": (8, 5), "quick": (64, 600), "standard": (64, 3000)}[SIZE]
 KEY = jax.random.key(0)
 

@@ -16,9 +16,6 @@
 # that along the true one, over 15 starts and all times.
 
 # %%
-import sys
-from pathlib import Path
-
 import diffrax
 import equinox as eqx
 import jax
@@ -26,6 +23,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -33,9 +31,7 @@ from neural_lagrangian.integrators import Integration
 
 jax.config.update("jax_enable_x64", True)  # truth and rollouts in double precision, training in single
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 KEY = jax.random.key(0)
 WIDTH, STARTS = {"smoke": (8, 3), "quick": (64, 5), "standard": (128, 15)}[SIZE]
 ADAM, MUON = {"smoke": (5, 5), "quick": (300, 200), "standard": (2000, 1500)}[SIZE]  # steps

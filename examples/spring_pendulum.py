@@ -15,22 +15,18 @@
 # the Lagrangian, rolls out trajectories it has not seen, and draws and animates them.
 
 # %%
-import sys
-from pathlib import Path
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, asked
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis, datasets, trajectories
 
-SMOKE = "--smoke" in sys.argv
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SMOKE = asked("smoke")
 COLUMNS = {"positions": ["r", "theta"], "velocities": ["r_dot", "theta_dot"], "trajectory": "run"}
 UNITS = {"theta": "deg", "theta_dot": "deg/s", "t": "ms"}
 

@@ -17,10 +17,8 @@
 # named: a constant and dF/dt.
 
 # %%
-import sys
 import time
 import warnings
-from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -28,14 +26,13 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 from neural_lagrangian.discovery import Library, UndeterminedWarning, compare_lagrangians, distill, sparse_lagrangian
 
-SIZE = next((size for size in ("smoke", "quick", "full") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick", "full")
 STEPS = {"smoke": 20, "quick": 1000}.get(SIZE, 5000)
 SEEDS = 20 if SIZE == "full" else 1
 

@@ -20,8 +20,6 @@
 
 # %%
 import functools
-import sys
-from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -29,6 +27,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -39,9 +38,7 @@ jax.config.update("jax_enable_x64", True)
 # ## Parameters
 
 # %%
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 WIDTH = 8 if SIZE == "smoke" else 64
 RELEASES = {"smoke": (4, 8), "quick": (6, 12), "standard": (10, 20)}[SIZE]  # of either angle
 # of all training trajectories of the double pendulum

@@ -17,14 +17,12 @@
 # torques that it has not seen.
 
 # %%
-import sys
-from pathlib import Path
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from sizes import OUTPUT, asked
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
@@ -37,9 +35,7 @@ except ImportError:
 
 jax.config.update("jax_enable_x64", True)
 
-SMOKE = "--smoke" in sys.argv
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SMOKE = asked("smoke")
 KEY = jax.random.key(0)
 
 # %% [markdown]

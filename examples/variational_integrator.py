@@ -18,9 +18,7 @@
 # really has, $2 r + 2$ and not $r + 2$, and what it does for a learned double pendulum over a long time.
 
 # %%
-import sys
 import time
-from pathlib import Path
 
 import diffrax
 import equinox as eqx
@@ -29,6 +27,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import Integration
@@ -40,14 +39,12 @@ jax.config.update("jax_enable_compilation_cache", False)  # compilation is timed
 # ## Parameters
 
 # %%
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
+SIZE = size_of_run("smoke", "quick")
 LENGTHS = {"smoke": [10, 1000], "quick": [10, 1_000_000]}.get(SIZE, [10, 100, 1000, 10_000, 100_000, 1_000_000])
 ORDERS = [0, 1, 2, 3, 4, 6, 8, 10, 15, 20, 25, 30, 40] if SIZE == "standard" else [0, 4]
 MEASURED = range(5) if SIZE == "standard" else [0, 2]  # orders that are measured
 OSCILLATOR_END, DUST_END = {"smoke": (100.0, 10.0), "quick": (1000.0, 100.0), "standard": (1e4, 6000.0)}[SIZE]  # s, yr
 TRAINING, NEURAL_END = {"smoke": (10, 20.0), "quick": (200, 100.0), "standard": (3000, 1000.0)}[SIZE]
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
 
 
 def fixed_steps(solver, per_sample):

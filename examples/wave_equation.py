@@ -17,9 +17,6 @@
 # matrix is known to be diagonal, an acceleration costs as much for each site however many there are.
 
 # %%
-import sys
-from pathlib import Path
-
 import diffrax
 import equinox as eqx
 import jax
@@ -27,13 +24,12 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from sizes import OUTPUT, size_of_run
 
 import neural_lagrangian as nl
 from neural_lagrangian import analysis
 
-SIZE = next((size for size in ("smoke", "quick") if f"--{size}" in sys.argv), "standard")
-OUTPUT = (Path(__file__).parent if "__file__" in globals() else Path()) / "output"
-OUTPUT.mkdir(exist_ok=True)
+SIZE = size_of_run("smoke", "quick")
 SPACING, SITES = 0.5, 20
 
 # %% [markdown]
