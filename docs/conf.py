@@ -29,7 +29,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navbar_persistent": [],
     "show_toc_level": 2,
-    "use_download_button": False,
+    "use_download_button": True,
     "use_fullscreen_button": False,
 }
 toc_object_entries_show_parents = "hide"
