@@ -21,8 +21,10 @@ PAGES = {
     if (blocks := BLOCK.findall(path.read_text()))
 }
 
+QUICK = ("explanation/structure", "explanation/theory", "reference/systems", "how_to/extend/mass_solve")
 
-@pytest.mark.parametrize("name", slow_but(PAGES, "explanation/structure", "explanation/theory", "reference/systems"))
+
+@pytest.mark.parametrize("name", slow_but(PAGES, *QUICK))
 def test_blocks_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):  # as users have it
