@@ -11,9 +11,9 @@ from .._atomic import atomic_write
 from ..discovery import Formula, Library
 from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian
+from .candidates import library_for, symbols_for
 from .columns import Columns
 from .faults import NoAnswerError
-from .formulas import library_for, symbols_for
 from .refinement import Refined
 
 FORMULA = "formula.json"

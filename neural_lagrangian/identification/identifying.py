@@ -15,11 +15,12 @@ from ..numerics import precision
 from ..training import History, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
+from .candidates import library_for
 from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
 from .faults import UsageError
-from .formulas import TIME_IS_UP, Attempt, library_for, look_for_formulas
+from .formulas import TIME_IS_UP, Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
 from .judging import rollout_errors

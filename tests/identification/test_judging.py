@@ -6,8 +6,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
+from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.formulas import MAX_TERMS, library_for
 from neural_lagrangian.identification.judging import Errors, predicts, rollout_errors
 from neural_lagrangian.identification.measure import Measure, lyapunov_time
 from neural_lagrangian.identification.region import Region

@@ -1,0 +1,65 @@
+"""Candidate terms of a formula, by which coordinates are angles."""
+
+import keyword
+from typing import Any
+
+from ..discovery import Library
+from .columns import Columns
+
+MAX_TERMS = 100
+"""Largest number of candidate terms. Usual recordings do not determine more."""
+
+
+def symbols_for(columns: Columns) -> list[str] | None:
+    """Names of the coordinates in a formula. `None` stands for `q0`, `q1`, ...: some column is no identifier."""
+    known = all(name.isidentifier() and not keyword.iskeyword(name) for name in columns.coordinates)
+    return list(columns.coordinates) if known else None
+
+
+def library_for(columns: Columns) -> Library:
+    """Candidate terms: waves of angles and powers of other coordinates, times squares and products of velocities. The
+    order is the highest with at most `MAX_TERMS` terms. Three and more angles get the terms of a chain of bodies.
+    """
+    named: dict[str, Any] = {"names": symbols_for(columns)}
+    angles = list(columns.periodic)
+    others = [i for i in range(columns.dof) if i not in angles]
+    velocities = Library.velocities(columns.dof, 2, **named)
+
+    def coordinates(order: int, degree: int) -> Library:
+        parts = [Library.waves(columns.dof, order, angles, **named)] if angles else []
+        parts += [Library.coordinates(columns.dof, degree, others, **named)] if others else []
+        return parts[0] * parts[1] if len(parts) == 2 else parts[0]
+
+    if len(angles) > 2:
+        return _of_a_chain(columns.dof, angles, others, named)
+    for order, degree in ((2, 4), (2, 3), (2, 2), (1, 2)):
+        library = coordinates(order, degree) * velocities
+        if len(library) <= MAX_TERMS:
+            return library
+    return coordinates(1, 2) + velocities
+
+
+def _of_a_chain(dof: int, angles: list[int], others: list[int], named: dict[str, Any]) -> Library:
+    """Squares and products of the velocities, waves of each angle, powers of the other coordinates; and, beside the
+    product of two velocities, waves of the angles that they turn: of sums and differences of two, and of one beside the
+    velocity of a coordinate that is no angle.
+
+    Bodies in a row, on a support that may slide, have no other terms, if angles are counted from a fixed direction.
+    """
+    library = Library.velocities(dof, 2, **named) + Library.waves(dof, 1, angles, **named)
+    if others:
+        library += Library.coordinates(dof, 2, others, **named)
+    for i in angles:
+        for j in [k for k in angles if k > i]:
+            waves = Library.waves(dof, 2, [i, j], **named)
+            mixed = [k for k, name in enumerate(waves.names) if " - " in name or " + " in name]
+            library += waves.select(mixed) * _product(dof, i, j, named)
+        for j in others:
+            library += Library.waves(dof, 1, [i], **named) * _product(dof, i, j, named)
+    return library
+
+
+def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
+    """The product of two velocities."""
+    squares = Library.velocities(dof, 2, [i, j], **named)
+    return squares.select([k for k, name in enumerate(squares.names) if " " in name])
