@@ -10,6 +10,8 @@ import pytest
 from .helpers import slow_but
 
 DOCS = Path(__file__).parent.parent / "docs"
+GENERATED = (DOCS / "examples", DOCS / "reference" / "api")
+LINK = re.compile(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)")
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WRITTEN = [
     *DOCS.glob("*.md"),
@@ -32,6 +34,18 @@ def test_blocks_run(name, tmp_path, monkeypatch):
         for block in PAGES[name]:
             exec(compile(block, f"{name}.md", "exec"), namespace)
     plt.close("all")
+
+
+def _of_checkout(page):
+    return str(page.relative_to(DOCS.parent))
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*WRITTEN, *DOCS.glob("reference/*.md"), *DOCS.parent.glob("*.md")]), ids=_of_checkout
+)
+def test_links_lead_to_files(page):
+    links = [(page.parent / link).resolve() for link in LINK.findall(page.read_text())]
+    assert [link for link in links if not link.exists() and not any(map(link.is_relative_to, GENERATED))] == []
 
 
 def test_every_guide_has_blocks():
