@@ -21,6 +21,7 @@ extensions = [
     "local_links",
 ]
 exclude_patterns = ["_build", "_extensions"]
+highlight_language = "none"  # blocks without a language are text: trees, outputs, commands
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]

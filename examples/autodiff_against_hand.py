@@ -125,9 +125,9 @@ for name, system in some(SYSTEMS).items():
 # %% [markdown]
 # ## Error of trajectories
 #
-# Both integrated by the same solver for 5 s: against the exact solution (of the bodies, against steps at a tolerance of
-# 1e-12), and against each other. What errs is the solver. The last column is the largest change of any conserved
-# quantity (energy, momenta, the centre of the circle), over its largest value.
+# Both integrated by the same solver for 5 s: against the exact solution (of the bodies, against steps at a tolerance
+# of 1e-12), and against each other. The error is that of the solver. The last column is the largest change of any
+# conserved quantity (energy, momenta, the centre of the circle), over its largest value.
 
 
 # %%
@@ -246,9 +246,9 @@ for family, members in FAMILIES.items():
 # %% [markdown]
 # ## Trial Lagrangians
 #
-# As the proposal has them: 300 states at random and their accelerations, the loss the mean square error of the
-# acceleration that the trial implies. Polynomials are fitted by nonlinear least squares (Levenberg and Marquardt) from
-# the free particle, the network, two layers of 64, by Muon.
+# As the proposal has them: 300 states at random and their accelerations, and the mean square error of the
+# acceleration as loss. Polynomials are fitted by nonlinear least squares (Levenberg and Marquardt) from the free
+# particle, the network, two layers of 64, by Muon.
 #
 # Error of the acceleration: root mean square over that of the truth, on new states in the sampled box, and outside it,
 # on the surface of a box twice as large. Error of position: largest over 5 s from states in the box, median of 20.
@@ -365,10 +365,10 @@ for truth in TRUTHS:
 # %% [markdown]
 # ## Landscape
 #
-# The loss over $(m, k)$ is a valley without a bottom: the equations of motion hold for $L$ and for any multiple of it,
-# so that motion tells $k / m$ alone, and the valley is the ray $k = 10\, m$. Across it, with $m$ fixed, the loss of the
-# acceleration is a parabola in $k$: no local minima. The loss of a rollout has more the longer it is, since a motion of
-# the wrong frequency comes back into phase: long rollouts come last (`fit` lets horizons grow).
+# The loss over $(m, k)$ is a valley without a bottom: the equations of motion hold for $L$ and for any multiple of
+# it, so that motion determines $k / m$ alone, and the valley is the ray $k = 10\, m$. Across it, with $m$ fixed, the
+# loss of the acceleration is a parabola in $k$: no local minima. The loss of a rollout has more the longer it is,
+# since a motion of the wrong frequency comes back into phase: long rollouts come last (`fit` lets horizons grow).
 
 # %%
 oscillator, _ = TRUTHS["oscillator"]
@@ -411,8 +411,8 @@ print({name: minima(np.asarray(values)) for name, values in cuts.items()})
 #
 # Up to 20 % on every coordinate, velocity and acceleration, in units of the standard deviation of each; error of the
 # acceleration in the box, without noise, median of three draws. At 20 % alone the noise of the states would shrink a
-# fitted acceleration by 4 %: least squares on accelerations know nothing of errors in the states. What does is in
-# `noisy_recording`.
+# fitted acceleration by 4 %: least squares on accelerations ignore errors in the states. `noisy_recording` takes them
+# into account.
 
 # %%
 curves = {}

@@ -126,10 +126,10 @@ def data(chain, seed):
 # %% [markdown]
 # ## Models
 #
-# All are given the same hidden layers and the same optimiser. In angles each network sees $(\cos\theta_i,
-# \sin\theta_i)$ and the rates: a second-order neural ODE; a Hamiltonian network, which is told the true momenta; a
-# network as the whole Lagrangian; and kinetic minus potential energy, a network for the Cholesky factor of the mass
-# matrix and one for the potential. The constrained one learns a mass for each bob and a network for the potential.
+# All have the same hidden layers and the same optimiser. In angles each network sees $(\cos\theta_i, \sin\theta_i)$
+# and the rates: a second-order neural ODE; a Hamiltonian network, which is told the true momenta; a network as the
+# whole Lagrangian; and kinetic minus potential energy, a network for the Cholesky factor of the mass matrix and one
+# for the potential. The constrained one learns a mass for each bob and a network for the potential.
 
 
 # %%
@@ -192,8 +192,8 @@ STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 250}.get(SIZE, 8000))
 # %% [markdown]
 # ## Training
 #
-# As in the source, rollouts over chunks of five samples, 200 chunks a step, and a cosine schedule. Three things are
-# other than there.
+# As in the source, rollouts over chunks of five samples, 200 chunks a step, and a cosine schedule. Three things
+# differ from the source.
 #
 # - The loss is the mean square error. The gradient of the source's mean absolute error does not vanish at the truth:
 #   what a batch leaves of it there is noise, and after 4000 steps of the constrained network with one link it is 6.6e-5
@@ -281,11 +281,11 @@ figure.savefig(OUTPUT / "chain_pendulum.png", dpi=110)
 # %% [markdown]
 # ## What this shows
 #
-# Over three seeds (`--full`) the constrained network errs by 1.9e-5 with one link and 9.8e-5 with two, less than the
-# truth restarted 1e-4 away on the same systems. With one link angles err two to four times as much; with two the next
-# best, the mechanical network, is eighteen times as far off, and a free-form one may fail (0.92 in one of three). Fewer
-# weights and another optimiser than the source's leave its Hamiltonian network behind the published figure with two
-# links.
+# Over three seeds (`--full`) the error of the constrained network is 1.9e-5 with one link and 9.8e-5 with two, less
+# than the truth restarted 1e-4 away on the same systems. With one link the error in angles is two to four times as
+# large; with two the next best, the mechanical network, is eighteen times as far off, and a free-form one may fail
+# (0.92 in one of three). Fewer weights and another optimiser than the source's leave its Hamiltonian network behind
+# the published figure with two links.
 
 # %%
 figures = {f"relative error, {name}, {links} link(s)": error for (name, links), error in median.items()}

@@ -15,7 +15,7 @@
 #
 # $$\Lambda = c_1 \dot q^2 - c_2 q^2 - c_3\, \dot q_+ q_-, \qquad 2 c_1 \ddot q = -2 c_2 q - c_3 \dot q,$$
 #
-# and its coefficients are to be told from 41 samples of $(q, \pi)$, $\pi = 2 c_1 \dot q$. Roberts (2024) trained a
+# and its coefficients are to be found from 41 samples of $(q, \pi)$, $\pi = 2 c_1 \dot q$. Roberts (2024) trained a
 # recurrent network to name them, with a variational integrator in its loss; its example, true coefficients (2, 4, 1),
 # came out as (6.88, 14.19, 5.46). Here the same network is trained, with the variants that the paper proposes, and
 # beside it the method that the problem asks for: nonlinear least squares through the integrator.
@@ -121,8 +121,8 @@ for noise in (0.0, 0.01, 0.05):
     print(f"{noise:4.0%}   {converged:8.1%}  {1e3 * each:8.1f} ms   {median}   {near:.1%}")
 
 # %% [markdown]
-# No estimate without bias can do better: the least error that the noise allows (Cramér and Rao), initial state unknown
-# and known.
+# The least error that the noise allows (Cramér and Rao), with the initial state unknown and known. No unbiased
+# estimate can do better.
 
 
 # %%
@@ -330,8 +330,8 @@ print(
 )
 
 # %% [markdown]
-# Outside the coefficients that the network was trained on, uniform on (5, 10), least squares do not notice, nor does a
-# network that works in units of the motion: there the same motions come up again.
+# Outside the coefficients that the network was trained on, uniform on (5, 10), least squares work as well as before,
+# and so does a network that works in units of the motion: it sees the same motions again.
 
 # %%
 beyond, rows = motions(jax.random.key(5), SYSTEMS, 5.0, 10.0)

@@ -16,9 +16,8 @@
 # on values of the true Lagrangian. Here the same experiment runs on trajectories alone, with true gradients through the
 # ODE solver: ten initial conditions, 140 samples each of one second of motion, then a rollout to t = 30 s.
 #
-# Beside the Lagrangian networks stand neural ODEs with the same hidden layers, features and optimiser, each given at
-# least the wall time of its free-form Lagrangian counterpart: the source's first-order one, and stronger
-# second-order ones.
+# For comparison there are neural ODEs with the same hidden layers, features and optimiser, each given at least the
+# wall time of its free-form Lagrangian counterpart: the source's first-order one, and stronger second-order ones.
 
 # %%
 from pathlib import Path
@@ -70,9 +69,9 @@ TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
 #
 # Each network sees $(\cos\theta_i, \sin\theta_i, \omega_i)$, and has two hidden layers of 128. The Lagrangian network
 # has one output, $L$; the neural ODEs have two, the accelerations, or four, the whole vector field. The "mechanical"
-# Lagrangian is told that it is kinetic minus potential energy, and has a network for the mass matrix and one for the
-# potential. A film of a frictionless pendulum may run backwards: the "reversible" models are told so, as networks
-# exactly even in the velocities.
+# Lagrangian is kinetic minus potential energy, with a network for the mass matrix and one for the potential. A film
+# of a frictionless pendulum may run backwards: the "reversible" models know this, since their networks are exactly
+# even in the velocities.
 
 
 # %%

@@ -11,10 +11,10 @@
 # %% [markdown]
 # # A formula of every system
 #
-# The Lagrangian of each system of `neural_lagrangian.systems`, from 20 motions of 100 samples: with accelerations, and
-# from positions and velocities alone, clean and with noise of 1 % and 5 % of the standard deviation of each. What is
-# compared are the equations of motion, so that scale, constant and dF/dt do not matter; linear damping is found beside
-# the formula.
+# The Lagrangian of each system of `neural_lagrangian.systems`, from 20 motions of 100 samples: with accelerations,
+# and from positions and velocities alone, clean and with noise of 1 % and 5 % of the standard deviation of each. The
+# equations of motion are compared, so scale, constant and dF/dt do not matter; linear damping is found beside the
+# formula.
 
 # %%
 import time
@@ -37,8 +37,8 @@ SMOKE = asked("smoke")
 # %% [markdown]
 # ## What might be in each Lagrangian
 #
-# Libraries hold what is offered by somebody who knows which coordinates are angles, which forces depend on distances,
-# and with what frequency something is driven, and no more.
+# A library holds what somebody would offer who knows only which coordinates are angles, which forces depend on
+# distances, and with what frequency something is driven.
 
 
 # %%
@@ -175,10 +175,10 @@ for title in dict.fromkeys(title for title, _ in comparisons):
 
 # %% [markdown]
 # Where there is none: a chain of three pendulums has more candidate terms than the windows of 20 motions give
-# equations; three bodies whose centre of mass rests do not show what depends on it, and noise is worse than no answer;
-# the modes of a wave keep their energies each by itself, so that more than one Lagrangian has their motion;
-# `sqrt(1 - v^2)` is not defined where noise takes the velocity beyond that of light. The drag of the dust falls off as
-# the inverse square of the distance: a constant matrix is but near it.
+# equations; three bodies whose centre of mass rests do not show what depends on it, and noise is worse than no
+# answer; the modes of a wave keep their energies each by itself, so that more than one Lagrangian has their motion;
+# `sqrt(1 - v^2)` is not defined where noise takes the velocity beyond that of light. The drag of the dust falls off
+# as the inverse square of the distance: a constant matrix only approximates it.
 
 # %% [markdown]
 # The momentum of the cart is conserved, so that a simpler Lagrangian than its own has its motion too: "another".

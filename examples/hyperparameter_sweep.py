@@ -11,9 +11,9 @@
 # %% [markdown]
 # # A sweep in one compiled step
 #
-# Which learning rate, and how much weight decay? Sixteen networks that differ in nothing else are trained side by side,
-# as the members of an ensemble: in a loss or an optimiser `jax.lax.axis_index(training.MEMBER)` is the number of the
-# member. Motion that none of them was trained on decides; other motion yet tells what the choice was worth.
+# Which learning rate, and how much weight decay? Sixteen networks that differ in nothing else are trained side by
+# side, as the members of an ensemble: in a loss or an optimiser `jax.lax.axis_index(training.MEMBER)` is the number
+# of the member. A validation set decides, and a test set tells what the choice was worth.
 
 # %%
 import time

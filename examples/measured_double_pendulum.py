@@ -76,9 +76,9 @@ STATES = {"states from the polynomial": smoothed, "states as recorded": without_
 # nothing of arms, lengths or gravity. The second joint turns at $\dot q_2 - \dot q_1$. At each joint friction is
 # linear damping and a smoothed Coulomb friction; whatever their coefficients, they can only take energy away.
 #
-# Beside the networks a formula that knows of two rigid arms and leaves their constants open:
-# $L = \tfrac12 (A \dot q_1^2 + C \dot q_2^2) + B \dot q_1 \dot q_2 \cos(q_1 - q_2) - V$, $V$ linear in the cosines and
-# sines of the angles; the sines are for encoders that do not read $\pi$ when the arm hangs.
+# For comparison a formula of two rigid arms with unknown constants: $L = \tfrac12 (A \dot q_1^2 + C \dot q_2^2) + B
+# \dot q_1 \dot q_2 \cos(q_1 - q_2) - V$, $V$ linear in the cosines and sines of the angles; the sines are for
+# encoders that do not read $\pi$ when the arm hangs.
 
 # %%
 JOINTS = [[1, 0], [-1, 1]]

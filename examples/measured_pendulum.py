@@ -58,7 +58,7 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Models
 #
-# The Lagrangian is a kinetic energy minus a potential, networks both. (A free-form network of that size learns this
+# The Lagrangian is a kinetic minus a potential energy, both networks. (A free-form network of that size learns this
 # motion as well in some runs, and in others stays at the mean.) It takes a force: $Q = -D(q, v)\, v$, $D = C C^\top$
 # with $C$ a network, the same at $v$ and $-v$: it can only take energy away.
 

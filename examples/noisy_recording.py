@@ -11,9 +11,9 @@
 # %% [markdown]
 # # One noisy recording of twenty seconds
 #
-# A double pendulum is recorded once, for twenty seconds, with 5 % of noise in angles and velocities. The loss one would
-# write down first, the mean square error of a rollout over all of it, teaches an untrained network nothing: its loss
-# stays that of the mean. What does work:
+# A double pendulum is recorded once, for twenty seconds, with 5 % of noise in angles and velocities. The most obvious
+# loss, the mean square error of a rollout over all of it, teaches an untrained network nothing: its loss stays that
+# of the mean. This works:
 #
 # 1. a *curriculum* of horizons, from windows of 0.1 s to windows of 1.6 s, so that there is always something near to
 #    fit;

@@ -64,10 +64,10 @@ STEPWISE = nl.integrators.Integration(nl.integrators.RK4(), stepsize_controller=
 # %% [markdown]
 # ## Models and training
 #
-# All networks see $(\cos\theta_i, \sin\theta_i, \omega_i)$, in units of 0.2 s. The loss is the mean square error of the
-# accelerations; those of a Lagrangian network follow from the Euler-Lagrange equations. "Mechanical" is
-# $\tfrac12 v^\top M(q)\, v - V(q)$, networks both; "free-form" is any $L(q, v)$, as the source's; the "NODE" is a
-# network for the acceleration.
+# All networks see $(\cos\theta_i, \sin\theta_i, \omega_i)$, in units of 0.2 s. The loss is the mean square error of
+# the accelerations; those of a Lagrangian network follow from the Euler-Lagrange equations. "Mechanical" is $\tfrac12
+# v^\top M(q)\, v - V(q)$ with two networks; "free-form" is any $L(q, v)$, as the source's; the "NODE" is a network
+# for the acceleration.
 
 
 # %%

@@ -183,8 +183,8 @@ central = learn("central law, 365 d", central, long)
 # %% [markdown]
 # ## What the planets feel beside the Sun
 #
-# What is left is small, so it is linear in the masses that are missing: those of the planets, and one for each place on
-# a map of radius and longitude where something might be. Non-negative least squares is sparse by itself.
+# The remaining acceleration is small, so it is linear in the missing masses: those of the planets, and one for each
+# place on a map of radius and longitude where something might be. Non-negative least squares is sparse by itself.
 
 # %%
 RADII = np.geomspace(0.2, 12.0, 4 if SMOKE else 25)
@@ -248,7 +248,7 @@ print("(Earth and Moon 3.04e-06, 0.98 au, 116 deg; Jupiter 9.55e-04, 5.43 au, 22
 # %% [markdown]
 # ## The next 365 days
 #
-# Beside Newton's law with the known masses of the Sun, Mercury, Venus and Mars.
+# The comparison is Newton's law with the known masses of the Sun, Mercury, Venus and Mars.
 
 # %%
 known = jnp.log(jnp.array([1.6601e-7, 2.4478e-6, 3.2272e-7]))

@@ -11,10 +11,10 @@
 # %% [markdown]
 # # Positions only: the shadow Lagrangian
 #
-# A pendulum is seen at five instants, half a second apart, without velocities. At so large a step they could not be
-# had from differences, and a numerical integration of even the true Lagrangian would be far off. So the Lagrangian is
-# learned through the integrator that will use it: a sequence of positions is a motion of the variational midpoint rule
-# if the discrete Euler-Lagrange equations
+# A pendulum is seen at five instants, half a second apart, without velocities. At so large a step differences give no
+# velocities, and a numerical integration even of the true Lagrangian would be far off. So the Lagrangian is learned
+# through the integrator that will use it: a sequence of positions is a motion of the variational midpoint rule if the
+# discrete Euler-Lagrange equations
 #
 # $$D_2 L_d(q_0, q_1) + D_1 L_d(q_1, q_2) = 0, \qquad
 #   L_d(q_0, q_1) = h L\Bigl(\frac{q_0 + q_1}{2}, \frac{q_1 - q_0}{h}\Bigr)$$
@@ -123,8 +123,9 @@ for name, model in MODELS.items():
 # ## Ten thousand steps
 #
 # From the first two positions of a swing from rest at 0.3 rad: their discrete momentum gives the velocity to begin
-# with. Beside them the midpoint rule with the true Lagrangian, which errs by its discretisation. The truth is the exact
-# motion of the pendulum, $\sin(q / 2) = k\, \mathrm{sn}(t + K, k)$, $\dot q = 2 k\, \mathrm{cn}(t + K, k)$.
+# with. For comparison there is the midpoint rule with the true Lagrangian, which has a discretisation error. The
+# truth is the exact motion of the pendulum, $\sin(q / 2) = k\, \mathrm{sn}(t + K, k)$, $\dot q = 2 k\, \mathrm{cn}(t
+# + K, k)$.
 
 
 # %%

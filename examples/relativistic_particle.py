@@ -12,10 +12,10 @@
 # # A relativistic particle: no canonical momenta needed
 #
 # A particle falls along a line at up to nearly the speed of light. Its canonical momentum, $m \gamma \dot q$, is not
-# what is recorded: positions and velocities are. Cranmer et al. (2020) used it to show what a Hamiltonian asks for and
-# a Lagrangian does not. A Hamiltonian network that takes velocities for momenta cannot learn this motion whatever its
-# size: $\dot q = \partial H / \partial p = p$ leaves $H = p^2 / 2 + V(q)$, a force that does not know the velocity.
-# Given the true momenta it learns it well. The Lagrangian network needs nothing but the motion.
+# what is recorded: positions and velocities are. Cranmer et al. (2020) used it to show what a Hamiltonian asks for
+# and a Lagrangian does not. A Hamiltonian network that takes velocities for momenta cannot learn this motion whatever
+# its size: $\dot q = \partial H / \partial p = p$ leaves $H = p^2 / 2 + V(q)$, a force that does not depend on the
+# velocity. Given the true momenta it learns it well. The Lagrangian network needs nothing but the motion.
 
 # %%
 import equinox as eqx
@@ -82,7 +82,7 @@ for name, model in MODELS.items():
 # ## What was learned
 #
 # The acceleration falls as $(1 - \dot q^2)^{3/2}$. In one dimension many Lagrangians have the same motion, more than
-# scale and gauge make, so it is the acceleration that is compared, not the mass.
+# scale and gauge make, so the acceleration is compared, not the mass.
 
 # %%
 speeds = jnp.linspace(-0.97, 0.97, 195)

@@ -113,10 +113,10 @@ def training_data(task):
 # steps on mean square errors of the derivatives of the state, but on batches of 256; the bodies by Muon for 1500 steps
 # on mean absolute errors, since rare close encounters rule a mean square (the source: Adam, 10 000 steps, mean square).
 #
-# The free-form Lagrangian network is told nothing but coordinates and velocities; the Hamiltonian one is told the
-# momenta, and with as much, that all masses are equal, the other Lagrangian one has a network for the potential alone.
-# The source's baseline is the first-order neural ODE. The "particles" are told that the bodies are alike and act on
-# each other along their distance, by a law that is a network of it.
+# The free-form Lagrangian network gets coordinates and velocities only. The Hamiltonian one gets the momenta. The
+# other Lagrangian one knows as much, that all masses are equal, and has a network for the potential alone. The
+# source's baseline is the first-order neural ODE. The "particles" are told that the bodies are alike and act on each
+# other along their distance, by a law that is a network of it.
 
 
 # %%
@@ -238,10 +238,10 @@ for task, steps in STEPS.items():
 # %% [markdown]
 # ## The spring from its samples alone
 #
-# A network that is shown exact derivatives at noisy states learns derivatives that are too small: the noise of a state
-# is part of the spread over which a slope is taken. An energy does not tell, the positions do. Here there are no
-# derivatives at all: rollouts over whole motions from states that are estimated along with the weights, the errors of
-# coordinates and velocities in units of their noise.
+# A network that is shown exact derivatives at noisy states learns derivatives that are too small: the noise of a
+# state is part of the spread over which a slope is taken. The energy does not show this, the positions do. Here there
+# are no derivatives at all: rollouts over whole motions from states that are estimated along with the weights, the
+# errors of coordinates and velocities in units of their noise.
 
 # %%
 alone = nl.fit(

@@ -93,9 +93,9 @@ for name, (_, library, truth) in CASES.items():
 # %% [markdown]
 # ## From trained networks
 #
-# Free-form networks of 64 x 2, trained on the accelerations of the same runs. `distill` matches the equations of motion
-# of the network, or its motion alone; the constant and the dF/dt, which motion does not tell, fall out and are printed.
-# `--full` trains twenty of each, side by side.
+# Free-form networks of 64 x 2, trained on the accelerations of the same runs. `distill` matches the equations of
+# motion of the network, or its motion alone; the constant and the dF/dt, which motion does not determine, are
+# separated and printed. `--full` trains twenty of each, side by side.
 
 
 # %%
@@ -163,8 +163,8 @@ for name, source, found, worst, seconds in rows:
 # %% [markdown]
 # ## The Lagrangians as surfaces
 #
-# As they are learned, networks look unlike the truth. Gauge-fixed, they look alike, but for the few per cent by which
-# the Lagrangians of one dimension are but solution-equivalent.
+# Learned networks look unlike the truth. After gauge fixing they look alike, except for a few per cent in one
+# dimension, where the Lagrangians are only solution-equivalent.
 
 # %%
 figure = plt.figure(figsize=(12, 7), layout="constrained")

@@ -206,9 +206,9 @@ figure.savefig(OUTPUT / "training_coverage_coupled.png", dpi=110)
 # ## Claims
 #
 # At the energy of the second trajectory and below it, that trajectory helps every network: the free-form ones four to
-# ten times, the mechanical Lagrangian, which is near without it, twice. At the energy of the first, of which there are
-# then half as many samples, it helps the free-form Lagrangian alone. Well above all energies seen none holds. Of the
-# coupled pendulums, the motion that wanders is the one to train on.
+# ten times, the mechanical Lagrangian, which is near without it, twice. At the energy of the first, of which there
+# are then half as many samples, it helps the free-form Lagrangian alone. No network holds well above all energies
+# seen. For the coupled pendulums, train on the motion that wanders.
 
 # %%
 figures = {

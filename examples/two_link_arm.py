@@ -11,10 +11,10 @@
 # %% [markdown]
 # # A two-link arm with motors
 #
-# MuJoCo moves a two-link arm by random motor torques. From its states, accelerations and torques a mechanical
-# Lagrangian and the friction of the joints are learned (deep Lagrangian networks, Lutter, Ritter and Peters 2019), and
-# laid beside what MuJoCo says of the arm: mass matrix, gravity torques, damping. Then the learned arm is driven by
-# torques that it has not seen.
+# MuJoCo moves a two-link arm by random motor torques. A mechanical Lagrangian and the friction of the joints are
+# learned from its states, accelerations and torques (deep Lagrangian networks, Lutter, Ritter and Peters 2019), and
+# compared with MuJoCo's own mass matrix, gravity torques and damping. Then the learned arm is driven by torques that
+# it has not seen.
 
 # %%
 import equinox as eqx
@@ -106,10 +106,10 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Model
 #
-# $\tfrac{d}{dt} \partial L / \partial v - \partial L / \partial q = u - D v$: the torques $u$ are in newton metres, so
-# the learned mass matrix is in kg m^2 and the potential in joules. Free motion would leave a common factor open; known
-# torques do not. They enter as they are (`ControlForce` without a matrix): a matrix trained along with the rest would
-# let everything shrink to zero.
+# $\tfrac{d}{dt} \partial L / \partial v - \partial L / \partial q = u - D v$: the torques $u$ are in newton metres,
+# so the learned mass matrix is in kg m^2 and the potential in joules. Free motion would leave a common factor open;
+# known torques do not. They enter as they are (`ControlForce` without a matrix): if a matrix were trained too,
+# everything could shrink to zero.
 
 # %%
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), dtype=jnp.float32, key=KEY)

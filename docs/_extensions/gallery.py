@@ -47,7 +47,7 @@ def thumbnail(notebook: Path) -> Image.Image:
 
 def printed(texts: list[str]) -> io.BytesIO:
     """A picture of text."""
-    lines = "".join(texts).splitlines()[:14]
+    lines = "".join(texts).splitlines()[:24]
     figure, data = Figure(figsize=(4.8, 3.0), dpi=200), io.BytesIO()
     figure.text(0.02, 0.97, "\n".join(lines), family="monospace", size=7, va="top", parse_math=False)
     figure.savefig(data, format="png")
