@@ -27,6 +27,7 @@ html_title = project
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+copybutton_exclude = ".linenos, .gp, .go"  # neither prompts nor outputs
 html_theme_options = {
     "navbar_persistent": [],
     "show_toc_level": 2,

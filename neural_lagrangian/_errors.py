@@ -10,12 +10,12 @@ class NeuralLagrangianError(Exception):
     **Example:**
 
     ```python
-    import neural_lagrangian as nl
-
-    try:
-        nl.read_trajectories({"t": ["now", "later"], "x": [0.0, 1.0]}, positions=["x"])
-    except nl.NeuralLagrangianError as error:
-        print(error)
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> try:
+    ...     nl.Trajectories(np.array([0.0, 1.0, 1.0]), np.zeros((3, 2)))
+    ... except nl.NeuralLagrangianError as error:
+    ...     print(error)
+    trajectory 0, index 2: time repeats: 1.0 follows 1.0; expected strictly increasing times
     ```
     """
 

@@ -47,6 +47,16 @@ class HolonomicConstraint(eqx.Module):
       critically: errors then decay as $e^{-\alpha t}$. 0 and 0 switch stabilisation off.
 
     **Raises:** `ValueError` if `g` is not callable or a rate is negative.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> weight = lambda t, q, v: 0.5 * v @ v - 10.0 * q[1]
+    >>> rod = nl.mechanics.HolonomicConstraint(lambda t, q: jnp.array([q @ q - 1.0]))  # of 1 m, from the origin
+    >>> nl.acceleration(weight, 0.0, jnp.array([0.0, -1.0]), jnp.array([2.0, 0.0]), constraint=rod).tolist()
+    [0.0, 4.0]
+    ```
     """
 
     g: Callable[..., Array]

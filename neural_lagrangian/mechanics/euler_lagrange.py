@@ -59,6 +59,15 @@ def acceleration(
 
     **Raises:** `ValueError` if `q` or `v` is not a floating vector, their shapes differ, or the Lagrangian is not
     a scalar.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg on a spring of 4 N/m
+    >>> nl.acceleration(spring, 0.0, jnp.array([1.0]), jnp.array([0.0])).tolist()
+    [-4.0]
+    ```
     """
     return _solution(lagrangian, t, q, v, force, constraint, mass_solve)[0]
 
@@ -82,6 +91,16 @@ def multipliers(
     **Returns:** $\lambda$, shape `(m,)`, in energy per unit of the constraint.
 
     **Raises:** `ValueError` as `acceleration`, and if there is no constraint.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> weight = lambda t, q, v: 0.5 * v @ v - 10.0 * q[1]  # 1 kg, weight 10 N
+    >>> rod = nl.mechanics.HolonomicConstraint(lambda t, q: jnp.array([jnp.linalg.norm(q) - 1.0]))
+    >>> nl.mechanics.multipliers(weight, 0.0, jnp.array([0.0, -1.0]), jnp.zeros(2), constraint=rod).tolist()
+    [-10.0]
+    ```
     """
     if constraint is None:
         raise ValueError("`constraint` is None; expected a HolonomicConstraint, for its multipliers")
@@ -95,6 +114,15 @@ def mass_matrix(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> arms = nl.systems.DoublePendulum()  # 1 kg and 1 m each
+    >>> nl.mass_matrix(arms.lagrangian, 0.0, jnp.zeros(2), jnp.zeros(2)).tolist()
+    [[2.0, 1.0], [1.0, 1.0]]
+    ```
     """
     t, q, v = regular_coordinates(t, q, v, lagrangian)
     L = scalar_valued(lagrangian)
@@ -119,6 +147,15 @@ def euler_lagrange_residual(
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
 
     **Returns:** $r$, shape `(dof,)`, a generalised force.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg on a spring of 4 N/m
+    >>> nl.euler_lagrange_residual(spring, 0.0, jnp.array([1.0]), jnp.zeros(1), jnp.array([-4.0])).tolist()
+    [0.0]
+    ```
     """
     t, q, v = regular_coordinates(t, q, v, lagrangian, force)
     a = floating("a", a, ("dof",))

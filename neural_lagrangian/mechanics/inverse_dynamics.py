@@ -32,6 +32,15 @@ def inverse_dynamics(
     - `force`: optional callable `(t, q, v) -> (dof,)`, a generalised force $Q$ that acts anyway.
 
     **Returns:** $\tau$, shape `(dof,)`, in joules per unit of `q`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum, rest = nl.systems.Pendulum(gravity=10.0), jnp.zeros(1)  # held horizontal: m g l
+    >>> nl.mechanics.inverse_dynamics(pendulum.lagrangian, 0.0, jnp.array([jnp.pi / 2]), rest, rest).tolist()
+    [10.0]
+    ```
     """
     return -euler_lagrange_residual(lagrangian, t, q, v, a, force=force)
 
@@ -73,13 +82,12 @@ def torque_parts(
     **Example:**
 
     ```python
-    import jax.numpy as jnp
-    import neural_lagrangian as nl
-
-    arm = nl.systems.DoublePendulum().lagrangian
-    q, v, a = jnp.array([0.3, 0.1]), jnp.array([1.0, 0.0]), jnp.zeros(2)
-    parts = nl.mechanics.torque_parts(arm, 0.0, q, v, a)
-    print(parts.gravity, parts.coriolis)
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> arms = nl.systems.DoublePendulum(gravity=10.0)  # the first horizontal, the second hanging
+    >>> q, v, a = jnp.array([jnp.pi / 2, 0.0]), jnp.array([3.0, 0.0]), jnp.zeros(2)
+    >>> parts = nl.mechanics.torque_parts(arms.lagrangian, 0.0, q, v, a)
+    >>> round(float(parts.gravity[0]), 3), round(float(parts.coriolis[1]), 3)  # (m1 + m2) g l and -m2 l^2 v1^2
+    (20.0, -9.0)
     ```
     """
     t, q, v = as_coordinates(t, q, v)

@@ -19,6 +19,15 @@ def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
 
     **Returns:** $p$, shape `(dof,)`, in units of action per unit of `q`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> charge = nl.systems.ChargedParticle()  # p = m v + e A, with A = (-y, x) / 2
+    >>> nl.momentum(charge.lagrangian, 0.0, jnp.array([0.0, 1.0]), jnp.array([3.0, 0.0])).tolist()
+    [2.5, 0.0]
+    ```
     """
     t, q, v = regular_coordinates(t, q, v, lagrangian)
     return jax.grad(scalar_valued(lagrangian), argnums=2)(t, q, v)
@@ -39,6 +48,16 @@ def velocity_from_momentum(
       nearby is found.
 
     **Returns:** $v$, shape `(dof,)`; NaN where none was found, as with a singular mass matrix.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> particle = nl.systems.RelativisticParticle()  # m = c = 1: at v = 0.6 gamma is 1.25
+    >>> v = nl.mechanics.velocity_from_momentum(particle.lagrangian, 0.0, jnp.zeros(1), jnp.array([0.75]))
+    >>> round(float(v[0]), 3)
+    0.6
+    ```
     """
     t, q, p = as_coordinates(t, q, p)
     if guess is None:  # its size is what rounding is measured by: it must be a velocity, in any units
@@ -62,6 +81,15 @@ def energy(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> 
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
 
     **Returns:** $E$, a scalar, in the units of `lagrangian`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg on a spring of 4 N/m
+    >>> float(nl.energy(spring, 0.0, jnp.array([1.0]), jnp.array([2.0])))
+    4.0
+    ```
     """
     t, q, v = regular_coordinates(t, q, v, lagrangian)
     L, p = jax.value_and_grad(scalar_valued(lagrangian), argnums=2)(t, q, v)

@@ -39,6 +39,16 @@ def project(
     **Returns:** $q'$ and $v'$, shape `(dof,)` each; NaN where no consistent state was found.
 
     **Raises:** `ValueError` if `constraint` is no `HolonomicConstraint`, or for a wrong shape.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> rod = nl.mechanics.HolonomicConstraint(lambda t, q: jnp.array([q @ q - 1.0]))
+    >>> q, v = nl.mechanics.project(rod, 0.0, jnp.array([0.0, -1.2]), jnp.array([2.0, 0.1]))
+    >>> print(jnp.round(q, 3), jnp.round(v, 3))
+    [ 0. -1.] [2. 0.]
+    ```
     """
     if not isinstance(constraint, HolonomicConstraint):
         raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")

@@ -83,6 +83,16 @@ def mass_matrix_report(
     - `ts`: times, shape `(time,)`. `ys`: states `[q, v]`, shape `(time, 2 dof)`.
     - `rcond`: relative cut-off of the rank; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
     - `force`: optional callable `(t, q, v) -> (dof,)`, looked at for derivatives that do not exist.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> oscillator = nl.systems.HarmonicOscillator(mass=2.0)
+    >>> ts, ys = jnp.linspace(0.0, 1.0, 3), jnp.array([[1.0, 0.0], [0.8, -0.4], [0.4, -0.8]])
+    >>> print(nl.mechanics.mass_matrix_report(oscillator.lagrangian, ts, ys))
+    mass matrix at 3 states: rank lost at 0, indefinite at 0, condition median 1, worst 1, eigenvalues 2 to 2
+    ```
     """
     ts, ys = floating("ts", ts, ("time",)), floating("ys", ys, ("time", "2 dof"))
     if ts.shape[0] != ys.shape[0]:

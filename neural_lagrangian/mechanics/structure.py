@@ -27,6 +27,16 @@ def structure_error(
 
     - `lagrangian`: callable `(t, q, v) -> scalar`. `mass_solve`: such as `BlockDiagonal(3)`.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> arms, q, v = nl.systems.DoublePendulum(), jnp.zeros(2), jnp.zeros(2)  # coupled by their velocities
+    >>> error = nl.mechanics.structure_error(arms.lagrangian, nl.mechanics.BlockDiagonal(1), 0.0, q, v)
+    >>> bool(error > 0.1)
+    True
+    ```
     """
     t, q, v = as_coordinates(t, q, v)
     L = scalar_valued(lagrangian)

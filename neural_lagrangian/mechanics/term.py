@@ -16,7 +16,18 @@ from .mass_solves import AbstractMassSolve
 
 
 class TangentPoint(eqx.Module):
-    """A point $(q, v)$ of the tangent bundle: asks a term for covectors there, and not for a rate of change."""
+    """A point $(q, v)$ of the tangent bundle: asks a term for covectors there, and not for a rate of change.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> term = nl.EulerLagrangeTerm(lambda t, q, v: v @ v - 5.0 * q @ q)  # 2 kg on a spring of 10 N/m
+    >>> p, f = term.vf(0.0, nl.mechanics.TangentPoint(jnp.array([1.0]), jnp.array([3.0])), None)
+    >>> p.tolist(), f.tolist()
+    ([6.0], [-10.0])
+    ```
+    """
 
     q: Coordinates
     v: Coordinates
@@ -39,6 +50,17 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
     - `constraint`, `mass_solve`: as for `acceleration`. Variational solvers take no constraint.
     - `solved`: the acceleration as a callable `(t, q, v) -> (dof,)`, where it is known: it stands for the solution of
       the Euler-Lagrange equations.
+
+    **Example:**
+
+    ```python
+    >>> import diffrax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> term = nl.EulerLagrangeTerm(lambda t, q, v: 0.5 * v @ v - 0.5 * q @ q)  # an oscillator of period 2 pi
+    >>> solver, y0 = nl.GalerkinGaussLobatto(2), jnp.array([1.0, 0.0])
+    >>> solution = diffrax.diffeqsolve(term, solver, t0=0.0, t1=2 * jnp.pi, dt0=jnp.pi / 10, y0=y0)
+    >>> round(float(solution.ys[-1, 0]), 3)
+    1.0
+    ```
     """
 
     lagrangian: Lagrangian

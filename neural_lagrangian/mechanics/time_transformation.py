@@ -24,19 +24,28 @@ class TimeTransformation(eqx.Module):
     Physical time is one more coordinate s, with $s' = g(q)$: a mass of one that the force $\nabla g \cdot q'$ drives,
     and that acts on nothing.
 
-    Not for forces, nor for a Lagrangian that depends on time: E has to be a constant. To it,
-
-        transformed = TimeTransformation(lagrangian, lambda q: jnp.linalg.norm(q) ** 1.5, energy)
-        model = NeuralLagrangian(term.lagrangian, GalerkinGaussLobatto(2), force=term.force, dof=n + 1)
-
-    with `term = transformed.term()`; `transformed.inward(y0)` is where it begins, `transformed.outward(rows)` what
-    came.
+    Not for forces, nor for a Lagrangian that depends on time: E has to be a constant. `term()` gives the Lagrangian and
+    the force for a `NeuralLagrangian` of one coordinate more; `inward(y0)` is the state that it starts from, and
+    `outward(rows)` turns its rollout into physical times and states.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time.
     - `rate`: g, callable `q -> scalar`, positive: how fast time may pass there.
     - `energy`: E, `mechanics.energy(lagrangian, t, q, v)` of the initial state, in the units of the Lagrangian.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> planet = nl.systems.Kepler()  # semi-major axis 1, energy -1/2, period 2 pi
+    >>> transformed = nl.mechanics.TimeTransformation(planet.lagrangian, jnp.linalg.norm, -0.5)
+    >>> term, start = transformed.term(), transformed.inward(jnp.array([0.5, 0.0, 0.0, 3**0.5]))
+    >>> model = nl.NeuralLagrangian.from_lagrangian(term.lagrangian, nl.GalerkinGaussLobatto(2), force=term.force)
+    >>> ts, ys = transformed.outward(model(jnp.linspace(0.0, 2 * jnp.pi, 21), start))
+    >>> round(float(ts[-1]), 3), round(float(ys[-1, 0]), 3)
+    (6.283, 0.5)
+    ```
     """
 
     lagrangian: Lagrangian

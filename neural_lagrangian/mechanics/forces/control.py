@@ -31,6 +31,16 @@ class SampledControl(AbstractFrozen):
 
     **Raises:** `ValueError` for shapes that do not fit, an unknown kind, or (outside a transformation) times out of
     order.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, us = jnp.array([0.0, 1.0]), jnp.array([[0.0], [4.0]])
+    >>> ramp, step = nl.mechanics.SampledControl(ts, us), nl.mechanics.SampledControl(ts, us, "hold")
+    >>> ramp(0.5).tolist(), step(0.5).tolist()
+    ([2.0], [0.0])
+    ```
     """
 
     ts: Times
@@ -68,6 +78,16 @@ class ControlForce(AbstractForce):
     Driven motion fixes the scale of a Lagrangian, which free motion leaves open, but only where $G$ is known.
 
     **Raises:** `ValueError` for shapes that do not fit.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> motor = nl.mechanics.SampledControl(jnp.array([0.0, 1.0]), jnp.array([[0.0], [4.0]]))
+    >>> push = nl.mechanics.ControlForce([[1.0], [0.0]], motor)  # acts on the first of two coordinates
+    >>> push(0.5, jnp.zeros(2), jnp.zeros(2)).tolist()
+    [2.0, 0.0]
+    ```
     """
 
     matrix: Network | Array | None

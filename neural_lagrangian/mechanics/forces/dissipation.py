@@ -25,6 +25,15 @@ class RayleighDissipation(AbstractForce):
     **Arguments:**
 
     - `dissipation`: $R$, callable `(q, v)` or `(t, q, v)` to a scalar, in watts.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> drag = nl.mechanics.RayleighDissipation(lambda q, v: 1.5 * v @ v)  # 3 kg/s
+    >>> drag(0.0, jnp.zeros(1), jnp.array([2.0])).tolist()
+    [-6.0]
+    ```
     """
 
     dissipation: ScalarFunction
@@ -57,6 +66,15 @@ class LinearDamping(AbstractForce):
     - `of`: what a callable `factor` sees: the `"coordinates"` q, the `"velocities"` v, or the `"state"` [q, v].
 
     **Raises:** `ValueError` for an unknown option, or entries of another shape.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> damping = nl.mechanics.LinearDamping([2.0])  # D = 4 kg/s
+    >>> damping(0.0, jnp.zeros(1), jnp.array([3.0])).tolist()
+    [-12.0]
+    ```
     """
 
     factor: Network | Array
@@ -115,6 +133,15 @@ class SmoothFriction(AbstractForce):
       `(dof,)`: where training starts.
 
     **Raises:** `ValueError` for other shapes or (outside a transformation) values that are not positive.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> friction = nl.mechanics.SmoothFriction([2.0], width=0.1)  # 2 N
+    >>> round(float(friction(0.0, jnp.zeros(1), jnp.array([5.0]))[0]), 3)
+    -2.0
+    ```
     """
 
     raw_strength: Array

@@ -25,6 +25,16 @@ class AtJoints(AbstractForce):
     - `joints`: $B$, shape `(joint, dof)`, numbers; constant, never trained.
 
     **Raises:** `ValueError` if `joints` is not a matrix, or does not fit.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> damping = nl.mechanics.LinearDamping([1.0, 2.0])  # coefficients 1 and 4
+    >>> force = nl.mechanics.AtJoints(damping, [[1, 0], [-1, 1]])
+    >>> force(0.0, jnp.zeros(2), jnp.array([1.0, 3.0])).tolist()  # joint rates 1 and 2
+    [7.0, -8.0]
+    ```
     """
 
     force: Force

@@ -30,6 +30,15 @@ class NonconservativePotential(AbstractForce):
       joules; the vectors have shape `(dof,)`.
 
     **Raises:** `ValueError` if $K$ is no scalar, or $\partial K / \partial v_-$ depends on $v_+$.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> K = lambda t, q_minus, v_minus, q_plus, v_plus: -3.0 * v_plus @ q_minus  # damping of 3 kg/s
+    >>> nl.mechanics.NonconservativePotential(K)(0.0, jnp.zeros(1), jnp.array([2.0])).tolist()
+    [-6.0]
+    ```
     """
 
     potential: ScalarFunction

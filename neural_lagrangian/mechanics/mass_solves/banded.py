@@ -39,6 +39,17 @@ class Banded(AbstractMassSolve):
 
     **Raises:** `ValueError` if `width` is not a positive integer, and in use if a ring has fewer than 2 `width` + 1
     coordinates.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> loads = jnp.array([3.0, 4.0, 3.0])  # mass matrix: 2 on the diagonal, 1 beside it
+    >>> chain = lambda t, q, v: v @ v + v[1:] @ v[:-1] + loads @ q
+    >>> a = nl.acceleration(chain, 0.0, jnp.zeros(3), jnp.zeros(3), mass_solve=nl.mechanics.Banded(1))
+    >>> print(jnp.round(a, 3))
+    [1. 1. 1.]
+    ```
     """
 
     width: int = eqx.field(static=True, default=1)

@@ -35,6 +35,16 @@ class BlockDiagonal(AbstractMassSolve):
 
     **Raises:** `ValueError` if `size` is not a positive integer, and in use if it does not divide the number of
     coordinates.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> bodies = lambda t, q, v: 0.5 * v[:2] @ v[:2] + v[2:] @ v[2:] - 2.0 * q @ q  # 1 kg and 2 kg, in the plane
+    >>> a = nl.acceleration(bodies, 0.0, jnp.ones(4), jnp.zeros(4), mass_solve=nl.mechanics.BlockDiagonal(2))
+    >>> print(jnp.round(a, 3))
+    [-4. -4. -2. -2.]
+    ```
     """
 
     size: int = eqx.field(static=True, default=1)

@@ -24,6 +24,16 @@ class DampedInverse(AbstractDenseSolve):
     **Arguments:**
 
     - `eps`: relative damping; `None` means 1e-3 in single and 1e-6 in double precision.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg on a spring of 4 N/m
+    >>> a = nl.acceleration(spring, 0.0, jnp.ones(1), jnp.zeros(1), mass_solve=nl.mechanics.DampedInverse(0.1))
+    >>> round(float(a[0]), 3)  # 4 / (1 + 0.1^2)
+    -3.96
+    ```
     """
 
     eps: float | None = None

@@ -21,6 +21,16 @@ class PseudoInverse(AbstractDenseSolve):
     **Arguments:**
 
     - `rcond`: relative cut-off; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v[0] ** 2 - 2.0 * q @ q  # the second coordinate has no mass
+    >>> a = nl.acceleration(spring, 0.0, jnp.ones(2), jnp.zeros(2), mass_solve=nl.mechanics.PseudoInverse())
+    >>> print(jnp.round(a, 3))
+    [-4.  0.]
+    ```
     """
 
     rcond: float | None = None

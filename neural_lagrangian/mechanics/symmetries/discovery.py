@@ -112,6 +112,16 @@ def discover_symmetries(
 
     **Raises:** `ValueError` for wrong shapes, fewer states than generators, coordinates or speeds that are all the
     same, boosts at one time only, and a Lagrangian that is not finite at the states or that nothing changes.
+
+    **Example:**
+
+    ```python
+    >>> import jax, neural_lagrangian as nl
+    >>> planet = nl.systems.Kepler()
+    >>> found = nl.mechanics.discover_symmetries(planet.lagrangian, planet.sample_states(jax.random.key(0), 20))
+    >>> [symmetry.name for symmetry in found.symmetries]
+    ['rotation in (q0, q1)', 'time translation']
+    ```
     """
     states = phase_states(states)
     times = jnp.full(states.shape[:1], ts, states.dtype) if jnp.ndim(ts) == 0 else floating("ts", ts, states.shape[:1])

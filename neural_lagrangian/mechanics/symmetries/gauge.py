@@ -31,6 +31,16 @@ def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -
     - `q_ref`: reference coordinates $q^*$, shape `(dof,)`. `t`: the time at which the gauge is read, in seconds.
 
     **Returns:** a Lagrangian `(t, q, v) -> scalar`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> learned = lambda t, q, v: 3.0 * (v @ v - q @ q) + q @ v + 5.0  # an oscillator at an unusual scale and gauge
+    >>> fixed = nl.mechanics.gauge_fix(learned, jnp.zeros(1))  # (v^2 - q^2) / 2
+    >>> round(float(fixed(0.0, jnp.array([1.0]), jnp.array([2.0]))), 3)
+    1.5
+    ```
     """
     t_ref, q_ref, rest = as_coordinates(t, q_ref, jnp.zeros_like(jnp.asarray(q_ref)))
     L = scalar_valued(lagrangian)
@@ -68,6 +78,16 @@ def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike =
     **Returns:** a Lagrangian `(t, q, v) -> scalar`.
 
     **Raises:** `ValueError` if the states have the wrong shape, or the mean mass is zero or not finite.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> learned = lambda t, q, v: -0.03 * (v @ v - q @ q)
+    >>> lagrangian = nl.mechanics.normalize_scale(learned, jnp.array([[1.0, 0.0], [0.0, 1.0]]))
+    >>> round(float(nl.energy(lagrangian, 0.0, jnp.array([1.0]), jnp.array([1.0]))), 3)
+    1.0
+    ```
     """
     states = phase_states(states)
     scale = _mean_mass(lagrangian, states, jnp.asarray(t, states.dtype))

@@ -46,6 +46,16 @@ class Symmetry(eqx.Module):
       a Lorentz boost.
     - `boundary`: $F$, callable `(t, q) -> scalar`, or `None` for zero.
     - `name`: how it is printed.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> shift = nl.mechanics.Symmetry(lambda t, q: jnp.ones(2), name="translation along the diagonal")
+    >>> free = lambda t, q, v: 0.5 * v @ v
+    >>> float(nl.mechanics.noether_charge(free, shift, 0.0, jnp.zeros(2), jnp.array([3.0, 4.0])))
+    7.0
+    ```
     """
 
     generator: Generator
@@ -143,6 +153,16 @@ def symmetry_residual(lagrangian: Lagrangian, symmetry: Symmetry, t: ArrayLike, 
     **Returns:** $R$, a scalar, in the units of `lagrangian` per unit of $\epsilon$.
 
     **Raises:** `ValueError` as for `Symmetry.at`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> weight, q, v = lambda t, q, v: 0.5 * v @ v - 10.0 * q[1], jnp.array([1.0, 2.0]), jnp.array([3.0, 4.0])
+    >>> sideways, up = nl.mechanics.Symmetry.translation(0), nl.mechanics.Symmetry.translation(1)
+    >>> [float(nl.mechanics.symmetry_residual(weight, shift, 0.0, q, v)) for shift in (sideways, up)]
+    [0.0, -10.0]
+    ```
     """
     t, q, v = as_coordinates(t, q, v)
     (tau, xi, _), (tau_dot, xi_dot, F_dot) = jax.jvp(symmetry.at, (t, q), (jnp.ones_like(t), v))
@@ -163,6 +183,16 @@ def noether_charge(lagrangian: Lagrangian, symmetry: Symmetry, t: ArrayLike, q: 
     **Returns:** $I$, a scalar.
 
     **Raises:** `ValueError` as for `Symmetry.at`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> planet, rotation = nl.systems.Kepler(), nl.mechanics.Symmetry.rotation()
+    >>> q, v = jnp.array([2.0, 0.0]), jnp.array([0.0, 3.0])  # angular momentum x v_y - y v_x
+    >>> float(nl.mechanics.noether_charge(planet.lagrangian, rotation, 0.0, q, v))
+    6.0
+    ```
     """
     t, q, v = as_coordinates(t, q, v)
     tau, xi, F = symmetry.at(t, q)
