@@ -25,10 +25,7 @@ NOT_YET = {
     "discovery",
     "identification",
     "integrators",
-    "lagrangians",
     "models",
-    "networks",
-    "systems",
     "training",
     "trajectories",
 }

@@ -104,6 +104,16 @@ class StateNetwork(AbstractLagrangian):
     **Arguments:**
 
     - `network`: any callable from shape `(2 dof,)` to a scalar or to shape `(1,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> potential = nl.lagrangians.StateNetwork(lambda y: -2.0 * y[0] ** 2)  # any network on [q, v]
+    >>> spring = potential + (lambda t, q, v: 0.5 * v @ v)
+    >>> nl.acceleration(spring, 0.0, jnp.array([1.0]), jnp.array([0.0])).tolist()
+    [-4.0]
+    ```
     """
 
     network: Network

@@ -34,6 +34,16 @@ class LatticeLagrangian(AbstractLagrangian):
     - `ends`: `"periodic"`, a ring; or `"fixed"`, one more site at rest, $\phi = 0$, beyond each end.
 
     **Raises:** `ValueError` for any other spacing or ends, and if the density returns another shape.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> density = lambda x: (x[1] ** 2 - x[2] ** 2) / 2  # of a string: phi_t and phi_x
+    >>> string = nl.lagrangians.LatticeLagrangian(density, spacing=0.5)
+    >>> float(string(0.0, jnp.zeros(4), jnp.array([2.0, 2.0, 2.0, 2.0])))  # 2 m that move at 2 m/s
+    4.0
+    ```
     """
 
     density: Callable[[Array], Array]

@@ -36,6 +36,16 @@ class MechanicalLagrangian(AbstractLagrangian):
       suit motion of order one, as in natural units (`Scaling`).
 
     **Raises:** `ValueError` if something returns another shape.
+
+    **Example:**
+
+    ```python
+    >>> import jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> lagrangian = nl.MechanicalLagrangian.from_mlp(2, width=8, depth=1, key=jax.random.key(0))
+    >>> M = lagrangian.mass_matrix(jnp.array([0.3, -1.0]))
+    >>> M.shape, bool(jnp.linalg.eigvalsh(M).min() > 0)  # positive definite at any weights
+    ((2, 2), True)
+    ```
     """
 
     potential: Network | None

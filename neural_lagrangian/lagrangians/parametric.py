@@ -21,14 +21,6 @@ from .positive_mass import has_positive_parts
 class ParametricLagrangian(AbstractLagrangian):
     r"""A formula $L(t, q, \dot q; c)$ whose coefficients c are trained.
 
-    ```python
-    def formula(t, q, v, *, mass, stiffness):
-        return 0.5 * mass * v @ v - 0.5 * stiffness * q @ q
-
-    L = ParametricLagrangian(formula, dof=1, mass=1.0, stiffness=1.0, positive=["mass"])
-    fit(NeuralLagrangian(L), trajectories, key=key).model.network.coefficients
-    ```
-
     Motion does not tell the scale of a Lagrangian: only ratios such as $k / m$ are found. Leave one coefficient out
     (a known mass, in the formula) and the others come out in its units; or compare ratios. (Bigwood 2025,
     section 1.3.)
@@ -46,6 +38,16 @@ class ParametricLagrangian(AbstractLagrangian):
 
     **Raises:** `ValueError` if the formula does not take these coefficients, one of them is no floating number or
     array, or one of the positive ones is not.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> formula = lambda t, q, v, *, mass, stiffness: 0.5 * mass * v @ v - 0.5 * stiffness * q @ q
+    >>> spring = nl.lagrangians.ParametricLagrangian(formula, dof=1, mass=2.0, stiffness=4.0, positive=["mass"])
+    >>> {name: round(float(value), 3) for name, value in spring.coefficients.items()}
+    {'mass': 2.0, 'stiffness': 4.0}
+    ```
     """
 
     formula: ScalarFunction

@@ -17,7 +17,17 @@ from .lagrangian import AbstractLagrangian
 
 
 class Particle(NamedTuple):
-    """What is known of one particle: position `x` and velocity `v`, shape `(dimension,)`, and its own `features`."""
+    """What is known of one particle: position `x` and velocity `v`, shape `(dimension,)`, and its own `features`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> kinetic = lambda particle: 0.5 * particle.features * particle.v @ particle.v  # the feature is the mass
+    >>> float(kinetic(nl.lagrangians.Particle(x=jnp.zeros(2), v=jnp.array([3.0, 4.0]), features=2.0)))
+    25.0
+    ```
+    """
 
     x: Array
     v: Array
@@ -34,12 +44,7 @@ class ParticleLagrangian(AbstractLagrangian):
     $u$ a `RadialPair` the mass matrix has one block for each particle, and an acceleration costs as much for each
     pair, whatever their number.
 
-    Gravity of unknown masses: features $m_i$, $\ell = \tfrac12 m v^2$, $u = m_i m_j U(r)$:
-
-    ```python
-    kinetic = lambda particle: 0.5 * particle.features * jnp.dot(particle.v, particle.v)
-    ParticleLagrangian(kinetic, RadialPair(potential, weight=jnp.multiply), dimension=2, features=jnp.ones(3))
-    ```
+    Gravity of unknown masses has the features $m_i$, $\ell = \tfrac12 m v^2$ and $u = m_i m_j U(r)$.
 
     **Arguments:**
 
@@ -52,6 +57,17 @@ class ParticleLagrangian(AbstractLagrangian):
     - `bonds`: which pairs interact, shape `(bond, 2)`, integers; `None` means all, $N (N - 1) / 2$ of them.
 
     **Raises:** `ValueError` if the features differ in number, a bond is none, or, in use, `q` does not fit them.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> kinetic = lambda particle: 0.5 * particle.features * particle.v @ particle.v
+    >>> gravity = nl.lagrangians.RadialPair(lambda r: 1 / r, weight=jnp.multiply)
+    >>> stars = nl.lagrangians.ParticleLagrangian(kinetic, gravity, dimension=2, features=jnp.array([2.0, 3.0]))
+    >>> float(stars(0.0, jnp.array([0.0, 0.0, 2.0, 0.0]), jnp.zeros(4)))  # m1 m2 / r
+    3.0
+    ```
     """
 
     one: Callable[[Particle], Array]
@@ -127,6 +143,17 @@ class RadialPair(eqx.Module):
     - `function`: $f$, callable from a distance, a scalar, to a scalar, such as `eqx.nn.MLP("scalar", "scalar", ...)`.
     - `weight`: $w$, symmetric callable from the `features` of two particles to a scalar, such as `jnp.multiply` for
       charges; `None` means 1.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> gravity = nl.lagrangians.RadialPair(lambda r: 1 / r, weight=jnp.multiply)
+    >>> sun = nl.lagrangians.Particle(x=jnp.zeros(2), v=jnp.zeros(2), features=jnp.array(6.0))
+    >>> earth = nl.lagrangians.Particle(x=jnp.array([0.0, 2.0]), v=jnp.zeros(2), features=jnp.array(1.0))
+    >>> float(gravity(sun, earth))
+    3.0
+    ```
     """
 
     function: Callable[[Array], Array]
@@ -147,6 +174,17 @@ class SymmetricPair(eqx.Module):
     **Arguments:**
 
     - `network`: callable from shape `(4 dimension + 2 features,)` to a scalar or shape `(1,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pair = nl.lagrangians.SymmetricPair(lambda s: s[0] * s[3])  # s = [x1, v1, x2, v2]
+    >>> one = nl.lagrangians.Particle(jnp.array([1.0]), jnp.array([2.0]), None)
+    >>> two = nl.lagrangians.Particle(jnp.array([3.0]), jnp.array([4.0]), None)
+    >>> float(pair(one, two)), float(pair(two, one))
+    (10.0, 10.0)
+    ```
     """
 
     network: Callable[[Array], Array]

@@ -29,6 +29,15 @@ class AdditivePolynomial(AbstractLagrangian):
 
     - `dof`: degrees of freedom n.
     - `degree_q`, `degree_v`: $N_q$, and $N_v$, which is at least 2.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> lagrangian = nl.lagrangians.AdditivePolynomial(1, degree_q=2)  # starts as a free particle
+    >>> {name: float(value) for name, value in lagrangian.coefficients.items()}
+    {'1': 0.0, 'q': 0.0, 'q^2': 0.0, 'v': 0.0, 'v^2': 0.5}
+    ```
     """
 
     potential: Float[Array, " k"]
@@ -85,6 +94,15 @@ class ProductPolynomial(AbstractLagrangian):
     - `dof`: degrees of freedom n.
     - `degree_q`, `degree_v`: $N_q$, and $N_v$, which is at least 2.
     - `rank`: R.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> lagrangian = nl.lagrangians.ProductPolynomial(1, degree_q=2)  # starts as a free particle
+    >>> float(lagrangian.coefficients["v^2"]), float(lagrangian(0.0, jnp.array([1.0]), jnp.array([2.0])))
+    (0.5, 2.0)
+    ```
     """
 
     a: Float[Array, "rank k"]

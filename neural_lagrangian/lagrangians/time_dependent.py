@@ -34,6 +34,15 @@ class TimeDependent(AbstractLagrangian):
 
     **Raises:** `ValueError` for frequencies that are no finite numbers, or a `TimeReversible` network that does not
     say its `dof`, and so could not tell the clock from the state.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> drive = nl.lagrangians.TimeDependent(lambda x: x[0] * x[2], dof=1, frequencies=2.0)  # q cos 2 t
+    >>> float(drive(0.0, jnp.array([3.0]), jnp.array([0.0])))
+    3.0
+    ```
     """
 
     is_network: ClassVar[bool] = True

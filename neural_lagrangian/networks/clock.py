@@ -24,6 +24,15 @@ class Clock(eqx.Module):
       in them: start within about $\pi / T$ of the truth, T the length of the data, or read them off a spectrum.
 
     **Raises:** `ValueError` if a frequency is not finite and different from zero.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> clock = nl.networks.Clock(2.0)  # a drive of 2 rad/s
+    >>> clock.size, clock(0.0, jnp.float32).tolist()
+    (2, [1.0, 0.0])
+    ```
     """
 
     trained: Float[Array, " frequency"] | None

@@ -23,6 +23,17 @@ class PeriodicEmbedding(eqx.Module):
     - `network`: any callable on the features.
     - `dof`: degrees of freedom n of the state `[q, v]`.
     - `periodic`: indices of the coordinates that are angles in radians; all of them unless given.
+
+    **Example:**
+
+    ```python
+    >>> import equinox as eqx, jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> mlp = eqx.nn.MLP(3, "scalar", 8, 1, key=jax.random.key(0))  # takes cos q, sin q and v
+    >>> network = nl.PeriodicEmbedding(mlp, dof=1)
+    >>> a_turn_apart = network(jnp.array([1.0, 0.5])), network(jnp.array([1.0 + 2 * jnp.pi, 0.5]))
+    >>> bool(jnp.allclose(*a_turn_apart, atol=1e-5))
+    True
+    ```
     """
 
     network: Network

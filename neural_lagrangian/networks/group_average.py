@@ -37,6 +37,16 @@ class GroupAverage(eqx.Module):
 
     **Raises:** `ValueError` if they are no square matrices, or generate more than 1000, as a matrix that no power
     brings back to the identity does.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> network = lambda y: y[0] ** 3 + y[0] ** 2  # the odd part does not survive
+    >>> even = nl.networks.GroupAverage(network, nl.networks.parity(1))
+    >>> float(even(jnp.array([3.0, 0.0])))
+    9.0
+    ```
     """
 
     network: Network
@@ -72,12 +82,31 @@ class GroupAverage(eqx.Module):
 
 
 def parity(dof: int) -> Matrices:
-    r"""The reflection of all coordinates, $q \to -q$, shape `(1, dof, dof)`."""
+    r"""The reflection of all coordinates, $q \to -q$, shape `(1, dof, dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> nl.networks.parity(1).tolist()
+    [[[-1.0]]]
+    ```
+    """
     return -np.eye(positive_integer("dof", dof))[None]
 
 
 def permutations(particles: int, dimension: int) -> Matrices:
-    """Two permutations of like particles, which generate all `particles!` of them, shape `(2, dof, dof)`."""
+    """Two permutations of like particles, which generate all `particles!` of them, shape `(2, dof, dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> swap, _ = nl.networks.permutations(2, dimension=1)
+    >>> (swap @ np.array([3.0, 4.0])).tolist()
+    [4.0, 3.0]
+    ```
+    """
     positive_integer("dimension", dimension)
     identity = np.eye(positive_integer("particles", particles))
     swapped = [*range(particles)[1::-1], *range(2, particles)]
@@ -86,7 +115,17 @@ def permutations(particles: int, dimension: int) -> Matrices:
 
 
 def rotations(order: int, particles: int = 1, dimension: int = 2) -> Matrices:
-    r"""The rotation of all particles by $2 \pi /$ `order` in the plane of the first two axes, shape `(1, dof, dof)`."""
+    r"""The rotation of all particles by $2 \pi /$ `order` in the plane of the first two axes, shape `(1, dof, dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> (quarter,) = nl.networks.rotations(4)
+    >>> np.round(quarter @ np.array([2.0, 1.0]), 3).tolist()
+    [-1.0, 2.0]
+    ```
+    """
     positive_integer("order", order)
     if positive_integer("dimension", dimension) < 2:
         raise ValueError(f"`dimension` is {dimension}; expected at least 2")

@@ -16,6 +16,16 @@ def cranmer_init(mlp: eqx.nn.MLP, key: PRNGKeyArray) -> eqx.nn.MLP:
 
     - `mlp`: a network with at least one hidden layer.
     - `key`: a JAX random key.
+
+    **Example:**
+
+    ```python
+    >>> import equinox as eqx, jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> mlp = eqx.nn.MLP(2, "scalar", 8, 1, activation=jax.nn.softplus, key=jax.random.key(0))
+    >>> mlp = nl.networks.cranmer_init(mlp, jax.random.key(1))
+    >>> float(jnp.abs(mlp.layers[0].bias).max())  # biases start at zero
+    0.0
+    ```
     """
     layers, width = mlp.layers, mlp.width_size
     if len(layers) < 2:

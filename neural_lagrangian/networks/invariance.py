@@ -28,6 +28,15 @@ class TranslationInvariant(eqx.Module):
       state, such as a clock, is passed on.
     - `dof`: degrees of freedom n, the positions of one particle after those of the other.
     - `dimension`: of space.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> network = nl.networks.TranslationInvariant(lambda y: y, dof=2, dimension=1)
+    >>> network(jnp.array([1.0, 3.0, 0.0, 5.0])).tolist()  # two particles on a line, about their mean
+    [-1.0, 1.0, 0.0, 5.0]
+    ```
     """
 
     network: Network
@@ -68,6 +77,15 @@ class RotationInvariant(eqx.Module):
     - `dof`: degrees of freedom n, the positions of one particle after those of the other.
     - `dimension`: d, of space.
     - `reflections`: whether mirror images move alike. `False` is for the plane and for space.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> network = nl.networks.RotationInvariant(lambda products: products, dof=2, dimension=2)
+    >>> network(jnp.array([3.0, 4.0, 0.0, 1.0])).tolist()  # x.x, x.v and v.v of one particle
+    [25.0, 4.0, 1.0]
+    ```
     """
 
     network: Network

@@ -21,6 +21,15 @@ class TimeReversible(eqx.Module):
     - `network`: any callable on states `[q, v]`.
     - `dof`: degrees of freedom; needed only where something stands before the state, such as a clock, which is passed
       on. (Then a film played backwards is a motion of the drive played backwards.)
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> network = lambda y: y[1] ** 3 + y[1] ** 2  # the odd part does not survive
+    >>> float(nl.networks.TimeReversible(network)(jnp.array([0.0, 3.0])))
+    9.0
+    ```
     """
 
     network: Network

@@ -29,6 +29,15 @@ class CartPole(AbstractSystem):
     - `cart_friction`: $b$ in N s/m, or `None`. `pole_friction`: $d$ in N m s/rad, or `None`.
     - `control`: optional callable `(t, q, v) -> scalar`, the push $u$ on the cart in N.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> cart = nl.systems.CartPole(control=lambda t, q, v: 3.0)  # 3 N on a cart of 1 kg, the pole hanging
+    >>> cart.acceleration(0.0, jnp.zeros(2), jnp.zeros(2)).tolist()
+    [3.0, -3.0]
+    ```
     """
 
     cart_mass: Value = parameter("kg", 1.0)

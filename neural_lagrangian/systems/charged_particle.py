@@ -29,6 +29,15 @@ class ChargedParticle(AbstractConservativeSystem):
     - `mass`: $m$ in kg. `charge`: $e$ in C, of either sign. `field`: $B$ in T, of either sign.
     - `gauge`: `"symmetric"` or `"landau"`.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> charge = nl.systems.ChargedParticle(mass=2.0, charge=1.0, field=4.0)  # turns at e B / m = 2 rad/s
+    >>> charge.acceleration(0.0, jnp.zeros(2), jnp.array([3.0, 4.0])).tolist()
+    [8.0, -6.0]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

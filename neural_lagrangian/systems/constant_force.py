@@ -22,6 +22,16 @@ class ConstantForce(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg. `load`: $F$ in N, one number a dimension; in one dimension q points up.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> stone = nl.systems.ConstantForce(mass=1.0, load=(-10.0,))
+    >>> motion = stone(jnp.array([0.0, 1.0]), jnp.array([0.0, 0.0]))
+    >>> print(jnp.round(motion[-1], 3))  # after a second of free fall
+    [ -5. -10.]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -25,6 +25,15 @@ class CoupledPendulums(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg, of each. `length`: $l$ in m. `stiffness`: $k$ in N m/rad. `gravity`: $g$ in m/s^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulums = nl.systems.CoupledPendulums(stiffness=2.0)  # the spring twisted by 3 rad
+    >>> float(pendulums.acceleration(0.0, jnp.array([0.0, 3.0]), jnp.zeros(2))[0])
+    6.0
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -24,6 +24,15 @@ class DampedOscillator(AbstractSystem):
 
     - `mass`: $m$ in kg. `stiffness`: $k$ in N/m. `damping`: $c$ in kg/s, zero or more.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> oscillator = nl.systems.DampedOscillator(mass=1.0, stiffness=4.0, damping=0.5)
+    >>> oscillator.acceleration(0.0, jnp.array([1.0]), jnp.array([2.0])).tolist()  # -4 - 0.5 * 2
+    [-5.0]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -24,6 +24,15 @@ class DoublePendulum(AbstractConservativeSystem):
 
     - `mass`: $m_1, m_2$ in kg. `length`: $l_1, l_2$ in m. `gravity`: $g$ in m/s^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum = nl.systems.DoublePendulum(gravity=10.0)
+    >>> float(pendulum.energy(0.0, jnp.zeros(2), jnp.zeros(2)))  # hanging at 1 m and 2 m
+    -30.0
+    ```
     """
 
     mass: tuple[Value, Value] = parameter("kg", (1.0, 1.0), entries=2)

@@ -14,6 +14,15 @@ class Drawing(NamedTuple):
 
     - `bodies`: shape `(body, 2)`.
     - `lines`: rods, springs and tracks as polylines, shape `(line, point, 2)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> hanging = nl.systems.Pendulum(length=2.0).drawing(jnp.zeros(1))
+    >>> hanging.bodies.tolist(), hanging.lines.shape
+    ([[0.0, -2.0]], (1, 2, 2))
+    ```
     """
 
     bodies: Float[Array, "body 2"]

@@ -28,6 +28,16 @@ class DrivenPendulum(AbstractConservativeSystem):
     - `amplitude`: $A$ in m, zero or more. `frequency`: $\omega$ in rad/s.
     - `direction`: $\alpha$ in rad: 0 for a pivot that moves up and down, $\pi / 2$ for one that moves sideways.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum = nl.systems.DrivenPendulum(gravity=10.0, amplitude=0.5, frequency=2.0)
+    >>> a = pendulum.acceleration(0.0, jnp.array([jnp.pi / 2]), jnp.zeros(1))
+    >>> a.tolist()  # the pivot falls at A omega^2 = 2: the weight is that of 8 m/s^2
+    [-8.0]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

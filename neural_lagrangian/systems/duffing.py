@@ -27,6 +27,15 @@ class Duffing(AbstractSystem):
     - `stiffness`: $\alpha$ in N/m, of either sign. `hardening`: $\beta$ in N/m^3.
     - `drive`: $F$ in N, of either sign. `frequency`: $\omega$ in rad/s.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> oscillator = nl.systems.Duffing(drive=0.5)  # two wells, at q = 1 and q = -1
+    >>> oscillator.acceleration(0.0, jnp.array([1.0]), jnp.zeros(1)).tolist()  # in a well only the drive acts
+    [0.5]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -30,6 +30,16 @@ class HarmonicOscillator(AbstractConservativeSystem):
       matrix, shape `(dof, dof)`.
     - `dimension`: n; that of the matrix, or 1, unless given.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> oscillator = nl.systems.HarmonicOscillator(mass=1.0, stiffness=4.0)  # period pi
+    >>> motion = oscillator(jnp.array([0.0, jnp.pi / 2]), jnp.array([1.0, 0.0]))
+    >>> round(float(motion[-1, 0]), 3)  # after half a period
+    -1.0
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -24,6 +24,16 @@ class HenonHeiles(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg. `stiffness`: $k$ in N/m. `coupling`: $\lambda$ in N/m^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> star = nl.systems.HenonHeiles()
+    >>> saddle = star.energy(0.0, jnp.array([0.0, 1.0]), jnp.zeros(2))
+    >>> round(float(saddle), 3), round(star.escape_energy, 3)  # 1/2 - 1/3
+    (0.167, 0.167)
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -22,6 +22,16 @@ class Kepler(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg, of the planet. `pull`: $\mu = G M$ in m^3/s^2, of the sun.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> planet = nl.systems.Kepler()  # circular orbit of 1 m: speed 1 m/s, period 2 pi
+    >>> motion = planet(jnp.array([0.0, jnp.pi / 2]), jnp.array([1.0, 0.0, 0.0, 1.0]))
+    >>> round(float(motion[-1, 1]), 3)  # after a quarter of it
+    1.0
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -30,6 +30,15 @@ class NBody(AbstractConservativeSystem):
     - `softening`: $\epsilon$ in m, zero or more; it rounds off close encounters.
     - `dimension`: 2 or 3.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> stars = nl.systems.NBody(mass=(1.0, 2.0))  # 1 m apart, G = 1
+    >>> stars.acceleration(0.0, jnp.array([0.0, 0.0, 1.0, 0.0]), jnp.zeros(4)).tolist()
+    [2.0, 0.0, -1.0, 0.0]
+    ```
     """
 
     mass: tuple[Value, ...] = parameter("kg", (1.0, 1.0, 1.0))

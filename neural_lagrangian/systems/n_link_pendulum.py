@@ -23,6 +23,15 @@ class NLinkPendulum(AbstractConservativeSystem):
 
     - `mass`: $m_i$ in kg, from the top. `length`: $l_i$ in m, as many. `gravity`: $g$ in m/s^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> chain = nl.systems.NLinkPendulum(mass=(1.0, 1.0, 1.0, 1.0), length=(1.0, 1.0, 1.0, 1.0), gravity=10.0)
+    >>> float(chain.energy(0.0, jnp.zeros(4), jnp.zeros(4)))  # hanging at 1, 2, 3 and 4 m
+    -100.0
+    ```
     """
 
     mass: tuple[Value, ...] = parameter("kg", (1.0, 1.0, 1.0))

@@ -18,7 +18,17 @@ Sign: TypeAlias = Literal["positive", "non-negative", "any"]
 
 
 class Parameter(NamedTuple):
-    """The value of a parameter (a number, or one for each part of the system) and its unit, such as `"kg m^2/s"`."""
+    """The value of a parameter (a number, or one for each part of the system) and its unit, such as `"kg m^2/s"`.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> length = nl.systems.parameters(nl.systems.Pendulum(length=2.0))["length"]
+    >>> length.value, length.unit
+    (2.0, 'm')
+    ```
+    """
 
     value: Any
     unit: str
@@ -36,6 +46,16 @@ def parameter(
     - `sign`: which values are accepted.
     - `entries`: how many numbers a tuple must hold, or the parameter that has as many; `None` accepts any length.
     - `matrix`: whether an array may stand in place of the number; the system then checks it.
+
+    **Example:**
+
+    ```python
+    >>> import equinox as eqx, neural_lagrangian as nl
+    >>> class Ball(eqx.Module):
+    ...     mass: float = nl.systems.parameter("kg", 0.5)
+    >>> nl.systems.parameters(Ball(mass=0.2))
+    {'mass': Parameter(value=0.2, unit='kg')}
+    ```
     """
     metadata = {"unit": unit, "sign": sign, "entries": entries, "matrix": matrix}
     converter = _array if matrix else _each if isinstance(default, tuple) else _as_is
@@ -43,7 +63,16 @@ def parameter(
 
 
 def parameters(system: eqx.Module) -> dict[str, Parameter]:
-    """The parameters of a system by name, each with its value and unit; those that are `None` are left out."""
+    """The parameters of a system by name, each with its value and unit; those that are `None` are left out.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> {name: f"{value} {unit}" for name, (value, unit) in nl.systems.parameters(nl.systems.Pendulum()).items()}
+    {'mass': '1.0 kg', 'length': '1.0 m', 'gravity': '9.81 m/s^2'}
+    ```
+    """
     declared = (f for f in dataclasses.fields(system) if "unit" in f.metadata)
     listed = {f.name: Parameter(getattr(system, f.name), f.metadata["unit"]) for f in declared}
     return {name: parameter for name, parameter in listed.items() if parameter.value is not None}

@@ -22,6 +22,15 @@ class Pendulum(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg. `length`: $l$ in m. `gravity`: $g$ in m/s^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum = nl.systems.Pendulum(length=2.0, gravity=10.0)
+    >>> pendulum.acceleration(0.0, jnp.array([jnp.pi / 2]), jnp.zeros(1)).tolist()  # horizontal: -g / l
+    [-5.0]
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

@@ -27,6 +27,16 @@ class PoyntingRobertson(AbstractSystem):
     - `mass`: $m$ in kg. `pull`: $\mu = G M$ in au^3/yr^2. `light_speed`: $c$ in au/yr.
     - `radiation`: $\beta$, radiation pressure over gravity, a pure number below 1 where orbits are bound.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> grain = nl.systems.PoyntingRobertson(radiation=0.0)  # without light: an orbit of 1 au takes a year
+    >>> motion = grain(jnp.array([0.0, 1.0]), jnp.array([1.0, 0.0, 0.0, 2 * jnp.pi]))
+    >>> round(float(motion[-1, 0]), 3)
+    1.0
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

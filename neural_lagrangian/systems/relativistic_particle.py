@@ -25,6 +25,16 @@ class RelativisticParticle(AbstractConservativeSystem):
 
     - `mass`: $m$ in kg, at rest. `light_speed`: $c$ in m/s. `load`: $F$ in N, of either sign.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> particle = nl.systems.RelativisticParticle()  # m = c = F = 1
+    >>> energy = particle.energy(0.0, jnp.zeros(1), jnp.array([0.6]))
+    >>> round(float(energy), 3)  # gamma - 1
+    0.25
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

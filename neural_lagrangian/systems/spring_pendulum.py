@@ -26,6 +26,15 @@ class SpringPendulum(AbstractConservativeSystem):
     - `mass`: $m$ in kg. `length`: $r_0$ in m, of the spring at rest. `stiffness`: $k$ in N/m.
     - `gravity`: $g$ in m/s^2.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum = nl.systems.SpringPendulum(stiffness=40.0, gravity=10.0)  # hangs at 1 m + m g / k
+    >>> float(pendulum.acceleration(0.0, jnp.array([1.25, 0.0]), jnp.zeros(2))[0])
+    0.0
+    ```
     """
 
     mass: Value = parameter("kg", 1.0)

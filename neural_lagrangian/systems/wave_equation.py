@@ -31,6 +31,15 @@ class WaveEquation(AbstractConservativeSystem):
     - `sites`: how many displacements are followed.
     - `ends`: `"periodic"`, a ring; or `"fixed"`, one more site at rest beyond each end.
     - `integration`: how rollouts are integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> string = nl.systems.WaveEquation(sites=4, spacing=0.5)  # T / rho = 1
+    >>> string.acceleration(0.0, jnp.array([0.0, 1.0, 0.0, 0.0]), jnp.zeros(4)).tolist()
+    [4.0, -8.0, 4.0, 0.0]
+    ```
     """
 
     density: Value = parameter("kg/m", 1.0)
