@@ -24,8 +24,6 @@ NOT_YET = {
     "datasets",
     "discovery",
     "identification",
-    "integrators",
-    "models",
     "training",
     "trajectories",
 }

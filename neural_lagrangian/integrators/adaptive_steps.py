@@ -37,7 +37,12 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     **Example:**
 
     ```python
-    model = NeuralLagrangian(network, stepsize_controller=integrators.AdaptiveSteps(1e-4))
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 0.5 * q @ q  # of period 2 pi
+    >>> steps = nl.integrators.AdaptiveSteps(1e-5)
+    >>> model = nl.NeuralLagrangian.from_lagrangian(spring, stepsize_controller=steps)
+    >>> round(float(model(jnp.array([0.0, jnp.pi]), jnp.array([1.0, 0.0]))[-1, 0]), 3)  # after half a period
+    -1.0
     ```
     """
 

@@ -44,6 +44,16 @@ def discrete_lagrangian(
     **Returns:** a scalar, in units of action; NaN where no motion between the positions was found.
 
     **Raises:** `ValueError` for another solver, or wrong shapes.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> ts, qs = jnp.array([0.0, 1.0]), jnp.array([[0.0], [2.0]])  # 1 kg at 2 m/s for 1 s
+    >>> float(nl.integrators.discrete_lagrangian(free, solver, ts, qs))
+    2.0
+    ```
     """
     covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force, 2)
     step, z = _motion(covectors, scheme, *ts, *qs)
@@ -71,6 +81,17 @@ def discrete_momenta(
     **Returns:** $p^-$ and $p^+$, each of shape `(time - 1, dof)`; NaN where no motion between two positions was found.
 
     **Raises:** `ValueError` for another solver, or wrong shapes.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> ts, qs = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0], [2.0], [4.0]])  # 1 kg at 2 m/s
+    >>> start, end = nl.integrators.discrete_momenta(free, solver, ts, qs)
+    >>> start.tolist(), end.tolist()
+    ([[2.0], [2.0]], [[2.0], [2.0]])
+    ```
     """
     covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force)
 
@@ -102,6 +123,16 @@ def discrete_euler_lagrange_residual(
     **Returns:** shape `(dof,)`, in units of momentum; NaN where no motion between two positions was found.
 
     **Raises:** `ValueError` for another solver, or wrong shapes.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> ts, qs = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0], [2.0], [5.0]])  # 1 kg at 2 m/s, then at 3 m/s
+    >>> nl.integrators.discrete_euler_lagrange_residual(free, solver, ts, qs).tolist()
+    [-1.0]
+    ```
     """
     start, end = discrete_momenta(
         lagrangian, solver, floating("ts", ts, (3,)), floating("qs", qs, (3, "dof")), force=force
@@ -129,6 +160,16 @@ def discrete_position_errors(
     the Lagrangian; not finite where no motion between two positions was found, or no step between them.
 
     **Raises:** `ValueError` for another solver, or wrong shapes.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> ts, qs = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0], [2.0], [5.0]])  # free motion would reach 4
+    >>> nl.integrators.discrete_position_errors(free, solver, ts, qs).tolist()
+    [[-1.0]]
+    ```
     """
     covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force)
     if ts.shape[0] < 3:

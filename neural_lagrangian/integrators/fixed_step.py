@@ -31,6 +31,14 @@ class StepsPerSample(eqx.Module):
 
     - `substeps`: number of solver steps between neighbouring samples, at least 1.
     - `extra`: further steps of a whole rollout, at least 0.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> nl.StepsPerSample(2).step_times(jnp.array([0.0, 1.0, 2.0])).tolist()
+    [0.0, 0.5, 1.0, 1.5, 2.0]
+    ```
     """
 
     substeps: int = eqx.field(static=True, default=1)

@@ -26,6 +26,17 @@ class GalerkinGaussLobatto(AbstractVariationalSolver):
     **Arguments:**
 
     - `r`: number of inner nodes, from 0 (the Störmer-Verlet method) to 60 and beyond.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 0.5 * q @ q  # of period 2 pi
+    >>> model = nl.NeuralLagrangian.from_lagrangian(spring, nl.GalerkinGaussLobatto(2))
+    >>> ys = model(jnp.linspace(0.0, jnp.pi, 11), jnp.array([1.0, 0.0]))  # one step a sample
+    >>> round(float(ys[-1, 0]), 3)  # after half a period
+    -1.0
+    ```
     """
 
     r: int = eqx.field(static=True)
@@ -47,6 +58,16 @@ class StormerVerlet(AbstractVariationalSolver):
     Straight lines between positions, and the trapezoidal rule:
     $L_d = \frac{h}{2} [L(t_0, q_0, \frac{q_1 - q_0}{h}) + L(t_1, q_1, \frac{q_1 - q_0}{h})]$
     (Marsden and West 2001, example 2.3.1).
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> fall = lambda t, q, v: 0.5 * v @ v - 10.0 * q[0]
+    >>> model = nl.NeuralLagrangian.from_lagrangian(fall, nl.integrators.StormerVerlet())
+    >>> print(jnp.round(model(jnp.array([0.0, 1.0]), jnp.zeros(2))[-1], 3))  # exact for a constant force
+    [ -5. -10.]
+    ```
     """
 
     def scheme(self) -> Scheme:
@@ -60,6 +81,16 @@ class VariationalMidpoint(AbstractVariationalSolver):
     r"""The variational midpoint rule, of order 2.
 
     $L_d = h L(t_0 + \frac h2, \frac{q_0 + q_1}{2}, \frac{q_1 - q_0}{h})$ (Marsden and West 2001, example 2.3.2).
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> fall = lambda t, q, v: 0.5 * v @ v - 10.0 * q[0]
+    >>> model = nl.NeuralLagrangian.from_lagrangian(fall, nl.integrators.VariationalMidpoint())
+    >>> print(jnp.round(model(jnp.array([0.0, 1.0]), jnp.zeros(2))[-1], 3))  # exact for a constant force
+    [ -5. -10.]
+    ```
     """
 
     def scheme(self) -> Scheme:

@@ -40,6 +40,16 @@ class Integration(eqx.Module):
       an explicit Runge-Kutta or a variational solver a checkpointed scan.
     - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps. That is no fault of
       the model: a long or fast motion needs more steps (`solve(...).stats["num_steps"]` counts them).
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> steps = nl.integrators.Integration(nl.integrators.RK4(), dt0=0.1)
+    >>> spring = nl.systems.HarmonicOscillator(stiffness=1.0, integration=steps)  # period 2 pi
+    >>> round(float(spring(jnp.array([0.0, jnp.pi]), jnp.array([1.0, 0.0]))[-1, 0]), 3)  # after half a period
+    -1.0
+    ```
     """
 
     solver: diffrax.AbstractSolver

@@ -12,6 +12,19 @@ class RK4(diffrax.AbstractERK):
 
     The error estimate is the difference to the midpoint rule on the first two stages, which is of order 2: honest
     but pessimistic, so prefer `diffrax.Tsit5` for adaptive steps. Dense output is cubic Hermite.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 0.5 * q @ q  # of period 2 pi
+    >>> model = nl.NeuralLagrangian.from_lagrangian(
+    ...     spring, nl.integrators.RK4(), stepsize_controller=nl.StepsPerSample()
+    ... )
+    >>> ys = model(jnp.linspace(0.0, jnp.pi, 51), jnp.array([1.0, 0.0]))
+    >>> round(float(ys[-1, 0]), 3)  # after half a period
+    -1.0
+    ```
     """
 
     tableau: ClassVar[diffrax.ButcherTableau | diffrax.MultiButcherTableau] = diffrax.ButcherTableau(

@@ -26,6 +26,17 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
       there was none.
 
     **Raises:** `ValueError` for an unknown kind, and if the model has no `ControlForce`, or more than one.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, motor = (lambda t, q, v: 0.5 * v @ v), nl.mechanics.ControlForce()
+    >>> model = nl.NeuralLagrangian.from_lagrangian(free, force=motor)
+    >>> driven = nl.models.with_control(model, jnp.array([0.0, 2.0]), jnp.array([[3.0], [3.0]]))
+    >>> driven.acceleration(1.0, jnp.zeros(1), jnp.zeros(1)).tolist()  # 3 N on 1 kg
+    [3.0]
+    ```
     """
     if isinstance(model, Scaled):  # its inner model has its own time
         ts = jnp.asarray(ts)

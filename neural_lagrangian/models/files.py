@@ -26,6 +26,15 @@ def save(path: str | Path, model: Any) -> None:
 
     **Raises:** `OSError` if the file cannot be written, or a folder or device has its name; `ModelFileError` for a
     model of so many arrays that no header can list them.
+
+    **Example:**
+
+    ```python
+    >>> import pathlib, neural_lagrangian as nl
+    >>> nl.save("spring.model", nl.NeuralLagrangian(nl.lagrangians.AdditivePolynomial(1)))
+    >>> pathlib.Path("spring.model").exists()
+    True
+    ```
     """
     try:
         write_archive(path, "model", without_integration(model), {"rule": _rule(model)})
@@ -44,6 +53,16 @@ def load(path: str | Path, like: Model) -> Model:
     **Raises:** `ModelFileError` if the file is not a model, is damaged, holds another architecture (naming the first
     array that differs), or was saved with a variational solver or a step that `like` has not; `OSError` if it cannot
     be opened.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> nl.save("spring.model", nl.NeuralLagrangian(nl.lagrangians.AdditivePolynomial(1)))
+    >>> model = nl.load("spring.model", like=nl.NeuralLagrangian(nl.lagrangians.AdditivePolynomial(1)))
+    >>> float(model.energy(0.0, jnp.array([0.0]), jnp.array([2.0])))
+    2.0
+    ```
     """
     try:
         header, loaded = read_archive(path, "model", lambda _: without_integration(like))

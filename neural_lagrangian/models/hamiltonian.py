@@ -47,6 +47,15 @@ class HamiltonianNetwork(AbstractRolloutModel):
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size, or the momentum another shape than v.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> model = nl.HamiltonianNetwork(lambda y: 2.0 * y[0] ** 2, dof=1)  # H = 2 q^2 + p^2 / 2
+    >>> model.vector_field(0.0, jnp.array([1.0, 3.0])).tolist()  # dH/dp and -dH/dq
+    [3.0, -4.0]
+    ```
     """
 
     network: Network
@@ -97,6 +106,16 @@ class HamiltonianNetwork(AbstractRolloutModel):
         **Arguments:** as for `HamiltonianNetwork`; `dof` says how many coordinates there are before the first call.
 
         **Raises:** `ValueError` as `HamiltonianNetwork`, and for a network on states.
+
+        **Example:**
+
+        ```python
+        >>> import jax.numpy as jnp, neural_lagrangian as nl
+        >>> spring = lambda t, q, p: 0.25 * p @ p + 2.0 * q @ q  # 2 kg, 4 N/m
+        >>> model = nl.HamiltonianNetwork.from_hamiltonian(spring)
+        >>> model.vector_field(0.0, jnp.array([1.0, 3.0])).tolist()  # of q and p
+        [1.5, -4.0]
+        ```
         """
         return cls(of_coordinates("hamiltonian", hamiltonian), solver, **options)
 

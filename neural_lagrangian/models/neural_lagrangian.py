@@ -43,6 +43,16 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     **Raises:** `ValueError` if the network has the wrong input or output size, or no second derivative in the
     velocities (ReLU and other piecewise linear networks: $M = 0$, hence $a = 0$ for ever).
+
+    **Example:**
+
+    ```python
+    >>> import equinox as eqx, jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> mlp = eqx.nn.MLP(2, "scalar", 8, 1, activation=jax.nn.softplus, key=jax.random.key(0))
+    >>> model = nl.NeuralLagrangian(mlp)  # not trained: nearly a free particle
+    >>> model(jnp.linspace(0.0, 1.0, 11), jnp.array([0.5, 0.0])).shape
+    (11, 2)
+    ```
     """
 
     network: Network
@@ -104,8 +114,11 @@ class NeuralLagrangian(AbstractRolloutModel):
         **Example:**
 
         ```python
-        spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q
-        model = NeuralLagrangian.from_lagrangian(spring, diffrax.Tsit5(), dof=1)
+        >>> import jax.numpy as jnp, neural_lagrangian as nl
+        >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg, 4 N/m
+        >>> model = nl.NeuralLagrangian.from_lagrangian(spring, dof=1)
+        >>> model.acceleration(0.0, jnp.array([1.0]), jnp.array([0.0])).tolist()
+        [-4.0]
         ```
 
         **Raises:** `ValueError` as `NeuralLagrangian`, and for a network on states.

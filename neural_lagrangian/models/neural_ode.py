@@ -28,6 +28,15 @@ class NeuralODE(AbstractRolloutModel):
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> model = nl.NeuralODE(lambda y: -4.0 * y[:1], dof=1)  # of second order: the acceleration
+    >>> model.vector_field(0.0, jnp.array([1.0, 3.0])).tolist()
+    [3.0, -4.0]
+    ```
     """
 
     network: Network

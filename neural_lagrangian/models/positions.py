@@ -41,6 +41,17 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
     **Returns:** shape `(time, dof)`; NaN where none was found.
 
     **Raises:** `ValueError` for another solver or step, or wrong shapes.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> model = nl.NeuralLagrangian.from_lagrangian(free, solver)
+    >>> ts, qs = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0], [2.0], [4.0]])
+    >>> nl.models.recovered_velocities(model, ts, qs).tolist()
+    [[2.0], [2.0], [2.0]]
+    ```
     """
     qs = floating("qs", qs, ("time", "dof"))
     ts = floating("ts", ts, (qs.shape[0],)).astype(qs.dtype)

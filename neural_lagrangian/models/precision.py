@@ -23,6 +23,15 @@ def with_precision(model: Model, dtype: DTypeLike) -> Model:
     - `dtype`: float32 or float64.
 
     **Raises:** `ValueError` for another dtype, and for float64 where JAX has double precision switched off.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> model = nl.models.with_precision(nl.lagrangians.AdditivePolynomial(1), jnp.float32)
+    >>> model.kinetic.dtype.name
+    'float32'
+    ```
     """
     wanted = jnp.dtype(dtype)
     if wanted not in (jnp.float32, jnp.float64):

@@ -42,6 +42,17 @@ class Scaled(AbstractMotionModel):
     - `model`: any model of scaled motion, such as a `NeuralLagrangian` or a `NeuralODE`. Where it has no
       Lagrangian, its energy and the like raise `AttributeError` here too.
     - `scaling`: the units that it works in.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: 0.5 * v @ v - 0.5 * q @ q  # in units of 1 cm and 0.1 s
+    >>> scaling = nl.trajectories.Scaling(centre=[0.0], q_scale=[0.01], t_scale=0.1)
+    >>> model = nl.Scaled(nl.NeuralLagrangian.from_lagrangian(spring), scaling)
+    >>> round(float(model.acceleration(0.0, jnp.array([0.01]), jnp.zeros(1))[0]), 3)  # 1 cm / (0.1 s)^2
+    -1.0
+    ```
     """
 
     model: Any
