@@ -44,6 +44,16 @@ def animate(
     **Returns:** the `matplotlib.animation.FuncAnimation`; in a notebook, `HTML(animation.to_jshtml())` shows it.
 
     **Raises:** `ValueError` for shapes that do not fit the system, no finite motion, or another suffix.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> ts, ys = np.array([0.0, 0.1]), np.array([[0.1, 0.0], [0.1, 0.0]])
+    >>> animation = nl.analysis.animate(nl.systems.Pendulum(), ts, {"truth": ys, "model": ys}, path="swing.gif")
+    >>> type(animation).__name__
+    'FuncAnimation'
+    ```
     """
     times = np.asarray(ts, float)
     named = motions if isinstance(motions, Mapping) else {"": motions}

@@ -24,6 +24,16 @@ def ensemble_band(predictions: Float[ArrayLike, "member *rollouts time channel"]
     - `factor`: $f$; `calibrated_factor` finds the one with the coverage that is wanted.
 
     **Raises:** `ValueError` for fewer than two members.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> members = jnp.array([[[3.0], [2.0]], [[3.0], [4.0]], [[3.0], [6.0]]])  # three members, two times
+    >>> band = nl.analysis.ensemble_band(members)
+    >>> band.centre.tolist(), band.half_width.tolist()
+    ([[3.0], [4.0]], [[0.0], [4.0]])
+    ```
     """
     predictions = jnp.asarray(predictions)
     if len(predictions) < 2:
@@ -50,6 +60,16 @@ def calibrated_factor(
     - `level`: between 0 and 1.
 
     **Raises:** `ValueError` for another level.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> members = jnp.array([[[0.0], [-1.0]], [[0.0], [1.0]]])  # two members, two times: their spread is 2^(1/2)
+    >>> factor = nl.analysis.calibrated_factor(members, jnp.array([[0.0], [2.0]]))  # an error of 2
+    >>> round(float(factor), 3)
+    1.414
+    ```
     """
     if not 0 < level < 1:
         raise ValueError(f"`level` is {level}; expected a number between 0 and 1")
@@ -60,6 +80,16 @@ def calibrated_factor(
 
 
 def coverage(band: Band, truth: Float[ArrayLike, "*rollouts time channel"]) -> Scalar:
-    """The share of a motion that lies within a band; the first time does not count."""
+    """The share of a motion that lies within a band; the first time does not count.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> band = nl.analysis.Band(centre=jnp.zeros((3, 1)), half_width=jnp.ones((3, 1)))
+    >>> float(nl.analysis.coverage(band, jnp.array([[0.0], [0.5], [2.0]])))  # one of two times
+    0.5
+    ```
+    """
     within = jnp.abs(jnp.asarray(truth) - band.centre) <= band.half_width
     return jnp.mean(within[..., 1:, :])

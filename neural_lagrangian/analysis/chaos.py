@@ -41,6 +41,16 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
     - `key`: a JAX random key, for the direction of the first disturbance.
 
     **Returns:** a `LyapunovEstimate`; infinite or NaN where the motion could not be integrated.
+
+    **Example:**
+
+    ```python
+    >>> import jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> hill = nl.NeuralODE(lambda y: y[:1], dof=1)  # from the top of a hill errors grow as e^t
+    >>> found = nl.analysis.lyapunov_exponent(hill, jnp.arange(0.0, 21.0), jnp.zeros(2), jax.random.key(0))
+    >>> round(float(found.running[-1]), 1)
+    1.0
+    ```
     """
     clock, y0 = check_rollout_arguments(ts, y0)
     ts = clock.elapsed

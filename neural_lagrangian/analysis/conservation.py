@@ -29,6 +29,17 @@ def energy_error(
     - `at`: times up to which the maximum is taken; `None` gives the deviation at every time.
 
     **Returns:** shape `(at, trajectory)`, or `(trajectory, time)` without `at`; infinite where a rollout failed.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts = jnp.array([0.0, 1.0, 2.0])
+    >>> predicted = jnp.array([[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])  # one path that climbs at 1 m/s
+    >>> weight = lambda t, q, v: 10.0 * q[0]
+    >>> nl.analysis.energy_error(weight, predicted, ts, scale=5.0).tolist()
+    [[0.0, 2.0, 4.0]]
+    ```
     """
     path = along(energy, predicted, ts)
     deviation = jnp.abs(path - path[:, :1]) / scale
@@ -45,6 +56,17 @@ def energy_drift(
 
     Tells a drift from a bounded oscillation, which the largest deviation cannot. NaN where a rollout failed.
     Arguments as for `energy_error`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts = jnp.array([0.0, 1.0, 2.0])
+    >>> predicted = jnp.array([[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])  # one path that climbs at 1 m/s
+    >>> weight = lambda t, q, v: 10.0 * q[0]
+    >>> nl.analysis.energy_drift(weight, predicted, ts, scale=5.0).tolist()  # 10 J over 5 J, a second
+    [2.0]
+    ```
     """
     path = along(energy, predicted, ts) / scale
     time = ts - ts.mean()
@@ -59,5 +81,14 @@ def along(quantity: Quantity, paths: RolloutRows, ts: Array) -> Float[Array, "tr
     - `quantity`: `(t, q, v) -> scalar`. `paths`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
 
     **Returns:** shape `(trajectory, time)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> paths = jnp.array([[[1.0, 0.0], [0.0, 2.0]]])  # one path, two states [q, v]
+    >>> nl.analysis.along(lambda t, q, v: 0.5 * v @ v, paths, jnp.array([0.0, 1.0])).tolist()
+    [[0.0, 2.0]]
+    ```
     """
     return jax.vmap(jax.vmap(lambda t, y: quantity(t, *jnp.split(y, 2))), (None, 0))(ts, paths)

@@ -23,6 +23,15 @@ def plot_work_precision(
     **Arguments:**
 
     - `points`: by method, pairs `(work, error)`. `work`, `error`: what they are, with units.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> ax = nl.analysis.plot_work_precision({"RK4": [(100, 1e-4), (200, 6e-6)]}, error="energy error [J]")
+    >>> ax.get_ylabel()
+    'energy error [J]'
+    ```
     """
     ax = axes(ax)
     for name, pairs in points.items():
@@ -38,6 +47,15 @@ def plot_parameter_scaling(points: Points, *, cost: str = "time [s]", ax: Axes |
     **Arguments:**
 
     - `points`: by method, pairs `(parameters, cost)`. `cost`: what it is, with its unit.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> ax = nl.analysis.plot_parameter_scaling({"model": [(1e3, 0.1), (1e4, 1.0)]})  # time in proportion to size
+    >>> ax.get_legend().get_texts()[0].get_text()
+    'model (slope 1.00)'
+    ```
     """
     ax = axes(ax)
     for name, pairs in points.items():
@@ -51,6 +69,14 @@ def power_law(pairs: Any) -> float:
     """Exponent k of `y = c x^k` by least squares in the logarithms; NaN for a single pair.
 
     Of a cost against the number of parameters: 1 is proportional to it, 0 independent of it.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> round(nl.analysis.power_law([(1.0, 2.0), (2.0, 8.0), (4.0, 32.0)]), 3)  # y = 2 x^2
+    2.0
+    ```
     """
     x, y = np.log(np.asarray(pairs, float)).T
     return float(np.polyfit(x, y, 1)[0]) if len(x) > 1 else np.nan

@@ -37,6 +37,15 @@ def plot_lagrangian(
     - `kind`: filled contours, or a surface (an `ax` given must then have `projection="3d"`).
     - `levels`: of the contours, as matplotlib takes them: the same for two panels to compare.
     - `labels`: names and units of coordinate and velocity.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> oscillator, grid = nl.systems.HarmonicOscillator(), np.linspace(-1.0, 1.0, 11)
+    >>> nl.analysis.plot_lagrangian(oscillator.lagrangian, grid, grid, labels=("q [m]", "v [m/s]")).get_xlabel()
+    'q [m]'
+    ```
     """
     if kind not in ("contour", "surface"):
         raise ValueError(f"`kind` is {kind!r}; expected 'contour' or 'surface'")
@@ -72,6 +81,15 @@ def plot_loss_landscape(
     - `loss`: `(first, second) -> scalar`, differentiable or not.
     - `first`, `second`: grids, shapes `(k,)` and `(m,)`. `labels`: their names and units.
     - `truth`: the true parameters, where they are known.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> loss, grid = lambda m, k: (k / m - 4.0) ** 2, np.linspace(1.0, 5.0, 11)
+    >>> nl.analysis.plot_loss_landscape(loss, grid, grid, labels=("m [kg]", "k [N/m]"), truth=(1.0, 4.0)).get_xlabel()
+    'm [kg]'
+    ```
     """
     ax = axes(ax)
     values = _on_grid(loss, first, second)

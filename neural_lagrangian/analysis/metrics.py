@@ -16,7 +16,16 @@ RolloutRows = Float[Array, "trajectory time two_dof"]
 
 
 def wrap_angle(angle: Array) -> Array:
-    """The same angle in [-pi, pi), in radians, of any shape."""
+    """The same angle in [-pi, pi), in radians, of any shape.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> round(float(nl.analysis.wrap_angle(jnp.array(2 * jnp.pi + 0.5))), 3)
+    0.5
+    ```
+    """
     return (angle + jnp.pi) % (2 * jnp.pi) - jnp.pi
 
 
@@ -29,6 +38,16 @@ def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> R
     - `model`: any rollout model. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
 
     **Returns:** shape `(trajectory, time, 2 dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> stone, y0s = nl.systems.ConstantForce(load=(-10.0,)), jnp.array([[0.0, 0.0], [15.0, 0.0]])
+    >>> ys = nl.analysis.rollouts(stone, jnp.array([0.0, 1.0]), y0s)
+    >>> print(jnp.round(ys[:, -1, 0], 3))  # a second of fall, from 0 m and from 15 m
+    [-5. 10.]
+    ```
     """
     return jax.vmap(model, (None, 0))(ts, y0s)
 
@@ -44,6 +63,16 @@ def angle_rmse(
 
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`, angles in radians first.
     - `ts`: times, shape `(time,)`. `at`: the times t.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, truth = jnp.array([0.0, 1.0, 2.0]), jnp.zeros((1, 3, 2))
+    >>> predicted = truth.at[:, :, 0].set(2 * jnp.pi + 0.5)  # off by half a radian and a whole turn
+    >>> round(float(nl.analysis.angle_rmse(predicted, truth, ts, at=[2.0])[0, 0]), 3)
+    0.5
+    ```
     """
     dof = truth.shape[-1] // 2
     squared = wrap_angle(predicted - truth)[..., :dof] ** 2
@@ -67,6 +96,16 @@ def valid_time(
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`, angles in radians first. `ts`: times, shape `(time,)`.
 
     **Returns:** shape `(trajectory,)`, in units of time; the whole time for a rollout that never errs so much.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, truth = jnp.array([0.0, 1.0, 2.0, 3.0]), jnp.zeros((1, 4, 2))
+    >>> predicted = truth.at[0, :, 0].set(jnp.array([0.0, 0.05, 0.2, 0.4]))
+    >>> nl.analysis.valid_time(predicted, truth, ts, tolerance=0.1).tolist()
+    [2.0]
+    ```
     """
     dof = truth.shape[-1] // 2
     error = jnp.sqrt(jnp.mean(wrap_angle(predicted - truth)[..., :dof] ** 2, axis=-1))
@@ -89,6 +128,15 @@ def relative_rollout_error(predicted: RolloutRows, truth: RolloutRows, ts: Array
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
 
     **Returns:** shape `(trajectory,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, truth = jnp.array([0.0, 1.0, 2.0]), jnp.ones((1, 3, 2))
+    >>> round(float(nl.analysis.relative_rollout_error(3.0 * truth, truth, ts)[0]), 3)  # |3 - 1| / |3 + 1|
+    0.5
+    ```
     """
     distance = jnp.linalg.norm(predicted - truth, axis=-1)[:, 1:]
     size = jnp.linalg.norm(predicted + truth, axis=-1)[:, 1:]
@@ -108,6 +156,16 @@ def perturbation_floor(
     - `system`: the truth. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
 
     **Returns:** rollouts, shape `(trajectory, time, 2 dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> stone, ts, y0s = nl.systems.ConstantForce(), jnp.array([0.0, 1.0]), jnp.array([[0.0, 1.0]])
+    >>> disturbed = nl.analysis.perturbation_floor(stone, ts, y0s, jax.random.key(0), size=0.1)
+    >>> round(float(jnp.linalg.norm(disturbed[0, 0] - y0s[0])), 3)
+    0.1
+    ```
     """
     direction = jax.random.normal(key, y0s.shape, y0s.dtype)
     direction = direction / jnp.linalg.norm(direction, axis=-1, keepdims=True)
@@ -133,7 +191,16 @@ class Summary(eqx.Module):
 
 
 def summarize(values: Any) -> Summary:
-    """Median and quartiles over all entries of `values`; what is not finite counts as a failure and as the worst."""
+    """Median and quartiles over all entries of `values`; what is not finite counts as a failure and as the worst.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> print(nl.analysis.summarize([0.1, 0.2, 0.3, 0.4, float("inf")]))  # median and quartiles
+    0.3 (0.2 to 0.4; 5, 1 failed)
+    ```
+    """
     values = np.asarray(values, float).ravel()
     if values.size == 0:
         raise ValueError("`values` is empty; expected at least one entry")

@@ -12,6 +12,17 @@ def phase_shift(predicted: RolloutRows, truth: RolloutRows) -> Float[Array, "tra
 
     The angle between the two Hann-windowed Fourier coefficients there; times must be uniform. A rollout that is not
     finite gives NaN.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts = jnp.linspace(0.0, 20.0, 401)
+    >>> truth = jnp.stack([jnp.cos(ts), -jnp.sin(ts)], axis=1)[None]
+    >>> predicted = jnp.stack([jnp.cos(ts + 0.1), -jnp.sin(ts + 0.1)], axis=1)[None]  # 0.1 rad ahead
+    >>> round(float(nl.analysis.phase_shift(predicted, truth)[0, 0]), 1)
+    5.7
+    ```
     """
     dof = truth.shape[-1] // 2
     taper = jnp.hanning(truth.shape[1])[None, :, None]
@@ -39,6 +50,17 @@ def mean_phase_shift(predicted: RolloutRows, truth: RolloutRows, ts: ArrayLike) 
     **Arguments:**
 
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts = jnp.linspace(0.0, 20.0, 401)
+    >>> truth = jnp.stack([jnp.cos(ts), -jnp.sin(ts)], axis=1)[None]
+    >>> predicted = jnp.stack([jnp.cos(ts + 0.1), -jnp.sin(ts + 0.1)], axis=1)[None]  # 0.1 rad ahead
+    >>> round(float(nl.analysis.mean_phase_shift(predicted, truth, ts)[0, 0]), 1)
+    5.7
+    ```
     """
     times = np.asarray(ts)
     dof = truth.shape[-1] // 2

@@ -18,6 +18,16 @@ def poincare_section(
     - `rising`: whether the coordinate must be increasing there, else decreasing.
 
     **Returns:** times, shape `(crossing,)`, and states, shape `(crossing, 2 dof)`.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 20.0, 2001)
+    >>> times, states = nl.analysis.poincare_section(t, np.stack([np.sin(t), np.cos(t)], axis=1))
+    >>> (times / (2 * np.pi)).round(3).tolist()  # once a period
+    [1.0, 2.0, 3.0]
+    ```
     """
     times, states = np.asarray(ts), np.asarray(ys)
     if states.ndim != 2 or times.shape != states.shape[:1]:

@@ -23,6 +23,16 @@ def plot_phase_portrait(
 
     - `truth` and each of `predicted`: states, shape `(time, 2 dof)`.
     - `coordinate`: which one. `labels`: names and units of coordinate and velocity.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 6.0, 61)
+    >>> circle = np.stack([np.cos(t), -np.sin(t)], axis=1)
+    >>> nl.analysis.plot_phase_portrait(circle, {"model": 1.1 * circle}, labels=("q [m]", "v [m/s]")).get_ylabel()
+    'v [m/s]'
+    ```
     """
     ax = axes(ax)
     truth = np.asarray(truth)
@@ -45,6 +55,16 @@ def plot_poincare_section(
 
     - `sections`: by name, states on the surface as `poincare_section` returns them, shape `(crossing, 2 dof)`.
     - `columns`: the two components of the state to show. `labels`: their names and units.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> points = np.ones((5, 4))  # five crossings of a motion with two coordinates
+    >>> ax = nl.analysis.plot_poincare_section({"truth": points}, columns=(1, 3), labels=("y [m]", "v_y [m/s]"))
+    >>> ax.get_xlabel()
+    'y [m]'
+    ```
     """
     ax = axes(ax)
     for name, points in sections.items():

@@ -77,11 +77,12 @@ def errors(
     **Example:**
 
     ```python
-    system = nl.systems.Pendulum()
-    motion = nl.simulate(system, np.linspace(0.0, 2.0, 41), np.array([[1.0, 0.0], [0.5, 1.0]]))
-    found = nl.analysis.errors(system, motion, periodic=[0])
-    print(found)  # root mean square errors of 2 rollouts: coordinate 0 ...
-    found.by_run  # (2, 1)
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> states = np.array([[0.0, 0.0], [-6.0, -12.0]])  # a stone that falls by 6 m in a second
+    >>> motion = nl.Trajectories(np.array([0.0, 1.0]), states, names=["height"])
+    >>> model = nl.systems.ConstantForce(load=(-10.0,))  # falls by 5 m
+    >>> print(nl.analysis.errors(model, motion))
+    root mean square errors of 1 rollouts: height 1
     ```
     """
     angles = [trajectories.index(coordinate) for coordinate in periodic]

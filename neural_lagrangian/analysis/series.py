@@ -18,6 +18,16 @@ def plot_trajectories(
 
     - `ts`: shape `(time,)`. `truth` and each of `predicted`: shape `(time, 2 dof)`.
     - `coordinate`: its index. `label`: its name and unit.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 6.0, 61)
+    >>> truth = np.stack([np.cos(t), -np.sin(t)], axis=1)
+    >>> nl.analysis.plot_trajectories(t, truth, {"model": 1.1 * truth}, label="q [m]").get_ylabel()
+    'q [m]'
+    ```
     """
     ax = axes(ax)
     for name, ys in predicted.items():
@@ -40,6 +50,15 @@ def plot_energy(
 
     - `ts`: shape `(time,)`. `truth` and each of `energies`: shape `(time,)`.
     - `label`: the quantity and its unit.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> ts = np.linspace(0.0, 1.0, 11)
+    >>> nl.analysis.plot_energy(ts, {"model": 2.0 + 0.01 * ts}, truth=np.full(11, 2.0)).get_ylabel()
+    'energy [J]'
+    ```
     """
     ax = axes(ax)
     for name, energy in energies.items():
@@ -62,6 +81,16 @@ def plot_error_growth(
     - `ts`: shape `(time,)`. `errors`: by name, each of shape `(trajectory, time)`.
     - `floor`: the error of `perturbation_floor`, shape `(trajectory, time)`: dashed, below it nothing can be asked.
     - `label`: what the error is, with its unit.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> ts = np.linspace(0.0, 1.0, 11)
+    >>> errors = 1e-3 * np.exp(ts) * np.ones((4, 11))  # of four trajectories
+    >>> nl.analysis.plot_error_growth(ts, {"model": errors}, label="error [rad]").get_yscale()
+    'log'
+    ```
     """
     ax = axes(ax)
     tops = []
@@ -82,7 +111,21 @@ def plot_error_growth(
 
 
 def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
-    """Training loss against wall time, a running median over the steps of one second or so."""
+    """Training loss against wall time, a running median over the steps of one second or so.
+
+    **Example:**
+
+    ```python
+    >>> import jax, numpy as np, optax, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 1.0, 11)
+    >>> motion = nl.Trajectories(t, np.stack([np.cos(t), -np.sin(t)], axis=1))
+    >>> model = nl.NeuralLagrangian(nl.lagrangians.AdditivePolynomial(1, degree_q=2))
+    >>> options = {"optimizer": optax.adam(1e-2), "steps": 5, "key": jax.random.key(0)}
+    >>> result = nl.fit(model, motion, loss=nl.trajectory_mse, **options)
+    >>> nl.analysis.plot_history({"adam": result.history}).get_ylabel()
+    'training loss'
+    ```
+    """
     ax = axes(ax)
     for name, history in histories.items():
         size = max(len(history.loss) // 100, 1)

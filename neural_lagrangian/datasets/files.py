@@ -14,7 +14,16 @@ DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file known by its content: `name` below the data folder, public address, SHA-256."""
+    """A file known by its content: `name` below the data folder, public address, SHA-256.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> [file.name for file in nl.datasets.provenance("kaheman_single").files]
+    ['kaheman/SinglePendulumDataForParameterEstimation.mat']
+    ```
+    """
 
     name: str
     url: str

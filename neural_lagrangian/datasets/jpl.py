@@ -54,6 +54,15 @@ def jpl_inner_planets(bodies: Sequence[str] = PLANETS) -> Trajectories:
     - `bodies`: which of `"mercury"`, `"venus"` and `"mars"`, in the order wanted.
 
     **Raises:** `ValueError` for an unknown body; `DataFileError` if a file is altered, unreadable or absent.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> orbit = nl.datasets.jpl_inner_planets(["venus"])
+    >>> round(float(np.linalg.norm(orbit.ys[0, :, :3], axis=1).mean()), 2)  # its distance from the Sun in au
+    0.72
+    ```
     """
     if isinstance(bodies, str) or not bodies or any(body not in PLANETS for body in bodies):
         raise ValueError(f"`bodies` is {bodies!r}; expected a sequence of names among {PLANETS}")

@@ -53,6 +53,15 @@ def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "
     - `pieces`: `"even"` (counted from 0; the half to train on), `"odd"` (the half to test on) or `"all"`.
 
     **Raises:** `ValueError` for an unknown option; `DataFileError` if the file is altered, unreadable or absent.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> swings = nl.datasets.kaheman_pendulum("single")
+    >>> len(swings), swings.dof, round(float(swings.ts[0, 1]), 4)  # pieces, and the step in seconds
+    (6, 1, 0.001)
+    ```
     """
     if arms not in PROVENANCE:
         raise ValueError(f"`arms` is {arms!r}; expected one of {sorted(PROVENANCE)}")

@@ -17,6 +17,14 @@ def provenance(name: str) -> Provenance:
     - `name`: one of `datasets.MEASURED`.
 
     **Raises:** `ValueError` for an unknown name, listing those known.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> nl.datasets.provenance("jpl_inner_planets").title
+    'Sun, Mercury, Venus and Mars, one state a day from 2018-01-16 to 2023-02-15 (TDB), 1857 rows'
+    ```
     """
     if name not in _RECORDS:
         raise ValueError(f"`name` is {name!r}; expected one of {', '.join(MEASURED)}")

@@ -33,6 +33,16 @@ def simulate(
     - `accelerations`: whether to record the true accelerations too.
 
     **Raises:** `ValueError` for wrong shapes or dtypes; `RuntimeError` naming the trajectory whose solve failed.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = nl.systems.HarmonicOscillator(stiffness=1.0)  # period 2 pi
+    >>> motion = nl.simulate(spring, jnp.linspace(0.0, jnp.pi, 11), jnp.array([[1.0, 0.0], [2.0, 0.0]]))
+    >>> print(motion.ys[:, -1, 0].round(3))  # after half a period, from 1 m and from 2 m
+    [-1. -2.]
+    ```
     """
     y0s = floating("y0s", y0s, ("trajectory", "2 dof"))
     if y0s.shape[0] == 0:

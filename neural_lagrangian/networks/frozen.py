@@ -27,9 +27,12 @@ class Frozen(AbstractFrozen):
     **Example:**
 
     ```python
-    mlp = eqx.nn.MLP(2, "scalar", 8, 2, activation=jax.nn.softplus, key=jax.random.key(0))
-    mlp = eqx.tree_at(lambda m: m.layers[0], mlp, replace_fn=Frozen)
-    model = nl.NeuralLagrangian(mlp)  # training changes layers 1 and 2
+    >>> import equinox as eqx, jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> mlp = eqx.nn.MLP(2, "scalar", 8, 2, activation=jax.nn.softplus, key=jax.random.key(0))
+    >>> mlp = eqx.tree_at(lambda m: m.layers[0], mlp, replace_fn=nl.networks.Frozen)
+    >>> gradient = eqx.filter_grad(lambda mlp: mlp(jnp.ones(2)))(mlp)
+    >>> [bool(jnp.any(layer.weight != 0)) for layer in gradient.layers]  # training changes layers 1 and 2
+    [False, True, True]
     ```
     """
 
@@ -53,7 +56,17 @@ class Frozen(AbstractFrozen):
 
 
 def unfrozen(tree: Tree) -> Tree:
-    """The same model with each `Frozen` replaced by its value, with a gradient of zero."""
+    """The same model with each `Frozen` replaced by its value, with a gradient of zero.
+
+    **Example:**
+
+    ```python
+    >>> import equinox as eqx, jax, neural_lagrangian as nl
+    >>> layer = nl.networks.Frozen(eqx.nn.Linear(2, 3, key=jax.random.key(0)))
+    >>> type(nl.networks.unfrozen(layer)).__name__
+    'Linear'
+    ```
+    """
     if not any(map(_is_frozen, jax.tree.leaves(tree, is_leaf=_is_frozen))):
         return tree
     return jax.tree.map(lambda node: _stopped(node.value) if _is_frozen(node) else node, tree, is_leaf=_is_frozen)

@@ -27,10 +27,9 @@ class ConstantForce(AbstractConservativeSystem):
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> stone = nl.systems.ConstantForce(mass=1.0, load=(-10.0,))
-    >>> motion = stone(jnp.array([0.0, 1.0]), jnp.array([0.0, 0.0]))
-    >>> print(jnp.round(motion[-1], 3))  # after a second of free fall
-    [ -5. -10.]
+    >>> stone = nl.systems.ConstantForce(mass=2.0, load=(0.0, -20.0))  # in the plane, y upwards
+    >>> stone.acceleration(0.0, jnp.zeros(2), jnp.zeros(2)).tolist()
+    [0.0, -10.0]
     ```
     """
 

@@ -32,10 +32,9 @@ class PoyntingRobertson(AbstractSystem):
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> grain = nl.systems.PoyntingRobertson(radiation=0.0)  # without light: an orbit of 1 au takes a year
-    >>> motion = grain(jnp.array([0.0, 1.0]), jnp.array([1.0, 0.0, 0.0, 2 * jnp.pi]))
-    >>> round(float(motion[-1, 0]), 3)
-    1.0
+    >>> grain = nl.systems.PoyntingRobertson(pull=4.0, radiation=0.5)  # light takes half of the attraction
+    >>> float(grain.acceleration(0.0, jnp.array([1.0, 0.0]), jnp.zeros(2))[0])
+    -2.0
     ```
     """
 

@@ -41,10 +41,11 @@ class Trajectories(eqx.Module):
     **Example:**
 
     ```python
-    t = np.concatenate([np.arange(0, 2, 0.02), np.arange(4, 6, 0.02)])  # two seconds are missing
-    motion = nl.Trajectories(t, np.stack([np.sin(t), np.cos(t)], axis=1), names=["angle"])
-    motion.index("angle")  # 0
-    motion.split_at_gaps()  # Trajectories(2 of 100 samples, angle, float64)
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.concatenate([np.arange(0, 2, 0.02), np.arange(4, 6, 0.02)])  # two seconds are missing
+    >>> motion = nl.Trajectories(t, np.stack([np.sin(t), np.cos(t)], axis=1), names=["angle"])
+    >>> motion.index("angle"), motion.split_at_gaps()
+    (0, Trajectories(2 of 100 samples, angle, float64))
     ```
     """
 

@@ -56,6 +56,16 @@ def differentiate(
 
     **Raises:** `ValueError` for a window or degree that makes no sense; `TrajectoryError` if the data do not fit
     together, a trajectory has no run as long as the window, or the clock is too coarse for its intervals.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 2.0, 21)
+    >>> motion = nl.trajectories.differentiate(t, 5 * t[:, None] ** 2)  # a stone that falls at 10 m/s^2
+    >>> motion.ys[0, 10].round(3).tolist()  # after a second
+    [5.0, 10.0]
+    ```
     """
     _check_options(window, degree)
     single = not isinstance(qs, Sequence)
@@ -105,6 +115,15 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None 
     deviation in the recorded positions: $(\sum_j c_{ij}^2)^{1/2}$ at each sample that it returns, shape `(time, 3)`.
 
     **Arguments:** as for `differentiate`, of one trajectory.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> gain = nl.trajectories.noise_gain(np.arange(21.0))
+    >>> gain[10].round(3).tolist()  # of positions, velocities and accelerations, at steps of 1 s
+    [0.577, 0.246, 0.256]
+    ```
     """
     _check_options(window, degree)
     ts = np.asarray(ts, np.float64)
@@ -116,7 +135,18 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None 
 
 
 def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Times and positions alone of each trajectory: what a camera or an encoder sees, and `differentiate` takes."""
+    """Times and positions alone of each trajectory: what a camera or an encoder sees, and `differentiate` takes.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> motion = nl.Trajectories(np.arange(5.0), np.ones((5, 4)))  # two coordinates
+    >>> ts, qs = nl.trajectories.without_velocities(motion)
+    >>> ts[0].shape, qs[0].shape
+    ((5,), (5, 2))
+    ```
+    """
     return [t for t, _ in trajectories], [y[:, : trajectories.dof] for _, y in trajectories]
 
 

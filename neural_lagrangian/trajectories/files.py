@@ -68,10 +68,12 @@ def read_trajectories(
     **Example:**
 
     ```python
-    pathlib.Path("swing.csv").write_text("time (s);angle (deg)\n" + "\n".join(f"0,{i:02};{i},5" for i in range(20)))
-    motion = nl.read_trajectories("swing.csv", time="time", positions=["angle"])
-    motion.names  # ("angle",)
-    motion.ys[0, 0, 0]  # 0.5 degrees: 0.0087 rad
+    >>> import pathlib, neural_lagrangian as nl
+    >>> rows = "\n".join(f"0,{i:02};{i},5" for i in range(20))
+    >>> _ = pathlib.Path("swing.csv").write_text("time (s);angle (deg)\n" + rows)
+    >>> motion = nl.read_trajectories("swing.csv", time="time", positions=["angle"])
+    >>> motion.names, round(float(motion.ys[0, 0, 0]), 5)  # 0.5 degrees in radians
+    (('angle',), 0.00873)
     ```
     """
     source = Path(path) if isinstance(path, (str, PathLike)) else path
@@ -132,6 +134,16 @@ def write_trajectories(
 
     **Raises:** `ValueError` for names that do not fit the motion; `DataFileError` for a unit that is unknown or of
     another kind; `OSError` if the file cannot be written; `ImportError` as for reading.
+
+    **Example:**
+
+    ```python
+    >>> import pathlib, numpy as np, neural_lagrangian as nl
+    >>> motion = nl.Trajectories(np.array([0.0, 0.5]), np.array([[1.0, 2.0], [2.0, 2.0]]))
+    >>> nl.trajectories.write_trajectories("stone.csv", motion, positions=["x"], velocities=["v"])
+    >>> pathlib.Path("stone.csv").read_text().split()
+    ['t,x,v', '0.0,1.0,2.0', '0.5,2.0,2.0']
+    ```
     """
     path = Path(path)
     positions = _names_of(trajectories) if positions is None else positions

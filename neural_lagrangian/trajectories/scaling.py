@@ -29,6 +29,17 @@ class Scaling(AbstractFrozen):
     - `t_scale`: $\tau > 0$, a scalar, in seconds.
 
     **Raises:** `ValueError` for shapes that do not fit, or scales that are not positive and finite.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> motion = nl.Trajectories(np.array([0.0, 0.1]), np.array([[0.02, 0.2], [0.04, 0.2]]))
+    >>> scaling = nl.trajectories.Scaling(centre=[0.0], q_scale=[0.01], t_scale=0.1)  # 1 cm and 0.1 s
+    >>> print(scaling.scale(motion).ys[0].round(3))
+    [[2. 2.]
+     [4. 2.]]
+    ```
     """
 
     centre: Float[np.ndarray, " dof"]

@@ -26,6 +26,16 @@ def split(
     - `key`: a JAX random key.
 
     **Raises:** `SplitError` if the sizes do not sum to the whole, or a part would be empty.
+
+    **Example:**
+
+    ```python
+    >>> import jax, numpy as np, neural_lagrangian as nl
+    >>> motion = nl.Trajectories(np.arange(5.0), np.ones((10, 5, 2)))
+    >>> train, test = nl.trajectories.split(motion, (0.8, 0.2), key=jax.random.key(0))
+    >>> len(train), len(test)
+    (8, 2)
+    ```
     """
     counts = _counts(parts, len(trajectories))
     order = np.asarray(jax.random.permutation(key, len(trajectories)))

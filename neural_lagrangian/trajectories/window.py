@@ -29,8 +29,10 @@ class Window(eqx.Module):
     **Example:**
 
     ```python
-    window = Window(jnp.linspace(0.0, 1.0, 11), jnp.zeros((11, 2)))
-    nl.trajectory_mse(nl.systems.Pendulum(), window)  # 0.0: it stays where it hangs
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> window = nl.trajectories.Window(jnp.linspace(0.0, 1.0, 11), jnp.zeros((11, 2)))
+    >>> float(nl.trajectory_mse(nl.systems.Pendulum(), window))  # it stays where it hangs
+    0.0
     ```
     """
 

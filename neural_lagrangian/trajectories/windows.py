@@ -26,6 +26,16 @@ class Windows(eqx.Module):
 
     **Raises:** `ValueError` if no run between gaps is long enough; `TimeOrderError` if the times are too large for
     `dtype` to tell neighbouring samples apart.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> motion = nl.Trajectories(np.arange(10.0), np.ones((10, 2)))
+    >>> windows = nl.trajectories.Windows(motion, horizon=3)  # of 4 samples each
+    >>> len(windows), windows.gather(jnp.array([0, 6])).ts.tolist()
+    (7, [[0.0, 1.0, 2.0, 3.0], [6.0, 7.0, 8.0, 9.0]])
+    ```
     """
 
     source: Resident | Dealt | Mapped
