@@ -21,7 +21,9 @@ extensions = [
     "local_links",
 ]
 exclude_patterns = ["_build", "_extensions"]
-highlight_language = "none"  # blocks without a language are text: trees, outputs, commands
+highlight_language = (
+    "none"  # blocks without a language are text: trees, outputs, commands
+)
 html_theme = "sphinx_book_theme"
 html_title = project
 html_static_path = ["_static"]
@@ -40,7 +42,9 @@ myst_enable_extensions = ["amsmath", "dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_merge_streams = True
-suppress_warnings = ["myst.header"]  # tables of benchmarks begin with a heading of the third level
+suppress_warnings = [
+    "myst.header"
+]  # tables of benchmarks begin with a heading of the third level
 
 python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True

@@ -12,7 +12,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from public_names import NAMESPACES, PACKAGE, Public, bases, definitions, fields, methods, public
+from public_names import (
+    NAMESPACES,
+    PACKAGE,
+    Public,
+    bases,
+    definitions,
+    fields,
+    methods,
+    public,
+)
 
 
 def written(node: ast.AST) -> str:
@@ -31,7 +40,9 @@ def arguments(node: ast.FunctionDef, *, bound: bool) -> str:
 
 def class_signature(value: type, node: ast.ClassDef) -> str:
     """What a class is made with: its `__init__`, or its fields."""
-    inits = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+    inits = [
+        n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"
+    ]
     if inits:
         return arguments(inits[0], bound=True)
     if inspect.isabstract(value) or issubclass(value, Exception | Warning):
@@ -42,8 +53,14 @@ def class_signature(value: type, node: ast.ClassDef) -> str:
             continue
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword:
             shown, keyword = [*shown, "*"], True
-        default = "" if parameter.default is parameter.empty else f" = {short(parameter.default)}"
-        shown.append(f"{parameter.name}: {written(declared[parameter.name][0])}{default}")
+        default = (
+            ""
+            if parameter.default is parameter.empty
+            else f" = {short(parameter.default)}"
+        )
+        shown.append(
+            f"{parameter.name}: {written(declared[parameter.name][0])}{default}"
+        )
     return f"({', '.join(shown)})"
 
 
@@ -71,20 +88,43 @@ def entry(name: str, item: Public) -> str:
         parts += [f"{doc}\n"]
         for field, (annotation, said) in fields(node).items():
             if said:
-                parts.append(directive("attribute", field, said, f"type: {written(annotation)}", depth=4))
+                parts.append(
+                    directive(
+                        "attribute",
+                        field,
+                        said,
+                        f"type: {written(annotation)}",
+                        depth=4,
+                    )
+                )
         parts += [method(n, text) for n, text in methods(node)]
         kind = "exception" if issubclass(item.value, Exception | Warning) else "class"
-        return directive(kind, name + class_signature(item.value, node), "\n".join(parts))
+        return directive(
+            kind, name + class_signature(item.value, node), "\n".join(parts)
+        )
     value = short(item.value)
-    return directive("data", name, doc, *([] if value == "..." else [f"value: {value}"]))
+    return directive(
+        "data", name, doc, *([] if value == "..." else [f"value: {value}"])
+    )
 
 
 def method(node: ast.FunctionDef, doc: str) -> str:
     """The documentation of a method or a property."""
     marks = {ast.unparse(mark).split(".")[-1] for mark in node.decorator_list}
-    options = [f"{mark}:" for mark in ("classmethod", "staticmethod", "abstractmethod") if mark in marks]
+    options = [
+        f"{mark}:"
+        for mark in ("classmethod", "staticmethod", "abstractmethod")
+        if mark in marks
+    ]
     if marks & {"property", "cached_property"}:
-        return directive("property", node.name, doc, *options, f"type: {written(node.returns)}", depth=4)
+        return directive(
+            "property",
+            node.name,
+            doc,
+            *options,
+            f"type: {written(node.returns)}",
+            depth=4,
+        )
     head = node.name + arguments(node, bound="staticmethod" not in marks)
     return directive("method", head, doc, *options, depth=4)
 
@@ -103,10 +143,17 @@ def first_sentence(doc: str | None) -> str:
 def namespace_page(namespace: str) -> str:
     """A list of the names, and the documentation of each."""
     module = importlib.import_module(f"{PACKAGE}.{namespace}")
-    own = [name for name in module.__all__ if public()[name].full.startswith(f"{module.__name__}.")]
+    own = [
+        name
+        for name in module.__all__
+        if public()[name].full.startswith(f"{module.__name__}.")
+    ]
     others = [role(name) for name in module.__all__ if name not in own]
     also = f"Also here: {', '.join(others)}.\n\n" if others else ""
-    names = "".join(f"- {role(name)}: {first_sentence(public()[name].definition.doc)}.\n" for name in own)
+    names = "".join(
+        f"- {role(name)}: {first_sentence(public()[name].definition.doc)}.\n"
+        for name in own
+    )
     entries = "\n".join(entry(name, public()[name]) for name in own)
     head = f"# {namespace}\n\n```{{py:module}} {module.__name__}\n```\n\n{inspect.getdoc(module)}\n\n"
     return f"{head}{names}\n{also}{entries}"
@@ -114,23 +161,44 @@ def namespace_page(namespace: str) -> str:
 
 def aliases(pages: str) -> list[str]:
     """Documentation of the names of types and callables that stand in signatures and are not public themselves."""
-    found, signatures = [], "\n".join(re.findall(r"^(?:`+\{py:.*|:type:.*)$", pages, re.MULTILINE))
+    found, signatures = (
+        [],
+        "\n".join(re.findall(r"^(?:`+\{py:.*|:type:.*)$", pages, re.MULTILINE)),
+    )
     for name, (definition, *_) in definitions().items():
-        value = definition.node.value if isinstance(definition.node, ast.Assign | ast.AnnAssign) else None
+        value = (
+            definition.node.value
+            if isinstance(definition.node, ast.Assign | ast.AnnAssign)
+            else None
+        )
         if value is None or name in public() or not re.match(r"[A-Z][a-z]", name):
             continue
         if re.search(rf"[:\[>|,] ?{name}\b", signatures):
-            found.append(directive("type", name, definition.doc or "", f"canonical: {written(value)}"))
+            found.append(
+                directive(
+                    "type", name, definition.doc or "", f"canonical: {written(value)}"
+                )
+            )
     return found
 
 
 def index_page(pages: str) -> str:
     """The names at the top level, the documentation of those in no namespace, and those that signatures use."""
     top, rows = importlib.import_module(PACKAGE).__all__, ""
-    own = [name for name in top if name in public() and public()[name].full == f"{PACKAGE}.{name}"]
+    own = [
+        name
+        for name in top
+        if name in public() and public()[name].full == f"{PACKAGE}.{name}"
+    ]
     for namespace in NAMESPACES:
-        here = [role(name) for name in top if name in public() and f".{namespace}." in public()[name].full]
-        rows += f"- [{namespace}]({namespace}.md){': ' if here else ''}{', '.join(here)}\n"
+        here = [
+            role(name)
+            for name in top
+            if name in public() and f".{namespace}." in public()[name].full
+        ]
+        rows += (
+            f"- [{namespace}]({namespace}.md){': ' if here else ''}{', '.join(here)}\n"
+        )
     return "\n".join(
         [
             "# API",
@@ -166,5 +234,7 @@ def write(folder: Path) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """As Sphinx loads it."""
-    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference" / "api"))
+    app.connect(
+        "builder-inited", lambda app: write(Path(app.srcdir) / "reference" / "api")
+    )
     return {"parallel_read_safe": True}

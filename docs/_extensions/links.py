@@ -14,15 +14,24 @@ from docutils import nodes
 from public_names import PACKAGE, definitions, public
 from sphinx import addnodes
 
-NAME = re.compile(r"(?:(?:nl|neural_lagrangian)\.)?(?:([a-z]+)\.)?(\w+)(\(.*\))?", re.DOTALL)
+NAME = re.compile(
+    r"(?:(?:nl|neural_lagrangian)\.)?(?:([a-z]+)\.)?(\w+)(\(.*\))?", re.DOTALL
+)
 EXAMPLE = re.compile(r"examples/(\w+)\.(?:py|ipynb)")
 
 
 @cache
 def ambiguous() -> set[str]:
     """Public names that some function or class also has for an argument."""
-    trees = [definition.node for found in definitions().values() for definition in found]
-    return {node.arg for tree in trees for node in ast.walk(tree) if isinstance(node, ast.arg)} & public().keys()
+    trees = [
+        definition.node for found in definitions().values() for definition in found
+    ]
+    return {
+        node.arg
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.arg)
+    } & public().keys()
 
 
 def target(text: str) -> str | None:
@@ -30,7 +39,11 @@ def target(text: str) -> str | None:
     match = NAME.fullmatch(text)
     if match is None or match[2] not in public():
         return None
-    qualified = match[1] is not None or match[3] is not None or text.startswith(("nl.", PACKAGE))
+    qualified = (
+        match[1] is not None
+        or match[3] is not None
+        or text.startswith(("nl.", PACKAGE))
+    )
     full = public()[match[2]].full
     if match[1] is not None and f".{match[1]}." not in full:
         return None
@@ -40,12 +53,21 @@ def target(text: str) -> str | None:
 def link(app: Any, doctree: nodes.document) -> None:
     """Make cross references of the pieces of code that are names of the package or of its examples."""
     for node in list(doctree.findall(nodes.literal)):
-        if isinstance(node.parent, nodes.reference | nodes.title | addnodes.pending_xref):
+        if isinstance(
+            node.parent, nodes.reference | nodes.title | addnodes.pending_xref
+        ):
             continue
-        text, options = node.astext(), {"refdoc": app.env.docname, "refexplicit": True, "refwarn": True}
+        text, options = (
+            node.astext(),
+            {"refdoc": app.env.docname, "refexplicit": True, "refwarn": True},
+        )
         example = EXAMPLE.fullmatch(text)
         if example and (Path(app.srcdir) / "examples" / f"{example[1]}.ipynb").exists():
-            options |= {"refdomain": "std", "reftype": "doc", "reftarget": f"/examples/{example[1]}"}
+            options |= {
+                "refdomain": "std",
+                "reftype": "doc",
+                "reftarget": f"/examples/{example[1]}",
+            }
         elif full := target(text):
             options |= {"refdomain": "py", "reftype": "obj", "reftarget": full}
         else:
@@ -55,7 +77,9 @@ def link(app: Any, doctree: nodes.document) -> None:
         reference += node
 
 
-def resolve(app: Any, env: Any, node: nodes.Element, contnode: nodes.Element) -> nodes.Element | None:
+def resolve(
+    app: Any, env: Any, node: nodes.Element, contnode: nodes.Element
+) -> nodes.Element | None:
     """A public name in a signature, wherever it is documented; a private one stays text."""
     name = node.get("reftarget", "").removeprefix("nl.")
     if node.get("refdomain") != "py" or name not in definitions():
@@ -63,7 +87,9 @@ def resolve(app: Any, env: Any, node: nodes.Element, contnode: nodes.Element) ->
     if name not in public():
         return contnode
     domain = env.domains["py"]
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", public()[name].full, node, contnode)
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, "obj", public()[name].full, node, contnode
+    )
 
 
 def setup(app: Any) -> dict[str, bool]:

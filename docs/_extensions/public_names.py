@@ -52,8 +52,12 @@ def definitions() -> dict[str, list[Definition]]:
         for name in module.__all__:
             getattr(module, name)  # imported where it is first asked for
     found: dict[str, list[Definition]] = {}
-    for module in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
-        for name, node, doc in statements(ast.parse(inspect.getsource(sys.modules[module])).body):
+    for module in [
+        name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")
+    ]:
+        for name, node, doc in statements(
+            ast.parse(inspect.getsource(sys.modules[module])).body
+        ):
             found.setdefault(name, []).append(Definition(module, node, doc))
     return found
 
@@ -65,9 +69,15 @@ def statements(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt, str | None
             yield node.name, node, ast.get_docstring(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            said = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            said = isinstance(following, ast.Expr) and isinstance(
+                following.value, ast.Constant
+            )
             if isinstance(target, ast.Name):
-                yield target.id, node, inspect.cleandoc(str(following.value.value)) if said else None
+                yield (
+                    target.id,
+                    node,
+                    inspect.cleandoc(str(following.value.value)) if said else None,
+                )
 
 
 def home(definition: Definition) -> str:
@@ -85,7 +95,9 @@ def public() -> dict[str, Public]:
         for name in module.__all__:
             for definition in definitions().get(name, []):
                 if home(definition) == place:
-                    found[name] = Public(f"{module.__name__}.{name}", getattr(module, name), definition)
+                    found[name] = Public(
+                        f"{module.__name__}.{name}", getattr(module, name), definition
+                    )
     return found
 
 
@@ -108,9 +120,20 @@ def fields(node: ast.ClassDef) -> dict[str, tuple[ast.expr, str | None]]:
 
 def methods(node: ast.ClassDef) -> list[tuple[ast.FunctionDef, str]]:
     """Public methods and properties that a class documents itself, or that a private class did for it."""
-    inherited = [pair for base in bases(node) if base.name not in public() for pair in methods(base)]
-    own = [(n, doc) for _, n, doc in statements(node.body) if isinstance(n, ast.FunctionDef) and doc]
+    inherited = [
+        pair
+        for base in bases(node)
+        if base.name not in public()
+        for pair in methods(base)
+    ]
+    own = [
+        (n, doc)
+        for _, n, doc in statements(node.body)
+        if isinstance(n, ast.FunctionDef) and doc
+    ]
     named = {method.name for method, _ in own}
     return [pair for pair in inherited if pair[0].name not in named] + [
-        (method, doc) for method, doc in own if not method.name.startswith("_") or method.name == "__call__"
+        (method, doc)
+        for method, doc in own
+        if not method.name.startswith("_") or method.name == "__call__"
     ]
