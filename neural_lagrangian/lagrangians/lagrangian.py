@@ -1,7 +1,7 @@
 """Lagrangians with structure, and their sums."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import equinox as eqx
 import jax
@@ -175,8 +175,9 @@ def of_coordinates(name: str, function: Lagrangian) -> AbstractLagrangian:
 
     **Raises:** `ValueError`, which calls it `name`, if it cannot be called, or only with one argument.
     """
-    if isinstance(function.value if isinstance(function, Frozen) else function, AbstractLagrangian):
-        return function
+    known: Any = function.value if isinstance(function, Frozen) else function
+    if isinstance(known, AbstractLagrangian):
+        return cast(AbstractLagrangian, function)  # one that is frozen stays so, and has the attributes of one
     if not callable(function):
         raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")
     if accepts(function, 1) and not accepts(function, 3):

@@ -5,6 +5,9 @@ $$\min_w \frac{1}{N} |r(w)|^2, \qquad (J^T J + \lambda I)\, \delta = -J^T r, \qq
 The damping follows Nielsen (1999, "Damping parameter in Marquardt's method"). optimistix has this method too; here the
 Jacobian is taken some windows at a time, by its smaller side, and only its Gram matrix is kept. Estimated states of a
 window meet the weights alone, so they are eliminated from the system window by window (Schur complement).
+
+`discovery` has a second one for a few coefficients. It keeps the Jacobian and solves by QR, whose digits the standard
+errors need, and which thousands of weights would not leave the memory for.
 """
 
 from collections.abc import Callable
@@ -72,7 +75,7 @@ def gauss_newton(
     family = nl.lagrangians.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5)
     model = nl.NeuralLagrangian(family)
     result = training.gauss_newton(model, motion, steps=5)
-    result.model.network.coefficients["k"]  # near 1
+    result.model.network.coefficients["k"]  # near 10, the stiffness of the oscillator
     ```
     """
     steps = positive_integer("steps", steps)

@@ -56,7 +56,8 @@ def stages_of(
         optimizers = list(optimizer)
     if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
         raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
-    controller, stride = rollouts.stepsize_controller, rollouts.stride
+    controller: Any = rollouts.stepsize_controller
+    stride = rollouts.stride
     controllers = list(controller) if isinstance(controller, list | tuple) else [controller] * n
     if len(controllers) != n or any(not isinstance(c, (*Controller.__args__, type(None))) for c in controllers):
         raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")
