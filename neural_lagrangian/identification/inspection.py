@@ -28,6 +28,16 @@ class Inspection:
 
     `name`: of the recording, and its `path` if it is a file. `columns`: which column is what. `recording`: the motion
     in SI units.
+
+    **Example:**
+
+    ```python
+    t = np.arange(0.0, 10.0, 0.02)
+    turning = nl.Trajectories(t, np.stack([3 * t % (2 * np.pi), np.full(500, 3.0)], axis=1), names=["phi"])
+    found = nl.identification.inspect(turning)
+    found.refusals[0].options  # {'angles': ['phi']}
+    nl.identification.inspect(turning, angles=["phi"]).refusals  # ()
+    ```
     """
 
     name: str

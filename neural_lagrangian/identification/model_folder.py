@@ -41,6 +41,15 @@ class Learned(NamedTuple):
     """A learned model with its history; printed, a summary.
 
     `model`: in SI units. `columns`: those of its recording. `settings`: how it was learned. `folder`: where it is.
+
+    **Example:**
+
+    ```python
+    import pathlib
+    if pathlib.Path("pendulum-fit").exists():
+        learned = nl.identification.inspect("pendulum-fit")
+        print(learned.settings["command"])
+    ```
     """
 
     model: Scaled | NeuralLagrangian

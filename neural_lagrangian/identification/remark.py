@@ -8,6 +8,14 @@ class Remark(NamedTuple):
     """A sentence, in the middle of which stand the `options` of `identify` that would help, with their values.
 
     `str` writes them as arguments of Python, `with_options` in another way.
+
+    **Example:**
+
+    ```python
+    remark = nl.identification.Remark("phi: jumps of a turn (", {"angles": ["phi"]}, ")")
+    print(remark)  # phi: jumps of a turn (angles=['phi'])
+    remark.with_options(lambda name, value: f"--{name} {' '.join(value)}")  # phi: jumps of a turn (--angles phi)
+    ```
     """
 
     before: str
