@@ -129,9 +129,7 @@ def _minimized(
     own: Array | None,
     steps: int,
 ) -> tuple[PyTree, Array | None, Array, Array]:
-    """Weights, states if there are any, the mean square before each step and after the last, and the largest curvature
-    along a state at the start.
-    """
+    """Weights, states if any, mean squares before each step and after the last, and the first curvature by states."""
     size = _size_of_residual(residual, weights, static, batch, own)
     check_memory(weights, own, size)
     tangent = forward_or_reverse(residual, weights, static, batch, own, size)
