@@ -23,10 +23,20 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_YET = {
     "discovery",
     "identification",
-    "training",
 }
 """Namespaces whose names have no examples yet."""
-SLOW = {"AdaptiveSteps", "TimeTransformation", "lyapunov_exponent", "perturbation_floor", "plot_history", "rollouts"}
+SLOW = {
+    "AdaptiveSteps",
+    "History",
+    "TimeTransformation",
+    "fit",
+    "gauss_newton",
+    "lyapunov_exponent",
+    "perturbation_floor",
+    "plot_history",
+    "polish",
+    "rollouts",
+}
 """Examples that take seconds."""
 MEASURED = {"jpl_inner_planets", "kaheman_pendulum"}
 """Examples that read recordings."""

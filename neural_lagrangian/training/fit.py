@@ -72,11 +72,14 @@ def fit(
     **Example:**
 
     ```python
-    key, system = jax.random.key(0), nl.systems.HarmonicOscillator()
-    motion = nl.simulate(system, jnp.linspace(0.0, 2.0, 21), system.sample_states(key, 8))
-    model = nl.NeuralLagrangian(nl.MechanicalLagrangian.from_mlp(1, 8, key=key))
-    result = nl.fit(model, motion, key=key, steps=20, batch_size=16)
-    result.history  # History(20 steps in ... s, last loss ..., 0 windows diverged, 0 steps skipped)
+    >>> import jax, numpy as np, optax, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 2.0, 21)
+    >>> motion = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))  # k / m = 4
+    >>> spring = lambda t, q, v, *, k: (v @ v - k * q @ q) / 2
+    >>> model = nl.NeuralLagrangian(nl.lagrangians.ParametricLagrangian(spring, dof=1, k=3.5))
+    >>> result = nl.fit(model, motion, optimizer=optax.adam(0.05), steps=100, key=jax.random.key(0))
+    >>> round(float(result.model.network.coefficients["k"]), 1)
+    4.0
     ```
     """
     sets = {"trajectories": trajectories} | ({} if held_out is None else {"held_out": held_out})

@@ -70,12 +70,13 @@ def gauss_newton(
     **Example:**
 
     ```python
-    system = nl.systems.HarmonicOscillator()
-    motion = nl.simulate(system, jnp.linspace(0.0, 1.0, 11), system.sample_states(jax.random.key(0), 4))
-    family = nl.lagrangians.ParametricLagrangian(lambda t, q, v, *, k: v @ v / 2 - k * q @ q / 2, dof=1, k=0.5)
-    model = nl.NeuralLagrangian(family)
-    result = training.gauss_newton(model, motion, steps=5)
-    result.model.network.coefficients["k"]  # near 10, the stiffness of the oscillator
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 2.0, 21)
+    >>> motion = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))  # k / m = 4
+    >>> spring = lambda t, q, v, *, k: (v @ v - k * q @ q) / 2
+    >>> model = nl.NeuralLagrangian(nl.lagrangians.ParametricLagrangian(spring, dof=1, k=3.5))
+    >>> round(float(nl.training.gauss_newton(model, motion, steps=5).model.network.coefficients["k"]), 2)
+    4.0
     ```
     """
     steps = positive_integer("steps", steps)

@@ -20,6 +20,18 @@ class History(eqx.Module):
     windows that stay finite after the step (infinite if none does, NaN where it was not looked at), and
     `held_out_diverged` the number of the others. With several members, all but `horizon` and `seconds` have the members
     as second axis.
+
+    **Example:**
+
+    ```python
+    >>> import jax, numpy as np, optax, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 1.0, 11)
+    >>> motion = nl.Trajectories(t, np.stack([np.cos(t), -np.sin(t)], axis=1))
+    >>> model = nl.NeuralLagrangian(nl.lagrangians.AdditivePolynomial(1, degree_q=2))
+    >>> history = nl.fit(model, motion, optimizer=optax.adam(1e-2), steps=4, key=jax.random.key(0)).history
+    >>> history.loss.shape, int(history.failures.sum())  # steps, and windows that diverged
+    ((4,), 0)
+    ```
     """
 
     loss: np.ndarray

@@ -48,6 +48,16 @@ def trajectory_mse(
     **Returns:** a scalar; infinite or NaN where the rollout failed.
 
     **Raises:** `ValueError` for a window with `controls` and a model that none drive.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[1.0, 0.0], [1.0, 2.0], [1.0, 2.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # predicts that nothing changes
+    >>> float(nl.trajectory_mse(rest, nl.trajectories.Window(ts, ys)))  # velocities are wrong by 2 m/s
+    2.0
+    ```
     """
     return mean_counted(trajectory_residual(model, window) ** 2, window.mask)
 
@@ -61,6 +71,16 @@ def trajectory_mae(
     $$\frac{1}{2 n T} \sum_{i=1}^{T} \sum_j |\hat y_j(t_i) - y_{ij}|$$
 
     (Finzi, Wang and Wilson 2020, section 6.) Arguments and errors as for `trajectory_mse`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[1.0, 0.0], [1.0, 2.0], [1.0, 2.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # predicts that nothing changes
+    >>> float(nl.training.trajectory_mae(rest, nl.trajectories.Window(ts, ys)))  # velocities are wrong by 2 m/s
+    1.0
+    ```
     """
     return mean_counted(jnp.abs(trajectory_residual(model, window)), window.mask)
 
@@ -85,6 +105,16 @@ def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Loss:
     **Returns:** a loss; see `fit(..., estimate_states=True)`.
 
     **Raises:** `ValueError` for other arguments; the loss, for windows of other lengths.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # is wrong by 1 m a second
+    >>> [float(nl.training.multiple_shooting(k)(rest, nl.trajectories.Window(ts, ys))) for k in (1, 2)]
+    [0.5, 1.25]
+    ```
     """
     if segment < 1 or not continuity >= 0:
         raise ValueError(
@@ -121,6 +151,16 @@ def multiple_shooting_mse(
     """`multiple_shooting()`: segments of one interval. Without estimated states, the mean square error of one step.
 
     Arguments and errors as for `trajectory_mse`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # is wrong by 1 m a second
+    >>> float(nl.training.multiple_shooting_mse(rest, nl.trajectories.Window(ts, ys)))
+    0.5
+    ```
     """
     return multiple_shooting()(model, window)
 
@@ -144,6 +184,17 @@ def weighted(loss: Loss, *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
     - `position`, `velocity`: weights of zero or more, not all zero, one number each or shape `(dof,)`.
 
     **Raises:** `ValueError` for weights that are negative or not finite, or all zero.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0]), jnp.array([[0.0, 0.0], [3.0, 9.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # predicts that nothing changes
+    >>> positions_alone = nl.training.weighted(nl.trajectory_mse, velocity=0.0)
+    >>> float(positions_alone(rest, nl.trajectories.Window(ts, ys)))  # (3^2 + 0) / 2
+    4.5
+    ```
     """
     for name, weights in {"position": position, "velocity": velocity}.items():
         if not np.all(np.isfinite(weights) & (np.asarray(weights) >= 0)):
@@ -187,6 +238,16 @@ def acceleration_mse(
 
     **Raises:** `ValueError` for a window without `accelerations`, one with `controls` and a model that none drive, or
     one with estimated `states`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys, a = jnp.array([0.0, 1.0]), jnp.ones((2, 2)), jnp.array([[-6.0], [-4.0]])
+    >>> window = nl.trajectories.Window(ts, ys, accelerations=a)
+    >>> float(nl.training.acceleration_mse(nl.systems.HarmonicOscillator(stiffness=4.0), window))  # errors 2 and 0
+    2.0
+    ```
     """
     return mean_counted(acceleration_residual(model, window) ** 2, window.mask)
 
@@ -200,6 +261,16 @@ def acceleration_mae(
     $$\frac{1}{n T} \sum_{i=1}^{T} \sum_j |\hat a_j(t_i, q_i, v_i) - a_{ij}|$$
 
     (Cranmer et al. 2020.) Arguments and errors as for `acceleration_mse`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys, a = jnp.array([0.0, 1.0]), jnp.ones((2, 2)), jnp.array([[-6.0], [-4.0]])
+    >>> window = nl.trajectories.Window(ts, ys, accelerations=a)
+    >>> float(nl.training.acceleration_mae(nl.systems.HarmonicOscillator(stiffness=4.0), window))  # errors 2 and 0
+    1.0
+    ```
     """
     return mean_counted(jnp.abs(acceleration_residual(model, window)), window.mask)
 
@@ -216,6 +287,16 @@ def euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     **Arguments:**
 
     - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The window, and errors, as for `acceleration_mse`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q)  # a = -4 q
+    >>> ts, ys, a = jnp.array([0.0, 1.0]), jnp.ones((2, 2)), jnp.array([[-6.0], [-4.0]])
+    >>> float(nl.training.euler_lagrange_mse(spring, nl.trajectories.Window(ts, ys, accelerations=a)))
+    2.0
+    ```
     """
     check_without_states("accelerations", window)
     ts, ys, accelerations = states_and_accelerations(window)
@@ -255,6 +336,17 @@ def discrete_euler_lagrange_mse(model: Any, window: Window) -> Scalar:
 
     **Raises:** `ValueError` for a model with another kind of solver or steps, for a window of less than three times, of
     one with `controls` and a model that none drive, or one with estimated `states`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, solver = (lambda t, q, v: 0.5 * v @ v), nl.integrators.VariationalMidpoint()
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[0.0, 0.0], [2.0, 0.0], [5.0, 0.0]])
+    >>> model = nl.NeuralLagrangian.from_lagrangian(free, solver)  # predicts 4 m in place of 5 m
+    >>> float(nl.training.discrete_euler_lagrange_mse(model, nl.trajectories.Window(ts, ys)))
+    1.0
+    ```
     """
     check_without_states("positions", window)
     check_driven(model, window)
@@ -282,5 +374,15 @@ def torque_mse(model: Any, window: Window) -> Scalar:
 
     **Raises:** `ValueError` for a window without `accelerations` or `controls`, with estimated `states`, or for a
     `ControlForce` that nothing drives.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q)  # 4 N/m
+    >>> held = {"accelerations": jnp.zeros((1, 1)), "controls": jnp.array([[2.0]])}  # at 1 m, by 2 N as recorded
+    >>> float(nl.training.torque_mse(spring, nl.trajectories.Window(jnp.zeros(1), jnp.array([[1.0, 0.0]]), **held)))
+    4.0
+    ```
     """
     return mean_counted(torque_residual(model, window) ** 2, window.mask)

@@ -28,7 +28,10 @@ class Rollouts:
     **Example:**
 
     ```python
-    rollouts = training.Rollouts(stride=2, stepsize_controller=nl.StepsPerSample(4))
+    >>> import neural_lagrangian as nl
+    >>> rollouts = nl.training.Rollouts(stride=2, stepsize_controller=nl.StepsPerSample(4))
+    >>> rollouts.stride, rollouts.estimate_states
+    (2, False)
     ```
     """
 
@@ -57,7 +60,10 @@ class Watching:
     **Example:**
 
     ```python
-    watching = training.Watching(look_every=20, patience=3, progress=False)
+    >>> import neural_lagrangian as nl
+    >>> watching = nl.training.Watching(look_every=20, patience=3, progress=False)
+    >>> watching.look_every, watching.largest_divergence
+    (20, 0.9)
     ```
     """
 
@@ -93,7 +99,10 @@ class Running:
     **Example:**
 
     ```python
-    running = training.Running(resume="runs/pendulum", checkpoint_every=60.0)
+    >>> import neural_lagrangian as nl
+    >>> running = nl.training.Running(resume="runs/pendulum", checkpoint_every=60.0)
+    >>> running.resume, running.members
+    ('runs/pendulum', None)
     ```
     """
 

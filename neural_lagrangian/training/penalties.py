@@ -33,6 +33,16 @@ def penalized(loss: Loss, penalty: Penalty, weight: float) -> Loss:
     - `weight`: zero or more.
 
     **Raises:** `ValueError` for a weight that is negative or not finite.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> heavy = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 1.5 * v @ v)  # free, of 3 kg
+    >>> loss = nl.training.penalized(nl.training.acceleration_mse, nl.training.scale_penalty, weight=0.5)
+    >>> float(loss(heavy, nl.trajectories.Window(jnp.zeros(1), jnp.ones((1, 2)), accelerations=jnp.ones((1, 1)))))
+    3.0
+    ```
     """
     if not (math.isfinite(weight) and weight >= 0):
         raise ValueError(f"`weight` is {weight}; expected a finite number of at least 0")
@@ -55,6 +65,16 @@ def symmetry_penalty(symmetry: Symmetry) -> Penalty:
     - `symmetry`: a `Symmetry`.
 
     **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> weight = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v - 3.0 * q[0])
+    >>> window = nl.trajectories.Window(jnp.zeros(1), jnp.ones((1, 2)))
+    >>> float(nl.training.symmetry_penalty(nl.mechanics.Symmetry.translation(0))(weight, window))  # 3 N, squared
+    9.0
+    ```
     """
 
     def penalty(model: Any, window: Window) -> Scalar:
@@ -80,6 +100,16 @@ def force_penalty(model: Any, window: Window) -> Scalar:
     - `window`: with `ts` and `ys`.
 
     **Raises:** `ValueError` if the model's force is `None`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> free, drag = (lambda t, q, v: 0.5 * v @ v), (lambda t, q, v: -3.0 * v)
+    >>> model = nl.NeuralLagrangian.from_lagrangian(free, force=drag)
+    >>> float(nl.training.force_penalty(model, nl.trajectories.Window(jnp.zeros(1), jnp.ones((1, 2)))))  # 3 N, squared
+    9.0
+    ```
     """
     if model.force is None:
         raise ValueError("`model` has the force None; expected a force to penalize")
@@ -99,6 +129,15 @@ def scale_penalty(model: Any, window: Window) -> Scalar:
     Energies are then those of a unit mass. Not to be used where torques or forces fix the scale.
 
     **Arguments:** as of `force_penalty`; the model's force does not matter.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> heavy = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 1.5 * v @ v)  # of 3 kg
+    >>> float(nl.training.scale_penalty(heavy, nl.trajectories.Window(jnp.zeros(1), jnp.ones((1, 2)))))  # (3 - 1)^2
+    4.0
+    ```
     """
     dof = window.ys.shape[1] // 2
     return (_mean_at_rows(lambda t, y: jnp.trace(_mass(model, t, y)), window) / dof - 1) ** 2
@@ -116,6 +155,16 @@ def gauge_penalty(state: ArrayLike, momentum: ArrayLike = 0.0, value: float = 0.
     - `state`: $[q_b, v_b]$, shape `(2 dof,)`. `momentum`: $p_b$, shape `(dof,)` or a number. `value`: $c_b$.
 
     **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v + 3.0)
+    >>> penalty = nl.training.gauge_penalty(jnp.zeros(2))  # asks for the value 0 at rest
+    >>> float(penalty(model, nl.trajectories.Window(jnp.zeros(1), jnp.ones((1, 2)))))
+    9.0
+    ```
     """
 
     def penalty(model: Any, window: Window) -> Scalar:

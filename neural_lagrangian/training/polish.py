@@ -70,6 +70,18 @@ def polish(
 
     **Raises:** `StartError` if the loss is not finite to begin with: train first; `ValueError` for arguments that make
     no sense.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.linspace(0.0, 2.0, 21)
+    >>> motion = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))  # k / m = 4
+    >>> spring = lambda t, q, v, *, k: (v @ v - k * q @ q) / 2
+    >>> model = nl.NeuralLagrangian(nl.lagrangians.ParametricLagrangian(spring, dof=1, k=3.5))
+    >>> round(float(nl.training.polish(model, motion, steps=20).model.network.coefficients["k"]), 2)
+    4.0
+    ```
     """
     weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
     params = weights

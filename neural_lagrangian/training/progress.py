@@ -13,6 +13,16 @@ class Progress(NamedTuple):
     `step`, the steps taken, of `steps` in all; the `horizon` of their windows; the `loss` of the last step; how many
     windows have `diverged` so far; the `held_out` loss of the last step, NaN where it was not computed; `seconds` since
     the start; and `model()`, the model that `fit` would return now: the best on held-out motion, else the latest.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> enough = lambda progress: progress.loss < 1e-3  # a callback: `fit` ends once it is true
+    >>> now = nl.training.Progress(100, 1000, 8, loss=5e-4, diverged=0, held_out=6e-4, seconds=3.0, model=lambda: None)
+    >>> enough(now)
+    True
+    ```
     """
 
     step: int
@@ -34,6 +44,16 @@ def json_lines(path: str | Path) -> Callback:
 
     A training that goes on after it was killed may write some steps a second time: the later lines hold. What is not
     finite is `null`.
+
+    **Example:**
+
+    ```python
+    >>> import json, pathlib, neural_lagrangian as nl
+    >>> write = nl.training.json_lines("log.jsonl")  # a callback of `fit`, by `Watching(callbacks=[write])`
+    >>> write(nl.training.Progress(100, 1000, 8, loss=0.5, diverged=0, held_out=0.6, seconds=3.0, model=lambda: None))
+    >>> json.loads(pathlib.Path("log.jsonl").read_text())["loss"]
+    0.5
+    ```
     """
     names = ("step", "steps", "horizon", "loss", "diverged", "held_out", "seconds")
 
@@ -53,6 +73,21 @@ def scalars(writer: Any) -> Callback:
 
     - `writer`: anything with `add_scalar(name, value, step)`, such as the `SummaryWriter` of tensorboardX or PyTorch,
       whose files TensorBoard shows.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> class Writer:
+    ...     def add_scalar(self, name, value, step):
+    ...         print(name, value, step)
+    >>> write = nl.training.scalars(Writer())  # a callback of `fit`, by `Watching(callbacks=[write])`
+    >>> write(nl.training.Progress(100, 1000, 8, loss=0.5, diverged=0, held_out=0.6, seconds=3.0, model=lambda: None))
+    loss 0.5 100
+    held_out 0.6 100
+    diverged 0 100
+    horizon 8 100
+    ```
     """
 
     def write(progress: Progress) -> None:

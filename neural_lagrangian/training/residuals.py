@@ -22,6 +22,16 @@ def trajectory_residual(model: Callable[[Array, Array], Array], window: Window) 
 
     The first row, which the rollout has for free, is not among them, unless it starts from an estimated state.
     Arguments and errors as for `trajectory_mse`, which is the mean of their squares.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys = jnp.array([0.0, 1.0, 2.0]), jnp.array([[1.0, 0.0], [1.0, 2.0], [1.0, 2.0]])
+    >>> rest = lambda ts, y0: jnp.ones_like(ts)[:, None] * y0  # predicts that nothing changes
+    >>> nl.training.trajectory_residual(rest, nl.trajectories.Window(ts, ys)).tolist()
+    [[0.0, -2.0], [0.0, -2.0]]
+    ```
     """
     check_driven(model, window)
     ts, ys = jnp.asarray(window.ts), jnp.asarray(window.ys)
@@ -34,6 +44,16 @@ def acceleration_residual(model: AbstractMotionModel, window: Window) -> Float[A
     r"""Errors of the model's accelerations at observed states: $\hat a(t_i, q_i, v_i) - a_i$.
 
     Arguments and errors as for `acceleration_mse`, which is the mean of their squares.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> ts, ys, a = jnp.array([0.0, 1.0]), jnp.ones((2, 2)), jnp.array([[-6.0], [-4.0]])
+    >>> window = nl.trajectories.Window(ts, ys, accelerations=a)
+    >>> nl.training.acceleration_residual(nl.systems.HarmonicOscillator(stiffness=4.0), window).tolist()
+    [[2.0], [0.0]]
+    ```
     """
     check_without_states("accelerations", window)
     ts, ys, accelerations = states_and_accelerations(window)
@@ -46,6 +66,17 @@ def torque_residual(model: Any, window: Window) -> Float[Array, "time dof"]:
     r"""Errors of the torques that the observed motion needs by the model (inverse dynamics): $\tau(t_i) - u_i$.
 
     Arguments and errors as for `torque_mse`, which is the mean of their squares.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q)  # 4 N/m
+    >>> held = {"accelerations": jnp.zeros((1, 1)), "controls": jnp.array([[2.0]])}  # at 1 m, by 2 N as recorded
+    >>> window = nl.trajectories.Window(jnp.zeros(1), jnp.array([[1.0, 0.0]]), **held)
+    >>> nl.training.torque_residual(spring, window).tolist()
+    [[2.0]]
+    ```
     """
     check_without_states("torques", window)
     ts, ys, accelerations = states_and_accelerations(window)

@@ -70,6 +70,16 @@ def safe_gradient(
     - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
     - `axis`: inside `jax.shard_map`, the axis of devices of which each has a share of the batch, and gets the loss, the
       gradient and the counts of the whole.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> loss = lambda k, sample: k * sample
+    >>> found = nl.training.safe_gradient(loss, jnp.array(2.0), jnp.array([1.0, 3.0, jnp.inf]))  # one sample diverges
+    >>> float(found.loss), float(found.gradient), int(found.failures)
+    (4.0, 2.0, 1)
+    ```
     """
 
     def of_sample(params, sample):
