@@ -5,12 +5,20 @@ from typing import NamedTuple
 import numpy as np
 
 from .library import Library
+from .residual_spectrum import (
+    FEWEST_SAMPLES,
+    LOOKS,
+    SETTLED,
+    SLOW,
+    cosines,
+    is_smoothed_noise,
+    level,
+    spectrum,
+)
 from .rollout_fit import FAILED, Beside, RolloutFit, WindowedMotion, fit_rollouts
 
 INDEPENDENT = 0.1
-"""Correlation of residuals below which each counts by itself for the standard errors; else whole windows count."""
-FEW_WINDOWS = 20
-"""Fewer windows do not tell by their scatter what standard errors are."""
+"""Correlation of residuals from sample to sample below which each counts by itself; else their spectrum counts."""
 HELD_OUT = 4
 """Every so many-th window is left out, and predicted."""
 LARGEST_MISFIT = 1.3
@@ -83,7 +91,7 @@ def refined(
     if 0 < train.sum() < count:
         trained = fit_rollouts(library, beside, motion, fit.c, free, noise, train)
         left_out = fit_rollouts(library, beside, motion, trained.c, np.zeros(len(c)), noise, 1 - train)
-        misfit = _misfit(left_out, noise, int(count - train.sum()), motion)
+        misfit = _misfit(left_out, noise, int(count - train.sum()))
     kept = (free > 0) | np.isin(np.arange(len(c)), pivots)
     second = (np.arange(count) % 2).astype(float)
     one, two = (fit_rollouts(library, beside, motion, fit.c, free, noise, half).c for half in (1 - second, second))
@@ -92,21 +100,50 @@ def refined(
     return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, value, (one, two), fit, noise)
 
 
-def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int, motion: WindowedMotion) -> float:
-    """Root mean square of residuals over the noise, each window less what its initial state takes."""
-    numbers = windows * (np.isfinite(noise).sum() * motion.ts.shape[1] - len(noise))
-    return float(np.sqrt(np.sum(fit.residuals**2) / max(numbers, 1)))
+def noise_before_smoothing(
+    library: Library, beside: Beside, motion: WindowedMotion, c: np.ndarray, free: np.ndarray, noise: np.ndarray
+) -> np.ndarray | None:
+    """The noise that positions had before they were smoothed, by what a formula leaves of them alone; infinite for the
+    velocities, which were smoothed from the same positions. `None` where the residuals are not smoothed noise.
+    """
+    dof = len(noise) // 2
+    if motion.ts.shape[1] < FEWEST_SAMPLES or not np.isfinite(noise[:dof]).all():
+        return None
+    positions = np.concatenate([noise[:dof], np.full(dof, np.inf)])
+    residuals = np.zeros(0)
+    for look in range(LOOKS):
+        fit = fit_rollouts(library, beside, motion, c, free, positions, np.ones(len(motion.ts)))
+        residuals = fit.residuals[..., :dof]
+        ratio = level(residuals)
+        if not (np.isfinite(ratio).all() and (ratio > 0).all()):
+            return None
+        if look and np.abs(np.log(ratio)).max() < SETTLED:
+            break
+        positions[:dof] *= ratio
+    return positions if is_smoothed_noise(residuals) else None
 
 
-def _follows(residuals: np.ndarray) -> float:
+def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int) -> float:
+    """Root mean square of residuals over the noise, each window less what its initial state takes: of samples if these
+    are independent, else of the slow cosines, in which a wrong formula shows.
+    """
+    left = fit.residuals[..., np.isfinite(noise)]
+    if follow(left) >= INDEPENDENT:
+        left = cosines(left)[:, : SLOW[1]]
+    numbers = windows * (left.shape[1] * left.shape[2] - len(noise))
+    return float(np.sqrt(np.sum(left**2) / max(numbers, 1)))
+
+
+def follow(residuals: np.ndarray) -> float:
     """Correlation from one sample to the next; initial states that were fitted make it a little less."""
     square = np.sum(residuals**2)
     return float(np.sum(residuals[:, 1:] * residuals[:, :-1]) / square) if square > 0 else 0.0
 
 
 def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    r"""Of $H^{-1} S H^{-1}$, $H = \sum_w J_w^\top J_w$: with independent residuals S is the sum over channels of
-    $\hat\sigma^2 J^\top J$; else that of $s_w s_w^\top$, $s_w = J_w^\top r_w$.
+    r"""Of $H^{-1} S H^{-1}$, $H = \sum_w J_w^\top J_w$ and $S = \sum_w J_w^\top \Gamma J_w$ with the covariance
+    $\Gamma$ of the residuals of a window: of each channel $\hat\sigma^2$ if they are independent, else as their
+    spectrum tells, $S = \sum_w \hat J_w^\top P \hat J_w$ with derivatives by cosines.
     """
     chosen = np.flatnonzero(free)
     errors = np.zeros(len(free))
@@ -121,14 +158,14 @@ def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np
     size, axes = np.linalg.eigh(H)
     seen = size > UNSEEN * size[-1]
     inverse = (axes[:, seen] / size[seen]) @ axes[:, seen].T
-    if _follows(r[..., np.isfinite(noise)]) < INDEPENDENT or windows < FEW_WINDOWS:
+    by_channel = J.reshape(windows, samples, channels * len(chosen))
+    if follow(r[..., np.isfinite(noise)]) < INDEPENDENT:
         taken = (windows * channels + len(chosen)) / np.isfinite(noise).sum()
-        variance = np.sum(r**2, axis=(0, 1)) / max(windows * samples - taken, 1)
-        by_channel = J.reshape(windows, samples, channels, -1)
-        S = np.einsum("c,wtck,wtcl->kl", variance, by_channel, by_channel)
+        P = np.ones((samples, 1)) * np.sum(r**2, axis=(0, 1)) / max(windows * samples - taken, 1)
     else:
-        scores = np.einsum("wnk,wn->wk", J, r.reshape(windows, -1))
-        S = scores.T @ scores * windows / max(windows - len(chosen), 1)
+        by_channel, P = cosines(by_channel), spectrum(r)
+    by_channel = by_channel.reshape(windows, samples, channels, -1)
+    S = np.einsum("tc,wtck,wtcl->kl", P, by_channel, by_channel, optimize=True)
     errors[chosen] = np.sqrt(np.maximum(np.diag(inverse @ S @ inverse), 0)) * np.abs(fit.c[chosen])
     errors[chosen[(np.abs(axes[:, ~seen]) > TOUCHES).any(axis=1)]] = np.inf
     return errors

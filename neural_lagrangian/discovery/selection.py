@@ -10,12 +10,13 @@ from threadpoolctl import threadpool_limits
 from .balance import Balance, control_columns, damping_columns, pointwise
 from .columns import sample_columns
 from .elimination import Step
-from .evidence import Refined, refined
+from .evidence import INDEPENDENT, Refined, follow, noise_before_smoothing, refined
 from .fitting import Fitted, damping_of, fit_terms, is_passive
 from .library import Library
 from .naming import Named, named_fit
 from .observations import Observations
 from .ranking import Ranking, ranked
+from .residual_spectrum import SETTLED
 from .response import free_motion, instants, response_of
 from .rollout_fit import WindowedMotion
 
@@ -86,17 +87,19 @@ class Selection(NamedTuple):
             if not np.isfinite(plain.fitted.residual):
                 return plain
             best = self._refined(plain.fitted)
+        by = self
         for rounds in range(ROUNDS + 1 if np.isfinite(best.score) else 0):
-            seen = self._along_motion_of(best)
+            by, best = by._by_its_noise(best)
+            seen = by._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]
-            ranking = self._ranking(seen, [best.support, *(others if ends else ())], len(seen.kinetic))
+            ranking = by._ranking(seen, [best.support, *(others if ends else ())], len(seen.kinetic))
             best = best._replace(
-                rival=self._rival(ranking, best.support),
+                rival=by._rival(ranking, best.support),
                 fitted=best.fitted._replace(gap=ranking.gap(best.support)),
             )
             if set(ranking.best[1].support) == set(best.support) or rounds == ROUNDS:
                 break
-            found = self._refined(self._as_fitted(seen, ranking))
+            found = by._refined(by._as_fitted(seen, ranking))
             if not found.score < best.score:
                 break
             best = found
@@ -111,6 +114,23 @@ class Selection(NamedTuple):
         if np.isfinite(better.c).all() and np.isfinite(better.misfit):
             named = named.with_coefficients(better.c, better.errors, better.kept)
         return Choice(fitted, named, better)
+
+    def _by_its_noise(self, choice: Choice) -> tuple["Selection", Choice]:
+        """The same, where noise was smoothed with the noise that the formula leaves, and without the velocities."""
+        better, named = choice.better, choice.named
+        assert better is not None
+        sound = np.isfinite(better.c).all() and np.isfinite(better.misfit)
+        if not sound or follow(better.fit.residuals[..., : self.library.dof]) < INDEPENDENT:
+            return self, choice
+        free = np.ones(len(named.c))
+        free[[part.pivot for part in named.parts]] = 0
+        model = named.formula.library, named.forces, self.motion
+        noise = noise_before_smoothing(*model, named.c, free, self.noise)
+        if noise is None or np.allclose(noise, self.noise, rtol=SETTLED):
+            return self, choice
+        again = self._replace(noise=noise)
+        found = again._refined(choice.fitted)
+        return (again, found) if np.isfinite(found.score) else (self, choice)
 
     def _balance(self, states: np.ndarray) -> Callable[[np.ndarray], Balance]:
         """From accelerations there, of all terms and all entries of forces, at instants of each window."""
