@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import chi2
 
 from .library import Library
 from .residual_spectrum import (
@@ -21,8 +22,10 @@ INDEPENDENT = 0.1
 """Correlation of residuals from sample to sample below which each counts by itself; else their spectrum counts."""
 HELD_OUT = 4
 """Every so many-th window is left out, and predicted."""
-LARGEST_MISFIT = 1.3
-"""Errors of predictions on motion left out, over the noise, beyond which a formula is not that of the motion."""
+LARGEST_MISFIT, CHANCE = 1.3, 0.999
+"""Errors of predictions on motion left out, over the noise, beyond which a formula is not that of the motion; more is
+allowed where few numbers are predicted: what noise alone exceeds by chance only so seldom.
+"""
 FAILS = 2.0
 """A term is needed without which the sum of squares is larger by this factor, whatever its standard error."""
 UNSEEN, TOUCHES = 1e-14, 1e-3
@@ -36,15 +39,17 @@ LEAST_NOISE = 1e-4
 class Refined(NamedTuple):
     """Coefficients after refinement: those `kept`, their values and standard errors, zero for the others.
 
-    `score`: sum of squares over the noise, and what each coefficient costs: the least is best. `misfit`: errors of
-    prediction on motion left out, over the noise. `clearest`, `least`: the smallest ratio of a coefficient to its
-    standard error among the terms kept, and what it should be. `halves`: the coefficients of either half of the motion.
+    `score`: sum of squares over the noise, and what each coefficient costs: the least is best. `misfit`, `allowed`:
+    errors of prediction on motion left out, over the noise, and the largest that they may be. `clearest`, `least`: the
+    smallest ratio of a coefficient to its standard error among the terms kept, and what it should be. `halves`: the
+    coefficients of either half of the motion.
     """
 
     c: np.ndarray
     errors: np.ndarray
     kept: np.ndarray
     misfit: float
+    allowed: float
     clearest: float
     least: float
     score: float
@@ -87,17 +92,17 @@ def refined(
             break
         free, fit = fewer, simpler
     train = (np.arange(count) % HELD_OUT != HELD_OUT - 1).astype(float)
-    misfit = np.inf
+    misfit, allowed = np.inf, LARGEST_MISFIT
     if 0 < train.sum() < count:
         trained = fit_rollouts(library, beside, motion, fit.c, free, noise, train)
         left_out = fit_rollouts(library, beside, motion, trained.c, np.zeros(len(c)), noise, 1 - train)
-        misfit = _misfit(left_out, noise, int(count - train.sum()))
+        misfit, allowed = _misfit(left_out, noise, int(count - train.sum()))
     kept = (free > 0) | np.isin(np.arange(len(c)), pivots)
     second = (np.arange(count) % 2).astype(float)
     one, two = (fit_rollouts(library, beside, motion, fit.c, free, noise, half).c for half in (1 - second, second))
     value = float(np.sum(fit.residuals**2)) + kept.sum() * least**2
     value = value if np.isfinite(value) and not (fit.residuals == FAILED).any() else np.inf
-    return Refined(fit.c, errors, kept, misfit, float(ratio.min()), least, value, (one, two), fit, noise)
+    return Refined(fit.c, errors, kept, misfit, allowed, float(ratio.min()), least, value, (one, two), fit, noise)
 
 
 def noise_before_smoothing(
@@ -123,15 +128,16 @@ def noise_before_smoothing(
     return positions if is_smoothed_noise(residuals) else None
 
 
-def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int) -> float:
-    """Root mean square of residuals over the noise, each window less what its initial state takes: of samples if these
-    are independent, else of the slow cosines, in which a wrong formula shows.
+def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int) -> tuple[float, float]:
+    """Root mean square of residuals over the noise, each window less what its initial state takes, and the largest that
+    is allowed: of samples if these are independent, else of the slow cosines, in which a wrong formula shows.
     """
     left = fit.residuals[..., np.isfinite(noise)]
     if follow(left) >= INDEPENDENT:
         left = cosines(left)[:, : SLOW[1]]
-    numbers = windows * (left.shape[1] * left.shape[2] - len(noise))
-    return float(np.sqrt(np.sum(left**2) / max(numbers, 1)))
+    numbers = max(windows * (left.shape[1] * left.shape[2] - len(noise)), 1)
+    allowed = max(LARGEST_MISFIT, float(np.sqrt(chi2.ppf(CHANCE, numbers) / numbers)))
+    return float(np.sqrt(np.sum(left**2) / numbers)), allowed
 
 
 def follow(residuals: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
 from .determination import coverage, disagreement
 from .equations import Scales
-from .evidence import HELD_OUT, LARGEST_MISFIT
+from .evidence import HELD_OUT
 from .fitting import CLEAR, Fitted, is_passive
 from .found import damping_force
 from .library import Library
@@ -84,7 +84,7 @@ def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, 
     assert better is not None
     if len(better.fit.states) < HELD_OUT:
         return [f"{len(better.fit.states)} windows of the motion leave none to predict: record longer motion, or more"]
-    if not better.misfit <= LARGEST_MISFIT:
+    if not better.misfit <= better.allowed:
         return [
             f"on motion left out it errs by {better.misfit:.3g} times the noise: the library lacks a term, a force "
             f"acts that is not looked for, or the noise hides which terms there are"
