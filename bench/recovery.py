@@ -37,6 +37,8 @@ from neural_lagrangian.systems import (
 )
 from neural_lagrangian.trajectories import differentiate
 
+MOST_SHARED = 200
+"""Runs that share compiled programs: a process may hold only so many."""
 SAME = 1e-6
 """Residual of the true Lagrangian in the terms found, below which they are the right ones."""
 
@@ -267,7 +269,7 @@ def main() -> None:
         every_run = [json.loads(text) for text in options.output.read_text().splitlines()]
         return [run for run in every_run if run["table"] == options.table]
 
-    cases = TABLES[options.table]
+    cases, made = TABLES[options.table], 0
     for seed in range(options.first, options.first + options.runs):
         for name in options.systems or cases:
             for noise in options.noises or cases[name].noises:
@@ -275,6 +277,9 @@ def main() -> None:
                     run = (options.table, name, noise, way, seed)
                     if any(tuple(line[k] for k in keys) == run for line in lines()):
                         continue
+                    made += 1
+                    if made % MOST_SHARED == 0:
+                        jax.clear_caches()
                     line = _run(*run)
                     print(line, flush=True)
                     with options.output.open("a") as file:

@@ -3,8 +3,7 @@ r"""Coefficients of a formula made better by rollouts, with the errors that they
 $$\min_{c,\, y_1, \dots, y_W} \sum_w \sum_{n, k} \left( \frac{y_k(t_n; c, y_w) - \tilde y_{nk}}{\sigma_k} \right)^2$$
 
 over windows of the motion, each with its own initial state (output error). Noise in the states does not shift
-coefficients then, as it does where terms are balanced at noisy states. Errors of the coefficients are told by how the
-residuals of whole windows scatter, so they hold for noise that is not independent from sample to sample.
+coefficients then, as it does where terms are balanced at noisy states.
 """
 
 from collections.abc import Sequence
