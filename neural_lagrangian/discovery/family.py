@@ -148,7 +148,9 @@ class LagrangianFamily(eqx.Module):
         `NeuralLagrangian`.
         """
         c = self.vector(coefficients)
-        return NeuralLagrangian(self.lagrangian(c), solver, dof=self.dof, force=self.force(c, control), **options)
+        return NeuralLagrangian.from_lagrangian(
+            self.lagrangian(c), solver, dof=self.dof, force=self.force(c, control), **options
+        )
 
     def within(self, x: Vector, scale: Vector) -> Vector:
         """Coefficients in their ranges, from coordinates that have none and are of order one."""
