@@ -27,8 +27,10 @@ def field(y, args=None):
 
 
 MODELS = {
-    "explicit": lambda **keywords: nl.NeuralLagrangian(driven, RK4(), dof=1, **keywords),
-    "variational": lambda **keywords: nl.NeuralLagrangian(driven, VariationalMidpoint(), dof=1, **keywords),
+    "explicit": lambda **keywords: nl.NeuralLagrangian.from_lagrangian(driven, RK4(), dof=1, **keywords),
+    "variational": lambda **keywords: nl.NeuralLagrangian.from_lagrangian(
+        driven, VariationalMidpoint(), dof=1, **keywords
+    ),
     "vector field": lambda **keywords: nl.NeuralODE(field, RK4(), dof=1, clock=Clock(), **keywords),
 }
 

@@ -153,7 +153,7 @@ def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
             plain = 0.5 * jnp.dot(safe, safe) - 0.5 * jnp.dot(q, q)
             return jnp.where(good, plain, lagrangian(t, q, bad))
 
-        return nl.NeuralLagrangian(one, solver, dof=2)
+        return nl.NeuralLagrangian.from_lagrangian(one, solver, dof=2)
 
     def run(good):
         solution = mixed(good).solve(ts, hopeless)
@@ -171,7 +171,7 @@ def test_a_step_without_solution_fails_and_never_raises(lagrangian, solver):
 
 @pytest.mark.slow
 def test_vmap_equals_loop_and_jit_equals_eager():
-    model = nl.NeuralLagrangian(driven, GGL, dof=2, stepsize_controller=nl.StepsPerSample(2))
+    model = nl.NeuralLagrangian.from_lagrangian(driven, GGL, dof=2, stepsize_controller=nl.StepsPerSample(2))
     y0s = Y0[None] + 0.1 * jnp.arange(3, dtype=DTYPE)[:, None]
     together = jax.jit(jax.vmap(model, (None, 0)))(TS, y0s)
     alone = jax.jit(model)
@@ -192,9 +192,11 @@ def test_known_formulas_of_separable_systems():
     half = v - h / 2 * np.sin(q)
     q1 = q + h * half
     expected = np.concatenate([q1, half - h / 2 * np.sin(q1)])
-    verlet = nl.NeuralLagrangian(pendulum, StormerVerlet(), dof=2)(ts, y0)[-1]
+    verlet = nl.NeuralLagrangian.from_lagrangian(pendulum, StormerVerlet(), dof=2)(ts, y0)[-1]
     np.testing.assert_allclose(verlet, expected, atol=TOLERANCE)
-    q1, v1 = np.split(np.asarray(nl.NeuralLagrangian(pendulum, VariationalMidpoint(), dof=2)(ts, y0)[-1]), 2)
+    q1, v1 = np.split(
+        np.asarray(nl.NeuralLagrangian.from_lagrangian(pendulum, VariationalMidpoint(), dof=2)(ts, y0)[-1]), 2
+    )
     np.testing.assert_allclose(q1, q + h * (v + v1) / 2, atol=TOLERANCE)
     np.testing.assert_allclose(v1, v - h * np.sin((q + q1) / 2), atol=TOLERANCE)
     assert np.max(np.abs(np.concatenate([q1, v1]) - expected)) > 1e-4
@@ -202,7 +204,9 @@ def test_known_formulas_of_separable_systems():
 
 def test_single_precision_is_kept():
     """To its round-off, of a motion computed in the precision of the state."""
-    rows = jax.jit(lambda y0: nl.NeuralLagrangian(driven, GGL, dof=2, force=drag)(TS, y0))(Y0.astype(jnp.float32))
+    rows = jax.jit(lambda y0: nl.NeuralLagrangian.from_lagrangian(driven, GGL, dof=2, force=drag)(TS, y0))(
+        Y0.astype(jnp.float32)
+    )
     assert rows.dtype == jnp.float32
     np.testing.assert_allclose(rows, scanned(GGL, TS, Y0), atol=2e-5)
 
@@ -248,7 +252,7 @@ def test_a_plain_vector_field_is_refused():
 @pytest.mark.bad_input
 def test_constraints_are_refused():
     constraint = HolonomicConstraint(lambda t, q: jnp.dot(q, q)[None] - 1)
-    model = nl.NeuralLagrangian(driven, GGL, dof=2, constraint=constraint)
+    model = nl.NeuralLagrangian.from_lagrangian(driven, GGL, dof=2, constraint=constraint)
     for run in (model, model.solve):
         with pytest.raises(ValueError, match="takes a `constraint`"):
             run(TS, Y0)

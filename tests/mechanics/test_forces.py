@@ -66,7 +66,7 @@ def test_the_force_enters_residual_acceleration_and_vector_field(name):
     @jax.jit
     def of(t, q, v, a):
         Q = force(t, q, v)
-        model = nl.NeuralLagrangian(double_pendulum, dof=2, force=force)
+        model = nl.NeuralLagrangian.from_lagrangian(double_pendulum, dof=2, force=force)
         return (
             Q,
             nl.euler_lagrange_residual(double_pendulum, t, q, v, a, force=force),

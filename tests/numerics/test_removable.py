@@ -81,7 +81,7 @@ def test_rollouts_from_rest_and_their_gradients_are_right(name, solver):
     @jax.jit
     def value_and_gradients(c, y0):
         def loss(c, y0):
-            model = nl.NeuralLagrangian(
+            model = nl.NeuralLagrangian.from_lagrangian(
                 free, solver, dof=2, force=FORCES[name](c), stepsize_controller=nl.StepsPerSample(2)
             )
             return jnp.sum(jnp.sin(model(ts, y0)[1:]))
@@ -110,7 +110,7 @@ SINGULAR = {
 @pytest.mark.parametrize("name", SINGULAR)
 def test_a_derivative_that_does_not_exist_is_not_made_up(name):
     """Newton's method of a variational step needs it, and fails; beside it in a batch others go on."""
-    model = nl.NeuralLagrangian(
+    model = nl.NeuralLagrangian.from_lagrangian(
         free, StormerVerlet(), dof=2, force=SINGULAR[name], stepsize_controller=nl.StepsPerSample(1)
     )
     y0s = jnp.asarray([[0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.7, 0.3]], DTYPE)
