@@ -102,7 +102,7 @@ class Arms(eqx.Module):
 arms = Arms(jnp.zeros(2, jnp.float32), jnp.zeros((), jnp.float32), jnp.zeros(4, jnp.float32))
 MODELS = {
     "networks": nl.NeuralLagrangian.from_lagrangian(lagrangian, force=FORCE),
-    "arms": nl.NeuralLagrangian(arms, dof=2, force=FORCE, mass_solve=nl.mechanics.Cholesky()),
+    "arms": nl.NeuralLagrangian.from_lagrangian(arms, dof=2, force=FORCE, mass_solve=nl.mechanics.Cholesky()),
 }
 
 
@@ -116,7 +116,7 @@ def rigid_arms(t, q, v):
 
 
 VISCOUS = nl.mechanics.AtJoints(nl.mechanics.LinearDamping(np.sqrt([2.37142783e-4, 1.00000019e-5])), JOINTS)
-EXPERT = nl.NeuralLagrangian(rigid_arms, dof=2, force=VISCOUS, mass_solve=nl.mechanics.Cholesky())
+EXPERT = nl.NeuralLagrangian.from_lagrangian(rigid_arms, dof=2, force=VISCOUS, mass_solve=nl.mechanics.Cholesky())
 
 # %% [markdown]
 # ## Training

@@ -104,7 +104,7 @@ class SolarSystem(eqx.Module):
 
 
 def model(system, solver=None, **steps):
-    return nl.NeuralLagrangian(system, solver, dof=9, mass_solve=nl.mechanics.Cholesky(), **steps)
+    return nl.NeuralLagrangian.from_lagrangian(system, solver, dof=9, mass_solve=nl.mechanics.Cholesky(), **steps)
 
 
 def training_model(system):

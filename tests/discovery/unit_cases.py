@@ -217,7 +217,7 @@ def encoded(units):
         def __call__(self, data):
             return self.family.vector({name: truth[name] * of[name] for name in of})
 
-    return told | {"loss": float(eqx.filter_jit(loss)(Knowing(family), ts, rows))}
+    return told | {"loss": float(eqx.filter_jit(loss)(Knowing(family), nl.trajectories.Window(ts, rows)))}
 
 
 class Exact(discovery.AbstractSearchEngine):
