@@ -123,7 +123,7 @@ class Terms(eqx.Module):
         at = self.linearized(np.tile(np.arange(terms), (count, 1)), c)
         J, y, gains = np.moveaxis(self.seen(at.J), 1, 0), self.left(at.r).T, np.zeros_like(c)
         for i in np.flatnonzero(at.regular):
-            gains[i] = _gains(J[i], y[i], list(supports[i]))
+            gains[i] = _gains(J[i], y[i], list(supports[int(i)]))
         return gains
 
 
@@ -148,7 +148,10 @@ class _Descent:
         given = np.abs(energies) > 0
         self.c = np.zeros(supports.shape)
         for i, start in enumerate(starts):
-            self.c[i] = start / energies[i] if given[i] else terms.start(supports[i], kinetic[i])
+            if start is not None and given[i]:
+                self.c[i] = start / energies[i]
+            else:
+                self.c[i] = terms.start(supports[i], kinetic[i])
         self.J, self.y, self.cost = self._at(np.arange(len(supports)), self.c)
         again = np.flatnonzero(given & ~np.isfinite(self.cost))
         if len(again):
