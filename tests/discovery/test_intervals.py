@@ -12,8 +12,6 @@ from neural_lagrangian.discovery.formula import NORMAL_95
 from neural_lagrangian.systems import HenonHeiles, Pendulum
 from neural_lagrangian.trajectories import differentiate
 
-from ..helpers import slow
-
 pytestmark = pytest.mark.double
 TS = np.arange(200) * 0.02
 PENDULUM = Pendulum(), Library.waves(1, 2) * Library.velocities(1, 2), np.array([[1.5, 0], [0.8, 2], [2, 0], [-1, 3.0]])
@@ -56,12 +54,12 @@ def test_a_pendulum_lies_within_its_intervals(smoothing):
     assert 0.3 < np.sqrt(np.mean(pulls**2)) < 1.7
 
 
-@slow
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "smoothing"), [(PENDULUM, False), (PENDULUM, True), (STARS, False)])
 def test_intervals_hold_as_often_as_they_say(case, smoothing):
     pulls = pulls_of(case, smoothing, range(40))
     assert len(pulls) >= 32
     held = np.mean(np.abs(pulls) < NORMAL_95)
-    assert 0.85 < held <= 1
+    assert 0.88 < held <= 1
     assert np.sqrt(np.mean(pulls**2)) == pytest.approx(1.0, abs=0.25)
     assert (np.abs(pulls.mean(axis=0)) < 0.5).all()
