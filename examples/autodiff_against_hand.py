@@ -291,7 +291,7 @@ def least_squares(model, ys, a):
 
 
 def learned(trial, ys, a):
-    model = nl.NeuralLagrangian.from_lagrangian(trial)
+    model = nl.NeuralLagrangian(trial)
     if isinstance(trial, nl.lagrangians.AdditivePolynomial | nl.lagrangians.ProductPolynomial):
         return jax.block_until_ready(least_squares(model, ys, a))
     rows = lambda x: np.asarray(x, np.float32)[:, None]  # noqa: E731 - trajectories of one sample

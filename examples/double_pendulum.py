@@ -61,7 +61,7 @@ def initial_states(seed):
 SIZE = size_of_run("smoke", "quick", "full", "demo")
 SEEDS = range(5) if SIZE == "full" else range(1)
 WIDTH = {"smoke": 8, "quick": 64}.get(SIZE, 128)
-WINDOW = {"horizon": 1, "stride": 5, "batch_size": 64}  # one step of 36 ms, five samples long
+ROLLOUTS = nl.training.Rollouts(stride=5)  # one step of 36 ms, five samples long
 TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
 
 # %% [markdown]
@@ -126,7 +126,9 @@ for seed in SEEDS:
         key = jax.random.fold_in(jax.random.key(seed), 1)
         steps = STEPS[name]
         optimizer = optax.contrib.muon(optax.cosine_decay_schedule(1e-2, steps), weight_decay=0.03)
-        result = nl.fit(make(key), data, optimizer=optimizer, steps=steps, key=key, **WINDOW)
+        result = nl.fit(
+            make(key), data, optimizer=optimizer, steps=steps, key=key, horizon=1, batch_size=64, rollouts=ROLLOUTS
+        )
         seconds, loss = result.history.seconds[-1], np.nanmean(result.history.loss[-50:])
         print(f"seed {seed}: {name:28s} {steps:6d} steps, {seconds:5.1f} s, loss {loss:.1e}", flush=True)
         model = nl.models.with_precision(result.model, jnp.float64)

@@ -92,7 +92,8 @@ class Expert(eqx.Module):
 # Windows of 0.1 s, then 0.5 s, then 1 s, in steps of 20 ms.
 
 # %%
-STAGES = {"stride": 20, "horizon": (5, 25, 50), "steps": (1500, 400, 200), "batch_size": 64}
+ROLLOUTS = nl.training.Rollouts(stride=20)
+STAGES = {"horizon": (5, 25, 50), "steps": (1500, 400, 200), "batch_size": 64}
 SECONDS = (0.5, 1.0, 9.0)  # over which rollouts are judged
 if SIZE == "quick":
     STAGES |= {"horizon": (5, 25), "steps": (500, 50)}
@@ -102,7 +103,7 @@ if SIZE == "smoke":
     STAGES |= {"horizon": 2, "steps": 5}
 trained, histories = {"expert's calibrated equation": Expert()}, {}
 for name, model in MODELS.items():
-    result = nl.fit(model, train, key=KEY, **STAGES)
+    result = nl.fit(model, train, key=KEY, rollouts=ROLLOUTS, **STAGES)
     trained[name] = nl.models.with_precision(result.model, jnp.float64)
     histories[name] = result.history
     print(f"{name:30s} {result.history.seconds[-1]:6.1f} s, loss {result.history.loss[-20:].mean():.1e}")

@@ -70,7 +70,7 @@ def make():
 # Angles and velocities count by what they vary: the noise is in proportion.
 scale = noisy.ys.std(axis=(0, 1))
 loss = weighted(nl.trajectory_mse, position=1 / scale[:2], velocity=1 / scale[2:])
-settings = {"key": KEY, "loss": loss, "stride": EVERY, "batch_size": 64}
+settings = {"key": KEY, "loss": loss, "rollouts": nl.training.Rollouts(stride=EVERY), "batch_size": 64}
 curriculum = {"horizon": (2, 8, 32), "steps": STEPS}
 models, seconds = {}, {}
 
