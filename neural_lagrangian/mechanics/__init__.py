@@ -1,8 +1,8 @@
 """Mechanics of any `lagrangian(t, q, v) -> scalar`."""
 
+from .arguments import scalar_valued as scalar_valued
 from .constraints import HolonomicConstraint
 from .euler_lagrange import acceleration, euler_lagrange_residual, mass_matrix, multipliers
-from .euler_lagrange import scalar_valued as scalar_valued
 from .forces import (
     AbstractForce,
     AtJoints,

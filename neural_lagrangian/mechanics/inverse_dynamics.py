@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._types import Coordinates, Force, Lagrangian
-from .euler_lagrange import as_coordinates, euler_lagrange_residual, vector_valued
+from .arguments import as_coordinates, vector_valued
+from .euler_lagrange import euler_lagrange_residual
 
 
 def inverse_dynamics(

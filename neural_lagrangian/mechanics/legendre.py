@@ -7,7 +7,8 @@ from jaxtyping import ArrayLike
 from .._checks import floating, same_shape
 from .._types import Coordinates, Lagrangian, Scalar
 from ..numerics import equilibrated, newton_root
-from .euler_lagrange import as_coordinates, mass_matrix, regular_coordinates, scalar_valued
+from .arguments import as_coordinates, regular_coordinates, scalar_valued
+from .euler_lagrange import mass_matrix
 
 
 def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Coordinates:

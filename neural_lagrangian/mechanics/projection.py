@@ -9,8 +9,8 @@ from jaxtyping import Array, ArrayLike
 from .._checks import floating
 from .._types import Coordinates, MassMatrix
 from ..numerics import natural_inverse
+from .arguments import as_coordinates
 from .constraints import HolonomicConstraint
-from .euler_lagrange import as_coordinates
 
 ONTO, TOWARDS = 4, 24
 """Gauss-Newton steps before Newton's method: onto the constraints, then to the near side of them. Newton's alone may

@@ -11,7 +11,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from .._checks import floating
 from .._types import Force, Lagrangian
 from ..numerics import cutoff, has_derivatives, symmetric_scales
-from .euler_lagrange import mass_matrix, scalar_valued, vector_valued
+from .arguments import scalar_valued, vector_valued
+from .euler_lagrange import mass_matrix
 
 PARTS = (
     "the derivative of the Lagrangian by the coordinates (potential energy)",

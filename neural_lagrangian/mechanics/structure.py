@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import ArrayLike
 
 from .._types import Lagrangian, Scalar
-from .euler_lagrange import as_coordinates, scalar_valued
+from .arguments import as_coordinates, scalar_valued
 from .mass_solves import AbstractMassSolve
 
 PROBES = 4

@@ -10,8 +10,9 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Force, Lagrangian, State
+from .arguments import regular_coordinates, scalar_valued, vector_valued
 from .constraints import HolonomicConstraint
-from .euler_lagrange import acceleration, regular_coordinates, scalar_valued, vector_valued
+from .euler_lagrange import acceleration
 from .mass_solves import AbstractMassSolve
 
 

@@ -1,22 +1,17 @@
 """Learning from motion."""
 
 from .checkpoints import CheckpointError
-from .fit import fit
-from .gauss_newton import gauss_newton
-from .history import History
-from .loss import Loss as Loss
-from .losses import (
+from .equation_losses import (
     acceleration_mae,
     acceleration_mse,
     discrete_euler_lagrange_mse,
     euler_lagrange_mse,
-    multiple_shooting,
-    multiple_shooting_mse,
     torque_mse,
-    trajectory_mae,
-    trajectory_mse,
-    weighted,
 )
+from .fit import fit
+from .gauss_newton import gauss_newton
+from .history import History
+from .loss import Loss as Loss
 from .options import Rollouts, Running, Watching
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, StartError, polish
@@ -24,6 +19,7 @@ from .progress import Callback as Callback
 from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, torque_residual, trajectory_residual
 from .result import DivergenceError, FitResult
+from .rollout_losses import multiple_shooting, multiple_shooting_mse, trajectory_mae, trajectory_mse, weighted
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 from .solves import STEPS_EXHAUSTED as STEPS_EXHAUSTED
 from .solves import failures_of as failures_of

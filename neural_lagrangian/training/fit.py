@@ -11,10 +11,10 @@ from .alike import alike
 from .devices import check_mesh
 from .loop import Loop
 from .loss import Loss
-from .losses import trajectory_mse
 from .options import Rollouts, Running, Watching, check_at_least_one
 from .parameters import begun_states, check_key, check_members, check_motion, parameters_of, warn_of_unused_states
 from .result import FitResult
+from .rollout_losses import trajectory_mse
 from .sizes import warn_of_sizes
 from .stages import stages_of
 from .state import TrainingState

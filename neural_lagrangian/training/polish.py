@@ -17,9 +17,9 @@ from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
 from .loss import Loss, evaluated
-from .losses import trajectory_mse
 from .options import Rollouts
 from .parameters import check_motion, parameters_of, warn_of_unused_states
+from .rollout_losses import trajectory_mse
 from .safe_gradient import scalar
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states

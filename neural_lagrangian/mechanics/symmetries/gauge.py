@@ -8,7 +8,8 @@ from jaxtyping import Array, ArrayLike
 
 from ..._checks import phase_states
 from ..._types import Lagrangian, Scalar
-from ..euler_lagrange import as_coordinates, mass_matrix, scalar_valued
+from ..arguments import as_coordinates, scalar_valued
+from ..euler_lagrange import mass_matrix
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 

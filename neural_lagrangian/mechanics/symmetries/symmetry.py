@@ -26,7 +26,7 @@ from jaxtyping import Array, ArrayLike
 
 from ..._checks import floating
 from ..._types import Coordinates, Lagrangian, Scalar
-from ..euler_lagrange import as_coordinates, scalar_valued
+from ..arguments import as_coordinates, scalar_valued
 
 Generator = Callable[[Any, Any], Any]
 r"""The infinitesimal change of the coordinates under a transformation, $\xi(t, q)$, shape `(dof,)`."""
