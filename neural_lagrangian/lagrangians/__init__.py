@@ -1,7 +1,7 @@
 """Lagrangians with structure: any of them is a callable `(t, q, v) -> scalar`."""
 
 from .degrees_of_freedom import infer_dof as infer_dof
-from .degrees_of_freedom import output_of as output_of
+from .degrees_of_freedom import scalar_network as scalar_network
 from .lagrangian import AbstractLagrangian, StateNetwork
 from .lagrangian import of_coordinates as of_coordinates
 from .lagrangian import of_state as of_state

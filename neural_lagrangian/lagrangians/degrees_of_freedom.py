@@ -1,8 +1,8 @@
-"""What a network maps: its input and output size, checked before anything runs."""
+"""Degrees of freedom of a network, and the checks of its input and output size before anything runs."""
 
 from .._types import Network
 from ..networks import output_shape, unfrozen
-from .lagrangian import AbstractLagrangian, StateNetwork
+from .lagrangian import AbstractLagrangian, StateNetwork, of_state
 
 
 def infer_dof(network: Network, dof: int | None) -> int | None:
@@ -29,8 +29,27 @@ def infer_dof(network: Network, dof: int | None) -> int | None:
     return in_size // 2
 
 
-def output_of(lagrangian: AbstractLagrangian, dof: int) -> tuple[int, ...]:
-    """Shape that a Lagrangian of `dof` degrees of freedom returns, or the network on states that it is."""
-    if isinstance(lagrangian, StateNetwork):
-        return output_shape(lagrangian.network, (2 * dof,))
-    return output_shape(lagrangian, (), (dof,), (dof,))
+def scalar_network(
+    network: Network, dof: int | None, kinetic_prior: float | None
+) -> tuple[AbstractLagrangian, int | None, float]:
+    """A network as a scalar function of (t, q, v), its degrees of freedom and its kinetic prior.
+
+    The kinetic prior is 1 for a network on states, and 0 for other functions, unless it is given.
+
+    **Raises:** `ValueError` as `infer_dof` and `of_state`, for an output that is no scalar, and for a negative prior.
+    """
+    dof = infer_dof(network, dof)
+    function = of_state(network)
+    if dof is not None and (shape := _output_shape(function, dof)) not in ((), (1,)):
+        raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
+    if kinetic_prior is None:
+        kinetic_prior = float(function.is_network)
+    if not kinetic_prior >= 0:
+        raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
+    return function, dof, float(kinetic_prior)
+
+
+def _output_shape(function: AbstractLagrangian, dof: int) -> tuple[int, ...]:
+    if isinstance(function, StateNetwork):
+        return output_shape(function.network, (2 * dof,))
+    return output_shape(function, (), (dof,), (dof,))

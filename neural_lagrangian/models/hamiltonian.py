@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Network, Scalar, State, VectorFunction
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
-from ..lagrangians import infer_dof, of_coordinates, of_state, output_of
+from ..lagrangians import of_coordinates, of_state, scalar_network
 from ..networks import unfrozen
 
 
@@ -77,16 +77,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         adjoint: diffrax.AbstractAdjoint | None = None,
         max_steps: int = MAX_STEPS,
     ):
-        dof = infer_dof(network, dof)
-        function = of_state(network)
-        if dof is not None:
-            shape = output_of(function, dof)
-            if shape not in ((), (1,)):
-                raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
-        if kinetic_prior is None:
-            kinetic_prior = float(function.is_network)
-        if not kinetic_prior >= 0:
-            raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
+        _, dof, prior = scalar_network(network, dof, kinetic_prior)
         if momentum is not None and not callable(momentum):
             raise ValueError(f"`momentum` is {momentum!r}; expected a callable (t, q, v) -> (dof,), or None")
         self.network = network
@@ -94,7 +85,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         self.integration = Integration(
             solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
         )
-        self.kinetic_prior = float(kinetic_prior)
+        self.kinetic_prior = prior
         self.dof = dof
 
     @classmethod

@@ -11,7 +11,7 @@ from .. import mechanics
 from .._checks import check_instance
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar, State
 from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
-from ..lagrangians import AbstractLagrangian, check_velocity_hessian, infer_dof, of_coordinates, of_state, output_of
+from ..lagrangians import AbstractLagrangian, check_velocity_hessian, of_coordinates, of_state, scalar_network
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
 from ..networks import unfrozen
 
@@ -78,17 +78,9 @@ class NeuralLagrangian(AbstractRolloutModel):
         adjoint: diffrax.AbstractAdjoint | None = None,
         max_steps: int = MAX_STEPS,
     ):
-        dof = infer_dof(network, dof)
-        lagrangian = of_state(network)
-        if kinetic_prior is None:
-            kinetic_prior = float(lagrangian.is_network)
-        if not kinetic_prior >= 0:
-            raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
+        lagrangian, dof, prior = scalar_network(network, dof, kinetic_prior)
         if dof is not None:
-            shape = output_of(lagrangian, dof)
-            if shape not in ((), (1,)):
-                raise ValueError(f"`network` returned shape {shape}; expected a scalar, () or (1,)")
-            check_velocity_hessian(lagrangian, dof, potential_allowed=kinetic_prior > 0)
+            check_velocity_hessian(lagrangian, dof, potential_allowed=prior > 0)
         check_instance("mass_solve", mass_solve, AbstractMassSolve, optional=True)
         if not isinstance(constraint, HolonomicConstraint | None):
             raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")
@@ -99,7 +91,7 @@ class NeuralLagrangian(AbstractRolloutModel):
         self.integration = Integration(
             solver, stepsize_controller=stepsize_controller, dt0=dt0, adjoint=adjoint, max_steps=max_steps
         )
-        self.kinetic_prior = float(kinetic_prior)
+        self.kinetic_prior = prior
         self.dof = dof
 
     @classmethod
