@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,10 @@ import numpy as np
 from jax.extend import core
 from jaxtyping import Array
 
+Node = TypeVar("Node")
+
 INLINED = {"jit", "pjit"}
 """Primitives that only call: their body is listed in their place."""
-
 
 SINGULAR_AT_ZERO = {"sqrt": 0, "rsqrt": 0, "cbrt": 0, "pow": 0, "log": 0, "div": 1, "atan2": 1}
 """Primitives without a finite derivative where the operand of this number is zero."""
@@ -141,10 +142,7 @@ def is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
     if not _can_be_taken_apart():
         return False
     jaxpr = jax.make_jaxpr(fn)(*x).jaxpr
-    dependent = set(jaxpr.invars)
-    for eqn in jaxpr.eqns:
-        if not dependent.isdisjoint(_variables(eqn.invars)):
-            dependent.update(eqn.outvars)
+    dependent = _reached(jaxpr.invars, ((_variables(eqn.invars), eqn.outvars) for eqn in jaxpr.eqns))
     return dependent.isdisjoint(_variables(jaxpr.outvars))
 
 
@@ -160,11 +158,16 @@ def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
 
 def _dependent(program: Program) -> set[int]:
     """The values that depend on the inputs, and these."""
-    dependent = set(program.inputs)
-    for step in program.steps:
-        if not dependent.isdisjoint(step.inputs):
-            dependent.update(step.outputs)
-    return dependent
+    return _reached(program.inputs, ((step.inputs, step.outputs) for step in program.steps))
+
+
+def _reached(starts: Iterable[Node], steps: Iterable[tuple[Iterable[Node], Iterable[Node]]]) -> set[Node]:
+    """All that steps (inputs, outputs), in their order, lead to from the starts, and these."""
+    reached = set(starts)
+    for inputs, outputs in steps:
+        if not reached.isdisjoint(inputs):
+            reached.update(outputs)
+    return reached
 
 
 def _alone(
