@@ -13,24 +13,6 @@ COLUMNS = {
     "ratio": "/ one device",
     "compile_seconds": "first call",
 }
-PROGRAM = """
-import json, sys
-import jax
-processes, rank, address, steps = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-if processes > 1:
-    jax.distributed.initialize(address, processes, rank)
-import jax.numpy as jnp
-import neural_lagrangian as nl
-from bench.harness import seconds_a_step
-system = DoublePendulum()
-states = system.sample_states(jax.random.key(rank), 16 // processes)
-data = nl.simulate(system, jnp.linspace(0.0, 1.0, 41), states)
-model = nl.NeuralLagrangian(nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), key=jax.random.key(2)))
-mesh = None if jax.device_count() == 1 else jax.make_mesh((jax.device_count(),), ("data",))
-settings = {"horizon": 4, "batch_size": 256, "steps": steps, "running": nl.training.Running(mesh=mesh)}
-history = nl.fit(model, data, key=jax.random.key(1), **settings).history
-print(json.dumps([seconds_a_step(history), history.seconds[0]]))
-"""
 
 
 def measured(processes, devices, steps):
@@ -41,7 +23,7 @@ def measured(processes, devices, steps):
     environment = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices)}
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(processes), str(rank), address, str(steps)],
+            [sys.executable, "-m", "bench.device_process", str(processes), str(rank), address, str(steps)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
