@@ -13,6 +13,9 @@ from jaxtyping import Array, ArrayLike, Float
 from .._checks import positive_integer
 from .._types import Scalar
 
+PRODUCT = 0.01
+"""Complexity of a further atom in a product: so little that it only decides between terms of equal complexity."""
+
 
 class Atom(eqx.Module):
     """A named function `(t, q, v) -> scalar` that terms are products of.
@@ -173,9 +176,13 @@ class Library(eqx.Module):
 
     @property
     def complexity(self) -> Float[np.ndarray, " term"]:
-        """How complicated each term is: the sum of its atoms' complexities, with the sizes of their exponents."""
+        """How complicated each term is: the sum of its atoms' complexities, with the sizes of their exponents.
+
+        Products count `PRODUCT` more for each further atom, so that a square is simpler than a product of two.
+        """
         size = {atom.name: atom.complexity for atom in self.atoms}
-        return np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float)
+        factors = np.array([max(len(term) - 1, 0) for term in self.terms], float)
+        return np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float) + PRODUCT * factors
 
     @property
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
