@@ -69,6 +69,13 @@ class Balance(AbstractFit):
         kinetic, size = (np.concatenate(pair) for pair in ((self.kinetic, entries.kinetic), (self.size, entries.size)))
         return replace(self, M=M, b=b, kinetic=kinetic, size=size)
 
+    def moved(self, first: int, b: Float[np.ndarray, "row entry dof"]) -> "Balance":
+        """With so much added to the forces of the entries from the first on."""
+        entries = slice(first, first + b.shape[1])
+        whole = self.b.copy()
+        whole[:, entries] += b / self.size[entries, None]
+        return replace(self, b=whole)
+
     @property
     def rows(self) -> int:
         return self.b.shape[0] * self.b.shape[2] if self.response is None else self.response.rows

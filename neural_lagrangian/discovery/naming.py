@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from .balance import control_columns
 from .fitting import Fitted
 from .formula import Formula
 from .found import pivot_of
@@ -18,7 +19,8 @@ class Named(NamedTuple):
     """A fit as a formula with the forces beside it, at the scale of its pivots.
 
     `terms`: indices in the library of its terms; `forces`: entries of the matrices of the forces beside. `c`, `spread`:
-    all coefficients, those of the terms first, and their standard errors beside the pivot of their part.
+    all coefficients, those of the terms first, and their standard errors beside the pivot of their part. `unseen`: the
+    share of these errors that is due to what controls do between samples.
     """
 
     library: Library
@@ -27,6 +29,7 @@ class Named(NamedTuple):
     forces: Beside
     c: np.ndarray
     spread: np.ndarray
+    unseen: np.ndarray
     parts: list[Part]
 
     @property
@@ -63,14 +66,15 @@ class Named(NamedTuple):
         return D if self.forces.damping else None, G if self.controls else None
 
     def with_coefficients(self, c: np.ndarray, spread: np.ndarray, kept: np.ndarray) -> "Named":
-        """With other values, and without those that are not kept."""
+        """With other values and other errors of noise, and without those that are not kept."""
         first, second = len(self.terms), len(self.terms) + len(self.forces.controls)
         new = np.cumsum(kept) - 1
         controls = tuple(e for e, k in zip(self.forces.controls, kept[first:second], strict=True) if k)
         damping = tuple(e for e, k in zip(self.forces.damping, kept[second:], strict=True) if k)
         terms = [t for t, k in zip(self.terms, kept[:first], strict=True) if k]
         parts = [Part(tuple(int(new[k]) for k in part.members if kept[k]), int(new[part.pivot])) for part in self.parts]
-        return Named(self.library, self.controls, terms, Beside(controls, damping), c[kept], spread[kept], parts)
+        spread, unseen = np.hypot(spread, self.unseen)[kept], self.unseen[kept]
+        return Named(self.library, self.controls, terms, Beside(controls, damping), c[kept], spread, unseen, parts)
 
 
 def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named:
@@ -81,11 +85,24 @@ def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named
     terms = [kept[k] for k in step.support if k < first]
     parts = _parts(fitted, library.select(terms))
     c, covariance = balance.scaled(step, parts)
-    spread = np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance))
+    unseen = _between_samples(fitted, parts, observed)
+    spread = np.hypot(np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance)), unseen)
     pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
     controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
     damping = tuple(pairs[k - second] for k in step.support if k >= second)
-    return Named(library, m, terms, Beside(controls, damping), c, spread, parts)
+    return Named(library, m, terms, Beside(controls, damping), c, spread, unseen, parts)
+
+
+def _between_samples(fitted: Fitted, parts: list[Part], observed: Observations) -> np.ndarray:
+    """How far the coefficients move if controls are straight lines between their samples, not smooth curves."""
+    step = fitted.step
+    if not observed.chords.any():
+        return np.zeros(len(step.coefficients))
+    smooth, support = observed.damped, list(step.support)
+    straight = smooth.moved(len(observed.independent.kept), control_columns(observed.chords, observed.rates.shape[1]))
+    start = step.coefficients * smooth.size[support] / fitted.balance.size[support]
+    one, two = (balance.scaled(balance.fit(step.support, start), parts)[0] for balance in (smooth, straight))
+    return np.abs(two - one)
 
 
 def _parts(fitted: Fitted, terms: Library) -> list[Part]:

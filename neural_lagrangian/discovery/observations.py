@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..trajectories import Trajectories
-from .balance import Balance, Windows, control_columns, pointwise, weak
+from .balance import Balance, Windows, control_columns, damping_columns, pointwise, weak
 from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, sample_columns
 from .equations import Scales
 from .library import Library
@@ -21,8 +21,9 @@ DECORRELATED = 0.5
 class Observations(eqx.Module):
     """What the terms, and the entries of the matrix of controls behind them, contribute to each observation.
 
-    `rates`: velocities there, `(row, dof)`. `controls`: `(row, m)`, m zero without. `used`: how many observations, of
-    how many that there are.
+    `rates`: velocities there, `(row, dof)`. `controls`: `(row, m)`, m zero without. `chords`: how much larger a control
+    is in the mean where straight lines join its samples, `(row, m)`. `used`: how many observations, of how many that
+    there are.
     """
 
     balance: Balance
@@ -30,7 +31,13 @@ class Observations(eqx.Module):
     independent: Independent
     rates: Float[np.ndarray, "row dof"]
     controls: Float[np.ndarray, "row m"]
+    chords: Float[np.ndarray, "row m"]
     used: tuple[int, int] = eqx.field(static=True)
+
+    @property
+    def damped(self) -> Balance:
+        """With all entries of a damping matrix behind those of the controls."""
+        return self.balance.beside(damping_columns(self.rates), self.scales)
 
 
 class Samples(NamedTuple):
@@ -60,7 +67,8 @@ def at_samples(trajectories: Trajectories, library: Library, length: int, most: 
     states, times, controls = (x[rows] for x in samples)
     independent, columns = _columns(library, samples.states, states, times, scales)
     balance = pointwise(columns, a[rows], scales).beside(control_columns(controls, library.dof), scales)
-    return Observations(balance, scales, independent, _rates(states), controls, (len(rows), count))
+    chords = np.zeros_like(controls)
+    return Observations(balance, scales, independent, _rates(states), controls, chords, (len(rows), count))
 
 
 def in_windows(trajectories: Trajectories, library: Library, length: int, most: int) -> Observations | str:
@@ -78,10 +86,19 @@ def in_windows(trajectories: Trajectories, library: Library, length: int, most: 
     scales = _scales(trajectories, samples.states, -np.einsum("wt,wti->wi", windows.slope, v))  # mean accelerations
     inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
     independent, columns = _columns(library, samples.states, *inside, scales)
-    rates, controls = (np.einsum("wt,wti->wi", windows.weight, x) for x in (v, us))
+    rates, controls, chords = (np.einsum("wt,wti->wi", windows.weight, x) for x in (v, us, _chords(ts, us)))
     balance = weak(columns, windows, scales).beside(control_columns(controls, library.dof), scales)
     there_are = sum((len(piece.times) - length) // max(1, length // 2) + 1 for piece in pieces)
-    return Observations(balance, scales, independent, rates, controls, (len(windows.trajectory), there_are))
+    return Observations(balance, scales, independent, rates, controls, chords, (len(windows.trajectory), there_are))
+
+
+def _chords(ts: Float[np.ndarray, "row time"], us: Float[np.ndarray, "row time m"]) -> Float[np.ndarray, "row time m"]:
+    r"""By how much the chords beside each sample exceed the curve in the mean, $h^2 \ddot u / 12$; zero at the ends."""
+    h = np.diff(ts)[..., None]
+    slope = np.diff(us, axis=1) / h
+    found = np.zeros_like(us)
+    found[:, 1:-1] = h[:, 1:] * h[:, :-1] * np.diff(slope, axis=1) / (h[:, 1:] + h[:, :-1]) / 6
+    return found
 
 
 def window_samples(trajectories: Trajectories, states: np.ndarray) -> int:

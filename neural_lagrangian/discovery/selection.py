@@ -206,7 +206,7 @@ class Selection(NamedTuple):
         _, step = ranking.best
         order = np.argsort(step.support)
         step = seen.fit([step.support[k] for k in order], step.coefficients[order])
-        whole = self.observed.balance.beside(damping_columns(self.observed.rates), self.observed.scales)
+        whole = self.observed.damped
         size = (whole.size / seen.size)[list(step.support)]
         there = Step(step.support, step.coefficients * size, step.rss, step.covariance)
         errors = whole.residual(there) / self.observed.scales.acceleration

@@ -48,6 +48,7 @@ def driven_pendulum(damping=0.0, matrix=((1.0,),), m=1):
 
 
 LIBRARY = Library.waves(1, 2) * Library.velocities(1, 2)
+POLYNOMIALS = Library.coordinates(1, 4) * Library.velocities(1, 4)
 
 
 @pytest.mark.parametrize("method", ["accelerations", "weak"])
@@ -75,3 +76,18 @@ def test_without_the_controls_there_is_no_formula():
     bare = nl.Trajectories(motion.ts, motion.ys, accelerations=motion.accelerations)
     with pytest.warns(UndeterminedWarning):
         assert sparse_lagrangian(bare, LIBRARY, largest_residual=0.1).formula is None
+
+
+def test_errors_tell_that_controls_are_unknown_between_samples():
+    """Controls that are straight lines between samples, which look like smooth curves."""
+    ts = np.arange(0, 20, 0.02)
+    us = np.sin(3 * ts)[:, None] + np.sin(1.3 * ts + 1)[:, None]
+    spring = nl.NeuralLagrangian.from_lagrangian(
+        lambda t, q, v: 0.5 * v @ v - 5 * q @ q, dof=1, force=nl.mechanics.ControlForce([[2.0]])
+    )
+    pushed = jax.jit(jax.vmap(with_control(spring, ts, us), (None, 0)))
+    ys = np.asarray(pushed(jnp.asarray(ts), jnp.asarray(np.random.default_rng(0).normal(size=(4, 2)))))
+    found = sparse_lagrangian(nl.Trajectories(ts, ys, controls=np.stack([us] * 4)), POLYNOMIALS)
+    errors = dict(zip(found.formula.library.names, found.formula.standard_errors, strict=True))
+    assert 1e-5 < abs(found.control[0, 0] - 2) < 2 * found.control_errors[0, 0] < 2e-3
+    assert 1e-5 < abs(found.formula.named["q^2"] + 5) < 2 * errors["q^2"] < 2e-3
