@@ -1,7 +1,7 @@
-"""Trees of arrays in files: all or nothing, checked by SHA-256, read without running anything.
+"""Archive files for trees of arrays. Writing is atomic, SHA-256 checks the content, and reading runs no stored code.
 
-Layout: the line `neural_lagrangian KIND 2`; a line with the SHA-256 of all that follows; a line of JSON; then the bytes
-of the arrays, little-endian, in the order of the tree.
+Layout: the line `neural_lagrangian KIND 2`; a line with the SHA-256 of the rest of the file; a line of JSON (the
+header); then the bytes of the arrays, little-endian, in the order of the tree.
 """
 
 import hashlib
@@ -21,27 +21,27 @@ import numpy as np
 from ._atomic import atomic_write
 from ._errors import NeuralLagrangianError
 
-MAX_HEADER = 1 << 24
-"""Most bytes of the JSON line: no file makes the reader take more memory before it is known to be whole."""
+MAX_HEADER_BYTES = 1 << 24
+"""Maximum size of the JSON header, in bytes. It limits the memory that a damaged file can make the reader use."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 Tree = TypeVar("Tree")
 
 
 class ArchiveError(NeuralLagrangianError, ValueError):
-    """A file that holds something else than what is asked for, or that is damaged."""
+    """The file has unexpected content, or it is damaged."""
 
 
 class DamageError(ArchiveError):
-    """A file that is not whole, or not as it was written."""
+    """The file is incomplete, or it changed after it was written."""
 
 
 def write_archive(path: str | os.PathLike[str], kind: str, tree: Any, header: dict[str, Any]) -> None:
-    """Write the arrays of a tree, with what is to be known before they are read."""
+    """Write the arrays of a tree, and a header that can be read before the arrays."""
     arrays = [_on_host(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, is_array))]
     known = {**header, "version": version("neural_lagrangian"), "architecture": architecture(tree)}
     line = json.dumps(known).encode() + b"\n"
-    if len(line) > MAX_HEADER:
+    if len(line) > MAX_HEADER_BYTES:
         raise ArchiveError(f"{path}: a tree of {len(arrays)} arrays is too large; expected fewer, larger arrays")
     content = b"".join([line, *(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in arrays)])
     digest = hashlib.sha256(content).hexdigest()
@@ -52,15 +52,15 @@ def write_archive(path: str | os.PathLike[str], kind: str, tree: Any, header: di
 def read_archive(
     path: str | os.PathLike[str], kind: str, like: Callable[[dict[str, Any]], Tree]
 ) -> tuple[dict[str, Any], Tree]:
-    """The header and the tree written by `write_archive`.
+    """Read the header and the tree that `write_archive` wrote.
 
     **Arguments:**
 
-    - `like`: from the header, a tree of the same architecture, whose arrays are replaced. It may raise `ArchiveError`
-      on a header that it does not want.
+    - `like`: callable from the header to a tree of the same architecture. Its arrays are replaced by those of the
+      file. It may raise `ArchiveError` to reject a header.
 
-    **Raises:** `ArchiveError` if the file is of another kind, is damaged, or holds another architecture, naming the
-    first array that differs; `OSError` if it cannot be opened.
+    **Raises:** `ArchiveError` if the file is of another kind, is damaged, or holds another architecture (the message
+    names the first array that differs). `OSError` if the file cannot be opened.
     """
     path = Path(path)
     if path.is_dir():
@@ -85,12 +85,15 @@ def is_array(leaf: Any) -> bool:
 
 
 def without_addresses(text: str) -> str:
-    """Of a `repr`, what is the same in every process."""
+    """A `repr` without memory addresses, so that it is the same in every process."""
     return _ADDRESS.sub("", text)
 
 
 def architecture(tree: Any) -> dict[str, str]:
-    """Shape and dtype of every array by its path in the tree, every other leaf, and the structure around them."""
+    """The shape and dtype of every array, the `repr` of every other leaf, and a hash of the tree structure.
+
+    The keys are the paths in the tree.
+    """
     leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
 
     def describe(leaf: Any) -> str:
@@ -105,10 +108,10 @@ def _first_line(kind: str) -> bytes:
 
 
 def _header(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, Any]:
-    line = file.readline(MAX_HEADER)
+    line = file.readline(MAX_HEADER_BYTES)
     try:
         header = json.loads(line)
-    except (ValueError, RecursionError) as error:  # of JSON or of the encoding
+    except (ValueError, RecursionError) as error:  # from JSON or from the text encoding
         raise DamageError(f"{path} is damaged: its header cannot be read ({type(error).__name__})") from error
     if not line.endswith(b"\n") or not isinstance(header, dict):
         raise DamageError(f"{path} is damaged: its header is no line of JSON with names")
@@ -120,7 +123,7 @@ def _check_architecture(path: str | os.PathLike[str], stored: Any, like: Any) ->
         raise DamageError(f"{path} is damaged: its header has no architecture")
     expected = architecture(like)
     names = [name for name in dict.fromkeys([*expected, *stored]) if name != "structure"]
-    for name in [*names, "structure"]:  # a digest, which names nothing, last
+    for name in [*names, "structure"]:  # the hash comes last: its message says the least
         if expected.get(name) != stored.get(name):
             raise ArchiveError(
                 f"{path} holds another architecture: {name} is {stored.get(name, 'absent')} in the file, "

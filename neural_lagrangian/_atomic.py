@@ -1,4 +1,4 @@
-"""Files written all or nothing."""
+"""Atomic writing of files: a file is replaced completely or not at all."""
 
 import errno
 import os
@@ -9,22 +9,23 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-NAME_KEPT = 60
-"""Characters of a file's name in that of its temporary file: in any encoding short enough for one more ending."""
+MAX_NAME_CHARACTERS = 60
+"""Characters of the file's name that its temporary file keeps. With the suffix, the name stays below the usual limit
+of 255 bytes in any encoding."""
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` once it is whole; a fault before leaves the old one as it was.
+    """Open a temporary binary file that replaces `path` when the block ends. After an error the old file is unchanged.
 
-    A link stays one, and the file that it points to is replaced. An existing file keeps its permissions and, where the
-    system allows it, its owner; a new one gets those of any other new file.
+    A symbolic link stays a link: the file that it points to is replaced. An existing file keeps its permissions and,
+    if the system allows it, its owner. A new file gets the usual permissions.
 
     **Raises:** `OSError` if `path` is a folder, a device, or a file that is protected against writing.
     """
     path = Path(os.path.realpath(path))
     before = _replaceable(path)
-    temporary = path.with_name(f".{path.name[:NAME_KEPT]}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name[:MAX_NAME_CHARACTERS]}.{secrets.token_hex(4)}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, 0o666 if before is None else 0o600)
     try:
@@ -35,26 +36,26 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         if before is not None:
             _own_as(temporary, before)
         temporary.replace(path)
-    except BaseException:  # an interrupt too leaves nothing behind
+    except BaseException:  # also on an interrupt: leave no temporary file behind
         temporary.unlink(missing_ok=True)
         raise
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    """The status of the file that will be replaced; `None` where there is none.
+    """The status of the file that will be replaced, or `None` if there is no file yet.
 
-    **Raises:** `OSError` if it may not be replaced.
+    **Raises:** `OSError` if the file must not be replaced.
     """
     try:
         before = path.stat()
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(before.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "a folder stands where the file is to be written", str(path))
+        raise IsADirectoryError(errno.EISDIR, "this path is a folder; expected the path of a file", str(path))
     if not stat.S_ISREG(before.st_mode):
-        raise OSError(errno.EINVAL, "no regular file, so it cannot be replaced", str(path))
+        raise OSError(errno.EINVAL, "not a regular file, so it cannot be replaced; expected another path", str(path))
     if not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, "the file is protected against writing", str(path))
+        raise PermissionError(errno.EACCES, "the file is write-protected; change its permissions", str(path))
     return before
 
 

@@ -1,4 +1,4 @@
-"""Static checks of what enters the package: shape and dtype of arrays, known before any tracing ends; signatures."""
+"""Checks of arguments: shape and dtype of arrays (they also work inside `jit`), types, and call signatures."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -12,15 +12,16 @@ from jaxtyping import Array
 
 
 def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
-    """`value` as a real floating array of the given shape, or a `ValueError` that names it.
+    """Convert `value` to a real floating-point array and check its shape.
 
-    A string in `shape` stands for an axis of any length.
-    Integers are refused rather than promoted: an integer state is nearly always a mistake, and an
-    integer time silently loses the fraction of everything added to it.
+    A string in `shape` stands for an axis of any length. Integers are rejected: an integer state is nearly always a
+    mistake, and an integer time would lose the fraction of each time step.
+
+    **Raises:** `ValueError` with the argument's `name`.
     """
     try:
         array = jnp.asarray(value)
-    except (TypeError, ValueError) as error:  # of JAX, which names no argument
+    except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     if array.dtype not in (jnp.float32, jnp.float64):
         raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype, float32 or float64")
@@ -31,7 +32,7 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
 
 
 def phase_states(states: Any) -> Array:
-    """`states`, each [q, v], as an array of shape `(state, 2 dof)` with at least one, or a `ValueError`."""
+    """Check that `states` holds at least one state [q, v], as an array of shape `(state, 2 dof)`."""
     array = floating("states", states, ("state", "2 dof"))
     if array.shape[1] % 2 or array.size == 0:
         raise ValueError(f"`states` has shape {array.shape}; expected (state, 2 dof), each [q, v]")
@@ -39,14 +40,17 @@ def phase_states(states: Any) -> Array:
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """`value`, or a `ValueError` that names it."""
+    """Check that `value` is a positive integer. The `ValueError` says its `name`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"`{name}` is {value!r}; expected a positive integer")
     return value
 
 
 def check_instance(name: str, value: Any, *kinds: type, optional: bool = False) -> None:
-    """`ValueError` unless `value` is of one of the kinds, or None where it is `optional`. It names what there is."""
+    """Raise `ValueError` unless `value` is an instance of one of `kinds`, or None if it is `optional`.
+
+    The message lists the public classes that are allowed.
+    """
     if isinstance(value, kinds) or (optional and value is None):
         return
     names = [*(own for kind in kinds for own in _names(kind)), *(["None"] if optional else [])]
@@ -55,16 +59,16 @@ def check_instance(name: str, value: Any, *kinds: type, optional: bool = False) 
 
 
 def no_args(args: Any) -> None:
-    """Raise `ValueError` unless `args` is None: nothing in a model takes them."""
+    """Raise `ValueError` unless `args` (an argument of diffrax) is None: models do not use it."""
     if args is not None:
         raise ValueError(
-            f"`args` is {args!r}; expected None, since a Lagrangian and a force take (t, q, v) alone: keep parameters "
-            f"in a field of theirs, or in the closure, `lambda t, q, v: lagrangian(t, q, v, args)`"
+            f"`args` is {args!r}; expected None, since Lagrangians and forces take only (t, q, v). Store parameters "
+            f"in a field of the Lagrangian, or in a closure: `lambda t, q, v: lagrangian(t, q, v, args)`"
         )
 
 
 def _names(kind: type) -> list[str]:
-    """Names for a message: an abstract class of this package gives its public final classes, any other class itself."""
+    """Class names for a message. An abstract class of this package is replaced by its public concrete subclasses."""
     if not _is_ours(kind):
         return [f"{kind.__module__.partition('.')[0]}.{kind.__name__}"]
     if not inspect.isabstract(kind):
@@ -77,7 +81,7 @@ def _is_ours(kind: type) -> bool:
 
 
 def is_concrete(*arrays: Any) -> bool:
-    """Whether the values can be looked at now, that is, outside a JAX transformation."""
+    """Whether the values of the arrays are known, that is, outside `jit`, `vmap` and `grad`."""
     try:
         for array in arrays:
             np.asarray(array)
@@ -92,26 +96,26 @@ def same_shape(first: str, a: Array, second: str, b: Array) -> None:
 
 
 def same_precision(y_dot: Array, y: Array) -> Array:
-    """`y_dot`, or a `ValueError` where a model's arrays are of another precision than the state."""
+    """Check that the rate of change `y_dot` of a model has the same precision as the state `y`."""
     if y_dot.dtype != y.dtype:
         raise ValueError(
-            f"`y0` has dtype {y.dtype}, but the model computes in {y_dot.dtype}; expected the same: cast the state, or "
-            f"the model by `with_precision`"
+            f"`y0` has dtype {y.dtype}, but the model computes in {y_dot.dtype}; expected the same dtype: cast `y0`, "
+            f"or convert the model with `with_precision`"
         )
     return y_dot
 
 
 def accepts(fn: Callable[..., Any], count: int) -> bool:
-    """Whether `fn` can be called with `count` positional arguments; not known, hence false, of some compiled ones."""
+    """Whether `fn` can be called with `count` positional arguments. False if a compiled `fn` has no signature."""
     try:
         inspect.signature(fn).bind(*range(count))
-    except (TypeError, ValueError):  # TypeError: it cannot; ValueError: it has no signature
+    except (TypeError, ValueError):  # TypeError: the arguments do not fit; ValueError: there is no signature
         return False
     return True
 
 
 def written(value: Any, transform: Callable[[np.ndarray], np.ndarray] = np.asarray) -> str:
-    """An array as numbers where its values are known, else as what stands in its place."""
+    """The text of an array: its numbers if they are known, else its `repr`."""
     if not eqx.is_array(value) or not is_concrete(value):
         return repr(value)
     return np.array2string(transform(np.asarray(value)), precision=6, separator=", ")

@@ -1,11 +1,11 @@
-"""What may go wrong without a fault of the program."""
+"""Base classes of the package's errors."""
 
 
 class NeuralLagrangianError(Exception):
-    """An expected failure: data, a file, a training or options that do not allow what is asked for.
+    """Base class of the errors that the package raises for unusable data, files, options or trainings.
 
-    The message says what came, what was expected and what would help. All errors that the package expects are
-    subclasses, so that one `except` tells them from faults of a program; those of wrong values are `ValueError` too.
+    The message says what was given, what was expected and what to do next. One `except NeuralLagrangianError` catches
+    all of them and no programming error. Errors about wrong values are subclasses of `ValueError` too.
 
     **Example:**
 
@@ -21,4 +21,4 @@ class NeuralLagrangianError(Exception):
 
 
 class MissingPackageError(NeuralLagrangianError, ImportError):
-    """An optional package that is not installed; the message says how to install it."""
+    """An optional package is not installed. The message says how to install it."""

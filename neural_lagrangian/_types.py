@@ -1,4 +1,4 @@
-"""Array aliases. `dof` is the number of degrees of freedom n; a state is [q, v] of length 2 n."""
+"""Type aliases for arrays and callables. `dof` is the number of degrees of freedom n. A state is [q, v], length 2 n."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -21,13 +21,13 @@ Force: TypeAlias = Callable[..., Coordinates]
 """Any callable `force(t, q, v) -> (dof,)`, the generalised force Q."""
 
 Network: TypeAlias = Callable[..., Array]
-"""Any callable from an array, such as a state, to an array."""
+"""Any callable from one array, such as a state [q, v], to an array."""
 
 ScalarFunction: TypeAlias = Callable[..., Scalar]
-"""A scalar function of time, coordinates and velocities, and of whatever its owner says besides."""
+"""A scalar function, such as a formula with coefficients. The class that uses it documents its arguments."""
 
 VectorFunction: TypeAlias = Callable[..., Coordinates]
-"""A function of time, coordinates and velocities with one value for each coordinate."""
+"""A function of time, coordinates and velocities that returns one value for each coordinate, shape `(dof,)`."""
 
 Signal: TypeAlias = Callable[..., Array]
-"""A function of time alone, such as a control."""
+"""A function of time alone, such as a control u(t)."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neural_lagrangian._archive import MAX_HEADER, ArchiveError, architecture, read_archive, write_archive
+from neural_lagrangian._archive import MAX_HEADER_BYTES, ArchiveError, architecture, read_archive, write_archive
 
 TREE = {"a": jnp.arange(6.0).reshape(2, 3), "b": (np.arange(3), jax.random.key(3)), "c": "text", "d": None}
 BLANK = {"a": jnp.zeros((2, 3)), "b": (np.zeros(3, int), jax.random.key(0)), "c": "text", "d": None}
@@ -86,7 +86,7 @@ HOSTILE = {
     "no digest": (b"neural_lagrangian test 2\n", "damaged"),
     "a digest of letters": (b"neural_lagrangian test 2\n" + b"z" * 64 + b"\n{}\n", "damaged"),
     "a digest that never ends": (b"neural_lagrangian test 2\n" + b"0" * 10_000_000, "damaged"),
-    "a header that never ends": (signed(b'{"a": "' + b"x" * (2 * MAX_HEADER)), "header"),
+    "a header that never ends": (signed(b'{"a": "' + b"x" * (2 * MAX_HEADER_BYTES)), "header"),
     "a header nested without end": (signed(b"[" * 200_000), "header"),
     "a header that is a list": (signed([1, 2]), "header"),
     "a header without architecture": (signed({}), "no architecture"),

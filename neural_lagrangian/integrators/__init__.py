@@ -5,7 +5,7 @@ from .discrete import Positions as Positions
 from .discrete import discrete_euler_lagrange_residual, discrete_lagrangian, discrete_momenta, discrete_position_errors
 from .fixed_step import StepsPerSample
 from .galerkin_gauss_lobatto import GalerkinGaussLobatto, StormerVerlet, VariationalMidpoint
-from .integration import MAX_STEPS as MAX_STEPS
+from .integration import DEFAULT_MAX_STEPS as DEFAULT_MAX_STEPS
 from .integration import Controller as Controller
 from .integration import Integration
 from .motion_model import AbstractMotionModel, AbstractRolloutModel

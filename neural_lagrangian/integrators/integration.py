@@ -21,7 +21,7 @@ from .variational_rollout import variational_rollout
 Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
 
 
-MAX_STEPS = 2**14
+DEFAULT_MAX_STEPS = 2**14
 """Default limit of the number of steps. The memory of a gradient grows as its square root: 180 states of a solver."""
 
 
@@ -65,7 +65,7 @@ class Integration(eqx.Module):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = MAX_STEPS,
+        max_steps: int = DEFAULT_MAX_STEPS,
     ):
         solver = diffrax.Tsit5() if solver is None else solver
         check_instance("solver", solver, diffrax.AbstractSolver)

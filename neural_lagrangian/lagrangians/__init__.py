@@ -1,4 +1,4 @@
-"""Lagrangians with structure: any of them is a callable `(t, q, v) -> scalar`."""
+"""Trainable Lagrangians: callables `(t, q, v) -> scalar` from networks, formulas, particles and fields."""
 
 from .degrees_of_freedom import infer_dof as infer_dof
 from .degrees_of_freedom import scalar_network as scalar_network

@@ -1,4 +1,4 @@
-"""Degrees of freedom of a network, and the checks of its input and output size before anything runs."""
+"""Checks of a network or Lagrangian when a model is built: degrees of freedom and output shape."""
 
 from .._types import Network
 from ..networks import output_shape, unfrozen
@@ -6,9 +6,11 @@ from .lagrangian import AbstractLagrangian, StateNetwork, of_state
 
 
 def infer_dof(network: Network, dof: int | None) -> int | None:
-    """Degrees of freedom from `dof`, the network's `in_size` or a Lagrangian's `dof`; `None` where none says.
+    """The number of degrees of freedom, from `dof`, the network's `in_size` or a Lagrangian's `dof`.
 
-    Raises `ValueError` where they disagree or make no sense.
+    It is `None` if none of these is given.
+
+    **Raises:** `ValueError` if they disagree or are not valid.
     """
     if not callable(network):
         raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
@@ -23,7 +25,7 @@ def infer_dof(network: Network, dof: int | None) -> int | None:
     if not isinstance(in_size, int):
         return dof
     if in_size < 2 or in_size % 2:
-        raise ValueError(f"`network` has in_size {in_size}; expected an even number, 2 dof, as it takes [q, v]")
+        raise ValueError(f"`network` has in_size {in_size}; expected an even number, 2 dof, since its input is [q, v]")
     if dof is not None and in_size != 2 * dof:
         raise ValueError(f"`network` has in_size {in_size}; expected {2 * dof} for `dof` {dof}")
     return in_size // 2
@@ -34,9 +36,9 @@ def scalar_network(
 ) -> tuple[AbstractLagrangian, int | None, float]:
     """A network as a scalar function of (t, q, v), its degrees of freedom and its kinetic prior.
 
-    The kinetic prior is 1 for a network on states, and 0 for other functions, unless it is given.
+    If `kinetic_prior` is `None`, it is 1 for a network on states, and 0 for other functions.
 
-    **Raises:** `ValueError` as `infer_dof` and `of_state`, for an output that is no scalar, and for a negative prior.
+    **Raises:** `ValueError` as `infer_dof` and `of_state`, if the output is not a scalar, and for a negative prior.
     """
     dof = infer_dof(network, dof)
     function = of_state(network)
@@ -45,11 +47,12 @@ def scalar_network(
     if kinetic_prior is None:
         kinetic_prior = float(function.is_network)
     if not kinetic_prior >= 0:
-        raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number of at least 0")
+        raise ValueError(f"`kinetic_prior` is {kinetic_prior!r}; expected a number >= 0")
     return function, dof, float(kinetic_prior)
 
 
 def _output_shape(function: AbstractLagrangian, dof: int) -> tuple[int, ...]:
+    """The output shape of a function of (t, q, v), or of its network if it is a `StateNetwork`."""
     if isinstance(function, StateNetwork):
         return output_shape(function.network, (2 * dof,))
     return output_shape(function, (), (dof,), (dof,))

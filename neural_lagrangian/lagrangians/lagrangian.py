@@ -1,4 +1,4 @@
-"""Lagrangians with structure, and their sums."""
+"""The base class of trainable Lagrangians, sums of Lagrangians, and networks as Lagrangians."""
 
 import abc
 from typing import Any, ClassVar, cast
@@ -16,28 +16,28 @@ from ..numerics import depends
 
 
 class AbstractLagrangian(eqx.Module):
-    """A Lagrangian that knows something of itself: how many coordinates, and how its mass matrix is solved.
+    """Base class of Lagrangians that know their degrees of freedom and how to solve with their mass matrix.
 
-    Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians add up: `kinetic + interaction`. A plain function
-    `(t, q, v)` may be added too, and a network on states `[q, v]` as a `StateNetwork`.
+    Callable as `lagrangian(t, q, v) -> scalar`. Lagrangians can be added: `kinetic + interaction`. A plain function
+    `(t, q, v)` can be added too. Wrap a network on states `[q, v]` in `StateNetwork` before adding it.
     """
 
     is_network: ClassVar[bool] = False
-    """Whether it is one network, to which a model adds its kinetic prior."""
+    """Whether it is a single network. A `NeuralLagrangian` adds its kinetic prior only to a network."""
 
     @property
     @abc.abstractmethod
     def dof(self) -> int | None:
-        """Degrees of freedom n; `None` where any number will do."""
+        """Number of degrees of freedom n. `None` if any number is possible."""
 
     @property
     @abc.abstractmethod
     def mass_solve(self) -> AbstractMassSolve:
-        """How $M a = b$ is solved for this structure, unless the model says otherwise."""
+        """The default mass solve of $M a = b$ for this Lagrangian."""
 
     @property
     def has_positive_mass(self) -> bool:
-        """Whether its mass matrix is known to be positive semidefinite, whatever its weights become."""
+        """Whether the mass matrix is positive semidefinite for all weights."""
         return isinstance(self.mass_solve, Cholesky)
 
     @abc.abstractmethod
@@ -52,13 +52,13 @@ class AbstractLagrangian(eqx.Module):
 
 
 class LagrangianSum(AbstractLagrangian):
-    r"""$L = \sum_k L_k$, of one motion or of parts that interact."""
+    r"""A sum of Lagrangians, $L = \sum_k L_k$."""
 
     terms: tuple[AbstractLagrangian, ...]
 
     def __check_init__(self):
         if len(known := self._known()) > 1:
-            raise ValueError(f"`terms` have {sorted(known)} degrees of freedom; expected the same number")
+            raise ValueError(f"`terms` have {sorted(known)} degrees of freedom; expected the same number in each term")
 
     @property
     def dof(self) -> int | None:
@@ -66,10 +66,11 @@ class LagrangianSum(AbstractLagrangian):
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
-        """That of the terms where they agree, else the pseudoinverse, which is right for any.
+        """The mass solve of the terms if they agree, else the pseudoinverse, which suits any mass matrix.
 
-        Positive definite terms, those with `Cholesky`, stay so beside a potential, which has no part in $M$, and beside
-        positive coefficients times constant inertias (`ParametricLagrangian`).
+        If terms with `Cholesky` (positive definite mass) are added to others, the sum keeps `Cholesky` as long as the
+        others cannot make $M$ indefinite: a potential has no part in $M$, and a `ParametricLagrangian` may have
+        positive coefficients times constant inertias.
         """
         solves = [term.mass_solve for term in self.terms]
         if len(set(map(type, solves))) > 1 and any(isinstance(solve, Cholesky) for solve in solves):
@@ -83,8 +84,9 @@ class LagrangianSum(AbstractLagrangian):
         return sum((term(t, q, v) for term in others), first(t, q, v))
 
     def _may_spoil(self, term: AbstractLagrangian) -> bool:
-        """Whether a term may make the mass matrix indefinite: none that is at most linear in the velocities does, nor
-        one that is known to add positive mass.
+        """Whether a term may make the mass matrix indefinite.
+
+        A term that is at most linear in the velocities, or that adds positive mass, cannot.
         """
         if term.has_positive_mass:
             return False
@@ -94,12 +96,12 @@ class LagrangianSum(AbstractLagrangian):
         return depends(lambda v: jax.grad(scalar_valued(term), argnums=2)(x[0], x, v), x)
 
     def _known(self) -> set[int]:
-        """The degrees of freedom that terms state."""
+        """The set of `dof` values of the terms that have one."""
         return {term.dof for term in self.terms if term.dof is not None}
 
 
 class StateNetwork(AbstractLagrangian):
-    r"""A network on states, $L(q, v) = N([q, v])$, as one term of a Lagrangian.
+    r"""A network on states as a Lagrangian, $L(q, v) = N([q, v])$, for sums of several terms.
 
     **Arguments:**
 
@@ -136,7 +138,7 @@ class StateNetwork(AbstractLagrangian):
 
 
 class GivenLagrangian(AbstractLagrangian):
-    """A callable `(t, q, v) -> scalar` of which nothing more is known."""
+    """A plain callable `(t, q, v) -> scalar` as a Lagrangian, without further information."""
 
     function: Lagrangian
 
@@ -153,9 +155,9 @@ class GivenLagrangian(AbstractLagrangian):
 
 
 def of_state(network: Network) -> AbstractLagrangian:
-    """A network on states `[q, v]` as a Lagrangian, `unfrozen`; one that is a Lagrangian already stays.
+    """Turn a network on states `[q, v]` into a Lagrangian, without `Frozen` wrappers. A Lagrangian stays as it is.
 
-    **Raises:** `ValueError` if it cannot be called, or only with three arguments.
+    **Raises:** `ValueError` if the network cannot be called, or takes three arguments.
     """
     network = unfrozen(network)
     if isinstance(network, AbstractLagrangian):
@@ -164,25 +166,25 @@ def of_state(network: Network) -> AbstractLagrangian:
         raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
     if accepts(network, 3) and not accepts(network, 1):
         raise ValueError(
-            "`network` takes three arguments; expected a callable on states [q, v]: a function of (t, q, v) is for "
-            "`NeuralLagrangian.from_lagrangian`, one of (t, q, p) for `HamiltonianNetwork.from_hamiltonian`"
+            "`network` takes three arguments; expected a callable on states [q, v]. For a function of (t, q, v) use "
+            "`NeuralLagrangian.from_lagrangian`, for one of (t, q, p) `HamiltonianNetwork.from_hamiltonian`"
         )
     return StateNetwork(network)
 
 
 def of_coordinates(name: str, function: Lagrangian) -> AbstractLagrangian:
-    """A callable `(t, q, v)` as a Lagrangian that may be added; one that is a Lagrangian already stays.
+    """Turn a callable `(t, q, v)` into a Lagrangian. A Lagrangian stays as it is.
 
-    **Raises:** `ValueError`, which calls it `name`, if it cannot be called, or only with one argument.
+    **Raises:** `ValueError` if the function cannot be called, or takes one argument. The message calls it `name`.
     """
     known: Any = function.value if isinstance(function, Frozen) else function
     if isinstance(known, AbstractLagrangian):
-        return cast(AbstractLagrangian, function)  # one that is frozen stays so, and has the attributes of one
+        return cast(AbstractLagrangian, function)  # may be a Frozen Lagrangian, which has the same attributes
     if not callable(function):
         raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")
     if accepts(function, 1) and not accepts(function, 3):
         raise ValueError(
-            f"`{name}` takes one argument; expected a callable (t, q, v): a network on states [q, v] is made one by "
+            f"`{name}` takes one argument; expected a callable (t, q, v). Wrap a network on states [q, v] in "
             f"`lagrangians.StateNetwork`"
         )
     return GivenLagrangian(function)

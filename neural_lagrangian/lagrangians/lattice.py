@@ -1,4 +1,4 @@
-"""Lagrangians of a field on a line, as sums of a density over equally spaced sites."""
+"""Lagrangians of a one-dimensional field: sums of a Lagrangian density over equally spaced sites."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -14,15 +14,15 @@ from .lagrangian import AbstractLagrangian
 
 
 class LatticeLagrangian(AbstractLagrangian):
-    r"""A field $\phi(x)$ followed at equally spaced sites, $q_i = \phi(i \Delta)$,
+    r"""A one-dimensional field $\phi(x)$, discretised on equally spaced sites, $q_i = \phi(i \Delta)$,
 
     $$L = \Delta \sum_{(i, j)} \tfrac12 \bigl[\mathcal{L}(\phi_i, \dot\phi_i, s_{ij})
         + \mathcal{L}(\phi_j, \dot\phi_j, s_{ij})\bigr], \quad s_{ij} = \frac{\phi_j - \phi_i}{\Delta}
       \;\to\; \int \mathcal{L}(\phi, \phi_t, \phi_x)\, dx,$$
 
-    over the bonds between neighbours: of second order in the spacing $\Delta$. One density serves every bond, so what
-    was learned on few sites holds for many. Each term has the velocity of one site: the mass matrix is diagonal, and
-    an acceleration costs as much for each site, whatever their number.
+    summed over the bonds (i, j) between neighbours. The error is of second order in the spacing $\Delta$. All bonds use
+    the same density, so a model trained on few sites can be used on many. Each term contains the velocity of one site
+    only: the mass matrix is diagonal, and the cost of an acceleration is proportional to the number of sites.
 
     (Cranmer et al. 2020, the 1-D wave equation on a graph.)
 
@@ -31,15 +31,15 @@ class LatticeLagrangian(AbstractLagrangian):
     - `density`: $\mathcal{L}$, callable from the array $[\phi, \phi_t, \phi_x]$ to a scalar or to shape `(1,)`, such
       as `eqx.nn.MLP(3, "scalar", ...)`.
     - `spacing`: $\Delta > 0$.
-    - `ends`: `"periodic"`, a ring; or `"fixed"`, one more site at rest, $\phi = 0$, beyond each end.
+    - `ends`: boundary conditions. `"periodic"` is a ring; `"fixed"` has one more site with $\phi = 0$ beyond each end.
 
-    **Raises:** `ValueError` for any other spacing or ends, and if the density returns another shape.
+    **Raises:** `ValueError` for an invalid spacing or boundary condition, and if the density does not return a scalar.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> density = lambda x: (x[1] ** 2 - x[2] ** 2) / 2  # of a string: phi_t and phi_x
+    >>> density = lambda x: (x[1] ** 2 - x[2] ** 2) / 2  # a string: (phi_t^2 - phi_x^2) / 2
     >>> string = nl.lagrangians.LatticeLagrangian(density, spacing=0.5)
     >>> float(string(0.0, jnp.zeros(4), jnp.array([2.0, 2.0, 2.0, 2.0])))  # 2 m that move at 2 m/s
     4.0
@@ -74,5 +74,5 @@ class LatticeLagrangian(AbstractLagrangian):
         return self.spacing / 2 * jnp.sum(densities)
 
     def _with_ends(self, x: Array) -> Array:
-        """Values at both ends of every bond, from left to right."""
+        """The values at all sites with the boundary sites added, from left to right."""
         return jnp.pad(x, (0, 1), mode="wrap") if self.ends == "periodic" else jnp.pad(x, 1)

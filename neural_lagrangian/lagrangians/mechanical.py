@@ -1,4 +1,4 @@
-"""Kinetic minus potential energy."""
+"""Lagrangians of the form kinetic minus potential energy, with a positive definite mass matrix."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -16,26 +16,27 @@ from .lagrangian import AbstractLagrangian
 
 
 class MechanicalLagrangian(AbstractLagrangian):
-    r"""Kinetic minus potential energy, with a mass matrix that is positive definite whatever the weights are:
+    r"""Kinetic minus potential energy, with a mass matrix that is positive definite for all weights:
 
-    $$L = \tfrac12 v^\top M(q)\, v + A(q) \cdot v - V(q), \qquad M = C C^\top + \epsilon I, \quad C = I + N(q),$$
+    $$L = \tfrac12 v^\top M(q)\, v + A(q) \cdot v - V(q), \qquad M = C C^\top + \epsilon I, \quad C = I + N(q).$$
 
-    $N$ lower triangular, or diagonal. (Lutter, Ritter and Peters 2019, eq. 13, with $A$, the potential of magnetic
-    and Coriolis forces.) With weights near zero it is a free particle of unit mass.
+    $N$ is lower triangular or diagonal. The term $A(q) \cdot v$ describes magnetic and Coriolis forces. With weights
+    near zero the Lagrangian is that of a free particle of unit mass. (Lutter, Ritter and Peters 2019, eq. 13, without
+    $A$.)
 
-    `MechanicalLagrangian.from_mlp(dof, key=key)` makes the networks too.
+    `MechanicalLagrangian.from_mlp(dof, key=key)` also builds the networks.
 
     **Arguments:**
 
     - `potential`: $V$, callable from coordinates, shape `(dof,)`, to a scalar or shape `(1,)`; in joules.
     - `mass`: the entries of $N$: `dof (dof + 1) / 2` of them, row by row, for a full mass matrix, or `dof` for a
-      diagonal one. A callable of the coordinates, or an array, for a mass that does not vary. `None` means $M = I$.
+      diagonal one. A callable of the coordinates, or an array for a constant mass. `None` means $M = I$.
     - `dof`: degrees of freedom n.
-    - `linear`: $A$, callable of the coordinates, shape `(dof,)`, or `None`.
-    - `floor`: $\epsilon \ge 0$, the least inertia there can be, beside the unit mass that training starts from: both
-      suit motion of order one, as in natural units (`Scaling`).
+    - `linear`: $A$, callable of the coordinates to shape `(dof,)`, or `None`.
+    - `floor`: $\epsilon \ge 0$, the smallest possible inertia. The default, and the unit mass at the start of training,
+      suit motion of order one. For other motion use natural units (`Scaling`).
 
-    **Raises:** `ValueError` if something returns another shape.
+    **Raises:** `ValueError` if `potential`, `mass` or `linear` returns a wrong shape.
 
     **Example:**
 
@@ -66,7 +67,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         if not isinstance(dof, int) or dof < 1:
             raise ValueError(f"`dof` is {dof!r}; expected a positive integer")
         if not floor >= 0:
-            raise ValueError(f"`floor` is {floor!r}; expected a number of at least 0")
+            raise ValueError(f"`floor` is {floor!r}; expected a number >= 0")
         for name, value in {"potential": potential, "linear": linear}.items():
             if value is not None and not callable(value):
                 raise ValueError(f"`{name}` is {value!r}; expected a callable of the coordinates, or None")
@@ -91,15 +92,17 @@ class MechanicalLagrangian(AbstractLagrangian):
         dtype: DTypeLike | None = None,
         key: PRNGKeyArray,
     ) -> "MechanicalLagrangian":
-        """Networks of `depth` hidden layers of `width` for potential, mass and linear term.
+        """Build a `MechanicalLagrangian` from multilayer perceptrons (MLPs) for potential, mass and linear term.
 
         **Arguments:**
 
-        - `dof`: degrees of freedom. `width`, `depth`: of each network.
-        - `mass`: full or diagonal, a network of the coordinates or constant; or the unit matrix.
-        - `linear`: whether there is a term linear in the velocities.
+        - `dof`: degrees of freedom. `width`, `depth`: width and number of the hidden layers of each network.
+        - `mass`: the form of the mass matrix. `"full"` and `"diagonal"` are networks of the coordinates. `"constant"`,
+          `"constant diagonal"` and `"unit"` do not depend on the coordinates.
+        - `linear`: whether there is a term linear in the velocities (magnetic or Coriolis forces).
         - `periodic`: indices of the coordinates that are angles, see `PeriodicEmbedding`.
-        - `activation`, `floor`, `dtype`, `key`.
+        - `activation`: activation function. `dtype`: precision of the weights.
+        - `floor`: as for `MechanicalLagrangian`. `key`: JAX random key for the initial weights.
         """
         sizes = {"full": dof * (dof + 1) // 2, "diagonal": dof}
         kinds = [*sizes, "constant", "constant diagonal", "unit"]

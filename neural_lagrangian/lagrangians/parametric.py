@@ -1,4 +1,4 @@
-"""Lagrangians given by a formula with coefficients to be found."""
+"""Lagrangians given by a formula with unknown coefficients."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -19,25 +19,25 @@ from .positive_mass import has_positive_parts
 
 
 class ParametricLagrangian(AbstractLagrangian):
-    r"""A formula $L(t, q, \dot q; c)$ whose coefficients c are trained.
+    r"""A Lagrangian given by a formula $L(t, q, \dot q; c)$ whose coefficients c are trained.
 
-    Motion does not tell the scale of a Lagrangian: only ratios such as $k / m$ are found. Leave one coefficient out
-    (a known mass, in the formula) and the others come out in its units; or compare ratios. (Bigwood 2025,
-    section 1.3.)
+    Motion does not determine the overall scale of a Lagrangian: only ratios such as $k / m$ can be found. Write one
+    known coefficient (such as a mass) as a number in the formula, and the others are found in its units; or compare
+    ratios. (Bigwood 2025, section 1.3.)
 
-    A positive coefficient is $c = e^s$ with $s$ trained: its steps are relative, and it never reaches zero. One that
-    may vanish had better not be declared positive. Steps of the others are in the coefficients' own units, of the
-    size of the learning rate: write the formula so that they are of order one, such as `1e6 * stiffness`.
+    A positive coefficient is stored as $c = e^s$, and $s$ is trained: training steps are relative, and c never reaches
+    zero. Do not declare a coefficient positive if it may be zero. The other coefficients change by steps of about the
+    learning rate, in their own units: write the formula so that they are of order one, such as `1e6 * stiffness`.
 
     **Arguments:**
 
-    - `formula`: callable `(t, q, v, **coefficients) -> scalar`. Arrays that it holds itself are trained too.
-    - `dof`: degrees of freedom n; `None` where any number will do.
-    - `positive`: names of coefficients kept positive.
-    - `coefficients`: initial values by name: numbers, or floating arrays of any shape.
+    - `formula`: callable `(t, q, v, **coefficients) -> scalar`. If it is an Equinox module, its arrays are trained too.
+    - `dof`: degrees of freedom n. `None` if the formula suits any number.
+    - `positive`: names of the coefficients that must stay positive.
+    - `coefficients`: initial values by name: numbers, or floating-point arrays of any shape.
 
-    **Raises:** `ValueError` if the formula does not take these coefficients, one of them is no floating number or
-    array, or one of the positive ones is not.
+    **Raises:** `ValueError` if the formula does not accept these coefficients, if one of them is not a floating-point
+    number or array, or if one declared positive is not positive.
 
     **Example:**
 
@@ -67,7 +67,7 @@ class ParametricLagrangian(AbstractLagrangian):
         if not callable(formula):
             raise ValueError(f"`formula` is {formula!r}; expected a callable (t, q, v, **coefficients)")
         if not coefficients:
-            raise ValueError("`coefficients` are missing; expected at least one, by name")
+            raise ValueError("no coefficients were given; expected at least one, such as `mass=1.0`")
         positive = (positive,) if isinstance(positive, str) else tuple(positive)
         if unknown := [name for name in positive if name not in coefficients]:
             raise ValueError(f"`positive` names {unknown}; expected some of {list(coefficients)}")
@@ -75,7 +75,9 @@ class ParametricLagrangian(AbstractLagrangian):
         values = {name: _coefficient(name, value) for name, value in coefficients.items()}
         for name in positive:
             if is_concrete(values[name]) and not np.all(np.asarray(values[name]) > 0):
-                raise ValueError(f"`{name}` is {coefficients[name]!r}; expected positive, as `positive` says")
+                raise ValueError(
+                    f"`{name}` is {coefficients[name]!r}; expected a value above 0, since it is named in `positive`"
+                )
         self.formula = formula
         self.trained = {name: jnp.log(c) if name in positive else c for name, c in values.items()}
         self._dof = None if dof is None else positive_integer("dof", dof)
@@ -93,8 +95,8 @@ class ParametricLagrangian(AbstractLagrangian):
     def has_positive_mass(self) -> bool:
         r"""Whether $M = \sum_k c_k M_k$ with positive coefficients and constant, positive semidefinite $M_k$.
 
-        Known from the formula alone, so it stays true while the coefficients are trained. `False` where `dof` is not
-        given, or where $M$ depends on anything but coefficients declared positive.
+        It depends on the formula alone, so it stays true during training. It is `False` if `dof` is not given, or if
+        $M$ depends on anything else than the coefficients declared positive.
         """
         if self.dof is None or jax.tree.leaves(eqx.filter(self.formula, eqx.is_array)):
             return False
@@ -102,7 +104,7 @@ class ParametricLagrangian(AbstractLagrangian):
 
     @property
     def coefficients(self) -> dict[str, Array]:
-        """The coefficients by name."""
+        """The current values of the coefficients, by name."""
         return {name: jnp.exp(c) if name in self.positive else c for name, c in unfrozen(self.trained).items()}
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
@@ -124,7 +126,7 @@ def _coefficient(name: str, value: Any) -> Array:
     plain = isinstance(value, float | int) and not isinstance(value, bool)
     try:
         array = jnp.asarray(value, jnp.result_type(float)) if plain else jnp.asarray(value)
-    except (TypeError, ValueError) as error:  # of JAX, which names no argument
+    except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"`{name}` has dtype {array.dtype}; expected a real floating dtype")
@@ -140,4 +142,7 @@ def _check_signature(formula: ScalarFunction, coefficients: Mapping[str, Any]) -
         signature.bind(*range(3), **coefficients)
     except TypeError as error:
         named = ", ".join(["t", "q", "v", *coefficients])
-        raise ValueError(f"`formula` cannot be called with ({named}): {error}") from error
+        raise ValueError(
+            f"`formula` does not accept the arguments ({named}): {error}. Name its parameters after t, q, v like the "
+            f"coefficients"
+        ) from error

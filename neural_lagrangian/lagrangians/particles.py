@@ -1,4 +1,4 @@
-"""Lagrangians as sums over particles and over pairs of them."""
+"""Lagrangians of many particles: a sum over particles and over pairs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from .lagrangian import AbstractLagrangian
 
 
 class Particle(NamedTuple):
-    """What is known of one particle: position `x` and velocity `v`, shape `(dimension,)`, and its own `features`.
+    """One particle: position `x` and velocity `v`, shape `(dimension,)`, and its `features`, such as mass or charge.
 
     **Example:**
 
@@ -39,24 +39,27 @@ class ParticleLagrangian(AbstractLagrangian):
 
     $$L = \sum_i \ell(x_i, v_i, c_i) + \sum_{i < j} u(x_i, v_i, c_i;\; x_j, v_j, c_j),$$
 
-    with $q = [x_1, x_2, \dots]$ as in `systems.NBody`. One function serves every particle and one every pair, so that
-    L does not change when equal particles are exchanged, and what was learned from few of them holds for many. With
-    $u$ a `RadialPair` the mass matrix has one block for each particle, and an acceleration costs as much for each
-    pair, whatever their number.
+    with $q = [x_1, x_2, \dots]$ as in `systems.NBody`. All particles share one function, and all pairs share one. So L
+    does not change when identical particles are exchanged, and a model trained on few particles can be used for many.
+    If $u$ is a `RadialPair`, the mass matrix has one block for each particle, and the cost of an acceleration is
+    proportional to the number of pairs.
 
-    Gravity of unknown masses has the features $m_i$, $\ell = \tfrac12 m v^2$ and $u = m_i m_j U(r)$.
+    For gravity with unknown masses, the features are the masses $m_i$, $\ell = \tfrac12 m v^2$ and
+    $u = m_i m_j U(r)$.
 
     **Arguments:**
 
     - `one`: $\ell$, callable from a `Particle` to a scalar.
-    - `pair`: $u$, callable from two of them to a scalar, such as `RadialPair` and `SymmetricPair`; it must not change
-      when they are exchanged. `None` means that they do not interact.
-    - `dimension`: of space.
-    - `features`: $c_i$, such as masses and charges: an array with one row a particle, or a tuple or dict of such;
-      trained with the rest. `None` where all particles are alike.
-    - `bonds`: which pairs interact, shape `(bond, 2)`, integers; `None` means all, $N (N - 1) / 2$ of them.
+    - `pair`: $u$, callable from two `Particle`s to a scalar, such as `RadialPair` and `SymmetricPair`. It must be
+      symmetric under exchange of the two. `None` means that the particles do not interact.
+    - `dimension`: dimension of space.
+    - `features`: $c_i$, such as masses and charges: an array with one row for each particle, or a tuple or dict of such
+      arrays. They are trained too. `None` if all particles are identical.
+    - `bonds`: the pairs that interact, as indices of particles, integers of shape `(bond, 2)`. `None` means all
+      $N (N - 1) / 2$ pairs.
 
-    **Raises:** `ValueError` if the features differ in number, a bond is none, or, in use, `q` does not fit them.
+    **Raises:** `ValueError` if the arrays of `features` have different numbers of rows, if `bonds` contains an index
+    without a row of `features`, or, when called, if `q` has another number of particles.
 
     **Example:**
 
@@ -94,12 +97,19 @@ class ParticleLagrangian(AbstractLagrangian):
         self.bonds, self.bonded = (None, 0) if bonds is None else _checked_bonds(bonds)
         self.dimension = dimension
         if len(counts := self._counts()) > 1:
-            raise ValueError(f"`features` have {sorted(counts)} rows; expected one a particle, the same number in all")
+            raise ValueError(
+                f"`features` have {sorted(counts)} rows; expected the same number in all, one row for each particle"
+            )
+        if counts and self.bonded > (known := min(counts)):
+            raise ValueError(
+                f"`bonds` has the index {self.bonded - 1}, but `features` has {known} rows; expected indices from 0 to "
+                f"{known - 1}: correct `bonds`, or give the features of all particles"
+            )
 
     def with_particles(
         self, features: PyTree = None, bonds: ArrayLike | Sequence[tuple[int, int]] | None = None
     ) -> "ParticleLagrangian":
-        """The same laws for other particles: new `features` and `bonds`, of any number."""
+        """The same Lagrangian for other particles: new `features` and `bonds`, and any number of particles."""
         return ParticleLagrangian(self.one, self.pair, dimension=self.dimension, features=features, bonds=bonds)
 
     @property
@@ -108,7 +118,7 @@ class ParticleLagrangian(AbstractLagrangian):
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
-        """Block by block, unless pairs may couple velocities."""
+        """`BlockDiagonal` if the pair function does not depend on velocities, else `PseudoInverse`."""
         apart = self.pair is None or isinstance(self.pair, RadialPair)
         return BlockDiagonal(self.dimension) if apart else PseudoInverse()
 
@@ -116,9 +126,17 @@ class ParticleLagrangian(AbstractLagrangian):
         count, rest = divmod(q.shape[0], self.dimension)
         if rest:
             raise ValueError(f"`q` has {q.shape[0]} coordinates; expected a multiple of `dimension` {self.dimension}")
-        if any(count != known for known in self._counts()) or count < self.bonded:
-            known = max(self._counts(), default=self.bonded)
-            raise ValueError(f"`q` holds {count} particles; `features` and `bonds` are of {known}: see with_particles")
+        known = max(self._counts(), default=None)
+        if known is not None and count != known:
+            raise ValueError(
+                f"`q` holds {count} particles; expected {known}, one for each row of `features`. For other particles "
+                f"use `with_particles(features, bonds)`"
+            )
+        if count < self.bonded:
+            raise ValueError(
+                f"`q` holds {count} particles; expected at least {self.bonded}, since `bonds` has the index "
+                f"{self.bonded - 1}. For other particles use `with_particles(features, bonds)`"
+            )
         particles = Particle(q.reshape(count, -1), v.reshape(count, -1), self.features)
         L = jnp.sum(_scalars("one", jax.vmap(self.one)(particles)))
         i, j = np.triu_indices(count, 1) if self.bonds is None else self.bonds.T
@@ -128,21 +146,21 @@ class ParticleLagrangian(AbstractLagrangian):
         return L + jnp.sum(_scalars("pair", jax.vmap(self.pair)(first, second)))
 
     def _counts(self) -> set[int]:
-        """The numbers of particles that features are given for."""
+        """The numbers of rows of `features`."""
         return {len(leaf) if leaf.ndim else 0 for leaf in jax.tree.leaves(self.features)}
 
 
 class RadialPair(eqx.Module):
-    r"""A pair's part of a Lagrangian that only their distance decides: $u = w(c_i, c_j)\, f(|x_i - x_j|)$.
+    r"""A pair interaction that depends on the distance only: $u = w(c_i, c_j)\, f(|x_i - x_j|)$.
 
-    Unchanged by translations, rotations and reflections of all particles, and by their exchange: momentum and angular
-    momentum are conserved exactly. $-u$ is the potential energy.
+    It is invariant under translations, rotations, reflections and exchange of the particles, so momentum and angular
+    momentum are conserved exactly. The potential energy is $-u$.
 
     **Arguments:**
 
-    - `function`: $f$, callable from a distance, a scalar, to a scalar, such as `eqx.nn.MLP("scalar", "scalar", ...)`.
+    - `function`: $f$, callable from a distance (a scalar) to a scalar, such as `eqx.nn.MLP("scalar", "scalar", ...)`.
     - `weight`: $w$, symmetric callable from the `features` of two particles to a scalar, such as `jnp.multiply` for
-      charges; `None` means 1.
+      charges. `None` means 1.
 
     **Example:**
 
@@ -160,16 +178,16 @@ class RadialPair(eqx.Module):
     weight: Callable[[Any, Any], Array] | None = None
 
     def __call__(self, first: Particle, second: Particle) -> Scalar:
-        # At one place the distance has no derivative, and what depends smoothly on its square has.
+        # The distance has no derivative where two particles meet, but a smooth function of its square has one.
         u = at_regular_point(lambda x: jnp.asarray(self.function(jnp.linalg.norm(x))), 2, first.x - second.x)
         return u if self.weight is None else self.weight(first.features, second.features) * u
 
 
 class SymmetricPair(eqx.Module):
-    r"""Any network as a pair's part of a Lagrangian, made symmetric: $u = N(s_i, s_j) + N(s_j, s_i)$.
+    r"""A pair interaction from any network, symmetric under exchange: $u = N(s_i, s_j) + N(s_j, s_i)$.
 
-    $s = [x, v, c]$ of each particle. Velocities may be coupled, so the mass matrix has no structure; and no symmetry
-    of space is built in.
+    $s = [x, v, c]$ is the state of one particle. The network may couple velocities, so the mass matrix is dense. No
+    other symmetry is built in.
 
     **Arguments:**
 
@@ -201,12 +219,12 @@ def _scalars(name: str, values: Array) -> Float[Array, " item"]:
 
 
 def _checked_bonds(bonds: ArrayLike | Sequence[tuple[int, int]]) -> tuple[Array, int]:
-    """Bonds as an array, and how many particles they take."""
+    """Check the bonds. Returns them as an array, and the smallest number of particles that contains all indices."""
     array = jnp.asarray(bonds)
     if array.ndim != 2 or array.shape[1] != 2 or not jnp.issubdtype(array.dtype, jnp.integer):
         raise ValueError(f"`bonds` has shape {array.shape}, dtype {array.dtype}; expected integers, (bond, 2)")
     if not is_concrete(array):
-        raise ValueError("`bonds` is traced; expected an array that is known when the Lagrangian is built")
+        raise ValueError("`bonds` is a traced array; expected known integers: build the Lagrangian outside `jit`")
     ends = np.asarray(array)
     if np.any(ends < 0) or np.any(ends[:, 0] == ends[:, 1]):
         raise ValueError("`bonds` holds a negative index, or joins a particle to itself; expected pairs of particles")

@@ -1,4 +1,4 @@
-"""Polynomial Lagrangians."""
+"""Lagrangians that are polynomials of coordinates and velocities."""
 
 from itertools import combinations_with_replacement
 
@@ -14,21 +14,21 @@ from .lagrangian import AbstractLagrangian
 
 
 class AdditivePolynomial(AbstractLagrangian):
-    r"""A polynomial of the coordinates plus one of the velocities:
+    r"""A polynomial of the coordinates plus a polynomial of the velocities:
 
     $$L = \sum_k a_k q^k + \sum_l b_l \dot q^l, \qquad |k| \le N_q,\ 1 \le |l| \le N_v.$$
 
-    (Bigwood 2025, section 1.2.) With several coordinates k and l are multi-indices, $q^k = \prod_i q_i^{k_i}$, and
-    $|k| = \sum_i k_i$: couplings are terms like the others. It starts at the free particle $\tfrac12 \dot q \cdot
-    \dot q$, all other coefficients zero.
+    (Bigwood 2025, section 1.2.) For several coordinates k and l are multi-indices, $q^k = \prod_i q_i^{k_i}$ and
+    $|k| = \sum_i k_i$, so couplings between coordinates are included. Training starts from the free particle
+    $\tfrac12 \dot q \cdot \dot q$; all other coefficients are zero.
 
-    The constant and the terms linear in the velocities are total derivatives: no motion tells them, and training
-    leaves them at zero. Nor does motion tell the scale of all coefficients together.
+    The constant and the terms linear in the velocities are total time derivatives. Motion does not determine them, and
+    training leaves them at zero. Motion does not determine the overall scale of the coefficients either.
 
     **Arguments:**
 
     - `dof`: degrees of freedom n.
-    - `degree_q`, `degree_v`: $N_q$, and $N_v$, which is at least 2.
+    - `degree_q`, `degree_v`: the degrees $N_q$, at least 1, and $N_v$, at least 2.
 
     **Example:**
 
@@ -64,7 +64,7 @@ class AdditivePolynomial(AbstractLagrangian):
 
     @property
     def coefficients(self) -> dict[str, Array]:
-        """$a_k$ and $b_l$ by their monomials, such as `"q0 q1^2"`, or `"q^2"` where n = 1."""
+        """The coefficients $a_k$ and $b_l$ by monomial, such as `"q0 q1^2"`, or `"q^2"` if n = 1."""
         names = _names("q", self.dof, self.degree_q) + _names("v", self.dof, self.degree_v)[1:]
         return dict(zip(names, [*self.potential, *self.kinetic], strict=True))
 
@@ -78,22 +78,23 @@ class AdditivePolynomial(AbstractLagrangian):
 
 
 class ProductPolynomial(AbstractLagrangian):
-    r"""A polynomial of the coordinates times one of the velocities, or a sum of such products:
+    r"""A product of a polynomial of the coordinates and a polynomial of the velocities, or a sum of such products:
 
     $$L = \sum_{r=1}^{R} \Bigl(\sum_k a_{rk}\, q^k\Bigr) \Bigl(\sum_l b_{rl}\, \dot q^l\Bigr)
         = \sum_{r, k, l} a_{rk} b_{rl}\, q^k \dot q^l, \qquad |k| \le N_q,\ |l| \le N_v.$$
 
-    With $R = 1$ it is the product Lagrangian of Bigwood (2025, section 1.2), with $l = 0$ for a potential. One
-    product holds no kinetic minus potential energy: of an oscillator it finds a Lagrangian of another form, near the
-    motion in a bounded region. $R = 2$ holds every `AdditivePolynomial`, and masses that depend on the coordinates.
-    Multi-indices are as there. It starts at the free particle $\tfrac12 \dot q \cdot \dot q$: $a_1 = 1$,
-    $b_1 = \tfrac12 \dot q \cdot \dot q$, and for $r > 1$ $a_r = 0$, $b_r = 1$.
+    With $R = 1$ it is the product Lagrangian of Bigwood (2025, section 1.2), with $l = 0$ for a potential. One product
+    cannot represent kinetic minus potential energy. For an oscillator it finds a Lagrangian of another form, which
+    approximates the motion in a bounded region. $R = 2$ includes every `AdditivePolynomial`, and masses that depend on
+    the coordinates. Multi-indices are as in `AdditivePolynomial`. Training starts from the free particle
+    $\tfrac12 \dot q \cdot \dot q$: $a_1 = 1$, $b_1 = \tfrac12 \dot q \cdot \dot q$, and for $r > 1$ $a_r = 0$,
+    $b_r = 1$.
 
     **Arguments:**
 
     - `dof`: degrees of freedom n.
-    - `degree_q`, `degree_v`: $N_q$, and $N_v$, which is at least 2.
-    - `rank`: R.
+    - `degree_q`, `degree_v`: the degrees $N_q$, at least 1, and $N_v$, at least 2.
+    - `rank`: R, the number of products.
 
     **Example:**
 
@@ -131,7 +132,7 @@ class ProductPolynomial(AbstractLagrangian):
 
     @property
     def coefficients(self) -> dict[str, Array]:
-        r"""$\sum_r a_{rk} b_{rl}$ by the monomials, such as `"q0 q1^2 v0^2"`, or `"q^2 v^2"` where n = 1."""
+        r"""The coefficients $\sum_r a_{rk} b_{rl}$ by monomial, such as `"q0 q1^2 v0^2"`, or `"q^2 v^2"` if n = 1."""
         products = jnp.einsum("rk,rl->kl", self.a, self.b)
         names_v = _names("v", self.dof, self.degree_v)
         named = {}
@@ -149,7 +150,10 @@ class ProductPolynomial(AbstractLagrangian):
 
 
 def _monomials(x: Array, degree: int) -> Array:
-    """$x^k$ for all multi-indices with |k| <= degree, by degree: each is one of a degree less times a coordinate."""
+    """$x^k$ for all multi-indices with |k| <= degree, ordered by degree.
+
+    Each monomial is one of the next lower degree times a coordinate.
+    """
     n = x.shape[0]
     levels = [jnp.ones(1, x.dtype)]
     for k in range(1, degree + 1):
@@ -162,7 +166,7 @@ def _monomials(x: Array, degree: int) -> Array:
 
 
 def _names(letter: str, dof: int, degree: int) -> list[str]:
-    """The monomials in the order of `_monomials`, such as "q0 q1^2"."""
+    """The names of the monomials, such as "q0 q1^2", in the order of `_monomials`."""
     names = []
     for k in range(degree + 1):
         for indices in combinations_with_replacement(range(dof), k):
@@ -173,7 +177,7 @@ def _names(letter: str, dof: int, degree: int) -> list[str]:
 
 
 def _free_particle(dof: int, degree: int) -> Array:
-    """The coefficients of v.v/2, the constant first."""
+    """The coefficients of the kinetic energy v.v/2, ordered as in `_monomials`."""
     squares = {f"v{i if dof > 1 else ''}^2" for i in range(dof)}
     return jnp.array([0.5 if name in squares else 0.0 for name in _names("v", dof, degree)])
 
@@ -182,4 +186,4 @@ def _check_degrees(dof: int, degree_q: int, degree_v: int) -> None:
     positive_integer("dof", dof)
     positive_integer("degree_q", degree_q)
     if positive_integer("degree_v", degree_v) < 2:
-        raise ValueError(f"`degree_v` is {degree_v}; expected at least 2, for a kinetic energy")
+        raise ValueError(f"`degree_v` is {degree_v}; expected at least 2, since the kinetic energy is quadratic")

@@ -1,4 +1,4 @@
-r"""Is a mass matrix a sum of constant positive semidefinite ones, each times a positive coefficient?"""
+r"""Test whether the mass matrix of a formula stays positive semidefinite for all positive coefficients."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,18 +17,18 @@ def has_positive_parts(
 ) -> bool:
     r"""Whether $M = M_0 + \sum_k c_k M_k$ with constant, positive semidefinite $M_0, M_k$ and positive $c_k$.
 
-    The steps of the formula tell what M depends on; a dependence that cancels counts as one.
+    The dependence of M is read from the elementary steps of the formula, so a dependence that cancels still counts.
 
     **Arguments:**
 
     - `formula`: callable `(t, q, v, **coefficients)`, without arrays of its own.
-    - `coefficients`: arrays of the shapes of the coefficients; their values do not matter. `positive`: names of those
-      that stay positive.
+    - `coefficients`: arrays with the shapes of the coefficients. Their values do not matter.
+    - `positive`: names of the coefficients that stay positive.
     """
     try:
         with jax.ensure_compile_time_eval():
             parts = _parts(formula, dof, coefficients, positive)
-    except jax.errors.JAXTypeError:  # the formula holds what is being traced: nothing is known
+    except jax.errors.JAXTypeError:  # the formula contains traced arrays, so its values are not known
         return False
     return parts is not None and all(map(_is_semidefinite, parts))
 
@@ -36,7 +36,7 @@ def has_positive_parts(
 def _parts(
     formula: ScalarFunction, dof: int, coefficients: Mapping[str, Array], positive: Sequence[str]
 ) -> np.ndarray | None:
-    """$M_0$ and the $M_k$, shape `(1 + k, dof, dof)`; `None` where M is no such sum."""
+    """The matrices $M_0$ and $M_k$, shape `(1 + k, dof, dof)`. `None` if M is not such a sum."""
     dtype = jnp.result_type(*coefficients.values())
     ones = {name: np.ones(value.shape, dtype) for name, value in coefficients.items()}
     scales, scales_by_name = ravel_pytree({name: ones[name] for name in ones if name in positive})
@@ -62,7 +62,7 @@ def _parts(
 
 
 def _is_semidefinite(M: np.ndarray) -> bool:
-    """In any units of the coordinates: M is brought to a unit diagonal."""
+    """Whether M is positive semidefinite. M is scaled to a unit diagonal first, so units do not matter."""
     d = np.diagonal(M).astype(np.float64)
     if not np.all(np.isfinite(M)) or np.any(d < 0) or np.any(M[d == 0]):
         return False

@@ -1,4 +1,4 @@
-"""Lagrangians that depend on time, as those of driven systems do."""
+"""Lagrangians that depend explicitly on time, for driven systems."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,30 +10,30 @@ from jaxtyping import Array, ArrayLike
 from .._checks import positive_integer
 from .._types import Network, Scalar
 from ..mechanics import AbstractMassSolve, PseudoInverse
-from ..networks import Clock, check_state_is_told_apart
+from ..networks import Clock, check_time_reversible_dof
 from .lagrangian import AbstractLagrangian
 
 
 class TimeDependent(AbstractLagrangian):
-    r"""A network of the time and the state, $L(t, q, \dot q) = N([\mathrm{clock}(t), q, \dot q])$.
+    r"""A time-dependent Lagrangian network, $L(t, q, \dot q) = N([\mathrm{clock}(t), q, \dot q])$.
 
     The clock is $(\cos \omega_1 t, \dots, \sin \omega_1 t, \dots)$ for the frequencies of a drive, or $t$ itself. The
-    equations of motion have the term $-\partial^2 L / \partial t \partial \dot q$, so that momenta may be driven
-    too. It is a network, so a `NeuralLagrangian` adds its kinetic prior.
+    equations of motion include the term $-\partial^2 L / \partial t \partial \dot q$, so momenta may depend on time
+    too. A `NeuralLagrangian` adds its kinetic prior, as to every network.
 
-    Embeddings go inside: `TimeDependent(PeriodicEmbedding(mlp, dof), dof, frequencies=1.2)`, with `mlp` of input size
-    `clock + 2 dof + dof`. In a `Scaled` model frequencies are in radians per unit of its time.
+    Put embeddings inside: `TimeDependent(PeriodicEmbedding(mlp, dof), dof, frequencies=1.2)`, where `mlp` has input
+    size `clock + 2 dof + dof`. In a `Scaled` model, frequencies are in radians per unit of the scaled time.
 
     **Arguments:**
 
-    - `network`: any callable from shape `(clock + 2 dof,)` to a scalar or to shape `(1,)`, where `clock` is twice the
-      number of frequencies, or 1 for $t$ itself.
+    - `network`: any callable from shape `(clock + 2 dof,)` to a scalar or to shape `(1,)`. `clock` is twice the number
+      of frequencies, or 1 for $t$ itself.
     - `dof`: degrees of freedom n.
-    - `frequencies`: of the drive, in radians per unit of time; `None` means $t$ itself.
+    - `frequencies`: frequencies of the drive, in radians per unit of time. `None` means $t$ itself.
     - `trainable`: whether the frequencies are trained, see `Clock`.
 
-    **Raises:** `ValueError` for frequencies that are no finite numbers, or a `TimeReversible` network that does not
-    say its `dof`, and so could not tell the clock from the state.
+    **Raises:** `ValueError` if a frequency is zero or not finite, or if a `TimeReversible` network has no `dof`, so
+    that it cannot separate the clock from the state.
 
     **Example:**
 
@@ -61,7 +61,7 @@ class TimeDependent(AbstractLagrangian):
     ):
         if not callable(network):
             raise ValueError(f"`network` is {network!r}; expected a callable on [clock, q, v]")
-        check_state_is_told_apart(network)
+        check_time_reversible_dof(network)
         self.network = network
         self.clock = Clock(frequencies, trainable=trainable)
         self._dof = positive_integer("dof", dof)
@@ -72,12 +72,12 @@ class TimeDependent(AbstractLagrangian):
 
     @property
     def in_size(self) -> int:
-        """That of the state."""
+        """Size of the state `[q, v]`."""
         return 2 * self.dof
 
     @property
     def frequencies(self) -> Array:
-        """Those of the clock."""
+        r"""The frequencies of the clock, shape `(frequency,)`; empty if the clock is $t$ itself."""
         return self.clock.frequencies
 
     @property

@@ -15,7 +15,7 @@ from .constraints import HolonomicConstraint
 ONTO, TOWARDS = 4, 24
 """Gauss-Newton steps before Newton's method: onto the constraints, then to the near side of them. Newton's alone may
 end on the far side of a rod."""
-MAX_STEPS = 64
+MAX_NEWTON_STEPS = 64
 
 
 def project(
@@ -87,7 +87,7 @@ def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinat
         (x / x_size, mu / mu_size),
         args=(t, q, W),
         adjoint=optx.ImplicitAdjoint(lx.AutoLinearSolver(well_posed=False)),
-        max_steps=MAX_STEPS,
+        max_steps=MAX_NEWTON_STEPS,
         throw=False,
     )
     x = solution.value[0] * x_size

@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, same_precision
 from .._types import Coordinates, Network, Scalar, State, VectorFunction
-from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import of_coordinates, of_state, scalar_network
 from ..networks import unfrozen
 
@@ -75,7 +75,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = MAX_STEPS,
+        max_steps: int = DEFAULT_MAX_STEPS,
     ):
         _, dof, prior = scalar_network(network, dof, kinetic_prior)
         if momentum is not None and not callable(momentum):

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 from .. import mechanics
 from .._checks import check_instance
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar, State
-from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import AbstractLagrangian, check_velocity_hessian, of_coordinates, of_state, scalar_network
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
 from ..networks import unfrozen
@@ -76,7 +76,7 @@ class NeuralLagrangian(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = MAX_STEPS,
+        max_steps: int = DEFAULT_MAX_STEPS,
     ):
         lagrangian, dof, prior = scalar_network(network, dof, kinetic_prior)
         if dof is not None:

@@ -7,9 +7,9 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import no_args, positive_integer, same_precision
 from .._types import Network, State
-from ..integrators import MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
+from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof
-from ..networks import Clock, check_state_is_told_apart, output_shape, unfrozen
+from ..networks import Clock, check_time_reversible_dof, output_shape, unfrozen
 
 
 class NeuralODE(AbstractRolloutModel):
@@ -54,7 +54,7 @@ class NeuralODE(AbstractRolloutModel):
         stepsize_controller: Controller | None = None,
         dt0: float | Array | None = None,
         adjoint: diffrax.AbstractAdjoint | None = None,
-        max_steps: int = MAX_STEPS,
+        max_steps: int = DEFAULT_MAX_STEPS,
     ):
         self.network = network
         self.integration = Integration(
@@ -83,7 +83,7 @@ def _dof_beside(clock: Clock, network: Network, dof: int | None) -> int:
         raise ValueError(f"`clock` is {clock!r}; expected a Clock, or None")
     if dof is None:
         raise ValueError("`dof` is None; expected it beside a `clock`, which leaves the input size ambiguous")
-    check_state_is_told_apart(network)
+    check_time_reversible_dof(network)
     return positive_integer("dof", dof)
 
 

@@ -1,4 +1,4 @@
-"""What a network sees of a state, how it starts, and what of it is not trained; no model of motion is known here."""
+"""Wrappers for networks: input features, built-in symmetries, initial weights, and frozen (untrained) parts."""
 
 from .clock import Clock
 from .embedding import PeriodicEmbedding
@@ -9,7 +9,7 @@ from .invariance import RotationInvariant, TranslationInvariant
 from .shapes import network_dtype as network_dtype
 from .shapes import output_shape as output_shape
 from .time_reversal import TimeReversible
-from .time_reversal import check_state_is_told_apart as check_state_is_told_apart
+from .time_reversal import check_time_reversible_dof as check_time_reversible_dof
 
 __all__ = [
     "Clock",

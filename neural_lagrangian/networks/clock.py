@@ -1,4 +1,4 @@
-"""Time as a network sees it."""
+"""Time features: how time enters a network."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,18 @@ from .._checks import floating, is_concrete
 
 
 class Clock(eqx.Module):
-    r"""Features of the time that a network sees in front of the state: $(\cos \omega_i t, \sin \omega_i t)$ for each
-    frequency, or $t$ itself.
+    r"""Time features in front of the state: $(\cos \omega_i t, \sin \omega_i t)$ for each frequency, or $t$ itself.
 
-    A network of the first is exactly as periodic as the drive, at all times; one of $t$ itself is good for the times
-    it was trained on.
+    With frequencies, the network has exactly the period of the drive, at all times. With $t$ itself, the network is
+    reliable only for the times in its training data.
 
     **Arguments:**
 
     - `frequencies`: $\omega_i$ in radians per unit of time; a number or a sequence. `None` means $t$ itself.
-    - `trainable`: whether the frequencies are trained. Their gradient grows with time, and the loss has many minima
-      in them: start within about $\pi / T$ of the truth, T the length of the data, or read them off a spectrum.
+    - `trainable`: whether the frequencies are trained. Their gradient grows with time, and the loss has many local
+      minima. Start within about $\pi / T$ of the true frequency, T the length of the data, or take it from a spectrum.
 
-    **Raises:** `ValueError` if a frequency is not finite and different from zero.
+    **Raises:** `ValueError` if a frequency is zero or not finite.
 
     **Example:**
 
@@ -41,12 +40,15 @@ class Clock(eqx.Module):
     def __init__(self, frequencies: ArrayLike | Sequence[float] | None = None, *, trainable: bool = False):
         if frequencies is None:
             if trainable:
-                raise ValueError("`frequencies` is None; expected some, since `trainable` is True")
+                raise ValueError(
+                    "`frequencies` is None; expected initial frequencies, since `trainable` is True. Give them, or set "
+                    "`trainable=False`"
+                )
             self.trained, self.fixed = None, ()
             return
         try:
             values = jnp.atleast_1d(jnp.asarray(frequencies, jnp.result_type(float)))
-        except (TypeError, ValueError) as error:  # of JAX, which names no argument
+        except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
             raise ValueError(f"`frequencies` cannot be read as numbers: {error}") from error
         values = floating("frequencies", values, ("frequency",))
         if is_concrete(values) and not (values.size and np.all(np.isfinite(values)) and np.all(np.asarray(values))):
@@ -56,17 +58,17 @@ class Clock(eqx.Module):
 
     @property
     def size(self) -> int:
-        """How many features there are."""
+        """The number of features: twice the number of frequencies, or 1."""
         count = len(self.fixed) if self.trained is None else self.trained.shape[0]
         return 2 * count or 1
 
     @property
     def frequencies(self) -> Float[Array, " frequency"]:
-        r"""$\omega_i$, shape `(frequency,)`; empty for a clock of $t$ itself."""
+        r"""The frequencies $\omega_i$, shape `(frequency,)`; empty if the feature is $t$ itself."""
         return jnp.asarray(self.fixed, jnp.result_type(float)) if self.trained is None else self.trained
 
     def __call__(self, t: ArrayLike, dtype: DTypeLike) -> Float[Array, " feature"]:
-        """The features at the time `t`, in the precision `dtype`."""
+        """The features at time `t`, in the precision `dtype`."""
         t = jnp.asarray(t, dtype)
         if self.trained is None and not self.fixed:
             return t[None]

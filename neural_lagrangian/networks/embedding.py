@@ -1,4 +1,4 @@
-"""Features of a state that a network sees instead of the raw coordinates."""
+"""Input features for angles: cosine and sine in place of the raw coordinate."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from .._types import Network
 
 
 class PeriodicEmbedding(eqx.Module):
-    r"""A network of angles that is exactly $2 \pi$-periodic in them: each angle enters as $(\cos q_i, \sin q_i)$.
+    r"""A network that is exactly $2 \pi$-periodic in the angles: each angle enters as $(\cos q_i, \sin q_i)$.
 
     The wrapped network receives `[cos q_periodic, sin q_periodic, q_other, v]`, so its input size is
-    `2 dof + len(periodic)`. Called with coordinates alone, shape `(dof,)`, as by a `MechanicalLagrangian`, it passes
-    on the features of the coordinates, `dof + len(periodic)` of them. What stands before a state, such as the clock
-    of a `TimeDependent` Lagrangian, is passed on in front.
+    `2 dof + len(periodic)`. If the input is only the coordinates, shape `(dof,)`, as in a `MechanicalLagrangian`, the
+    network receives `dof + len(periodic)` features. Time features in front of the state, such as the clock of a
+    `TimeDependent` Lagrangian, stay in front.
 
     **Arguments:**
 
     - `network`: any callable on the features.
     - `dof`: degrees of freedom n of the state `[q, v]`.
-    - `periodic`: indices of the coordinates that are angles in radians; all of them unless given.
+    - `periodic`: indices of the coordinates that are angles in radians. `None` means all.
 
     **Example:**
 
@@ -51,7 +51,7 @@ class PeriodicEmbedding(eqx.Module):
 
     @property
     def in_size(self) -> int:
-        """Size of the state `[q, v]` that it takes."""
+        """Size of the input state `[q, v]`."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:
@@ -62,7 +62,11 @@ class PeriodicEmbedding(eqx.Module):
 
 
 def clock_and_state(y: Array, dof: int) -> tuple[Array, Array, Array]:
-    """The parts of `[clock, q, v]`, the clock of any length; of coordinates alone, shape `(dof,)`, only q has any."""
+    """Split a network input into time features, coordinates and velocities.
+
+    The input is `[clock, q, v]`, with any number of time features, or only `q`, shape `(dof,)`. In the second case the
+    clock and the velocities are empty.
+    """
     if y.shape == (dof,):
         return y[:0], y, y[:0]
     if y.ndim != 1 or y.shape[0] < 2 * dof:

@@ -1,4 +1,4 @@
-"""Parts of a model that are not trained."""
+"""Frozen parts of a model: training does not change them."""
 
 from typing import Any, TypeVar
 
@@ -11,18 +11,18 @@ Tree = TypeVar("Tree")
 
 
 class Frozen(AbstractFrozen):
-    """A part of a model that is not trained: a layer, a network, a force, a coefficient, or any other pytree.
+    """Freeze a part of a model, so that training does not change it: a layer, a network, a force, or any pytree.
 
-    `fit`, `polish` and `gauss_newton` leave its arrays as they are, whatever the optimiser (weight decay too), and
-    gradients by them are zero. `save` and `load` keep it. The model is used as before: calls and attributes are those
-    of `value`. `unfrozen` takes the wrappers away.
+    `fit`, `polish` and `gauss_newton` do not change its arrays, with any optimiser (weight decay included). Gradients
+    with respect to them are zero. `save` and `load` keep the wrapper. Calls and attributes are those of `value`, so the
+    model is used as before. `unfrozen` removes the wrappers.
 
-    In a training loop of your own, keep its arrays out of the optimiser:
+    In your own training loop, exclude these arrays from the optimiser:
     `eqx.partition(model, eqx.is_inexact_array, is_leaf=lambda x: isinstance(x, Frozen))`.
 
     **Arguments:**
 
-    - `value`: the part.
+    - `value`: the part to freeze.
 
     **Example:**
 
@@ -41,13 +41,12 @@ class Frozen(AbstractFrozen):
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         if not callable(self.value):
             raise TypeError(
-                f"a frozen {type(self.value).__name__} was called; expected `unfrozen(model)` before a part of the "
-                f"model is called by itself"
+                f"a frozen {type(self.value).__name__} cannot be called; call the part of `unfrozen(model)` instead"
             )
         return unfrozen(self)(*args, **keywords)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "value" or (name.startswith("__") and name.endswith("__")):  # not there yet, or of Python
+        if name == "value" or (name.startswith("__") and name.endswith("__")):  # not set yet, or a special method
             raise AttributeError(f"{type(self).__name__} has no attribute {name}")
         return getattr(unfrozen(self), name)
 
@@ -56,7 +55,7 @@ class Frozen(AbstractFrozen):
 
 
 def unfrozen(tree: Tree) -> Tree:
-    """The same model with each `Frozen` replaced by its value, with a gradient of zero.
+    """The same model without `Frozen` wrappers: each is replaced by its value, whose gradient is zero.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""Networks that do not notice a finite group of transformations, by averaging over it."""
+"""Networks that are invariant under a finite symmetry group, by averaging over the group."""
 
 from collections.abc import Sequence
 from math import cos, pi, sin
@@ -14,35 +14,35 @@ from .._checks import positive_integer
 from .._types import Network
 from .embedding import clock_and_state
 
-LARGEST_GROUP = 1000
-"""Most transformations to average over: enough for the permutations of six particles."""
+MAX_GROUP_SIZE = 1000
+"""Maximum number of transformations in a group. It allows the 720 permutations of six particles."""
 
 Matrices = Float[np.ndarray, "transformation dof dof"]
 
 
 class GroupAverage(eqx.Module):
-    r"""A network made exactly invariant under a finite group G of linear maps of the coordinates,
+    r"""A network that is exactly invariant under a finite group G of linear maps of the coordinates,
 
     $$f(q, v) = \frac{1}{|G|} \sum_{R \in G} N(R q, R v).$$
 
-    It costs $|G|$ evaluations of the network. The kinetic prior of a `NeuralLagrangian` is invariant too where the
-    maps are orthogonal, as those of `parity`, `permutations` and `rotations` are.
+    One call costs $|G|$ evaluations of the network. The kinetic prior of a `NeuralLagrangian` is also invariant if the
+    maps are orthogonal; those of `parity`, `permutations` and `rotations` are.
 
     **Arguments:**
 
-    - `network`: any callable on states `[q, v]`, or on coordinates alone, to a quantity that the group leaves
-      unchanged, such as a Lagrangian or a potential. What stands before a state, such as a clock, is passed on.
-    - `transformations`: matrices that generate G by multiplication, shape `(k, dof, dof)`: all of its members, or
-      fewer; the identity need not be among them. Several sets together: `[*parity(4), *permutations(2, 2)]`.
+    - `network`: any callable on states `[q, v]`, or on coordinates alone. It returns a quantity that the group does not
+      change, such as a Lagrangian or a potential. Time features in front of the state are passed on.
+    - `transformations`: matrices that generate G by multiplication, shape `(k, dof, dof)`. They need not be all members
+      of G, and the identity is not needed. Combine several sets as `[*parity(4), *permutations(2, 2)]`.
 
-    **Raises:** `ValueError` if they are no square matrices, or generate more than 1000, as a matrix that no power
-    brings back to the identity does.
+    **Raises:** `ValueError` if the matrices are not square, or generate more than 1000 maps. A matrix generates
+    infinitely many maps if no power of it is the identity.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> network = lambda y: y[0] ** 3 + y[0] ** 2  # the odd part does not survive
+    >>> network = lambda y: y[0] ** 3 + y[0] ** 2  # averaging removes the odd part
     >>> even = nl.networks.GroupAverage(network, nl.networks.parity(1))
     >>> float(even(jnp.array([3.0, 0.0])))
     9.0
@@ -55,7 +55,7 @@ class GroupAverage(eqx.Module):
     def __init__(self, network: Network, transformations: Sequence[Any] | Matrices):
         try:
             matrices = np.asarray(transformations, float)
-        except (TypeError, ValueError) as error:  # of NumPy, which names no argument
+        except (TypeError, ValueError) as error:  # from NumPy, whose message does not name the argument
             raise ValueError(f"`transformations` cannot be read as matrices: {error}") from error
         if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or 0 in matrices.shape:
             raise ValueError(f"`transformations` has shape {matrices.shape}; expected (k, dof, dof)")
@@ -64,12 +64,12 @@ class GroupAverage(eqx.Module):
 
     @property
     def dof(self) -> int:
-        """Degrees of freedom n."""
+        """Number of degrees of freedom n."""
         return len(self.group[0])
 
     @property
     def in_size(self) -> int:
-        """Size of the state `[q, v]` that it takes."""
+        """Size of the input state `[q, v]`."""
         return 2 * self.dof
 
     def __call__(self, y: Array) -> Array:
@@ -96,7 +96,7 @@ def parity(dof: int) -> Matrices:
 
 
 def permutations(particles: int, dimension: int) -> Matrices:
-    """Two permutations of like particles, which generate all `particles!` of them, shape `(2, dof, dof)`.
+    """Two permutations of identical particles that generate all `particles!` permutations, shape `(2, dof, dof)`.
 
     **Example:**
 
@@ -136,15 +136,15 @@ def rotations(order: int, particles: int = 1, dimension: int = 2) -> Matrices:
 
 
 def _generated_by(generators: Matrices) -> Float[np.ndarray, "member dof dof"]:
-    """All products of the generators, the identity first."""
+    """All members of the group (products of the generators), the identity first."""
     if not np.isfinite(generators).all():
-        raise ValueError("`transformations` has entries that are not finite; expected those of a finite group")
+        raise ValueError("`transformations` has entries that are not finite; expected finite matrices")
     singular = ~np.isclose(np.abs(np.linalg.det(generators)), 1)
     if singular.any():
         k = int(np.argmax(singular))
         raise ValueError(
-            f"`transformations[{k}]` has determinant {np.linalg.det(generators[k]):.6g}; expected 1 or -1, as of every "
-            f"member of a finite group"
+            f"`transformations[{k}]` has determinant {np.linalg.det(generators[k]):.6g}; expected 1 or -1: some power "
+            f"of each matrix must be the identity"
         )
     group, used = [np.eye(generators.shape[1])], []
     for generator in generators:
@@ -157,9 +157,10 @@ def _generated_by(generators: Matrices) -> Float[np.ndarray, "member dof dof"]:
             for product in products:
                 if not _contains(group + fresh, product):
                     fresh.append(product)
-                if len(group) + len(fresh) > LARGEST_GROUP:
+                if len(group) + len(fresh) > MAX_GROUP_SIZE:
                     raise ValueError(
-                        f"`transformations` generate more than {LARGEST_GROUP} maps; expected those of a finite group"
+                        f"`transformations` generate more than {MAX_GROUP_SIZE} maps; expected a smaller finite group. "
+                        f"Check that some power of each matrix is the identity"
                     )
             group = group + fresh
     return np.array(group)

@@ -7,10 +7,10 @@ from jaxtyping import PRNGKeyArray
 
 
 def cranmer_init(mlp: eqx.nn.MLP, key: PRNGKeyArray) -> eqx.nn.MLP:
-    r"""`mlp` with the initial weights that Cranmer et al. (2020, appendix C) found by symbolic regression.
+    r"""Initial weights for Lagrangian networks (Cranmer et al. 2020, appendix C, found by symbolic regression).
 
-    Biases are zero; weights are normal with standard deviation $c / \sqrt{w}$, w the width, where c is 2.2 in the
-    first layer, $0.58\,i$ in hidden layer i, and w in the last.
+    Returns `mlp` with new weights. Biases are zero. Weights are normally distributed with standard deviation
+    $c / \sqrt{w}$, w the width; c is 2.2 in the first layer, $0.58\,i$ in hidden layer i, and w in the last layer.
 
     **Arguments:**
 
@@ -29,7 +29,7 @@ def cranmer_init(mlp: eqx.nn.MLP, key: PRNGKeyArray) -> eqx.nn.MLP:
     """
     layers, width = mlp.layers, mlp.width_size
     if len(layers) < 2:
-        raise ValueError(f"`mlp` has {len(layers)} layer; expected at least one hidden layer before the last")
+        raise ValueError(f"`mlp` has {len(layers)} layer; expected at least 2: use `depth` of at least 1")
     factors = [2.2, *(0.58 * i for i in range(1, len(layers) - 1)), float(width)]
 
     def redraw(layer: eqx.nn.Linear, factor: float, key: PRNGKeyArray) -> eqx.nn.Linear:

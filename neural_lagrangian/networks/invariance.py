@@ -1,4 +1,4 @@
-"""Networks of particles that do not notice a shift or a turn of the whole."""
+"""Networks of particles that are invariant under translations or rotations."""
 
 from itertools import combinations
 from math import comb
@@ -14,20 +14,19 @@ from .embedding import clock_and_state
 
 
 class TranslationInvariant(eqx.Module):
-    r"""A network of particles that is exactly invariant under translations: it sees where they are among each other,
+    r"""A network of particles that is exactly invariant under translations: its inputs are relative positions,
 
     $$f(x, \dot x) = N(x - \bar x, \dot x), \qquad \bar x = \frac1N \sum_i x_i.$$
 
-    As a Lagrangian it conserves the total momentum $\sum_i \partial L / \partial \dot x_i$ at any weights. (Noether
-    1918.) The network receives as many numbers as without, so that other wrappers fit inside: around a
-    `RotationInvariant` network, angular momentum is conserved about every point.
+    As a Lagrangian it conserves the total momentum $\sum_i \partial L / \partial \dot x_i$ for all weights. (Noether
+    1918.) The input size of the network does not change, so other wrappers fit inside. Around a `RotationInvariant`
+    network, angular momentum is conserved about every point.
 
     **Arguments:**
 
-    - `network`: any callable on `[q, v]`, or on coordinates alone where it is called with these. What stands before a
-      state, such as a clock, is passed on.
-    - `dof`: degrees of freedom n, the positions of one particle after those of the other.
-    - `dimension`: of space.
+    - `network`: any callable on `[q, v]`, or on coordinates alone. Time features in front of the state are passed on.
+    - `dof`: degrees of freedom n. Coordinates are ordered by particle.
+    - `dimension`: dimension of space.
 
     **Example:**
 
@@ -62,21 +61,22 @@ class TranslationInvariant(eqx.Module):
 
 
 class RotationInvariant(eqx.Module):
-    r"""A network of particles that is exactly invariant under rotations about the origin: it sees scalar products only,
+    r"""A network of particles, exactly invariant under rotations about the origin: its inputs are scalar products,
 
-    $$f(x, \dot x) = N(u_a \cdot u_b, \; a \le b), \qquad u = (x_1, \dots, x_N, \dot x_1, \dots, \dot x_N),$$
+    $$f(x, \dot x) = N(u_a \cdot u_b, \; a \le b), \qquad u = (x_1, \dots, x_N, \dot x_1, \dots, \dot x_N).$$
 
-    which determine whatever rotations and reflections leave unchanged (Weyl 1946, theorem 2.9.A). Where a reflection
-    changes the motion, as in a magnetic field, it sees the oriented products too: $u_a \times u_b$ in the plane,
-    $u_a \cdot (u_b \times u_c)$ in space. As a Lagrangian it conserves angular momentum at any weights.
+    Every function that is invariant under rotations and reflections is a function of these products (Weyl 1946, theorem
+    2.9.A). If a reflection changes the motion, as in a magnetic field, set `reflections=False`: the network then also
+    receives the oriented products $u_a \times u_b$ in the plane, or $u_a \cdot (u_b \times u_c)$ in space. As a
+    Lagrangian it conserves angular momentum for all weights.
 
     **Arguments:**
 
-    - `network`: any callable on the products, of which there are `RotationInvariant.features(...)`. What stands
-      before a state, such as a clock, is passed on in front of them.
-    - `dof`: degrees of freedom n, the positions of one particle after those of the other.
-    - `dimension`: d, of space.
-    - `reflections`: whether mirror images move alike. `False` is for the plane and for space.
+    - `network`: any callable on the products. Their number is `RotationInvariant.features(...)`. Time features in front
+      of the state stay in front of the products.
+    - `dof`: degrees of freedom n. Coordinates are ordered by particle.
+    - `dimension`: dimension d of space.
+    - `reflections`: whether the system is also invariant under reflections. `False` requires dimension 2 or 3.
 
     **Example:**
 
@@ -96,7 +96,7 @@ class RotationInvariant(eqx.Module):
     def __init__(self, network: Network, dof: int, dimension: int, *, reflections: bool = True):
         _check_particles(dof, dimension)
         if not reflections and dimension not in (2, 3):
-            raise ValueError(f"`dimension` is {dimension}; expected 2 or 3 where `reflections` is False")
+            raise ValueError(f"`dimension` is {dimension}; expected 2 or 3, since `reflections` is False")
         self.network = network
         self.dof = dof
         self.dimension = dimension
@@ -104,7 +104,7 @@ class RotationInvariant(eqx.Module):
 
     @staticmethod
     def features(dof: int, dimension: int, *, reflections: bool = True, coordinates_alone: bool = False) -> int:
-        """How many products the network receives; with `coordinates_alone` those of the positions."""
+        """The number of products that the network receives; with `coordinates_alone`, of positions only."""
         k = (1 if coordinates_alone else 2) * dof // dimension
         return k * (k + 1) // 2 + (0 if reflections else comb(k, dimension))
 
@@ -124,7 +124,7 @@ class RotationInvariant(eqx.Module):
 
 
 def _oriented_products(u: Float[Array, "vector dimension"]) -> Float[Array, " product"]:
-    """The determinants of all pairs of vectors in the plane, or of all triples in space."""
+    """The determinants of all pairs of vectors (in the plane), or of all triples (in space)."""
     k, d = u.shape
     chosen = np.array(list(combinations(range(k), d)), int).reshape(-1, d).T
     if d == 2:

@@ -1,4 +1,4 @@
-"""Motion that may run backwards: networks even in the velocities."""
+"""Time-reversal symmetry: networks that are even in the velocities."""
 
 import equinox as eqx
 import jax
@@ -10,23 +10,23 @@ from .embedding import clock_and_state
 
 
 class TimeReversible(eqx.Module):
-    r"""A network made exactly even in the velocities, $f(q, v) = \tfrac12 [N(q, v) + N(q, -v)]$.
+    r"""A network that is exactly even in the velocities, $f(q, v) = \tfrac12 [N(q, v) + N(q, -v)]$.
 
-    An even Lagrangian, or an even acceleration of a second-order `NeuralODE`, has time-reversible motion: a film of
-    it played backwards is another motion. True of every system without friction, magnetic or Coriolis forces. Not
-    for a first-order `NeuralODE`, whose upper half is odd in the velocities.
+    If the Lagrangian, or the acceleration of a second-order `NeuralODE`, is even, the motion is time-reversible: played
+    backwards it is also a solution. This holds for every system without friction, magnetic or Coriolis forces. Do not
+    use it for a first-order `NeuralODE`: the first half of its output, the velocity, is odd in the velocities.
 
     **Arguments:**
 
     - `network`: any callable on states `[q, v]`.
-    - `dof`: degrees of freedom; needed only where something stands before the state, such as a clock, which is passed
-      on. (Then a film played backwards is a motion of the drive played backwards.)
+    - `dof`: degrees of freedom. Needed only if time features (a clock) are in front of the state; these are passed on.
+      The motion played backwards is then a solution for the drive played backwards.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> network = lambda y: y[1] ** 3 + y[1] ** 2  # the odd part does not survive
+    >>> network = lambda y: y[1] ** 3 + y[1] ** 2  # averaging removes the odd part
     >>> float(nl.networks.TimeReversible(network)(jnp.array([0.0, 3.0])))
     9.0
     ```
@@ -37,7 +37,7 @@ class TimeReversible(eqx.Module):
 
     @property
     def in_size(self) -> int:
-        """That of the network."""
+        """Size of the input state `[q, v]`."""
         if self.dof is not None:
             return 2 * self.dof
         return self.network.in_size  # pyright: ignore[reportFunctionMemberAccess]
@@ -48,10 +48,11 @@ class TimeReversible(eqx.Module):
         return jnp.mean(jax.vmap(self.network)(both), axis=0)
 
 
-def check_state_is_told_apart(network: Network) -> None:
-    """`ValueError` if a `TimeReversible` part would take the clock before a state for a part of it."""
+def check_time_reversible_dof(network: Network) -> None:
+    """Raise `ValueError` if a `TimeReversible` part has no `dof` and cannot separate the clock from the state."""
     parts = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, TimeReversible))
     if any(isinstance(part, TimeReversible) and part.dof is None for part in parts):
         raise ValueError(
-            "`network` has a TimeReversible part of `dof` None; expected its dof, since a clock comes first"
+            "`network` has a TimeReversible part whose `dof` is None; expected its `dof`, since a clock is in front of "
+            "the state: TimeReversible(network, dof)"
         )

@@ -1,17 +1,17 @@
-"""Numerical methods without any mechanics in them."""
+"""Numerical methods: derivatives, roots, quadrature, scaling. No mechanics."""
 
 from .checkpointing import KEEP_STAGES, keep
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
-from .frozen import AbstractFrozen, trained_and_rest
 from .inverse_softplus import inverse_softplus
+from .jaxpr import depends, program_of
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
-from .natural_units import natural_scales, nearest_thousand, root_mean_square
+from .natural_scales import natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
 from .precision import precision
-from .program import depends, program_of
 from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
 from .removable import at_regular_point, has_derivatives, regular_point
+from .trainable import AbstractFrozen, trained_and_rest
 from .triangular import lower_triangular
 
 __all__ = [

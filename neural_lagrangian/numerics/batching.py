@@ -1,4 +1,4 @@
-"""Decisions that a whole batch takes together."""
+"""A branch condition for a whole batch, so that `lax.cond` stays a branch under `vmap`."""
 
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 @custom_vmap
 def any_in_batch(flag: Array) -> Array:
-    """`flag`; under `vmap` whether any of the batch is set, hence not batched: `lax.cond` on it stays a branch."""
+    """`flag` itself. Under `vmap`: whether any flag of the batch is set. This value is not batched."""
     return flag
 
 

@@ -1,4 +1,4 @@
-"""What a reverse pass keeps of each step, and what it computes again."""
+"""Gradient checkpointing of solver steps: which values the backward pass stores and which it recomputes."""
 
 from functools import partial
 
@@ -7,12 +7,12 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import PyTree
 
 STAGE = "neural_lagrangian.stage"
-"""Name, for `jax.checkpoint` policies, of what is worth keeping: a solution and the factors that it came from."""
+"""Name, for `jax.checkpoint` policies, of the stored values: solutions of equations, and their matrix factors."""
 
 KEEP_STAGES = partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names(STAGE))
-"""Decorator: on the way back, all but what `keep` named is computed again."""
+"""Decorator: the backward pass stores only the values marked by `keep` and recomputes all others."""
 
 
 def keep(tree: PyTree) -> PyTree:
-    """`tree`, named as worth keeping."""
+    """Mark the arrays of `tree` as values to store for the backward pass."""
     return jax.tree.map(lambda x: checkpoint_name(x, STAGE), tree)

@@ -1,13 +1,13 @@
-r"""First and second derivatives of a scalar function, in fewer passes than one second derivative a direction.
+r"""Gradient and Hessian of a scalar function, cheaper than forward-over-reverse differentiation.
 
-A function is a sequence of steps, $x_{k+1} = g_k(x_k)$. With $\lambda_k$ its derivative with respect to $x_k$ (one
-sweep back) and $u_k$ the image of a direction $u$ at step k (one sweep forward for each direction),
+A function is a sequence of steps, $x_{k+1} = g_k(x_k)$. One backward sweep gives $\lambda_k$, the derivative of f with
+respect to $x_k$. One forward sweep for each direction $u$ gives $u_k$, its image at step k. Then
 
 $$D^2 f[u, w] = \sum_k \lambda_{k+1} \cdot D^2 g_k [u_k, w_k].$$
 
-Linear steps, the large matrix products of a network among them, contribute nothing: all second derivatives among k
-directions cost k + 2 passes, where forward over reverse mode takes 2 k + 2. (Gower and Mello 2012, "A new framework for
-the computation of Hessians", section 3, in the form that needs no sparse matrix.)
+Linear steps contribute nothing to this sum; the large matrix products of a network are linear. All second derivatives
+among k directions cost k + 2 passes; forward-over-reverse mode takes 2 k + 2. (Gower and Mello 2012, "A new framework
+for the computation of Hessians", section 3, in the form that needs no sparse matrix.)
 """
 
 from collections.abc import Callable
@@ -18,11 +18,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .program import Program, Step, is_constant
+from .jaxpr import Program, Step, is_constant
 
 
 class Directions(NamedTuple):
-    """Directions in one argument, or what of them reaches a value: rows `first` to `last` of k, all others zero."""
+    """The k directions in one argument, or their images at a step: only rows `first` to `last` are stored.
+
+    All other rows are zero.
+    """
 
     first: int
     rows: Array
@@ -42,16 +45,16 @@ class Directions(NamedTuple):
 def gradient_and_curvature(
     f: Program, x: tuple[Array, ...], directions: tuple[Directions, ...], columns: int
 ) -> tuple[tuple[Array, ...], Float[Array, "k columns"]]:
-    r"""The gradient of `f` at `x`, and $D^2 f[u_i, u_j]$ for all i and for $j <$ `columns`.
+    r"""The gradient of `f` at `x`, and the second derivatives $D^2 f[u_i, u_j]$ for all i and for $j <$ `columns`.
 
-    A step that a direction does not reach costs it nothing: the network of a potential energy sees no pass of the
-    unit velocities, nor does that of a mass matrix.
+    A direction costs nothing in steps that do not depend on it. For example, velocity directions cost nothing in the
+    network of a potential energy V(q).
 
     **Arguments:**
 
     - `f`: the program of a scalar function.
     - `x`: its arguments. `directions`: the k directions in each of them.
-    - `columns`: how many of the directions to pair each of them with.
+    - `columns`: the number of directions $u_j$, counted from the first.
 
     **Returns:** the derivatives with respect to each argument, and the second derivatives, shape `(k, columns)`.
     """
@@ -80,7 +83,7 @@ def gradient_and_curvature(
             continue
         pull = partial(_pull, smooth, [adjoints.pop(i, jnp.zeros_like(values[i])) for i in outputs])
         first, last = min(images[i].first for i in varying), min(columns, max(images[i].last for i in varying))
-        if first >= last or is_constant(pull, *primals):  # none of the columns arrives, or a linear step
+        if first >= last or is_constant(pull, *primals):  # no column depends on this step, or the step is linear
             pulled = pull(*primals)
         else:
             pulled, bend = jax.linearize(pull, *primals)
@@ -95,7 +98,7 @@ def gradient_and_curvature(
 
 
 def _apply(step: Step, values: dict[int, Array], varying: list[int], *primals: Array) -> list[Array]:
-    """The inexact outputs of a step as a function of its varying inputs."""
+    """The floating-point outputs of a step as a function of its varying inputs."""
     given = dict(zip(varying, primals, strict=True))
     outs = step.apply(*(given[i] if i in given else values[i] for i in step.inputs))
     return [out for out in outs if jnp.issubdtype(jnp.result_type(out), jnp.inexact)]

@@ -1,8 +1,7 @@
-r"""Matrices whose rows and columns have different units, brought to entries of order one.
+r"""Equilibration: scale a symmetric matrix so that its entries have no units and are of order one.
 
-A symmetric matrix $M$ changes with the units of its coordinates as $M_{ij} \to s_i M_{ij} s_j$. With $r_i$ of the unit
-of $\sqrt{M_{ii}}$ the entries $M_{ij} / (r_i r_j)$ have none: what is decided by them, such as a rank, is the same in
-every system of units.
+A change of the units of the coordinates changes $M_{ij}$ to $s_i M_{ij} s_j$. If $r_i$ has the unit of $\sqrt{M_{ii}}$,
+the entries $M_{ij} / (r_i r_j)$ have no unit. A decision based on them, such as the rank, is the same in all units.
 """
 
 import functools
@@ -13,15 +12,15 @@ from jaxtyping import Array, Float
 
 from .._types import Coordinates, MassMatrix, Scalar
 
-UNROLLED = 3
-"""Largest matrix whose rows are visited in straight-line code instead of a loop: less to run, and to compile."""
+MAX_UNROLLED_SIZE = 3
+"""Largest matrix size n for which the loop over rows is unrolled. Small unrolled loops run and compile faster."""
 
 
 def symmetric_scales(M: MassMatrix) -> Coordinates:
-    r"""Scales $r$ with $|M_{ij}| \le r_i r_j$, one entry of each row being equal (Bunch 1971, "Equilibration of
-    symmetric matrices in the max-norm").
+    r"""Scales $r$ of a symmetric matrix, with $|M_{ij}| \le r_i r_j$ and equality for one entry of each row.
 
-    Where $M$ is positive semi-definite, $r_i = \sqrt{M_{ii}}$. A row of zeros has the scale zero.
+    If $M$ is positive semi-definite, $r_i = \sqrt{M_{ii}}$. A row of zeros has the scale zero. (Bunch 1971,
+    "Equilibration of symmetric matrices in the max-norm".)
 
     **Arguments:**
 
@@ -33,7 +32,7 @@ def symmetric_scales(M: MassMatrix) -> Coordinates:
     own = _root(jnp.diagonal(size))
     if n == 1:
         return own
-    if n <= UNROLLED:
+    if n <= MAX_UNROLLED_SIZE:
         r = []
         for i in range(n):
             r.append(functools.reduce(jnp.maximum, (_per(size[i, j], r[j]) for j in range(i)), own[i]))
@@ -54,18 +53,18 @@ def symmetric_scales(M: MassMatrix) -> Coordinates:
 
 
 def _per(entries: Float[Array, "..."], r: Float[Array, "..."]) -> Float[Array, "..."]:
-    """$|M_{ij}| / r_j$, zero where the scale is not known yet."""
+    """$|M_{ij}| / r_j$, or zero if $r_j$ is not known yet."""
     known = r > 0
     return jnp.where(known, entries / jnp.where(known, r, 1), 0)
 
 
 def _or_else(r: Scalar, later: Scalar, row: Coordinates) -> Scalar:
-    """The scale of a row that begins with zeros, up to the diagonal: by scales known later, or by no other."""
+    """The scale of a row. If it is zero so far, use the scales of later rows, else the row's largest entry."""
     return jnp.where(r > 0, r, jnp.where(later > 0, later, _root(jnp.max(row))))
 
 
 def power_of_two(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """One over the power of two nearest to `x`, so that scaling by it rounds nothing; 1 where `x` is zero."""
+    """One over the power of two nearest to `x`; 1 if `x` is zero. Multiplication by it is exact (no rounding)."""
     x = jax.lax.stop_gradient(x)
     info = jnp.finfo(x.dtype)
     usable = (x > 0) & (x < jnp.inf)
@@ -74,7 +73,7 @@ def power_of_two(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def equilibrated(M: MassMatrix) -> tuple[MassMatrix, Coordinates]:
-    """`D M D` with entries of order one, and the diagonal of `D`, powers of two."""
+    """The scaled matrix `D M D` with entries of order one, and the diagonal of `D` (powers of two)."""
     d = power_of_two(symmetric_scales(jax.lax.stop_gradient(M)))
     return M * d[:, None] * d[None], d
 

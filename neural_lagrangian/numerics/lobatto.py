@@ -1,6 +1,6 @@
 r"""Gauss-Lobatto quadrature on the unit interval, and the polynomials through its nodes.
 
-Nodes, weights and matrices are constants of a method: on the host, in double precision.
+Nodes, weights and matrices are constants of a method. They are NumPy arrays in double precision.
 """
 
 import functools
@@ -17,9 +17,9 @@ from jaxtyping import Array, Float
 def gauss_lobatto(points: int) -> tuple[np.ndarray, np.ndarray]:
     r"""Nodes $c_0 = 0 < c_1 < \dots < c_{m-1} = 1$ and weights $b_i$ of the m-point Gauss-Lobatto rule.
 
-    Exact for polynomials up to degree 2 m - 3. The inner nodes are the roots of $P'_{m-1}$, found as eigenvalues of the
-    Jacobi(1, 1) matrix (Golub and Welsch 1969) and polished by Newton's method; weights $2 / (m (m-1) P_{m-1}(x_i)^2)$
-    on [-1, 1]. Weight sums are right to 1e-15 at 62 points.
+    The rule is exact for polynomials up to degree 2 m - 3. The inner nodes are the roots of $P'_{m-1}$. They are
+    computed as eigenvalues of the Jacobi(1, 1) matrix (Golub and Welsch 1969), then improved by Newton's method. The
+    weights on [-1, 1] are $2 / (m (m-1) P_{m-1}(x_i)^2)$.
 
     **Arguments:**
 
@@ -40,7 +40,7 @@ def gauss_lobatto(points: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _legendre(degree: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The Legendre polynomials of this degree and of the one below."""
+    """The Legendre polynomials of degree `degree` and `degree - 1`."""
     before, last = np.ones_like(x), x.copy()
     for k in range(1, degree):
         before, last = last, ((2 * k + 1) * x * last - k * before) / (k + 1)
@@ -48,7 +48,10 @@ def _legendre(degree: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def barycentric_weights(nodes: np.ndarray) -> np.ndarray:
-    r"""$w_j \propto 1 / \prod_{i \ne j} (c_j - c_i)$, scaled to at most one (Berrut and Trefethen 2004, eq. 3.2)."""
+    r"""Barycentric weights $w_j \propto 1 / \prod_{i \ne j} (c_j - c_i)$, scaled to at most one.
+
+    (Berrut and Trefethen 2004, eq. 3.2.)
+    """
     differences = nodes[:, None] - nodes[None] + np.eye(len(nodes))
     logarithms = -np.log(np.abs(differences)).sum(axis=1)
     signs = np.prod(np.sign(differences), axis=1)
@@ -56,10 +59,10 @@ def barycentric_weights(nodes: np.ndarray) -> np.ndarray:
 
 
 def differentiation_matrix(nodes: np.ndarray) -> np.ndarray:
-    r"""$D_{ij} = \ell_j'(c_i)$: derivatives at the nodes of the polynomial through values there.
+    r"""The differentiation matrix $D_{ij} = \ell_j'(c_i)$ of polynomial interpolation.
 
-    Rows sum to zero by construction, so that constants have no derivative to round-off (Berrut and Trefethen 2004,
-    section 9.3).
+    It maps values at the nodes to derivatives of the interpolating polynomial at the nodes. The rows sum to zero by
+    construction, so the derivative of a constant is zero up to round-off (Berrut and Trefethen 2004, section 9.3).
     """
     weights = barycentric_weights(nodes)
     differences = nodes[:, None] - nodes[None] + np.eye(len(nodes))
@@ -70,9 +73,10 @@ def differentiation_matrix(nodes: np.ndarray) -> np.ndarray:
 
 
 def interpolant(nodes: tuple[float, ...], values: Float[Array, "m dof"]) -> Callable[[Array], Float[Array, " dof"]]:
-    """The polynomial through values at the nodes, by the barycentric formula (Berrut and Trefethen 2004, eq. 4.2).
+    """The polynomial through `values` at the nodes, by the barycentric formula (Berrut and Trefethen 2004, eq. 4.2).
 
-    Differentiable to any order, at the nodes too: its derivative is the polynomial through the slopes there.
+    It can be differentiated to any order, also at the nodes. The derivative is the polynomial through the slopes at the
+    nodes.
     """
     return partial(_interpolate, nodes, values)
 

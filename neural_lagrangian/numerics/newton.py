@@ -1,10 +1,10 @@
-r"""Roots of small systems to round-off, by simplified Newton iteration, with their implicit derivative.
+r"""Simplified Newton iteration for small systems, to round-off, with the derivative of the implicit function.
 
 $$z \leftarrow z - J(z_0)^{-1} F(z), \qquad \dot z = -J^{-1} \dot F \text{ at the root, with } z \text{ held.}$$
 
-Not optimistix: through 1000 steps of `GalerkinGaussLobatto(2)` a gradient took 1.6 times as long by its `Chord` and 2.5
-times by its `Newton`, both to 1e-10. They neither begin with the inverse of the step before nor end at round-off,
-whatever the units.
+Why not optimistix: a gradient through 1000 steps of `GalerkinGaussLobatto(2)` took 1.6 times as long with `Chord` and
+2.5 times as long with `Newton`, both to 1e-10. They cannot start with the inverse Jacobian of the previous step, and
+they do not stop at round-off in all units.
 """
 
 from collections.abc import Callable
@@ -23,19 +23,21 @@ from .equilibration import power_of_two
 Vector = Float[Array, " m"]
 Matrix = Float[Array, "m m"]
 
-SLOW = 0.03
-"""Beyond this ratio of one step to the last, the Jacobian is formed anew."""
-STALLED = 0.1
-"""Beyond this ratio, steps of a few roundings shrink no more."""
-MOST_JACOBIANS = 12
-MOST_STEPS = 8
+MAX_STEP_RATIO = 0.03
+"""Largest ratio of one Newton step to the previous one (no unit). If convergence is slower, J is computed again."""
+STALLED_STEP_RATIO = 0.1
+"""Step ratio (no unit) above which steps of round-off size count as stalled: the root is found."""
+MAX_JACOBIANS = 12
+"""Number of Jacobians after which the root counts as not found."""
+MAX_STEPS_PER_JACOBIAN = 8
+"""Number of Newton steps with one Jacobian."""
 
 
 class Inverse(eqx.Module):
-    """The inverse of a Jacobian, from earlier.
+    """The inverse of a Jacobian, kept for the next equation.
 
-    - `matrix`: $J^{-1}$, shape `(m, m)`. `formed`: whether there is one.
-    - `coupling`: how much of each coordinate's rounding reaches another, shape `(dof, dof)`, ones on the diagonal.
+    - `matrix`: $J^{-1}$, shape `(m, m)`. `formed`: whether it has been computed.
+    - `coupling`: how strongly round-off of one coordinate affects another, shape `(dof, dof)`, ones on the diagonal.
     """
 
     matrix: Matrix
@@ -62,19 +64,20 @@ def newton_root(
     *,
     dof: int | None = None,
 ) -> tuple[Vector, Inverse, Flag]:
-    """The root of `residual` near `guess`, the inverse of the Jacobian that led there, and whether it was found.
+    """Find the root of `residual` near `guess`: returns the root, the inverse Jacobian, and whether it was found.
 
-    Steps are taken with one inverse of the Jacobian for as long as they shrink fast, and until what is left is below
-    round-off of the root (Hairer, McLachlan and Razakarivony 2008, section 2). Round-off is that of each coordinate
-    and of those that it is coupled to, so that units do not take part. The derivative, of any order, is that of the
-    implicit function in all that `residual` depends on, closed-over arrays included; the guess has none.
+    One inverse Jacobian is used as long as the steps shrink fast. The iteration stops when the remaining error is below
+    round-off of the root (Hairer, McLachlan and Razakarivony 2008, section 2). Round-off is measured separately for
+    each coordinate and the coordinates coupled to it, so the result does not depend on units. The derivative (of any
+    order) is that of the implicit function, with respect to all arrays in `residual`, closed-over ones included. The
+    derivative with respect to `guess` is zero.
 
     **Arguments:**
 
-    - `residual`: shape `(m,)` to `(m,)`. `jacobian`: its Jacobian, shape `(m,)` to `(m, m)`.
-    - `guess`: where to begin, shape `(m,)`. Its size, with that of the root, is what round-off is measured by.
-    - `inverse`: that of a Jacobian nearby, such as that of the last of a series of equations.
-    - `dof`: unknowns i, i + dof, i + 2 dof, ... are values of one coordinate; all are coordinates unless given.
+    - `residual`: callable from shape `(m,)` to `(m,)`. `jacobian`: its Jacobian, from `(m,)` to `(m, m)`.
+    - `guess`: initial guess, shape `(m,)`. Round-off is measured relative to the sizes of the guess and the root.
+    - `inverse`: inverse Jacobian of a similar equation, such as that of the previous time step.
+    - `dof`: unknowns i, i + dof, i + 2 dof, ... are values of one coordinate. `None`: each unknown is a coordinate.
     """
     dof = guess.shape[0] if dof is None else dof
     guess = jax.lax.stop_gradient(guess)
@@ -97,21 +100,21 @@ def _root(
     size_of_guess = by_coordinate(guess)
 
     def left(before, size):
-        """What the steps that follow would add, as a geometric series."""
+        """Estimate of the remaining error: the sum of all later steps, as a geometric series."""
         return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
 
     def found(before, size):
-        stalled = (size > STALLED * before) & (size <= 64 * eps)
+        stalled = (size > STALLED_STEP_RATIO * before) & (size <= 64 * eps)
         return (left(before, size) <= eps / 8) | stalled
 
     def steps_help(state):
         _, _, before, size, inverse, count = state
-        fast = (size <= SLOW * before) & (left(before, size) > eps / 8)
-        return inverse.formed & ((count == 0) | (fast & (count < MOST_STEPS)))
+        fast = (size <= MAX_STEP_RATIO * before) & (left(before, size) > eps / 8)
+        return inverse.formed & ((count == 0) | (fast & (count < MAX_STEPS_PER_JACOBIAN)))
 
     def take_step(state):
-        # `before` and `size`: the last step but one and the last, over what round-off is measured by, of the
-        # coordinate where largest.
+        # `before` and `size`: the last step but one and the last step, relative to the scale of each coordinate
+        # (maximum over the coordinates).
         z, last, _, _, inverse, count = state
         dz = -(inverse.matrix @ F(z))
         z, step = z + dz, by_coordinate(dz)
@@ -126,14 +129,15 @@ def _root(
 
     def go_on(state):
         z, before, size, _, count = state
-        return (count < MOST_JACOBIANS) & ~found(before, size) & jnp.all(jnp.isfinite(z))
+        return (count < MAX_JACOBIANS) & ~found(before, size) & jnp.all(jnp.isfinite(z))
 
     def with_new_inverse(state):
         z, before, size, inverse, count = state
         fails = ~found(before, size)
-        misled = fails & (count == 0) & ~(size <= before)  # by an inverse from elsewhere: start again
+        misled = fails & (count == 0) & ~(size <= before)  # the given inverse does not suit: restart at the guess
         z = jnp.where(misled, guess, z)
-        # True, but not known to be: else a Jacobian that is a constant would be moved out, and formed every time.
+        # `fails` is always true here, but the compiler must not know it: else it would move a constant Jacobian out of
+        # the loop and compute it every time.
         inverse = jax.lax.cond(
             any_in_batch(fails),
             lambda: jax.tree.map(lambda new, old: jnp.where(fails, new, old), Inverse.of(J(z), dof), inverse),
@@ -159,8 +163,9 @@ def _(primals, tangents) -> Any:
 
 
 def inverse_of(J: Matrix) -> Matrix:
-    """$J^{-1}$, whatever the units of rows and columns; by cofactors up to m = 3, several times faster than LAPACK's
-    calls on small matrices.
+    """$J^{-1}$, independent of the units of rows and columns.
+
+    Up to m = 3 it uses cofactors, which are several times faster than LAPACK calls on small matrices.
     """
     rows = power_of_two(jnp.max(jnp.abs(J), axis=1))
     columns = power_of_two(jnp.max(jnp.abs(J) * rows[:, None], axis=0))

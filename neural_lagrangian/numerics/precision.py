@@ -1,4 +1,4 @@
-"""The precision in which JAX computes, for a while."""
+"""A context manager for JAX's default precision."""
 
 from contextlib import AbstractContextManager
 
@@ -8,5 +8,5 @@ _enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental
 
 
 def precision(*, double: bool) -> AbstractContextManager[None]:
-    """A context in which JAX's default is double precision, or single, whatever it is outside."""
+    """Context manager that sets JAX's default precision: double or single."""
     return _enable_x64(double)

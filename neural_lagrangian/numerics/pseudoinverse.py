@@ -1,4 +1,4 @@
-r"""The Moore-Penrose pseudoinverse $M^{+}$ of a symmetric matrix, and how $M^{+} b$ varies."""
+r"""The Moore-Penrose pseudoinverse $M^{+}$ of a symmetric matrix, and the derivative of $M^{+} b$."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ LinearMap = Callable[[Coordinates], Coordinates]
 
 
 def cutoff(rcond: float | None, M: Float[Array, "... dof"]) -> float:
-    """`rcond`, or unless given that of `jax.numpy.linalg.pinv`, `10 n eps`, for matrices or their eigenvalues."""
+    """The relative cut-off `rcond`. If it is `None`: `10 n eps`, the default of `jax.numpy.linalg.pinv`."""
     return 10 * M.shape[-1] * float(jnp.finfo(M.dtype).eps) if rcond is None else rcond
 
 
@@ -31,17 +31,17 @@ def pseudoinverse_tangent(
 
     $$\dot a = M^{+} (\dot b - \dot M a) + M^{+} M^{+} \dot M (I - M M^{+}) b + (I - M^{+} M) \dot M M^{+} a.$$
 
-    The last two terms vanish at full rank and are evaluated only when a matrix of the batch is `deficient`.
+    The last two terms vanish at full rank. They are evaluated only if a matrix of the batch is `deficient`.
 
     **Arguments:**
 
-    - `inverse`: the product with $M^{+}$. `deficient`: whether rank was lost, of the matrix or of
-      the block that holds each coordinate.
+    - `inverse`: the product with $M^{+}$. `deficient`: whether the matrix is singular, or, for each coordinate, whether
+      its block is singular.
     - `a`: the acceleration. `dr`: $\dot b - \dot M a$. `dM`: the map `w -> dM w` for a stack of vectors.
-    - `equations`: gives the product with $M$, and $b$.
+    - `equations`: callable that returns the product with $M$, and $b$.
     """
 
-    @jax.checkpoint  # or both branches of the `cond` would store its intermediate values, as zeros when not taken
+    @jax.checkpoint  # else both branches of the `cond` would store its intermediate values
     def null_space_terms() -> Coordinates:
         M, b = equations()
         first, second = dM(jnp.stack([b - M(inverse(b)), inverse(a)]))
@@ -57,16 +57,16 @@ def pseudoinverse_tangent(
 
 @eqx.filter_custom_jvp
 def pseudoinverse(M: MassMatrix, *, rcond: float, natural: bool) -> tuple[MassMatrix, Flag]:
-    r"""$M^{+}$ of a symmetric matrix, and whether its rank is deficient.
+    r"""The pseudoinverse $M^{+}$ of a symmetric matrix, and whether the matrix is singular (rank-deficient).
 
-    Rank is decided by the equilibrated matrix $D M D$, so that the units of the coordinates do not take part. Where
-    nothing is lost, $M^{-1} = D (D M D)^{-1} D$.
+    The rank is that of the equilibrated matrix $D M D$, so it does not depend on the units of the coordinates. At full
+    rank the result is $M^{-1} = D (D M D)^{-1} D$.
 
     **Arguments:**
 
     - `rcond`: eigenvalues of $D M D$ of magnitude at most `rcond` times the largest count as zero.
-    - `natural`: where rank is lost, $D (D M D)^{+} D$, least in the natural units that $D$ stands for, in place of
-      $M^{+}$, least in the units that $M$ is given in.
+    - `natural`: if true, a singular matrix gives $D (D M D)^{+} D$, the minimum-norm inverse in natural units. If
+      false, it gives $M^{+}$, the minimum-norm inverse in the units of $M$.
     """
     n = M.shape[0]
     if n == 1:
@@ -101,7 +101,7 @@ def _(primals, tangents, *, rcond, natural):
 
 
 def natural_inverse(M: MassMatrix) -> MassMatrix:
-    """The inverse of a symmetric matrix, or where it is singular the pseudoinverse in natural units."""
+    """The inverse of a symmetric matrix. If the matrix is singular: the pseudoinverse in natural units."""
     return pseudoinverse(M, rcond=cutoff(None, M), natural=True)[0]
 
 
@@ -114,7 +114,7 @@ def _pseudoinverse_by_eigenvalues(
     inverse = (D_U * jnp.where(kept, 1 / jnp.where(kept, w, 1), 0)[None]) @ D_U.T
     if natural:
         return inverse, ~jnp.all(kept)
-    # D A^+ D solves M a = b where that can be solved; M^+ is what is left without the null directions D U_0.
+    # D A^+ D solves M a = b if a solution exists. M^+ is the same without the null directions D U_0.
     lost = ~kept
     Z = jnp.where(lost[None], D_U, 0)
     Z = Z / jnp.where(lost, jnp.linalg.norm(Z, axis=0), 1)[None]
@@ -135,7 +135,7 @@ def _pseudoinverse_2x2(
     if natural:
         rank_one = _rank_one_2x2(A, deficient) * d[:, None] * d[None]
     else:
-        scale = jnp.where(zero, 1, scale)  # entries of at most one: products neither overflow nor vanish
+        scale = jnp.where(zero, 1, scale)  # entries of at most one: products do not overflow or underflow
         rank_one = _rank_one_2x2(M / scale, deficient) / scale
     return jnp.where(zero, 0, jnp.where(deficient, rank_one, full)), deficient | zero
 
@@ -148,7 +148,7 @@ def _rank_one_2x2(A: MassMatrix, deficient: Flag) -> MassMatrix:
 
 
 def _eigenvalues_2x2(A: MassMatrix) -> tuple[Array, Array, Array]:
-    """Of a symmetric matrix: the eigenvalue of smaller and of larger magnitude, and the determinant."""
+    """The eigenvalues of a symmetric matrix (smaller magnitude first), and its determinant."""
     mean, half = (A[0, 0] + A[1, 1]) / 2, (A[0, 0] - A[1, 1]) / 2
     off = (A[0, 1] + A[1, 0]) / 2
     gap = jnp.sqrt(half * half + off * off)

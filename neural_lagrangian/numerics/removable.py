@@ -1,12 +1,13 @@
-r"""Derivatives at points where automatic differentiation meets 0/0, and mathematics does not.
+r"""Removable singularities: derivatives at points where automatic differentiation gives 0/0, but the limit exists.
 
-The drag $-c |v| v$ has the derivative zero at rest, $\tfrac12 m |v|^2$ a mass matrix there, and a spring between two
-particles a stiffness where they meet; the chain rule through $|v| = \sqrt{v \cdot v}$ gives NaN. All of them are
-continuous, so they are taken at a point a rounding away. Where the derivatives nearby approach no limit, as those of
-dry friction $v / |v|$ or of a charge do, the point stays as it is, and what is computed there is not finite.
+Examples: the drag $-c |v| v$ has derivative zero at rest; $\tfrac12 m |v|^2$ has a mass matrix at rest; a spring
+between two particles has a stiffness where they meet. The chain rule through $|v| = \sqrt{v \cdot v}$ gives NaN in all
+three cases. These derivatives are continuous, so they are taken at a point that is a rounding error away. If the
+derivatives nearby have no limit, as for dry friction $v / |v|$ or a point charge, the point is not moved, and the
+result is not finite.
 
-A function without square roots, powers, logarithms and quotients of what varies, as networks are, costs nothing. Of
-the others the operands are looked at; only where one is zero are derivatives nearby compared.
+This costs nothing for functions without square roots, powers, logarithms and quotients of variables, such as networks.
+For all others it checks whether a singular operand is zero, and compares derivatives nearby only in that case.
 """
 
 from collections.abc import Callable
@@ -20,25 +21,25 @@ from jaxtyping import Array, Float
 
 from .._types import Flag
 from .batching import any_in_batch
-from .program import program_of, singular_steps
+from .jaxpr import program_of, singular_steps
 
-AGREEMENT = 1e-3
-"""Relative difference up to which derivatives at several points nearby count as equal."""
-SHRINK = 2.0**-10
-"""Ratio of the two distances at which derivatives are compared, where a coordinate is zero; 1 / 8 where it is not."""
+LIMIT_TOLERANCE = 1e-3
+"""Relative difference up to which derivatives at nearby points count as equal, so that a limit exists."""
+DISTANCE_RATIO = 2.0**-10
+"""Ratio of the two distances at which derivatives are compared, for coordinates that are zero. For others it is 1/8."""
 
 
 def regular_point(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Array, ...]:
-    """`x`; or, where derivatives of `fn` are not finite and those nearby approach a limit, a point nearby.
+    """`x`, or a point nearby if the derivatives of `fn` at `x` are not finite but have a limit.
 
-    A number that is not zero moves by a few roundings, one that is zero by one whose cube is barely normal. As
-    functions of `x` the results have the derivative one.
+    A nonzero number moves by a few rounding errors. A zero moves by a tiny number whose cube is still a normal
+    floating-point number. The derivative of the result with respect to `x` is one.
 
     **Arguments:**
 
-    - `fn`: callable of several floating arrays, of rank at most 1, to a scalar or a vector.
-    - `order`: up to which its derivatives are looked at, 1 or 2.
-    - `x`: those arrays.
+    - `fn`: callable of several floating-point arrays, of rank at most 1, to a scalar or a vector.
+    - `order`: the highest order of derivatives that must be finite, 1 or 2.
+    - `x`: the arguments of `fn`.
     """
     held = eqx.filter_closure_convert(fn, *x)
     if not singular_steps(program_of(held, *x)):
@@ -47,7 +48,7 @@ def regular_point(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Arra
 
 
 def has_derivatives(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Flag, ...]:
-    """For each of `x` whether the derivatives of `fn` by it are finite, there or, in the limit, nearby."""
+    """For each argument in `x`: whether the derivatives of `fn` with respect to it are finite, or have a limit."""
     y, apart = ravel_pytree(regular_point(fn, order, *x))
     _, *slopes = _derivatives(lambda y: fn(*apart(y)), order, y)
     finite = apart(jnp.all(jnp.isfinite(jnp.stack(slopes)), axis=0).astype(y.dtype))
@@ -55,8 +56,9 @@ def has_derivatives(fn: Callable[..., Array], order: int, *x: Array) -> tuple[Fl
 
 
 def at_regular_point(fn: Callable[..., Array], order: int, *x: Array) -> Array:
-    """`fn` at `regular_point(fn, order, *x)`, as one operation: who looks for such points in a larger function need
-    not look into it.
+    """`fn` at `regular_point(fn, order, *x)`, as one operation.
+
+    A search for singular steps in a larger function does not look inside it.
     """
     return _whole(eqx.filter_closure_convert(fn, *x), regular_point(fn, order, *x))
 
@@ -83,13 +85,13 @@ def _step(fn: Callable[..., Array], x: tuple[Array, ...], *, order: int) -> tupl
 
 
 @_step.def_jvp
-def _(primals, tangents, *, order):  # a constant, whatever it was chosen by
+def _(primals, tangents, *, order):  # the step has derivative zero
     step = _step(*primals, order=order)
     return step, jax.tree.map(lambda _: None, step)
 
 
 def _meets_zero(fn: Callable[..., Array], x: tuple[Array, ...]) -> Flag:
-    """Whether an operand is zero where a derivative might be 0/0."""
+    """Whether a singular operand is zero, so that a derivative may be 0/0."""
     program = program_of(fn, *x)
     values = dict(zip(program.inputs, x, strict=True)) | program.constants
     flag = jnp.zeros((), bool)
@@ -101,21 +103,21 @@ def _meets_zero(fn: Callable[..., Array], x: tuple[Array, ...]) -> Flag:
 
 
 def _moved(fn: Callable[[Array], Array], order: int, y: Array) -> Array:
-    """The step to a point with derivatives, zero where there is none or none is needed."""
+    """The step to a nearby point with finite derivatives. Zero if no step is needed or no such point exists."""
     n, info = y.shape[0], jnp.finfo(y.dtype)
-    weight = 0.6 + 0.4 * np.modf(np.arange(1, n + 2) * 0.618034)[0]  # no two alike
+    weight = 0.6 + 0.4 * np.modf(np.arange(1, n + 2) * 0.618034)[0]  # all different
     signs = np.where(np.modf(np.arange(1, n + 1) * 0.41421356)[0] < 0.5, -1, 1)
     here = jnp.asarray(weight[:n], y.dtype)
     there = jnp.asarray(weight[1:] * signs, y.dtype)
     tiny = float(info.tiny) ** 0.3  # its cube is a normal number, so third derivatives are finite
     small = jnp.where(y == 0, tiny, float(info.eps) ** 0.75 * jnp.abs(y))
-    large = jnp.where(y == 0, tiny / SHRINK, 8 * small)
+    large = jnp.where(y == 0, tiny / DISTANCE_RATIO, 8 * small)
     steps = jnp.stack([small * here, -small * there, large * here, -large * there, small * there, large * there])
 
     def derivatives(y: Array) -> list[Array]:
         return _derivatives(fn, order, y)
 
-    # One after the other: memory for all at once would be set aside even where nothing is looked for.
+    # One after the other: a batch would reserve memory even if the branch is not taken.
     nearby = jax.lax.map(derivatives, y[None] + jnp.concatenate([jnp.zeros_like(steps[:1]), steps]))
     value, *slopes = nearby
     needed = ~jnp.all(jnp.stack([jnp.all(jnp.isfinite(slope[0])) for slope in slopes]))
@@ -124,7 +126,9 @@ def _moved(fn: Callable[[Array], Array], order: int, y: Array) -> Array:
 
 
 def _derivatives(fn: Callable[[Array], Array], order: int, y: Array) -> list[Array]:
-    """The value, the gradient of its sum with fixed weights and, to second order, that along a fixed direction."""
+    """The value of `fn`, the gradient of a fixed weighted sum of its outputs, and for order 2 that gradient's
+    derivative along a fixed direction.
+    """
 
     def combined(y: Array) -> Array:
         value = fn(y)
@@ -139,8 +143,8 @@ def _derivatives(fn: Callable[[Array], Array], order: int, y: Array) -> list[Arr
 
 
 def _approach_a_limit(slopes: Float[Array, "six n"]) -> Flag:
-    """Whether derivatives on several sides, near and nearer, agree, or vanish."""
+    """Whether the derivatives at several nearby points agree, or go to zero."""
     size = jnp.max(jnp.abs(slopes))
     spread = jnp.max(jnp.max(slopes, axis=0) - jnp.min(slopes, axis=0))
     near = jnp.max(jnp.abs(slopes[jnp.asarray([0, 1, 4])]))
-    return jnp.all(jnp.isfinite(slopes)) & ((spread <= AGREEMENT * size) | (near <= size / 2))
+    return jnp.all(jnp.isfinite(slopes)) & ((spread <= LIMIT_TOLERANCE * size) | (near <= size / 2))

@@ -1,4 +1,4 @@
-"""Lower-triangular matrices by their entries."""
+"""Lower-triangular matrices from a vector of entries."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from jaxtyping import Array
 
 
 def lower_triangular(name: str, entries: Any, n: int) -> Array:
-    """The lower-triangular matrix of `n (n + 1) / 2` entries, row by row, or the diagonal of one, `n` of them.
+    """A lower-triangular matrix from its entries: `n (n + 1) / 2` of them row by row, or `n` for a diagonal matrix.
 
     **Returns:** shape `(n, n)`, or `(n,)` for the diagonal.
 
-    **Raises:** `ValueError`, naming `name`, for any other number of entries.
+    **Raises:** `ValueError` for any other number of entries. The message calls the argument `name`.
     """
     entries = jnp.asarray(entries)
     if entries.shape == (n,):

@@ -176,7 +176,15 @@ def test_operations_grow_as_the_particles_or_the_pairs():
         (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[[0, 0]]), "joins a particle to itself"),
         (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[0.5, 1.0]), r"`bonds` has shape \(2,\)"),
         (lambda: gravity(2, MASSES)(0.0, jnp.ones(7), jnp.ones(7)), "`q` has 7 coordinates"),
-        (lambda: gravity(2, MASSES)(0.0, jnp.ones(6), jnp.ones(6)), "`q` holds 3 particles; .* are of 4"),
+        (
+            lambda: ParticleLagrangian(kinetic, dimension=2, features=jnp.ones(3), bonds=[[0, 4]]),
+            "`bonds` has the index 4, but `features` has 3 rows; expected indices from 0 to 2",
+        ),
+        (
+            lambda: ParticleLagrangian(lambda p: p.v @ p.v, dimension=2, bonds=[[0, 4]])(0.0, jnp.ones(6), jnp.ones(6)),
+            "`q` holds 3 particles; expected at least 5",
+        ),
+        (lambda: gravity(2, MASSES)(0.0, jnp.ones(6), jnp.ones(6)), "`q` holds 3 particles; expected 4"),
         (
             lambda: ParticleLagrangian(lambda p: p.v, dimension=2)(0.0, jnp.ones(4), jnp.ones(4)),
             r"`one` returned shape \(2,\)",

@@ -147,13 +147,13 @@ def test_a_network_with_a_clock_learns_driven_motion(name):
         (lambda: TimeDependent(mlp(4), 1, [jnp.nan]), "`frequencies` is .*nan.*; expected finite"),
         (lambda: TimeDependent(mlp(4), 1, []), "`frequencies` is .*; expected finite"),
         (lambda: TimeDependent(mlp(4), 1, "daily"), "`frequencies` cannot be read as numbers"),
-        (lambda: TimeDependent(mlp(3), 1, trainable=True), "`frequencies` is None; expected some"),
-        (lambda: TimeDependent(TimeReversible(mlp(4)), 1, 1.0), "TimeReversible part of `dof` None"),
-        (lambda: nl.NeuralLagrangian(TimeDependent(mlp(3), 1, 1.0)), "`network` fails on a state"),
+        (lambda: TimeDependent(mlp(3), 1, trainable=True), "`frequencies` is None; expected initial frequencies"),
+        (lambda: TimeDependent(TimeReversible(mlp(4)), 1, 1.0), "TimeReversible part whose `dof` is None"),
+        (lambda: nl.NeuralLagrangian(TimeDependent(mlp(3), 1, 1.0)), "`network` fails on inputs"),
         (lambda: nl.NeuralLagrangian(TimeDependent(mlp(4, 2), 1, 1.0)), r"`network` returned shape \(2,\)"),
         (lambda: nl.NeuralODE(mlp(4, 1), clock=Clock(1.0)), "`dof` is None; expected it beside a `clock`"),
         (lambda: nl.NeuralODE(mlp(4, 1), dof=1, clock=1.0), "`clock` is 1.0; expected a Clock"),
-        (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=Clock(1.0)), "`network` fails on a state"),
+        (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=Clock(1.0)), "`network` fails on inputs"),
     ],
 )
 def test_bad_input_is_named(make, message):

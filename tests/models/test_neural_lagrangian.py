@@ -159,7 +159,7 @@ def test_a_potential_alone_is_accepted_with_a_kinetic_prior_only():
         (mlp(4, 2), {}, r"`network` returned shape \(2,\); expected a scalar"),
         (small_network(), {"dof": 3}, "`network` has in_size 4; expected 6 for `dof` 3"),
         (lambda y: y, {"dof": 2}, r"`network` returned shape \(4,\); expected a scalar"),
-        (lambda y: y[7] @ y, {"dof": 2}, r"`network` fails on a state of shape \(4,\)"),
+        (lambda y: y[7] @ y, {"dof": 2}, r"`network` fails on inputs of shape \(4,\)"),
         (3.0, {}, "`network` is 3.0; expected a callable"),
         (small_network(), {"kinetic_prior": -1.0}, "`kinetic_prior` is -1.0"),
         (small_network(), {"mass_solve": "pinv"}, "`mass_solve` is 'pinv'"),

@@ -259,7 +259,7 @@ def test_the_group_that_matrices_generate(transformations, count):
         (lambda: parity(1.5), "`dof` is 1.5"),
         (lambda: nl.PeriodicEmbedding(mlp(4), 0), "`dof` is 0"),
         (lambda: nl.PeriodicEmbedding(mlp(6), 2)(jnp.zeros(3)), r"`y` has shape \(3,\); expected \(4,\), as \[q, v\]"),
-        (lambda: nl.NeuralLagrangian(RotationInvariant(mlp(4), 2, 2)), "`network` fails on a state of shape"),
+        (lambda: nl.NeuralLagrangian(RotationInvariant(mlp(4), 2, 2)), "`network` fails on inputs of shape"),
     ],
 )
 def test_bad_input_is_named(make, message):

@@ -9,7 +9,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.mechanics import Cholesky
 from neural_lagrangian.numerics.curvature import Directions, gradient_and_curvature
-from neural_lagrangian.numerics.program import program_of
+from neural_lagrangian.numerics.jaxpr import program_of
 
 from ..helpers import DOUBLE, DTYPE, mlp, slow, small_network
 

@@ -1,4 +1,4 @@
-"""Units in which the numbers of a recording are of order one: whatever decides by size decides in them."""
+"""Natural scales: units in which the numbers of a recording, or the entries of a matrix, are of order one."""
 
 from typing import Any, TypeVar
 
@@ -9,12 +9,12 @@ from jaxtyping import Array, Bool, Float
 
 
 def natural_scales(matrices: Float[np.ndarray, "sample dof dof"]) -> Float[np.ndarray, " dof"]:
-    r"""$d$ such that the entries $d_i M_{ij} d_j$ of symmetric matrices, such as mass matrices at many states, have no
-    units: $d_i^{-2}$ is the mean of $|M_{ii}|$.
+    r"""Scales $d$ for which the entries $d_i M_{ij} d_j$ of symmetric matrices have no units.
 
-    A coordinate without an entry of its own is measured by its coupling to the others.
+    $d_i^{-2}$ is the mean of $|M_{ii}|$ over the matrices, for example mass matrices at many states. If the diagonal
+    entries of a coordinate are zero, its scale comes from its coupling to the others.
     """
-    # In NumPy, and with one d for all: in double precision whatever JAX computes in, unlike `equilibrated`.
+    # Unlike `equilibrated`: NumPy (always double precision), and one d for all matrices.
     size = np.mean(np.abs(matrices), axis=0)
     r = np.sqrt(np.diagonal(size))
     by_others = np.max(np.where(r > 0, size / np.where(r > 0, r, 1), 0), axis=1)
@@ -26,11 +26,13 @@ AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 
 
 def root_mean_square(x: AnyArray, mask: Bool[Array | np.ndarray, "*batch sample"] | None = None) -> AnyArray:
-    """Of each column of `x`, shape `(*batch, sample, k)`, over all samples or those of a mask: shape `(k,)`.
+    """Root mean square of each column of `x`, shape `(*batch, sample, k)`, over the samples: shape `(k,)`.
 
-    No square overflows or vanishes.
+    Squares do not overflow or underflow. A NumPy array gives a NumPy array of the same precision.
 
-    Of a NumPy array a NumPy array, in its precision.
+    **Arguments:**
+
+    - `mask`: which samples count. `None` means all.
     """
     xp: Any = np if isinstance(x, np.ndarray) else jnp
     real = xp.ones(x.shape[:-1], bool) if mask is None else mask
@@ -44,9 +46,9 @@ def root_mean_square(x: AnyArray, mask: Bool[Array | np.ndarray, "*batch sample"
 
 
 def nearest_thousand(size: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """The power of a thousand nearest to each size, as metric prefixes have it: 1 for what is of order one, and for 0.
+    """The power of a thousand (metric prefix) nearest to each size. It is 1 for sizes of order one, and for 0.
 
-    Numbers over it are of order one in any units, and those of usual units stay as they are.
+    Numbers divided by it are of order one in any units, and numbers in the usual units do not change.
     """
     exponents = np.log10(np.where(size > 0, size, 1.0)) / 3
     return 1000.0 ** np.round(exponents)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.numerics import program
-from neural_lagrangian.numerics.program import depends, program_of
+from neural_lagrangian.numerics import jaxpr
+from neural_lagrangian.numerics.jaxpr import depends, program_of
 
 from ..helpers import DOUBLE, DTYPE, small_network
 
@@ -29,10 +29,10 @@ FUNCTIONS = {
 @pytest.fixture
 def changed_jax(monkeypatch):
     """A JAX whose programs have nothing that is read here."""
-    program._can_be_taken_apart.cache_clear()
-    monkeypatch.setattr(program, "core", SimpleNamespace())
+    jaxpr._can_be_taken_apart.cache_clear()
+    monkeypatch.setattr(jaxpr, "core", SimpleNamespace())
     yield
-    program._can_be_taken_apart.cache_clear()
+    jaxpr._can_be_taken_apart.cache_clear()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -45,11 +45,11 @@ def test_a_program_is_its_function(name):
 def test_where_jax_has_changed_the_answers_stay_after_one_warning(changed_jax):
     model = nl.NeuralLagrangian(small_network())
     y = jnp.asarray([0.1, 0.2, 0.3, 0.4], DTYPE)
-    with pytest.warns(UserWarning, match="cannot be taken apart"):
+    with pytest.warns(UserWarning, match="cannot read the jaxprs"):
         whole = model.vector_field(0.0, y)
     with warnings.catch_warnings():  # a second one would be an error
         assert len(program_of(FUNCTIONS["call"], X).steps) == 1
         assert depends(FUNCTIONS["constant"], X)  # not known: assumed
-    program._can_be_taken_apart.cache_clear()
-    program.core = jax.extend.core
+    jaxpr._can_be_taken_apart.cache_clear()
+    jaxpr.core = jax.extend.core
     np.testing.assert_allclose(whole, nl.NeuralLagrangian(small_network()).vector_field(0.0, y), rtol=RTOL)

@@ -1,7 +1,7 @@
-"""A function as the list of its elementary steps, so that rules can be written step by step.
+"""A JAX function as the list of its elementary operations (its jaxpr), for rules that work step by step.
 
-The only file that takes programs of JAX apart. `jax.extend` promises no compatibility: where it has changed, every
-function is a program of one step, itself, after one warning.
+This is the only file that reads jaxprs. `jax.extend` does not promise compatibility. If it has changed, one warning is
+given, and each function becomes a program with one step: the function itself.
 """
 
 import warnings
@@ -19,24 +19,24 @@ from jaxtyping import Array
 Node = TypeVar("Node")
 
 INLINED = {"jit", "pjit"}
-"""Primitives that only call: their body is listed in their place."""
+"""Primitives that only call a function. Their body is inlined."""
 
 SINGULAR_AT_ZERO = {"sqrt": 0, "rsqrt": 0, "cbrt": 0, "pow": 0, "log": 0, "div": 1, "atan2": 1}
-"""Primitives without a finite derivative where the operand of this number is zero."""
+"""Primitives whose derivative is not finite if one operand is zero, and the number of that operand."""
 
 
 class Step(NamedTuple):
-    """One elementary operation, from numbered values to numbered values."""
+    """One elementary operation. `inputs` and `outputs` are the numbers of its values in the program."""
 
     apply: Callable[..., list[Array]]
     inputs: list[int]
     outputs: list[int]
     singular_at_zero: tuple[int, ...] = ()
-    """Those inputs at whose zero the operation has no finite derivative."""
+    """The inputs that make the derivative not finite if they are zero."""
 
 
 class Program(NamedTuple):
-    """The steps of a function with one output; `constants` are the values that no step computes."""
+    """The steps of a function with one output. `constants` are the values that no step computes."""
 
     inputs: list[int]
     constants: dict[int, Array]
@@ -51,14 +51,14 @@ class Program(NamedTuple):
 
 
 def program_of(fn: Callable[..., Array], *args: Array) -> Program:
-    """The program of `fn` at arguments like `args`.
+    """The program (list of elementary steps) of `fn`, traced at arguments like `args`.
 
-    Products of a matrix with a vector are written vector first: a batch of vectors then stays in the rows of every
-    intermediate value, where the other order would make each product transpose it. (Half of the time of a batch of
-    1 024 through a network of 128 units.)
+    Matrix-vector products are written with the vector first. A batch of vectors then stays in the rows of every
+    intermediate value; the other order would transpose it at each product (half of the run time for a batch of 1 024
+    in a network of 128 units).
 
-    A function with a custom reverse-mode rule cannot be pushed forward step by step, and one with complex values
-    has no real inner product at each step; each is a program of one step, itself.
+    Two kinds of functions become a program with one step, the function itself: functions with a custom reverse-mode
+    rule, which have no forward mode, and functions with complex values, which have no real inner product.
     """
     if not _can_be_taken_apart():
         return _whole(fn, args)
@@ -67,14 +67,14 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
 
 
 def _whole(fn: Callable[..., Array], args: tuple[Array, ...]) -> Program:
-    """The program of one step."""
+    """A program with one step: the function itself."""
     *inputs, output = range(len(args) + 1)
     return Program(inputs, {}, [Step(lambda *args: [fn(*args)], inputs, [output])], output)
 
 
 @cache
 def _can_be_taken_apart() -> bool:
-    """Whether this JAX has programs as they are read here, tried on one that has a call, a product and a constant."""
+    """Whether this file can read the jaxprs of the installed JAX. Tested on a call, a product and a constant."""
     x = jax.ShapeDtypeStruct((2,), jnp.float32)
     try:
         probe = jax.make_jaxpr(lambda x: jnp.sum(jax.jit(jnp.tanh)(np.ones((2, 2), np.float32) @ x) / 2))(x)
@@ -82,11 +82,11 @@ def _can_be_taken_apart() -> bool:
         assert jax.eval_shape(program, x).shape == ()
         assert singular_steps(program) == []
         assert not any(map(_is_opaque, _equations(probe.jaxpr)))
-    except Exception as error:  # whatever another JAX raises
+    except Exception as error:  # another version of JAX may raise anything
         warnings.warn(
-            f"programs of JAX {jax.__version__} cannot be taken apart as those of earlier versions ({error!r}): "
-            f"right-hand sides are slower, and derivatives are not finite where the chain rule gives 0/0. Please "
-            "report this; until then take the version of JAX in constraints.txt",
+            f"this package cannot read the jaxprs of JAX {jax.__version__} ({error!r}). Accelerations are slower, and "
+            "derivatives are not finite where the chain rule gives 0/0. Please report this, and install the version "
+            "of JAX in constraints.txt until it is fixed",
             stacklevel=3,
         )
         return False
@@ -94,7 +94,7 @@ def _can_be_taken_apart() -> bool:
 
 
 def _taken_apart(closed: core.ClosedJaxpr, count_of_inputs: int) -> Program:
-    """The program with all its steps."""
+    """The program with all elementary steps."""
     numbers = count()
     inputs = [next(numbers) for _ in range(count_of_inputs)]
     constants: dict[int, Array] = {}
@@ -132,13 +132,13 @@ def _taken_apart(closed: core.ClosedJaxpr, count_of_inputs: int) -> Program:
 
 
 def depends(fn: Callable[[Array], Array], x: Array) -> bool:
-    """Whether any step from the argument of `fn` leads to its output."""
+    """Whether the output of `fn` depends on its argument, judged by its steps (not by values)."""
     program = program_of(fn, x)
     return program.output in _dependent(program)
 
 
 def is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
-    """Whether it is known that no output of `fn` depends on an argument."""
+    """Whether no output of `fn` depends on an argument. False if this is not known."""
     if not _can_be_taken_apart():
         return False
     jaxpr = jax.make_jaxpr(fn)(*x).jaxpr
@@ -147,8 +147,10 @@ def is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
 
 
 def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
-    """The steps up to the last that may have no finite derivative in the inputs, each with the operands at whose zero
-    it has none. Operands that are the same for all inputs, such as masses, are none of them.
+    """The steps up to the last singular one, each with its singular operands.
+
+    An operand is singular if the derivative is not finite when the operand is zero. Operands that do not depend on the
+    inputs, such as masses, are left out.
     """
     dependent = _dependent(program)
     found = [(step, tuple(i for i in step.singular_at_zero if i in dependent)) for step in program.steps]
@@ -157,12 +159,12 @@ def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
 
 
 def _dependent(program: Program) -> set[int]:
-    """The values that depend on the inputs, and these."""
+    """The inputs, and all values that depend on them."""
     return _reached(program.inputs, ((step.inputs, step.outputs) for step in program.steps))
 
 
 def _reached(starts: Iterable[Node], steps: Iterable[tuple[Iterable[Node], Iterable[Node]]]) -> set[Node]:
-    """All that steps (inputs, outputs), in their order, lead to from the starts, and these."""
+    """The starts, and everything that the steps (inputs, outputs), taken in order, reach from them."""
     reached = set(starts)
     for inputs, outputs in steps:
         if not reached.isdisjoint(inputs):
@@ -173,7 +175,7 @@ def _reached(starts: Iterable[Node], steps: Iterable[tuple[Iterable[Node], Itera
 def _alone(
     jaxpr: core.Jaxpr, eqn: core.JaxprEqn, inputs: list[core.Var], outputs: list[core.Var]
 ) -> Callable[..., list[Array]]:
-    """One equation of `jaxpr` as a function."""
+    """One equation of the jaxpr, as a function."""
     whence = jaxpr.debug_info._replace(arg_names=None, result_paths=None)
     alone = core.Jaxpr((), inputs, outputs, [eqn], eqn.effects, whence)
     return core.jaxpr_as_fun(core.ClosedJaxpr(alone, ()))
@@ -211,10 +213,13 @@ def _avals(atoms: Iterable[Any]) -> list[Any]:
 
 
 def _singular_at_zero(eqn: core.JaxprEqn) -> list[core.Var]:
-    """The operands at whose zero there is no finite derivative; of a loop or a branch with such a step in it, all."""
+    """The operands that make the derivative not finite if they are zero.
+
+    For a loop or a branch that contains such a step: all operands.
+    """
     name = eqn.primitive.name
     if name.startswith("custom_jvp_call"):
-        return []  # has a derivative of its own
+        return []  # it defines its own derivative
     if name in SINGULAR_AT_ZERO:
         return _variables(eqn.invars[SINGULAR_AT_ZERO[name] :][:1])
     if name == "integer_pow" and eqn.params["y"] < 0:
@@ -230,7 +235,7 @@ def _is_opaque(eqn: core.JaxprEqn) -> bool:
 
 
 def _equations(jaxpr: core.Jaxpr):
-    """Every equation, those of nested bodies included."""
+    """All equations, including those of nested jaxprs."""
     for eqn in jaxpr.eqns:
         yield eqn
         for body in _bodies(eqn):
@@ -238,7 +243,7 @@ def _equations(jaxpr: core.Jaxpr):
 
 
 def _bodies(eqn: core.JaxprEqn) -> list[core.Jaxpr]:
-    """The programs that an equation runs, as a loop or a branch does."""
+    """The nested jaxprs of an equation, such as the body of a loop or a branch."""
     leaves = jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, core.Jaxpr | core.ClosedJaxpr))
     bodies = [leaf for leaf in leaves if isinstance(leaf, core.Jaxpr | core.ClosedJaxpr)]
     return [body.jaxpr if isinstance(body, core.ClosedJaxpr) else body for body in bodies]
