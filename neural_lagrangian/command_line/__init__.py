@@ -1,4 +1,4 @@
-"""The package from a terminal: arguments in, text out. What is decided is decided in `identification`."""
+"""The command line: it reads arguments and prints text. All decisions are made in `identification`."""
 
 from .program import main
 

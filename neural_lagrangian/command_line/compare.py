@@ -1,4 +1,4 @@
-"""`compare`: a model with a recording, or two models with each other."""
+"""The command `compare`: compare a model with a recording, or two models with each other."""
 
 import argparse
 
@@ -7,9 +7,9 @@ from .text import say
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Print errors by horizon and a verdict; of two models also whether they have the same Lagrangian.
+    """Print errors by horizon and a verdict. For two models, print whether their Lagrangians are the same too.
 
-    **Raises:** `NoAnswerError` where a model predicts no better than knowing nothing does.
+    **Raises:** `NoAnswerError` if a model predicts no better than the baselines.
     """
     found = compared((asked.model, *asked.others), asked.predictor)
     for topic, text in found.facts:

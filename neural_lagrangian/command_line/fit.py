@@ -1,4 +1,4 @@
-"""`fit`: from a recording to a model, figures and a formula."""
+"""The command `fit`: learn a model and a formula from a recording."""
 
 import argparse
 import shlex
@@ -10,9 +10,9 @@ from .text import note, say
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Learn from a recording, write the folder, and print what came out.
+    """Learn from a recording, write the folder, and print the results.
 
-    **Raises:** `NoAnswerError` where the network predicts no better than knowing nothing does.
+    **Raises:** `NoAnswerError` if the network predicts no better than the baselines.
     """
     folder = f"{Path(asked.recording).stem}-fit" if asked.output is None else asked.output
     own = ("structure", "friction", "steps", "minutes", "seed", "float32", "resume")
@@ -22,7 +22,7 @@ def run(asked: argparse.Namespace) -> None:
         **{name: getattr(asked, name) for name in own},
         folder=folder,
         command=shlex.join(asked.given),
-        tell=told,
+        tell=show,
     )
     for topic, text in found.facts:
         say(topic, text)
@@ -33,8 +33,8 @@ def run(asked: argparse.Namespace) -> None:
         raise NoAnswerError(f"the network {NOT_BETTER}")
 
 
-def told(topic: str, text: str | Remark) -> None:
-    """What is said while it works: remarks to standard error, the rest to standard output."""
+def show(topic: str, text: str | Remark) -> None:
+    """Print a message of `identify`: remarks to standard error, the rest to standard output."""
     if topic == "note":
         note(in_options(text))
     else:

@@ -1,4 +1,4 @@
-"""`info`: what a model or a recording holds."""
+"""The command `info`: summarise a model or a recording."""
 
 import argparse
 
@@ -8,9 +8,9 @@ from .text import say
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Print what there is to know.
+    """Print the summary.
 
-    **Raises:** `NoAnswerError` for velocities that are not the rates of their coordinates.
+    **Raises:** `NoAnswerError` if recorded velocities are not the derivatives of their coordinates.
     """
     found = inspect(asked.path, **columns_given(asked))
     recording = isinstance(found, Inspection)

@@ -1,5 +1,5 @@
-"""How a command is ended from outside."""
+"""The exception for the signal that ends a command."""
 
 
 class Terminated(KeyboardInterrupt):
-    """The signal SIGTERM, by which a cluster or a shutdown ends a process: an interrupt of another status."""
+    """The signal SIGTERM, with which a cluster or a shutdown ends a process. Its exit status is not that of Ctrl-C."""

@@ -1,4 +1,4 @@
-"""Options that several commands share, the values that they take, and how they stand in messages."""
+"""Options that several commands share: how they are declared, checked, and written in messages."""
 
 import argparse
 import math
@@ -9,29 +9,29 @@ from typing import Any
 from ..identification import Remark
 
 COLUMNS = ("dof", "time", "coordinates", "velocities", "trajectory", "units", "angles", "gap")
-"""Options that say which columns of a recording are what; they are arguments of the same name in Python."""
+"""Options for the columns of a recording. `inspect` and `identify` take them as arguments of the same names."""
 OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
     "folder": "--output",
     "identify": "`fit`",
 }
-"""What stands here for the arguments and functions of Python that messages name."""
+"""Names on the command line, by the names of the Python arguments and functions in messages."""
 _NAMED = re.compile(f"`({'|'.join(OPTIONS)})`")
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
-    """Options that declare the columns of a recording. Without them the order of the columns decides."""
+    """Add the options that declare the columns of a recording."""
     group = parser.add_argument_group(
         "the recording",
         "By default the first column is time, the next ones are coordinates, and the next ones their velocities.",
     )
-    group.add_argument("--dof", type=positive_integer, metavar="N", help="degrees of freedom")
+    group.add_argument("--dof", type=positive_integer, metavar="N", help="number of degrees of freedom")
     group.add_argument("--time", metavar="COLUMN", help="column of times")
     group.add_argument("--coordinates", nargs="+", metavar="COLUMN", help="columns of the coordinates")
     group.add_argument(
         "--velocities",
         nargs="*",
         metavar="COLUMN",
-        help="columns of the velocities; with no column, velocities are estimated from the coordinates",
+        help="columns of the velocities; without a name, velocities are estimated from the coordinates",
     )
     group.add_argument("--trajectory", metavar="COLUMN", help="column that numbers or names the trajectories")
     group.add_argument(
@@ -46,7 +46,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--angles",
         nargs="*",
         metavar="COLUMN",
-        help="coordinates that are angles (default: those in units of angle); with no column, there are none",
+        help="coordinates that are angles (default: those in units of angle); without a name, there are none",
     )
     group.add_argument(
         "--gap",
@@ -57,12 +57,12 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def columns_given(asked: argparse.Namespace) -> dict[str, Any]:
-    """The options of `add_columns` as arguments in Python."""
+    """The values of the options of `add_columns`, as Python arguments."""
     return {name: getattr(asked, name) for name in COLUMNS} | {"units": dict(asked.units) or None}
 
 
 def in_options(message: Any) -> str:
-    """A remark, a message or an error of the identification in words of the command line."""
+    """Rewrite a remark, a message or an error: options take the place of Python arguments."""
     if isinstance(message, Exception) and message.args and isinstance(message.args[0], Remark):
         message = message.args[0]
     text = message.with_options(_option, " ") if isinstance(message, Remark) else str(message)
@@ -70,7 +70,7 @@ def in_options(message: Any) -> str:
 
 
 def _option(name: str, value: Any) -> str:
-    """An option with its value, as it is typed."""
+    """An option with its value, as a user types it."""
     if isinstance(value, Mapping):
         value = [f"{column}={unit}" for column, unit in value.items()]
     return " ".join([f"--{name}", *(value if isinstance(value, list) else [])])
@@ -101,6 +101,7 @@ def positive(text: str) -> float:
 
 
 def _unit(text: str) -> tuple[str, str]:
+    """A column and its unit, from `COLUMN=UNIT`."""
     column, separator, unit = text.partition("=")
     if not (column and separator and unit):
         raise argparse.ArgumentTypeError(f"is {text!r}; expected COLUMN=UNIT, such as theta=deg")

@@ -1,7 +1,8 @@
-"""The arguments that the program takes, and its exit status.
+"""The program `neural_lagrangian`: its arguments and its exit status.
 
-Exit status: 0 if there is an answer, 1 if the data, a file or the training allow none (one line says why), 2 for wrong
-usage, 130 or 143 after an interrupt or a termination. Modules that compute are imported after the arguments are read.
+The exit status is 0 if there is an answer, 1 if the data, a file or the training give none (one line says why), 2 for
+wrong usage, 130 after an interrupt and 143 after a termination. Modules that compute are imported after the arguments
+are read, so that `--help` is fast.
 """
 
 import argparse
@@ -30,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     **Arguments:**
 
-    - `arguments`: words of the command line; those of the process unless given.
+    - `arguments`: words of the command line (default: those of the process).
 
-    **Raises:** `SystemExit`, as `argparse` does, for wrong usage (status 2) and after `--help` and `--version`.
+    **Raises:** `SystemExit` for wrong usage (status 2), and after `--help` and `--version`, as `argparse` does.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = _parser().parse_args(list(map(_shielded, given)), argparse.Namespace(given=given))
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     command = importlib.import_module(f".{asked.command}", __package__)
     with _precision(asked.float32), _terminable(), warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)  # of the package, on the data or the training
+        warnings.simplefilter("always", UserWarning)  # warnings of the package on the data or the training
         warnings.showwarning = lambda message, *_: note(str(message))
         try:
             command.run(asked)
@@ -56,17 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _shielded(text: str) -> str:
-    """Put a blank before a negative number, since `argparse` takes -1e-3 for an option."""
+    """Put a space before a negative number. Otherwise `argparse` reads -1e-3 as an option."""
     try:
         negative = text.startswith("-") and not math.isnan(float(text))
-    except ValueError:  # no number
+    except ValueError:  # not a number
         return text
     return f" {text}" if negative else text
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Raise SIGTERM as `Terminated` while the command runs, so that a training can write a checkpoint."""
+    """Raise `Terminated` on SIGTERM while the command runs, so that training can write a checkpoint."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -83,7 +84,7 @@ def _terminable() -> Iterator[None]:
 
 @contextmanager
 def _precision(single: bool) -> Iterator[None]:
-    """Set double precision while the command runs, or single precision if asked for."""
+    """Set double precision while the command runs, or single precision if `single`."""
     import jax
 
     before = jax.config.values["jax_enable_x64"]
@@ -127,12 +128,14 @@ def _parser() -> argparse.ArgumentParser:
             "compare pendulum-fit another.csv",
         )
     )
-    _add_info(command("info", "say what a model or a recording holds", "info pendulum.csv"))
+    _add_info(command("info", "summarise a model, or a recording and what looks wrong in it", "info pendulum.csv"))
     return parser
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recording", metavar="RECORDING", help="a .csv, .npz, .parquet or .h5 file, one sample a row")
+    parser.add_argument(
+        "recording", metavar="RECORDING", help="a file (.csv, .npz, .parquet, .h5, ...) with one sample a row"
+    )
     add_columns(parser)
     group = parser.add_argument_group("the model")
     group.add_argument(
@@ -149,10 +152,12 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--minutes",
         type=positive,
-        help="time limit for everything; the best result so far is judged and reported",
+        help="time limit for everything, in minutes (default: none); the best result so far is reported",
     )
     group.add_argument("--seed", type=_seed, default=0, help="random seed for initial weights and batches (default: 0)")
-    group.add_argument("--output", metavar="FOLDER", help="folder to write to (default: RECORDING-fit, here)")
+    group.add_argument(
+        "--output", metavar="FOLDER", help="folder to write to (default: RECORDING-fit in the current folder)"
+    )
     group.add_argument("--resume", action="store_true", help="continue an interrupted fit; give the same options")
 
 
@@ -166,11 +171,19 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE",
         help="coordinates, then velocities, in the units of the recording",
     )
-    parser.add_argument("--until", type=positive, required=True, metavar="T", help="duration, in its unit of time")
+    parser.add_argument(
+        "--until", type=positive, required=True, metavar="T", help="duration, in the recording's unit of time"
+    )
     parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time between two rows")
-    parser.add_argument("--output", metavar="FILE", help="a .csv, .npz, .parquet or .h5 file (default: print)")
+    parser.add_argument(
+        "--output", metavar="FILE", help="file to write: .csv, .npz, .parquet or .h5 (default: print a table)"
+    )
     _add_predictor(parser)
-    parser.add_argument("--anyway", action="store_true", help="use the model even if `fit` advised against it")
+    parser.add_argument(
+        "--anyway",
+        action="store_true",
+        help="use the model even if `fit` reported that it predicts no better than the baselines",
+    )
 
 
 def _add_predictor(parser: argparse.ArgumentParser) -> None:
@@ -178,15 +191,15 @@ def _add_predictor(parser: argparse.ArgumentParser) -> None:
         "--predictor",
         choices=get_args(Predictor),
         default="network",
-        help="the trained network (default), or the formula with its friction",
+        help="network: the trained network (default); formula: the formula with its friction",
     )
 
 
 def _seed(text: str) -> int:
-    """An integer of at most 63 bits."""
+    """An integer of at most 63 bits and a sign."""
     value = int(text)
     if not -(2**63) <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"is {value}; expected an integer of at most 63 bits")
+        raise argparse.ArgumentTypeError(f"is {value}; expected an integer of at most 63 bits and a sign")
     return value
 
 

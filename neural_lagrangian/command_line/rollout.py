@@ -1,4 +1,4 @@
-"""`rollout`: a motion predicted by a model, as a table."""
+"""The command `rollout`: predict a motion with a model."""
 
 import argparse
 import tempfile
@@ -9,7 +9,7 @@ from .text import write_table
 
 
 def run(asked: argparse.Namespace) -> None:
-    """Roll out from the start, and write times and states, all in the units of the model's recording."""
+    """Predict the motion, and write or print times and states in the units of the model's recording."""
     options = {name: getattr(asked, name) for name in ("until", "step", "output", "predictor", "anyway")}
     motion, columns = predicted(asked.model, asked.start, **options)
     if asked.output is not None:

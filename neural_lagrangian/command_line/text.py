@@ -1,4 +1,4 @@
-"""Lines and tables, written to a terminal."""
+"""Write lines and tables to the terminal."""
 
 import os
 import sys
@@ -8,29 +8,31 @@ from ..identification import stated
 
 
 def say(topic: str, text: str) -> None:
-    """A line on a topic; further lines of the text stand below it."""
+    """Write a text behind its topic to standard output. Further lines are indented below the first."""
     for line in stated(topic, text).splitlines():
         _write(line, sys.stdout)
 
 
 def note(text: str) -> None:
-    """A line beside what was asked for."""
+    """Write a note to standard error."""
     _write(f"note: {text}", sys.stderr)
 
 
 def to_errors(line: str) -> None:
-    """A line to standard error."""
+    """Write a line to standard error."""
     _write(line, sys.stderr)
 
 
 def write_table(text: str) -> None:
-    """A table to standard output, as it is."""
+    """Write a table to standard output, without changes."""
     _write(text.removesuffix("\n"), sys.stdout)
 
 
 def _write(line: str, stream: Any) -> None:
-    """A line, whatever names are in it: characters that the stream cannot encode are escaped. Where nobody reads, as
-    after the end of a pipe or on a closed stream, nothing is written: what the command computes is worth more.
+    """Write a line. Characters that the stream cannot encode are escaped.
+
+    If the stream is closed or its pipe has ended, nothing is written and no error is raised: the command must still
+    finish its computation.
     """
     if stream is None or stream.closed:
         return
@@ -42,11 +44,11 @@ def _write(line: str, stream: Any) -> None:
 
 
 def _silence(stream: Any) -> None:
-    """Send what is still in a stream's buffer nowhere, so that the end of the process is no second fault."""
+    """Discard what is still in a stream's buffer, so that flushing at exit raises no second error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())
-    except (OSError, ValueError):  # a stream of Python's own
+    except (OSError, ValueError):  # a stream without a file descriptor
         pass
     finally:
         os.close(nowhere)

@@ -1,6 +1,6 @@
-"""From a recording to a judged model of its motion, its formula and a report: what the command line does, in Python.
+"""Learn a model from a recording of motion, find its formula and report its errors: the command line, in Python.
 
-The stub beside this file says where each name is; each is imported when it is first asked for.
+The stub `__init__.pyi` lists the file of each name. A name is imported when it is first used.
 """
 
 # pyright: reportUnsupportedDunderAll=false

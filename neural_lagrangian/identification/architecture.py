@@ -1,4 +1,4 @@
-"""Architectures of the networks that can be learned, and their settings."""
+"""The networks that `identify` can train, and their settings."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
@@ -17,12 +17,12 @@ from .choices import Structure
 from .columns import Columns
 
 INITIAL_DAMPING = 0.2
-"""Diagonal of the factor of the damping matrix before training, in natural units."""
+"""Damping before training: diagonal of the Cholesky factor of the damping matrix, in natural units."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A Lagrangian of networks in units of the motion, with linear damping or without."""
+    """Sizes and options of a Lagrangian made of networks, in natural units, with or without linear damping."""
 
     dof: int
     structure: str
@@ -33,31 +33,41 @@ class Architecture:
 
     @staticmethod
     def of(settings: dict[str, Any]) -> "Architecture":
-        """From what `settings` gave, read back from JSON."""
+        """Rebuild an architecture from its `settings`, read back from JSON."""
         given: dict[str, Any] = settings | {"periodic": tuple(settings["periodic"])}
         return Architecture(**given)
 
     def check(self, columns: Columns, weights: int) -> None:
-        """`ValueError` for what cannot be the architecture of a model with these columns and at most so many weights:
-        a damaged file must not ask for memory.
+        """Check that a model with these columns and at most `weights` weights can have this architecture.
+
+        The check comes before any array is made: a damaged file must not allocate huge arrays.
+
+        **Raises:** `ValueError` if it cannot.
         """
         whole = (self.dof, self.width, self.depth, *self.periodic)
         if not all(type(n) is int and n >= 0 for n in whole) or min(self.dof, self.width) < 1:
-            raise ValueError(f"its architecture has sizes {whole}; expected positive integers")
+            raise ValueError(f"the architecture has sizes {whole}; expected positive integers")
         if self.structure not in get_args(Structure) or type(self.friction) is not bool:
-            raise ValueError(f"its structure is {self.structure!r}, its friction {self.friction!r}")
+            raise ValueError(
+                f"`structure` is {self.structure!r} and `friction` is {self.friction!r}; expected one of "
+                f"{get_args(Structure)} and a bool"
+            )
         if self.dof != columns.dof or self.periodic != columns.periodic:
-            raise ValueError(f"its architecture has {self.dof} degrees of freedom, its columns {columns.dof}")
+            raise ValueError(
+                f"the architecture has {self.dof} degrees of freedom and angles {self.periodic}; "
+                f"expected {columns.dof} and {columns.periodic}, as the columns have"
+            )
         least = self.width * (self.dof + self.width * max(self.depth - 1, 0))
         if max(least, self.depth) > weights:
-            raise ValueError(f"its architecture has at least {least} weights, the model file at most {weights}")
+            raise ValueError(f"the architecture has at least {least} weights, the model file at most {weights}")
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The fields, as JSON can hold them."""
         return asdict(self)
 
     def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
-        """An untrained model in single precision."""
+        """An untrained model, in single precision."""
         force = None
         if self.friction:
             diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]

@@ -1,4 +1,4 @@
-"""The time that an identification may take, and the share of each part."""
+"""The time limit of `identify`, and the share of it that each part may use."""
 
 import time
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from ..training import Progress
 
 TRAINING_SHARE, SEARCH_SHARE, REFINEMENT_SHARE = 0.5, 0.65, 0.8
-"""Shares of the time after which the training, the search for a formula and its refinement start no further step. The
-rest is left for judging, figures and the report.
+"""Shares of the time limit, counted from the start. After its share, the training, the search for a formula or the
+refinement starts no further step. The last fifth is for rollouts, figures and the report.
 """
 
 

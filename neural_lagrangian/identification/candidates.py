@@ -1,4 +1,4 @@
-"""Candidate terms of a formula, by which coordinates are angles."""
+"""The candidate terms of a formula. They depend on which coordinates are angles."""
 
 import keyword
 from typing import Any
@@ -7,18 +7,20 @@ from ..discovery import Library
 from .columns import Columns
 
 MAX_TERMS = 100
-"""Largest number of candidate terms. Usual recordings do not determine more."""
+"""Largest number of candidate terms. Most recordings do not hold enough information for more."""
 
 
 def symbols_for(columns: Columns) -> list[str] | None:
-    """Names of the coordinates in a formula. `None` stands for `q0`, `q1`, ...: some column is no identifier."""
+    """Names of the coordinates in a formula; `None`, for `q0`, `q1`, ..., if one is no Python identifier."""
     known = all(name.isidentifier() and not keyword.iskeyword(name) for name in columns.coordinates)
     return list(columns.coordinates) if known else None
 
 
 def library_for(columns: Columns) -> Library:
-    """Candidate terms: waves of angles and powers of other coordinates, times squares and products of velocities. The
-    order is the highest with at most `MAX_TERMS` terms. Three and more angles get the terms of a chain of bodies.
+    """Candidate terms of a formula for these coordinates.
+
+    They are sines and cosines of angles and powers of other coordinates, times squares and products of velocities. The
+    library takes the highest order that has at most `MAX_TERMS` terms. Three or more angles get the terms of a chain.
     """
     named: dict[str, Any] = {"names": symbols_for(columns)}
     angles = list(columns.periodic)
@@ -40,11 +42,14 @@ def library_for(columns: Columns) -> Library:
 
 
 def _of_a_chain(dof: int, angles: list[int], others: list[int], named: dict[str, Any]) -> Library:
-    """Squares and products of the velocities, waves of each angle, powers of the other coordinates; and, beside the
-    product of two velocities, waves of the angles that they turn: of sums and differences of two, and of one beside the
-    velocity of a coordinate that is no angle.
+    """Candidate terms of a chain of bodies, on a support that may slide. Angles are from a fixed direction.
 
-    Bodies in a row, on a support that may slide, have no other terms, if angles are counted from a fixed direction.
+    - squares and products of the velocities;
+    - sines and cosines of each angle, and powers of the other coordinates;
+    - the product of the velocities of two angles, times sines and cosines of the sum and difference of these angles;
+    - the product of the velocities of an angle and another coordinate, times the sine or cosine of the angle.
+
+    The Lagrangian of such a chain has no other terms.
     """
     library = Library.velocities(dof, 2, **named) + Library.waves(dof, 1, angles, **named)
     if others:
@@ -60,6 +65,6 @@ def _of_a_chain(dof: int, angles: list[int], others: list[int], named: dict[str,
 
 
 def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
-    """The product of two velocities."""
+    """The product of the velocities of coordinates `i` and `j`, as a library of one term."""
     squares = Library.velocities(dof, 2, [i, j], **named)
     return squares.select([k for k, name in enumerate(squares.names) if " " in name])

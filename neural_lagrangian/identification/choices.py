@@ -1,9 +1,9 @@
-"""Options that have a few named values."""
+"""Types of the options that take one of a few names."""
 
 from typing import Literal
 
 Predictor = Literal["network", "formula"]
-"""`"network"`, the trained network, or `"formula"`, the formula that was found, with its friction."""
+"""Which model predicts: `"network"`, the trained network, or `"formula"`, the formula with its friction."""
 
 Structure = Literal["mechanical", "free"]
-"""`"mechanical"`: kinetic minus potential energy, each a network. `"free"`: one network of the whole state."""
+"""Form of the Lagrangian: `"mechanical"`, kinetic minus potential energy, each a network; `"free"`, one network."""

@@ -1,4 +1,4 @@
-"""Which columns of a recording are what, and in which units."""
+"""The columns of a recording: time, coordinates, velocities, and their units."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,12 +10,18 @@ import numpy as np
 from ..trajectories import QuantityName, headings_of, measures_angle, si_factor
 from .faults import UsageError
 
-KINDS = {"number": "", "clock": " (times)", "text": " (text)", "empty": " (empty)"}
+KIND_NOTES = {"number": "", "clock": " (times)", "text": " (text)", "empty": " (empty)"}
+"""What follows the name of an ignored column, by the kind of its cells."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns; `velocities` is empty where they come from the coordinates. `gap` as for `Trajectories`."""
+    """The role of each column of a recording.
+
+    `velocities` is empty if velocities are estimated from the coordinates. `units` maps names of columns to units; a
+    column without one is in SI units. `gap` is the longest interval in seconds that is not a gap, as for
+    `Trajectories`.
+    """
 
     time: str
     coordinates: tuple[str, ...]
@@ -26,48 +32,53 @@ class Columns:
     gap: float | None = None
 
     def __post_init__(self) -> None:
-        """**Raises:** `UsageError` for a column that is to serve twice."""
+        """**Raises:** `UsageError` if one column is given two roles."""
         names = [self.time, *self.coordinates, *self.velocities]
         names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
-                raise UsageError(f"column {name!r} is named {count} times; expected each to serve once")
+                raise UsageError(f"column {name!r} is named {count} times; expected one role for each column")
 
     @staticmethod
     def of(settings: dict[str, Any]) -> "Columns":
-        """From what `settings` gave, read back from JSON."""
+        """Rebuild columns from their `settings`, read back from JSON."""
         lists: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
         given = Columns(**settings | lists)
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.units, *given.units.values()]
         if not all(isinstance(name, str) for name in names):
-            raise ValueError(f"its columns are {names}; expected names")
+            raise ValueError(f"the names and units of columns are {names}; expected strings")
         if not given.coordinates or len(given.velocities) not in (0, given.dof):
-            raise ValueError(f"it has {given.dof} coordinates and {len(given.velocities)} velocities")
+            raise ValueError(
+                f"there are {given.dof} coordinates and {len(given.velocities)} velocities; "
+                f"expected {given.dof} velocities or none"
+            )
         if given.gap is not None and not given.gap > 0:
-            raise ValueError(f"its gap is {given.gap}; expected a positive number")
+            raise ValueError(f"`gap` is {given.gap}; expected a positive number")
         return given
 
     @property
     def settings(self) -> dict[str, Any]:
+        """The fields, as JSON can hold them."""
         return asdict(self)
 
     @property
     def dof(self) -> int:
+        """Number of degrees of freedom."""
         return len(self.coordinates)
 
     @property
     def periodic(self) -> tuple[int, ...]:
-        """Indices of the angles."""
+        """Indices of the coordinates that are angles."""
         return tuple(self.coordinates.index(name) for name in self.angles)
 
     @property
     def rates(self) -> tuple[str, ...]:
-        """Names of the velocities. Velocities without a column are called `NAME_dot`."""
+        """Names of the velocities. An estimated velocity is named `NAME_dot` after its coordinate."""
         return self.velocities or tuple(f"{name}_dot" for name in self.coordinates)
 
     @property
     def state_units(self) -> dict[str, str]:
-        """Units of times, coordinates and velocities; a velocity that no column has is in that of its coordinate."""
+        """Units of time, coordinates and velocities. An estimated velocity is per second."""
         known = {name: unit for name, unit in self.units.items() if name in (self.time, *self.coordinates, *self.rates)}
         for q, rate in zip(self.coordinates, self.rates, strict=True):
             if q in known and not self.velocities:
@@ -76,12 +87,12 @@ class Columns:
 
     @property
     def time_factor(self) -> float:
-        """Seconds in the unit of time."""
+        """Factor from the recorded unit of time to seconds."""
         return si_factor(self.units[self.time], "time") if self.time in self.units else 1.0
 
     @property
     def state_factors(self) -> np.ndarray:
-        """Factors that bring a state to SI units, shape `(2 dof,)`."""
+        """Factors from recorded units to SI units, shape `(2 dof,)`."""
         units = self.state_units
         kinds: dict[QuantityName, tuple[str, ...]] = {"position": self.coordinates, "velocity": self.rates}
 
@@ -91,7 +102,7 @@ class Columns:
         return np.array([factor(name, kind) for kind, names in kinds.items() for name in names])
 
     def labels(self, index: int) -> tuple[str, str]:
-        """Coordinate and velocity with their SI units, where those are known."""
+        """Axis labels of a coordinate and its velocity, with SI units if these are known."""
         q, rate = self.coordinates[index], self.rates[index]
         unit = "rad" if q in self.angles else ""
         if q in self.units:
@@ -100,7 +111,7 @@ class Columns:
 
 
 def of_another_file(path: Path, columns: Columns) -> Columns:
-    """The same columns of another recording, in the units that its own headings say."""
+    """The columns of another recording with the same names. Its headings override the units."""
     headings = {heading.name: heading.unit for heading in headings_of(path)}
     own = {
         name: headings[name] for name in (columns.time, *columns.coordinates, *columns.velocities) if headings.get(name)
@@ -109,7 +120,7 @@ def of_another_file(path: Path, columns: Columns) -> Columns:
 
 
 def roles(path: Path | None, columns: Columns) -> str:
-    """Which column of a recording is what, and in which unit; which ones of a file are ignored."""
+    """Text that names the columns, their units, and the columns of the file that are ignored."""
 
     def listed(names: Sequence[str]) -> str:
         said = (f"{name} [{columns.units[name]}]" if name in columns.units else name for name in names)
@@ -124,5 +135,5 @@ def roles(path: Path | None, columns: Columns) -> str:
         parts.append(f"trajectories by {columns.trajectory}")
     used = (columns.time, *columns.coordinates, *columns.velocities, columns.trajectory)
     headings = [] if path is None else headings_of(path)
-    ignored = [f"{h.name}{KINDS[h.kind]}" for h in headings if h.name not in used]
+    ignored = [f"{h.name}{KIND_NOTES[h.kind]}" for h in headings if h.name not in used]
     return "; ".join(parts + ([f"ignored: {', '.join(ignored)}"] if ignored else []))

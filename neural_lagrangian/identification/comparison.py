@@ -1,4 +1,4 @@
-"""A model beside a recording, or two models beside each other."""
+"""Compare a model with a recording, or two models with each other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from .choices import Predictor
 from .columns import of_another_file
 from .faults import NoAnswerError, UsageError
 from .inspection import IN_MEMORY
-from .judging import Errors, predicts, rollout_errors
+from .judging import Errors, better_than_baselines, rollout_errors
 from .learning import rows_apart, shortest_piece
 from .measure import Measure, lyapunov_time
 from .model_folder import Learned, is_folder, read_folder
@@ -30,22 +30,25 @@ MAX_STATES = 500
 
 
 class Compared(NamedTuple):
-    """Topics, and what there is to say on each; `refused` says why a model should not be used, empty where none is."""
+    """The result of a comparison.
+
+    `facts`: pairs of a topic and a text. `refused`: why a model should not be used; empty if all models may be used.
+    """
 
     facts: list[tuple[str, str]]
     refused: str
 
 
 def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared:
-    """Errors by horizon and a verdict on each model; of two models also whether they have the same Lagrangian.
+    """Compute errors by horizon and a verdict for each model. For two models, compare the Lagrangians too.
 
     **Arguments:**
 
-    - `names`: a folder of a model, then another one, a recording, or both; the recording that the first model was
-      learned from unless there is one.
-    - `predictor`: the network, or the formula with its friction.
+    - `names`: the folder of a model, then the folder of another model, a recording, or both. The default recording is
+      the one that the first model was learned from.
+    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
 
-    **Raises:** `UsageError` for too many names; `NoAnswerError` where these do not fit together.
+    **Raises:** `UsageError` for too many names; `NoAnswerError` if the models and the recording do not fit together.
     """
     path, models = _named(names)
     learned = [read_folder(name, predictor) for name in models]
@@ -54,10 +57,11 @@ def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared
     for other in others:
         if other.columns.dof != first.columns.dof:
             raise NoAnswerError(
-                f"{models[-1]} has {other.columns.dof} degrees of freedom; expected {first.columns.dof}, as {models[0]}"
+                f"{models[-1]} has {other.columns.dof} degrees of freedom; "
+                f"expected {first.columns.dof}, as {models[0]} has"
             )
     if path is None and first.settings["recording"] == IN_MEMORY:
-        raise NoAnswerError(f"{models[0]} was learned from {IN_MEMORY}: name a recording to compare with")
+        raise NoAnswerError(f"{models[0]} was learned from {IN_MEMORY}: name a recording to compare it with")
     own = Path(first.settings["recording"])
     path = own if path is None else path
     recording = read_recording(path, first.columns if path == own else of_another_file(path, first.columns))
@@ -76,30 +80,33 @@ def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared
     ]
     if others:
         facts.append(("Lagrangians", str(_difference(first, others[0], states))))
-    bad = [name for name in by_name if not predicts(errors, name)]
-    return Compared(facts, f"on {path} {bad[0]} {NOT_BETTER} there" if bad else "")
+    bad = [name for name in by_name if not better_than_baselines(errors, name)]
+    return Compared(facts, f"{bad[0]}, on {path}, {NOT_BETTER} there" if bad else "")
 
 
 def _named(names: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The recording, if one is named, and the folders of models."""
+    """Split names into the recording, if one is named, and the folders of models."""
     models = [name for name in names if is_folder(Path(name))]
     recordings = [name for name in names[1:] if name not in models]
     if names[0] not in models:
-        raise NoAnswerError(f"{names[0]} is no folder that `identify` has written")
+        raise NoAnswerError(f"{names[0]} is not a folder that `identify` has written; name the folder of a model first")
     if len(models) > 2 or len(recordings) > 1:
-        raise UsageError(f"expected one or two models, and a recording; got {len(models)} and {len(recordings)}")
+        raise UsageError(
+            f"got {len(models)} models and {len(recordings)} recordings; "
+            "expected one or two models and at most one recording"
+        )
     return Path(recordings[0]) if recordings else None, models
 
 
 def _verdict(name: str, one: Learned, errors: Errors, starts: Starts, states: np.ndarray) -> str:
-    """How long a model predicts, why its rollouts fail, and what of the recording it was not trained on."""
-    reasons = f"rollouts that fail: {why(one.model, starts)}" if errors.failures(name) else ""
+    """How long a model predicts, why rollouts fail, and how much of the recording is outside its training data."""
+    reasons = f"failed rollouts: {why(one.model, starts)}" if errors.failures(name) else ""
     lines = [judged(errors, name, "this recording", reasons), reasons, _outside(one, states)]
     return "\n".join(line for line in lines if line)
 
 
 def _difference(one: Learned, other: Learned, states: np.ndarray) -> Comparison:
-    """Of two Lagrangians, at states of the recording."""
+    """Compare two Lagrangians at states of the recording."""
     chosen = states[np.linspace(0, len(states) - 1, min(MAX_STATES, len(states))).astype(int)]
     return compare_lagrangians(
         one.model.lagrangian, other.model.lagrangian, jnp.asarray(chosen, jnp.result_type(float))
@@ -107,7 +114,7 @@ def _difference(one: Learned, other: Learned, states: np.ndarray) -> Comparison:
 
 
 def _outside(one: Learned, states: np.ndarray) -> str:
-    """What the recording has that the model was not trained on; nothing of a model that does not say."""
+    """How much of the recording is outside the training data; empty if the model's settings do not hold its region."""
     region = one.settings.get("region")
     if not isinstance(region, dict):
         return ""

@@ -1,4 +1,4 @@
-"""Which columns of a recording are what, as somebody declares it; the headings and their order say the rest."""
+"""The roles of columns that a user declares. Headings and the order of columns fill in the rest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,17 @@ from ..trajectories import Trajectories, find_heading, headings_of, measures_ang
 from .columns import Columns
 from .faults import NoAnswerError, UsageError
 
-UNORDERED = (".h5", ".hdf5")
+SUFFIXES_WITHOUT_ORDER = (".h5", ".hdf5")
 """Suffixes of files whose columns have no order."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Declared:
-    """What is declared of a recording; `None` where it is left to the file. The names are those of `identify`.
+    """What the user declares about a recording; `None` leaves it to the file.
 
-    **Raises:** `ValueError` for values that make no sense; `UsageError` for those that contradict each other.
+    Fields have the names and the order of the arguments of `inspect` and `identify`.
+
+    **Raises:** `ValueError` for an impossible value; `UsageError` for values that contradict each other.
     """
 
     dof: int | None = None
@@ -40,30 +42,34 @@ class Declared:
         if self.gap is not None and not self.gap > 0:
             raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
         if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
-            raise UsageError(f"`dof` is {self.dof}, but `coordinates` names {len(self.coordinates)} columns")
+            raise UsageError(
+                f"`dof` is {self.dof}, but `coordinates` names {len(self.coordinates)} columns; give one of them"
+            )
         dof = self.dof if self.coordinates is None else len(self.coordinates)
         if self.velocities and dof not in (None, len(self.velocities)):
-            raise UsageError(f"`velocities` names {len(self.velocities)} columns; expected {dof}, or none")
+            raise UsageError(
+                f"`velocities` names {len(self.velocities)} columns; expected {dof}, or none to estimate them"
+            )
 
 
 def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = False) -> Columns:
-    """What is declared, and for the rest the headings of the file and the order of its columns.
+    """Find the role of each column of a file, from the declaration, the headings and the order of columns.
 
-    A heading such as `x (cm)` names the column `x` and its unit. By order only columns of numbers count. Coordinates in
-    units of angle are angles unless it is declared which are.
+    A heading such as `x (cm)` names the column `x` and its unit. Only columns of numbers count in the order. By
+    default, coordinates in units of angle are angles.
 
     **Arguments:**
 
-    - `path`: the recording, whose headings are read.
-    - `declared`: what is known of it.
-    - `all_are_coordinates`: whether all columns are, where no number of degrees of freedom is given.
+    - `path`: the recording. Only its headings are read.
+    - `declared`: what the user declares.
+    - `all_are_coordinates`: whether all columns after the time are coordinates if `dof` is not given.
 
-    **Raises:** `UsageError` for what does not fit the file; `NoAnswerError` if the file has too few columns;
-    `DataFileError` if it lacks one that is named.
+    **Raises:** `UsageError` if the declaration does not fit the file; `NoAnswerError` if the file has too few columns;
+    `DataFileError` if it lacks a column that is named.
     """
     check_suffix(path)
-    if (declared.time is None or declared.coordinates is None) and path.suffix.lower() in UNORDERED:
-        raise UsageError(f"{path}: name the columns of {path.suffix} files: `time`, `coordinates`")
+    if (declared.time is None or declared.coordinates is None) and path.suffix.lower() in SUFFIXES_WITHOUT_ORDER:
+        raise UsageError(f"{path}: the columns of a {path.suffix} file have no order; give `time` and `coordinates`")
     headings = headings_of(path)
 
     def named(name: str) -> str:
@@ -91,14 +97,14 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
 
 
 def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
-    """Columns for trajectories in memory, which are in SI units; no `velocities` are found from the positions.
+    """Columns of trajectories in memory, in SI units. `velocities=[]` means: estimate them from the coordinates.
 
-    **Raises:** `UsageError` for what is declared of a file alone.
+    **Raises:** `UsageError` for an option that only files take.
     """
     for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units"):
         value = getattr(declared, name)
         if value is not None and not (name == "velocities" and len(value) == 0):
-            raise UsageError(f"`{name}` is {value!r}; expected none: Trajectories hold times and states in SI units")
+            raise UsageError(f"`{name}` is {value!r}; leave it out: Trajectories hold times and states in SI units")
     coordinates = motion.names or tuple(f"q{i}" for i in range(motion.dof))
     angles = tuple(_angles(declared, coordinates, {}) or ())
     gap = motion.gap if declared.gap is None else declared.gap
@@ -108,14 +114,16 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
 
 
 def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, str]) -> list[str] | None:
-    """Names of the coordinates declared as angles, each by its name, its heading or its number."""
+    """Names of the coordinates declared as angles. Each is given by its name, its heading or its index."""
     if declared.angles is None:
         return None
     dof, named = len(coordinates), []
     for angle in declared.angles:
         name: Any = coordinates[angle] if isinstance(angle, int) and 0 <= angle < dof else texts.get(str(angle), angle)
         if name not in coordinates:
-            raise UsageError(f"`angles` names {name!r}; expected some of the coordinates, {', '.join(coordinates)}")
+            raise UsageError(
+                f"`angles` names {name!r}; expected names or indices of the coordinates, {', '.join(coordinates)}"
+            )
         named.append(name)
     return named
 
@@ -123,20 +131,26 @@ def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, 
 def _by_order(
     path: Path, free: list[str], time: str, dof: int | None, all_are_coordinates: bool
 ) -> tuple[list[str], list[str]]:
-    """Coordinates and velocities among the columns beside the time."""
+    """The names of coordinates and velocities, by the order of columns."""
     if dof is None and not all_are_coordinates:
-        raise UsageError("expected `dof`, the degrees of freedom, or `coordinates`, the names of their columns")
+        raise UsageError(
+            "neither `dof` nor `coordinates` is given; give `dof`, the number of degrees of freedom, "
+            "or `coordinates`, the names of their columns"
+        )
     dof = len(free) if dof is None else dof
     if len(free) < max(dof, 1):
-        found = ", ".join(map(repr, free)) or "nothing"
-        raise NoAnswerError(f"{path}: `dof` {dof} needs {dof} coordinates beside the time {time!r}; it has {found}")
+        found = ", ".join(map(repr, free)) or "none"
+        raise NoAnswerError(
+            f"{path}: the columns of numbers beside the time {time!r} are {found}; "
+            f"expected at least {max(dof, 1)}, one for each degree of freedom (`dof`)"
+        )
     return free[:dof], free[dof : 2 * dof] if len(free) >= 2 * dof else []
 
 
 def check_suffix(path: Path) -> None:
-    """That a file is of a kind that is read.
+    """Check that files with this suffix can be read.
 
-    **Raises:** `UsageError`.
+    **Raises:** `UsageError` if they cannot.
     """
     if path.suffix.lower() not in suffixes():
         raise UsageError(f"{path}: expected a recording that ends in {', '.join(suffixes())}")

@@ -1,4 +1,4 @@
-"""How the learned energy drifts, and whether that suggests friction."""
+"""The drift of the learned energy, and whether it suggests friction."""
 
 from typing import Any, NamedTuple
 
@@ -11,16 +11,18 @@ from ..analysis import energy_drift
 from .starts import Starts
 
 MIN_ENERGY_LOST = 0.05
-"""Friction is suspected if more than this share of the kinetic energy is lost during a prediction."""
+"""Threshold for friction: share of the mean kinetic energy that is lost during a prediction."""
 MIN_SHARE_FALLING = 0.9
-"""Friction is suspected if the energy falls from at least this share of the starts. The energy of a network that has
-not learned enough rises from some starts and falls from others.
+"""Threshold for friction: share of starts from which the energy falls. The energy of a network that is not trained
+enough rises from some starts and falls from others.
 """
 
 
 class Energies(NamedTuple):
-    """The learned energy along motions, over the mean kinetic energy: drift in 1/s, median over starts; and the share
-    of starts from which it falls along the recorded motion.
+    """Relative drift of the learned energy, and the share of starts from which the energy falls.
+
+    `along_rollouts` and `along_recorded`: drift divided by the mean kinetic energy, in 1/s, median over starts, along
+    predicted and recorded motion. `falling`: share of starts from which the energy falls along recorded motion.
     """
 
     along_rollouts: float
@@ -28,22 +30,22 @@ class Energies(NamedTuple):
     falling: float
 
     def lost(self, starts: Starts) -> float:
-        """While a piece is predicted, along the recorded motion."""
+        """Energy lost along recorded motion during a prediction, divided by the mean kinetic energy."""
         return -self.along_recorded * float(starts.times[-1])
 
     def suggests_friction(self, starts: Starts) -> bool:
-        """Whether the learned energy falls along the recorded motion by much, and from nearly all starts."""
+        """Whether the energy falls along recorded motion, by more than the threshold and from nearly all starts."""
         return self.lost(starts) > MIN_ENERGY_LOST and self.falling >= MIN_SHARE_FALLING
 
     def __str__(self) -> str:
         return (
-            f"drift {self.along_rollouts:.2g} 1/s along predictions, {self.along_recorded:.2g} 1/s along the "
-            f"recording, of the mean kinetic energy"
+            f"relative drift {self.along_rollouts:.2g} 1/s along predictions, {self.along_recorded:.2g} 1/s along the "
+            f"recording (divided by the mean kinetic energy)"
         )
 
 
 def energies_of(model: Any, starts: Starts, rollouts: np.ndarray) -> Energies:
-    """How the learned energy drifts, along what the model predicts and along what was recorded."""
+    """The drift of the learned energy along predicted and recorded motion."""
     ts, ys = starts
 
     @eqx.filter_jit

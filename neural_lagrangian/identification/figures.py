@@ -1,4 +1,4 @@
-"""Figures of a fit as PNG images."""
+"""Figures of the report, as PNG images."""
 
 import io
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from .starts import Starts
 
 
 def predictions(starts: Starts, rollouts: Mapping[str, np.ndarray], columns: Columns) -> bytes:
-    """Each coordinate against time, and its phase portrait, from the first start on."""
+    """Plot each coordinate against time, and its phase portrait, from the first start."""
     figure = Figure(figsize=(11, 3.6 * columns.dof), layout="constrained")
     axes = figure.subplots(columns.dof, 2, squeeze=False, width_ratios=(2, 1))
     truth, first = np.asarray(starts.ys[0]), {name: ys[0] for name, ys in rollouts.items()}
@@ -30,7 +30,7 @@ def predictions(starts: Starts, rollouts: Mapping[str, np.ndarray], columns: Col
 
 
 def error_growth(errors: Errors, columns: Columns) -> bytes:
-    """The errors of each coordinate against time."""
+    """Plot the error of each coordinate against time."""
     across, down = min(columns.dof, 2), (columns.dof + 1) // 2
     figure = Figure(figsize=(5.5 * across, 3.6 * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
@@ -43,7 +43,7 @@ def error_growth(errors: Errors, columns: Columns) -> bytes:
 
 
 def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history: History) -> bytes:
-    """The learned energy from the first start on, and the training."""
+    """Plot the learned energy from the first start, and the training losses."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     ts, ys = starts.ts[0], starts.ys[0]
@@ -58,7 +58,7 @@ def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history:
 
 
 def _named(ax: Axes) -> list[Text]:
-    """Texts in which there may be names that a user chose."""
+    """Texts of a plot that may contain names of columns."""
     legend = ax.get_legend()
     return [ax.title, ax.xaxis.label, ax.yaxis.label, *([] if legend is None else legend.get_texts())]
 
@@ -66,7 +66,7 @@ def _named(ax: Axes) -> list[Text]:
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     for text in (text for ax in figure.axes for text in _named(ax)):
-        text.set_parse_math(False)  # a dollar in the name of a column is a dollar
+        text.set_parse_math(False)  # a dollar sign in the name of a column does not start a formula
         text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The formula in the folder of a model: terms, coefficients to the last digit, friction and errors."""
+"""The file `formula.json` of a model's folder: terms, coefficients to the last digit, friction and errors."""
 
 import json
 from pathlib import Path
@@ -17,10 +17,11 @@ from .faults import NoAnswerError
 from .refinement import Refined
 
 FORMULA = "formula.json"
+"""Name of the file."""
 
 
 def write_formula(folder: Path, found: Refined | None) -> None:
-    """All or nothing; without a formula, one of an earlier fit goes."""
+    """Write the formula, all or nothing. If `found` is `None`, delete the formula of an earlier fit."""
     if found is None:
         (folder / FORMULA).unlink(missing_ok=True)
         return
@@ -42,19 +43,25 @@ def write_formula(folder: Path, found: Refined | None) -> None:
 
 
 def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
-    """The formula, with its friction, as a model of motion in SI units, in JAX's default precision.
+    """Read the formula and its friction as a model in SI units, in JAX's default precision.
 
-    **Raises:** `NoAnswerError` if none was found, or the file is damaged.
+    **Raises:** `NoAnswerError` if there is no such file, or the file is damaged.
     """
     path = folder / FORMULA
     if not path.is_file():
         raise NoAnswerError(
-            f"{folder} holds no formula: `identify` has found none, or did not come so far; use the network"
+            f"{folder} holds no formula: `identify` found none or was interrupted before; use the network"
         )
     try:
         return _model(json.loads(path.read_text(encoding="utf-8")), columns)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
-        raise NoAnswerError(f"{path} is damaged, or not of this model: {error}") from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # it may hold anything
+        raise NoAnswerError(f"{path} is damaged, or belongs to another model: {error}") from error
 
 
 def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
@@ -64,7 +71,7 @@ def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
     terms = [tuple((str(name), int(power)) for name, power in term) for term in content["terms"]]
     coefficients = np.asarray(content["coefficients"], np.float64)
     if not np.all(np.isfinite(coefficients)):
-        raise ValueError(f"its coefficients are {coefficients.tolist()}; expected finite numbers")
+        raise ValueError(f"`coefficients` is {coefficients.tolist()}; expected finite numbers")
     errors = content["standard_errors_of_the_search"]
     if errors is not None:
         errors = [np.inf if e is None else float(e) for e in errors]

@@ -1,4 +1,4 @@
-"""Search for a formula of the motion, in the recording and in the trained network."""
+"""Search for a formula of the motion: once in the recording, once in the trained network."""
 
 import warnings
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from ..trajectories import Trajectories
 MAX_STATES = 600
 """Largest number of states at which the equations of motion of the network are sampled."""
 
-TIME_IS_UP = "the time given was up before it was looked for"
+TIME_IS_UP = "the time limit was reached before the search"
+"""Fault of a search that was not started."""
 
 
 class Attempt(NamedTuple):
-    """One search: `where`, and what it `found` or the `fault` that ended it."""
+    """The result of one search: `where` it searched, and what it `found` or the `fault` that ended it."""
 
     where: str
     found: FoundLagrangian | None
@@ -24,13 +25,13 @@ class Attempt(NamedTuple):
 
     @property
     def support(self) -> tuple[str, ...]:
-        """The terms of the formula; empty where there is none."""
+        """The terms of the formula; empty if there is none."""
         formula = None if self.found is None else self.found.formula
         return () if formula is None else formula.support
 
     @property
     def reason(self) -> str:
-        """Why there is none."""
+        """Why there is no formula."""
         return self.fault if self.found is None else "; ".join(self.found.missing)
 
     def __str__(self) -> str:
@@ -40,7 +41,7 @@ class Attempt(NamedTuple):
 def look_for_formulas(
     model: Any, motion: Trajectories, library: Library, is_over: Callable[[], bool] = lambda: False
 ) -> list[Attempt]:
-    """Search the motion, and the Lagrangian of a model of it. No search starts once the time `is_over`."""
+    """Search for a formula in the motion, then in the Lagrangian of its model. No search starts once `is_over()`."""
     states = motion.ys[motion.mask]
     chosen = states[np.linspace(0, len(states) - 1, min(MAX_STATES, len(states))).astype(int)]
     return [

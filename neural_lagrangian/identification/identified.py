@@ -1,4 +1,4 @@
-"""What `identify` returns: a learned model, its formula, and how well both predict."""
+"""`Identified`, the result of `identify`: a trained network, a formula, and the errors of both."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
 from ..training import History
 from .formula_file import FORMULA, write_formula
-from .judging import Errors, predicts
+from .judging import Errors, better_than_baselines
 from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, SETTINGS, claim, write_model, write_settings
 from .outcome import Outcome
 from .remark import Remark
@@ -23,30 +23,34 @@ from .verdict import verdict
 
 @dataclass(frozen=True)
 class Identified:
-    """A motion that was identified. Printed: the errors of prediction, the formula, and the verdict.
+    """The result of `identify`. `print` shows the errors of prediction, the formula and the verdict.
 
-    Models work in SI units, in JAX's default precision, with angles in radians.
+    The models work in SI units, in JAX's default precision, with angles in radians.
 
     **Example:**
 
     ```python
-    import pathlib
-    if pathlib.Path("pendulum.csv").exists():
-        found = nl.identification.identify("pendulum.csv", dof=1, angles=["theta"])
-        print(found.verdict)
-        ys = found.model(jnp.linspace(0.0, 10.0, 201), jnp.array([1.2, 0.0]))  # (201, 2)
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 6.0, 0.02)
+    >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
+    >>> found = nl.identification.identify(spring, steps=3)  # the network needs many more steps, the formula does not
+    >>> found.verdict.splitlines()[-1]
+    'The formula found: 0.5 x_dot^2 - 2 x^2.'
+    >>> ys = found.formula_model(jnp.array([0.0, np.pi / 2]), jnp.array([1.0, 0.0]))  # half a period
+    >>> round(float(ys[1, 0]), 3)
+    -1.0
     ```
     """
 
     outcome: Outcome
     facts: tuple[tuple[str, str], ...]
-    """Topics, and what there is to say on each."""
+    """The results as text: pairs of a topic and a text."""
     hints: tuple[Remark, ...]
-    """What to try next, and the options that say so."""
+    """What to try next. Each hint holds the options of `identify` to set."""
 
     @staticmethod
     def of(outcome: Outcome) -> "Identified":
-        """From an outcome, in the precision in which it was computed."""
+        """Build the texts of an outcome. Call it in the precision in which the outcome was computed."""
         facts = [
             ("motion", str(outcome.errors.measure)),
             ("errors", aligned(outcome.errors.table(outcome.columns))),
@@ -58,68 +62,69 @@ class Identified:
 
     @property
     def model(self) -> Scaled:
-        """The trained network: a rollout `model(ts, y0)` of shape `(time, 2 dof)`, with an `energy`, an `acceleration`
-        and a `force`, the friction.
+        """The trained network, as a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`.
+
+        It also has `energy`, `acceleration` and `force`, the friction.
         """
         scaled = self.outcome.model
         return Scaled(with_precision(scaled.model, jnp.result_type(float)), scaled.scaling)
 
     @property
     def formula_model(self) -> NeuralLagrangian | None:
-        """The formula with its friction, as such a model; `None` if the data do not determine a formula."""
+        """The formula with its friction, as a rollout model; `None` if no formula was found."""
         found = self.outcome.formula
         return None if found is None else with_precision(found.model, jnp.result_type(float))
 
     @property
     def formula(self) -> Formula | None:
-        """The Lagrangian as a formula, scaled to one half of a squared velocity; `None` if there is none."""
+        """The Lagrangian as a formula, with the coefficient 1/2 before a squared velocity; `None` if not found."""
         found = self.outcome.formula
         return None if found is None else found.formula
 
     @property
     def predicts(self) -> bool:
-        """Whether the network predicts held-out motion clearly better than constant velocity and rest do."""
-        return predicts(self.outcome.errors, "network")
+        """Whether the network may be used: it predicts held-out motion better than constant velocity and rest do."""
+        return better_than_baselines(self.outcome.errors, "network")
 
     @property
     def verdict(self) -> str:
-        """How long each model predicts held-out motion, and the formula, in words."""
+        """How long each model predicts held-out motion, and the formula, in words, one sentence a line."""
         return dict(self.facts)["verdict"]
 
     @property
     def errors(self) -> Errors:
-        """Errors of prediction on held-out motion, of each model and of the baselines."""
+        """Errors of each model and of the baselines on held-out motion."""
         return self.outcome.errors
 
     @property
     def table(self) -> list[list[str]]:
-        """The errors of prediction as rows of text, the header first."""
+        """The errors as a table: rows of text, the header first."""
         return self.errors.table(self.outcome.columns)
 
     @property
     def history(self) -> History:
-        """How the training went."""
+        """Losses and times of the training."""
         return self.outcome.history
 
     def report(self, path: str | Path) -> None:
-        """Write a page of HTML with figures, tables, the formula and every setting, which needs no other file."""
+        """Write one HTML page with figures, tables, the formula and every setting. It needs no other file."""
         with self._precision():
             write_report(Path(path), self.outcome)
 
     def save(self, folder: str | Path) -> None:
-        """Write a new folder with the models, the settings and a report, which `load_model` and the command line read.
+        """Write a new folder with the models, the settings and a report. `load_model` and the command line read it.
 
-        **Raises:** `NoAnswerError` if the folder holds a fit already.
+        **Raises:** `NoAnswerError` if the folder already holds a fit.
         """
         folder = Path(folder)
         claim(folder)
         with self._precision():
             write_model(folder, self.outcome.model)
             write_outcome(folder, self.outcome)
-        (folder / CHECKPOINTS).rmdir()  # there are none to resume from
+        (folder / CHECKPOINTS).rmdir()  # nothing is left to resume
 
     def files(self, folder: str | Path) -> str:
-        """The names of what `save` has written to a folder."""
+        """The names of the files in a folder that `save` has written."""
         written = (REPORT, MODEL, FORMULA, SETTINGS, HISTORY)
         return ", ".join(name for name in written if (Path(folder) / name).exists())
 
@@ -127,11 +132,12 @@ class Identified:
         return precision(double=self.outcome.settings["precision"] != "single")
 
     def __str__(self) -> str:
+        """The results and the hints, as the command line prints them."""
         hints = [("hint", "\n".join(map(str, self.hints)))] if self.hints else []
         return stated_all([*self.facts, *hints])
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it."""
+        """The results as HTML, for notebooks."""
         facts = [fact for fact in self.facts if fact[0] not in ("verdict", "errors", "formula")]
         hints = [("hint", str(hint)) for hint in self.hints]
         contents = {"verdict": self.verdict.splitlines(), "errors": self.table, "facts": [*facts, *hints]}
@@ -139,7 +145,7 @@ class Identified:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """The formula, the settings with the judgement, and the report of a fit whose model is written."""
+    """Write the formula, the settings with the judgement, and the report. The model must be written before."""
     write_formula(folder, outcome.formula)
     write_settings(folder, outcome.settings | {"judged": outcome.judgement})
     write_report(folder / REPORT, outcome)

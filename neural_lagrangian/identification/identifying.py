@@ -1,4 +1,4 @@
-"""The whole way from a recording to a judged model."""
+"""`identify`: read a recording, train a network, search for a formula, and compute the errors of both."""
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +35,16 @@ from .remark import Remark
 from .starts import starts_of
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
-MAX_SEED = 2**63
+"""Packages whose versions are written to the settings."""
+SEED_LIMIT = 2**63
+"""Seeds are below this number and not below its negative: JAX stores a seed in 64 bits."""
 
 Tell = Callable[[str, str | Remark], None]
-"""`tell(topic, text)`: what `identify` says while it works, such as `print`; remarks come on the topic `"note"`."""
+"""Function `tell(topic, text)` that gets the messages of `identify`, such as `print`. A remark has the topic "note"."""
 
 
 class _Wanted(NamedTuple):
-    """The options of `identify` that are not of the recording."""
+    """The options of `identify` that do not describe the recording."""
 
     structure: str
     friction: bool
@@ -56,20 +58,20 @@ class _Wanted(NamedTuple):
     tell: Tell | None
 
     def check(self) -> None:
-        """`ValueError` for values that make no sense; `UsageError` for one that would not be used."""
+        """**Raises:** `ValueError` for an impossible value; `UsageError` for `resume` without a folder."""
         if self.structure not in get_args(Structure):
             known = ", ".join(map(repr, get_args(Structure)))
             raise ValueError(f"`structure` is {self.structure!r}; expected one of {known}")
         positive_integer("steps", self.steps)
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"`minutes` is {self.minutes}; expected a positive number")
-        if not isinstance(self.seed, int) or not -MAX_SEED <= self.seed < MAX_SEED:
-            raise ValueError(f"`seed` is {self.seed!r}; expected an integer of at most 63 bits")
+        if not isinstance(self.seed, int) or not -SEED_LIMIT <= self.seed < SEED_LIMIT:
+            raise ValueError(f"`seed` is {self.seed!r}; expected an integer of at most 63 bits and a sign")
         if self.resume and self.folder is None:
-            raise UsageError("`resume` is True, but `folder` is None; expected that of the call that was interrupted")
+            raise UsageError("`resume` is True, but `folder` is None; give the folder of the interrupted call")
 
     def said(self, topic: str, text: str | Remark) -> None:
-        """Say something to whoever wants to know."""
+        """Pass a message to `tell`, if it is given."""
         if self.tell is not None:
             self.tell(topic, text)
 
@@ -96,57 +98,53 @@ def identify(
     command: str | None = None,
     tell: Tell | None = None,
 ) -> Identified:
-    r"""Learn the Lagrangian of a recorded motion, look for its formula, and judge both by motion that was held out.
+    r"""Learn the Lagrangian of a recorded motion, search for its formula, and test both on held-out motion.
 
-    The recording is cut into pieces: of ten, seven train, one is the validation set and two are held out. A network
-    $L(q, \dot q)$ in units of the motion is trained by gradients through its rollouts, in single precision; all else is
-    computed in double. The formula is looked for in the recording and in the network, and refined by rollouts. This is
-    what `neural_lagrangian fit` does, with the same result for the same seed. Nothing is printed or written unless
-    asked for.
+    The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out. A
+    network $L(q, \dot q)$ in natural units is trained with gradients through its rollouts, in single precision;
+    everything else is computed in double precision. The search for a formula uses the recording and the network;
+    rollouts refine the coefficients. `neural_lagrangian fit` does the same, with the same result for the same seed.
+    By default nothing is printed and nothing is written.
 
     **Arguments:**
 
-    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`: the recording, as
-      for `inspect`; of a file, `dof` or `coordinates` is needed.
-    - `structure`: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`, one network of all.
-    - `friction`: whether to learn linear damping too.
-    - `steps`: gradient steps in all.
-    - `minutes`: how long all of it may take, in minutes: what was found by then is judged. No limit unless given.
+    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`: the recording and
+      its columns, as for `inspect`. A file needs `dof` or `coordinates`.
+    - `structure`: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`, one network.
+    - `friction`: whether to learn linear damping in addition to the Lagrangian.
+    - `steps`: total number of gradient steps.
+    - `minutes`: time limit for everything, in minutes (default: none). The best result so far is tested and returned.
     - `seed`: random seed for initial weights and batches.
-    - `float32`: whether to compute in single precision throughout, as on a GPU without fast double precision.
-    - `folder`: a new folder to write to while it works: checkpoints, the model, its formula, the report. Nothing is
-      written unless given; `Identified.save` writes it later.
-    - `resume`: whether to go on with an interrupted call, with the same arguments, whose `folder` it is.
-    - `command`: how to do it again, noted in the settings; the options as Python writes them unless given.
-    - `tell`: called as `tell(topic, text)` with what happens, such as `print`; the training then shows its progress.
+    - `float32`: whether to compute everything in single precision, as for a GPU.
+    - `folder`: a new folder for checkpoints, the model, the formula and the report, written during the call (default:
+      none). `Identified.save` can write it later.
+    - `resume`: whether to continue an interrupted call. Give the same arguments and its `folder`.
+    - `command`: text for the settings that says how to repeat the call (default: the call in Python).
+    - `tell`: function that gets messages during the call as `tell(topic, text)`, such as `print`. Training then shows
+      its progress too.
 
-    **Returns:** an `Identified`: the model, its formula, the errors of prediction, a verdict.
+    **Returns:** an `Identified`: the model, the formula, the errors of prediction, the verdict.
 
-    **Raises:** `NeuralLagrangianError`: `UsageError` for options that contradict each other or are not used,
-    `NoAnswerError` for a recording that nothing can be learned from or a folder that holds another fit, `DataFileError`
-    or `TrajectoryError` for a recording that cannot be read, `DivergenceError` if training diverges, `CheckpointError`
-    if it cannot be resumed. `ValueError` for values that make no sense, `OSError` for files that cannot be opened.
+    **Raises:** these subclasses of `NeuralLagrangianError`: `UsageError` for options that contradict each other or are
+    not used; `NoAnswerError` if nothing can be learned from the recording, or if the folder already holds a fit;
+    `DataFileError` or `TrajectoryError` if the recording cannot be read; `DivergenceError` if training diverges;
+    `CheckpointError` if it cannot be resumed. `ValueError` for an impossible value. `OSError` for a file that cannot be
+    opened.
 
     **Example:**
 
     ```python
-    import pathlib
-    if pathlib.Path("pendulum.csv").exists():  # columns t, theta
-        found = nl.identification.identify("pendulum.csv", dof=1, angles=["theta"], minutes=5)
-        print(found)  # errors of prediction, formula, verdict
-        found.save("pendulum-fit")  # and nl.load_model("pendulum-fit")
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 6.0, 0.02)
+    >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))  # k / m = 4
+    >>> nl.trajectories.write_trajectories("spring.csv", spring, positions=["x"], velocities=["v"])
+    >>> found = nl.identification.identify("spring.csv", dof=1, steps=3)  # use the default, 2400 steps, for your data
+    >>> print(found.formula)
+    0.5 x_dot^2 - 2 x^2
+    >>> found.save("spring-fit")
     ```
     """
-    declared = Declared(
-        dof=dof,
-        time=time,
-        coordinates=coordinates,
-        velocities=velocities,
-        trajectory=trajectory,
-        units=units,
-        angles=angles,
-        gap=gap,
-    )
+    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
     place = None if folder is None else Path(folder)
     wanted = _Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, tell)
     wanted.check()
@@ -157,6 +155,7 @@ def identify(
 
 
 def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted, budget: Budget) -> Outcome:
+    """Read the recording, report remarks and facts to `tell`, and compute the outcome."""
     inspection = inspected(source, declared)
     task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=wanted.steps)
     for remark in inspection.remarks:
@@ -170,7 +169,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _
 
 
 def _call(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted) -> str:
-    """How `identify` is to be called for the same result."""
+    """The call of `identify` that gives the same result, as text."""
     named = {name: value for name, value in vars(declared).items() if value is not None}
     named |= {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
     first = "trajectories" if isinstance(source, Trajectories) else repr(str(source))
@@ -178,14 +177,14 @@ def _call(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted
 
 
 def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outcome:
-    """The outcome, with all that there is of it written as soon as it is known."""
+    """Compute the outcome. Each file of the folder is written as soon as its content is known."""
     settings = _settings(task, wanted)
     try:
         if not is_folder(folder):
             write_settings(folder, settings)
         model, history = _learned(task, wanted, budget)
         write_model(folder, model)
-        write_settings(folder, settings)  # of a fit that went on, once it is known to be the same
+        write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
         outcome = _judged(task, settings, model, history, budget)
         write_outcome(folder, outcome)
         return outcome
@@ -195,7 +194,7 @@ def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outco
 
 
 def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, History]:
-    """The network, trained, in the precision of what follows."""
+    """Train the network. It is returned in JAX's default precision."""
     folder = wanted.folder
     history = [] if folder is None else [json_lines(folder / HISTORY)]
     result = train(
@@ -213,7 +212,8 @@ def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, Histo
 
 
 def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History, budget: Budget) -> Outcome:
-    starts, motion = starts_of(task.parts.judged, task.plan.stride), task.parts.train
+    """Search for a formula, and compute the errors of the network and of the formula on held-out motion."""
+    starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
     attempts = look_for_formulas(model, motion, library_for(task.columns), budget.ends_search)
     evidence = Evidence(task.parts, task.observed, task.plan, task.window is None, task.columns.periodic)
     formula = best_formula(attempts, model, evidence, budget.ends_refinement)
@@ -229,18 +229,22 @@ def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: Histor
 
 
 def _cut_short(task: Task, history: History, attempts: list[Attempt], formula: Refined | None) -> tuple[str, ...]:
-    """What the time given left undone."""
+    """What the time limit cut short, one sentence each."""
     done, steps = len(history.loss), sum(task.plan.steps)
-    lines = [] if done >= steps else [f"What more training gives: {done} of {steps} steps were taken."]
+    lines = (
+        []
+        if done >= steps
+        else [f"The time limit ended training after {done} of {steps} steps. More may give a better network."]
+    )
     if any(one.fault == TIME_IS_UP for one in attempts):
-        lines.append("Whether a longer search finds a formula: the time was up before it ended.")
+        lines.append("The time limit ended the search for a formula. A longer search may find one.")
     if formula is not None and not formula.refined:
-        lines.append("The best coefficients of the formula: there was no time to refine them.")
+        lines.append("The time limit left no time to refine the coefficients of the formula.")
     return tuple(lines)
 
 
 def _settings(task: Task, wanted: _Wanted) -> dict[str, Any]:
-    """All that is to be known to do it again."""
+    """All settings that are needed to repeat the call."""
     scaling = {"centre": task.scaling.centre, "q_scale": task.scaling.q_scale, "t_scale": task.scaling.t_scale}
     return {
         "command": wanted.command,

@@ -1,4 +1,4 @@
-"""What a recording holds, before anything is learned from it."""
+"""`inspect`: summarise a recording, and find what looks wrong in it, before training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +19,26 @@ from .suspicious import described, refusals, suspicious
 from .tables import aligned, stated_all
 
 IN_MEMORY = "trajectories in memory"
-"""Name of a recording that is no file."""
+"""Name of a recording that is not a file."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` finds in a recording; printed, a summary.
+    """The result of `inspect` for a recording. `print` shows a summary.
 
-    `name`: of the recording, and its `path` if it is a file. `columns`: which column is what. `recording`: the motion
-    in SI units.
+    `name` and `path`: of the file; `path` is `None` for trajectories in memory. `columns`: the role of each column.
+    `recording`: the motion in SI units.
 
     **Example:**
 
     ```python
-    t = np.arange(0.0, 10.0, 0.02)
-    turning = nl.Trajectories(t, np.stack([3 * t % (2 * np.pi), np.full(500, 3.0)], axis=1), names=["phi"])
-    found = nl.identification.inspect(turning)
-    found.refusals[0].options  # {'angles': ['phi']}
-    nl.identification.inspect(turning, angles=["phi"]).refusals  # ()
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 10.0, 0.02)
+    >>> turning = nl.Trajectories(t, np.stack([3 * t % (2 * np.pi), np.full(500, 3.0)], axis=1), names=["phi"])
+    >>> [remark.options for remark in nl.identification.inspect(turning).refusals]
+    [{'angles': ['phi']}]
+    >>> nl.identification.inspect(turning, angles=["phi"]).refusals
+    ()
     ```
     """
 
@@ -47,38 +49,38 @@ class Inspection:
 
     @property
     def trajectories(self) -> Trajectories:
-        """The motion that `identify` learns from, in SI units: the runs between gaps, angles without jumps."""
+        """The motion that `identify` learns from, in SI units: one run between two gaps each, angles without jumps."""
         return self.recording.trajectories
 
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:
-        """What is suspicious, and the options that would help."""
+        """What looks wrong. Each remark holds the options that help."""
         return tuple(suspicious(self.recording.recorded, self.columns))
 
     @cached_property
     def wrong_rates(self) -> tuple[Remark, ...]:
-        """Which recorded velocities are not the rates of their coordinates."""
+        """Recorded velocities that are not the derivatives of their coordinates."""
         return tuple(wrong_rates(self.recording.trajectories, self.columns))
 
     @cached_property
     def refusals(self) -> tuple[Remark, ...]:
-        """Why `identify` would refuse to learn from it; empty if it would not."""
+        """Why `identify` refuses the recording; empty if it accepts it."""
         still_or_jumping = refusals(self.recording, self.columns)
         return (*still_or_jumping, *self.wrong_rates)
 
     @property
     def described(self) -> str:
-        """How much motion there is, and how densely it is sampled."""
+        """Number of samples, duration, and sampling interval, as text."""
         return described(self.recording.recorded)
 
     @property
     def roles(self) -> str:
-        """Which column is what, and in which unit."""
+        """The role and the unit of each column, as text."""
         return roles(self.path, self.columns)
 
     def facts(self, written: Callable[[Remark], str] = str) -> list[tuple[str, str]]:
-        """Topics, and what there is to say on each; `written` gives the text of a remark."""
-        rows = [["column, in SI", "least", "mean", "most", "spread"]]
+        """The summary as pairs of a topic and a text. `written` turns a remark into text."""
+        rows = [["column, in SI", "minimum", "mean", "maximum", "deviation"]]
         motion = self.recording.observed
         names = [*self.columns.coordinates, *self.columns.velocities]
         for name, x in zip(names, motion.ys[motion.mask].T, strict=False):
@@ -91,11 +93,12 @@ class Inspection:
         ]
 
     def __str__(self) -> str:
+        """The summary, and why `identify` would refuse the recording."""
         refused = [("refused", "\n".join(map(str, self.refusals)))] if self.refusals else []
         return stated_all([*self.facts(), *refused])
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it."""
+        """The summary as HTML, for notebooks."""
         return f"<pre>{escape(str(self))}</pre>"
 
 
@@ -111,50 +114,46 @@ def inspect(
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
 ) -> Inspection | Learned:
-    """What a recording holds, and what looks wrong with it: samples, spacing, gaps, ranges, jumps, spikes.
+    """Summarise a recording and find what looks wrong: samples, intervals, gaps, ranges, jumps, spikes.
 
     **Arguments:**
 
-    - `source`: a file (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...) with one sample a row; or
-      trajectories, for which `angles`, `gap` and `velocities=[]` alone are taken; or a folder of `identify`.
-    - `dof`: degrees of freedom: so many columns after the time are coordinates, the next ones their velocities. All
-      columns are coordinates if neither this nor `coordinates` is given.
-    - `time`: column of times; the first column of numbers or dates unless given.
+    - `source`: a file with one sample a row (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...); or
+      `Trajectories`, which take only `angles`, `gap` and `velocities=[]`; or a folder that `identify` has written.
+    - `dof`: number of degrees of freedom. The first `dof` columns after the time are the coordinates, the next ones
+      their velocities. If neither `dof` nor `coordinates` is given, all columns after the time are coordinates.
+    - `time`: column of times (default: the first column of numbers or dates).
     - `coordinates`: columns of the coordinates.
-    - `velocities`: columns of the velocities; an empty list means that they are found from the coordinates.
-    - `trajectory`: column that tells several motions apart.
-    - `units`: units by column, such as `{"t": "ms", "theta": "deg"}`, where the headings do not say them; SI otherwise.
-    - `angles`: coordinates that are angles, by name or number: the model is periodic in them, and jumps of a turn are
-      undone. Those in units of angle unless given.
-    - `gap`: longest interval in seconds that is no gap; seven times the usual interval around it unless given.
+    - `velocities`: columns of the velocities. An empty list means: estimate them from the coordinates.
+    - `trajectory`: column that numbers or names the trajectories.
+    - `units`: units of columns, such as `{"t": "ms", "theta": "deg"}` (default: units in the headings, or SI).
+    - `angles`: names or indices of the coordinates that are angles (default: those in units of angle). The model is
+      periodic in them, and jumps by a full turn are removed.
+    - `gap`: longest interval in seconds that is not a gap (default: 7 times the usual interval around it).
 
-    **Returns:** an `Inspection`; of a folder all that is known of the model in it, `Learned`.
+    **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`.
 
-    **Raises:** `UsageError` for options that contradict each other or that `source` does not take; `NoAnswerError`,
-    `DataFileError` or `TrajectoryError`, each a `NeuralLagrangianError`, for a recording that cannot be read; `OSError`
-    for a file that is not there.
+    **Raises:** these subclasses of `NeuralLagrangianError`: `UsageError` for options that contradict each other or that
+    `source` does not take; `NoAnswerError`, `DataFileError` or `TrajectoryError` if the recording cannot be read.
+    `OSError` if the file does not exist.
 
     **Example:**
 
     ```python
-    t = np.arange(0.0, 10.0, 0.02)
-    motion = nl.Trajectories(t, np.stack([np.sin(2 * t), 2 * np.cos(2 * t)], axis=1), names=["x"])
-    print(nl.identification.inspect(motion))  # 500 samples, 9.98 s in all, 0.02 s apart; suspicious: nothing
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 10.0, 0.02)
+    >>> motion = nl.Trajectories(t, np.stack([np.sin(2 * t), 2 * np.cos(2 * t)], axis=1), names=["x"])
+    >>> found = nl.identification.inspect(motion)
+    >>> found.described
+    '500 samples, 9.98 s in all, 0.02 s apart'
+    >>> found.remarks, found.refusals
+    ((), ())
     ```
     """
-    declared = Declared(
-        dof=dof,
-        time=time,
-        coordinates=coordinates,
-        velocities=velocities,
-        trajectory=trajectory,
-        units=units,
-        angles=angles,
-        gap=gap,
-    )
+    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
-            raise UsageError(f"{source} is a folder of a model; expected no options, its columns are known")
+            raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
         return read_folder(source)  # checks the SHA-256
     return inspected(source, declared, all_are_coordinates=True)
 
@@ -162,13 +161,13 @@ def inspect(
 def inspected(
     source: str | Path | Trajectories, declared: Declared, *, all_are_coordinates: bool = False
 ) -> Inspection:
-    """What a recording holds; arguments and errors as for `inspect`."""
+    """Read a recording. Arguments and errors are those of `inspect`."""
     if not isinstance(source, Trajectories):
         path = Path(source)
         columns = columns_of(path, declared, all_are_coordinates=all_are_coordinates)
         return Inspection(str(path), path, columns, read_recording(path, columns))
     if source.controls is not None:
-        raise UsageError("the trajectories have controls; expected none: motion that is driven is not identified")
+        raise UsageError("`source` is Trajectories with controls; expected none: driven motion cannot be identified")
     columns = columns_of_motion(source, declared)
     plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names).astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))

@@ -1,4 +1,4 @@
-"""Training of the network: windows, stages and weights follow from the natural units of the motion."""
+"""Training of the network. Windows, stages and weights of the loss follow from the natural units of the motion."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..trajectories import Scaling, Trajectories, spread
 from .pieces import Parts
 
 ROW_INTERVAL = 0.125
-"""Time between two rows of a window, and the longest integration step, in natural units of time (a period is 6.3)."""
+"""Time between two rows of a window, and longest integration step, in natural units of time (a period is 6.3)."""
 STAGE_HORIZONS = (0.25, 1.0, 4.0)
 """Length of the windows of each stage, in natural units of time. The last one is two thirds of a period."""
 STAGE_SHARES = (0.6, 0.25, 0.15)
@@ -23,13 +23,16 @@ STAGE_SHARES = (0.6, 0.25, 0.15)
 LEARNING_RATES = (2e-2, 5e-3, 1e-3)
 """Learning rate of Muon at the beginning of each stage. It falls to zero along a cosine."""
 BATCH_SIZE = 64
+"""Number of windows in each gradient step."""
 VALIDATIONS = 30
-"""Number of times that the validation loss is computed, about."""
+"""Approximate number of times that the validation loss is computed."""
 
 
 class Plan(NamedTuple):
-    """Samples between two rows of a window (`stride`), integration steps between them (`substeps`), and for each stage
-    the intervals of a window (`horizons`) and the gradient steps (`steps`).
+    """Sizes of windows and stages.
+
+    `stride`: samples from one row of a window to the next. `substeps`: integration steps between two rows. `horizons`
+    and `steps`: for each stage, intervals of a window and gradient steps.
     """
 
     stride: int
@@ -39,12 +42,12 @@ class Plan(NamedTuple):
 
 
 def rows_apart(trajectories: Trajectories, scaling: Scaling) -> int:
-    """Number of samples between two rows of a window."""
+    """Number of samples from one row of a window to the next."""
     return max(1, round(ROW_INTERVAL * float(scaling.t_scale) / spacing(trajectories)))
 
 
 def shortest_piece(trajectories: Trajectories, scaling: Scaling) -> int:
-    """Number of samples that a piece needs to hold windows of the first two stages."""
+    """Smallest number of samples of a piece: windows of the first two stages must fit into it."""
     return round(STAGE_HORIZONS[1] / ROW_INTERVAL) * rows_apart(trajectories, scaling) + 1
 
 
@@ -54,7 +57,7 @@ def spacing(trajectories: Trajectories) -> float:
 
 
 def plan_of(parts: Parts, scaling: Scaling, steps: int) -> Plan:
-    """A plan whose windows fit into the pieces of every part."""
+    """Plan the training such that windows fit into the longest piece of every part."""
     stride = rows_apart(parts.train, scaling)
     row = stride * spacing(parts.train) / float(scaling.t_scale)
     most = min((int(part.lengths.max()) - 1) // stride for part in parts)
@@ -65,7 +68,7 @@ def plan_of(parts: Parts, scaling: Scaling, steps: int) -> Plan:
 
 
 def loss_for(trajectories: Trajectories, periodic: Sequence[int] = (), *, velocity: float = 1.0) -> Loss:
-    """The mean square error of rollouts, each component of the state in units of its spread; velocities by a weight."""
+    """Mean square error of rollouts. Each component is divided by its spread; `velocity` weights velocities."""
     q_spread, v_spread = np.split(spread(trajectories, periodic), 2)
     return weighted(trajectory_mse, position=1 / q_spread, velocity=velocity / v_spread)
 
@@ -82,7 +85,7 @@ def train(
     checkpoints: Path | None,
     progress: bool,
 ) -> FitResult:
-    """Train the model on motion in natural units. `checkpoints` is a folder, or `None` for none."""
+    """Scale the motion to natural units and train the model. `checkpoints` is a folder, or `None`."""
     inside = Parts(*(scaling.scale(part) for part in parts))
     options: dict[str, Any] = {
         "loss": loss_for(inside.train, periodic),
@@ -93,7 +96,7 @@ def train(
         "horizon": plan.horizons,
         "steps": plan.steps,
         "batch_size": BATCH_SIZE,
-        "held_out": inside.watched,
+        "held_out": inside.validation,
         "rollouts": Rollouts(stride=plan.stride, stepsize_controller=StepsPerSample(plan.substeps)),
         "watching": Watching(look_every=max(1, sum(plan.steps) // VALIDATIONS), callbacks=callbacks, progress=progress),
         "running": Running(resume=checkpoints),

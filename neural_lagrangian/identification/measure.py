@@ -1,4 +1,4 @@
-"""The scales of a motion by which errors and times are measured: spreads, period, Lyapunov time."""
+"""Scales of a motion: spreads of the coordinates, period, Lyapunov time. Errors and times are given in them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,17 +13,21 @@ from ..trajectories import Scaling, Trajectories, spread
 from .columns import Columns
 from .starts import Starts
 
-CHAOS_PERIODS, CHAOS_GROWTH = 20, 10.0
-"""Number of periods for which a disturbance is followed, and the logarithm of its growth above which the motion counts
-as chaotic. In regular motion it grows in proportion to time, with a logarithm of 5.
+CHAOS_PERIODS = 20
+"""Number of periods over which the growth of a disturbance is computed."""
+MIN_CHAOS_LOG_GROWTH = 10.0
+"""Threshold for chaos: natural logarithm of the growth of a disturbance. In regular motion a disturbance grows in
+proportion to time, which gives a logarithm of about 5.
 """
 DISTURBANCE = 1e-3
-"""Size of the disturbance in spreads of the motion, well above the tolerances of rollouts."""
+"""Size of the disturbance, in spreads of the motion. It is well above the tolerances of rollouts."""
 
 
 class Measure(NamedTuple):
-    """What errors and times are measured by: the `spreads` of the coordinates, shape `(dof,)`, the `period` of the
-    motion and its Lyapunov time, in seconds, infinite where the motion is not found to be chaotic.
+    """Scales of a motion.
+
+    `spreads`: standard deviations of the coordinates, shape `(dof,)`, in SI units; of an angle at most 1 rad. `period`
+    and `lyapunov_time`: in seconds; the Lyapunov time is infinite if the motion is not chaotic.
     """
 
     spreads: np.ndarray
@@ -32,7 +36,7 @@ class Measure(NamedTuple):
 
     @staticmethod
     def of(motion: Trajectories, columns: Columns) -> "Measure":
-        """The period is that of an oscillator with the same spreads of coordinates and velocities."""
+        """The spreads, and the period of an oscillator with the same spreads of coordinates and velocities."""
         angles = list(columns.periodic)
         spreads = np.array(spread(motion, angles)[: columns.dof], float)
         spreads[angles] = np.minimum(spreads[angles], 1.0)
@@ -45,10 +49,10 @@ class Measure(NamedTuple):
 
 
 def lyapunov_time(model: Any, starts: Starts, measure: Measure) -> float:
-    """Time in seconds in which a small error grows by e, along a motion that the model predicts; infinite where nothing
-    says that the motion is chaotic, as of one degree of freedom.
+    """Time in seconds in which a small disturbance of the model's motion grows by a factor of e.
 
-    Two rollouts from neighbouring states, brought near again after each period (Benettin et al. 1980).
+    It is infinite if the motion is not chaotic, as is always so with one degree of freedom. Two rollouts start from
+    neighbouring states; after each period the second is moved back towards the first (Benettin et al. 1980).
     """
     y0 = starts.ys[0, 0]
     if len(y0) < 4:
@@ -56,14 +60,14 @@ def lyapunov_time(model: Any, starts: Starts, measure: Measure) -> float:
     spreads, period = measure.spreads, measure.period
     units = jnp.asarray(np.concatenate([spreads, spreads * 2 * np.pi / period]), y0.dtype)
     logarithm = float(_growth(model, jnp.asarray([0.0, period], y0.dtype), y0, units))
-    if not np.isfinite(logarithm) or logarithm < CHAOS_GROWTH:
+    if not np.isfinite(logarithm) or logarithm < MIN_CHAOS_LOG_GROWTH:
         return np.inf
     return CHAOS_PERIODS * measure.period / logarithm
 
 
 @eqx.filter_jit
 def _growth(model: Callable[[Array, Array], Array], ts: Array, y0: Array, units: Array) -> Array:
-    """Logarithm of the factor by which a disturbance grows in `CHAOS_PERIODS`, each from `ts[0]` to `ts[1]`."""
+    """Logarithm of the growth of a disturbance over `CHAOS_PERIODS` periods, each from `ts[0]` to `ts[1]`."""
 
     def after_a_period(carry, _):
         y, w = carry

@@ -1,6 +1,7 @@
-"""The folder of a model: the model, and the settings with which to build it and to read recordings like its own.
+"""The folder that `identify` writes, and `load_model`, which reads it.
 
-`model` is a file of `save`; `formula.json` holds the formula, if there is one; `settings.json` holds the rest.
+`model` is a file of `save`. `formula.json` holds the formula, if there is one. `settings.json` holds how to build the
+model and how to read recordings with the same columns.
 """
 
 import json
@@ -23,9 +24,10 @@ from .formula_file import read_formula
 from .tables import stated_all
 
 MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
+"""Names of the files."""
 CHECKPOINTS = "checkpoints"
-"""Folder that is needed to resume a fit."""
-NEEDED: dict[str, type] = {
+"""Name of the folder of checkpoints. `resume` needs it."""
+REQUIRED_SETTINGS: dict[str, type] = {
     "recording": str,
     "command": str,
     "columns": dict,
@@ -34,21 +36,25 @@ NEEDED: dict[str, type] = {
     "training": dict,
     "versions": dict,
 }
-"""Settings that must be there, with their types."""
+"""Required settings and their types."""
 
 
 class Learned(NamedTuple):
-    """A learned model with its history; printed, a summary.
+    """A model read from a folder, with its settings. `print` shows a summary.
 
-    `model`: in SI units. `columns`: those of its recording. `settings`: how it was learned. `folder`: where it is.
+    `model`: the rollout model, in SI units. `columns`: the columns of its recording. `settings`: how it was trained.
+    `folder`: the folder.
 
     **Example:**
 
     ```python
-    import pathlib
-    if pathlib.Path("pendulum-fit").exists():
-        learned = nl.identification.inspect("pendulum-fit")
-        print(learned.settings["command"])
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 6.0, 0.02)
+    >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
+    >>> found = nl.identification.identify(spring, steps=1, minutes=0.001, seed=3, folder="spring-fit")
+    >>> learned = nl.identification.inspect("spring-fit")
+    >>> learned.columns.coordinates, learned.settings["training"]["seed"]
+    (('x',), 3)
     ```
     """
 
@@ -58,14 +64,14 @@ class Learned(NamedTuple):
     folder: Path = Path()
 
     def facts(self) -> list[tuple[str, str]]:
-        """Topics, and what there is to say on each."""
+        """The summary as pairs of a topic and a text."""
         settings, columns = self.settings, self.columns
         architecture, training = settings["architecture"], settings["training"]
         friction = "linear damping" if architecture["friction"] else "no friction"
         networks = f"{architecture['depth']} hidden layers of {architecture['width']}"
         angles = f"; angles {', '.join(columns.angles)}" if columns.angles else ""
         return [
-            ("model", f"{self.folder}: sound, its SHA-256 is the one recorded"),
+            ("model", f"{self.folder}: undamaged, the SHA-256 of its arrays is the recorded one"),
             ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
@@ -74,44 +80,48 @@ class Learned(NamedTuple):
         ]
 
     def __str__(self) -> str:
+        """The summary, as `neural_lagrangian info` prints it."""
         return stated_all(self.facts())
 
     @property
     def scaling(self) -> Scaling:
-        """Units of the recorded motion."""
+        """Natural units of the recorded motion."""
         return Scaling(**self.settings["scaling"])
 
 
 def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled | NeuralLagrangian:
-    r"""The model in a folder that `identify` or `neural_lagrangian fit` has written.
+    r"""Load the model from a folder that `identify` or `neural_lagrangian fit` has written.
 
-    The model is a rollout `model(ts, y0)` of shape `(time, 2 dof)`. It works in SI units, with angles in radians, in
-    JAX's default precision. It has an `energy`, a `lagrangian`, an `acceleration` and a `force`, the friction.
+    The model is a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`. It works in SI units, with angles in
+    radians, in JAX's default precision. It has `energy`, `lagrangian`, `acceleration` and `force`, the friction.
 
     **Arguments:**
 
     - `folder`: the folder.
-    - `predictor`: `"network"`, the trained network; or `"formula"`, the formula that was found, with its friction and
-      its coefficients to the last digit.
+    - `predictor`: `"network"`, the trained network; or `"formula"`, the formula with its friction and its coefficients
+      to the last digit.
 
-    **Raises:** `NoAnswerError` if it is no such folder, its files are damaged, or there is no formula;
-    `ModelFileError` if the file of the network is damaged; `ValueError` for another `predictor`.
+    **Raises:** `NoAnswerError` if it is not such a folder, if its settings or its formula are damaged, or if there is
+    no formula; `ModelFileError` if the file of the network is damaged; `ValueError` for another `predictor`.
 
     **Example:**
 
     ```python
-    import pathlib
-    folder = pathlib.Path("pendulum-fit")  # of `neural_lagrangian fit pendulum.csv --dof 1 --angles theta`
-    if folder.exists():
-        model = nl.load_model(folder, "formula")
-        ys = model(jnp.linspace(0.0, 10.0, 201), jnp.array([1.2, 0.0]))  # (201, 2)
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> t = np.arange(0.0, 6.0, 0.02)
+    >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
+    >>> found = nl.identification.identify(spring, steps=1, minutes=0.001, folder="spring-fit")  # one step, no formula
+    >>> model = nl.load_model("spring-fit")
+    >>> ts, y0 = jnp.linspace(0.0, 1.0, 11), jnp.array([1.0, 0.0])
+    >>> model(ts, y0).shape, bool(jnp.allclose(model(ts, y0), found.model(ts, y0)))
+    ((11, 2), True)
     ```
     """
     return read_folder(folder, predictor).model
 
 
 def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned:
-    """A model, its columns and its settings; errors as for `load_model`."""
+    """Read a model, its columns and its settings. Errors are those of `load_model`."""
     if predictor not in get_args(Predictor):
         raise ValueError(f"`predictor` is {predictor!r}; expected one of {get_args(Predictor)}")
     folder = Path(folder)
@@ -129,55 +139,55 @@ def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned
 
 
 def read_columns(folder: str | Path) -> Columns:
-    """The columns of its recording, without the model; errors as for `load_model`."""
+    """Read the columns of the recording, without the model. Errors are those of `load_model`."""
     settings = read_settings(Path(folder))
     with _named_faults(Path(folder)):
         return Columns.of(settings["columns"])
 
 
 def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
-    """Whether a model may be used: it was not found to predict worse than constant velocity or rest."""
+    """Whether the settings allow a model: `judging.better_than_baselines` did not refuse it when it was fitted."""
     judged = read_settings(Path(folder)).get("judged")
     of_one = judged.get(predictor) if isinstance(judged, dict) else None
     return not isinstance(of_one, dict) or of_one.get("predicts") is not False
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a fit has been begun in a folder."""
+    """Whether a folder holds a fit, finished or not."""
     return (path / SETTINGS).is_file()
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """All that is known of a fit but its arrays; errors as for `load_model`."""
+    """Read `settings.json`. Errors are those of `load_model`."""
     if not is_folder(folder):
-        raise NoAnswerError(f"{folder} has no {SETTINGS}; expected a folder that `identify` has written")
+        raise NoAnswerError(f"{folder} has no {SETTINGS}; name a folder that `identify` has written")
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # of JSON or of the encoding
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: {_reason(error)}") from error
     known = settings if isinstance(settings, dict) else {}
-    if missing := [name for name, kind in NEEDED.items() if not isinstance(known.get(name), kind)]:
+    if missing := [name for name, kind in REQUIRED_SETTINGS.items() if not isinstance(known.get(name), kind)]:
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: it lacks {', '.join(missing)}")
     if not {"steps", "seed"} <= set(known["training"]) or not isinstance(known["training"]["steps"], list):
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged: its training lacks steps or seed")
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged: `training` lacks `steps` or `seed`")
     return known
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """All or nothing."""
+    """Write `settings.json`, all or nothing."""
     with atomic_write(folder / SETTINGS) as file:
         file.write((json.dumps(settings, indent=2) + "\n").encode())
 
 
 def write_model(folder: Path, model: Scaled) -> None:
-    """All or nothing, in single precision, in which it was trained."""
+    """Write the network, all or nothing, in single precision, as it was trained."""
     save(folder / MODEL, Scaled(with_precision(model.model, jnp.float32), model.scaling))
 
 
 def claim(folder: Path, *, resume: bool = False) -> None:
-    """Make the folder of a fit; of several processes that begin at once, one gets it.
+    """Make the folder of a fit. If several processes start at once, only one gets it.
 
-    **Raises:** `NoAnswerError` if it holds a fit already, unless that is to be resumed.
+    **Raises:** `NoAnswerError` if the folder already holds a fit and `resume` is false.
     """
     try:
         if is_folder(folder) and not resume:
@@ -185,28 +195,29 @@ def claim(folder: Path, *, resume: bool = False) -> None:
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=resume)
     except FileExistsError:
         raise NoAnswerError(
-            f"{folder} holds a fit already: `resume` goes on with it, `folder` names another folder"
+            f"{folder} holds a fit already: use `resume` to continue it, or name another folder with `folder`"
         ) from None
 
 
 def left_in(folder: Path) -> str:
-    """What an interrupted fit leaves, and whether it can go on."""
+    """What an interrupted fit has written, and how to continue it."""
     if (folder / REPORT).is_file():
         return f"{folder} holds a trained network and a report"
     if (folder / MODEL).is_file():
-        return f"{folder} holds the trained network, without a report; the same with `resume` writes it"
+        return f"{folder} holds the trained network, without a report; repeat the call with `resume` to write it"
     if any((folder / CHECKPOINTS).glob("step-*.checkpoint")):
-        return f"{folder} holds a checkpoint of the training; the same with `resume` goes on"
-    return f"{folder} holds no checkpoint yet; the same with `resume` begins again"
+        return f"{folder} holds a checkpoint of the training; repeat the call with `resume` to continue"
+    return f"{folder} holds no checkpoint yet; repeat the call with `resume` to start again"
 
 
 @contextmanager
 def _named_faults(folder: Path) -> Iterator[None]:
+    """Turn an error about the content of the settings into a `NoAnswerError` that names the file."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a damaged file may hold anything
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or not of this model: {_reason(error)}") from error
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or belongs to another model: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    return f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

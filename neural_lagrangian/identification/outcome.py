@@ -1,4 +1,4 @@
-"""The results of an identification: all that its report shows."""
+"""The results of an identification, as the report shows them."""
 
 from typing import Any, NamedTuple
 
@@ -11,14 +11,18 @@ from ..training import History, failures_of, in_words
 from .columns import Columns
 from .energies import Energies
 from .formulas import Attempt
-from .judging import Errors, predicts
+from .judging import Errors, better_than_baselines
 from .refinement import Refined, damping_matrix
 from .remark import Remark
 from .starts import Starts
 
 
 class Outcome(NamedTuple):
-    """Results of the training, of the search for a formula, and of the judging by held-out pieces."""
+    """Results of the training, of the search for a formula, and of the test on held-out pieces.
+
+    `pieces`, `read` and `cut_short` are sentences for the report: on the pieces, on the recording, and on what the time
+    limit cut short.
+    """
 
     settings: dict[str, Any]
     columns: Columns
@@ -36,10 +40,10 @@ class Outcome(NamedTuple):
 
     @property
     def judgement(self) -> dict[str, dict[str, Any]]:
-        """What the settings keep for each predictor: whether it predicts, for how long, how many rollouts fail."""
+        """For each predictor, for the settings: may it be used, how long is it valid, how many rollouts fail?"""
         return {
             name: {
-                "predicts": predicts(self.errors, name),
+                "predicts": better_than_baselines(self.errors, name),
                 "valid_time": self.errors.valid_time(name),
                 "longest_time": float(self.errors.times[-1]),
                 "failures": self.errors.failures(name),
@@ -48,12 +52,12 @@ class Outcome(NamedTuple):
         }
 
     def facts(self) -> list[tuple[str, str]]:
-        """Facts on the network, each with its topic."""
+        """Texts on the network: pairs of a topic and a text."""
         trained = f"{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
         looks = self.history.held_out
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
-        facts = [("trained", f"{trained}, least loss of the watched pieces {least:.2g}")]
-        facts += [("failures", f"of the {name}, {reasons}") for name, reasons in self.failures().items()]
+        facts = [("trained", f"{trained}, smallest validation loss {least:.2g}")]
+        facts += [("failures", f"{name}: {reasons}") for name, reasons in self.failures().items()]
         facts.append(("energy", str(self.energies)))
         states = self.starts.ys.reshape(-1, self.starts.ys.shape[-1])
         report = mass_matrix_report(self.model.lagrangian, self.starts.ts.reshape(-1), states)
@@ -64,21 +68,21 @@ class Outcome(NamedTuple):
         return facts
 
     def hints(self) -> tuple[Remark, ...]:
-        """What to try next."""
+        """Options to try next."""
         if self.model.force is not None or not self.energies.suggests_friction(self.starts):
             return ()
         lost = f"the learned energy falls by {self.energies.lost(self.starts):.0%} along the recorded motion: try "
         return (Remark(lost, {"friction": True}),)
 
     def reading(self) -> str:
-        """The formula, or why there is none."""
+        """The formula as text, or why there is none."""
         if self.formula is not None:
             return str(self.formula)
-        failed = "its rollouts do not stay finite"
+        failed = "rollouts of the formula are not finite"
         return "\n".join(f"none in {attempt.where}: {attempt.reason or failed}" for attempt in self.attempts)
 
     def failures(self) -> dict[str, str]:
-        """How many rollouts fail, and why, by predictor."""
+        """Number of rollouts that fail, and why, for each predictor whose rollouts fail."""
         models = {"network": self.model} | ({} if self.formula is None else {"formula": self.formula.model})
         return {
             name: f"{failed} of {len(self.starts.ys)} rollouts fail: {why(models[name], self.starts)}"
@@ -87,7 +91,7 @@ class Outcome(NamedTuple):
         }
 
     def _damping_rates(self) -> np.ndarray:
-        """Eigenvalues of $M^{-1} D$ at rest at the mean of the states, in 1/s."""
+        """Eigenvalues of $M^{-1} D$ in 1/s, at the mean coordinates and zero velocity."""
         q = jnp.mean(self.starts.ys, axis=(0, 1))[: self.columns.dof]
         M = np.asarray(self.model.mass_matrix(0.0, q, jnp.zeros_like(q)))
         return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(self.model, q))).real)

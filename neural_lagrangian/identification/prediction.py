@@ -1,4 +1,4 @@
-"""A motion predicted by a model, in the units of its recording."""
+"""Predict a motion with a model, in the units of its recording."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from .recording import WRITTEN_SUFFIXES
 from .verdict import NOT_BETTER
 
 MAX_ROWS = 10_000_000
-"""Largest number of rows of a predicted table."""
+"""Largest number of rows of a predicted motion, so that a wrong step does not fill the memory."""
 
 
 def predicted(
@@ -30,24 +30,24 @@ def predicted(
     predictor: Predictor = "network",
     anyway: bool = False,
 ) -> tuple[Trajectories, Columns]:
-    """The motion from a start, and the columns of the recording that its model was learned from.
+    """Predict the motion from a start. Returns the motion and the columns of the recording of the model.
 
     **Arguments:**
 
-    - `folder`: of the model.
-    - `start`: coordinates, then velocities, in the units of the recording; `until`, `step`: how long, and from one
-      row to the next, in its unit of time.
-    - `output`: the file to be written, checked before anything is computed.
-    - `predictor`: the network, or the formula with its friction.
-    - `anyway`: whether to use a model that predicts no better than knowing nothing does.
+    - `folder`: the folder of the model.
+    - `start`: coordinates, then velocities, in the units of the recording.
+    - `until`, `step`: duration, and time between two rows, in the recording's unit of time.
+    - `output`: the file that the caller will write. Its name is checked before anything is computed.
+    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
+    - `anyway`: whether to use a model that predicts no better than the baselines.
 
-    **Raises:** `UsageError` for values that make no sense; `NoAnswerError` for a model not to be used, and for a
-    rollout that does not stay finite.
+    **Raises:** `UsageError` for impossible values; `NoAnswerError` if the model should not be used, or if the rollout
+    is not finite.
     """
     columns = read_columns(folder)
     _check(start, until, step, output, columns)
     if not anyway and not may_be_used(folder, predictor):
-        raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` rolls it out all the same")
+        raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
     model = read_folder(folder, predictor).model
     times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
@@ -64,23 +64,24 @@ def predicted(
 
 
 def write_predicted(path: str | Path, motion: Trajectories, columns: Columns) -> None:
-    """Write a motion as a recording like that of the model: names and units of its columns."""
+    """Write a motion to a file, with the names and units of `columns`."""
     names = {"time": columns.time, "positions": columns.coordinates, "velocities": columns.rates}
     write_trajectories(path, motion, units=columns.state_units, **names)
 
 
 def _check(start: Sequence[float], until: float, step: float, output: str | Path | None, columns: Columns) -> None:
+    """**Raises:** `UsageError` for impossible values."""
     if len(start) != 2 * columns.dof:
         names = " ".join((*columns.coordinates, *columns.rates))
         raise UsageError(f"`start` has {len(start)} values; expected {2 * columns.dof}: {names}")
     if step > until:
-        raise UsageError(f"`step` is {step}, more than `until`, {until}")
+        raise UsageError(f"`step` is {step}, more than `until` = {until}; expected a smaller step")
     if (rows := until / step) > MAX_ROWS:
-        raise UsageError(f"`until` over `step` makes {rows:.3g} rows; expected at most {MAX_ROWS}")
+        raise UsageError(f"`until` / `step` gives {rows:.3g} rows; expected at most {MAX_ROWS}: choose a larger step")
     if output is None:
         return
     path = Path(output)
     if path.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise UsageError(f"`output` is {str(output)!r}; expected a file that ends in {', '.join(WRITTEN_SUFFIXES)}")
+        raise UsageError(f"`output` is {str(output)!r}; expected a name that ends in {', '.join(WRITTEN_SUFFIXES)}")
     if not path.parent.is_dir():
-        raise UsageError(f"`output` is {str(output)!r}; there is no folder {str(path.parent)!r}")
+        raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")

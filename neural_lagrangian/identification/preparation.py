@@ -1,4 +1,4 @@
-"""From a recording to a task: what is learned, from which pieces, and how."""
+"""Turn an inspected recording into a task: pieces, scaling, architecture and plan of the training."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,12 @@ from .pieces import Parts, cut, dealt
 
 
 class Task(NamedTuple):
-    """What is to be learned, from what, and how; `facts` are its topics, and what there is to say on each."""
+    """Everything that training and refinement need.
+
+    `parts`: pieces with smoothed positions and estimated velocities, or as recorded. `observed`: the same pieces with
+    positions as recorded. `window`: samples of the polynomials that gave the velocities; `None` if these were recorded.
+    `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text.
+    """
 
     name: str
     columns: Columns
@@ -29,9 +34,9 @@ class Task(NamedTuple):
 
 
 def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: int) -> Task:
-    """Cut a recording into pieces to train on, to watch and to judge by, and plan the training.
+    """Cut a recording into training, validation and held-out pieces, and plan the training.
 
-    **Raises:** `NoAnswerError` for a recording that nothing can be learned from.
+    **Raises:** `NoAnswerError` if nothing can be learned from the recording.
     """
     if inspection.refusals:
         raise NoAnswerError(inspection.refusals[0].about(inspection.name))
@@ -43,7 +48,9 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
     parts, observed = (dealt(cut(inspection.name, one, shortest).astype(dtype)) for one in motions)
     architecture = Architecture(columns.dof, structure, friction, columns.periodic)
     plan = plan_of(parts, scaling, steps)
-    found = "as recorded" if recording.window is None else f"by local polynomials of {recording.window} samples"
+    found = (
+        "as recorded" if recording.window is None else f"estimated by local polynomials of {recording.window} samples"
+    )
     lengths = ", ".join(f"{h * plan.stride * spacing(motion):.3g}" for h in plan.horizons)
     facts = (
         ("recording", f"{inspection.name}: {inspection.described}"),

@@ -1,4 +1,4 @@
-"""A recording as trajectories: read, angles made continuous, velocities found where there are none."""
+"""Read a recording as trajectories: remove jumps of angles, and estimate velocities that were not recorded."""
 
 import math
 from dataclasses import replace
@@ -24,19 +24,21 @@ from .remark import Remark
 WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
 """Suffixes of files that can be written."""
 CANDIDATE_WINDOWS = (7, 9, 11, 15, 21, 31, 41, 61, 81, 121)
-"""Numbers of samples of the local polynomials among which cross-validation chooses."""
+"""Window lengths, in samples, from which cross-validation chooses."""
 MAX_SAMPLES_FOR_WINDOW = 20_000
-"""Largest number of samples for the cross-validation."""
+"""Largest number of samples that cross-validation uses, to bound its run time."""
 MAX_RATE_FACTOR, MAX_SHAPE_ERROR = 1.25, 0.5
-"""Largest factor, and largest relative difference, between a coordinate and its integrated velocity."""
+"""Largest factor, and largest relative error after it is divided out, between a coordinate and its integrated velocity.
+Noise stays below both; degrees in place of radians do not.
+"""
 
 
 class Recording(NamedTuple):
-    """Motion in SI units, angles without jumps of a turn.
+    """Motion in SI units. Angles have no jumps by a turn.
 
-    `recorded`: as in the file, gaps and all. `trajectories`: the runs between gaps; where velocities were not recorded,
-    `window` is the number of samples of the polynomials that gave them and smoothed the positions, and `observed` has
-    the positions as they were.
+    `recorded`: the motion as in the file, with its gaps. `trajectories`: one run between two gaps each. If velocities
+    were not recorded, local polynomials of `window` samples estimate them and smooth the positions of `trajectories`;
+    `observed` has the positions as recorded. Otherwise `window` is `None`, and `observed` is `trajectories`.
     """
 
     recorded: Trajectories
@@ -46,9 +48,9 @@ class Recording(NamedTuple):
 
 
 def read_recording(path: Path, columns: Columns) -> Recording:
-    """The motion in a file.
+    """Read the motion in a file.
 
-    **Raises:** what `read_trajectories` raises for files; `NoAnswerError` for a trajectory too short.
+    **Raises:** the errors of `read_trajectories`; `NoAnswerError` if a trajectory is too short to estimate velocities.
     """
     check_suffix(path)
     recorded = read_trajectories(
@@ -58,20 +60,20 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         time=columns.time,
         trajectory=columns.trajectory,
         units=columns.units,
-        gap=math.inf,  # gaps are reported first; the recording is split at them later
-        estimate=partial(differentiate, window=3, degree=2),  # positions as they are
+        gap=math.inf,  # gaps are reported first, and the recording is split later
+        estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )
     return recording_of(str(path), recorded, columns)
 
 
 def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recording:
-    """The same from motion in memory, whose velocities are taken as recorded only where columns are named for them.
+    """Prepare motion in memory. Its velocities are used only if `columns` names them.
 
     **Arguments:**
 
-    - `name`: of the recording, for the error.
+    - `name`: name of the recording, for the error.
 
-    **Raises:** `NoAnswerError` for a trajectory too short to find velocities.
+    **Raises:** `NoAnswerError` if a trajectory is too short to estimate velocities.
     """
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     runs = recorded.split_at_gaps()
@@ -81,7 +83,8 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     np.maximum.at(longest, recorded.runs().trajectory, runs.lengths)
     if (shortest := longest.min()) < CANDIDATE_WINDOWS[0]:
         between = " between gaps" * (len(runs) > len(recorded))
-        few = f"a trajectory has {shortest} samples{between}; expected {CANDIDATE_WINDOWS[0]}, to find velocities"
+        least = CANDIDATE_WINDOWS[0]
+        few = f"a trajectory has {shortest} samples{between}; expected at least {least} to estimate velocities"
         raise NoAnswerError(f"{name}: {few}")
     runs = runs.select(runs.lengths >= CANDIDATE_WINDOWS[0])
     ts, qs = without_velocities(runs)
@@ -92,7 +95,7 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
 
 
 def _smoothed(runs: Trajectories, window: int) -> Trajectories:
-    """Positions and velocities by local polynomials, over fewer samples where a run has no more."""
+    """Positions and velocities from local polynomials. Runs shorter than the window get a smaller one."""
     found = [
         differentiate(t, q, window=max(w for w in CANDIDATE_WINDOWS if w <= min(window, len(t))), gap=math.inf).ys[0]
         for t, q in zip(*without_velocities(runs), strict=True)
@@ -101,7 +104,7 @@ def _smoothed(runs: Trajectories, window: int) -> Trajectories:
 
 
 def _padded(rows: list[np.ndarray], trajectories: Trajectories) -> np.ndarray:
-    """Rows of each trajectory in an array for all."""
+    """Put the rows of each trajectory into one array, zero after their end."""
     ys = np.zeros_like(trajectories.ys)
     for y, row in zip(ys, rows, strict=True):
         y[: len(row)] = row
@@ -109,11 +112,11 @@ def _padded(rows: list[np.ndarray], trajectories: Trajectories) -> np.ndarray:
 
 
 def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> int:
-    r"""The window of `differentiate`, chosen by leave-one-out cross-validation.
+    r"""Choose the window length of `differentiate` by leave-one-out cross-validation.
 
-    A fit without sample $i$ misses it by $(q_i - \hat q_i) / (1 - h_i)$, with $h_i$ the square of the noise gain of
-    positions (Allen 1974). The least mean square is taken, over the runs that are at least half as long as the longest,
-    or long enough for every window.
+    The error of a fit without sample $i$ is $(q_i - \hat q_i) / (1 - h_i)$, where $h_i$ is the square of the noise gain
+    of positions (Allen 1974). The window with the smallest mean square error is chosen. Only runs count that are at
+    least half as long as the longest, or long enough for every window.
     """
     enough = min(max(CANDIDATE_WINDOWS), -(-max(map(len, ts)) // 2))
     long = [i for i, t in enumerate(ts) if len(t) >= enough]
@@ -133,8 +136,9 @@ def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> in
 
 
 def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """A remark on each recorded velocity that is not the rate of its coordinate, as where a unit was forgotten:
-    integrated, it should give the coordinate but for a constant.
+    """Find recorded velocities that are not the derivative of their coordinate, as after a forgotten unit.
+
+    The integral of a velocity must be its coordinate up to a constant. Returns one remark for each wrong velocity.
     """
     found, advice = [], {"velocities": []}
     for i, rate in enumerate(columns.velocities):
@@ -145,23 +149,23 @@ def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
             continue
         factor = np.dot(q, integral) / np.dot(integral, integral)
         apart = np.linalg.norm(q - factor * integral) / np.linalg.norm(q)
-        least = "name its column, or have velocities found from the coordinates ("
+        least = "name the right column, or estimate velocities from the coordinates ("
         if apart > MAX_SHAPE_ERROR:
-            found.append(Remark(f"column {rate!r} is not the rate of {name!r}; {least}", advice, ")"))
+            found.append(Remark(f"column {rate!r} is not the rate of change of {name!r}; {least}", advice, ")"))
         elif not 1 / MAX_RATE_FACTOR < factor < MAX_RATE_FACTOR:
-            times = f"column {rate!r} is {1 / factor:.3g} times the rate of {name!r}: a unit (`units`)? Else {least}"
-            found.append(Remark(times, advice, ")"))
+            times = f"column {rate!r} is {1 / factor:.3g} times the rate of change of {name!r}"
+            found.append(Remark(f"{times}: declare its unit (`units`); or {least}", advice, ")"))
     return found
 
 
 def _centred(t: np.ndarray, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A coordinate and the integral of its velocity, by the trapezoidal rule, both about their means."""
+    """A coordinate and the integral of its velocity (trapezoidal rule), both minus their means."""
     integral = np.concatenate([[0.0], np.cumsum(np.diff(t) * (v[1:] + v[:-1]) / 2)])
     return q - q.mean(), integral - integral.mean()
 
 
 def _continuous(recorded: Trajectories, columns: Columns) -> Trajectories:
-    """Without jumps of a turn in the angles."""
+    """Remove jumps by a turn from the angles."""
     qs = continuous([y[:, : columns.dof] for _, y in recorded], columns.periodic)
     pairs = zip(qs, recorded, strict=True)
     ys = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in pairs]

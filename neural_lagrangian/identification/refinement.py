@@ -1,4 +1,4 @@
-"""Refine the coefficients of the formulas that were found by rollouts, and choose the best formula."""
+"""Refine the coefficients of formulas by rollouts, and choose the best formula."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -19,17 +19,19 @@ from .learning import Plan, loss_for
 from .pieces import Parts
 
 POLISH_STEPS, POLISH_WINDOWS = 40, 64
-"""Iterations of a refinement, and the number of windows whose error it minimises."""
-CLEAR_RATIO = 1.1
-"""Factor by which the error must fall for a formula with more terms to be chosen."""
-CERTAIN_GAP = 2.0
-"""Fewer terms are not tried if the residual of the formula grows by this factor with one term less."""
+"""Number of iterations of a refinement, and of windows whose error it minimises."""
+MAX_LOSS_RATIO = 1.1
+"""A formula with fewer terms is preferred if its loss is at most this factor times the smallest loss."""
+MIN_CLEAR_GAP = 2.0
+"""The number of terms is clear if leaving one out makes the residual at least this factor larger
+(`FoundLagrangian.gap`). Formulas with fewer terms are then not tried.
+"""
 ESTIMATED_VELOCITY_WEIGHT = 1e-2
-"""Weight of velocities that were estimated from the positions: they hold no information of their own."""
+"""Weight of estimated velocities in the loss. It is small, since they come from the positions that the loss has too."""
 
 
 class Evidence(NamedTuple):
-    """Data for refinement: estimated states, observed positions, and the plan of the windows."""
+    """Data for refinement: estimated states, states with positions as recorded, and the plan of the windows."""
 
     estimated: Parts
     observed: Parts
@@ -39,9 +41,10 @@ class Evidence(NamedTuple):
 
 
 class Refined(NamedTuple):
-    """A formula, and the damping beside it, as a `model` of motion; `where` it was found, and its loss.
+    """A formula with its damping, as a rollout model, after refinement.
 
-    The scale is that of a squared velocity with the coefficient one half. `refined`: whether there was time to refine.
+    `where`: what was searched. `model`: the formula and the damping, scaled so that a squared velocity has the
+    coefficient 1/2. `loss`: its loss. `refined`: whether there was time to refine the coefficients.
     """
 
     where: str
@@ -59,19 +62,20 @@ class Refined(NamedTuple):
         lines = [f"L = {self.formula}"]
         if self.model.force is not None:
             D = np.array2string(damping_matrix(self.model, jnp.zeros(self.formula.dof)), precision=5, separator=", ")
-            lines.append(f"beside the force -D v, D = {' '.join(D.split())}")
-        how = "coefficients refined by rollouts" if self.refined else "not refined: the time given was up"
-        lines.append(f"found in {self.where}, {how}; scale, constant and dF/dt are free")
+            lines.append(f"with the force -D v, D = {' '.join(D.split())}")
+        how = "coefficients refined by rollouts" if self.refined else "not refined: the time limit was reached"
+        lines.append(f"found in {self.where}, {how}; data cannot determine its scale, a constant or dF/dt")
         return "\n".join(lines)
 
 
 def best_formula(
     attempts: Sequence[Attempt], network: Any, evidence: Evidence, is_over: Callable[[], bool] = lambda: False
 ) -> Refined | None:
-    """The formula with the fewest terms whose loss is near the least, or `None` if there is none.
+    """Choose the formula with the fewest terms among those with nearly the smallest loss; `None` if there is none.
 
-    Where the residual does not say clearly how many terms there are, those that matter least are left out in turn.
-    Where the time `is_over` no other is refined; if none was, the first is taken as it was found.
+    If the residual does not determine the number of terms clearly, shorter formulas are tried: the smallest term is
+    left out, then the next. Once `is_over()`, no formula is refined; if none was refined before, the first is returned
+    as found.
     """
     distinct = {attempt.support: attempt for attempt in reversed(attempts) if attempt.support}
     candidates: list[Refined] = []
@@ -85,22 +89,22 @@ def best_formula(
             as_found.append(Refined(attempt.where, _at_scale(model), np.nan, refined=False))
             continue
         candidates.append(_refined(attempt.where, model, evidence))
-        if found.gap < CERTAIN_GAP:
+        if found.gap < MIN_CLEAR_GAP:
             candidates += _with_fewer_terms(candidates[-1], evidence, is_over)
     sound = [one for one in candidates if np.isfinite(one.loss)]
     if not sound:
         return next(iter(as_found), None)
     least = min(one.loss for one in sound)
-    return min((one for one in sound if one.loss <= CLEAR_RATIO * least), key=lambda one: len(one.formula.support))
+    return min((one for one in sound if one.loss <= MAX_LOSS_RATIO * least), key=lambda one: len(one.formula.support))
 
 
 def damping_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof dof"]:
-    r"""$D = -\partial Q / \partial v$ at rest."""
+    r"""Damping matrix $D = -\partial Q / \partial v$ at zero velocity."""
     return np.asarray(-jax.jacfwd(lambda v: model.force(0.0, q, v))(jnp.zeros_like(q)))
 
 
 def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> AbstractForce | None:
-    """What was found with a formula of data; with one of the network, its damping at the scale of the formula."""
+    """The damping of a formula: as found in the data; for a formula of the network, the network's, scaled alike."""
     if found.scale is None or found.formula is None or network.force is None:
         return found.force
     motion = evidence.estimated.train
@@ -109,7 +113,7 @@ def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> A
 
 
 def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[Refined]:
-    """Without the term that matters least, and so on, as long as the loss does not grow clearly."""
+    """Leave out the smallest term, refine, and repeat until the loss grows by more than `MAX_LOSS_RATIO`."""
     motion = evidence.estimated.train
     q, v = (jnp.asarray(part) for part in np.split(motion.ys[motion.mask], 2, axis=1))
     least = one.loss
@@ -121,13 +125,14 @@ def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bo
         kept = np.delete(np.arange(len(terms)), np.argmin(sizes))
         shorter = Formula(terms.select(kept.tolist()), one.formula.coefficients[kept])
         one = _refined(one.where, eqx.tree_at(lambda m: m.network, one.model, shorter), evidence)
-        if not one.loss <= CLEAR_RATIO * least:
+        if not one.loss <= MAX_LOSS_RATIO * least:
             return
         least = min(least, one.loss)
         yield one
 
 
 def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined:
+    """Refine the coefficients. The loss is infinite if rollouts fail from the start."""
     plan, motion = evidence.plan, evidence.observed.train
     velocity = 1.0 if evidence.recorded_velocities else ESTIMATED_VELOCITY_WEIGHT
     loss = loss_for(motion, evidence.periodic, velocity=velocity)
@@ -143,13 +148,13 @@ def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined
             states=evidence.estimated.train.ys,
             stepsize_controller=StepsPerSample(plan.substeps),
         )
-    except StartError:  # rollouts fail
+    except StartError:
         return Refined(where, model, np.inf)
     return Refined(where, _at_scale(polished.model), float(polished.loss[-1]))
 
 
 def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
-    """The same motion with one half for the coefficient of a squared velocity."""
+    """Scale the formula and its damping so that a squared velocity has the coefficient 1/2. The motion is the same."""
     assert isinstance(model.network, Formula)
     factor = 0.5 / model.network.coefficients[_pivot(model.network)]
     found, errors = model.network, model.network.standard_errors
@@ -162,7 +167,7 @@ def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
 
 
 def _pivot(formula: Formula) -> int:
-    """The first squared velocity among the terms, else the first that has a velocity."""
+    """Index of the first squared velocity among the terms, else of the first term with a velocity."""
     velocities = formula.library.symbols[1]
     squares = [k for k, term in enumerate(formula.library.terms) if any(term == ((name, 2),) for name in velocities)]
     kinetic = [k for k, term in enumerate(formula.library.terms) if any(name in velocities for name, _ in term)]

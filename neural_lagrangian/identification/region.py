@@ -1,4 +1,4 @@
-"""The states that a model was trained on."""
+"""The range of states that a model was trained on."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,23 +10,25 @@ from .columns import Columns
 
 
 class Region(NamedTuple):
-    """Least and most of the coordinates and velocities that were trained on, in SI units; NaN of angles."""
+    """Minimum and maximum of coordinates and velocities in the training data, in SI units; NaN for angles."""
 
     least: np.ndarray
     most: np.ndarray
 
     @staticmethod
     def of(motion: Trajectories, columns: Columns) -> "Region":
+        """The region of a motion."""
         ys = np.array(motion.ys[motion.mask], float)
         ys[:, list(columns.periodic)] = np.nan
         return Region(ys.min(axis=0), ys.max(axis=0))
 
     @property
     def settings(self) -> dict[str, list[float | None]]:
+        """The fields, as JSON can hold them: `None` for NaN."""
         return {name: [None if np.isnan(x) else float(x) for x in row] for name, row in self._asdict().items()}
 
     def outside(self, ys: np.ndarray, names: Sequence[str]) -> str:
-        """Which part of the states is outside by more than a tenth of the range, and in what; empty where none is."""
+        """Text: the share of states outside by more than a tenth of the range, and where; empty if none is outside."""
         margin = 0.1 * (self.most - self.least)
         beyond = (ys < self.least - margin) | (ys > self.most + margin)
         share = beyond.any(axis=1).mean()
@@ -34,6 +36,6 @@ class Region(NamedTuple):
             return ""
         k = int(np.argmax(beyond.mean(axis=0)))
         return (
-            f"{max(share, 0.01):.0%} of the recording lies outside of what the model was trained on: {names[k]} from "
-            f"{ys[:, k].min():.3g} to {ys[:, k].max():.3g}, trained on {self.least[k]:.3g} to {self.most[k]:.3g}"
+            f"{max(share, 0.01):.0%} of the recording lies outside of the training data of the model: {names[k]} from "
+            f"{ys[:, k].min():.3g} to {ys[:, k].max():.3g}; trained on {self.least[k]:.3g} to {self.most[k]:.3g}"
         )

@@ -1,20 +1,24 @@
-"""Sentences on a recording or a fit, with what would help."""
+"""Sentences on a recording or a fit, with the options that would help."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
 class Remark(NamedTuple):
-    """A sentence, in the middle of which stand the `options` of `identify` that would help, with their values.
+    """A sentence with options of `identify` in it that would help.
 
-    `str` writes them as arguments of Python, `with_options` in another way.
+    The sentence is `before`, then the `options`, then `after`. `str` writes the options as Python arguments;
+    `with_options` writes them in another form.
 
     **Example:**
 
     ```python
-    remark = nl.identification.Remark("phi: jumps of a turn (", {"angles": ["phi"]}, ")")
-    print(remark)  # phi: jumps of a turn (angles=['phi'])
-    remark.with_options(lambda name, value: f"--{name} {' '.join(value)}")  # phi: jumps of a turn (--angles phi)
+    >>> import neural_lagrangian as nl
+    >>> remark = nl.identification.Remark("phi: jumps by a turn (", {"angles": ["phi"]}, ")")
+    >>> print(remark)
+    phi: jumps by a turn (angles=['phi'])
+    >>> remark.with_options(lambda name, value: f"--{name} {' '.join(value)}")
+    'phi: jumps by a turn (--angles phi)'
     ```
     """
 
@@ -23,12 +27,13 @@ class Remark(NamedTuple):
     after: str = ""
 
     def with_options(self, written: Callable[[str, Any], str], between: str = ", ") -> str:
-        """The sentence, each option as `written(name, value)`."""
+        """The sentence, with each option written by `written(name, value)`."""
         return f"{self.before}{between.join(written(*option) for option in self.options.items())}{self.after}"
 
     def about(self, name: str) -> "Remark":
-        """The same on the recording of a name."""
+        """The same remark with the name of the recording before it."""
         return self._replace(before=f"{name}: {self.before}")
 
     def __str__(self) -> str:
+        """The sentence, with options as Python arguments."""
         return self.with_options(lambda name, value: f"{name}={value!r}")

@@ -1,4 +1,4 @@
-"""The report of a fit: one page of HTML that needs no other file."""
+"""Write the report of a fit: one HTML page that needs no other file."""
 
 import base64
 import json
@@ -10,18 +10,18 @@ from ..discovery import Formula
 from .figures import energy_and_history, error_growth, predictions
 from .outcome import Outcome
 from .templates import rendered
-from .verdict import unknown, verdict
+from .verdict import limits, verdict
 
 
 def write_report(path: Path, outcome: Outcome) -> None:
-    """Figures, tables, the formula in text and LaTeX, every setting, and how to load the model."""
+    """Write verdict, formula, tables, figures, settings, and how to load the model in Python."""
     with atomic_write(path) as file:
         page = rendered("report.html", contents_of(outcome, path.absolute().parent))
-        file.write(page.encode("utf-8", "backslashreplace"))  # a file's name may be in any encoding
+        file.write(page.encode("utf-8", "backslashreplace"))  # a file name may have characters that UTF-8 cannot encode
 
 
 def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """What the page shows, by the names of the template; figures as Base64."""
+    """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts["network"][0], outcome.formula
     figures = {
         "error_growth": error_growth(outcome.errors, outcome.columns),
@@ -33,7 +33,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "recording": outcome.settings["recording"],
         "verdict": verdict(outcome),
         "read": [*outcome.read, outcome.pieces],
-        "unknown": unknown(outcome),
+        "limits": limits(outcome),
         "formula": outcome.reading(),
         "latex": None if formula is None else _latex(formula.formula),
         "attempts": [(attempt.where, str(attempt)) for attempt in outcome.attempts],
@@ -48,7 +48,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
 def _latex(formula: Formula) -> str:
     try:
         return f"L = {formula.latex()}"
-    except ImportError:  # of sympy
+    except ImportError:  # no sympy
         return "needs sympy: pip install 'neural_lagrangian[symbolic]'"
 
 

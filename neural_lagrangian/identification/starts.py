@@ -1,4 +1,4 @@
-"""Recorded motion from several starts on. Predictions are compared with it."""
+"""Recorded motion from several start states, to compare predictions with."""
 
 from typing import NamedTuple
 
@@ -9,25 +9,25 @@ from jaxtyping import Array, Float
 from ..trajectories import Trajectories, Windows
 
 MAX_STARTS = 50
-"""Number of states from which rollouts start, at most."""
+"""Largest number of start states."""
 PREDICTED_SHARE = 2 / 3
-"""Share of a piece that a rollout predicts. Rollouts start in the rest."""
+"""Length of a rollout, as a share of the longest piece. Start states lie in the rest of a piece."""
 
 
 class Starts(NamedTuple):
-    """Recorded motion from several starts on: times `(start, time)`, and states."""
+    """Recorded motion from several start states: times, and states in SI units."""
 
     ts: Float[Array, "start time"]
     ys: Float[Array, "start time two_dof"]
 
     @property
     def times(self) -> np.ndarray:
-        """Time since the start in seconds, median over starts, shape `(time,)`."""
+        """Times since the start in seconds, shape `(time,)`; median over starts, as sampling may be uneven."""
         return np.median(np.asarray(self.ts - self.ts[:, :1]), axis=0)
 
 
 def starts_of(trajectories: Trajectories, stride: int) -> Starts:
-    """States spread evenly over the pieces, early enough that most of a piece is left to be predicted."""
+    """Choose start states spread evenly over the pieces, with `PREDICTED_SHARE` of the longest piece after each."""
     longest = (int(trajectories.lengths.max()) - 1) // stride
     windows = Windows(
         trajectories, max(1, round(PREDICTED_SHARE * longest)), stride=stride, dtype=jnp.result_type(float)

@@ -1,4 +1,4 @@
-"""Samples of a recording that look wrong, and coordinates from which nothing can be learned."""
+"""Find samples that look wrong, and coordinates from which nothing can be learned."""
 
 import re
 from typing import Any
@@ -12,19 +12,21 @@ from .recording import Recording
 from .remark import Remark
 
 SPIKE_FACTOR, MIN_SPIKE = 10.0, 0.05
-"""A spike is farther from a local polynomial than this multiple of the usual distance, and than this share of the
-coordinate's spread.
+"""Thresholds for a spike: its distance from a local polynomial, as a multiple of the usual distance and as a share of
+the coordinate's spread. A spike exceeds both.
 """
 ANGLE_NAME = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
+"""Names that are usual for angles."""
 MAX_TURNS_IN_RADIANS = 3
-"""Number of turns within one trajectory above which an angle is taken to be in degrees."""
+"""An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
 MIN_STILL_SAMPLES = 10
-"""Number of equal samples in a row from which a sensor is taken to hang."""
+"""Number of equal samples in a row from which a sensor is probably stuck."""
 SPIKE_WINDOW = 7
+"""Number of samples of the local polynomial that finds spikes."""
 
 
 def described(trajectories: Trajectories) -> str:
-    """How much there is of a motion, and how densely."""
+    """Number of samples, duration, sampling interval and gaps, as text."""
     split = trajectories.split_at_gaps()
     lengths, ts = trajectories.lengths, [t for t, _ in split]
     count = f"{len(lengths)} trajectories of {lengths.min()}" if len(lengths) > 1 else f"{lengths.min()}"
@@ -41,10 +43,10 @@ def _gaps(count: int) -> str:
 
 
 def refusals(recording: Recording, columns: Columns) -> list[Remark]:
-    """A remark on each coordinate from which nothing can be learned: it never changes, or it jumps by turns."""
+    """Remarks on coordinates from which nothing can be learned: they never change, or jump by a turn."""
     motion = recording.trajectories
     found = [
-        Remark(f"column {name!r} never changes; let it move, or leave it out")
+        Remark(f"column {name!r} never changes; record motion in which it does, or leave the column out")
         for name, values in zip(columns.coordinates, motion.ys[motion.mask].T, strict=False)
         if not np.ptp(values) > 0
     ]
@@ -52,7 +54,7 @@ def refusals(recording: Recording, columns: Columns) -> list[Remark]:
 
 
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """A remark on each kind of suspicious sample of each column, with the first place where it is found."""
+    """Remarks on suspicious samples: how many of each kind in each column, and where the first one is."""
     found = gaps(trajectories, columns)
     trajectories = trajectories.split_at_gaps()
     places = list(trajectories)
@@ -73,7 +75,7 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
 
 
 def gaps(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """A remark on the gaps: how many, where the first is, and which is the longest."""
+    """A remark on the gaps: their number, the first one and the longest one."""
     runs = trajectories.runs()
     after = np.flatnonzero(runs.first > 0)
     if not len(after):
@@ -83,12 +85,12 @@ def gaps(trajectories: Trajectories, columns: Columns) -> list[Remark]:
     where = f" of trajectory {i[0]}" if len(trajectories) > 1 else ""
     line = f"{columns.time}: {len(after)} gap{'s' * (len(after) > 1)}, the first of {length[0]:.4g} s after"
     most = f", the longest of {length.max():.4g} s" if len(after) > 1 else ""
-    across = "nothing is learned across " + ("them" if len(after) > 1 else "it")
+    across = "no window crosses " + ("them" if len(after) > 1 else "it")
     return [Remark(f"{line} {start[0]:.6g} s{where}{most}; {across}")]
 
 
 def lost_turns(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """A remark on each coordinate that jumps by a turn, or by 360, though it was not said to be an angle."""
+    """Remarks on coordinates that jump by 2 pi or 360 but are not declared as angles."""
     found, trajectories = [], trajectories.split_at_gaps()
     for name in (name for name in columns.coordinates if name not in columns.angles):
         steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
@@ -96,47 +98,53 @@ def lost_turns(trajectories: Trajectories, columns: Columns) -> list[Remark]:
         for turn, degrees in ((2 * np.pi, False), (360.0, True)):
             if usual < turn / 6:
                 jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
-                remark = Remark(f"{name}: jumps of a turn, as of an angle (", _as_angle(name, degrees), ")")
+                remark = Remark(f"{name}: jumps by a turn; declare it an angle (", _as_angle(name, degrees), ")")
                 found += _counted(remark, jumps, trajectories)
     return found
 
 
 def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """A remark on each coordinate with the name of an angle that was not said to be one."""
+    """Remarks on coordinates that have the name of an angle but are not declared as angles."""
     found = []
     for i, name in enumerate(columns.coordinates):
         if ANGLE_NAME.match(name) and name not in columns.angles:
             large = bool(max(np.ptp(y[:, i]) for _, y in trajectories) > MAX_TURNS_IN_RADIANS * 2 * np.pi)
             options = _as_angle(name, large and name not in columns.units)
-            found.append(Remark(f"{name}: reads like an angle, but is taken for a length (", options, ")"))
+            found.append(
+                Remark(
+                    f"{name}: has the name of an angle, but is not declared as one (",
+                    options,
+                    ")",
+                )
+            )
     return found
 
 
 def _as_angle(name: str, degrees: bool) -> dict[str, Any]:
-    """The options that declare a coordinate an angle."""
+    """Options that declare a coordinate an angle."""
     return {"angles": [name]} | ({"units": {name: "deg"}} if degrees else {})
 
 
 def _counted(what: Remark, wrong: list[np.ndarray], trajectories: Trajectories) -> list[Remark]:
-    """The remark, with how often it holds and where first; none where it never does."""
+    """The remark with the number of wrong samples and the time of the first; no remark if there are none."""
     count = int(sum(rows.sum() for rows in wrong))
     if not count:
         return []
     i = next(i for i, rows in enumerate(wrong) if rows.any())
     time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
     where = f" of trajectory {i}" if len(trajectories) > 1 else ""
-    return [what._replace(after=f"{what.after}: {count}, the first at {time:.6g} s{where}")]
+    return [what._replace(after=f"{what.after}: {count} in all, the first at {time:.6g} s{where}")]
 
 
 def _in_a_row(same: np.ndarray, count: int) -> np.ndarray:
-    """Where so many samples in a row begin, given which is the same as that before it."""
+    """Where `count` equal samples in a row begin. `same[i]`: whether sample `i + 1` equals sample `i`."""
     if len(same) < count:
         return np.zeros(len(same), bool)
     return np.asarray(np.all(np.lib.stride_tricks.sliding_window_view(same, count - 1), axis=1))
 
 
 def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[np.ndarray]:
-    """Samples that a local polynomial misses by many times what is usual, errors brought to one variance."""
+    """Mark samples far from a local polynomial. Distances are divided by the share of noise that the fit leaves."""
     missed = [np.zeros(len(q)) for q in qs]
     for rows, t, q in zip(missed, ts, qs, strict=True):
         if len(t) >= SPIKE_WINDOW:
@@ -144,5 +152,5 @@ def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[n
             rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=SPIKE_WINDOW)[:, 0] ** 2)
     usual = 1.4826 * np.median(np.concatenate(missed))
     least = max(SPIKE_FACTOR * usual, MIN_SPIKE * spread)
-    # A spike spoils the fits around it too: the sample that is missed by most is the one.
+    # A spike also spoils the fits of its neighbours, so only the largest distance nearby counts.
     return [(rows > least) & (rows == maximum_filter1d(rows, SPIKE_WINDOW)) for rows in missed]

@@ -1,20 +1,20 @@
-"""Tables and lines of plain text."""
+"""Format tables and lines as plain text."""
 
 from collections.abc import Iterable, Sequence
 
 
 def stated(topic: str, text: str) -> str:
-    """A text on a topic; its further lines stand below the first."""
+    """Write a text behind its topic. Further lines are indented below the first."""
     return "\n".join(f"{topic if i == 0 else '':13s}{line}" for i, line in enumerate(text.splitlines()))
 
 
 def stated_all(facts: Iterable[tuple[str, str]]) -> str:
-    """Texts on their topics, one below the other."""
+    """Write several texts behind their topics, one below the other."""
     return "\n".join(stated(topic, text) for topic, text in facts)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of a table, its columns wide enough: the first to the left, the others to the right."""
+    """Align the columns of a table: the first one to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def line(row: Sequence[str]) -> str:

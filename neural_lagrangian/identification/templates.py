@@ -1,4 +1,4 @@
-"""Pages of HTML from the templates beside this file."""
+"""Fill the HTML templates in the folder `templates`."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,7 +8,10 @@ import jinja2
 
 
 def rendered(template: str, contents: Mapping[str, Any]) -> str:
-    """A page from what its template shows. All text is escaped; a missing name is a `jinja2.UndefinedError`."""
+    """Fill a template with contents. All text is escaped.
+
+    **Raises:** `jinja2.UndefinedError` if the template uses a name that `contents` lacks.
+    """
     return f"{_templates().get_template(template).render(contents)}\n"
 
 

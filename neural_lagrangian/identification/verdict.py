@@ -1,51 +1,57 @@
-"""The verdict on an identification in plain words."""
+"""Write the verdict and the limits of an identification as sentences.
+
+Nothing is decided in this file: `judging.better_than_baselines` decides whether a model may be used.
+"""
 
 from ..training import STEPS_EXHAUSTED
-from .judging import VALID_ERROR, Errors, predicts
+from .judging import MAX_VALID_ERROR, Errors, better_than_baselines
 from .outcome import Outcome
 
 NOT_BETTER = "predicts no better than constant velocity or rest: do not use it"
+"""What is said of a model that must not be used."""
 
 
 def verdict(outcome: Outcome) -> list[str]:
-    """How well each predictor does on motion held back, why rollouts fail where they do, and the formula."""
+    """Sentences: how long each predictor is valid on held-out motion, why rollouts fail, and the formula."""
     failures, lines = outcome.failures(), []
     for name in outcome.rollouts:
         reasons = failures.get(name, "")
-        lines.append(judged(outcome.errors, name, "motion held back", reasons))
-        lines += [f"Of the {name}, {reasons}."] if reasons else []
+        lines.append(judged(outcome.errors, name, "held-out motion", reasons))
+        lines += [f"{name.capitalize()}: {reasons}."] if reasons else []
     if outcome.formula is None:
         cut_short = outcome.cut_short
-        why_none = "No formula was found in the time given." if cut_short else "The data do not determine a formula."
+        why_none = (
+            "No formula was found within the time limit." if cut_short else "The data do not determine a formula."
+        )
         return [*lines, why_none]
     return [*lines, f"The formula found: {outcome.formula.formula}."]
 
 
 def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
-    """A sentence on a predictor; `failures` are the reasons of the rollouts that fail."""
+    """A sentence on the errors of one predictor. `failures`: why rollouts fail, if some do."""
     time, period = errors.valid_time(name), errors.measure.period
-    if predicts(errors, name):
+    if better_than_baselines(errors, name):
         upto = "at least " if time >= errors.times[-1] else ""
         return (
-            f"On {where} the median error of the {name} stays below {VALID_ERROR:.0%} of the spread for "
-            f"{upto}{time:.3g} s, {time / period:.2g} periods."
+            f"On {where}, the median error of the {name} stays below {MAX_VALID_ERROR:.0%} of the spread for "
+            f"{upto}{time:.3g} s ({time / period:.2g} periods)."
         )
     said = (
-        "; but many rollouts end for lack of steps, which is no fault of the model"
+        ". But many rollouts ran out of integration steps, so it may be better than this verdict"
         if STEPS_EXHAUSTED in failures
         else ""
     )
-    return f"On {where} the {name} {NOT_BETTER}{said}."
+    return f"On {where}, the {name} {NOT_BETTER}{said}."
 
 
-def unknown(outcome: Outcome) -> list[str]:
-    """What the identification cannot tell."""
+def limits(outcome: Outcome) -> list[str]:
+    """Sentences: what the recording cannot determine, and what the time limit cut short."""
     errors = outcome.errors
     lines = [
-        f"How predictions go on after {errors.after(len(errors.times) - 1)}: no piece held back is longer.",
-        "How the motion goes outside of the positions and velocities that were recorded.",
-        "The scale of the Lagrangian, a constant in it, and a total time derivative dF/dt: no motion tells these.",
+        f"Errors beyond {errors.horizon(len(errors.times) - 1)} are not known: the held-out pieces are not longer.",
+        "The model may be wrong outside of the recorded positions and velocities.",
+        "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
     if outcome.formula is None:
-        lines += [f"A formula: {line}." for line in outcome.reading().splitlines()]
+        lines += [f"Formula: {line}." for line in outcome.reading().splitlines()]
     return [*lines, *outcome.cut_short]

@@ -88,7 +88,7 @@ def test_what_python_finds_is_of_use_at_once(place, found):
     np.testing.assert_allclose(found.model(ts, y0), saved(ts, y0), rtol=1e-6)
     assert set(found.formula.support) == {"x^2", "x_dot^2"}
     np.testing.assert_allclose(found.formula_model(ts, y0)[:, 0], np.cos(FREQUENCY * ts), atol=1e-4)
-    assert found.table[0] == ["error of, after", "network", "formula", "constant velocity", "at rest"]
+    assert found.table[0] == ["RMS error", "network", "formula", "constant velocity", "at rest"]
     assert found.errors.failures("network") == 0
     assert len(found.history.loss) == 60
     assert found.errors.by_name["network"].dtype == np.float64  # judged in double precision, whatever that of training
@@ -140,7 +140,7 @@ def test_the_formula_is_the_oscillator(place):
 
 def test_a_fit_is_not_overwritten(place, capsys):
     assert main(FIT) == 1
-    assert "spring-fit holds a fit already: --resume" in capsys.readouterr().err
+    assert "spring-fit holds a fit already: use --resume" in capsys.readouterr().err
 
 
 @pytest.mark.bad_input
@@ -169,10 +169,10 @@ def test_a_rollout_is_that_of_the_model_loaded_in_python(place, capsys):
     ("options", "message"),
     [
         (["--start", "1", "--until", "1", "--step", "0.1"], "--start has 1 values; expected 2: x v"),
-        (["--start", "1", "0", "--until", "1", "--step", "2"], "--step is 2.0, more than --until"),
-        (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "a.txt"], "expected a file that ends in"),
+        (["--start", "1", "0", "--until", "1", "--step", "2"], "--step is 2.0, more than --until = 1.0"),
+        (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "a.txt"], "expected a name that ends in"),
         (["--start", "1", "0", "--until", "1", "--step", "0.1", "--output", "none/a.csv"], "there is no folder 'none'"),
-        (["--start", "1", "0", "--until", "1", "--step", "1e-9"], "makes 1e+09 rows; expected at most"),
+        (["--start", "1", "0", "--until", "1", "--step", "1e-9"], "gives 1e+09 rows; expected at most"),
     ],
 )
 def test_a_rollout_that_makes_no_sense_is_refused(place, options, message, capsys):
@@ -182,7 +182,7 @@ def test_a_rollout_that_makes_no_sense_is_refused(place, options, message, capsy
 
 def test_a_model_is_compared_with_a_recording_and_with_itself(place, capsys):
     assert main(["compare", "spring-fit", "spring.csv"]) == 0
-    assert re.search(r"x, [\d.]+ s \([\d.]+ periods\) +[\d.e-]+ +[\d.e-]+ +[\d.e-]+\n", capsys.readouterr().out)
+    assert re.search(r"x, first [\d.]+ s \([\d.]+ periods\) +[\d.e-]+ +[\d.e-]+ +[\d.e-]+\n", capsys.readouterr().out)
     assert main(["compare", "spring-fit", "spring-fit"]) == 0
     assert "equal: L2 = 1 L1" in capsys.readouterr().out
 
@@ -257,7 +257,7 @@ def test_a_recording_far_from_what_was_trained_on_gets_a_verdict_and_status_1(pl
     (place / "far.csv").write_text("\n".join([lines[0], *moved]) + "\n")
     assert main(["compare", "spring-fit", "far.csv"]) == 1
     said = capsys.readouterr()
-    assert "100% of the recording lies outside of what the model was trained on: x from 999" in said.out
+    assert "100% of the recording lies outside of the training data of the model: x from 999" in said.out
     assert "do not use it" in said.out
     assert said.err.count("\n") == 1
 
@@ -265,10 +265,10 @@ def test_a_recording_far_from_what_was_trained_on_gets_a_verdict_and_status_1(pl
 def test_the_report_begins_with_the_verdict_and_what_is_not_known(place):
     page = (place / "spring-fit" / "report.html").read_text()
     headings = re.findall(r"<h2>(.*?)</h2>", page)
-    assert headings[:3] == ["Verdict", "What was read", "What is not known"]
+    assert headings[:3] == ["Verdict", "Recording", "Limits"]
     start = page[: page.index("Errors of prediction")]
     for needed in (
-        "On motion held back the median error of the network stays below",
+        "On held-out motion, the median error of the network stays below",
         "300 samples",
         "The formula found: ",
     ):
@@ -278,7 +278,7 @@ def test_the_report_begins_with_the_verdict_and_what_is_not_known(place):
 def test_info_tells_what_there_is(place, capsys):
     assert main(["info", "spring-fit"]) == 0
     out = capsys.readouterr().out
-    assert "sound, its SHA-256" in out
+    assert "undamaged, the SHA-256" in out
     assert "2 hidden layers of 64" in out
     assert main(["info", "spring.csv", "--dof", "1"]) == 0
     out = capsys.readouterr().out

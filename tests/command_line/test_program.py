@@ -82,12 +82,20 @@ def test_faults_of_a_recording_are_named_in_one_line(fault, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--dof", "3"], 1, "--dof 3 needs 3 coordinates beside the time 't'; it has 'x', 'v'"),
-        ([], 2, "expected --dof"),
+        (
+            ["--dof", "3"],
+            1,
+            "beside the time 't' are 'x', 'v'; expected at least 3, one for each degree of freedom (--dof)",
+        ),
+        ([], 2, "neither --dof nor --coordinates is given"),
         (["--coordinates", "y"], 1, "column 'y': is absent; the file has 't', 'x', 'v'"),
         (["--dof", "2", "--coordinates", "x"], 2, "--dof is 2, but --coordinates names 1"),
         (["--dof", "1", "--velocities", "v", "x"], 2, "--velocities names 2 columns"),
-        (["--dof", "1", "--angles", "theta"], 2, "--angles names 'theta'; expected some of the coordinates, x"),
+        (
+            ["--dof", "1", "--angles", "theta"],
+            2,
+            "--angles names 'theta'; expected names or indices of the coordinates, x",
+        ),
         (["--dof", "1", "--units", "x=parsec"], 1, "'parsec' is not a known unit"),
         (["--coordinates", "x", "--velocities", "x"], 2, "column 'x' is named 2 times"),
     ],
@@ -105,7 +113,7 @@ def test_options_that_do_not_fit_the_recording_are_named(options, status, messag
         (["fit", "a.doc", "--coordinates", "x", "--time", "t"], 2, "expected a recording that ends in .csv"),
         (["info", "absent.csv"], 1, "No such file"),
         (["rollout", "absent", "--start", "1", "0", "--until", "1", "--step", "0.1"], 1, "absent has no settings.json"),
-        (["compare", "absent", "a.csv"], 1, "absent is no folder that `fit` has written"),
+        (["compare", "absent", "a.csv"], 1, "absent is not a folder that `fit` has written"),
     ],
 )
 def test_what_is_not_there_is_named(arguments, status, message, tmp_path, monkeypatch, capsys):

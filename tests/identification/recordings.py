@@ -65,9 +65,9 @@ FAULTS = {
     "too short": (1, "too short: 20 samples"),
     "no header": (1, "has no line of names"),
     "at rest": (1, "column 'x' never changes"),
-    "another unit": (1, "column 'v' is 57.3 times the rate of 'x': a unit (--units)?"),
-    "no velocity": (1, "column 'v' is not the rate of 'x'"),
-    "turns": (1, "x: jumps of a turn, as of an angle (--angles x): 2"),
+    "another unit": (1, "column 'v' is 57.3 times the rate of change of 'x': declare its unit (--units)"),
+    "no velocity": (1, "column 'v' is not the rate of change of 'x'"),
+    "turns": (1, "x: jumps by a turn; declare it an angle (--angles x): 2"),
     "two runs": (1, "--trajectory names what tells them apart"),
 }
 """Exit status of the command line, and a part of what it says."""

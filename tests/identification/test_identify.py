@@ -103,17 +103,17 @@ def test_trajectories_are_identified_saved_and_compared_with_a_file(tmp_path, mo
 @pytest.mark.parametrize("function", [inspect, identify])
 def test_options_of_files_are_refused_for_trajectories(function, name):
     value = {"dof": 1, "coordinates": ["x"], "velocities": ["v"], "units": {"x": "cm"}}.get(name, "t")
-    with pytest.raises(UsageError, match=f"`{name}` is .*; expected none: Trajectories hold times and states in SI"):
+    with pytest.raises(UsageError, match=f"`{name}` is .*; leave it out: Trajectories hold times and states in SI"):
         function(motion(), **{name: value})
 
 
 def test_what_is_not_used_is_refused(tmp_path):
     with pytest.raises(UsageError, match="`resume` is True, but `folder` is None"):
         identify(motion(), resume=True)
-    with pytest.raises(UsageError, match="have controls; expected none"):
+    with pytest.raises(UsageError, match="with controls; expected none"):
         identify(motion(controls=np.zeros((300, 1))))
     (tmp_path / "settings.json").write_text("{}")
-    with pytest.raises(UsageError, match="is a folder of a model; expected no options"):
+    with pytest.raises(UsageError, match="is a folder of a model; leave out all options"):
         inspect(tmp_path, dof=1)
 
 
@@ -124,10 +124,10 @@ def test_what_is_not_used_is_refused(tmp_path):
         ({"structure": "fluid"}, "`structure` is 'fluid'; expected one of 'mechanical', 'free'"),
         ({"steps": 0}, "`steps` is 0; expected a positive integer"),
         ({"minutes": -1.0}, "`minutes` is -1.0; expected a positive number"),
-        ({"seed": 2**63}, "`seed` is 9223372036854775808; expected an integer of at most 63 bits"),
+        ({"seed": 2**63}, "`seed` is 9223372036854775808; expected an integer of at most 63 bits and a sign"),
         ({"gap": 0.0}, "`gap` is 0.0; expected a positive time in seconds"),
         ({"angles": "x"}, r"`angles` is 'x'; expected a list of names, such as \['x'\]"),
-        ({"angles": [1]}, "`angles` names 1; expected some of the coordinates, x"),
+        ({"angles": [1]}, "`angles` names 1; expected names or indices of the coordinates, x"),
     ],
 )
 def test_values_that_make_no_sense_are_named(options, message):

@@ -8,7 +8,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.judging import Errors, predicts, rollout_errors
+from neural_lagrangian.identification.judging import Errors, better_than_baselines, rollout_errors
 from neural_lagrangian.identification.measure import Measure, lyapunov_time
 from neural_lagrangian.identification.region import Region
 from neural_lagrangian.identification.starts import starts_of
@@ -63,9 +63,9 @@ def test_a_model_must_be_better_than_every_baseline():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
     models = {"right": oscillating, "steady": steady, "lost": lambda ts, y0: oscillating(ts, y0) / 0}
     errors, _ = rollout_errors(models, starts, STEADY, UNIT)
-    assert predicts(errors, "right")
-    assert not predicts(errors, "steady")
-    assert not predicts(errors, "lost")
+    assert better_than_baselines(errors, "right")
+    assert not better_than_baselines(errors, "steady")
+    assert not better_than_baselines(errors, "lost")
     assert errors.failures("lost") == len(starts.ys)
     assert errors.failures("right") == 0
 
@@ -75,21 +75,21 @@ def test_one_better_baseline_is_enough_to_refuse_a_model():
         sizes = {"model": 1.0, "constant velocity": 2.0, "at rest": at_rest}
         return Errors(np.arange(3.0), {name: np.full((4, 3, 1), size) for name, size in sizes.items()}, UNIT)
 
-    assert predicts(errors(1.5), "model")
-    assert not predicts(errors(0.5), "model")
-    assert not predicts(errors(1.0 + 1e-6), "model")  # as well as knowing nothing
+    assert better_than_baselines(errors(1.5), "model")
+    assert not better_than_baselines(errors(0.5), "model")
+    assert not better_than_baselines(errors(1.0 + 1e-6), "model")  # as well as knowing nothing
 
 
 def test_the_table_has_a_row_for_each_coordinate_and_time():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
     errors, _ = rollout_errors({"network": oscillating}, starts, STEADY, UNIT)
     header, *rows, valid = errors.table(STEADY)
-    assert header == ["error of, after", "network", "constant velocity", "at rest"]
+    assert header == ["RMS error", "network", "constant velocity", "at rest"]
     assert [row[0] for row in rows] == [
-        "theta [rad], 0.5 s (0.24 periods)",
-        "theta [rad], 1.05 s (0.5 periods)",
-        "theta [rad], 2.1 s (1 periods)",
-        "theta [rad], 2.65 s (1.3 periods)",
+        "theta [rad], first 0.5 s (0.24 periods)",
+        "theta [rad], first 1.05 s (0.5 periods)",
+        "theta [rad], first 2.1 s (1 periods)",
+        "theta [rad], first 2.65 s (1.3 periods)",
     ]
     assert all(float(row[1]) < 1e-4 < float(row[2]) for row in rows)
     assert valid[1] == ">= 2.65 s"
@@ -141,16 +141,16 @@ def test_a_prediction_is_valid_until_its_error_exceeds_a_tenth_of_the_spread():
     errors, _ = rollout_errors({"drifting": drifting, "exact": oscillating}, starts, STEADY, measure)
     assert errors.valid_time("drifting") == pytest.approx(1.0, abs=0.051)
     assert errors.valid_time("exact") == errors.times[-1]
-    assert "for 1 s" in judged(errors, "drifting", "motion held back") or "for 1.05 s" in judged(
-        errors, "drifting", "motion held back"
+    assert "for 1 s" in judged(errors, "drifting", "held-out motion") or "for 1.05 s" in judged(
+        errors, "drifting", "held-out motion"
     )
 
 
 def test_lack_of_steps_is_not_called_a_fault_of_the_model():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
     errors, _ = rollout_errors({"lost": lambda ts, y0: oscillating(ts, y0) / 0}, starts, STEADY, UNIT)
-    assert "no fault of the model" in judged(errors, "lost", "this recording", "4 need more (max_steps_reached)")
-    assert "no fault of the model" not in judged(errors, "lost", "this recording", "4 become NaN (not finite)")
+    assert "ran out of integration steps" in judged(errors, "lost", "this recording", "4 need more (max_steps_reached)")
+    assert "ran out of integration steps" not in judged(errors, "lost", "this recording", "4 become NaN (not finite)")
     assert "do not use it" in judged(errors, "lost", "this recording")
 
 

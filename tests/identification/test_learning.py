@@ -93,7 +93,7 @@ def test_rates_of_a_motion_that_moves_away_are_its_rates():
     columns = Columns("t", ("x",), ("v",), None, {}, ())
     assert wrong_rates(motion(300 + 2 * TS + np.sin(TS), 2 + np.cos(TS)), columns) == []
     (remark,) = wrong_rates(motion(300 + 2 * TS + np.sin(TS), 3 * (2 + np.cos(TS))), columns)
-    assert "column 'v' is 3 times the rate of 'x'" in str(remark)
+    assert "column 'v' is 3 times the rate of change of 'x'" in str(remark)
     assert str(remark).endswith("(velocities=[])")
 
 

@@ -109,17 +109,17 @@ class TestSuspicious:
     def test_a_spike_is_found_where_it_is(self):
         q = np.cos(3 * self.ts) + 0.001 * np.random.default_rng(0).normal(size=500)
         q[123] += 0.5
-        assert self.found(q) == [f"x: samples far from their neighbours: 1, the first at {self.ts[123]:.6g} s"]
+        assert self.found(q) == [f"x: samples far from their neighbours: 1 in all, the first at {self.ts[123]:.6g} s"]
 
     def test_a_gap(self):
         ts = self.ts + np.where(np.arange(500) > 200, 1.0, 0.0)
         (line,) = self.found(np.cos(0.01 * ts), ts)
-        assert line == "t: 1 gap, the first of 1.02 s after 4 s; nothing is learned across it"
+        assert line == "t: 1 gap, the first of 1.02 s after 4 s; no window crosses it"
 
     @pytest.mark.parametrize(("turn", "units"), [(2 * np.pi, ""), (360.0, ", units={'x': 'deg'}")])
     def test_a_turn_that_is_lost(self, turn, units):
         line = self.found(turn / 3 * self.ts % turn)[0]
-        assert line == f"x: jumps of a turn, as of an angle (angles=['x']{units}): 3, the first at 2.98 s"
+        assert line == f"x: jumps by a turn; declare it an angle (angles=['x']{units}): 3 in all, the first at 2.98 s"
 
     def test_a_sensor_that_hangs(self):
         q = np.cos(3 * self.ts)
@@ -130,7 +130,7 @@ class TestSuspicious:
         undeclared = Columns("t", ("theta_1",), (), None, {}, ())
         small, large = np.cos(3 * self.ts), 90 * np.cos(3 * self.ts)
         (line,) = self.found(small, columns=undeclared)
-        assert line == "theta_1: reads like an angle, but is taken for a length (angles=['theta_1'])"
+        assert line == "theta_1: has the name of an angle, but is not declared as one (angles=['theta_1'])"
         (line,) = self.found(large, columns=undeclared)
         assert line.endswith("(angles=['theta_1'], units={'theta_1': 'deg'})")
         declared = Columns("t", ("theta_1",), (), None, {"theta_1": "deg"}, ("theta_1",))

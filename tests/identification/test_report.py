@@ -14,7 +14,7 @@ PLAIN = {
     "recording": "plain",
     "verdict": ["plain", "plain"],
     "read": ["plain"],
-    "unknown": ["plain"],
+    "limits": ["plain"],
     "formula": "plain",
     "latex": "plain",
     "attempts": [("plain", "plain")],
