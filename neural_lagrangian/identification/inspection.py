@@ -35,8 +35,8 @@ class Inspection:
     >>> import numpy as np, neural_lagrangian as nl
     >>> t = np.arange(0.0, 10.0, 0.02)
     >>> turning = nl.Trajectories(t, np.stack([3 * t % (2 * np.pi), np.full(500, 3.0)], axis=1), names=["phi"])
-    >>> [remark.options for remark in nl.identification.inspect(turning).refusals]
-    [{'angles': ['phi']}]
+    >>> print(nl.identification.inspect(turning).refusals[0])
+    phi: jumps by a turn; declare it an angle (angles=['phi']): 4 in all, the first at 2.08 s
     >>> nl.identification.inspect(turning, angles=["phi"]).refusals
     ()
     ```
