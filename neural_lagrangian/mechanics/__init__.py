@@ -1,4 +1,4 @@
-"""Mechanics of any `lagrangian(t, q, v) -> scalar`."""
+"""Mechanics of any `lagrangian(t, q, v) -> scalar`: equations of motion, forces, constraints, symmetries."""
 
 from .arguments import scalar_valued as scalar_valued
 from .constraints import HolonomicConstraint

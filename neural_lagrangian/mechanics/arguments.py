@@ -1,4 +1,4 @@
-"""Arguments of the functions of mechanics, checked: coordinates `(t, q, v)`, Lagrangians and forces."""
+"""Checks of the arguments of mechanics: coordinates `(t, q, v)`, Lagrangians and forces."""
 
 import jax.numpy as jnp
 from jaxtyping import ArrayLike
@@ -9,7 +9,7 @@ from ..numerics import regular_point
 
 
 def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Coordinates, Coordinates]:
-    """`(t, q, v)` checked, with the time in the precision of the coordinates."""
+    """Check the shapes of `(t, q, v)`, and convert the time to the precision of the coordinates."""
     q, v = floating("q", q, ("dof",)), floating("v", v, ("dof",))
     same_shape("q", q, "v", v)
     if jnp.ndim(t) != 0:
@@ -20,7 +20,7 @@ def as_coordinates(t: ArrayLike, q: ArrayLike, v: ArrayLike) -> tuple[Scalar, Co
 def regular_coordinates(
     t: ArrayLike, q: ArrayLike, v: ArrayLike, lagrangian: Lagrangian, force: Force | None = None
 ) -> tuple[Scalar, Coordinates, Coordinates]:
-    """`(t, q, v)` checked, and a rounding away from where derivatives are 0/0 although they exist."""
+    """Check `(t, q, v)`, and move them by a rounding error if a derivative is 0/0 there although its limit exists."""
     t, q, v = as_coordinates(t, q, v)
     q, v = regular_point(lambda q, v: scalar_valued(lagrangian)(t, q, v), 2, q, v)
     if force is not None:
@@ -29,7 +29,7 @@ def regular_coordinates(
 
 
 def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
-    """`lagrangian`, refusing to return anything but a real scalar."""
+    """Wrap `lagrangian` so that it raises `ValueError` if it does not return a real scalar."""
 
     def checked(t, q, v):
         L = jnp.asarray(lagrangian(t, q, v))
@@ -41,7 +41,7 @@ def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
 
 
 def vector_valued(force: Force) -> Force:
-    """`force`, refusing to return anything but a vector like `q`."""
+    """Wrap `force` so that it raises `ValueError` if its result does not have the shape of `q`."""
 
     def checked(t, q, v):
         Q = jnp.asarray(force(t, q, v))

@@ -1,4 +1,4 @@
-"""From motion to force."""
+"""Inverse dynamics: the forces that a given motion needs."""
 
 from typing import NamedTuple
 
@@ -19,18 +19,18 @@ def inverse_dynamics(
     *,
     force: Force | None = None,
 ) -> Coordinates:
-    r"""The force that a motion needs beyond `force` (inverse dynamics):
+    r"""Inverse dynamics: the force that a motion needs in addition to `force`,
 
     $$\tau = \frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} - Q.$$
 
-    For a mechanical system $\tau = M a + c(q, v) + g(q) - Q$, the torque of the motors where $Q$ is friction. No mass
-    matrix is formed or solved with. (Lutter, Ritter and Peters 2019.)
+    For a mechanical system $\tau = M a + c(q, v) + g(q) - Q$. If $Q$ is friction, $\tau$ is the torque of the motors.
+    The mass matrix is not computed. (Lutter, Ritter and Peters 2019.)
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `v`, `a`: coordinates, velocities and accelerations, shape `(dof,)`.
-    - `force`: optional callable `(t, q, v) -> (dof,)`, a generalised force $Q$ that acts anyway.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, a known generalised force $Q$, such as friction.
 
     **Returns:** $\tau$, shape `(dof,)`, in joules per unit of `q`.
 
@@ -49,8 +49,12 @@ def inverse_dynamics(
 class TorqueParts(NamedTuple):
     r"""The parts of a generalised force $\tau$, each of shape `(dof,)`, in joules per unit of `q`.
 
-    `inertial`: $M a$. `coriolis`: what the velocities add, centrifugal and Coriolis forces. `gravity`: what is left at
-    rest, as of gravity and springs. `force`: $-Q$, as of friction. Their sum is `inverse_dynamics`.
+    - `inertial`: $M a$.
+    - `coriolis`: centrifugal and Coriolis forces, which vanish at zero velocity.
+    - `gravity`: the force at rest, from gravity and springs.
+    - `force`: $-Q$, such as minus the friction.
+
+    Their sum is `inverse_dynamics`.
     """
 
     inertial: Coordinates
@@ -78,7 +82,7 @@ def torque_parts(
 
     **Arguments:** as for `inverse_dynamics`.
 
-    **Returns:** `TorqueParts`, whose sum is that of `inverse_dynamics`.
+    **Returns:** `TorqueParts`. Their sum equals `inverse_dynamics`.
 
     **Example:**
 

@@ -37,18 +37,18 @@ def momentum(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -
 def velocity_from_momentum(
     lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, p: ArrayLike, *, guess: ArrayLike | None = None
 ) -> Coordinates:
-    r"""The velocity $v$ with $\partial L / \partial v (t, q, v) = p$, by Newton's method.
+    r"""The velocity $v$ that has a given momentum, $\partial L / \partial v (t, q, v) = p$, by Newton's method.
 
-    Differentiable to any order, as the implicit function that it is.
+    It is differentiable to any order (as an implicit function).
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `t`: time, in seconds. `q`, `p`: coordinates and momenta, shape `(dof,)`.
-    - `guess`: where to begin, shape `(dof,)`; `p` over the masses at rest unless given. Of several solutions the one
-      nearby is found.
+    - `guess`: initial guess, shape `(dof,)`. If there are several solutions, the one near the guess is found. `None`
+      means `p` divided by the masses at rest.
 
-    **Returns:** $v$, shape `(dof,)`; NaN where none was found, as with a singular mass matrix.
+    **Returns:** $v$, shape `(dof,)`; NaN if no velocity was found, for example if the mass matrix is singular.
 
     **Example:**
 
@@ -61,7 +61,7 @@ def velocity_from_momentum(
     ```
     """
     t, q, p = as_coordinates(t, q, p)
-    if guess is None:  # its size is what rounding is measured by: it must be a velocity, in any units
+    if guess is None:  # Newton's method measures round-off by its size, so it must scale like a velocity in any units
         guess = p * equilibrated(mass_matrix(lagrangian, t, q, jnp.zeros_like(p)))[1] ** 2
     guess = floating("guess", guess, ("dof",))
     same_shape("p", p, "guess", guess)
@@ -74,7 +74,7 @@ def velocity_from_momentum(
 def energy(lagrangian: Lagrangian, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Scalar:
     r"""Energy $E = p \cdot v - L$ (the Jacobi integral), conserved when $L$ does not depend on time.
 
-    A learned Lagrangian is known only up to scale and gauge: so is this energy.
+    The energy of a learned Lagrangian is known only up to a scale and a constant.
 
     **Arguments:**
 

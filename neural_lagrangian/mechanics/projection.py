@@ -1,4 +1,4 @@
-r"""States that constraints allow, from states that they do not: measured, perturbed or guessed ones."""
+r"""Projection of measured, perturbed or guessed states onto constraints."""
 
 import jax
 import jax.numpy as jnp
@@ -12,33 +12,35 @@ from ..numerics import natural_inverse
 from .arguments import as_coordinates
 from .constraints import HolonomicConstraint
 
-ONTO, TOWARDS = 4, 24
-"""Gauss-Newton steps before Newton's method: onto the constraints, then to the near side of them. Newton's alone may
-end on the far side of a rod."""
+ONTO_STEPS = 4
+"""Number of first steps, which only move the coordinates onto the constraints."""
+NEAREST_STEPS = 24
+"""Number of further steps towards the nearest point. Newton's method alone may end on the far side of a rod."""
 MAX_NEWTON_STEPS = 64
+"""Number of Newton steps after which the projection fails and gives NaN."""
 
 
 def project(
     constraint: HolonomicConstraint, t: ArrayLike, q: ArrayLike, v: ArrayLike, *, metric: ArrayLike | None = None
 ) -> tuple[Coordinates, Coordinates]:
-    r"""The consistent state nearest to $(q, v)$: first the coordinates, then the velocities,
+    r"""Project a state onto the constraints: the nearest coordinates first, then the nearest velocities,
 
     $$q' = \arg\min_{g(t, q') = 0} (q' - q)^\top W (q' - q), \qquad
       v' = \arg\min_{G(q') v' + \partial_t g = 0} (v' - v)^\top W (v' - v).$$
 
-    Differentiable in `q`, `v` and what the constraint depends on.
+    The result is differentiable with respect to `q`, `v` and the arrays of the constraint.
 
     **Arguments:**
 
-    - `constraint`: a `HolonomicConstraint`; may be redundant.
+    - `constraint`: a `HolonomicConstraint`; it may be redundant.
     - `t`: time, in seconds. `q`, `v`: coordinates and velocities, shape `(dof,)`.
-    - `metric`: $W$, symmetric positive definite, shape `(dof, dof)`; the identity unless given, which measures all
-      coordinates in their own units. With the mass matrix no unit takes part, and the velocity becomes what a blow
-      that takes up the constraints makes of it, whatever the coordinates are.
+    - `metric`: $W$, symmetric positive definite, shape `(dof, dof)`. `None` means the identity: the result then depends
+      on the units of the coordinates. With the mass matrix it does not, and the velocity changes as by an impulsive
+      constraint force (an inelastic impact).
 
-    **Returns:** $q'$ and $v'$, shape `(dof,)` each; NaN where no consistent state was found.
+    **Returns:** $q'$ and $v'$, shape `(dof,)` each; NaN if no state on the constraints was found.
 
-    **Raises:** `ValueError` if `constraint` is no `HolonomicConstraint`, or for a wrong shape.
+    **Raises:** `ValueError` if `constraint` is not a `HolonomicConstraint`, or for a wrong shape.
 
     **Example:**
 
@@ -61,15 +63,15 @@ def project(
 
 
 def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinates, W: MassMatrix) -> Coordinates:
-    # Stationary: W (x - q) = G(x)^T mu, g(x) = 0.
+    # Solves the stationarity equations W (x - q) = G(x)^T mu, g(x) = 0.
 
     def approach(x, towards):
-        # Towards q along the tangents (not in the first steps), and onto the linearised constraints.
+        # A Gauss-Newton step onto the linearised constraints; with `towards` = 1 also along them towards q.
         G = constraint.jacobian(t, x)
         back = towards * (q - x)
         return x + back - _least(G, constraint(t, x) + G @ back, W)[0], None
 
-    x, _ = jax.lax.scan(approach, q, jnp.asarray([0] * ONTO + [1] * TOWARDS, q.dtype))
+    x, _ = jax.lax.scan(approach, q, jnp.asarray([0] * ONTO_STEPS + [1] * NEAREST_STEPS, q.dtype))
     G = constraint.jacobian(t, x)
     mu = _least(G, G @ (x - q), W)[1]
     x_size, mu_size, energy = _natural_sizes(G, q, x, W)
@@ -91,13 +93,13 @@ def _nearest_coordinates(constraint: HolonomicConstraint, t: Array, q: Coordinat
         throw=False,
     )
     x = solution.value[0] * x_size
-    # Newton's method calls it divergence if it starts at the solution: ask what is left to do instead.
+    # Newton's method reports divergence if it starts at the solution, so test the size of one more step instead.
     left = jnp.max(jnp.abs(approach(x, jnp.ones((), q.dtype))[0] - x) / x_size)
     return jnp.where(left <= 10 * tolerance, x, jnp.nan)
 
 
 def _natural_sizes(G: Array, q: Coordinates, x: Coordinates, W: MassMatrix) -> tuple[Coordinates, Array, Array]:
-    """What coordinates, multipliers and the metric's square are measured by, so that all unknowns are of order one."""
+    """Scales of the coordinates, the multipliers and the squared distance, so that all unknowns are of order one."""
     G, q, x, W = jax.lax.stop_gradient((G, q, x, W))
     per_unit = jnp.sqrt(jnp.diagonal(W))
     length = jnp.max(per_unit * jnp.maximum(jnp.abs(q), jnp.abs(x)))
@@ -108,7 +110,7 @@ def _natural_sizes(G: Array, q: Coordinates, x: Coordinates, W: MassMatrix) -> t
 
 
 def _least(G: Array, g: Array, W: MassMatrix) -> tuple[Coordinates, Array]:
-    r"""The step $d = W^{-1} G^\top \mu$ of least norm with $G d = g$, and $\mu$."""
+    r"""The step $d = W^{-1} G^\top \mu$ of minimum norm with $G d = g$, and $\mu$."""
     response = jnp.linalg.solve(W, G.T)
     mu = natural_inverse(G @ response) @ g
     return response @ mu, mu

@@ -1,4 +1,4 @@
-"""Is the Lagrangian regular? Rank and condition of its mass matrix along a path."""
+"""Rank and condition number of a mass matrix along a path: tests whether the Lagrangian is regular."""
 
 from dataclasses import KW_ONLY
 
@@ -15,22 +15,25 @@ from .arguments import scalar_valued, vector_valued
 from .euler_lagrange import mass_matrix
 
 PARTS = (
-    "the derivative of the Lagrangian by the coordinates (potential energy)",
-    "the derivative of the Lagrangian by the velocities (kinetic energy)",
-    "the derivative of the force by the coordinates",
-    "the derivative of the force by the velocities",
+    "the derivative of the Lagrangian with respect to the coordinates (potential energy)",
+    "the derivative of the Lagrangian with respect to the velocities (kinetic energy)",
+    "the derivative of the force with respect to the coordinates",
+    "the derivative of the force with respect to the velocities",
 )
+"""Names of the derivatives that are checked, in the order of `MassMatrixReport.finite`."""
 
 
 class MassMatrixReport(eqx.Module):
-    """Spectrum of the mass matrix at each row of a path.
+    """Eigenvalues, rank and condition number of the mass matrix at each row of a path. Print it for a summary.
 
-    - `eigenvalues`: of $M$ as it is, ascending, shape `(time, dof)`. They depend on the units of the coordinates.
-    - `rank`: how many eigenvalues of the equilibrated matrix count as non-zero for `PseudoInverse`, shape `(time,)`.
-    - `condition`: largest over smallest magnitude of those eigenvalues, shape `(time,)`, infinite where singular. It
-      is the same in all units.
-    - `ts`, `ys`: the path. `finite`: whether derivatives exist there, shape `(time, 4)`: of the Lagrangian by the
-      coordinates and by the velocities, then of the force by both. `faults` says so in words.
+    - `eigenvalues`: eigenvalues of $M$, ascending, shape `(time, dof)`. They depend on the units of the coordinates.
+    - `rank`: rank of $M$ as in `PseudoInverse`, shape `(time,)`: the number of nonzero eigenvalues of the equilibrated
+      matrix.
+    - `condition`: condition number of the equilibrated matrix, shape `(time,)`; infinite if $M$ is singular. It does
+      not depend on units.
+    - `ts`, `ys`: the path.
+    - `finite`: whether derivatives exist, shape `(time, 4)`: of the Lagrangian with respect to coordinates and
+      velocities, then of the force with respect to both. `faults` describes them in words.
     """
 
     _: KW_ONLY
@@ -43,7 +46,7 @@ class MassMatrixReport(eqx.Module):
 
     @property
     def faults(self) -> list[str]:
-        """Which part has no derivative, and where: the first such row of each part."""
+        """One line for each derivative that does not exist at some rows, with the first such row."""
         found = []
         for part, finite in zip(PARTS, np.asarray(self.finite).T, strict=True):
             if not finite.all():
@@ -73,17 +76,17 @@ def mass_matrix_report(
     rcond: float | None = None,
     force: Force | None = None,
 ) -> MassMatrixReport:
-    r"""Rank, condition and eigenvalues of $M = \partial^2 L / \partial v^2$ along a trajectory.
+    r"""Rank, condition number and eigenvalues of the mass matrix $M = \partial^2 L / \partial v^2$ along a trajectory.
 
-    It also says which part of the motion has no derivative, and where: the potential energy of a charge at the origin,
-    or dry friction at rest.
+    The report also says where a derivative does not exist, for example that of the potential energy of a charge at the
+    origin, or of dry friction at rest.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `ts`: times, shape `(time,)`. `ys`: states `[q, v]`, shape `(time, 2 dof)`.
-    - `rcond`: relative cut-off of the rank; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
-    - `force`: optional callable `(t, q, v) -> (dof,)`, looked at for derivatives that do not exist.
+    - `rcond`: relative cut-off of the rank. `None` means `10 n eps`, the default of `jax.numpy.linalg.pinv`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, whose derivatives are checked too.
 
     **Example:**
 

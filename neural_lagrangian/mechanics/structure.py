@@ -1,4 +1,4 @@
-"""Has the mass matrix the structure that a mass solve takes it to have?"""
+"""Test whether a mass matrix has the structure that a mass solve assumes."""
 
 import jax
 import jax.numpy as jnp
@@ -9,19 +9,19 @@ from .arguments import as_coordinates, scalar_valued
 from .mass_solves import AbstractMassSolve
 
 PROBES = 4
-"""Random vectors, so that none shows by chance what all do."""
+"""Number of random test vectors. Several, since one may miss an error by chance."""
 
 
 def structure_error(
     lagrangian: Lagrangian, mass_solve: AbstractMassSolve, t: ArrayLike, q: ArrayLike, v: ArrayLike
 ) -> Scalar:
-    r"""How far $M$ is from what `mass_solve` recovers of it, the structured $M_\mathrm{s}$:
+    r"""Relative difference of the mass matrix $M$ and the structured matrix $M_\mathrm{s}$ that `mass_solve` assumes:
 
     $$\frac{|D (M - M_\mathrm{s}) D w|}{|D M D w|}, \qquad D_{ii} = |M_{\mathrm{s}, ii}|^{-1/2},$$
 
-    for a few random $w$. Round-off where the structure is right, of order one where it is not, zero for a dense
-    solve, in any units. A structured solve trusts its structure; a wrong one gives the accelerations of another
-    system. M is not formed.
+    for a few random $w$. It is about round-off if the structure is right, of order one if it is wrong, and zero for a
+    dense solve, in any units. A solve with a wrong structure gives wrong accelerations without an error. M itself is
+    not computed.
 
     **Arguments:**
 

@@ -17,7 +17,9 @@ from .mass_solves import AbstractMassSolve
 
 
 class TangentPoint(eqx.Module):
-    """A point $(q, v)$ of the tangent bundle: asks a term for covectors there, and not for a rate of change.
+    """A position and a velocity $(q, v)$, at which `EulerLagrangeTerm.vf` returns momentum and force.
+
+    For a state array `vf` returns the rate of change instead.
 
     **Example:**
 
@@ -35,21 +37,21 @@ class TangentPoint(eqx.Module):
 
 
 class EulerLagrangeTerm(diffrax.AbstractTerm):
-    r"""The motion of a Lagrangian under forces, for any diffrax solver.
+    r"""The equations of motion of a Lagrangian with forces, as a diffrax term for `diffrax.diffeqsolve`.
 
-    For a solver of differential equations the vector field on states $y = [q, v]$ is $\dot y = [v, a]$, with $a$ as
-    from `acceleration`. A variational solver asks instead, with a `TangentPoint` in place of $y$, for
+    For ordinary solvers the vector field on states $y = [q, v]$ is $\dot y = [v, a]$, with $a$ from `acceleration`.
+    Variational solvers pass a `TangentPoint` in place of $y$ and receive momentum and force,
 
-    $$p = \frac{\partial L}{\partial v}, \qquad f = \frac{\partial L}{\partial q} + Q,$$
+    $$p = \frac{\partial L}{\partial v}, \qquad f = \frac{\partial L}{\partial q} + Q.$$
 
-    and no mass matrix is ever inverted.
+    They never invert the mass matrix.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$.
     - `constraint`, `mass_solve`: as for `acceleration`. Variational solvers take no constraint.
-    - `solved`: the acceleration as a callable `(t, q, v) -> (dof,)`, where it is known: it stands for the solution of
+    - `solved`: optional callable `(t, q, v) -> (dof,)`, the acceleration in closed form. It replaces the solution of
       the Euler-Lagrange equations.
 
     **Example:**
@@ -76,20 +78,19 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
                 raise ValueError(f"`{name}` is {value!r}; expected a callable (t, q, v)")
 
     def vf(self, t: ArrayLike, y: Any, args: PyTree) -> Any:
-        """One of two things, by the type of `y`; solvers for differential equations ask for the first, variational ones
-        for the second.
+        """The rate of change of a state, or the momentum and force at a `TangentPoint`.
+
+        Ordinary solvers use the first, variational solvers the second.
 
         **Arguments:**
 
-        - `t`: time, a scalar, in seconds. `args`: None.
-        - `y`: a state $[q, v]$, an array of shape `(2 dof,)`; or a `TangentPoint`, of $q$ and $v$ of shape `(dof,)`
-          each.
+        - `t`: time, a scalar, in seconds. `args`: must be None.
+        - `y`: a state $[q, v]$, an array of shape `(2 dof,)`; or a `TangentPoint` with $q$ and $v$ of shape `(dof,)`.
 
-        **Returns:** of a state its rate of change $[v, a]$, an array of shape `(2 dof,)`. Of a `TangentPoint` two
-        covectors $(p, f)$, a tuple of arrays of shape `(dof,)`: momentum and force, no rate of change of anything.
+        **Returns:** for a state: its rate of change $[v, a]$, shape `(2 dof,)`. For a `TangentPoint`: the tuple
+        $(p, f)$ of momentum and force, each of shape `(dof,)`.
 
-        **Raises:** `ValueError` if `args` is not None: nothing here takes them; at a `TangentPoint` also if there is a
-        `constraint`.
+        **Raises:** `ValueError` if `args` is not None, or, for a `TangentPoint`, if there is a `constraint`.
         """
         no_args(args)
         if isinstance(y, TangentPoint):
@@ -110,7 +111,10 @@ class EulerLagrangeTerm(diffrax.AbstractTerm):
 
     def _covectors(self, t: ArrayLike, q: Array, v: Array) -> tuple[Coordinates, Coordinates]:
         if self.constraint is not None:
-            raise ValueError("`constraint` is not None; expected none, since variational solvers take no constraint")
+            raise ValueError(
+                "`constraint` is given, but variational solvers take no constraint; expected `constraint=None`, or "
+                "another solver such as diffrax.Tsit5()"
+            )
         t, q, v = regular_coordinates(t, q, v, self.lagrangian, self.force)
         f, p = jax.grad(scalar_valued(self.lagrangian), argnums=(1, 2))(t, q, v)
         f = f if self.force is None else f + vector_valued(self.force)(t, q, v)

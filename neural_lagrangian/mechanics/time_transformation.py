@@ -1,4 +1,4 @@
-"""Steps that adapt to the motion and stay variational: the motion in another time."""
+"""Time transformation: variational integrators with steps that adapt to the motion."""
 
 from collections.abc import Callable
 
@@ -12,26 +12,26 @@ from .term import EulerLagrangeTerm
 
 
 class TimeTransformation(eqx.Module):
-    r"""A conservative motion in a time $\tau$ with $dt = g(q)\, d\tau$: equal steps in $\tau$ are steps $g(q)$ in t.
+    r"""Time transformation $dt = g(q)\, d\tau$ of a conservative motion: equal steps in $\tau$ are steps $g(q)$ in t.
 
-    Step sizes chosen from the last step's error make a variational integrator lose what it conserves, for then the step
-    is no longer the map of one action. This keeps it: along a motion of energy E,
+    A variational integrator with error-controlled step sizes loses its conservation laws, because its steps no longer
+    come from one action. A time transformation keeps them. For a motion of energy E,
 
     $$\tilde L(q, q') = g(q) \Bigl[ L\bigl(q, \tfrac{q'}{g(q)}\bigr) + E \Bigr], \qquad q' = g v,$$
 
-    is a Lagrangian with the same orbits, since its Hamiltonian is $g(q) (H(q, p) - E)$, whose flow at the value zero
-    is that of H (Poincaré; Hairer 1997, eq. 6). Constant steps of a symplectic, reversible method stay just that.
-    Physical time is one more coordinate s, with $s' = g(q)$: a mass of one that the force $\nabla g \cdot q'$ drives,
-    and that acts on nothing.
+    is a Lagrangian with the same orbits. (Its Hamiltonian is $g(q) (H(q, p) - E)$, whose flow at the value zero is that
+    of H: Poincaré; Hairer 1997, eq. 6.) The steps in $\tau$ are constant, so a symplectic and reversible method stays
+    symplectic and reversible. Physical time is an additional coordinate s with $s' = g(q)$: a unit mass driven by the
+    force $\nabla g \cdot q'$, without effect on the others.
 
-    Not for forces, nor for a Lagrangian that depends on time: E has to be a constant. `term()` gives the Lagrangian and
-    the force for a `NeuralLagrangian` of one coordinate more; `inward(y0)` is the state that it starts from, and
-    `outward(rows)` turns its rollout into physical times and states.
+    E must be constant, so there may be no forces, and the Lagrangian must not depend on time. `term()` gives the
+    Lagrangian and the force for a `NeuralLagrangian` with one more coordinate. `inward(y0)` is its initial state, and
+    `outward(rows)` converts its rollout to physical times and states.
 
     **Arguments:**
 
-    - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time.
-    - `rate`: g, callable `q -> scalar`, positive: how fast time may pass there.
+    - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time dependence.
+    - `rate`: g, callable `q -> scalar`, positive. Steps in t are proportional to it.
     - `energy`: E, `mechanics.energy(lagrangian, t, q, v)` of the initial state, in the units of the Lagrangian.
 
     **Example:**
@@ -53,17 +53,17 @@ class TimeTransformation(eqx.Module):
     energy: ArrayLike
 
     def term(self) -> EulerLagrangeTerm:
-        r"""The motion of $[q, s]$ in $\tau$, for any diffrax solver."""
+        r"""The equations of motion of $[q, s]$ in $\tau$, as a diffrax term."""
         return EulerLagrangeTerm(self._lagrangian, self._force)
 
     def inward(self, y: State, t: ArrayLike = 0.0) -> Float[Array, " transformed"]:
-        """The state $[q, s, q', s']$, shape `(2 dof + 2,)`, of the state $[q, v]$ at time t."""
+        """Convert the state $[q, v]$ at time t to the transformed state $[q, s, q', s']$, shape `(2 dof + 2,)`."""
         q, v = jnp.split(y, 2)
         g = self.rate(q)
         return jnp.concatenate([q, jnp.asarray(t, q.dtype)[None], g * v, g[None]])
 
     def outward(self, rows: Float[Array, "time transformed"]) -> tuple[Times, Trajectory]:
-        r"""Physical times, shape `(time,)`, and states $[q, v]$ then, shape `(time, 2 dof)`, of rows in $\tau$."""
+        """Convert transformed states to physical times, shape `(time,)`, and states [q, v], shape `(time, 2 dof)`."""
         q_s, rates = jnp.split(rows, 2, axis=1)
         q = q_s[:, :-1]
         return q_s[:, -1], jnp.concatenate([q, rates[:, :-1] / jax.vmap(self.rate)(q)[:, None]], axis=1)

@@ -211,7 +211,7 @@ def test_bad_constraints_are_named():
     q = jnp.asarray([0.0, -0.9])
     with pytest.raises(ValueError, match=r"`g` is 3; expected a callable"):
         HolonomicConstraint(3)
-    with pytest.raises(ValueError, match=r"`damping` is -1.0; expected a number of at least 0"):
+    with pytest.raises(ValueError, match=r"`damping` is -1.0; expected a finite number >= 0"):
         HolonomicConstraint(constraint.g, damping=-1.0)
     with pytest.raises(ValueError, match=r"`g` returned shape \(\), .* expected \(m,\)"):
         nl.acceleration(lagrangian, 0.0, q, q, constraint=HolonomicConstraint(lambda t, q: jnp.sum(q)))

@@ -242,8 +242,8 @@ def test_nothing_of_size_n_by_n_is_formed(name):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BlockDiagonal(0), "`size` is 0; expected an integer of at least 1"),
-        (lambda: Banded(1.5), "`width` is 1.5; expected an integer of at least 1"),
+        (lambda: BlockDiagonal(0), "`size` is 0; expected a positive integer"),
+        (lambda: Banded(1.5), "`width` is 1.5; expected a positive integer"),
         (lambda: BlockDiagonal(3).seeds(8), "`q` has 8 coordinates; expected a multiple of the block size 3"),
         (lambda: Banded(2, periodic=True).seeds(4), "`q` has 4 coordinates; expected at least 5"),
     ],

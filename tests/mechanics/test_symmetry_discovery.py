@@ -223,7 +223,7 @@ def test_a_learned_lagrangian_shows_its_rotation():
         ({"boundary_terms": "some"}, "`boundary_terms` is 'some'"),
         ({"tolerance": 2.0}, "`tolerance` is 2.0"),
         ({"lagrangian": lambda t, q, v: jnp.sqrt(-jnp.dot(v, v))}, "not finite at some of `states`"),
-        ({"lagrangian": lambda t, q, v: 0 * q[0]}, "changed by no generator"),
+        ({"lagrangian": lambda t, q, v: 0 * q[0]}, "changes under no candidate generator"),
     ],
 )
 def test_bad_input_is_named(keywords, message):

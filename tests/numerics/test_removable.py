@@ -144,6 +144,6 @@ def test_the_report_says_which_part_has_no_derivative_and_where():
     assert friction[0].startswith("the derivative of the force by the velocities is not finite at 1 states")
     assert "t = 0.5, q = [1. 1.], v = [0. 0.]" in friction[0]
     (charge,) = mass_matrix_report(lambda t, q, v: 0.5 * v @ v + 1 / norm(q), ts, origin).faults
-    assert "by the coordinates (potential energy)" in charge
+    assert "with respect to the coordinates (potential energy)" in charge
     spring, drag = EXISTING["a spring by the distance"][0], FORCES["air drag"](1.0)
     assert mass_matrix_report(spring, ts, origin, force=drag).faults == []

@@ -1,4 +1,4 @@
-"""Generalised forces."""
+"""Generalised forces: control, damping, friction, and nonconservative potentials."""
 
 from .control import ControlForce, SampledControl
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction

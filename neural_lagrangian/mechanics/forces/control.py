@@ -1,4 +1,4 @@
-"""Forces that somebody applies: motors, thrusters, a hand."""
+"""Control forces: motors, thrusters and other forces applied from outside."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,21 +16,20 @@ from .force import AbstractForce
 
 
 class SampledControl(AbstractFrozen):
-    r"""A control $u(t)$ given at times, $u_k = u(t_k)$; constant before the first and after the last, and throughout
-    where there is one.
+    r"""A control signal $u(t)$ interpolated between samples, $u_k = u(t_k)$.
 
-    It is data: `fit` leaves it as it is.
+    It is constant before the first and after the last sample. Training (`fit`) does not change it.
 
     **Arguments:**
 
     - `ts`: times in seconds, strictly increasing, shape `(time,)`.
     - `us`: the control at those times, shape `(time, m)`.
-    - `kind`: `"linear"` between samples, or `"hold"`: $u_k$ from $t_k$ until $t_{k + 1}$, as a digital controller
-      does. A held control jumps, and a solver's step that ends on $t_{k + 1}$ sees $u_{k + 1}$ there: its error is
-      then of first order in the step.
+    - `kind`: interpolation. `"linear"` interpolates linearly. `"hold"` keeps $u_k$ from $t_k$ until $t_{k + 1}$
+      (zero-order hold), as a digital controller does. A held control jumps, and a solver step that ends at $t_{k + 1}$
+      evaluates $u_{k + 1}$ there, so its error is of first order in the step size.
 
-    **Raises:** `ValueError` for shapes that do not fit, an unknown kind, or (outside a transformation) times out of
-    order.
+    **Raises:** `ValueError` if the shapes do not match, for an unknown kind, or (outside `jit`) if the times are not
+    strictly increasing.
 
     **Example:**
 
@@ -55,7 +54,7 @@ class SampledControl(AbstractFrozen):
         if self.ts.shape[0] == 0:
             raise ValueError(f"`ts` has shape {self.ts.shape}; expected at least one time")
         if is_concrete(self.ts) and not np.all(np.diff(np.asarray(self.ts)) > 0):
-            raise ValueError("`ts` is not strictly increasing; expected times in order")
+            raise ValueError("`ts` is not strictly increasing; sort the samples and remove repeated times")
         self.kind = kind
 
     def __call__(self, t: ArrayLike) -> Float[Array, " m"]:
@@ -66,18 +65,18 @@ class SampledControl(AbstractFrozen):
 
 
 class ControlForce(AbstractForce):
-    r"""A control that enters linearly, $Q = G(q)\, u(t)$.
+    r"""The generalised force of a control signal, $Q = G(q)\, u(t)$.
+
+    Driven motion with a known $G$ determines the overall scale of a Lagrangian. Free motion does not.
 
     **Arguments:**
 
-    - `matrix`: $G$, shape `(dof, m)`: a callable of q, an array, which `fit` trains, or nested sequences of numbers,
-      which stay as they are. `None` means $G = I$, a motor at each coordinate.
-    - `control`: $u$, callable of t to shape `(m,)`, such as a `SampledControl`. `None` means that it comes with the
-      data (see `with_control`); until then it is zero.
+    - `matrix`: $G$, shape `(dof, m)`: a callable of q, an array (trained by `fit`), or nested sequences of numbers (not
+      trained). `None` means $G = I$, a motor at each coordinate.
+    - `control`: $u$, callable of t to shape `(m,)`, such as a `SampledControl`. `None` means that the control comes
+      with the data (see `with_control`); without it the force is zero.
 
-    Driven motion fixes the scale of a Lagrangian, which free motion leaves open, but only where $G$ is known.
-
-    **Raises:** `ValueError` for shapes that do not fit.
+    **Raises:** `ValueError` if the shapes do not match.
 
     **Example:**
 

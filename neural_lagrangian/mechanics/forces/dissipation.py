@@ -1,4 +1,4 @@
-"""Forces that take energy away."""
+"""Dissipative forces: Rayleigh dissipation, linear damping, and dry friction."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,10 +16,10 @@ from .force import AbstractForce
 
 
 class RayleighDissipation(AbstractForce):
-    r"""The force of a dissipation function, $Q = -\partial R / \partial v$.
+    r"""The force of a Rayleigh dissipation function, $Q = -\partial R / \partial v$.
 
-    The power is $Q \cdot v = -v \cdot \partial R / \partial v$: energy falls wherever $R$ grows with the speed, as
-    any $R$ does that is convex in $v$ and least at $v = 0$. (Rayleigh 1873; Goldstein, Poole and Safko 2002,
+    The power is $Q \cdot v = -v \cdot \partial R / \partial v$. Energy decreases if $R$ grows with the speed, for
+    example if $R$ is convex in $v$ with its minimum at $v = 0$. (Rayleigh 1873; Goldstein, Poole and Safko 2002,
     section 1.5.)
 
     **Arguments:**
@@ -53,19 +53,19 @@ class RayleighDissipation(AbstractForce):
 
 
 class LinearDamping(AbstractForce):
-    r"""Damping by a matrix that is positive semidefinite whatever the weights are:
+    r"""Linear damping with a damping matrix that is positive semidefinite for all weights:
 
-    $$Q = -D v, \qquad D = C C^\top, \qquad Q \cdot v = -|C^\top v|^2 \le 0,$$
+    $$Q = -D v, \qquad D = C C^\top, \qquad Q \cdot v = -|C^\top v|^2 \le 0.$$
 
-    $C$ lower triangular, or diagonal. Energy can only fall. Linear in $v$ where $C$ does not vary with it.
+    $C$ is lower triangular or diagonal. The force never adds energy. It is linear in $v$ if $C$ does not depend on $v$.
 
     **Arguments:**
 
-    - `factor`: the entries of $C$: `dof (dof + 1) / 2` of them, row by row, or `dof` for a diagonal. An array, or a
-      callable. Not zero to begin with: there its gradient is zero.
-    - `of`: what a callable `factor` sees: the `"coordinates"` q, the `"velocities"` v, or the `"state"` [q, v].
+    - `factor`: the entries of $C$: `dof (dof + 1) / 2` of them, row by row, or `dof` for a diagonal $C$. An array or a
+      callable. Do not start training from zero: the gradient is zero there.
+    - `of`: the input of a callable `factor`: the `"coordinates"` q, the `"velocities"` v, or the `"state"` [q, v].
 
-    **Raises:** `ValueError` for an unknown option, or entries of another shape.
+    **Raises:** `ValueError` for an unknown option, or a wrong number of entries.
 
     **Example:**
 
@@ -96,7 +96,7 @@ class LinearDamping(AbstractForce):
         return -C * (C * v) if C.ndim == 1 else -C @ (v @ C)
 
     def damping_matrix(self, q: Array, v: Array) -> Array:
-        """$D$, shape `(dof, dof)`."""
+        """The damping matrix $D$, shape `(dof, dof)`."""
         C = self._factor(q, v)
         return jnp.diag(C**2) if C.ndim == 1 else C @ C.T
 
@@ -104,7 +104,7 @@ class LinearDamping(AbstractForce):
         if callable(self.factor):
             return f"LinearDamping({self.factor!r}, of={self.of!r})"
         entries = self.factor.size if eqx.is_array(self.factor) else 0
-        if entries == 1 or (entries and (8 * entries + 1) ** 0.5 % 1):  # no number of entries of a full matrix
+        if entries == 1 or (entries and (8 * entries + 1) ** 0.5 % 1):  # this number means a diagonal matrix
             return f"LinearDamping({written(self.factor)}, damping_matrix=diag({written(self.factor, np.square)}))"
         return f"LinearDamping({written(self.factor)})"
 
@@ -116,23 +116,22 @@ class LinearDamping(AbstractForce):
 
 
 class SmoothFriction(AbstractForce):
-    r"""Dry (Coulomb) friction, smoothed about rest.
-
-    The speed `width` below which it is smooth has the unit of the velocities: the default of 0.1 suits speeds of about
-    1 to 10. For other motion choose a hundredth of the usual speed: a width above all speeds makes it viscous.
+    r"""Dry (Coulomb) friction, smoothed near zero velocity:
 
     $$Q_i = -\mu_i \tanh(v_i / w_i), \qquad \mu_i > 0, \quad w_i > 0, \qquad Q \cdot v \le 0.$$
 
-    Both are kept positive by a softplus of what is trained, so energy can only fall. Below the speed $w$ it is
-    viscous with the coefficient $\mu / w$: nothing ever sticks. `AtJoints` lets it act on other rates than $v$.
+    Both parameters are trained and stay positive (softplus), so the force never adds energy. Below the speed $w$ the
+    friction is viscous with coefficient $\mu / w$; there is no sticking. Use `AtJoints` for friction at joints whose
+    rates are not the velocities $v$.
 
     **Arguments:**
 
-    - `strength`: $\mu > 0$, shape `(dof,)`, in newtons or newton metres: where training starts.
-    - `width`: $w > 0$, in the units of $v$ (those of the natural units inside a `Scaled` model), a scalar or shape
-      `(dof,)`: where training starts.
+    - `strength`: initial value of $\mu > 0$, shape `(dof,)`, in newtons or newton metres.
+    - `width`: initial value of $w > 0$, a scalar or shape `(dof,)`, in the units of $v$ (in a `Scaled` model: in its
+      natural units). The default of 0.1 suits speeds of about 1 to 10. For other motion use a hundredth of the typical
+      speed. A width above all speeds gives viscous friction.
 
-    **Raises:** `ValueError` for other shapes or (outside a transformation) values that are not positive.
+    **Raises:** `ValueError` for other shapes or (outside `jit`) values that are not positive.
 
     **Example:**
 
@@ -160,12 +159,12 @@ class SmoothFriction(AbstractForce):
 
     @property
     def strength(self) -> Array:
-        r"""$\mu$, shape `(dof,)`."""
+        r"""The strength $\mu$, shape `(dof,)`."""
         return jax.nn.softplus(self.raw_strength)
 
     @property
     def width(self) -> Array:
-        """$w$, shape `(dof,)`."""
+        """The width $w$, shape `(dof,)`."""
         return jax.nn.softplus(self.raw_width)
 
     def __repr__(self) -> str:

@@ -1,6 +1,6 @@
-r"""Generalised forces $Q(t, q, v)$: what a Lagrangian does not hold.
+r"""Generalised forces $Q(t, q, v)$ that are not part of a Lagrangian, and their sums.
 
-Any callable `force(t, q, v) -> (dof,)` is a force. Those made here add up with each other and with any other.
+Any callable `force(t, q, v) -> (dof,)` is a force. The forces of this package can be added to any other force.
 """
 
 import abc
@@ -36,11 +36,11 @@ class ForceSum(AbstractForce):
     def damping_matrix(self, q: Array, v: Array) -> Array:
         """The sum of the damping matrices of the terms that have one, such as `LinearDamping`; shape `(dof, dof)`.
 
-        **Raises:** `ValueError` if none of the terms has.
+        **Raises:** `ValueError` if no term has a damping matrix.
         """
         matrices = [term.damping_matrix(q, v) for term in self.terms if has_damping_matrix(term)]
         if not matrices:
-            raise ValueError(f"none of the forces {self} has a damping matrix; expected a LinearDamping among them")
+            raise ValueError(f"the force {self} has no damping matrix; expected a sum that contains a LinearDamping")
         return functools.reduce(jnp.add, matrices)
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class ForceSum(AbstractForce):
 
 
 def has_damping_matrix(force: Any) -> TypeGuard[Any]:
-    """Whether a force, or a part of it, is linear damping by a matrix."""
+    """Whether a force, or a term of it, has a damping matrix."""
     if isinstance(force, ForceSum):
         return any(map(has_damping_matrix, force.terms))
     return callable(getattr(force, "damping_matrix", None))

@@ -1,4 +1,4 @@
-"""Forces at joints whose rates are combinations of the velocities."""
+"""Forces at joints whose rates are linear combinations of the velocities."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from .force import AbstractForce, has_damping_matrix
 
 
 class AtJoints(AbstractForce):
-    r"""A force that acts on joint rates $B v$ rather than on $v$ (virtual work):
+    r"""A force that acts at joints, on the joint rates $B v$ instead of $v$ (principle of virtual work):
 
-    $$Q(t, q, v) = B^\top f(t, B q, B v), \qquad Q \cdot v = f \cdot (B v),$$
+    $$Q(t, q, v) = B^\top f(t, B q, B v), \qquad Q \cdot v = f \cdot (B v).$$
 
-    so it takes energy away wherever $f$ does. A chain of two arms with absolute angles has the joint rates
-    $(v_1, v_2 - v_1)$: `AtJoints(LinearDamping([0.1, 0.1]), [[1, 0], [-1, 1]])`.
+    Its power is that of $f$. Example: two arms with absolute angles have the joint rates $(v_1, v_2 - v_1)$, so their
+    damping is `AtJoints(LinearDamping([0.1, 0.1]), [[1, 0], [-1, 1]])`.
 
     **Arguments:**
 
     - `force`: $f$, callable `(t, q, v)` of joint coordinates and rates, shape `(joint,)` each, to shape `(joint,)`.
-    - `joints`: $B$, shape `(joint, dof)`, numbers; constant, never trained.
+    - `joints`: the matrix $B$, shape `(joint, dof)`, numbers. It is never trained.
 
-    **Raises:** `ValueError` if `joints` is not a matrix, or does not fit.
+    **Raises:** `ValueError` if `joints` is not a matrix, or its shape does not match.
 
     **Example:**
 
@@ -50,9 +50,9 @@ class AtJoints(AbstractForce):
         self.joints = tuple(map(tuple, B.tolist()))
 
     def damping_matrix(self, q: Array, v: Array) -> Array:
-        r"""$B^\top D(B q, B v)\, B$, shape `(dof, dof)`, with $D$ the damping matrix of `force`.
+        r"""The damping matrix $B^\top D(B q, B v)\, B$, shape `(dof, dof)`, with $D$ the damping matrix of `force`.
 
-        **Raises:** `ValueError` if `force` has none.
+        **Raises:** `ValueError` if `force` has no damping matrix.
         """
         if not has_damping_matrix(self.force):
             raise ValueError(f"`force` is {self.force!r}, which has no damping matrix; expected a LinearDamping in it")

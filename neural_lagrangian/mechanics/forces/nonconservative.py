@@ -1,7 +1,7 @@
 r"""Nonconservative mechanics with doubled coordinates (Galley 2013).
 
-Each coordinate has two copies, $q_1$ and $q_2$, and motion makes $\int L(q_1) - L(q_2) + K\, dt$ stationary. What is
-not conservative is in $K$, a function of $q_- = q_1 - q_2$ and $q_+ = (q_1 + q_2) / 2$; then the copies are set equal.
+Each coordinate has two copies, $q_1$ and $q_2$, and the motion makes $\int L(q_1) - L(q_2) + K\, dt$ stationary. The
+nonconservative part is $K$, a function of $q_- = q_1 - q_2$ and $q_+ = (q_1 + q_2) / 2$. Then the copies are set equal.
 """
 
 import jax
@@ -18,18 +18,19 @@ class NonconservativePotential(AbstractForce):
 
     $$Q = A - \frac{dB}{dt}, \qquad A = \frac{\partial K}{\partial q_-}, \quad B = \frac{\partial K}{\partial v_-}.$$
 
-    $K = -\lambda\, v_+ \cdot q_-$ gives $Q = -\lambda v$. (Galley 2013; Tsang et al. 2015; with
-    $q_- = q_1 - q_2$ and $q_+ = (q_1 + q_2) / 2$: with $(q_1 - q_2) / 2$ in place of $q_-$, $Q$ would be half.)
+    For example, $K = -\lambda\, v_+ \cdot q_-$ gives the damping force $Q = -\lambda v$. The convention is
+    $q_- = q_1 - q_2$ and $q_+ = (q_1 + q_2) / 2$; with $q_- = (q_1 - q_2) / 2$ the force would be half as large.
+    (Galley 2013; Tsang et al. 2015.)
 
-    $B$ must not depend on $v$: $dB / dt$ would then hold the acceleration, and $Q$ would be no force. Such a part
-    acts as a mass, and belongs into the Lagrangian: $\tfrac12 v^\top M v$ there is $v_- \cdot M v_+$ here.
+    $B$ must not depend on $v$, else $dB / dt$ would contain the acceleration, and $Q$ would not be a force. Such a term
+    acts as a mass and belongs in the Lagrangian: $v_- \cdot M v_+$ in $K$ equals $\tfrac12 v^\top M v$ in $L$.
 
     **Arguments:**
 
-    - `potential`: $K$, odd in the minus variables, callable `(t, q_minus, v_minus, q_plus, v_plus)` to a scalar, in
-      joules; the vectors have shape `(dof,)`.
+    - `potential`: $K$, callable `(t, q_minus, v_minus, q_plus, v_plus)` to a scalar, in joules; odd in the minus
+      variables. The vectors have shape `(dof,)`.
 
-    **Raises:** `ValueError` if $K$ is no scalar, or $\partial K / \partial v_-$ depends on $v_+$.
+    **Raises:** `ValueError` if $K$ is not a scalar, or $\partial K / \partial v_-$ depends on $v_+$.
 
     **Example:**
 
@@ -45,21 +46,23 @@ class NonconservativePotential(AbstractForce):
 
     def __check_init__(self):
         if not callable(self.potential):
-            raise ValueError(f"`potential` is {self.potential!r}; expected a callable of five arguments")
+            raise ValueError(
+                f"`potential` is {self.potential!r}; expected a callable (t, q_minus, v_minus, q_plus, v_plus)"
+            )
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         t = jnp.asarray(t, q.dtype)
         if depends(lambda v: self._momentum(t, q, v), v):
             raise ValueError(
-                "`potential` has a derivative by v_minus that depends on v_plus, so the force would hold the "
-                "acceleration; expected that part in the Lagrangian"
+                "`potential` has a derivative with respect to v_minus that depends on v_plus, so the force would "
+                "contain the acceleration; expected this term in the Lagrangian: v_minus @ M @ v_plus is v @ M @ v / 2"
             )
         A = jax.grad(self._at_limit, argnums=1)(t, jnp.zeros_like(q), jnp.zeros_like(v), q, v)
         _, dB_dt = jax.jvp(lambda t, q: self._momentum(t, q, v), (t, q), (jnp.ones_like(t), v))
         return A - dB_dt
 
     def _momentum(self, t: Array, q: Array, v: Array) -> Array:
-        """$B(t, q)$; `v` only to see whether it is there."""
+        """$B(t, q)$. The argument `v` only serves to check that $B$ does not depend on it."""
         return jax.grad(self._at_limit, argnums=2)(t, jnp.zeros_like(q), jnp.zeros_like(v), q, v)
 
     def _at_limit(self, *arguments: Array) -> Array:

@@ -1,4 +1,4 @@
-"""How $M a = b$ is solved for the acceleration."""
+"""Mass solves: methods to solve $M a = b$ for the acceleration."""
 
 from .banded import Banded
 from .block_diagonal import BlockDiagonal

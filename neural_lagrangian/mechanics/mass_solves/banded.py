@@ -1,4 +1,4 @@
-"""Mass matrices of a chain or a ring of sites whose velocities are coupled to those of near neighbours."""
+"""Banded mass matrices: chains and rings whose velocities are coupled to those of near neighbours."""
 
 from functools import partial
 
@@ -12,33 +12,33 @@ from ..._types import Coordinates
 from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
 
 Band = Float[Array, "diagonal dof"]
-"""The diagonal and the w next to it: entry `[k, i]` is $M_{i, i + k}$, zero beyond the end of a chain."""
+"""The main diagonal and the w diagonals above it: entry `[k, i]` is $M_{i, i + k}$, zero beyond the end of a chain."""
 
 Columns = Float[Array, "dof column"]
 
 
 class Banded(AbstractMassSolve):
-    r"""$a = M^{-1} b$ for $M_{ij} = 0$ where $|i - j| >$ `width`, as of a lattice
+    r"""Solve $M a = b$ for a banded mass matrix: $M_{ij} = 0$ if $|i - j| >$ `width`, as for a lattice
 
     $$L = \sum_i \ell(q_i, v_i, q_{i+1}, v_{i+1}).$$
 
-    2 `width` + 1 products of M with sums of distant unit vectors give the band (a few more on a ring whose number of
-    sites 2 `width` + 1 does not divide); the solve costs as much for each coordinate, whatever their number. A
-    tridiagonal M is solved by elimination with pivoting; a wider one, or a ring, by blocks with none between them,
-    which is stable for positive definite M. A singular matrix gives NaN or infinity, which a rollout reports as a
-    failure.
+    The band is computed from 2 `width` + 1 products of M with vectors (a few more for a ring whose number of sites is
+    not a multiple of 2 `width` + 1). The cost of the solve is proportional to the number of coordinates. A tridiagonal
+    M is solved by elimination with pivoting. A wider band or a ring is solved by block elimination without pivoting
+    between blocks, which is stable for positive definite M. A singular matrix gives NaN or infinity, and a rollout
+    then fails.
 
-    A Lagrangian that couples velocities further apart is solved wrongly, without a sign of it: `structure_error`
-    tells.
+    A Lagrangian that couples velocities further apart gives wrong accelerations without an error. Check it with
+    `structure_error`.
 
     **Arguments:**
 
-    - `width`: how far apart coupled coordinates are at most; 1 for a tridiagonal matrix. Where M is diagonal,
+    - `width`: largest distance |i - j| of coupled coordinates; 1 for a tridiagonal matrix. For a diagonal M,
       `BlockDiagonal(1)` is cheaper.
-    - `periodic`: whether the last coordinate is next to the first.
+    - `periodic`: whether the last coordinate is next to the first (a ring).
 
-    **Raises:** `ValueError` if `width` is not a positive integer, and in use if a ring has fewer than 2 `width` + 1
-    coordinates.
+    **Raises:** `ValueError` if `width` is not a positive integer, or, when used, if a ring has fewer than
+    2 `width` + 1 coordinates.
 
     **Example:**
 
@@ -57,7 +57,7 @@ class Banded(AbstractMassSolve):
 
     def __check_init__(self):
         if not isinstance(self.width, int) or self.width < 1:
-            raise ValueError(f"`width` is {self.width!r}; expected an integer of at least 1")
+            raise ValueError(f"`width` is {self.width!r}; expected a positive integer")
 
     def seeds(self, dof: int) -> np.ndarray:
         colour = self._colours(dof)
@@ -75,7 +75,8 @@ class Banded(AbstractMassSolve):
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
         solve = _ring_solve if self.periodic else _chain_solve
-        # States what is solved, so that derivatives of any order are products and solves, not those of an elimination.
+        # With custom_linear_solve, derivatives of any order use products and solves, and not the steps of an
+        # elimination.
         return jax.lax.custom_linear_solve(
             partial(_product, factor), b, lambda _, b: solve(factor, b[:, None])[:, 0], symmetric=True
         )
@@ -86,7 +87,7 @@ class Banded(AbstractMassSolve):
         return self.apply(factor, dr)
 
     def _colours(self, dof: int) -> np.ndarray:
-        """For each coordinate the seed that holds it: no row of M meets two coordinates of one seed."""
+        """The seed of each coordinate. No row of M has nonzero entries at two coordinates of one seed."""
         period = 2 * self.width + 1
         colour = np.arange(dof) % period
         if self.periodic:
@@ -94,13 +95,13 @@ class Banded(AbstractMassSolve):
                 raise ValueError(
                     f"`q` has {dof} coordinates; expected at least {period} on a ring of width {self.width}"
                 )
-            left = dof % period  # would meet the first ones: each has a seed of its own
+            left = dof % period  # these are too close to the first coordinates, so each gets its own seed
             colour[dof - left :] = period + np.arange(left)
         return colour
 
 
 def _product(band: Band, w: Coordinates | Columns) -> Coordinates | Columns:
-    """M w, with a column of the result for each column of `w`."""
+    """The product M w, for one vector or for each column of `w`."""
     entries = band.reshape(band.shape + (1,) * (w.ndim - 1))
     total = entries[0] * w
     for k in range(1, len(band)):
@@ -109,7 +110,7 @@ def _product(band: Band, w: Coordinates | Columns) -> Coordinates | Columns:
 
 
 def _ring_solve(band: Band, b: Columns) -> Columns:
-    """The last `width` sites cut out of the ring leave a chain; they are solved for first (Schur complement)."""
+    """Solve on a ring: without its last `width` sites it is a chain (Schur complement)."""
     w, n = len(band) - 1, band.shape[1]
     coupling = _product(band, jnp.eye(n, w, w - n, dtype=b.dtype))  # the last w columns of M
     C, E = coupling[: n - w], coupling[n - w :]
@@ -128,7 +129,7 @@ def _chain_solve(band: Band, b: Columns) -> Columns:
     D, U, b_blocks = _block_tridiagonal(band, b)
 
     def eliminate(carry, block):
-        S, rest = carry  # of D_i and b_i, after the sites before
+        S, rest = carry  # D_i and b_i after elimination of the sites before
         U, D_next, b_next = block
         G, g = jnp.split(jnp.linalg.solve(S, jnp.concatenate([U, rest], axis=1)), [len(U)], axis=1)
         return (D_next - U.T @ G, b_next - U.T @ g), (G, g)
@@ -145,7 +146,7 @@ def _chain_solve(band: Band, b: Columns) -> Columns:
 
 
 def _block_tridiagonal(band: Band, b: Columns) -> tuple[Array, Array, Array]:
-    """Blocks on the diagonal and above it, and of `b`; sites of unit mass fill the last block."""
+    """The diagonal blocks, the blocks above them, and the blocks of `b`. The last block is padded by unit masses."""
     w, n = len(band) - 1, band.shape[1]
     missing = -n % w
     band = jnp.pad(band, ((0, 0), (0, missing))).at[0, n:].set(1)

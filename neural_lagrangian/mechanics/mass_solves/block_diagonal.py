@@ -1,4 +1,4 @@
-"""Mass matrices of bodies whose velocities are not coupled: one small block for each body."""
+"""Block-diagonal mass matrices: one small block for each body, and no coupling between their velocities."""
 
 from functools import partial
 
@@ -16,24 +16,24 @@ Blocks = Float[Array, "block size size"]
 
 
 class BlockDiagonal(AbstractMassSolve):
-    r"""$a = M^{+} b$ for $M$ of square blocks along its diagonal, as of bodies in `size` dimensions:
+    r"""Solve $M a = b$ for a block-diagonal mass matrix, as for bodies in `size` dimensions:
 
     $$L = \sum_i T_i(q, v_i) + A(q, t) \cdot v - V(q, t), \qquad
       M = \mathrm{diag}(M_1, M_2, \dots), \quad M_i = \frac{\partial^2 T_i}{\partial v_i^2}.$$
 
-    `size` products of M with the sums of every `size`-th unit vector give all blocks, whatever their number. Each is
-    solved as `PseudoInverse` solves it, on its own: a block that lost rank, measured against its own largest
-    eigenvalue, leaves its body unaccelerated along the null directions and the others alone.
+    All blocks are computed from `size` products of M with vectors, for any number of bodies. Each block is solved
+    separately, as by `PseudoInverse`. If a block is singular (relative to its own largest eigenvalue), its body is not
+    accelerated along the null directions; other bodies are not affected.
 
-    A Lagrangian that couples the velocities of different bodies is solved wrongly, without a sign of it:
-    `structure_error` tells.
+    A Lagrangian that couples the velocities of different bodies gives wrong accelerations without an error. Check it
+    with `structure_error`.
 
     **Arguments:**
 
-    - `size`: coordinates of a block; 1 for a diagonal matrix.
-    - `rcond`: relative cut-off in a block; `None` takes that of `jax.numpy.linalg.pinv`, `10 size eps`.
+    - `size`: number of coordinates of a block; 1 for a diagonal matrix.
+    - `rcond`: relative cut-off in a block. `None` means `10 size eps`, the default of `jax.numpy.linalg.pinv`.
 
-    **Raises:** `ValueError` if `size` is not a positive integer, and in use if it does not divide the number of
+    **Raises:** `ValueError` if `size` is not a positive integer, or, when used, if it does not divide the number of
     coordinates.
 
     **Example:**
@@ -52,7 +52,7 @@ class BlockDiagonal(AbstractMassSolve):
 
     def __check_init__(self):
         if not isinstance(self.size, int) or self.size < 1:
-            raise ValueError(f"`size` is {self.size!r}; expected an integer of at least 1")
+            raise ValueError(f"`size` is {self.size!r}; expected a positive integer")
 
     def seeds(self, dof: int) -> np.ndarray:
         if dof % self.size:

@@ -9,9 +9,9 @@ from .mass_solve import AbstractDenseSolve, Equations, MassTangent
 
 
 class Cholesky(AbstractDenseSolve):
-    r"""$a = M^{-1} b$ by a Cholesky factorisation, for mass matrices positive definite by construction.
+    r"""Solve $M a = b$ by a Cholesky factorisation, for mass matrices that are positive definite by construction.
 
-    A matrix that is not positive definite gives NaN, which a rollout reports as a failure.
+    A matrix that is not positive definite gives NaN, and a rollout then fails.
 
     **Example:**
 
@@ -35,7 +35,7 @@ class Cholesky(AbstractDenseSolve):
         return _triangular_solves(factor, dr)
 
 
-# Up to n = 3 the same algorithms are written out: several times faster than batched LAPACK calls on small matrices.
+# Up to n = 3 the algorithms are unrolled: several times faster than batched LAPACK calls on small matrices.
 
 
 def _cholesky(M: MassMatrix) -> MassMatrix:

@@ -10,16 +10,17 @@ from .mass_solve import AbstractDenseSolve, Equations, MassTangent
 
 
 class DampedInverse(AbstractDenseSolve):
-    r"""Smooth substitute for the pseudoinverse, never singular:
+    r"""Solve $M a = b$ with a damped inverse, a smooth substitute for the pseudoinverse that is never singular:
 
     $$a = \mathrm{Re}\,(M + i \epsilon \Lambda)^{-1} b, \qquad \Lambda = \mathrm{diag}(r_i^2), \quad
       |M_{ij}| \le r_i r_j,$$
 
-    with the scales $r$ of `symmetric_scales`: $\Lambda_i = M_{ii}$ where M is positive. Unchanged under
-    $L \to \alpha L$ and $L \to -L$, and the same motion in any units of the coordinates: what is damped is a
-    combination of coordinates that has little mass for the masses of each. The relative bias along an eigenvalue
-    $\mu$ of $\Lambda^{-1/2} M \Lambda^{-1/2}$ is $\epsilon^2 / \mu^2$, so prefer an undamped solve for evaluation. A
-    coordinate whose row of M is zero is not accelerated. Solved as the complex shifted system, not by normal equations.
+    with one scale $r_i$ for each coordinate; $\Lambda_{ii} = M_{ii}$ if M is positive semidefinite. The acceleration
+    does not change under $L \to \alpha L$ and $L \to -L$, and does not depend on the units of the coordinates. Damping
+    acts on combinations of coordinates with little mass compared with the masses of each. The relative bias along an
+    eigenvalue $\mu$ of $\Lambda^{-1/2} M \Lambda^{-1/2}$ is $\epsilon^2 / \mu^2$, so prefer an undamped solve for
+    evaluation. A coordinate whose row of M is zero is not accelerated. The complex shifted system is solved directly,
+    without normal equations.
 
     **Arguments:**
 
@@ -61,15 +62,15 @@ class DampedInverse(AbstractDenseSolve):
         relative = self.eps
         if relative is None:
             relative = 1e-3 if M.dtype == jnp.float32 else 1e-6
-        A, d = equilibrated(M)  # whose scales, of order one, have derivatives that neither overflow nor vanish
+        A, d = equilibrated(M)  # entries of order one: derivatives of its scales do not overflow or underflow
         return relative * (symmetric_scales(A) / d) ** 2
 
 
 def _shifted_solve(M: MassMatrix, shift: Coordinates, b: ComplexVector) -> ComplexVector:
-    """(M + i diag(shift))^-1 b; zero for a coordinate without shift, whose row of M is zero."""
+    """(M + i diag(shift))^-1 b. The result is zero for coordinates with zero shift: their row of M is zero."""
     n = M.shape[0]
     lost = shift == 0
-    # Entries of order one: their products neither overflow nor vanish. The solution does not depend on the scales.
+    # Scale to entries of order one, so that products do not overflow or underflow. The solution does not change.
     d = jnp.where(lost, 0, power_of_two(jnp.sqrt(shift)))
     A = jax.lax.complex(M * d[:, None] * d[None], jnp.diag(jnp.where(lost, 1, shift * d * d)))
     b = jax.lax.complex(b.real * d, b.imag * d)

@@ -1,8 +1,8 @@
-r"""How $M a = b$ is solved for the acceleration, and how that solution varies.
+r"""The base class of mass solves: the solution of $M a = b$, and its derivative.
 
-A mass solve owns two things: the solution $a = S(M, b)$, and its tangent. The tangent is written with products
-$\dot M w$ only, because each of those is one directional derivative of $\partial L / \partial v$: the
-entries of $M$ are never differentiated one by one.
+A mass solve defines the solution $a = S(M, b)$ and its tangent (directional derivative). The tangent uses only products
+$\dot M w$, because each is one directional derivative of $\partial L / \partial v$. The entries of $M$ are never
+differentiated one by one.
 """
 
 import abc
@@ -18,46 +18,45 @@ MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
 """The map `w -> dM w` for a stack of vectors, with `dM` the tangent of the mass matrix."""
 
 Products = Float[Array, "k dof"]
-"""What is formed of a symmetric $M$: its products with the k seeds of a mass solve, or all its rows."""
+"""Products of a symmetric $M$ with the k seed vectors of a mass solve, or all rows of $M$."""
 
 Equations = Callable[[], tuple[Products, Coordinates]]
-"""Forms `(M, b)` of $M a = b$."""
+"""Callable that computes `(M, b)` of $M a = b$."""
 
 
 class AbstractMassSolve(eqx.Module):
-    """The map from a symmetric mass matrix and a right-hand side to an acceleration.
+    """Base class of mass solves: maps a symmetric mass matrix and a right-hand side to an acceleration.
 
-    It comes in two parts so that a training rollout can keep the small factor of each stage, and need not form the
-    mass matrix again on the way back.
+    The solve has two parts, `factor` and `apply`. A training rollout stores the small factor of each solver stage, so
+    the backward pass need not compute the mass matrix again.
 
-    A solve that knows which entries of $M$ vanish states a few seeds $s_i$, and is given the products $M s_i$ wherever
-    a dense solve is given $M$: of a Hessian with few entries a row, few products tell all (Curtis, Powell and Reid
-    1974).
+    A solve for a sparse $M$ defines a few seed vectors $s_i$. It then receives the products $M s_i$ in place of $M$: a
+    Hessian with few entries in each row is determined by few products (Curtis, Powell and Reid 1974).
     """
 
     @abc.abstractmethod
     def seeds(self, dof: int) -> np.ndarray | None:
-        """The directions $s_i$, shape `(k, dof)`; `None` where all of $M$ is wanted."""
+        """The seed vectors $s_i$, shape `(k, dof)`. `None` if the solve needs all of $M$."""
 
     @abc.abstractmethod
     def product(self, M: Products, w: Coordinates) -> Coordinates:
-        """The product $M w$, from what `factor` is given."""
+        """The product $M w$, from the same argument as `factor`."""
 
     @abc.abstractmethod
     def factor(self, M: Products) -> PyTree:
-        """What solving needs of $M$, differentiable to any order."""
+        """The factorisation of $M$ that `apply` needs, differentiable to any order."""
 
     @abc.abstractmethod
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
-        """The acceleration $a = S(M, b)$, given the factor of $M$."""
+        """The acceleration $a = S(M, b)$, from the factor of $M$."""
 
     @abc.abstractmethod
     def tangent(
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
     ) -> Coordinates:
-        r"""The tangent $\dot a$, given $\dot r = \dot b - \dot M a$ (with $a$ held) and products $\dot M w$.
+        r"""The tangent $\dot a$, from $\dot r = \dot b - \dot M a$ (with $a$ held) and products $\dot M w$.
 
-        `equations()` forms $(M, b)$ anew: for what a factor cannot say.
+        `equations()` computes $(M, b)$ again, if the factor is not enough.
         """
 
     def solve(self, M: Products, b: Coordinates) -> Coordinates:
@@ -66,7 +65,7 @@ class AbstractMassSolve(eqx.Module):
 
 
 class AbstractDenseSolve(AbstractMassSolve):
-    """A mass solve that wants all of $M$."""
+    """Base class of mass solves that need the dense mass matrix."""
 
     def seeds(self, dof: int) -> None:
         return None

@@ -11,16 +11,16 @@ from .mass_solve import AbstractDenseSolve, Equations, MassTangent
 
 
 class PseudoInverse(AbstractDenseSolve):
-    r"""Moore-Penrose pseudoinverse, $a = M^{+} b$.
+    r"""Solve $M a = b$ by the Moore-Penrose pseudoinverse, $a = M^{+} b$.
 
-    Eigenvalues of magnitude at most `rcond` times the largest count as zero: the acceleration along their
-    directions is zero. They are those of the equilibrated matrix $M_{ij} / (r_i r_j)$, as of `symmetric_scales`, so
-    that a light body beside a heavy one keeps its mass, and no unit decides a rank. The tangent is that of a
-    pseudoinverse at locally constant rank.
+    Eigenvalues of magnitude at most `rcond` times the largest count as zero, and there is no acceleration along their
+    eigenvectors. The eigenvalues are those of the matrix scaled to entries of order one, $M_{ij} / (r_i r_j)$. So the
+    rank does not depend on units, and a light body next to a heavy one keeps its mass. The derivative assumes a locally
+    constant rank.
 
     **Arguments:**
 
-    - `rcond`: relative cut-off; `None` takes that of `jax.numpy.linalg.pinv`, `10 n eps`.
+    - `rcond`: relative cut-off. `None` means `10 n eps`, the default of `jax.numpy.linalg.pinv`.
 
     **Example:**
 

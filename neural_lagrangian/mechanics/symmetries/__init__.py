@@ -1,4 +1,4 @@
-"""Symmetries of a Lagrangian, what they conserve, and what no motion tells of it."""
+"""Symmetries of a Lagrangian, their conserved quantities (Noether), and its gauge freedom."""
 
 from .boundary_term import BoundaryTerm as BoundaryTerm
 from .discovery import DiscoveredSymmetries, discover_symmetries

@@ -1,4 +1,4 @@
-r"""Affine generators $\xi = A q + b + b' t$ with $\tau$: as vectors $[A, b, b', \tau]$, by name and in symbols."""
+r"""Affine generators $\xi = A q + b + b' t$, $\tau$ of symmetries: coefficient vectors, names and formulas."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 EXACT, NEAR = 1e-3, 0.1
-"""Relative distance within which a generator is one that has a name, and within which it is nearly that one."""
+"""Largest relative distance from a named generator: for the name itself, and for "nearly" that name."""
 
 
 class Parts(NamedTuple):
-    r"""$A$, shape `(dof, dof)`; $b$ and $b'$, shape `(dof,)`; $\tau$. Arrays of NumPy or JAX."""
+    r"""The parts of a generator: $A$, shape `(dof, dof)`; $b$ and $b'$, shape `(dof,)`; $\tau$. NumPy or JAX arrays."""
 
     matrix: Any
     shift: Any
@@ -19,23 +19,24 @@ class Parts(NamedTuple):
 
 
 def split(coefficients: Any, dof: int) -> Parts:
-    """The parts of vectors of coefficients, along the last axis."""
+    """Split coefficient vectors into their parts, along the last axis."""
     n = dof
     A = coefficients[..., : n * n].reshape(*coefficients.shape[:-1], n, n)
     return Parts(A, coefficients[..., n * n : n * n + n], coefficients[..., n * n + n : -1], coefficients[..., -1])
 
 
 def join(parts: Sequence[Any]) -> np.ndarray:
-    """The vector of coefficients."""
+    """Join the parts into one coefficient vector."""
     return np.concatenate([np.ravel(x) for x in parts])
 
 
 def name(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
-    r"""The name of a generator whose leading coefficient is one, such as "rotation in (q0, q1)"; "affine" if none.
+    r"""The name of a generator, such as "rotation in (q0, q1)", or "affine" if it has no name.
 
     **Arguments:**
 
-    - `coefficients`: of one generator. `size`: how much each of them does at the value one.
+    - `coefficients`: coefficients of one generator, the leading one equal to one.
+    - `size`: the effect of each coefficient at the value one, in scaled units.
     - `dof`: degrees of freedom n.
     """
     g, weight = split(coefficients, dof), split(size, dof)
@@ -43,7 +44,7 @@ def name(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
     kinds = [kind for kind, part in zip("Abdt", (P, p, p_t, p_tau), strict=True) if part.any()]
     title = "affine"
     if "A" in kinds and "d" not in kinds and (planes := _planes(P)):
-        centre = -P.T @ g.shift  # P (q - centre) is A q + b: in its planes the inverse of P is its transpose
+        centre = -P.T @ g.shift  # P (q - centre) = A q + b, since in its planes P^-1 = P^T
         p = -P @ centre
         title = "rotation in " + ", ".join(f"(q{i}, q{j})" for i, j in planes)
         if np.abs(p * weight.shift).max() > EXACT * np.abs(P * weight.matrix).max():
@@ -66,9 +67,9 @@ def name(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
 
 
 def formula(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
-    r"""The generator in symbols, to three digits; what is below a thousandth of the largest is left out.
+    r"""The generator as a formula, to three digits. Terms below a thousandth of the largest are left out.
 
-    Arguments as for `name`.
+    The arguments are as for `name`.
     """
     effect = np.abs(coefficients * size)
     A, b, drift, tau = split(np.where(effect > EXACT * effect.max(), coefficients, 0.0), dof)
@@ -81,7 +82,7 @@ def formula(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
 
 
 def combination(coefficients: np.ndarray, symbols: list[str]) -> str:
-    """A sum of coefficients times symbols as written by hand, without those that are zero."""
+    """The text of a sum of coefficients times symbols, without zero terms."""
     words = ""
     for c, symbol in zip(coefficients, symbols, strict=True):
         number = f"{abs(c):.3g}"
@@ -94,7 +95,7 @@ def combination(coefficients: np.ndarray, symbols: list[str]) -> str:
 
 
 def _planes(P: np.ndarray) -> list[tuple[int, int]]:
-    """The planes in which a matrix of signs turns, first axis to second; empty if it is no rotation in such planes."""
+    """The planes of an infinitesimal rotation with entries 0 and ±1, first axis to second. Empty if it is not one."""
     if np.any(P + P.T) or np.any(np.abs(P).sum(axis=1) > 1):
         return []
     pairs = zip(*np.nonzero(np.triu(P)), strict=True)

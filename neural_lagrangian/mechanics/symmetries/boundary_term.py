@@ -1,4 +1,4 @@
-r"""The function whose total derivative a given Lagrangian is, and those offered to symmetries as boundary terms."""
+r"""Boundary terms $F(t, q)$ of symmetries: functions whose total time derivative changes a Lagrangian."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
@@ -14,16 +14,18 @@ from ..._types import Lagrangian, Scalar, ScalarFunction
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 BoundaryTerms: TypeAlias = Literal["coordinates", "any"] | Sequence[ScalarFunction]
-"""Combinations of the coordinates, any function (by quadrature), or combinations of callables `(t, q) -> scalar`."""
+"""The allowed boundary terms: linear combinations of the coordinates, any function (found by quadrature), or linear
+combinations of given callables `(t, q) -> scalar`."""
 
 
 class BoundaryTerm(eqx.Module):
-    r"""$F(t, q)$ of a total derivative $R = \dot F = \partial F / \partial t + v \cdot \partial F / \partial q$:
+    r"""The function $F(t, q)$ of a total derivative $R = \partial F / \partial t + v \cdot \partial F / \partial q$:
 
     $$F(t, q) = \int_0^1 (q - q^*) \cdot \frac{\partial R}{\partial v}\bigl(t, q^* + s (q - q^*), 0\bigr)\, ds
       + t \int_0^1 R(s t, q^*, 0)\, ds,$$
 
-    by Gauss quadrature with 16 points, zero at $t = 0$, $q = q^*$. Of no meaning where $R$ is no total derivative.
+    by Gauss quadrature with 16 points. F is zero at $t = 0$, $q = q^*$. It has no meaning if $R$ is not a total
+    derivative.
 
     **Arguments:**
 
@@ -54,7 +56,7 @@ class Coordinate(eqx.Module):
 
 
 class Combination(eqx.Module):
-    """A sum of coefficients times boundary terms."""
+    """A linear combination of boundary terms."""
 
     coefficients: Array
     terms: tuple[ScalarFunction, ...]
@@ -65,7 +67,7 @@ class Combination(eqx.Module):
 
 
 def boundary_terms_of(boundary_terms: BoundaryTerms, dof: int) -> tuple[ScalarFunction, ...]:
-    """The functions that a choice stands for; none where any is looked for."""
+    """The functions of a `boundary_terms` option. Empty for "any", whose function is found by quadrature."""
     if boundary_terms == "any":
         return ()
     if boundary_terms == "coordinates":

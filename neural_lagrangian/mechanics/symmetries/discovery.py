@@ -1,8 +1,8 @@
-r"""The symmetries that a Lagrangian has, found by linear algebra.
+r"""Discovery of the symmetries of a Lagrangian, by linear algebra.
 
-The residual $R$ of a `Symmetry` is linear in $(\xi, \tau, F)$. With $\xi = A q + b + b' t$, a constant $\tau$ and
-$F = \sum_k f_k F_k$, its values at many states are a matrix times the coefficients, and the symmetries are that
-matrix's null space.
+The residual $R$ of a `Symmetry` is linear in $(\xi, \tau, F)$. Let $\xi = A q + b + b' t$, $\tau$ constant and
+$F = \sum_k f_k F_k$. The values of $R$ at many states are then a matrix times the coefficients. The symmetries are the
+null space of this matrix.
 """
 
 from dataclasses import KW_ONLY
@@ -23,12 +23,15 @@ from .symmetry import Symmetry, symmetry_residual
 
 
 class DiscoveredSymmetries(eqx.Module):
-    r"""The symmetries $\xi = A q + b + b' t$, $\tau$, $F$ of a Lagrangian, one row of each array for each.
+    r"""The symmetries $\xi = A q + b + b' t$, $\tau$, $F$ of a Lagrangian. Print it for a summary.
 
-    `symmetries`: as `Symmetry`, for `noether_charge` and penalties. `matrix`, shape `(symmetry, dof, dof)`, `shift` and
-    `drift`, `(symmetry, dof)`, and `tau`, `(symmetry,)`: $A$, $b$, $b'$ and $\tau$. `boundary`, shape
-    `(symmetry, term)`: the coefficients $f_k$. `singular_values`, over the largest, descending, one for each generator
-    offered: the last ones are those of the symmetries. `tolerance`: below which they count as zero.
+    - `symmetries`: a tuple of `Symmetry`, for `noether_charge` and penalties.
+    - `matrix`: $A$, shape `(symmetry, dof, dof)`. `shift`, `drift`: $b$ and $b'$, shape `(symmetry, dof)`.
+    - `tau`: $\tau$, shape `(symmetry,)`. `boundary`: the coefficients $f_k$, shape `(symmetry, term)`.
+    - `singular_values`: relative to the largest, descending, one for each candidate generator. The last ones belong to
+      the symmetries.
+    - `tolerance`: singular values below it count as zero.
+    - `formulas`: each symmetry as text.
     """
 
     _: KW_ONLY
@@ -44,10 +47,10 @@ class DiscoveredSymmetries(eqx.Module):
 
     @property
     def gap(self) -> float:
-        """The smallest singular value that is of no symmetry over the largest that is of one.
+        """Ratio of the smallest singular value above the tolerance to the largest one below it.
 
-        It tells the approximate symmetries of a learned Lagrangian from chance. Infinite if those are exactly zero,
-        NaN without symmetries.
+        A large gap means that the approximate symmetries of a learned Lagrangian are not chance. It is infinite if the
+        singular values of the symmetries are exactly zero, and NaN without symmetries.
         """
         found = len(self.symmetries)
         if not found:
@@ -78,40 +81,40 @@ def discover_symmetries(
     boosts: bool = False,
     tolerance: float = 1e-4,
 ) -> DiscoveredSymmetries:
-    r"""The affine symmetries of a Lagrangian and its time translation, in a sparse basis. Print what it returns.
+    r"""Find the affine symmetries of a Lagrangian, and time translation, in a sparse basis. Print the result.
 
-    Each column is the residual $R$ at all states of one generator: $\xi_i = 1$, $\xi_i = q_j$, with `boosts`
-    $\xi_i = t$, and $\tau = 1$, a symmetry of everything without explicit time. What the $\dot F_k$ can account for is
-    projected out of the columns first, so that no null vector is a boundary term without a generator.
+    Method: each candidate generator gives one column of a matrix, its residual $R$ at all states. The candidates are
+    $\xi_i = 1$, $\xi_i = q_j$, $\tau = 1$ and, with `boosts`, $\xi_i = t$. The span of the $\dot F_k$ is projected out
+    of the columns first, so that a boundary term alone is not a null vector. The symmetries are the right singular
+    vectors whose singular value is below `tolerance` times the largest. Their basis is brought to reduced row echelon
+    form, with the largest entries as pivots.
 
-    Coordinates are centred and divided by their standard deviations $\ell_i$, and so is $\xi_i$; time is in units of
-    $(\overline{u_i^2 / \ell_i^2})^{-1/2}$ with root mean square speeds $u_i$. Each generator of norm one then moves the
-    states by about their own spread, and its $R$ is an energy. Symmetries are the right singular vectors whose
-    singular value is below `tolerance` times the largest, so $L$ and $\alpha L$ have the same, in any units. Their
-    basis is brought to reduced row echelon form, the largest entries as pivots.
+    Scaling: coordinates and $\xi_i$ are centred and divided by the standard deviations $\ell_i$ of the coordinates. The
+    unit of time is $(\overline{u_i^2 / \ell_i^2})^{-1/2}$ with root mean square speeds $u_i$. A generator of norm one
+    then moves the states by about their own spread. So the result is the same for $L$ and $\alpha L$, and in any units.
 
-    A learned Lagrangian is symmetric nearly, and holds an arbitrary $\dot F(t, q)$ that no motion tells of: give
-    `boundary_terms="any"` and a tolerance such as 0.1, and judge by the `gap`; one near 2 is no evidence. Where
-    several Lagrangians have one motion, such as $\tfrac12 v \cdot C v - \tfrac12 k\, q \cdot C q$ for every $C$, the
-    symmetries are of the one that was learned. States of one orbit, or one energy, have symmetries of their own that
-    the Lagrangian has not: let the states fill a region.
+    Learned Lagrangians: they are only approximately symmetric, and contain an arbitrary $\dot F(t, q)$ that motion does
+    not determine. Use `boundary_terms="any"` and a tolerance such as 0.1, and look at the `gap`; a gap near 2 is no
+    evidence. Several Lagrangians may have the same motion, such as
+    $\tfrac12 v \cdot C v - \tfrac12 k\, q \cdot C q$ for every $C$; the symmetries are those of the given one. States
+    of one orbit or one energy can show symmetries that the Lagrangian does not have, so let the states fill a region.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
-    - `states`: `[q, v]`, shape `(state, 2 dof)`.
-    - `ts`: times of the states, shape `(state,)`, or one for all. Let them vary if $L$ depends on time.
-    - `boundary_terms`: callables $F_k(t, q)$; none unless given. `"coordinates"` stands for all $F_k = q_k$. `"any"`
-      asks that $R$ be the total derivative of something, that is, that its own Euler-Lagrange equations hold
-      identically: $R$ is replaced by $u_i u_j\, \partial^2 R / \partial v_i \partial v_j$ and $\ell_i$ times its
-      Euler-Lagrange residual at $a = 0$. $F$ is then found by quadrature.
-    - `boosts`: whether to offer $\xi_i = t$; needs varied `ts`, and a boundary term.
-    - `tolerance`: relative to the largest singular value.
+    - `states`: states `[q, v]`, shape `(state, 2 dof)`.
+    - `ts`: times of the states, shape `(state,)`, or one time for all. Let them vary if $L$ depends on time.
+    - `boundary_terms`: callables $F_k(t, q)$; default: none. `"coordinates"` stands for all $F_k = q_k$. `"any"` allows
+      any $F$: it tests whether $R$ is a total derivative, that is, whether its own Euler-Lagrange equations hold
+      identically. $R$ is then replaced by $u_i u_j\, \partial^2 R / \partial v_i \partial v_j$ and $\ell_i$ times its
+      Euler-Lagrange residual at $a = 0$, and $F$ is found by quadrature.
+    - `boosts`: whether $\xi_i = t$ is a candidate. It needs varying `ts` and a boundary term.
+    - `tolerance`: threshold for singular values, relative to the largest.
 
-    **Returns:** `DiscoveredSymmetries`. Not for use inside `jit`.
+    **Returns:** `DiscoveredSymmetries`. It cannot be used inside `jit`.
 
-    **Raises:** `ValueError` for wrong shapes, fewer states than generators, coordinates or speeds that are all the
-    same, boosts at one time only, and a Lagrangian that is not finite at the states or that nothing changes.
+    **Raises:** `ValueError` for wrong shapes, fewer states than candidates, coordinates or velocities that do not vary,
+    boosts with constant `ts`, and a Lagrangian that is not finite at the states or that no candidate changes.
 
     **Example:**
 
@@ -141,7 +144,9 @@ def discover_symmetries(
     X = equations.reshape(-1, offered) if boundary_terms == "any" else R - F_dot @ f
     _, s, V = np.linalg.svd(X, full_matrices=False)
     if s[0] == 0:
-        raise ValueError("`lagrangian` is changed by no generator at any of `states`; expected one with a mass")
+        raise ValueError(
+            "`lagrangian` changes under no candidate generator at `states`; expected one that depends on q or v"
+        )
     null = V[s <= tolerance * s[0]]
 
     found = _sparse(np.hstack([null @ units.outward, null, null @ f.T]), units.size, units.dof)
@@ -176,8 +181,8 @@ def discover_symmetries(
 class _Units(eqx.Module):
     """Scales that make the generators comparable.
 
-    `outward`, shape `(offered, coefficient)`, takes coefficients of the generators offered, in scaled units, to those
-    of `affine_generator`; `size`, shape `(coefficient,)`, is about what each of the latter does in scaled units.
+    `outward`, shape `(candidate, coefficient)`, maps coefficients of the candidates, in scaled units, to coefficients
+    of `affine_generator`. `size`, shape `(coefficient,)`, is the approximate effect of the latter in scaled units.
     """
 
     centre: np.ndarray
@@ -195,7 +200,7 @@ class _Units(eqx.Module):
                 spread = f"spread {length[i]:.3g} and speed {speed[i]:.3g}"
                 raise ValueError(f"`states` has q{i} of {spread}; expected coordinates and velocities that vary")
         if boosts and not np.std(ts) > 0:
-            raise ValueError("`ts` are all the same; expected different times, since `boosts` grow with time")
+            raise ValueError("`ts` are all the same; expected different times, since `boosts` is True")
         period = np.mean((speed / length) ** 2) ** -0.5
         epoch, duration = np.mean(ts), np.std(ts) if boosts else 1.0
 
@@ -223,7 +228,7 @@ class _Units(eqx.Module):
 
 
 class _Residual(eqx.Module):
-    """The residual of a symmetry, as a Lagrangian."""
+    """The residual of a symmetry as a callable `(t, q, v) -> scalar`."""
 
     lagrangian: Lagrangian
     symmetry: Symmetry
@@ -241,7 +246,7 @@ def _rows(
     states: Array,
     euler: bool,
 ) -> tuple[Array, Array, Array]:
-    r"""At each state, by generator, $R$ and what its Euler-Lagrange equations are made of; by term, $\dot F_k$."""
+    r"""At each state: $R$ of each candidate, $\dot F_k$ of each term, and the Euler-Lagrange equations of $R$."""
     origin = jnp.zeros(units.outward.shape[0], states.dtype)
     speed, length = jnp.asarray(units.speed, states.dtype), jnp.asarray(units.length, states.dtype)
 
@@ -260,15 +265,16 @@ def _rows(
             return jnp.stack([jnp.asarray(F(t, q), q.dtype) for F in terms]) if terms else q[:0]
 
         _, F_dot = jax.jvp(term, (t, q), (jnp.ones_like(t), v))
-        # Linear in the coefficients, so that the derivative at zero is the matrix.
+        # The residual is linear in the coefficients, so its derivative at zero is the matrix.
         return jax.jacfwd(residual)(origin), F_dot, jax.jacfwd(equations)(origin) if euler else origin
 
     return jax.vmap(one)(ts, states)
 
 
 def _sparse(rows: np.ndarray, size: np.ndarray, dof: int) -> np.ndarray:
-    """The reduced row echelon form of rows by their first columns, of the given sizes, and each row's sign and scale
-    such that its leading coefficient is one.
+    """Reduced row echelon form of the rows, with pivots in the first columns, weighted by `size`.
+
+    Each row is scaled so that its leading coefficient is one.
     """
     rows, k = rows.copy(), len(size)
     for i in range(len(rows)):
@@ -283,7 +289,7 @@ def _sparse(rows: np.ndarray, size: np.ndarray, dof: int) -> np.ndarray:
 
 
 def _leading(effect: np.ndarray, dof: int) -> int:
-    """The last coefficient that matters as much as any of its part: of a rotation, the one that turns q0 to q1."""
+    """Index of the leading coefficient: the last of the largest ones in its part. For a rotation: from q0 to q1."""
     effect = np.abs(effect)
     index = affine_generator.split(np.arange(len(effect)), dof)
     part = next(np.ravel(i) for i in index if effect[i].max() > 0.1 * effect.max())

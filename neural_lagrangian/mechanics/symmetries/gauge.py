@@ -1,4 +1,4 @@
-r"""Gauge freedom: $\alpha L + \frac{d}{dt} F(q, t) + c$ has the motion of $L$, and one member is chosen to be shown."""
+r"""Gauge freedom: $\alpha L + \frac{d}{dt} F(q, t) + c$ has the same motion as $L$. Functions to choose one of them."""
 
 import equinox as eqx
 import jax
@@ -15,21 +15,21 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
-    r"""The member of a Lagrangian's equivalence class with unit mean mass, no momentum and the value zero at rest.
+    r"""The equivalent Lagrangian with unit mean mass, and with zero momentum and zero value at rest.
 
     $$L'(t, q, v) = \frac{L - \nabla F \cdot v - L(t, q^*, 0)}{\mathrm{tr}\, M(t, q^*, 0) / n}, \qquad
       F(q) = \int_0^1 (q - q^*) \cdot A\bigl(q^* + s (q - q^*)\bigr)\, ds, \quad
       A(q) = \frac{\partial L}{\partial v}(t, q, 0),$$
 
-    by Gauss quadrature with 16 points. The mean mass adds those of all coordinates: where these have different units,
-    the scale depends on them. Exact for Lagrangians without explicit time; where $A$ has a curl (a magnetic
-    field) only its gradient part along rays from $q^*$ is removed. Two gauge-fixed Lagrangians of one motion agree,
-    so a learned one can be shown beside the true one.
+    by Gauss quadrature with 16 points. Use it to compare a learned Lagrangian with the true one: if they differ only by
+    scale, constant and total derivative, they agree after gauge fixing. It is exact for Lagrangians without explicit
+    time. If $A$ has a curl (a magnetic field), only its gradient part along rays from $q^*$ is removed. The mean mass
+    is over all coordinates, so the scale depends on units if these differ.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
-    - `q_ref`: reference coordinates $q^*$, shape `(dof,)`. `t`: the time at which the gauge is read, in seconds.
+    - `q_ref`: reference coordinates $q^*$, shape `(dof,)`. `t`: the time at which the gauge is fixed, in seconds.
 
     **Returns:** a Lagrangian `(t, q, v) -> scalar`.
 
@@ -64,17 +64,18 @@ def gauge_fix(lagrangian: Lagrangian, q_ref: ArrayLike, *, t: ArrayLike = 0.0) -
 
 
 def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike = 0.0) -> Lagrangian:
-    r"""The Lagrangian over its mean mass, so that energies of it can be reported: scale and sign are free in learning.
+    r"""Normalise the scale of a Lagrangian by its mean mass over the states:
 
-    $$L' = \frac{L}{\langle \mathrm{tr}\, M(t, q, v) / n \rangle},$$
+    $$L' = \frac{L}{\langle \mathrm{tr}\, M(t, q, v) / n \rangle}.$$
 
-    the mean over the states. A network may learn an oscillator at scale -0.03 as well as at 1. The masses of
-    all coordinates are added: where these have different units, the scale depends on them.
+    Motion does not determine scale and sign: a network may learn an oscillator with scale -0.03 as well as 1. Normalise
+    a learned Lagrangian before you report its energies. The mean mass is over all coordinates, so the scale depends on
+    units if these differ.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
-    - `states`: `[q, v]`, shape `(state, 2 dof)`, over which the mean is taken. `t`: their time, in seconds.
+    - `states`: states `[q, v]` of the mean, shape `(state, 2 dof)`. `t`: their time, in seconds.
 
     **Returns:** a Lagrangian `(t, q, v) -> scalar`.
 
@@ -93,7 +94,7 @@ def normalize_scale(lagrangian: Lagrangian, states: ArrayLike, *, t: ArrayLike =
     states = phase_states(states)
     scale = _mean_mass(lagrangian, states, jnp.asarray(t, states.dtype))
     if not (bool(jnp.isfinite(scale)) and float(scale) != 0):
-        raise ValueError(f"`lagrangian` has the mean mass {float(scale)} at `states`; expected one that is not zero")
+        raise ValueError(f"`lagrangian` has the mean mass {float(scale)} at `states`; expected a finite, nonzero one")
 
     def normalized(t: ArrayLike, q: Array, v: Array) -> Scalar:
         return lagrangian(t, q, v) / scale.astype(q.dtype)

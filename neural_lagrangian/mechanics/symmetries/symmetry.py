@@ -1,4 +1,4 @@
-r"""Symmetries of a Lagrangian, and Noether's theorem: what each of them conserves.
+r"""Symmetries of a Lagrangian, and their conserved quantities (Noether's theorem).
 
 A transformation $q \to q + \epsilon\, \xi(t, q)$, $t \to t + \epsilon\, \tau(t, q)$ is a symmetry of $L$ up to the
 boundary term $F(t, q)$ if its residual
@@ -12,8 +12,7 @@ curve, a motion or not, with $E$ the Euler-Lagrange residual $\partial L / \part
 $$\dot I = R - E \cdot (\xi - \tau v), \qquad
   I = \frac{\partial L}{\partial v} \cdot \xi - \Bigl(\frac{\partial L}{\partial v} \cdot v - L\Bigr) \tau - F.$$
 
-On a motion $E = -Q$: the charge $I$ of a symmetry is conserved but for what the force does, $\dot I = Q \cdot (\xi -
-\tau v)$.
+On a motion $E = -Q$, so the charge $I$ of a symmetry changes only by the force: $\dot I = Q \cdot (\xi - \tau v)$.
 """
 
 from collections.abc import Callable
@@ -33,19 +32,19 @@ r"""The infinitesimal change of the coordinates under a transformation, $\xi(t, 
 
 
 class Symmetry(eqx.Module):
-    r"""An infinitesimal transformation $q \to q + \epsilon\, \xi(t, q)$, $t \to t + \epsilon\, \tau(t, q)$, and the
-    boundary term $F(t, q)$ by whose derivative it may change a Lagrangian.
+    r"""An infinitesimal transformation, $q \to q + \epsilon\, \xi(t, q)$ and $t \to t + \epsilon\, \tau(t, q)$.
 
-    Whether it is a symmetry of a given Lagrangian is for `symmetry_residual` to say. Ready-made ones are
-    `Symmetry.translation`, `rotation`, `boost`, `time_translation` and `affine`. (Noether 1918.)
+    It is a symmetry of a Lagrangian up to the boundary term $F(t, q)$ if the Lagrangian changes by $\dot F$ only; test
+    this with `symmetry_residual`. Ready-made transformations are `Symmetry.translation`, `rotation`, `boost`,
+    `time_translation` and `affine`. (Noether 1918.)
 
     **Arguments:**
 
     - `generator`: $\xi$, callable `(t, q) -> (dof,)`.
-    - `tau`: $\tau$, a number or a callable `(t, q) -> scalar`; of the position too where space and time mix, as under
+    - `tau`: $\tau$, a number or a callable `(t, q) -> scalar`. It depends on the position if space and time mix, as in
       a Lorentz boost.
     - `boundary`: $F$, callable `(t, q) -> scalar`, or `None` for zero.
-    - `name`: how it is printed.
+    - `name`: name for printing.
 
     **Example:**
 
@@ -64,9 +63,9 @@ class Symmetry(eqx.Module):
     name: str = eqx.field(default="symmetry", static=True)
 
     def at(self, t: ArrayLike, q: Array) -> tuple[Scalar, Coordinates, Scalar]:
-        r"""$(\tau, \xi, F)$ at a time and place, in the precision of `q`.
+        r"""The values $(\tau, \xi, F)$ at time `t` and coordinates `q`, in the precision of `q`.
 
-        **Raises:** `ValueError` if the generator has not the shape of `q`, or $\tau$ or $F$ is not a scalar.
+        **Raises:** `ValueError` if $\xi$ does not have the shape of `q`, or if $\tau$ or $F$ is not a scalar.
         """
         xi = jnp.asarray(self.generator(t, q), q.dtype)
         if xi.shape != q.shape:
@@ -80,37 +79,43 @@ class Symmetry(eqx.Module):
 
     @classmethod
     def translation(cls, axis: int, *, dimension: int | None = None) -> "Symmetry":
-        """Translation of every particle along one axis: its charge is the linear momentum.
+        """Translation of all particles along one axis. The charge is the total linear momentum along it.
 
         **Arguments:**
 
-        - `axis`: which of each particle's coordinates.
-        - `dimension`: of space; the coordinates are those of one particle after the other. `None` means one particle.
+        - `axis`: index of the axis, from 0 to `dimension - 1`.
+        - `dimension`: dimension of space. Coordinates are ordered by particle. `None` means one particle.
         """
         return cls(_Translation(axis, dimension), name=f"translation along axis {axis}")
 
     @classmethod
     def rotation(cls, plane: tuple[int, int] = (0, 1), *, dimension: int | None = None) -> "Symmetry":
-        """Rotation of every particle about the origin, from the first axis of a plane to the second: its charge is
-        the angular momentum. Arguments as for `translation`.
+        """Rotation of all particles about the origin. The charge is the total angular momentum.
+
+        **Arguments:**
+
+        - `plane`: the two axes of the plane; the rotation is from the first to the second.
+        - `dimension`: as for `translation`.
         """
         return cls(_Rotation(tuple(plane), dimension), name=f"rotation in the plane of axes {plane[0]} and {plane[1]}")
 
     @classmethod
     def boost(cls, axis: int, mass: ArrayLike, *, dimension: int | None = None) -> "Symmetry":
-        r"""Galilean boost $\xi = t e$ with $F = \sum_k m_k\, e \cdot x_k$: its charge $t P - m X$ is the centre of mass
-        at time zero, times the mass, but for the sign.
+        r"""Galilean boost $\xi = t e$ with $F = \sum_k m_k\, e \cdot x_k$.
+
+        The charge is $t P - m X$: minus the total mass times the centre of mass at time zero.
 
         **Arguments:**
 
-        - `mass`: of the particles, shape `(particle,)`, or one number for all. The others as for `translation`.
+        - `mass`: masses of the particles, shape `(particle,)`, or one number for all.
+        - `axis`, `dimension`: as for `translation`.
         """
         move = _Translation(axis, dimension)
         return cls(_Drift(move), boundary=_MassMoment(move, mass), name=f"boost along axis {axis}")
 
     @classmethod
     def time_translation(cls) -> "Symmetry":
-        r"""$\tau = 1$: its charge is minus the energy."""
+        r"""Time translation, $\tau = 1$. The charge is minus the energy."""
         return cls(_at_rest, tau=1.0, name="time translation")
 
     @classmethod
@@ -124,11 +129,11 @@ class Symmetry(eqx.Module):
         boundary: Callable[[Any, Any], Any] | None = None,
         name: str = "affine",
     ) -> "Symmetry":
-        r"""$\xi = A q + b + b' t$.
+        r"""Affine transformation, $\xi = A q + b + b' t$.
 
         **Arguments:**
 
-        - `matrix`: $A$, shape `(dof, dof)`. `shift`, `drift`: $b$ and $b'$, shape `(dof,)`, zero unless given.
+        - `matrix`: $A$, shape `(dof, dof)`. `shift`, `drift`: $b$ and $b'$, shape `(dof,)`; `None` means zero.
         - `tau`, `boundary`, `name`: as for `Symmetry`.
         """
         n = floating("matrix", matrix, ("dof", "dof")).shape[0]
@@ -139,7 +144,7 @@ class Symmetry(eqx.Module):
 
 
 def symmetry_residual(lagrangian: Lagrangian, symmetry: Symmetry, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Scalar:
-    r"""How much a transformation changes the Lagrangian, zero at every $(t, q, v)$ if and only if it is a symmetry:
+    r"""The change of a Lagrangian under a transformation. It is a symmetry if this is zero at every $(t, q, v)$:
 
     $$R = \xi \cdot \frac{\partial L}{\partial q} + \dot\xi \cdot \frac{\partial L}{\partial v}
       + \tau \frac{\partial L}{\partial t} + \dot\tau \Bigl(L - v \cdot \frac{\partial L}{\partial v}\Bigr) - \dot F.$$
@@ -171,12 +176,13 @@ def symmetry_residual(lagrangian: Lagrangian, symmetry: Symmetry, t: ArrayLike, 
 
 
 def noether_charge(lagrangian: Lagrangian, symmetry: Symmetry, t: ArrayLike, q: ArrayLike, v: ArrayLike) -> Scalar:
-    r"""Noether charge of a symmetry:
+    r"""The Noether charge (conserved quantity) of a symmetry:
 
     $$I = \frac{\partial L}{\partial v} \cdot \xi - \Bigl(\frac{\partial L}{\partial v} \cdot v - L\Bigr) \tau - F.$$
 
-    With a force, $\dot I = Q \cdot (\xi - \tau v)$. Translation along an axis gives linear momentum, rotation angular
-    momentum, time translation minus the energy. (Noether 1918; Goldstein, Poole and Safko 2002, section 13.7.)
+    Translation gives the linear momentum, rotation the angular momentum, and time translation minus the energy. A
+    generalised force changes it by $\dot I = Q \cdot (\xi - \tau v)$. (Noether 1918; Goldstein, Poole and Safko 2002,
+    section 13.7.)
 
     **Arguments:** as for `symmetry_residual`.
 
@@ -255,7 +261,7 @@ def _at_rest(t: ArrayLike, q: Array) -> Array:
 
 
 def _particles(q: Array, dimension: int | None, *axes: int) -> Array:
-    """The coordinates with one row a particle, where those have the given axes."""
+    """The coordinates with one row for each particle. `ValueError` if a particle does not have the given axes."""
     d = q.shape[0] if dimension is None else dimension
     if d < 1 or q.shape[0] % d:
         raise ValueError(f"`dimension` is {dimension}; expected a divisor of {q.shape[0]}, the length of `q`")
