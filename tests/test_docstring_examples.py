@@ -20,17 +20,17 @@ from .helpers import slow
 
 SOURCE = Path(__file__).parent.parent / "docs" / "_extensions" / "public_names.py"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOT_YET = {
-    "discovery",
-}
-"""Namespaces whose names have no examples yet."""
 SLOW = {
     "AdaptiveSteps",
+    "CoefficientEncoder",
     "History",
+    "Identifiability",
     "Identified",
     "Learned",
     "TimeTransformation",
+    "encoder_loss",
     "fit",
+    "fit_coefficients",
     "gauss_newton",
     "identify",
     "load_model",
@@ -39,6 +39,8 @@ SLOW = {
     "plot_history",
     "polish",
     "rollouts",
+    "search_lagrangian",
+    "sparse_lagrangian",
 }
 """Examples that take seconds."""
 MEASURED = {"jpl_inner_planets", "kaheman_pendulum"}
@@ -53,7 +55,7 @@ def load_names():
 
 
 NAMES = load_names()
-PUBLIC = {name: item for name, item in NAMES.public().items() if item.full.split(".")[1] not in NOT_YET}
+PUBLIC = NAMES.public()
 
 
 def docstrings():

@@ -1,20 +1,22 @@
-r"""Terms balanced along a motion: the formula whose accelerations are those observed.
+r"""Sparse regression on the error of acceleration, pointwise or in weak form.
 
-Each observation gives, of every term, a mass matrix $M_k$ and a balance $b_k$, and the coefficients are to make
+Each observation gives a mass matrix $M_k$ and a balance $b_k$ for every term $k$. The coefficients $c$ minimise the
+error of acceleration
 
-$$r(c) = \Bigl(\sum_k c_k M_k\Bigr)^{-1} \sum_k c_k b_k$$
+$$r(c) = \Bigl(\sum_k c_k M_k\Bigr)^{-1} \sum_k c_k b_k.$$
 
-vanish, an error of acceleration. It does not change with the scale of $c$. The mass matrix must be regular in the
-whole region: its determinant keeps its sign. ($\sum_k c_k b_k$ alone would be made small
-by a small mass as well as by the right formula.) Where accelerations are known, $b_k = M_k a + h_k$ at each state.
-Where not, both are averages over windows of the motion with a weight $\psi$ that vanishes at the ends (the weak form):
+The scale of $c$ does not change this error. (The sum $\sum_k c_k b_k$ alone is no good measure: a small mass makes it
+small too.) The mass matrix must be regular in the whole region: its determinant keeps its sign. Where accelerations
+are known, $b_k = M_k a + h_k$ at each state. Where they are not, the weak form is used: $M_k$ and $b_k$ are averages
+over windows of the motion, with a weight $\psi$ that vanishes at the ends:
 
 $$M_k = \frac{\int \psi M_k\, dt}{\int \psi\, dt}, \qquad
   b_k = -\frac{\int (\dot\psi\, \partial \phi_k / \partial v + \psi\, \partial \phi_k / \partial q)\, dt}
               {\int \psi\, dt}.$$
 
-Linear damping, $Q = -D v$ with $D$ symmetric, and controls, $Q = G u$, are balanced with the terms: each entry of $D$
-and of $G$ has no mass matrix, and what it is multiplied by for $b_k$.
+Two forces are fitted together with the terms: linear damping, $Q = -D v$ with $D$ symmetric, and controls, $Q = G u$.
+Each entry of $D$ and $G$ counts as a term with zero mass matrix; its $b_k$ is the velocity or control that it
+multiplies.
 """
 
 from collections.abc import Sequence
@@ -29,18 +31,23 @@ from .elimination import AbstractFit, Step, Try, solve
 from .equations import Scales
 from .parts import Part
 from .response import Response
-from .side_by_side import UNSEEN, Terms, gain_of
+from .side_by_side import MIN_SINGULAR_VALUE, Terms, gain_of
 
-ITERATIONS, HURRIED = 30, 5
+MAX_STEPS, MAX_STEPS_HURRIED = 30, 5
+"""Most Gauss-Newton steps of one fit, and of each of many trial fits."""
 
 
 class Balance(AbstractFit):
-    r"""$\sum |r(c)_j / \sigma_j|^2$ by Gauss-Newton, for coefficients with a mean kinetic energy of one.
+    r"""Gauss-Newton fit of $\sum |r(c)_j / \sigma_j|^2$, with coefficients normalised to mean kinetic energy one.
 
-    `M`, shape `(row, term, dof, dof)`, and `b`, `(row, term, dof)`, of terms over their `size`, `(term,)`, so that
-    units do not matter; `sigma`, the errors of acceleration that count as one, `(dof,)`; `kinetic`, what each term adds
-    to the mean of $\sum_i M_{ii} u_i^2$, `(term,)`; `length`, with which $\ell_i b_i$ and $\ell_i M_{ij} \sigma_j$ are
-    energies in every row, `(dof,)`.
+    - `M`, shape `(row, term, dof, dof)`, and `b`, shape `(row, term, dof)`: mass matrices and balances of the terms,
+      divided by the `size` of each term, so that units do not matter.
+    - `sigma`: the error of acceleration that counts as one, shape `(dof,)`.
+    - `kinetic`: contribution of each term to the mean of $\sum_i M_{ii} u_i^2$, shape `(term,)`.
+    - `size`: root mean square of each term's rows, shape `(term,)`.
+    - `length`: length $\ell$ of each coordinate, shape `(dof,)`, which makes $\ell_i b_i$ and
+      $\ell_i M_{ij} \sigma_j$ energies.
+    - `response`: effect of errors of acceleration on the recorded states; `None` if the errors themselves are fitted.
     """
 
     M: Float[np.ndarray, "row term dof dof"]
@@ -59,8 +66,8 @@ class Balance(AbstractFit):
         kinetic = np.einsum("rkii,i->k", M, scales.speed**2) / len(M)
         return Balance(M, b, scales.acceleration, kinetic, size, scales.length)
 
-    def beside(self, b: Float[np.ndarray, "row entry dof"], scales: Scales) -> "Balance":
-        """With entries of forces, which have no mass matrix, behind the terms."""
+    def with_forces(self, b: Float[np.ndarray, "row entry dof"], scales: Scales) -> "Balance":
+        """The same terms, followed by entries of forces, which have no mass matrix."""
         if b.shape[1] == 0:
             return self
         entries = Balance.of(np.zeros((*b.shape, b.shape[2])), b, scales)
@@ -70,7 +77,7 @@ class Balance(AbstractFit):
         return replace(self, M=M, b=b, kinetic=kinetic, size=size)
 
     def moved(self, first: int, b: Float[np.ndarray, "row entry dof"]) -> "Balance":
-        """With so much added to the forces of the entries from the first on."""
+        """The same balance with `b` added to the entries that begin at index `first`."""
         entries = slice(first, first + b.shape[1])
         whole = self.b.copy()
         whole[:, entries] += b / self.size[entries, None]
@@ -81,19 +88,19 @@ class Balance(AbstractFit):
         return self.b.shape[0] * self.b.shape[2] if self.response is None else self.response.rows
 
     def errors(self, step: Step) -> Float[np.ndarray, " row"]:
-        """Whose sum of squares is made small."""
+        """The residuals, whose sum of squares is minimised."""
         return self._equations(step.support, step.coefficients)[0]
 
     def seen_in(self, response: Response) -> "Balance":
-        """The same, errors weighed by what they do to the states."""
+        """The same terms, with errors weighted by their effect on the recorded states."""
         return replace(self, response=response)
 
     def part(self, rows: slice) -> "Balance":
-        """Some of the observations."""
+        """A subset of the observations."""
         return replace(self, M=self.M[rows], b=self.b[rows])
 
     def first(self, terms: int) -> "Balance":
-        """The first terms alone."""
+        """The first `terms` terms only."""
         M, b = self.M[:, :terms], self.b[:, :terms]
         return replace(self, M=M, b=b, kinetic=self.kinetic[:terms], size=self.size[:terms])
 
@@ -102,18 +109,18 @@ class Balance(AbstractFit):
 
     @property
     def terms(self) -> Terms:
-        """The terms in units in which each row is an energy."""
+        """The terms in units that make each row an energy."""
         M, b = self.length[:, None] * self.M * self.sigma, self.length * self.b
         response = None if self.response is None else self.response.of_errors(self.sigma)
         return Terms(np.ascontiguousarray(np.moveaxis(M, 1, 3)), np.ascontiguousarray(np.moveaxis(b, 1, 2)), response)
 
-    @np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
+    @np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
     def residual(self, step: Step) -> Float[np.ndarray, "row dof"]:
-        """r; infinite where the mass matrix is singular between the observations."""
+        """Errors of acceleration $r$; infinite if the mass matrix is singular or changes sign between observations."""
         at = self.terms.linearized(np.array([step.support], int), step.coefficients[None])
         return self.sigma * at.r[:, :, 0] if at.regular[0] else np.full(at.r.shape[:2], np.inf)
 
-    @np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
+    @np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
     def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
         terms, steps = self.terms, {}
         for size in {len(support) for support, _ in tries}:
@@ -122,7 +129,7 @@ class Balance(AbstractFit):
             m = self.kinetic[supports]
             heavy = np.abs(m).max(axis=1, initial=0.0) > 1e-12 * np.abs(self.kinetic).max()
             starts = [tries[which[j]][1] for j in np.flatnonzero(heavy)]
-            fits = terms.fitted(supports[heavy], m[heavy], starts, HURRIED if hurry else ITERATIONS)
+            fits = terms.fitted(supports[heavy], m[heavy], starts, MAX_STEPS_HURRIED if hurry else MAX_STEPS)
             found = dict(zip(np.flatnonzero(heavy).tolist(), fits, strict=True))
             for j, i in enumerate(which):
                 c, rss, covariance = found.get(j, (np.zeros(size), np.inf, np.zeros((size, size))))
@@ -130,23 +137,25 @@ class Balance(AbstractFit):
         return [steps[i] for i in range(len(tries))]
 
     def gain(self, step: Step, more: Sequence[int]) -> float:
-        """By how much the sum of squares falls where the coefficients of `more` terms, which have no mass, are fitted
-        beside those of a step, which stay.
+        """Decrease of the sum of squares when the `more` terms, which have no mass, are added to a step.
+
+        The coefficients of the step stay as they are.
         """
         y, J = self._equations([*step.support, *more], np.concatenate([step.coefficients, np.zeros(len(more))]))
         A = J[:, len(step.support) :]
         return float(gain_of(A, y, solve(A, y)[0]))
 
     def gains(self, steps: Sequence[Step]) -> Float[np.ndarray, "step term"]:
-        """By how much the sums of squares would fall with each other term beside, to first order."""
+        """Decrease of the sum of squares of each step by adding each other term, to first order."""
         c = np.zeros((len(steps), len(self.kinetic)))
         for i, step in enumerate(steps):
             c[i, list(step.support)] = step.coefficients
         return self.terms.gains(c, [list(step.support) for step in steps])
 
     def _equations(self, support: Sequence[int], c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the sum of squares is taken of, and its derivatives, `(equation, term)`; infinite and zero where a mass
-        matrix is singular.
+        """The residuals and their derivatives, shape `(equation, term)`.
+
+        They are infinite and zero if the mass matrix is singular.
         """
         terms = self.terms
         at = terms.linearized(np.array([support], int), c[None])
@@ -154,8 +163,9 @@ class Balance(AbstractFit):
         return np.where(sound, terms.left(at.r)[:, 0], np.inf), np.where(sound, terms.seen(at.J)[:, 0], 0.0)
 
     def scaled(self, step: Step, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
-        """The coefficients of the terms themselves with one half at the pivot of each part, and their covariance for
-        unit errors.
+        """Coefficients in physical units, and their covariance for unit errors.
+
+        The pivot of each part has the coefficient one half.
         """
         size = self.size[list(step.support)]
         scale = np.ones(len(size))
@@ -169,19 +179,19 @@ class Balance(AbstractFit):
         return step.coefficients * scale / size, covariance * np.outer(scale / size, scale / size)
 
     def free_changes(self, step: Step) -> Float[np.ndarray, "coefficient direction"]:
-        """Relative changes of the coefficients of which no observation changes at all: in proportion for one."""
+        """Relative changes of the coefficients that change no observation, such as a common factor."""
         _, J = self._equations(step.support, step.coefficients)
         size = np.linalg.norm(J, axis=0)
         effect = size * np.abs(step.coefficients)
-        seen = effect > UNSEEN * effect.max()  # else a column is rounding errors
+        seen = effect > MIN_SINGULAR_VALUE * effect.max()  # the other columns are rounding errors
         size = np.where(seen, size, np.abs(1 / step.coefficients))
         _, s, V = np.linalg.svd(np.where(seen, J, 0.0) / size, full_matrices=True)
         s = np.concatenate([s, np.zeros(len(V) - len(s))])
-        return (V[s <= UNSEEN * s[0]] / (size * step.coefficients)).T
+        return (V[s <= MIN_SINGULAR_VALUE * s[0]] / (size * step.coefficients)).T
 
 
 def damping_columns(rates: Float[np.ndarray, "row dof"]) -> Float[np.ndarray, "row entry dof"]:
-    """What the entries of a symmetric damping matrix contribute: those of its lower triangle, row by row."""
+    """Contributions $b$ of the lower-triangle entries of a symmetric damping matrix, row by row."""
     dof = rates.shape[1]
     b = np.zeros((len(rates), dof * (dof + 1) // 2, dof))
     for k, (i, j) in enumerate(zip(*np.tril_indices(dof), strict=True)):
@@ -191,7 +201,7 @@ def damping_columns(rates: Float[np.ndarray, "row dof"]) -> Float[np.ndarray, "r
 
 
 def control_columns(controls: Float[np.ndarray, "row m"], dof: int) -> Float[np.ndarray, "row entry dof"]:
-    """What the entries of the matrix G of a force G u contribute, row by row of the matrix."""
+    """Contributions $b$ of the entries of the control matrix G, row by row."""
     rows, m = controls.shape
     b = np.zeros((rows, dof, m, dof))
     for i in range(dof):
@@ -200,13 +210,18 @@ def control_columns(controls: Float[np.ndarray, "row m"], dof: int) -> Float[np.
 
 
 def pointwise(columns: Columns, accelerations: np.ndarray, scales: Scales) -> Balance:
-    """From accelerations at states, shape `(state, dof)`."""
+    """A balance from accelerations at single states, shape `(state, dof)`."""
     b = np.einsum("skij,sj->ski", columns.M, accelerations) + columns.h
     return Balance.of(columns.M, b, scales)
 
 
 def weak(columns: Columns, windows: "Windows", scales: Scales) -> Balance:
-    """From motion in windows, without accelerations; `columns` at the samples of each window, one after another."""
+    """A balance in weak form, without accelerations.
+
+    **Arguments:**
+
+    - `columns`: at the samples of all windows, one window after another.
+    """
     shape = windows.weight.shape
 
     def averaged(weight, values):
@@ -217,10 +232,11 @@ def weak(columns: Columns, windows: "Windows", scales: Scales) -> Balance:
 
 
 class Windows(eqx.Module):
-    r"""Pieces of trajectories with a weight $\psi = (1 - s^2)^p$, $s$ from -1 to 1 along each, of integral one.
+    r"""Windows of the weak form, with the weight $\psi = (1 - s^2)^p$, where $s$ runs from -1 to 1.
 
-    `trajectory`, shape `(window,)`; `index`, of the samples in it, `(window, time)`; `weight` and `slope`, of the same
-    shape: $\psi$ and $\dot\psi$ times the time that each sample stands for.
+    - `trajectory`: which trajectory each window belongs to, shape `(window,)`.
+    - `index`: samples of that trajectory, shape `(window, time)`.
+    - `weight`, `slope`: quadrature weights of $\psi$, whose integral is one, and of $\dot\psi$, shape `(window, time)`.
     """
 
     trajectory: np.ndarray
@@ -230,7 +246,7 @@ class Windows(eqx.Module):
 
     @staticmethod
     def of(times: Sequence[np.ndarray], length: int, most: int, power: int = 5) -> "Windows":
-        """Windows of `length` samples that overlap by half, at most about `most` of them."""
+        """Windows of `length` samples that overlap by half; at most `most` of them."""
         stride = max(1, length // 2)
         every = [np.arange(0, len(t) - length + 1, stride) for t in times]
         starts = [(i, first) for i, firsts in enumerate(every) for first in firsts]
@@ -241,12 +257,12 @@ class Windows(eqx.Module):
         t = np.stack([times[i][rows] for i, rows in zip(trajectory, index, strict=True)])
         half = (t[:, -1:] - t[:, :1]) / 2
         s = (t - t[:, :1]) / half - 1
-        share = np.gradient(t, axis=1)  # trapezoidal: the weight and its slope vanish at both ends
+        share = np.gradient(t, axis=1)  # trapezoidal rule, since the weight and its slope vanish at both ends
         psi = (1 - s**2) ** power * share
         psi_dot = -2 * power * s * (1 - s**2) ** (power - 1) / half * share
-        # Their sums are to integrate by parts exactly where a velocity grows linearly: sums of psi_dot and of
-        # psi_dot t that are wrong by the error of the quadrature would shift every window alike.
+        # The sums must integrate a linearly growing velocity by parts exactly. Otherwise quadrature errors in the sums
+        # of psi_dot and psi_dot t would shift all windows in the same direction.
         psi = psi / psi.sum(axis=1, keepdims=True)
-        t = t - np.sum(psi * t, axis=1, keepdims=True)  # so that psi t has the sum zero
+        t = t - np.sum(psi * t, axis=1, keepdims=True)  # makes the sum of psi t zero
         psi_dot = psi_dot - psi * psi_dot.sum(axis=1, keepdims=True)
         return Windows(trajectory, index, psi, -psi_dot / np.sum(psi_dot * t, axis=1, keepdims=True))

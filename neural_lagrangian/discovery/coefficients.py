@@ -1,9 +1,9 @@
-r"""Coefficients of a family from recorded motion: nonlinear least squares through the integrator.
+r"""Coefficients of a family from recorded motion, by nonlinear least squares on rollouts (output error).
 
 $$\min_{c,\, y_0} \sum_{n, k} \left( \frac{y_k(t_n; c, y_0) - \tilde y_{nk}}{\mathrm{rms}(\tilde y_k)} \right)^2$$
 
-by Levenberg and Marquardt's method, from the coefficients that the integrated equations of motion give. The initial
-state of each run is fitted too: it is measured no better than any other.
+The Levenberg-Marquardt method solves it. It starts from the coefficients that the integral form of the equations of
+motion gives. The initial state of each run is fitted too, because its measurement has noise like any other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,19 +30,20 @@ from .natural_units import NaturalUnits
 
 
 class CoefficientFit(eqx.Module):
-    """Coefficients fitted to motions, and how well these fix them.
+    """Fitted coefficients with standard errors and identifiability; returned by `fit_coefficients`.
 
-    Errors of the motion are taken relative to each channel's root mean square, as is right for noise in proportion to
-    it. Standard errors are those of a linear fit at the solution, with the noise of each channel as large as its
-    residuals are. Arrays have a leading axis of systems where the data had one.
+    Residuals are relative to the root mean square of their channel (a coordinate, velocity or momentum). Standard
+    errors come from a linear fit at the solution; the noise of each channel is estimated from its residuals. Arrays
+    have a leading axis of systems if the data had one.
 
-    - `coefficients`, `standard_errors`: by name. The error is infinite where the data do not fix a coefficient.
-    - `covariance`: of the coefficients, shape `(coefficients, coefficients)`.
-    - `identifiability`: what the data fix: see `Identifiability`.
-    - `y0s`: fitted initial states [q, v]; of several runs of one system, shape `(run, 2 dof)`. `Trajectories` are split
-      at their gaps.
-    - `error`: root mean square error in units of each channel's root mean square.
-    - `converged`: whether the iteration came to rest. `steps`: how many it took.
+    - `coefficients`, `standard_errors`: by name. A standard error is infinite if the data do not determine the
+      coefficient.
+    - `covariance`: covariance of the coefficients, shape `(coefficients, coefficients)`.
+    - `identifiability`: which coefficients the data determine; see `Identifiability`.
+    - `y0s`: fitted initial states [q, v], shape `(2 dof,)`; for several runs of one system, shape `(run, 2 dof)`.
+      `Trajectories` count one run for each stretch between gaps.
+    - `error`: root mean square error, relative to the root mean square of each channel.
+    - `converged`: whether the iteration converged. `steps`: number of its steps.
     """
 
     _: KW_ONLY
@@ -63,9 +64,9 @@ class CoefficientFit(eqx.Module):
             f"{name} = {float(value):.6g} ± {float(self.standard_errors[name]):.2g}"
             for name, value in self.coefficients.items()
         ]
-        lines.append(f"error {float(self.error):.2g} of each channel's size, {int(self.steps)} steps")
+        lines.append(f"relative error {float(self.error):.2g}, {int(self.steps)} steps")
         if not self.converged:
-            lines.append("NOT CONVERGED: these coefficients are where the iteration was stopped")
+            lines.append("NOT CONVERGED: the iteration was stopped here; increase `max_steps`, or give another `start`")
         return "\n".join(lines + self.identifiability.words(self.family.names))
 
     def _of_many(self) -> str:
@@ -91,32 +92,42 @@ def fit_coefficients(
     steps_per_sample: int = 1,
     max_steps: int = 64,
 ) -> CoefficientFit:
-    r"""The coefficients of a family, for one recorded motion, for several runs of one system, or for many systems.
+    r"""Fits the coefficients of a family to one motion, to several runs of one system, or to many systems at once.
 
-    Positions and velocities do not tell the scale of a Lagrangian: leave a known coefficient as a number in the
-    formula, or read ratios. Momenta and controls tell it. All is computed in double precision and in natural units.
+    Positions and velocities do not determine the overall scale of a Lagrangian. Write one known coefficient as a number
+    in the formula, or use ratios of coefficients only. Momenta or controls do determine the scale. The fit runs in
+    double precision and in natural units.
 
     **Arguments:**
 
-    - `ts`: times, shape `(time,)`, in seconds: those of every motion. A sequence of such arrays means several runs of
-      **one** system, of any lengths; so do `Trajectories`, which hold the states too. They are split at their gaps, and
-      stretches of fewer than four samples left out. Their controls, linear between samples, drive a force that takes
-      them.
-    - `data`: rows [q, v], or [q, p] with `momenta`. Shape `(time, 2 dof)` is one motion, `(systems, time, 2 dof)` one
-      of each of many **systems**, each with its own coefficients; with a sequence of times, as many arrays.
-    - `start`: coefficients to begin from, by name: numbers, or one for each system. `None`: the integral form's.
-    - `solver`: of rollouts; `None` is `GalerkinGaussLobatto(2)`. `steps_per_sample`: equal steps between samples.
-    - `max_steps`: of the iteration.
+    - `family`: the formula and its coefficients.
+    - `ts`: times in seconds, shape `(time,)`, shared by all motions. For several runs of **one** system give a sequence
+      of such arrays, or `Trajectories`, which hold the states too. `Trajectories` are split at their gaps; stretches
+      with fewer than four samples are dropped. Their controls, interpolated linearly, drive a force that takes them.
+    - `data`: rows [q, v], or [q, p] with `momenta`. Shape `(time, 2 dof)` is one motion; shape
+      `(systems, time, 2 dof)` is one motion of each of many **systems**, which are fitted separately. With a sequence
+      of times, give a sequence of as many arrays.
+    - `momenta`: whether `data` holds momenta p instead of velocities v.
+    - `start`: initial coefficients by name, one number or one for each system. `None` starts from the integral form.
+    - `solver`: integrator of the rollouts; `None` is `GalerkinGaussLobatto(2)`. `steps_per_sample`: its equal steps
+      between two samples.
+    - `max_steps`: most steps of the iteration.
 
-    **Raises:** `ValueError` for data of the wrong shape, not finite, at rest, or fewer than the unknowns; for
-    accelerations, which are not fitted to; for controls that the family does not take, or takes and are not there.
+    **Returns:** a `CoefficientFit`.
+
+    **Raises:** `ValueError` for data that have the wrong shape, are not finite, do not move, or are fewer than the
+    unknowns; for accelerations, which are not used; for controls that the family does not take, and for missing ones.
 
     **Example:**
 
     ```python
-    family = LagrangianFamily(lambda t, q, v, *, k: 0.5 * v @ v - 0.5 * k * q @ q, dof=1, k="positive")
-    t = np.linspace(0.0, 2.0, 21)
-    fit_coefficients(family, t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1)).coefficients["k"]  # 4
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> family = nl.discovery.LagrangianFamily(lambda t, q, v, *, k: (v @ v - k * q @ q) / 2, dof=1, k="positive")
+    >>> t = np.linspace(0.0, 2.0, 21)
+    >>> motion = np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1)  # a spring of 4 N/m on a mass of 1 kg
+    >>> found = nl.discovery.fit_coefficients(family, t, motion)
+    >>> round(float(found.coefficients["k"]), 4)
+    4.0
     ```
     """
     with double_precision():
@@ -141,7 +152,7 @@ def _fit_motions(
     first = family.default if start is None else family.vector(start)
     firsts = jnp.broadcast_to(first, (len(motions.rows), len(family.names)))
     affine = bool(_is_affine(family, motions, momenta, firsts[0]))
-    improve = jnp.asarray(start is None)  # an array: with a start and without, one function is compiled
+    improve = jnp.asarray(start is None)  # an array, so that one compiled function serves with and without a start
     parts = _fit_all(family, integration, motions, firsts, improve, affine, momenta, max_steps)
     if not given.batched:
         parts = jax.tree.map(lambda x: x[0], parts)
@@ -177,7 +188,7 @@ def _fit_all(
 
 
 def channel_sizes(data: Float[Array, "time two_dof"]) -> Float[Array, " two_dof"]:
-    """The root mean square of each channel, one where it is zero."""
+    """The root mean square of each channel; one if it is zero."""
     size = root_mean_square(data)
     return jnp.where(size == 0, 1, size)
 

@@ -1,4 +1,4 @@
-r"""What each term of a library contributes to the equations of motion, and which of them contribute something new."""
+r"""Contributions of library terms to the equations of motion, and which of them are linearly independent."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,20 @@ from .equations import Scales, checked_states
 from .errors import EquationsError
 from .library import Library
 
-FREE_STATES = 512
-"""Least states at which terms are told apart."""
+MIN_FREE_STATES = 512
+"""Least number of random states for the test of linear independence; more than enough for usual libraries."""
 RANK_TOLERANCE = 1e-9
-"""Relative length of what is new in a column, below which it counts as a combination of others."""
-BLOCK = 512
-"""States at a time: one compiled function serves any number of them."""
+"""Relative norm below which the remainder of a column, after projection onto the others, counts as zero."""
+BLOCK_STATES = 512
+"""States evaluated at a time: with a fixed block size, one compiled function serves any number of states."""
 
 
 class Columns(eqx.Module):
-    r"""For each state and term: $p = \partial \phi / \partial v$, `p`, and the slope $\partial \phi / \partial q$,
-    both `(state, term, dof)`; $M = \partial^2 \phi / \partial v^2$, `(state, term, dof, dof)`; and the drift
-    $(\partial_t + v \cdot \partial_q)\, p$, so that $h$ = drift - slope.
+    r"""Derivatives of each term $\phi$ at each state; together they give $h$ = drift - slope.
+
+    - `p`: momentum $\partial \phi / \partial v$. `slope`: $\partial \phi / \partial q$.
+    - `M`: mass matrix $\partial^2 \phi / \partial v^2$.
+    - `drift`: $(\partial_t + v \cdot \partial_q)\, p$.
     """
 
     p: Float[np.ndarray, "state term dof"]
@@ -36,40 +38,47 @@ class Columns(eqx.Module):
         return self.drift - self.slope
 
     def select(self, terms: Sequence[int]) -> "Columns":
-        """Those of some terms."""
+        """The columns of the given terms."""
         terms = list(terms)
         return Columns(self.p[:, terms], self.slope[:, terms], self.M[:, terms], self.drift[:, terms])
 
     def split(self, count: int) -> tuple["Columns", "Columns"]:
-        """Those at the first `count` states, and at the others."""
+        """The columns at the first `count` states, and those at the other states."""
         parts = (self.p, self.slope, self.M, self.drift)
         return Columns(*(x[:count] for x in parts)), Columns(*(x[count:] for x in parts))
 
 
 def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> Columns:
-    """The columns of a library at states `[q, v]`, shape `(state, 2 dof)`, on the host. To be called inside
-    `double_precision`.
+    """The columns of a library at states `[q, v]`, shape `(state, 2 dof)`, as NumPy arrays.
+
+    Call it inside `double_precision`.
     """
     times, states = checked_states(states, ts)
     if states.shape[1] != 2 * library.dof:
-        raise ValueError(f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has")
+        raise ValueError(
+            f"`states` has {states.shape[1]} columns; expected {2 * library.dof}, as `library` has dof {library.dof}"
+        )
     count = len(states)
-    rows = np.minimum(np.arange(-(-count // BLOCK) * BLOCK), count - 1).reshape(-1, BLOCK)
+    rows = np.minimum(np.arange(-(-count // BLOCK_STATES) * BLOCK_STATES), count - 1).reshape(-1, BLOCK_STATES)
     blocks = [_columns(library, times[k], states[k]) for k in rows]
     columns = Columns(
         *(np.concatenate([np.asarray(x, np.float64) for x in parts])[:count] for parts in zip(*blocks, strict=True))
     )
     for k, name in enumerate(library.names):
         if not all(np.isfinite(x[:, k]).all() for x in (columns.p, columns.slope, columns.M, columns.drift)):
-            raise EquationsError(f"`library` has the term {name}, which is not finite, or not smooth, at some states")
+            raise EquationsError(
+                f"the term {name} of `library` is not finite, or not differentiable, at some states; leave it out, or "
+                "choose other states"
+            )
     return columns
 
 
 class Independent(eqx.Module):
-    """Which terms of a library say something of motion that simpler ones do not.
+    """Which terms of a library have linearly independent equations of motion.
 
-    `kept`: their indices, the simplest first. `dropped`: for each other term, its index and the coefficients of the
-    `kept` terms that it equals up to a constant and a total derivative: all zero for a total derivative.
+    - `kept`: indices of the independent terms, the simplest first.
+    - `dropped`: for each other term, its index and coefficients. The term equals the combination of the `kept` terms
+      with these coefficients, plus a constant and a total derivative. All are zero for a total derivative.
     """
 
     kept: tuple[int, ...] = eqx.field(static=True)
@@ -84,22 +93,25 @@ class Independent(eqx.Module):
 
 
 def independent_terms(library: Library, columns: Columns, scales: Scales) -> Independent:
-    """The terms whose (M, h) are linearly independent at free states, the simplest first.
+    """The terms whose (M, h) are linearly independent, the simplest first (modified Gram-Schmidt).
 
-    **Raises:** `EquationsError` if none has a mass matrix.
+    **Raises:** `EquationsError` if no term has a mass matrix.
     """
     if not np.abs(columns.M).max() > 0:
-        raise EquationsError("`library` has no term with a mass matrix; expected some quadratic in the velocities")
+        raise EquationsError(
+            "`library` has no term with a mass matrix; add terms quadratic in the velocities, such as "
+            "Library.velocities(dof, 2)"
+        )
     terms = columns.p.shape[1]
     X = np.moveaxis(scales.rows(columns.M, columns.h), 1, 2).reshape(-1, terms)
-    # A total derivative is a difference of equal numbers: it is zero against these, not against nothing.
+    # The column of a total derivative is a difference of equal numbers. It is zero relative to these numbers.
     momentum = np.linalg.norm(scales.length * columns.drift, axis=(0, 2))
     size = np.sqrt(momentum**2 + np.linalg.norm(scales.length * columns.slope, axis=(0, 2)) ** 2)
     size = np.maximum(np.maximum(size, np.linalg.norm(X, axis=0)), np.finfo(float).tiny)
     basis, kept, dropped = np.empty((len(X), 0)), [], []
     for k in np.argsort(library.complexity, kind="stable"):
         x = X[:, k] / size[k]
-        for _ in range(2):  # twice is enough (Kahan)
+        for _ in range(2):  # orthogonalised twice against rounding (Kahan)
             x = x - basis @ (basis.T @ x)
         if np.linalg.norm(x) > RANK_TOLERANCE:
             basis = np.column_stack([basis, x / np.linalg.norm(x)])
@@ -115,8 +127,8 @@ def independent_terms(library: Library, columns: Columns, scales: Scales) -> Ind
     return Independent(tuple(kept), tuple(records))
 
 
-def free_states(states: np.ndarray, count: int = FREE_STATES) -> np.ndarray:
-    """States that fill the box about the given ones, whatever orbits those lie on; the same for the same box."""
+def free_states(states: np.ndarray, count: int = MIN_FREE_STATES) -> np.ndarray:
+    """Random states that fill the bounding box of the given ones; the same box gives the same states."""
     low, high = states.min(axis=0), states.max(axis=0)
     return low + (high - low) * np.random.default_rng(0).uniform(size=(count, states.shape[1]))
 

@@ -1,4 +1,4 @@
-r"""Are two Lagrangians the same? Up to scale, a constant and a total derivative, or only in their motion."""
+r"""Compares two Lagrangians up to scale, a constant and a total derivative, and by their motion."""
 
 from dataclasses import KW_ONLY
 from typing import Literal
@@ -19,13 +19,15 @@ Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
 
 
 class Comparison(eqx.Module):
-    r"""How a Lagrangian $L_2$ stands to another: $L_2 \approx \alpha L_1 + \frac{d}{dt} F(t, q) + c$.
+    r"""How two Lagrangians are related: $L_2 \approx \alpha L_1 + \frac{d}{dt} F(t, q) + c$.
 
-    `scale`: $\alpha$. `constant`: $c$. `gauge_function`: $F$, callable `(t, q) -> scalar`, zero at the mean of the
-    states; of no meaning unless the two are gauge-equivalent. `gauge_residual`: $|X_2 - \alpha X_1| / |X_2|$, what
-    neither scale nor gauge accounts for. `acceleration_residual`: root mean square of $a_2 - a_1$ over that of $a_1$.
-    `kind`: "equal", "gauge-equivalent", "solution-equivalent" (the same motion, but $(M, h)$ are not proportional) or
-    "different".
+    - `scale`: $\alpha$. `constant`: $c$.
+    - `gauge_function`: $F$, callable `(t, q) -> scalar`, zero at the mean of the states. It has a meaning only if the
+      two Lagrangians are gauge-equivalent.
+    - `gauge_residual`: $|X_2 - \alpha X_1| / |X_2|$, the difference that neither scale nor gauge explains.
+    - `acceleration_residual`: root mean square of $a_2 - a_1$ over that of $a_1$.
+    - `kind`: "equal", "gauge-equivalent", "solution-equivalent" (the same motion, but $(M, h)$ are not proportional) or
+      "different".
     """
 
     _: KW_ONLY
@@ -39,10 +41,10 @@ class Comparison(eqx.Module):
     second: Lagrangian
 
     def conserved(self, t: ArrayLike, q: Array, v: Array) -> Float[Array, " dof"]:
-        r"""$\mathrm{tr}\, (M_1^{-1} M_2)^k$ for $k = 1, \dots, n$: conserved if both have the same motion.
+        r"""$\mathrm{tr}\, (M_1^{-1} M_2)^k$ for $k = 1, \dots, n$: conserved if both Lagrangians have the same motion.
 
-        Constants for gauge-equivalent Lagrangians; of solution-equivalent ones, conserved quantities that may be new.
-        (Hojman and Harleston 1981.)
+        For gauge-equivalent Lagrangians these are constants. For solution-equivalent ones they may be new conserved
+        quantities. (Hojman and Harleston 1981.)
         """
         M1, d = equilibrated(mass_matrix(self.first, t, q, v))
         ratio = jnp.linalg.solve(M1, mass_matrix(self.second, t, q, v) * d[:, None] * d[None])
@@ -61,30 +63,41 @@ class Comparison(eqx.Module):
 def compare_lagrangians(
     first: Lagrangian, second: Lagrangian, states: ArrayLike, *, ts: ArrayLike = 0.0, tolerance: float = 0.01
 ) -> Comparison:
-    r"""Whether two Lagrangians are the same up to what motion cannot tell.
+    r"""Compares two Lagrangians up to scale, a constant and a total derivative, which motion does not determine.
 
-    With $X = [\ell_i M_{ij} \sigma_j, \ell_i h_i]$ at all states, all of them energies ($\ell$ the spread of the
-    coordinates, $\sigma$ the root mean square accelerations of $L_1$),
+    $X$ holds $[\ell_i M_{ij} \sigma_j, \ell_i h_i]$ at all states. All entries are energies: $\ell$ is the standard
+    deviation of the coordinates, and $\sigma$ is the root mean square acceleration of $L_1$. Then
 
     $$\alpha = \frac{\langle X_1, X_2 \rangle}{\langle X_1, X_1 \rangle}, \qquad
       \text{gauge residual} = \frac{|X_2 - \alpha X_1|}{|X_2|}.$$
 
-    $F$ comes from $\partial (L_2 - \alpha L_1) / \partial v$ at rest, integrated along rays from the mean $q^*$ of the
-    states, and $c = (L_2 - \alpha L_1)(t, q^*, 0)$.
+    $F$ is the integral of $\partial (L_2 - \alpha L_1) / \partial v$ at rest, along rays from the mean $q^*$ of the
+    coordinates, and $c = (L_2 - \alpha L_1)(t, q^*, 0)$. All is computed in double precision.
 
     **Arguments:**
 
-    - `first`, `second`: callables `(t, q, v) -> scalar`, such as a system's and a trained model's.
-    - `states`: `[q, v]`, shape `(state, 2 dof)`, that fill the region of interest: on one orbit all may look alike.
-    - `ts`: times of the states, shape `(state,)`, or one for all.
-    - `tolerance`: relative residuals below it count as zero, in `kind`.
-
-    All is computed in double precision.
+    - `first`, `second`: callables `(t, q, v) -> scalar`, such as those of a system and of a trained model.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. They should fill the region of interest, because different Lagrangians
+      may agree on a single orbit.
+    - `ts`: times of the states, shape `(state,)`, or one number for all.
+    - `tolerance`: relative residuals below it count as zero for `kind`.
 
     **Returns:** a `Comparison`.
 
-    **Raises:** `EquationsError` for a Lagrangian that is not finite, or that motion does not see: a total derivative;
-    `ValueError` for wrong shapes, and for a Lagrangian that computes in single precision whatever it is given.
+    **Raises:** `EquationsError` for a Lagrangian that is not finite, or that has no equations of motion (a total
+    derivative); `ValueError` for wrong shapes, and for a Lagrangian that always computes in single precision.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> spring = lambda t, q, v: (v @ v - 4 * q @ q) / 2
+    >>> gauged = lambda t, q, v: 3 * spring(t, q, v) + q @ v  # three times as large, plus d/dt (q^2 / 2)
+    >>> states = np.random.default_rng(0).normal(size=(50, 2))
+    >>> found = nl.discovery.compare_lagrangians(spring, gauged, states)
+    >>> found.kind, round(found.scale, 6)
+    ('gauge-equivalent', 3.0)
+    ```
     """
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
@@ -93,7 +106,10 @@ def compare_lagrangians(
     X1, X2 = scales.rows(one.M, one.h), scales.rows(two.M, two.h)
     for name, X in (("first", X1), ("second", X2)):
         if not np.linalg.norm(X) > 0:
-            raise EquationsError(f"`{name}` has no equations of motion at `states`; expected one with a mass")
+            raise EquationsError(
+                f"`{name}` has M = 0 and h = 0 at all `states`, so it has no equations of motion; expected a "
+                "Lagrangian with a kinetic energy"
+            )
     alpha = np.vdot(X1, X2) / np.vdot(X1, X1)
     gauge_residual = np.linalg.norm(X2 - alpha * X1) / np.linalg.norm(X2)
     acceleration_residual = np.sqrt(np.mean(((a2 - a1) / scales.acceleration) ** 2))

@@ -1,4 +1,4 @@
-r"""From a trained Lagrangian to a formula, by matching what motion tells of it."""
+r"""Extracts a formula from a trained Lagrangian, by matching its equations of motion or its accelerations."""
 
 from typing import Literal, NamedTuple
 
@@ -19,10 +19,10 @@ from .gauge_part import gauge_part
 from .library import Library
 from .parts import Part
 
-CLEAR = 1.5
-"""A gap below this is no evidence for a formula."""
-ROUNDING = 1e-9
-"""Relative residual that counts as zero."""
+MIN_GAP = 1.5
+"""Least growth factor of the residual without one term; below it no support stands out from the next smaller one."""
+RESIDUAL_ZERO = 1e-9
+"""Relative residual that counts as zero: rounding in double precision."""
 
 
 def distill(
@@ -34,34 +34,50 @@ def distill(
     match: Literal["equations", "motion"] = "equations",
     largest_residual: float = 0.05,
 ) -> FoundLagrangian:
-    r"""The sparse formula of a Lagrangian, such as a trained network, up to what motion cannot tell.
+    r"""Extracts a sparse formula from a Lagrangian, such as a trained network.
 
-    With `match="equations"` it matches $(M, h)$ of the equations of motion $M a + h = 0$, never values of $L$, which
-    hold an arbitrary constant and $\dot F$: least squares of $[\ell_i M_{ij} \sigma_j, \ell_i h_i]$ as in
-    `compare_lagrangians`. Terms that motion cannot tell apart, total derivatives among them, are dropped, the simplest
-    kept. Then the term that matters least is left out and the others are fitted again, down to one (sequentially
-    thresholded least squares, where the threshold is found): the residual of the formula chosen grows most with one
-    term less. All is computed in double precision.
+    Motion does not determine the overall scale, a constant and a total derivative $\dot F$. So values of $L$ are never
+    matched. Two quantities can be matched instead:
 
-    A network may hold another Lagrangian than the simplest with the same motion, whose $(M, h)$ have no simple formula.
-    (In one dimension there are many: one of the oscillator has its energy as its mass.) With `match="motion"` its
-    accelerations alone are matched, as by `sparse_lagrangian`, for the simplest formula with that motion. A network
-    trained on motion knows these best too: coefficients come out several times nearer.
+    - `match="equations"` matches $(M, h)$ of the equations of motion $M a + h = 0$, by least squares of
+      $[\ell_i M_{ij} \sigma_j, \ell_i h_i]$ as in `compare_lagrangians`.
+    - `match="motion"` matches accelerations only, as `sparse_lagrangian` does. Use it if the network may hold a
+      complicated Lagrangian of a simple motion. (In one dimension there are many; one of the oscillator has its energy
+      as its mass.) A network trained on motion knows its accelerations best: their coefficients are several times more
+      accurate.
+
+    Linearly dependent terms are dropped first, such as total derivatives; the simplest terms stay. Backward elimination
+    then removes the least important term and fits the others again, down to one term. The chosen formula is the one
+    whose residual grows most when one more term is removed. All is computed in double precision.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`: `model.lagrangian` of a trained `NeuralLagrangian`.
-    - `library`: candidate terms. `match`: "equations" or "motion".
-    - `states`: `[q, v]`, shape `(state, 2 dof)`, that fill the region in which the Lagrangian was trained. `ts`: their
-      times, shape `(state,)`, or one for all.
-    - `largest_residual`: what may be left unexplained; where more is, there is no formula.
+    - `library`: candidate terms.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. They should fill the region in which the Lagrangian was trained.
+    - `ts`: times of the states, shape `(state,)`, or one number for all.
+    - `match`: "equations" or "motion".
+    - `largest_residual`: largest relative residual of a formula; above it no formula is returned.
 
-    **Returns:** a `FoundLagrangian`, with an `UndeterminedWarning` where it has no formula. Standard errors of its
-    coefficients are those of least squares with one independent error for each state; a network's errors are smooth, so
-    they are lower bounds. Not for use inside `jit`.
+    **Returns:** a `FoundLagrangian`; without a formula an `UndeterminedWarning` is given too. Standard errors assume
+    one independent error for each state. The errors of a network are smooth, so these are lower bounds. Not for use
+    inside `jit`.
 
-    **Raises:** `EquationsError` for fewer states than terms, a library without a kinetic energy, and terms or a
-    Lagrangian that are not finite; `ValueError` for wrong shapes, and for what computes in single precision.
+    **Raises:** `EquationsError` if there are fewer states than terms, if the library has no kinetic energy, or if a
+    term or the Lagrangian is not finite; `ValueError` for wrong shapes, and for a Lagrangian that always computes in
+    single precision.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> network = lambda t, q, v: 3 * v @ v - 12 * q @ q + q @ v + 7  # stands for a trained one
+    >>> library = nl.discovery.Library.coordinates(1, 2) * nl.discovery.Library.velocities(1, 2)
+    >>> states = np.random.default_rng(0).normal(size=(100, 2))
+    >>> found = nl.discovery.distill(network, library, states)
+    >>> print(found.formula, "| scale:", round(found.scale, 6), "| F:", found.gauge_function)
+    0.5 v^2 - 2 q^2 | scale: 6.0 | F: 0.5 q^2
+    ```
     """
     if match not in ("equations", "motion"):
         raise ValueError(f"`match` is {match!r}; expected 'equations' or 'motion'")
@@ -71,11 +87,11 @@ def distill(
 
 
 class _Offer(NamedTuple):
-    """The linear problem of `distill`: the equations of motion of a Lagrangian, `X`, `(row,)`, are a combination of
-    those of a library's terms, the columns of `phi`, `(row, term)`.
+    """The linear least-squares problem `phi @ c = X` of `distill`.
 
-    `columns`: those of all terms of the library. `independent`: which terms can be told apart. `terms`: only those
-    terms. `kept`: their columns. `kinetic`: what each of them adds to the kinetic energy, `(term,)`.
+    - `X`: equations of motion of the Lagrangian, shape `(row,)`. `phi`: those of the terms, shape `(row, term)`.
+    - `columns`: columns of the whole library. `independent`: its linearly independent terms.
+    - `terms`, `kept`: these terms, and their columns. `kinetic`: their contributions to the kinetic energy, `(term,)`.
     """
 
     columns: Columns
@@ -88,7 +104,7 @@ class _Offer(NamedTuple):
 
 
 class _Choice(NamedTuple):
-    """The terms chosen, the least-squares problem that they solve, and what they leave, relative."""
+    """The chosen terms, their least-squares problem, the relative residual, and its growth with one term fewer."""
 
     problem: LinearFit | Balance
     step: Step
@@ -114,6 +130,7 @@ def _offered(library: Library, target: EquationSamples) -> _Offer:
     if len(target.states) < len(library):
         raise EquationsError(
             f"`states` has {len(target.states)} rows; expected at least {len(library)}, one for each term of `library`"
+            "; give more states, or a smaller library"
         )
     scales = target.scales
     columns = sample_columns(library, target.states, target.ts)
@@ -131,16 +148,16 @@ def _chosen(offer: _Offer, target: EquationSamples, match: str, largest_residual
         problem, whole = LinearFit(offer.phi, offer.X), 1.0
     else:
         problem = pointwise(offer.kept, target.accelerations, target.scales)
-        whole = problem.rows**0.5  # the residual of no formula at all
-    rounding = whole * ROUNDING
-    with np.errstate(over="ignore", invalid="ignore"):  # a combination whose numbers are too large is none
+        whole = problem.rows**0.5  # the residual without any formula
+    rounding = whole * RESIDUAL_ZERO
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow marks a combination as unusable
         path = eliminate(problem, len(offer.terms), offer.terms.complexity, rounding**2, chance=1.0)
     best, gap = by_gap(path, rounding, largest_residual * whole)
     return _Choice(problem, path[best], float(np.sqrt(path[best].rss)) / whole, gap)
 
 
 def _formula(offer: _Offer, choice: _Choice, states: int) -> tuple[Formula, float]:
-    """The formula, one half at its pivot, and the scale of the Lagrangian in it."""
+    """The formula, with one half at its pivot, and the scale of the Lagrangian relative to it."""
     problem, step, residual, _ = choice
     support = list(step.support)
     terms = offer.terms.select(support)
@@ -148,7 +165,7 @@ def _formula(offer: _Offer, choice: _Choice, states: int) -> tuple[Formula, floa
     if isinstance(problem, LinearFit):
         c = step.coefficients / (2 * step.coefficients[pivot])
         scale = float(2 * step.coefficients[pivot])
-        # The scale is that of the pivot: errors are those of ratios to it.
+        # The pivot sets the scale, so the errors are those of ratios to the pivot.
         to_ratio = (np.eye(len(c)) - 2 * np.outer(c, np.eye(len(c))[pivot])) / scale
         covariance = to_ratio @ step.covariance @ to_ratio.T * step.rss / states
     else:
@@ -161,15 +178,18 @@ def _formula(offer: _Offer, choice: _Choice, states: int) -> tuple[Formula, floa
 
 
 def _missing(choice: _Choice, match: str, largest_residual: float) -> list[str]:
-    """Why there is no formula."""
+    """The reasons why no formula is returned; empty if there is one."""
     residual, gap = choice.residual, choice.gap
     if not np.isfinite(residual):
-        return ["no combination of the terms has a regular mass matrix: a term is missing from the library"]
+        return ["no combination of the terms has a regular mass matrix; add terms to the library"]
     if residual > largest_residual:
-        missing = [f"the library explains all but {100 * residual:.2g} %: a term is missing from it"]
+        missing = [f"{100 * residual:.2g} % remains unexplained: a term is missing from the library"]
         if match == "equations":
-            missing.append("or the Lagrangian has a simple motion but is not simple: try match='motion'")
+            missing.append("or the Lagrangian is complicated although its motion is simple: try match='motion'")
         return missing
-    if gap < CLEAR:
-        return [f"leaving out one more term changes the residual by a factor of {gap:.2f} only: no clear support"]
+    if gap < MIN_GAP:
+        return [
+            f"one term fewer increases the residual by a factor of only {gap:.2f}: no clear support; use a smaller "
+            "library, or more states"
+        ]
     return []

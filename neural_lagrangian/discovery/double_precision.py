@@ -1,4 +1,4 @@
-"""Discovery computes in double precision, whatever the precision of the rest of the program."""
+"""Double precision for discovery, whatever the precision of the rest of the program."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from ..numerics import precision
 
 @contextlib.contextmanager
 def double_precision() -> Iterator[None]:
-    """Computations inside are in float64, and arrays of a model in float32 are promoted to it.
+    """Context manager and decorator: computes in float64, and promotes float32 arrays of a model.
 
-    Differences of nearly equal numbers decide which terms a formula has: single precision has too few digits for them.
-    Serves as a decorator too.
+    Differences of nearly equal numbers decide which terms a formula has. Single precision has too few digits for them.
     """
     with precision(double=True), jax.numpy_dtype_promotion("standard"):
         yield
 
 
 def in_default_precision(tree: Any) -> Any:
-    """The same tree with its floating JAX arrays in the precision of the program outside, which it must be called
-    from.
+    """Casts the floating JAX arrays of a tree to the default precision of the calling program.
+
+    Call it outside of `double_precision`.
     """
 
     def cast(x: Any) -> Any:
@@ -36,9 +36,9 @@ def in_default_precision(tree: Any) -> Any:
 
 
 def refuse_single(name: str, dtype: Any) -> None:
-    """**Raises:** `ValueError` if a callable that was given double precision answered in another."""
+    """Raises a `ValueError` if a callable was given float64 and returned another dtype."""
     if dtype != np.float64:
         raise ValueError(
-            f"`{name}` returns {dtype} for states in float64; expected float64, since discovery computes in double "
-            f"precision: leave out what it casts to {dtype}"
+            f"`{name}` returns {dtype} for states in float64; expected float64, because discovery computes in double "
+            f"precision; remove its casts to {dtype}"
         )

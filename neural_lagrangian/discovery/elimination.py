@@ -1,4 +1,4 @@
-"""Sparse formulas by elimination: the term that matters least is left out, the others are fitted again, and so on."""
+"""Backward elimination: the least important term is removed and the others are fitted again, down to one term."""
 
 import abc
 from collections.abc import Sequence
@@ -7,17 +7,19 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-INSIGNIFICANT = 4.0
-"""Of a contribution over the variance: what chance alone explains."""
-PERMISSIVE = (0.05, 1.0)
-"""Parts of the sum of squares that a term may explain and still be left out for being complex, in further searches."""
-EXCHANGES, MOST_EXCHANGED = 3, 400
-"""Most exchanges of a term for another, and most of them that are tried each time."""
+F_RATIO_INSIGNIFICANT = 4.0
+"""F-ratio below which a term is insignificant: it explains no more than chance does."""
+PERMISSIVE_SHARES = (0.05, 1.0)
+"""Further eliminations remove the most complex term among those that explain less than this share of the residual."""
+MAX_EXCHANGE_ROUNDS, MAX_EXCHANGES_TRIED = 3, 400
+"""Most rounds that exchange one term for another, and most exchanges tried in a round, which bound the run time."""
 
 
 class Step(eqx.Module):
-    """A fit of some terms: their indices `support`, `coefficients`, the sum of squares `rss` that is left, and the
-    `covariance` of the coefficients for unit errors.
+    """A least-squares fit of some terms.
+
+    - `support`: indices of the terms. `coefficients`: shape `(term,)`.
+    - `rss`: residual sum of squares. `covariance`: of the coefficients, for errors of variance one.
     """
 
     support: tuple[int, ...] = eqx.field(static=True)
@@ -27,15 +29,16 @@ class Step(eqx.Module):
 
     @property
     def contributions(self) -> np.ndarray:
-        """By how much the sum of squares grows, to first order, where a term is left out; infinite for one that must
-        stay.
+        """Increase of the sum of squares when each term is removed, to first order.
+
+        It is infinite for a term that must stay.
         """
         c, variance = self.coefficients, np.diag(self.covariance)
         free = variance > 1e-24 * c**2
         return np.where(free, c**2 / np.where(free, variance, 1.0), np.inf)
 
     def without(self, *out: int) -> tuple[tuple[int, ...], np.ndarray]:
-        """The support without some of its terms, and the best coefficients of the others, to first order."""
+        """The support without the given positions, and the best coefficients of the others, to first order."""
         among = self.covariance[np.ix_(out, out)]
         change = np.linalg.lstsq(among, self.coefficients[list(out)], rcond=1e-12)[0]
         c = self.coefficients - self.covariance[:, list(out)] @ change
@@ -43,34 +46,38 @@ class Step(eqx.Module):
 
 
 Try = tuple[Sequence[int], np.ndarray | None]
-"""A support, and coefficients from which its fit begins; `None` where none are known."""
+"""A support to fit, and initial coefficients, or `None` if they are unknown."""
 
 
 class AbstractFit(eqx.Module):
-    """Least squares of any subset of terms."""
+    """A least-squares problem that can be fitted with any subset of its terms."""
 
     @property
     @abc.abstractmethod
     def rows(self) -> int:
-        """Number of independent equations."""
+        """Number of independent equations (rows)."""
 
     @abc.abstractmethod
     def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
-        """The terms of each support fitted, from their coefficients nearby where those are known; in few steps if these
-        are many tries. Where they cannot be fitted, the sum of squares is infinite.
+        """Fits each support; the sum of squares of a failed fit is infinite.
+
+        **Arguments:**
+
+        - `tries`: supports with initial coefficients.
+        - `hurry`: whether to take few steps only, because there are many tries.
         """
 
     def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
-        """The terms of one support."""
+        """Fits one support."""
         return self.fit_each([(support, start)])[0]
 
 
 def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
-    """Fits of all terms, of fewer, and so on to a single one.
+    """Fits all terms, then removes terms until one is left; returns all fits.
 
-    Of terms that explain no more than `chance` times the sum of squares that is left, or than `floor`, the most complex
-    is left out first: where several say nearly the same, their contributions do not tell which is meant. Several of
-    these are left out at once if they explain no more together.
+    A term is idle if it explains no more than `chance` times the residual sum of squares, or no more than `floor`. The
+    most complex idle term is removed first, because contributions cannot rank terms that are nearly equal on the data.
+    Several idle terms are removed at once if they are idle together.
     """
     path = [problem.fit(range(terms), None)]
     while len(path[-1].support) > 1:
@@ -91,32 +98,34 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
 
 
 def score(problem: AbstractFit, step: Step, terms: int, tolerance: float) -> float:
-    """The extended Bayesian information criterion of a step, of so many terms that there were."""
+    """Extended Bayesian information criterion of a step, chosen among `terms` candidate terms; lower is better."""
     rows = problem.rows
     size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
     return float(rows * np.log((step.rss + tolerance) / rows) + size)
 
 
 def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float) -> Step:
-    r"""The formula of least $N \log((\mathrm{RSS} + f) / N) + k (\log N + 2 \log K)$.
+    r"""The formula with the least extended Bayesian information criterion (Chen and Chen 2008).
 
-    The extended Bayesian information criterion (Chen and Chen 2008) of k terms chosen among K, with the sum of squares
-    $f$, `tolerance`, below which errors are no noise. Terms are eliminated in several ways; then those of the best
-    formula are exchanged for others, one by one, and left out, while that is better.
+    $$N \log \frac{\mathrm{RSS} + f}{N} + k (\log N + 2 \log K)$$
+
+    for N rows, k terms and K candidate terms. The sum of squares $f$, `tolerance`, stands for numerical errors. Terms
+    are eliminated in several orders. Then single terms of the best formula are exchanged or removed, as long as this
+    lowers the criterion.
     """
 
     def score_of(step: Step) -> float:
         return score(problem, step, terms, tolerance)
 
-    best = min(eliminate(problem, terms, complexity, floor, chance=INSIGNIFICANT / problem.rows), key=score_of)
-    for chance in PERMISSIVE if best.rss > 1e-2 * tolerance else ():
+    best = min(eliminate(problem, terms, complexity, floor, chance=F_RATIO_INSIGNIFICANT / problem.rows), key=score_of)
+    for chance in PERMISSIVE_SHARES if best.rss > 1e-2 * tolerance else ():
         best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score_of)
-    for _ in range(EXCHANGES):
+    for _ in range(MAX_EXCHANGE_ROUNDS):
         support = best.support
         others = [k for k in range(terms) if k not in support]
         fewer = problem.fit_each([best.without(i) for i in range(len(support)) if best.covariance[i, i] > 0])
         exchanged = []
-        if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MOST_EXCHANGED:
+        if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MAX_EXCHANGES_TRIED:
             pairs = [(i, k) for i in range(len(support)) for k in others]
             exchanged = problem.fit_each([((*support[:i], k, *support[i + 1 :]), None) for i, k in pairs], hurry=True)
         better = min([best, *fewer, *exchanged], key=score_of)
@@ -127,10 +136,13 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
 
 
 def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, float]:
-    """The step after which leaving out one more term makes the residual grow by the largest factor, and that factor.
+    """Index of the step after which one term fewer increases the residual most, and the factor of this increase.
 
-    For errors that are smooth rather than noise, as a network's, which many terms explain a little. `floor` and
-    `largest`: residuals that count as zero, and beyond which no step is chosen, both relative to no terms at all.
+    It suits smooth errors, such as those of a network, which many terms explain a little.
+
+    **Arguments:**
+
+    - `floor`, `largest`: residuals that count as zero, and that are too large, relative to the residual without terms.
     """
     total = path[-1].rss + path[-1].contributions.sum() if len(path[-1].support) == 1 else np.inf
     residuals = np.sqrt([*(step.rss for step in path), total]) + floor
@@ -141,7 +153,7 @@ def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, flo
 
 
 class LinearFit(AbstractFit):
-    r"""$|y - X c|^2$, both over $|y|$."""
+    r"""Linear least squares of $|y - X c|^2 / |y|^2$."""
 
     triangle: Float[np.ndarray, "k k"]
     count: int = eqx.field(static=True)
@@ -168,12 +180,15 @@ class LinearFit(AbstractFit):
 def solve(
     X: Float[np.ndarray, "*problem row k"], y: Float[np.ndarray, "*problem row"]
 ) -> tuple[Float[np.ndarray, "*problem k"], Float[np.ndarray, "*problem k k"]]:
-    r"""$c$ of least $|y - X c|$ and $(X^\top X)^{-1}$, with directions that $X$ does not see left at zero, and free."""
+    r"""Least-squares solution $c$ of $X c = y$ and $(X^\top X)^{-1}$.
+
+    Along singular directions of $X$ the solution is zero and the variance is huge.
+    """
     size = np.linalg.norm(X, axis=-2)
     size = np.where(size > 0, size, 1.0)
     X, y = X / size[..., None, :], y[..., None]
     areas = size[..., :, None] * size[..., None, :]
-    if X.shape[-2] > 4 * X.shape[-1]:  # as many as that are many: normal equations
+    if X.shape[-2] > 4 * X.shape[-1]:  # many more rows than terms: normal equations are fast and accurate enough
         Xt = np.swapaxes(X, -1, -2)
         s, V = np.linalg.eigh(Xt @ X)
         cut = np.maximum(1e-13 * s[..., -1:], 1e-200)

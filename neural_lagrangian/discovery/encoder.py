@@ -1,4 +1,4 @@
-r"""From a recorded motion to coefficients in one pass: a recurrent network, trained through the integrator."""
+r"""A recurrent network that estimates coefficients from a motion in one pass, trained through the integrator."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -22,19 +22,37 @@ Distance = Literal["rms", "mae", "huber"]
 
 
 class CoefficientEncoder(eqx.Module):
-    r"""A recurrent network that reads a motion and names the coefficients of its Lagrangian (Roberts 2024).
+    r"""A recurrent network that estimates the coefficients of a Lagrangian from one motion (Roberts 2024).
 
-    Each channel is divided by its root mean square. With `scaled`, a coefficient is the network's answer times the
-    size at which its term alone would make up the motion, which is read off the data: so the answer turns with the
-    units of coordinates and momenta, and the network has only numbers of order one to learn.
+    Each channel (a coordinate or momentum) is divided by its root mean square. With `scaled`, each output is multiplied
+    by the natural size of its coefficient: the size at which its term alone would account for the motion. So the
+    coefficients follow the units of coordinates and momenta, and the network learns numbers of order one only.
+
+    Train it with `fit` and `encoder_loss`.
 
     **Arguments:**
 
-    - `family`: the family; coefficients come out in their ranges.
-    - `ts`: the times of all motions, shape `(time,)`.
-    - `width`: of the hidden state. `cell`: `"gru"` or `"lstm"`.
-    - `scaled`: whether coefficients come in units of the motion.
-    - `key`: a JAX random key.
+    - `family`: the formula and the ranges of its coefficients, which the outputs respect.
+    - `ts`: the times of all motions, shape `(time,)`, in seconds.
+    - `width`: size of the hidden state (default: 32). `cell`: `"gru"` (default) or `"lstm"`.
+    - `scaled`: whether outputs are multiplied by the natural sizes (default: yes).
+    - `key`: a JAX random key for the initial weights.
+
+    **Raises:** `ValueError` for another `cell`, or a `width` that is no positive integer.
+
+    **Example:**
+
+    ```python
+    >>> import jax, numpy as np, neural_lagrangian as nl
+    >>> spring = lambda t, q, v, *, m, k: (m * v @ v - k * q @ q) / 2
+    >>> family = nl.discovery.LagrangianFamily(spring, dof=1, m="positive", k="positive")
+    >>> t = np.linspace(0.0, 3.0, 31)
+    >>> motion = np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1)  # [q, p]
+    >>> encoder = nl.discovery.CoefficientEncoder(family, t, key=jax.random.key(0))
+    >>> light, heavy = (encoder.coefficients(motion * [1, scale]) for scale in (1, 10))  # ten times the momentum
+    >>> {name: round(float(heavy[name] / light[name]), 3) for name in family.names}
+    {'m': 10.0, 'k': 10.0}
+    ```
     """
 
     family: LagrangianFamily
@@ -65,7 +83,7 @@ class CoefficientEncoder(eqx.Module):
         self.scaled = scaled
 
     def __call__(self, data: Float[Array, "time two_dof"]) -> Vector:
-        """Coefficients in order, from rows [q, p] at the encoder's times."""
+        """The vector of coefficients of one motion, given as rows [q, p] at the times of the encoder."""
         inputs = data / channel_sizes(data)[None]
 
         def read(state: Any, row: Array) -> tuple[Any, None]:
@@ -81,7 +99,7 @@ class CoefficientEncoder(eqx.Module):
         return self.family.within(x, scale)
 
     def coefficients(self, data: ArrayLike) -> dict[str, Array]:
-        """Coefficients by name, of one motion `(time, 2 dof)` or of many; a `start` for `fit_coefficients`."""
+        """Coefficients by name, of one motion `(time, 2 dof)` or of many; a possible `start` of `fit_coefficients`."""
         data = jnp.asarray(data, self.head.weight.dtype)
         c = _encode(self, data[None])[0] if data.ndim == 2 else _encode(self, data)
         return {name: c[..., i] for i, name in enumerate(self.family.names)}
@@ -101,22 +119,39 @@ def encoder_loss(
     normalized: bool = True,
     penalty: Callable[[Vector], Scalar] | None = None,
 ) -> Callable[[Any, Window], Scalar]:
-    r"""The loss that trains a `CoefficientEncoder` by `fit`, with its answer integrated (Roberts 2024, eq. 28).
+    r"""Returns a loss that trains a `CoefficientEncoder` with `fit` (Roberts 2024, eq. 28).
 
     $$\alpha \, d(q, \tilde q) + \beta \, d(p, \tilde p)$$
 
-    with the motion that begins where the data do and has the coefficients named. No coefficient is compared: motions
-    alone, recorded as [q, p], are what is needed.
+    Here $\tilde q, \tilde p$ are the recorded motion, and $q, p$ is the rollout from its first state with the estimated
+    coefficients. The true coefficients are not needed, only motions recorded as [q, p].
 
     **Arguments:**
 
-    - `integration`: how motions are integrated.
-    - `alpha`, `beta`: weights of coordinates and momenta.
-    - `distance`: root mean square, mean absolute value, or Huber's loss.
-    - `normalized`: whether each channel is divided by its root mean square.
-    - `penalty`: `(coefficients) -> scalar`, added.
+    - `integration`: integrator of the rollouts.
+    - `alpha`, `beta`: weights of coordinates and momenta (default: 1).
+    - `distance`: `"rms"` (root mean square, default), `"mae"` (mean absolute error) or `"huber"` (Huber's loss).
+    - `normalized`: whether each channel is divided by its root mean square (default: yes).
+    - `penalty`: callable `(coefficients) -> scalar`, added to the loss, or `None`.
 
-    **Returns:** `loss(encoder, window) -> scalar`, of anything with a `family` that turns a motion into coefficients.
+    **Returns:** a loss `(encoder, window) -> scalar`. The encoder may be any callable `(rows) -> coefficients` with an
+    attribute `family`.
+
+    **Raises:** `ValueError` for another `distance`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> class Guess:  # stands for a trained encoder that finds the stiffness, 4 N/m
+    ...     family = nl.discovery.LagrangianFamily(lambda t, q, v, *, k: (v @ v - k * q @ q) / 2, dof=1, k="positive")
+    ...     __call__ = lambda self, rows: jnp.array([4.0])
+    >>> t = np.linspace(0.0, 1.0, 11)
+    >>> motion = nl.trajectories.Window(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))
+    >>> loss = nl.discovery.encoder_loss(nl.integrators.Integration(nl.integrators.GalerkinGaussLobatto(2)))
+    >>> bool(loss(Guess(), motion) < 1e-4)
+    True
+    ```
     """
     distances = {"rms": _rms, "mae": lambda x: jnp.mean(jnp.abs(x)), "huber": _huber}
     if distance not in distances:
@@ -137,7 +172,7 @@ def encoder_loss(
 
 
 def _rms(x: Array) -> Scalar:
-    # Not at zero, where the root has no derivative.
+    # eps keeps the root away from zero, where it has no derivative.
     return jnp.sqrt(jnp.mean(x**2) + jnp.finfo(x.dtype).eps ** 2)
 
 

@@ -1,9 +1,10 @@
-"""What may be wrong with a Lagrangian, or with states, from which a formula is to be found."""
+"""The error of discovery."""
 
 from .._errors import NeuralLagrangianError
 
 
 class EquationsError(NeuralLagrangianError, ValueError):
-    """No equations of motion can be read from a Lagrangian or from candidate terms at the states given: something is
-    not finite there, there is no mass matrix, or there are too few states.
+    """A Lagrangian or a library gives no usable equations of motion at the given states.
+
+    Something is not finite there, there is no mass matrix, or there are too few states.
     """

@@ -1,4 +1,4 @@
-"""Families of Lagrangians: one formula for many systems, which differ by their coefficients."""
+"""Families of Lagrangians: one formula with named coefficients, for many systems."""
 
 import inspect
 from collections.abc import Mapping
@@ -19,33 +19,39 @@ from ..numerics import inverse_softplus
 
 Range: TypeAlias = Literal["positive", "non-negative", "any"] | tuple[float | int, float | int]
 Vector: TypeAlias = Float[Array, " coefficients"]
-CONTROL = "u"
-"""The parameter of a force that is the control, and no coefficient."""
+CONTROL_NAME = "u"
+"""Name of the parameter through which a force receives the control."""
 
 
 class LagrangianFamily(eqx.Module):
-    r"""All systems of one formula, $L(t, q, \dot q; c)$ with the force $Q(t, q, \dot q; c)$.
+    r"""One formula $L(t, q, \dot q; c)$ with named coefficients $c$, and a force $Q(t, q, \dot q; c)$.
 
-    ```python
-    family = LagrangianFamily(
-        lambda t, q, v, *, c1, c2: c1 * v @ v - c2 * q @ q,
-        force=lambda t, q, v, *, c3: -c3 * v,
-        dof=1, c1="positive", c2="non-negative", c3="non-negative",
-    )
-    ```
+    Each choice of the coefficients is one system.
 
     **Arguments:**
 
-    - `formula`: callable `(t, q, v, **coefficients) -> scalar`.
+    - `formula`: callable `(t, q, v, **coefficients) -> scalar`, the Lagrangian.
     - `dof`: degrees of freedom n.
-    - `force`: callable `(t, q, v, **coefficients) -> (dof,)`, the generalised force, or `None`. Each of the two
-      callables is given the coefficients that its signature names. A force that names a parameter `u` is given the
-      control at the time t too, shape `(m,)`: `force=lambda t, q, v, u, *, g: g * u`.
-    - `ranges`: of each coefficient by name: `"positive"` ($c = e^x$ with x free), `"non-negative"`
-      ($c = \log(1 + e^x)$), `"any"`, or two bounds.
+    - `force`: callable `(t, q, v, **coefficients) -> (dof,)`, the generalised force, or `None`. A force with a
+      parameter `u` also receives the control at time t, shape `(m,)`: `force=lambda t, q, v, u, *, g: g * u`.
+    - `ranges`: for each coefficient, by name: `"positive"` ($c = e^x$ with x free), `"non-negative"`
+      ($c = \log(1 + e^x)$), `"any"`, or two bounds `(low, high)`.
 
-    **Raises:** `ValueError` if no coefficient is named, one is named `u`, a range is none of these, or no callable
-    takes one of them.
+    `formula` and `force` each receive only the coefficients that their signature names.
+
+    **Raises:** `ValueError` if no coefficient is named, if one is named `u`, for an invalid range, or if neither
+    `formula` nor `force` takes a coefficient.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> spring, friction = lambda t, q, v, *, k: (v @ v - k * q @ q) / 2, lambda t, q, v, *, d: -d * v
+    >>> family = nl.discovery.LagrangianFamily(spring, force=friction, dof=1, k="positive", d="non-negative")
+    >>> model = family.model({"k": 4.0, "d": 0.5})
+    >>> model.acceleration(0.0, jnp.array([1.0]), jnp.array([2.0])).tolist()  # -k q - d v
+    [-5.0]
+    ```
     """
 
     formula: ScalarFunction
@@ -66,13 +72,15 @@ class LagrangianFamily(eqx.Module):
             if not callable(fn) and not (name == "force" and fn is None):
                 raise ValueError(f"`{name}` is {fn!r}; expected a callable (t, q, v, **coefficients)")
         if not ranges:
-            raise ValueError("`ranges` are missing; expected one for each coefficient, by name")
-        if CONTROL in ranges:
-            raise ValueError(f"`{CONTROL}` is the control of `force`; expected another name for a coefficient")
+            raise ValueError("`ranges` are missing; expected one for each coefficient, by name, such as k='positive'")
+        if CONTROL_NAME in ranges:
+            raise ValueError(f"`{CONTROL_NAME}` is the control of `force`; rename the coefficient")
         for name, value in ranges.items():
             _check_range(name, value)
             if not any(name in _taken(fn, ranges) for fn in (formula, force) if fn is not None):
-                raise ValueError(f"`{name}` is a coefficient of neither `formula` nor `force`")
+                raise ValueError(
+                    f"`{name}` is a parameter of neither `formula` nor `force`; leave out its range, or use it"
+                )
         self.formula = formula
         self.force_formula = force
         self.dof = positive_integer("dof", dof)
@@ -80,47 +88,52 @@ class LagrangianFamily(eqx.Module):
 
     @property
     def default(self) -> Vector:
-        """Coefficients to begin from where nothing is known: ones, or the middle of two bounds."""
+        """Default initial coefficients: one, or the middle of two bounds."""
         middle = [1.0 if isinstance(range_, str) else (range_[0] + range_[1]) / 2 for _, range_ in self.ranges]
         return jnp.asarray(middle, jnp.result_type(float))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The coefficients, in the order of all vectors of coefficients."""
+        """Names of the coefficients, in the order of vectors of coefficients."""
         return tuple(name for name, _ in self.ranges)
 
     def vector(self, coefficients: Mapping[str, ArrayLike]) -> Vector:
-        """The coefficients in order. **Raises:** `ValueError` if they are not those of the family."""
+        """The vector of coefficients, from coefficients by name.
+
+        **Raises:** `ValueError` for missing or unknown names.
+        """
         if set(coefficients) != set(self.names):
             raise ValueError(f"`coefficients` are {sorted(coefficients)}; expected {sorted(self.names)}")
         return jnp.stack([jnp.asarray(coefficients[name], jnp.result_type(float)) for name in self.names], axis=-1)
 
     @property
     def may_vanish(self) -> Bool[np.ndarray, " coefficients"]:
-        """Which coefficients are non-negative, zero included."""
+        """Which coefficients have the range "non-negative", so that they may be zero."""
         return np.asarray([range_ == "non-negative" for _, range_ in self.ranges])
 
     def unbounded_below(self) -> "LagrangianFamily":
-        """The family whose non-negative coefficients may be anything."""
+        """The same family with the range "any" instead of "non-negative"."""
         ranges: dict[str, Range] = {name: "any" if r == "non-negative" else r for name, r in self.ranges}
         return LagrangianFamily(self.formula, dof=self.dof, force=self.force_formula, **ranges)
 
     def lagrangian(self, c: Vector) -> Lagrangian:
-        """The Lagrangian `(t, q, v) -> scalar` of one system, from its vector of coefficients."""
+        """The Lagrangian `(t, q, v) -> scalar` with the vector of coefficients c."""
         named = self._named(self.formula, c)
         return lambda t, q, v: jnp.asarray(self.formula(t, q, v, **named)).reshape(())
 
     @property
     def driven(self) -> bool:
-        """Whether the force takes a control."""
-        return self.force_formula is not None and CONTROL in _parameters(self.force_formula)
+        """Whether the force takes a control `u`."""
+        return self.force_formula is not None and CONTROL_NAME in _parameters(self.force_formula)
 
     def force(self, c: Vector, control: Signal | None = None) -> Force | None:
-        """The force `(t, q, v) -> (dof,)` of one system, from its vector of coefficients.
+        """The force `(t, q, v) -> (dof,)` with the vector of coefficients c; `None` if the family has no force.
 
         **Arguments:**
 
-        - `control`: callable of t to shape `(m,)`, such as a `SampledControl`, where the force takes one.
+        - `control`: callable `t -> (m,)`, such as a `SampledControl`; needed if the force takes a control.
+
+        **Raises:** `ValueError` if the force takes a control and none is given.
         """
         formula = self.force_formula
         if formula is None:
@@ -129,11 +142,13 @@ class LagrangianFamily(eqx.Module):
         if not self.driven:
             return lambda t, q, v: formula(t, q, v, **named)
         if control is None:
-            raise ValueError("the force of this family takes a control; expected `control`, a callable of t")
-        return lambda t, q, v: formula(t, q, v, **named, **{CONTROL: control(t)})
+            raise ValueError(
+                "`control` is None, but the force takes a control `u`; expected `control`, a callable of t"
+            )
+        return lambda t, q, v: formula(t, q, v, **named, **{CONTROL_NAME: control(t)})
 
     def term(self, c: Vector, control: Signal | None = None) -> EulerLagrangeTerm:
-        """What diffrax integrates, from a vector of coefficients; `control` as of `force`."""
+        """The Euler-Lagrange term that diffrax integrates; `control` as for `force`."""
         return EulerLagrangeTerm(self.lagrangian(c), self.force(c, control))
 
     def model(
@@ -144,8 +159,9 @@ class LagrangianFamily(eqx.Module):
         control: Signal | None = None,
         **options: Any,
     ) -> NeuralLagrangian:
-        """One system, ready to roll out: `family.model(coefficients)(ts, y0)`; `control` as of `force`, options as of
-        `NeuralLagrangian`.
+        """A model of one system, for rollouts `family.model(coefficients)(ts, y0)`.
+
+        `control` as for `force`, further options as for `NeuralLagrangian`.
         """
         c = self.vector(coefficients)
         return NeuralLagrangian.from_lagrangian(
@@ -153,15 +169,15 @@ class LagrangianFamily(eqx.Module):
         )
 
     def within(self, x: Vector, scale: Vector) -> Vector:
-        """Coefficients in their ranges, from coordinates that have none and are of order one."""
+        """Maps unconstrained numbers of order one to coefficients within their ranges."""
         return jnp.stack([_into(range_, x[i], scale[i]) for i, (_, range_) in enumerate(self.ranges)])
 
     def coordinates(self, c: Vector, scale: Vector) -> Vector:
-        """The inverse of `within`; of a coefficient at or beyond its bound, a place not far inside.
+        """The inverse of `within`; a coefficient at or beyond a bound is moved slightly inside.
 
         **Arguments:**
 
-        - `c`: coefficients. `scale`: sizes at which they matter, both shape `(coefficients,)`.
+        - `c`: coefficients. `scale`: their typical sizes. Both have shape `(coefficients,)`.
         """
         return jnp.stack([_from(range_, c[i], scale[i]) for i, (_, range_) in enumerate(self.ranges)])
 
@@ -170,8 +186,8 @@ class LagrangianFamily(eqx.Module):
         return {name: c[i] for i, name in enumerate(self.names) if name in taken}
 
 
-EDGE = 1e-3
-"""Where a coefficient that was found at or beyond its bound begins, of its scale."""
+MIN_DISTANCE_FROM_BOUND = 1e-3
+"""Distance from its bound, relative to its scale, to which a coefficient at the bound is moved."""
 
 
 def _into(range_: Range, x: Array, scale: Array) -> Array:
@@ -189,11 +205,11 @@ def _from(range_: Range, c: Array, scale: Array) -> Array:
     if range_ == "any":
         return c / scale
     if range_ == "positive":
-        return jnp.log(jnp.maximum(c / scale, EDGE))
+        return jnp.log(jnp.maximum(c / scale, MIN_DISTANCE_FROM_BOUND))
     if range_ == "non-negative":
-        return inverse_softplus(jnp.maximum(c / scale, EDGE))
+        return inverse_softplus(jnp.maximum(c / scale, MIN_DISTANCE_FROM_BOUND))
     low, high = range_
-    share = jnp.clip((c - low) / (high - low), EDGE, 1 - EDGE)
+    share = jnp.clip((c - low) / (high - low), MIN_DISTANCE_FROM_BOUND, 1 - MIN_DISTANCE_FROM_BOUND)
     return jnp.log(share) - jnp.log1p(-share)
 
 
@@ -206,13 +222,13 @@ def _check_range(name: str, value: Any) -> None:
 
 
 def _taken(formula: ScalarFunction, names: Any) -> set[str]:
-    """Those of the coefficients that a callable takes."""
+    """The coefficients that a callable takes."""
     if any(p.kind is p.VAR_KEYWORD for p in inspect.signature(formula).parameters.values()):
         return set(names)
     return set(names) & _parameters(formula)
 
 
 def _parameters(formula: ScalarFunction) -> set[str]:
-    """The names by which a callable may be given something."""
+    """The names of the parameters of a callable that can be given by keyword."""
     kinds = inspect.signature(formula).parameters
     return {n for n, p in kinds.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}

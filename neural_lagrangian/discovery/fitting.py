@@ -1,4 +1,4 @@
-"""Which terms of a library explain accelerations, and whether linear damping acts beside them."""
+"""Selects the terms of a library that explain the accelerations, with or without linear damping."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,18 @@ from .equations import Scales
 from .library import Library
 from .observations import Observations
 
-CLEAR = 1.03
-"""By what factor one term less must change the residual, if a formula is to have a clear support."""
-DAMPED = 0.1
-"""Damping is looked for where it explains at least this share of the sum of squares that a Lagrangian leaves."""
+MIN_GAP = 1.03
+"""Least growth factor of the residual without one term, for a clear support."""
+MIN_DAMPED_SHARE = 0.1
+"""Least share of the residual sum of squares that damping must explain to be accepted."""
 
 
 class Fitted(NamedTuple):
-    """The terms and entries chosen, their errors of acceleration over what is usual, and what they leave."""
+    """Selected terms and force entries.
+
+    - `balance`, `step`: the problem, and its fit. `errors`: errors of acceleration relative to typical accelerations.
+    - `gap`: factor by which the residual would grow with one term fewer.
+    """
 
     balance: Balance
     step: Step
@@ -32,7 +36,7 @@ class Fitted(NamedTuple):
 
 
 def fit_terms(observed: Observations, library: Library, tolerance: float) -> Fitted:
-    """The terms chosen, with linear damping beside them where that explains what they leave."""
+    """Selects terms; adds linear damping if it explains enough of the residual."""
     entries = library.dof * observed.controls.shape[1]
     complexity = np.concatenate([library.complexity[list(observed.independent.kept)], np.ones(entries)])
     balance, scales = observed.balance, observed.scales
@@ -43,10 +47,10 @@ def fit_terms(observed: Observations, library: Library, tolerance: float) -> Fit
     return Fitted(balance, step, gap, balance.residual(step) / scales.acceleration)
 
 
-@threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads wait for each other
-@np.errstate(over="ignore", invalid="ignore")  # a combination whose numbers are too large is none
+@threadpool_limits.wrap(limits=1, user_api="blas")  # threads slow down thousands of small products
+@np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
 def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
-    """The terms chosen, and by what factor the residual would grow with one less."""
+    """The selected terms, and the factor by which the residual would grow with one term fewer."""
     full = balance.fit(range(len(complexity)), None)
     noise = np.sqrt(np.mean(balance.residual(full) ** 2, axis=0))
     noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
@@ -55,7 +59,7 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     step = by_information(weighted, len(complexity), complexity, 1e-9 * balance.rows, floor)
     order = np.argsort(step.support)
     support = [step.support[k] for k in order]
-    step = weighted.fit(support, step.coefficients[order])  # quadratic: as far as rounding goes
+    step = weighted.fit(support, step.coefficients[order])  # a full fit from the solution of the search
     less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 
@@ -69,12 +73,13 @@ def _damped(
     complexity: np.ndarray,
     tolerance: float,
 ) -> tuple[Balance, Step, float] | None:
-    """The formula with linear damping beside it, where that explains what is left; `None` where it does not.
+    """The formula with linear damping, if damping explains enough of the residual; else `None`.
 
-    A force that feeds energy in is believed if it explains as much beside the mass as it was found. With all free, a
-    large mass that balances it can hide noise: on circles of one frequency velocities turn into accelerations.
+    A force that feeds in energy is accepted only if it explains as much with the mass held fixed. If all coefficients
+    are free, a large mass can balance such a force and so hide noise: on circular motion of one frequency,
+    accelerations are proportional to velocities of the other axis.
     """
-    damped = balance.beside(damping_columns(rates), scales)
+    damped = balance.with_forces(damping_columns(rates), scales)
     first = len(complexity)
     entries = range(first, len(damped.kinetic))
     errors = damped.residual(step)
@@ -85,25 +90,25 @@ def _damped(
     without = weighted.fit(step.support, step.coefficients)
 
     def explains(gained: float) -> bool:
-        return gained > DAMPED * without.rss and gained > tolerance**2 * damped.rows
+        return gained > MIN_DAMPED_SHARE * without.rss and gained > tolerance**2 * damped.rows
 
     start = np.concatenate([step.coefficients, np.zeros(len(entries))])
     if not explains(without.rss - weighted.fit([*step.support, *entries], start).rss):
         return None
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
     matrix = damping_of(damped, found, first)
-    believed = gap < CLEAR or matrix is None or is_passive(matrix) or explains(weighted.gain(without, entries))
+    believed = gap < MIN_GAP or matrix is None or is_passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
 
 def is_passive(damping: np.ndarray) -> bool:
-    """Whether it feeds energy into no motion."""
+    """Whether a damping matrix never feeds in energy: it is positive semi-definite, up to rounding."""
     d = natural_scales(damping[None])
     return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 
 
 def damping_of(balance: Balance, step: Step, first: int) -> np.ndarray | None:
-    """The damping matrix from entries of its lower triangle, which begin at `first`; `None` if there are none."""
+    """The damping matrix from its lower-triangle entries, which begin at index `first`; `None` without any."""
     dof = balance.b.shape[2]
     matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))
     entries = [(k - first, c / balance.size[k]) for k, c in zip(step.support, step.coefficients, strict=True)]

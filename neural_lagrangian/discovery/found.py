@@ -1,4 +1,4 @@
-"""What a search for a formula found, and what it could not tell."""
+"""The result of a search for a formula, with everything that the data could not determine."""
 
 import warnings
 from typing import Any
@@ -17,11 +17,26 @@ from .library import Library
 
 
 class UndeterminedWarning(UserWarning):
-    """The data do not tell the formula; the message says which data are missing."""
+    """The data do not determine a formula; the message says which data to record."""
 
 
 class GaugeFunction(eqx.Module):
-    """$F(t, q)$ of a total derivative, as a sum of named terms without velocities."""
+    r"""The function $F(t, q)$ of a total derivative $dF/dt$, a linear combination of terms without velocities.
+
+    **Arguments:**
+
+    - `formula`: a `Formula` whose terms contain no velocity.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> square = nl.discovery.Library.coordinates(1, 2).select([2])
+    >>> F = nl.discovery.GaugeFunction(nl.discovery.Formula(square, jnp.array([0.5])))  # dF/dt = q v
+    >>> print(F, "| F(3) =", F(0.0, jnp.array([3.0])))
+    0.5 q^2 | F(3) = 4.5
+    ```
+    """
 
     formula: Formula
 
@@ -29,7 +44,7 @@ class GaugeFunction(eqx.Module):
         return self.formula(t, q, jnp.zeros_like(q))
 
     def sympy(self, digits: int | None = None) -> Any:
-        """As of `Formula`."""
+        """The function as a sympy expression; see `Formula.sympy`."""
         return self.formula.sympy(digits)
 
     def __str__(self) -> str:
@@ -37,24 +52,27 @@ class GaugeFunction(eqx.Module):
 
 
 class FoundLagrangian(eqx.Module):
-    r"""A formula with the motion of data or of a given Lagrangian $L$, and what motion does not tell. Print it.
+    r"""A formula found in data or in a given Lagrangian $L$, and what could not be determined. Print it to read it.
 
     $$L = \text{scale} \times \text{formula} + c + \frac{d}{dt} F(t, q).$$
 
-    `formula`: a `Formula`, its scale such that the square of a velocity has the coefficient one half; `None` if the
-    data do not determine it. `candidate`: the simplest formula that agrees with the data, determined or not.
-    `scale`, `constant` and `gauge_function`: of a given Lagrangian; `None` for data, which do not tell them.
-    `damping`: the matrix $D$, shape `(dof, dof)`, of a force $-D v$ that acts beside, at the scale of the formula;
-    `None` where none was found. `damping_errors`: the standard errors of its entries. `control`: the matrix $G$, shape
-    `(dof, m)`, of a force $G u$ of the recorded controls, at the scale of the formula, and `control_errors`; `None`
-    without controls. `residual`: what is left
-    unexplained, relative (of $(M, h)$, or of accelerations). `gap`: by what factor it would grow with one more term
-    left out. `missing`: why the formula is not determined, and which data would do it; empty if it is. `notes`: what
-    else there is to know. `independent`: which terms of the library could be told apart. `used`: how many observations
-    the answer rests on, of how many that there were.
+    - `formula`: a `Formula`, scaled so that the square of a velocity has the coefficient one half; `None` if the data
+      do not determine it.
+    - `candidate`: the simplest formula that agrees with the data, determined or not.
+    - `scale`, `constant`, `gauge_function`: those of a given Lagrangian; `None` for data, which do not determine them.
+    - `damping`: the matrix $D$ of a force $-D v$, shape `(dof, dof)`, at the scale of the formula; `None` without one.
+    - `control`: the matrix $G$ of a force $G u$ of the recorded controls, shape `(dof, m)`, at the scale of the
+      formula; `None` without controls.
+    - `damping_errors`, `control_errors`: standard errors of their entries.
+    - `residual`: relative residual, of $(M, h)$ or of the accelerations.
+    - `gap`: factor by which the residual would grow with one term fewer.
+    - `missing`: why the formula is not determined, and which data to record; empty if it is determined.
+    - `notes`: further remarks.
+    - `library`: the candidate terms. `independent`: which of them are linearly independent.
+    - `used`: number of observations used, and number of all observations; `None` for a given Lagrangian.
 
-    Standard errors are infinite where motion does not tell a coefficient, as the masses of parts that do not act on
-    each other; the notes name these.
+    A standard error is infinite if motion does not determine the coefficient, such as the mass of one of two parts that
+    do not interact. The notes name such coefficients.
     """
 
     formula: Formula | None
@@ -76,13 +94,14 @@ class FoundLagrangian(eqx.Module):
 
     @property
     def determined(self) -> bool:
-        """Whether there is a formula."""
+        """Whether a formula was found."""
         return self.formula is not None
 
     @property
     def force(self) -> AbstractForce | None:
-        """The damping, and the force of the controls, as a force that goes with the formula:
-        `NeuralLagrangian(found.formula, force=found.force)`; controls are given by `with_control`.
+        """The damping and the force of the controls, at the scale of the formula; `None` without both.
+
+        Use it as `NeuralLagrangian(found.formula, force=found.force)`. Give controls by `with_control`.
         """
         if self.candidate is None:
             return None
@@ -98,25 +117,25 @@ class FoundLagrangian(eqx.Module):
         if self.formula is None:
             lines += ["No formula: the data do not determine it.", *(f"  {reason}" for reason in self.missing)]
             if self.candidate is not None:
-                lines.append(f"The simplest of those that agree with the data: {self.candidate}")
+                lines.append(f"The simplest formula that agrees with the data: {self.candidate}")
         elif self.scale is None:
-            lines.append(f"L = {self.formula}, at a scale that motion does not tell")
-            lines.append("plus a constant and dF/dt with F = any function of t and q, which no motion tells")
+            lines.append(f"L = {self.formula}, up to an overall scale")
+            lines.append("plus a constant and dF/dt with any F(t, q): motion does not determine these and the scale")
         else:
             lines.append(f"L = {self.scale:.5g} x ({self.formula})")
             lines.append(f"plus a constant {self.constant:.4g} and dF/dt with F = {self.gauge_function}")
-        beside = (("-D v, D", self.damping, self.damping_errors), ("G u, G", self.control, self.control_errors))
-        for name, matrix, spread in beside:
+        forces = (("-D v, D", self.damping, self.damping_errors), ("G u, G", self.control, self.control_errors))
+        for name, matrix, spread in forces:
             if matrix is not None:
-                lines.append(f"beside the force {name} = {_in_line(matrix, 5)}")
+                lines.append(f"with the force {name} = {_in_line(matrix, 5)}")
                 lines[-1] += "" if spread is None else f" +- {_in_line(NORMAL_95 * spread, 2)} (95 %)"
         if self.formula is not None:
             errors = self.formula.standard_errors or ()
             for name, c, s in zip(self.formula.support, np.asarray(self.formula.coefficients), errors, strict=False):
-                lines.append(f"  {name}: {c:.6g}" + (f" +- {NORMAL_95 * s:.2g} (95 %)" if s else " (set)"))
-        terms, told = len(self.library), len(self.independent.kept)
-        lines.append(f"{terms} terms offered, {told} that motion can tell; residual {100 * self.residual:.3g} %, ")
-        lines[-1] += f"{self.gap:.3g} times that with one term less"
+                lines.append(f"  {name}: {c:.6g}" + (f" +- {NORMAL_95 * s:.2g} (95 %)" if s else " (fixed)"))
+        terms, independent = len(self.library), len(self.independent.kept)
+        lines.append(f"{terms} candidate terms, {independent} independent; residual {100 * self.residual:.3g} %, ")
+        lines[-1] += f"{self.gap:.3g} times as large with one term fewer"
         if self.used is not None:
             lines[-1] += f"; {self.used[0]} of {self.used[1]} observations used"
         return "\n".join([*lines, *self.notes])
@@ -125,12 +144,12 @@ class FoundLagrangian(eqx.Module):
 
 
 def _in_line(matrix: np.ndarray, digits: int) -> str:
-    """A matrix in one line, to so many digits each."""
+    """A matrix as text in one line, with significant `digits`."""
     return np.array2string(matrix, formatter={"float": lambda x: f"{x:.{digits}g}"}, separator=", ").replace("\n", "")
 
 
 def damping_force(damping: Float[np.ndarray, "dof dof"], dtype: DTypeLike) -> LinearDamping:
-    """Of a symmetric matrix; what is negative in it is left out."""
+    """The damping force $-D v$ of a symmetric matrix D; negative eigenvalues count as zero."""
     d = natural_scales(damping[None])
     rates, axes = np.linalg.eigh(damping * np.outer(d, d))
     C = np.asarray(np.linalg.qr((axes * np.sqrt(np.maximum(rates, 0))).T, mode="r")).T / d[:, None]
@@ -138,14 +157,14 @@ def damping_force(damping: Float[np.ndarray, "dof dof"], dtype: DTypeLike) -> Li
 
 
 def warn_if_undetermined(found: FoundLagrangian) -> FoundLagrangian:
-    """The same, with an `UndeterminedWarning` if there is no formula."""
+    """Returns its argument; gives an `UndeterminedWarning` if it has no formula."""
     if not found.determined:
         warnings.warn("the formula is not determined: " + "; ".join(found.missing), UndeterminedWarning, stacklevel=3)
     return found
 
 
 def pivot_of(library: Library, coefficients: np.ndarray, kinetic: np.ndarray) -> int:
-    """The term that sets the scale: a squared velocity of the first coordinate that has one, else the most kinetic."""
+    """Index of the term that sets the scale: the first squared velocity, or else the term with most kinetic energy."""
     squares = [((name, 2),) for name in library.symbols[1]]
     found = [library.terms.index(term) for term in squares if term in library.terms]
     return found[0] if found else int(np.argmax(np.abs(coefficients * kinetic)))

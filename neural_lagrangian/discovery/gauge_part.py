@@ -1,4 +1,4 @@
-r"""What a formula leaves of a Lagrangian that motion does not see: a constant and $\frac{d}{dt} F(t, q)$."""
+r"""The constant and the gauge function $F(t, q)$ by which a Lagrangian differs from its formula."""
 
 import equinox as eqx
 import jax
@@ -14,8 +14,8 @@ from .formula import Formula
 from .found import GaugeFunction
 from .library import Library
 
-NEGLIGIBLE = 1e-2
-"""Part of the momentum at rest, and of the momentum $M u$ of the motion, that is not worth a term."""
+NEGLIGIBLE_MOMENTUM = 1e-2
+"""Relative size of the momentum at rest that may stay unexplained; more of it gets a term in $F$."""
 
 
 def gauge_part(
@@ -26,11 +26,11 @@ def gauge_part(
     columns: Columns,
     samples: EquationSamples,
 ) -> tuple[float, GaugeFunction, tuple[str, ...]]:
-    r"""The constant and $F$ of what the formula leaves, $D = L - \alpha L_f$: at rest, $\partial F / \partial q$ is
-    $\partial D / \partial v$.
+    r"""The constant and $F$ in the difference $D = L - \alpha L_f$ between a Lagrangian and its formula.
 
-    $F$ is a sparse combination of the library's terms without velocities, and of squares of coordinates. A note says
-    what part of the momentum at rest it does not explain, if that matters. To be called inside `double_precision`.
+    $F$ follows from $\partial F / \partial q = \partial D / \partial v$ at rest. It is a sparse combination of squares
+    of coordinates and of the library's terms without velocities. If $F$ explains the momentum at rest in part only, a
+    note tells how much. Call it inside `double_precision`.
     """
     ts, states = jnp.asarray(samples.ts), jnp.asarray(samples.states)
     still = (np.abs(columns.p).max(axis=(0, 2)) == 0) & (np.abs(columns.slope).max(axis=(0, 2)) > 0)
@@ -44,7 +44,7 @@ def gauge_part(
     X = np.moveaxis(gradients * length, 1, 2).reshape(-1, len(offered))
     y = (p * length).reshape(-1)
     moving = length * np.einsum("sij,j->si", samples.M, speed)
-    allowed = NEGLIGIBLE * np.sqrt(np.sum(moving**2) + np.sum(y**2))
+    allowed = NEGLIGIBLE_MOMENTUM * np.sqrt(np.sum(moving**2) + np.sum(y**2))
 
     terms, coefficients, left = offered.select([0]), np.zeros(1), np.linalg.norm(y)
     if left > allowed:
@@ -55,7 +55,7 @@ def gauge_part(
         left = step.rss**0.5 * np.linalg.norm(y)
     note = ()
     if left > 2 * allowed:
-        note = (f"F holds {100 * (1 - left / np.linalg.norm(y)):.0f} % of the momentum at rest",)
+        note = (f"F explains {100 * (1 - left / np.linalg.norm(y)):.0f} % of the momentum at rest",)
     return float(values.mean()), GaugeFunction(Formula(terms, jnp.asarray(coefficients))), note
 
 

@@ -1,12 +1,12 @@
-r"""Coefficients from motion without integrating it: the equations of motion, integrated once along what was measured.
+r"""Coefficients from the integral form of the equations of motion, without rollouts.
 
 $$\int_{t_0}^{t} \frac{\partial L}{\partial v}\, dt' = \int_{t_0}^{t} p\, dt', \qquad
   p(t) - p(t_0) = \int_{t_0}^{t} \Bigl(\frac{\partial L}{\partial q} + Q\Bigr) dt'$$
 
-along splines through the samples. No derivative of a measurement is taken where $\partial L / \partial v$ is linear
-in v with a constant mass. Of a family linear in its coefficients this is one linear least-squares problem, and its
-solution is where an iteration through the integrator begins. Of another family each coefficient is first looked for
-among powers of ten, so that none begins in a unit in which it is far from one.
+The integrals run along splines through the samples. Measurements are not differentiated if the mass matrix is
+constant. For a family that is linear in its coefficients, this is a linear least-squares problem. For any other family,
+each coefficient is first searched among powers of ten, and Gauss-Newton steps follow. The solution is the start of the
+fit by rollouts.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,29 +24,33 @@ from ..numerics import root_mean_square
 from .family import LagrangianFamily, Vector
 from .natural_units import NaturalUnits
 
-GAUSS = 4
-"""Points of quadrature on an interval between samples."""
-ROUNDS = 4
-"""Gauss-Newton steps: a family linear in its coefficients needs one, and one more to be rid of rounding."""
-DECADES = 64
-"""Powers of ten, up and down, in which a coefficient is looked for: with units from 1e-9 to 1e9, that of a mass that
-grows with the square of a coordinate, energy time^2 / length^4, is from 1e-63 to 1e63.
+POINTS_PER_INTERVAL = 4
+"""Gauss-Legendre points between two samples."""
+MAX_STEPS = 4
+"""Gauss-Newton steps; the result only starts the fit by rollouts, so few are enough."""
+MAX_DECADES = 64
+"""Largest power of ten, up and down, that is tried for a coefficient.
+
+With units between 1e-9 and 1e9, a mass that grows with the square of a coordinate (in energy time^2 / length^4) lies
+between 1e-63 and 1e63.
 """
-BATCH = 27
-"""Powers of ten that are tried at a time."""
-SWEEPS = 3
-"""How often each coefficient is looked for in turn."""
-HOMOGENEOUS = 1e-6
-"""Relative size of what does not turn with the coefficients below which their scale is free."""
+DECADES_PER_BATCH = 27
+"""Powers of ten evaluated at a time, which bounds the memory."""
+SEARCH_SWEEPS = 3
+"""Number of searches of each coefficient, one coefficient after another."""
+HOMOGENEITY_TOLERANCE = 1e-6
+"""Relative size of the part without coefficients below which their common scale is undetermined."""
 
 
 class Quadrature(NamedTuple):
-    """Linear maps from samples to points of quadrature, and from there to integrals up to each sample.
+    """Linear maps from samples to quadrature points, and from these to integrals up to each sample.
 
-    - `ts`: shape `(points,)`. `values`, `slopes`: of the cubic spline, shape `(points, time)`.
-    - `integrals`: shape `(time, points)`. `mask`: which samples are real, shape `(time,)`.
+    - `ts`: times of the points, shape `(points,)`.
+    - `values`, `slopes`: maps from samples to values and slopes of the cubic spline, shape `(points, time)`.
+    - `integrals`: map from points to integrals, shape `(time, points)`.
+    - `mask`: which samples are recorded rather than padding, shape `(time,)`.
 
-    Of several runs each array has one more axis in front.
+    For several runs each array has a leading axis of runs.
     """
 
     ts: Float[Array, "*runs points"]
@@ -57,15 +61,15 @@ class Quadrature(NamedTuple):
 
     @classmethod
     def of(cls, ts: np.ndarray, dtype: Any) -> "Quadrature":
-        """Between samples at the times given, computed in double precision."""
+        """The maps for samples at the given times, computed in double precision."""
         points, values, slopes, integrals = (jnp.asarray(x, dtype) for x in _maps(np.asarray(ts, np.float64)))
         return cls(points, values, slopes, integrals, jnp.ones(len(ts), bool))
 
     @classmethod
     def of_runs(cls, runs: Sequence[np.ndarray]) -> "Quadrature":
-        """Of runs of any lengths, padded to the longest: what is padded counts for nothing."""
+        """The maps for several runs, padded to the longest; padding contributes nothing."""
         longest = max(len(ts) for ts in runs)
-        points = GAUSS * (longest - 1)
+        points = POINTS_PER_INTERVAL * (longest - 1)
         padded = []
         for ts in runs:
             t, values, slopes, integrals = _maps(np.asarray(ts, np.float64))
@@ -82,24 +86,26 @@ class Quadrature(NamedTuple):
         return cls(*(jnp.asarray(np.stack(parts)) for parts in zip(*padded, strict=True)))
 
     def stretched(self, factor: Array) -> "Quadrature":
-        """With all times multiplied by a factor."""
+        """The same maps with all times multiplied by a factor."""
         return self._replace(ts=self.ts * factor, slopes=self.slopes / factor, integrals=self.integrals * factor)
 
 
 def _maps(ts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    nodes, weights = np.polynomial.legendre.leggauss(GAUSS)
+    nodes, weights = np.polynomial.legendre.leggauss(POINTS_PER_INTERVAL)
     h = np.diff(ts)
     points = (ts[:-1, None] + h[:, None] * (nodes + 1) / 2).reshape(-1)
     spline = CubicSpline(ts, np.eye(len(ts)))
     weights = (h[:, None] * weights / 2).reshape(-1)
-    before = np.arange(len(points)) // GAUSS < np.arange(len(ts))[:, None]
+    before = np.arange(len(points)) // POINTS_PER_INTERVAL < np.arange(len(ts))[:, None]
     return points, spline(points), spline(points, 1), before * weights
 
 
 class Motion(NamedTuple):
-    """Runs of one system in natural units: the `origins` of their times `(run,)`, in seconds; times since those
-    `(run, time)`; rows [q, v] or [q, p] `(run, time, 2 dof)`; and what integrates along them. The controls
-    `(run, time, m)` are as recorded.
+    """Runs of one system in natural units.
+
+    - `origins`: first time of each run in seconds, shape `(run,)`. `ts`: times since the origins.
+    - `rows`: [q, v] or [q, p], shape `(run, time, 2 dof)`.
+    - `controls`: in recorded units, shape `(run, time, m)`. `quadrature`: integration along the runs.
     """
 
     origins: Float[Array, " run"]
@@ -112,13 +118,13 @@ class Motion(NamedTuple):
 def driven_term(
     family: LagrangianFamily, units: NaturalUnits, c: Vector, origin: Array, ts: Array, us: Array
 ) -> EulerLagrangeTerm:
-    """A member of the family in natural units, driven by the controls of a run where it takes one."""
+    """One system of the family in natural units, driven by the controls of a run if its force takes a control."""
     control = SampledControl(origin + units.time * ts, us) if family.driven else None
     return units.term(family.term(c, control), origin)
 
 
 def is_affine(family: LagrangianFamily, units: NaturalUnits, motion: Motion, momenta: bool, start: Vector) -> Array:
-    """Whether what is to be equal is affine in the coefficients: its second derivatives are zero, to the last bit."""
+    """Whether both sides of the integral form are affine in the coefficients: second derivatives are exactly zero."""
 
     def bend(c: Vector) -> Array:
         return jnp.concatenate(jax.jacfwd(jax.jacfwd(lambda c: _sides(family, units, motion, momenta, c)))(c))
@@ -129,14 +135,13 @@ def is_affine(family: LagrangianFamily, units: NaturalUnits, motion: Motion, mom
 def integral_start(
     family: LagrangianFamily, units: NaturalUnits, motion: Motion, momenta: bool, start: Vector, affine: bool
 ) -> tuple[Vector, Vector]:
-    """Coefficients near those of the motion, and the size at which each of them would matter.
+    """Estimates coefficients from the integral form, with the typical size of each coefficient.
 
-    Their scale is that of `start` where the data do not tell it.
+    If the data do not determine the common scale of the coefficients, it is that of `start`.
 
     **Arguments:**
 
-    - `affine`: what `is_affine` says of the family: its coefficients are then found in one linear step, whatever the
-      start.
+    - `affine`: the result of `is_affine`; if true, one linear step finds the coefficients, whatever the start.
     """
 
     def sides(c: Vector) -> tuple[Array, Array]:
@@ -151,7 +156,7 @@ def integral_start(
 
 
 Sides = Callable[[Vector], tuple[Array, Array]]
-"""What is to be equal: two arrays `(run, time, channel)`."""
+"""The two sides of the integral form as functions of the coefficients, each of shape `(run, time, channel)`."""
 
 
 def _of_affine(sides: Sides, start: Vector) -> Vector:
@@ -160,14 +165,14 @@ def _of_affine(sides: Sides, start: Vector) -> Vector:
     A, size = _over_size((left - right).reshape(-1, len(start)))
     r = (left_0 - right_0).reshape(-1)
     c = -jnp.linalg.lstsq(A, r)[0] / size
-    free = jnp.linalg.norm(r) <= HOMOGENEOUS * (jnp.linalg.norm(left_0) + jnp.linalg.norm(right_0))
+    free = jnp.linalg.norm(r) <= HOMOGENEITY_TOLERANCE * (jnp.linalg.norm(left_0) + jnp.linalg.norm(right_0))
     return jnp.where(free, _null_vector(A, size, start), c)
 
 
 def _of_any(sides: Sides, start: Vector) -> Vector:
-    """Gauss-Newton steps, each taken only where it helps, on what is not equal over what should be.
+    """Gauss-Newton steps on the relative difference of the two sides; a step is taken only if it reduces the misfit.
 
-    That does not become small with the coefficients, as the difference does.
+    The absolute difference would vanish together with the coefficients.
     """
 
     def residual(c: Vector) -> Array:
@@ -176,32 +181,34 @@ def _of_any(sides: Sides, start: Vector) -> Vector:
         return ((left - right) / _away_from_zero(both)).reshape(-1)
 
     c = start
-    for _ in range(ROUNDS):
+    for _ in range(MAX_STEPS):
         A, size = _over_size(jax.jacfwd(residual)(c))
         effect = size * jnp.abs(c)
-        A = jnp.where((effect > HOMOGENEOUS * jnp.max(effect))[None], A, 0)  # else its column is rounding errors
-        tried = c - jnp.linalg.lstsq(A, residual(c), rcond=HOMOGENEOUS)[0] / size
+        A = jnp.where(
+            (effect > HOMOGENEITY_TOLERANCE * jnp.max(effect))[None], A, 0
+        )  # the other columns are rounding errors
+        tried = c - jnp.linalg.lstsq(A, residual(c), rcond=HOMOGENEITY_TOLERANCE)[0] / size
         better = jnp.all(jnp.isfinite(tried)) & (_misfit(sides, tried) < _misfit(sides, c))
         c = jnp.where(better, tried, c)
     return c
 
 
 def _over_size(A: Array) -> tuple[Array, Vector]:
-    """A with columns of length one, and their lengths."""
+    """A with normalised columns, and their norms."""
     size = _away_from_zero(jnp.linalg.norm(A, axis=0))
     return A / size[None], size
 
 
 def _null_vector(A: Array, size: Vector, start: Vector) -> Vector:
-    """Coefficients that make nearly nothing of columns `A` over their `size`, at the scale of a start."""
+    """The null vector of the normalised columns `A` with norms `size`, at the scale of a start."""
     null = jnp.linalg.svd(A, full_matrices=False)[2][-1] / size
     return null * jnp.dot(size * start, size * start) / _away_from_zero(jnp.dot(size * null, size * start))
 
 
 def _misfit(sides: Sides, c: Vector) -> Array:
-    """Of each channel what is not equal over what should be, so that no unit makes one of them count alone."""
+    """Sum over channels of the relative squared difference of the two sides, independent of units."""
     left, right = sides(c)
-    largest = jnp.maximum(jnp.abs(left), jnp.abs(right)).max(axis=(0, 1), keepdims=True)  # else squares underflow
+    largest = jnp.maximum(jnp.abs(left), jnp.abs(right)).max(axis=(0, 1), keepdims=True)  # avoids underflow of squares
     left, right = (side / jnp.where(largest > 0, largest, 1) for side in (left, right))
     both = _away_from_zero(jnp.sum(left**2 + right**2, axis=(0, 1)))
     share = jnp.sum(jnp.sum((left - right) ** 2, axis=(0, 1)) / both)
@@ -209,16 +216,16 @@ def _misfit(sides: Sides, c: Vector) -> Array:
 
 
 def _nearest_decades(family: LagrangianFamily, sides: Sides, start: Vector) -> Vector:
-    """All coefficients, then each, at the power of ten times its start that fits best, again and again.
+    """Coordinate search: multiplies all coefficients, then each one, by the best power of ten.
 
-    Bounded ones stay, and those that do not matter: the misfit is the same for all of their values.
+    Bounded coefficients stay. So do coefficients without effect, since their misfit is constant.
     """
-    powers = jnp.arange(-DECADES, DECADES + 1, dtype=start.dtype)
+    powers = jnp.arange(-MAX_DECADES, MAX_DECADES + 1, dtype=start.dtype)
     factors = jnp.concatenate([10.0**powers, -(10.0**powers)])
     cost = 1e-9 * jnp.concatenate([jnp.abs(powers), jnp.abs(powers) + 0.5])
     signed = np.asarray([range_ == "any" for _, range_ in family.ranges])
     free = np.asarray([isinstance(range_, str) for _, range_ in family.ranges])
-    moved = np.concatenate([free[None], np.diag(free)[::-1]])  # all of them, and each by itself, the first one last
+    moved = np.concatenate([free[None], np.diag(free)[::-1]])  # all together, then each alone, the first one last
     turned = np.concatenate([[False], signed[::-1]])
 
     def look(c: Vector, move: tuple[Array, Array]) -> tuple[Vector, None]:
@@ -227,19 +234,19 @@ def _nearest_decades(family: LagrangianFamily, sides: Sides, start: Vector) -> V
         def at(factor: Array) -> Vector:
             return jnp.where(which, c * factor, c)
 
-        tried = jax.lax.map(lambda factor: _misfit(sides, at(factor)), factors, batch_size=BATCH) + cost
+        tried = jax.lax.map(lambda factor: _misfit(sides, at(factor)), factors, batch_size=DECADES_PER_BATCH) + cost
         tried = jnp.where((factors < 0) & ~may_turn, jnp.inf, tried)
         best = jnp.argmin(tried)
         return jnp.where(jnp.isfinite(tried[best]), at(factors[best]), c), None
 
-    moves = (jnp.asarray(np.tile(moved, (SWEEPS, 1))), jnp.asarray(np.tile(turned, SWEEPS)))
+    moves = (jnp.asarray(np.tile(moved, (SEARCH_SWEEPS, 1))), jnp.asarray(np.tile(turned, SEARCH_SWEEPS)))
     return jax.lax.scan(look, start, moves)[0]
 
 
 def term_sizes(family: LagrangianFamily, quadrature: Quadrature, data: Array) -> Vector:
-    """The size at which each coefficient's term alone would be as large as the motion, from rows [q, p].
+    """Natural size of each coefficient: its term alone would be as large as the motion, given as rows [q, p].
 
-    A coefficient divided by it is a pure number.
+    A coefficient divided by its natural size has no unit.
     """
     q, p = jnp.split(data, 2, axis=1)
     units = NaturalUnits.of_rows(q, quadrature.slopes @ q, p)
@@ -256,7 +263,7 @@ def term_sizes(family: LagrangianFamily, quadrature: Quadrature, data: Array) ->
 def _sides(
     family: LagrangianFamily, units: NaturalUnits, motion: Motion, momenta: bool, c: Vector
 ) -> tuple[Array, Array]:
-    """What is to be equal, of all runs: each `(run, time, channel)`."""
+    """Both sides of the integral form for all runs, each of shape `(run, time, channel)`."""
 
     def of_run(origin, ts, rows, us, quadrature):
         term = driven_term(family, units, c, origin, ts, us)
@@ -286,12 +293,12 @@ def _homogeneous(term: Any, quadrature: Quadrature, ts: Array, data: Array) -> t
 
 
 def _along(term: Any, t: Array, q: Array, v: Array) -> tuple[Array, Array]:
-    """The momentum and the force, that of the Lagrangian included, at points of a motion."""
+    """The momentum, and the total generalised force with that of the Lagrangian, at points of a motion."""
     return jax.vmap(covectors_of(term, None))(t, q, v)
 
 
 def _without_mean(x: Array, mask: Array) -> Array:
-    """The constant of integration is free: the first sample is no better than the others."""
+    """Subtracts the mean, because the constant of integration is free."""
     real = mask[:, None]
     mean = jnp.sum(jnp.where(real, x, 0), axis=0, keepdims=True) / jnp.sum(mask, dtype=x.dtype)
     return jnp.where(real, x - mean, 0)

@@ -1,4 +1,4 @@
-"""Whether the data determine the formula found."""
+"""Decides whether the data determine the formula that was found."""
 
 import equinox as eqx
 import jax
@@ -11,24 +11,24 @@ from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
 from .determination import coverage, disagreement
 from .equations import Scales
-from .evidence import HELD_OUT
-from .fitting import CLEAR, Fitted, is_passive
+from .evidence import HELD_OUT_EVERY
+from .fitting import MIN_GAP, Fitted, is_passive
 from .found import damping_force
 from .library import Library
 from .naming import Named
 from .observations import Observations, Samples
-from .selection import ODDS, Choice
+from .selection import MIN_ODDS, Choice
 
-MOTIONS, SAMPLES = 30, 100
-"""Trajectories that are predicted, and samples of each."""
-UNTOLD = 1e-6
-"""Identifiability threshold: formulas that the data tell apart by less than this fraction of their difference off the
-data are not told apart.
+MAX_PREDICTED_MOTIONS, SAMPLES_PER_MOTION = 30, 100
+"""Most trajectories that are predicted from their first state, and samples of each prediction."""
+IDENTIFIABILITY_THRESHOLD = 1e-6
+"""Two formulas count as equal on the data if their accelerations differ there by less than this fraction of their
+difference off the data.
 """
-DISAGREEMENT = 0.2
-"""Formulas of either half of the data may differ by this, root mean square and relative, in their accelerations."""
-REFINED_DISAGREEMENT = 0.05
-"""The same of coefficients that rollouts have refined."""
+MAX_DISAGREEMENT = 0.2
+"""Largest relative difference of the accelerations of two formulas, each fitted to one half of the data."""
+MAX_DISAGREEMENT_REFINED = 0.05
+"""The same limit for coefficients refined by rollouts."""
 
 
 def judged(
@@ -40,89 +40,98 @@ def judged(
     tolerance: float,
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
-    """The reasons why the formula is not determined, and further notes."""
+    """Returns the reasons why the formula is not determined, and further notes."""
     fitted, named, better, _ = choice
     missing, notes, residual = [], [], fitted.residual
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)
     if damping is not None and not is_passive(damping):
-        missing.append(f"beside a Lagrangian acts what no damping is, a force of {(-damping).tolist()} v")
+        missing.append(
+            f"the data need a force {(-damping).tolist()} v, which feeds in energy and is no damping: the "
+            "library may lack a term"
+        )
     if residual > largest_residual:
         missing.append(
-            f"{100 * residual:.2g} % of the accelerations are unexplained: the library lacks a term, a force that no "
-            f"Lagrangian holds acts, or the noise is too large"
+            f"{100 * residual:.2g} % of the accelerations remain unexplained: the library lacks a term, a force "
+            f"acts that no Lagrangian describes, or the noise is too large"
         )
     elif pointed and residual > 3 * tolerance and (follows := _follows(fitted.errors, trajectories)) > 0.5:
         notes.append(
-            f"errors are no noise, they follow the motion (correlation {follows:.2f} from sample to sample): the "
-            f"library may lack a term, or the accelerations are smoothed"
+            f"the errors are correlated from sample to sample ({follows:.2f}), unlike noise: the library may lack a "
+            f"term, or the accelerations were smoothed"
         )
     driven = samples.controls.shape[1] > 0
     orbits, ts = (samples.states, samples.times) if pointed or driven else _predicted(named, trajectories)
     c = np.asarray(named.formula.coefficients)
     told, equivalent = coverage(library, kept, named.terms, c, samples.states, orbits, ts, scales)
-    if told < UNTOLD and not driven:
+    if told < IDENTIFIABILITY_THRESHOLD and not driven:
         missing.append(
-            f"the data tell some formulas apart by {told:.1g} of what they differ elsewhere, as a single orbit or a "
-            f"single energy does: record motions of other energies and phases"
+            f"some formulas agree on the data but not elsewhere (their difference on the data is {told:.1g} of that "
+            f"elsewhere), as on a single orbit or at a single energy: record motions with other energies and phases"
         )
     if better is not None:
         missing += _doubts(choice, library, samples, scales, told=not missing)
         if np.isinf(better.noise).any():
-            notes.append("velocities were smoothed: the coefficients are those of the positions alone")
+            notes.append("the recorded velocities were smoothed: the coefficients are fitted to the positions only")
     elif residual > 3 * tolerance:
         missing += _unclear(fitted, named, library, samples, scales, told=not missing)
     more = equivalent - (len(named.parts) - 1)
     if more > 0:
-        notes.append(f"{more} other combinations of the terms have the same motion; this is the simplest")
+        notes.append(f"{more} further combinations of the terms have the same motion; this is the simplest")
     return missing, notes
 
 
 def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, told: bool) -> list[str]:
-    """Why refined coefficients are no evidence. Halves of the motion are compared only where all else is `told`."""
+    """Reasons to doubt refined coefficients. The halves of the data are compared only if all else is `told`."""
     better, rival, terms = choice.better, choice.rival, choice.named.terms
     assert better is not None
-    if len(better.fit.states) < HELD_OUT:
-        return [f"{len(better.fit.states)} windows of the motion leave none to predict: record longer motion, or more"]
+    if len(better.fit.states) < HELD_OUT_EVERY:
+        return [
+            f"the motion has {len(better.fit.states)} windows, too few to hold one out: record at least "
+            f"{HELD_OUT_EVERY} windows"
+        ]
     if not better.misfit <= better.allowed:
         return [
-            f"on motion left out it errs by {better.misfit:.3g} times the noise: the library lacks a term, a force "
-            f"acts that is not looked for, or the noise hides which terms there are"
+            f"on held-out motion the error is {better.misfit:.3g} times the noise: the library lacks a term, an "
+            f"unknown force acts, or the noise hides some terms"
         ]
     if better.clearest < better.least:
-        return [f"a coefficient is {better.clearest:.2g} times its standard error only: no clear support"]
-    if rival is not None and rival[0] < 2 * np.log(ODDS):
         return [
-            f"a formula of {', '.join(rival[1])} explains the motion as well, or nearly (criteria {rival[0]:.1f} "
-            f"apart): record more motion, or motion that differs more"
+            f"a coefficient is only {better.clearest:.2g} times its standard error: no clear support; record more "
+            "motion, or use a smaller library"
+        ]
+    if rival is not None and rival[0] < 2 * np.log(MIN_ODDS):
+        return [
+            f"a formula of {', '.join(rival[1])} explains the motion about as well (information criteria differ by "
+            f"{rival[0]:.1f}): record more motion, or more varied motion"
         ]
     one, two = (half[better.kept][: len(terms)] for half in better.halves)
     apart = disagreement(library, terms, one, two, samples.states, samples.times, scales) if told else 0.0
-    return [] if apart < REFINED_DISAGREEMENT else [_told_apart_by_noise(apart)]
+    return [] if apart < MAX_DISAGREEMENT_REFINED else [_halves_differ(apart)]
 
 
 def _unclear(
     fitted: Fitted, named: Named, library: Library, samples: Samples, scales: Scales, *, told: bool
 ) -> list[str]:
-    """Why noise in the accelerations hides the formula; `told` as above."""
-    if fitted.gap < CLEAR:
+    """Reasons why noise in the accelerations hides the formula; `told` as for `_doubts`."""
+    if fitted.gap < MIN_GAP:
         return [
-            f"leaving out one more of {len(fitted.step.support)} terms changes the residual by a factor of "
-            f"{fitted.gap:.4f} only: no clear support"
+            f"leaving out one more of {len(fitted.step.support)} terms increases the residual by a factor of only "
+            f"{fitted.gap:.4f}: no clear support; record more motion, or use a smaller library"
         ]
     apart = _disagreement(fitted, library, named.terms, samples, scales) if told else 0.0
-    return [] if apart < DISAGREEMENT else [_told_apart_by_noise(apart)]
+    return [] if apart < MAX_DISAGREEMENT else [_halves_differ(apart)]
 
 
-def _told_apart_by_noise(apart: float) -> str:
+def _halves_differ(apart: float) -> str:
     return (
-        f"formulas of either half of the data differ by {100 * apart:.2g} % in accelerations: noise tells them apart; "
-        f"record more motion, or motion that differs more"
+        f"formulas fitted to the two halves of the data differ by {100 * apart:.2g} % in accelerations, because of "
+        f"noise: record more motion, or more varied motion"
     )
 
 
 def _disagreement(fitted: Fitted, library: Library, terms: list[int], samples: Samples, scales: Scales) -> float:
-    """How far the terms found lead apart if they are fitted to either half of the observations."""
+    """Relative difference in accelerations of the terms fitted to each half of the observations."""
     balance, step = fitted.balance, fitted.step
     count = len(balance.b) // 2
     halves = [balance.part(rows).fit(step.support, step.coefficients) for rows in (slice(count), slice(count, None))]
@@ -134,7 +143,7 @@ def _disagreement(fitted: Fitted, library: Library, terms: list[int], samples: S
 
 
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
-    """Correlation of errors from one sample of a trajectory to the next."""
+    """Autocorrelation of errors at lag one, within trajectories."""
     if int(trajectories.lengths.sum()) != len(errors):
         return 0.0
     pieces = np.split(errors, np.cumsum(trajectories.lengths)[:-1])
@@ -143,12 +152,12 @@ def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
 
 
 def _predicted(named: Named, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:
-    """States and times of the formula's own motion from the first states: those of one orbit lie on one, noise or not.
+    """States and times of rollouts of the formula from the first states; the observed ones if all rollouts fail.
 
-    The states as observed where it fails.
+    Rollouts are free of noise, so a single orbit stays a single orbit.
     """
-    chosen = list(trajectories)[:MOTIONS]
-    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES, dtype=jnp.float64) for t, _ in chosen])
+    chosen = list(trajectories)[:MAX_PREDICTED_MOTIONS]
+    ts = jnp.stack([jnp.linspace(t[0], t[-1], SAMPLES_PER_MOTION, dtype=jnp.float64) for t, _ in chosen])
     y0s = jnp.stack([jnp.asarray(y[0], jnp.float64) for _, y in chosen])
     damping, _ = named.matrices(named.c)
     force = None if damping is None else damping_force(damping, jnp.float64)

@@ -1,4 +1,4 @@
-r"""Candidate terms of a formula: products of integer powers of named functions of $(t, q, v)$."""
+r"""Libraries of candidate terms: products of integer powers of named functions of $(t, q, v)$."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,15 +13,31 @@ from jaxtyping import Array, ArrayLike, Float
 from .._checks import positive_integer
 from .._types import Scalar
 
-PRODUCT = 0.01
-"""Complexity of a further atom in a product: so little that it only decides between terms of equal complexity."""
+PRODUCT_COMPLEXITY = 0.01
+"""Complexity of each further atom in a product: small, so it decides only between terms of equal complexity."""
 
 
 class Atom(eqx.Module):
-    """A named function `(t, q, v) -> scalar` that terms are products of.
+    """A named function `(t, q, v) -> scalar`, a factor of library terms.
 
-    `expression`: what sympy reads it as, such as `"cos(q0 - q1)"`; `name` stands for it where that is `None`.
-    `complexity`: how much it counts where the simplest of several formulas is chosen.
+    **Arguments:**
+
+    - `function`: callable `(t, q, v) -> scalar`.
+    - `name`: its name in formulas.
+    - `expression`: text that sympy parses, such as `"cos(q0 - q1)"`; `None` makes it a symbol called `name`.
+    - `complexity`: its cost when the simplest of several formulas is chosen (default: 1).
+
+    **Raises:** `ValueError` when called, if the function does not return a scalar.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> depth = nl.discovery.Atom(lambda t, q, v: 1 - jnp.cos(q[0]), "height", "1 - cos(q)")
+    >>> weight = nl.discovery.Library(1, [depth], [(("height", 1),), (("height", 2),)])
+    >>> weight.names, weight(0.0, jnp.array([jnp.pi]), jnp.zeros(1)).tolist()  # upside down: 2 and 2^2
+    (('height', 'height^2'), [2.0, 4.0])
+    ```
     """
 
     function: Callable[..., Any]
@@ -37,26 +53,39 @@ class Atom(eqx.Module):
 
 
 Powers = tuple[tuple[str, int], ...]
-"""A term: names of atoms with their exponents, in the order of the atoms."""
+"""A term: names of atoms with their exponents."""
 
 
 class Library(eqx.Module):
-    r"""Candidate terms $\phi_k(t, q, v)$ of a formula, each a product of integer powers of atoms.
+    r"""A library of candidate terms $\phi_k(t, q, v)$; each term is a product of integer powers of atoms.
 
-    Libraries are built from `coordinates`, `velocities`, `waves` and `functions`, all of which hold the constant 1.
-    `A * B` holds all products of a term of each, `A**k` those of k terms of A, `A + B` the terms of both:
+    Build libraries from `Library.coordinates`, `Library.velocities`, `Library.waves` and `Library.functions`, each of
+    which includes the constant 1. `A * B` holds all products of a term of A and a term of B, `A**k` all products of k
+    terms of A, and `A + B` the terms of both. `library(t, q, v)` evaluates all terms, shape `(term,)`.
 
-    ```python
-    spring_pendulum = Library.coordinates(2, 2, [0]) * Library.waves(2, 1, [1]) * Library.velocities(2, 2)
-    ```
-
-    Total derivatives, such as $q \dot q$, may be among the terms: they are found and left out. Called as
-    `library(t, q, v)` it gives the values of all terms, shape `(term,)`.
+    Total derivatives, such as $q \dot q$, may be among the terms; discovery finds and drops them.
 
     **Arguments:**
 
     - `dof`: degrees of freedom n.
-    - `atoms`: the functions. `terms`: for each term, pairs of an atom's name and an integer exponent.
+    - `atoms`: the functions.
+    - `terms`: for each term, pairs of an atom's name and an integer exponent.
+
+    **Raises:** `ValueError` for no terms, for terms with unknown atoms, and for two different atoms with one name.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> Library = nl.discovery.Library
+    >>> pendulum = Library.waves(1, 1) + Library.velocities(1, 2)
+    >>> pendulum.names
+    ('1', 'cos(q)', 'sin(q)', 'v', 'v^2')
+    >>> pendulum(0.0, jnp.array([0.0]), jnp.array([3.0])).tolist()
+    [1.0, 1.0, 0.0, 3.0, 9.0]
+    >>> len(Library.coordinates(2, 2) * Library.velocities(2, 2))  # 6 monomials of each
+    36
+    ```
     """
 
     atoms: tuple[Atom, ...]
@@ -68,11 +97,11 @@ class Library(eqx.Module):
         by_name = {}
         for atom in atoms:
             if atom.name in by_name and not eqx.tree_equal(by_name[atom.name], atom):
-                raise ValueError(f"`atoms` has two different functions named {atom.name!r}; expected distinct names")
+                raise ValueError(f"`atoms` has two different functions named {atom.name!r}; rename one of them")
             by_name.setdefault(atom.name, atom)
         used = {name for term in terms for name, _ in term}
         if unknown := used - set(by_name):
-            raise ValueError(f"`terms` names {sorted(unknown)}; expected some of {list(by_name)}")
+            raise ValueError(f"`terms` has unknown atoms {sorted(unknown)}; expected names from {list(by_name)}")
         self.atoms = tuple(atom for atom in by_name.values() if atom.name in used)
         order = [atom.name for atom in self.atoms]
         sorted_terms = (tuple(sorted(term, key=lambda factor: order.index(factor[0]))) for term in terms)
@@ -84,13 +113,17 @@ class Library(eqx.Module):
     def coordinates(
         dof: int, degree: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
     ) -> "Library":
-        r"""All monomials of the coordinates up to a degree, the constant 1 included.
+        r"""All monomials of the coordinates up to a degree, including the constant 1.
 
         **Arguments:**
 
-        - `indices`: of the coordinates that appear; all unless given.
-        - `names`: of all coordinates, such as `("r", "theta")`; `q0`, `q1`, ... or `q` unless given. Their
-          velocities are then `r_dot`, `theta_dot`. Give the same to every part of a library.
+        - `dof`: degrees of freedom of the system. `degree`: highest degree.
+        - `indices`: which coordinates appear (default: all).
+        - `names`: names of all coordinates, such as `("r", "theta")`; then the velocities are `r_dot`, `theta_dot`. The
+          default is `q` for one coordinate and `q0`, `q1`, ... for several. Give the same names to all parts of a
+          library.
+
+        **Raises:** `ValueError` for indices or names that do not fit `dof`.
         """
         return _monomials(dof, degree, indices, coordinate_names(dof, names), 1, 1.0)
 
@@ -98,15 +131,16 @@ class Library(eqx.Module):
     def velocities(
         dof: int, degree: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
     ) -> "Library":
-        """All monomials of the velocities up to a degree, the constant 1 included. Arguments as for `coordinates`."""
+        """All monomials of the velocities up to a degree, including the constant 1; arguments as for `coordinates`."""
         return _monomials(dof, degree, indices, velocity_names(dof, names), 2, 1.0)
 
     @staticmethod
     def waves(
         dof: int, order: int, indices: Sequence[int] | None = None, *, names: Sequence[str] | None = None
     ) -> "Library":
-        r"""1 and $\cos(k \cdot q)$, $\sin(k \cdot q)$ of all integer combinations of angles with $\sum |k_i| \le$
-        `order`: no products of them, which are sums of others. Arguments as for `coordinates`.
+        r"""1, $\cos(k \cdot q)$ and $\sin(k \cdot q)$ for all integer vectors $k$ with $\sum |k_i| \le$ `order`.
+
+        Products of these functions are sums of them, so they are left out. Arguments as for `coordinates`.
         """
         symbols, indices = coordinate_names(dof, names), _indices(dof, indices)
         positive_integer("order", order)
@@ -127,10 +161,20 @@ class Library(eqx.Module):
     def functions(
         dof: int, functions: dict[str, Callable[..., Any]], expressions: dict[str, str] | None = None
     ) -> "Library":
-        """1 and functions `(t, q, v) -> scalar` by name, with what sympy may read them as, by name too."""
+        """1 and your own functions `(t, q, v) -> scalar`, given by name.
+
+        **Arguments:**
+
+        - `functions`: the functions by name.
+        - `expressions`: texts that sympy parses, by the same names; a function without one becomes a symbol.
+
+        **Raises:** `ValueError` for something that is not callable, and for expressions of unknown names.
+        """
         expressions = {} if expressions is None else expressions
         if unknown := set(expressions) - set(functions):
-            raise ValueError(f"`expressions` names {sorted(unknown)}; expected some of {list(functions)}")
+            raise ValueError(
+                f"`expressions` has unknown names {sorted(unknown)}; expected names from {list(functions)}"
+            )
         for name, function in functions.items():
             if not callable(function):
                 raise ValueError(f"`{name}` is {function!r}; expected a callable (t, q, v)")
@@ -147,7 +191,7 @@ class Library(eqx.Module):
         return Library(self.dof, (*self.atoms, *other.atoms), terms)
 
     def __pow__(self, exponent: int) -> "Library":
-        """All products of so many terms: `library**2` is `library * library`."""
+        """All products of `exponent` terms: `library**2` is `library * library`."""
         power = self
         for _ in range(positive_integer("exponent", exponent) - 1):
             power = power * self
@@ -160,33 +204,36 @@ class Library(eqx.Module):
         return iter(self.names)
 
     def select(self, terms: Sequence[int]) -> "Library":
-        """The terms of the given indices, in that order."""
+        """The library of the terms with the given indices, in that order."""
         return Library(self.dof, self.atoms, [self.terms[k] for k in terms])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms as text, such as `"q0^2 v0 cos(q0 - q1)"`."""
+        """The names of the terms, such as `"q0^2 v0 cos(q0 - q1)"`."""
         return tuple(" ".join(n if e == 1 else f"{n}^{e}" for n, e in term) or "1" for term in self.terms)
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """The terms as sympy reads them."""
+        """The terms as texts that sympy parses."""
         text = {atom.name: atom.expression or atom.name for atom in self.atoms}
         return tuple("*".join(f"({text[n]})**({e})" for n, e in term) or "1" for term in self.terms)
 
     @property
     def complexity(self) -> Float[np.ndarray, " term"]:
-        """How complicated each term is: the sum of its atoms' complexities, with the sizes of their exponents.
+        """Complexity of each term: the sum of its atoms' complexities times the absolute exponents.
 
-        Products count `PRODUCT` more for each further atom, so that a square is simpler than a product of two.
+        A product costs `PRODUCT_COMPLEXITY` more for each further atom, so a square is simpler than a product of two.
         """
         size = {atom.name: atom.complexity for atom in self.atoms}
         factors = np.array([max(len(term) - 1, 0) for term in self.terms], float)
-        return np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float) + PRODUCT * factors
+        return (
+            np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float)
+            + PRODUCT_COMPLEXITY * factors
+        )
 
     @property
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the coordinates and the velocities are called in it; default names where neither is in it."""
+        """Names of the coordinates and of the velocities; default names for those that do not appear."""
         components = ((a.function, a.name) for a in self.atoms)
         called = {(f.argument, f.index): name for f, name in components if isinstance(f, _Component)}
         coordinates, velocities = [], []
@@ -201,7 +248,7 @@ class Library(eqx.Module):
             raise ValueError(f"`q` has shape {q.shape}; expected ({self.dof},)")
         exponents = np.array([[dict(term).get(atom.name, 0) for atom in self.atoms] for term in self.terms], int)
         values = jnp.ones(len(self), q.dtype)
-        # Powers by multiplication: smooth at zero to any order, and no exponent is ever an array that could be trained.
+        # Multiplication is differentiable at zero to any order, and no exponent becomes an array that could be trained.
         for atom, column in zip(self.atoms, exponents.T, strict=True):
             x, powers = atom(t, q, v), [jnp.ones((), q.dtype)]
             for _ in range(max(column.max(), 0)):
@@ -218,7 +265,7 @@ class Library(eqx.Module):
 
 
 def coordinate_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The names given to the coordinates, or `q0`, `q1`, ..., or `q`."""
+    """The given names of the coordinates, or by default `q`, or `q0`, `q1`, ... for several."""
     if names is None:
         return ("q",) if dof == 1 else tuple(f"q{i}" for i in range(dof))
     if len(names) != dof or len(set(names)) != dof or not all(name.isidentifier() for name in names):
@@ -227,7 +274,7 @@ def coordinate_names(dof: int, names: Sequence[str] | None = None) -> tuple[str,
 
 
 def velocity_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The names of the velocities: `r_dot` of a coordinate named `r`, or `v0`, `v1`, ..., or `v`."""
+    """The names of the velocities: `r_dot` for a coordinate `r`; by default `v`, or `v0`, `v1`, ... for several."""
     if names is None:
         return ("v",) if dof == 1 else tuple(f"v{i}" for i in range(dof))
     return tuple(f"{name}_dot" for name in coordinate_names(dof, names))

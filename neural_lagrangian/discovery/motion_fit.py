@@ -1,4 +1,4 @@
-"""Coefficients fitted to the runs of one system by rollouts, in natural units."""
+"""Fits coefficients to the runs of one system by rollouts, in natural units."""
 
 import functools
 from typing import Any, NamedTuple
@@ -18,12 +18,12 @@ from .integral_form import Motion, driven_term
 from .natural_units import NaturalUnits
 from .shared_least_squares import descend, linearized, projected
 
-LARGE = 1e3
-"""Stands for the error of a rollout that failed, in units of the data: no step there is taken."""
-TOLERANCE = 1e-8
-"""Length of a step, in natural units, at which the iteration ends."""
-PRIOR = 1e-6
-"""Weight that holds what the data do not tell at its start. It moves what they tell by the square of this."""
+FAILED_RESIDUAL = 1e3
+"""Residual of a failed rollout, relative to the size of the data, so large that the step is rejected."""
+STEP_TOLERANCE = 1e-8
+"""Relative length of a step, in natural units, at which the iteration ends."""
+PRIOR_WEIGHT = 1e-6
+"""Weight that keeps undetermined combinations at their start. It changes determined ones by its square."""
 
 
 def fit_to_motion(
@@ -36,11 +36,15 @@ def fit_to_motion(
     momenta: bool,
     max_steps: int,
 ) -> dict[str, Any]:
-    """What a `CoefficientFit` says of one system but for its family, from coefficients to start at and sizes, `scale`,
-    at which they matter.
+    """Fits one system; returns the fields of a `CoefficientFit` except `family`.
+
+    **Arguments:**
+
+    - `start`: initial coefficients. `scale`: their typical sizes.
     """
-    # On its way a coefficient may pass below zero. What comes to rest there is set to zero, and the rest fitted again:
-    # a coordinate in which zero is infinitely far away would never come to rest.
+    # A non-negative coefficient may become negative during the iteration. If it ends negative, it is set to zero and
+    # the others are fitted again. With a logarithmic coordinate zero would be infinitely far, and the fit would not
+    # converge.
     free, may_vanish = family.unbounded_below(), jnp.asarray(family.may_vanish)
     x_start = free.coordinates(start, scale)
     problem = _Rollouts.of(free, integration, units, motion, free.within(x_start, scale), momenta)
@@ -51,7 +55,9 @@ def fit_to_motion(
         def residual(x: Vector, shift: Array, run: Any) -> Array:
             return problem.errors(jnp.where(zero, 0, free.within(x, scale)), shift, run)
 
-        end = descend(residual, x, shifts, problem.runs, weight=PRIOR, tolerance=TOLERANCE, max_steps=max_steps)
+        end = descend(
+            residual, x, shifts, problem.runs, weight=PRIOR_WEIGHT, tolerance=STEP_TOLERANCE, max_steps=max_steps
+        )
         below = zero | (may_vanish & (free.within(end.x, scale) < 0))
         return (end.x, end.ys, below), (zero, end.rests, end.steps)
 
@@ -59,12 +65,12 @@ def fit_to_motion(
     (x, shifts, _), (zero, rests, steps) = jax.lax.scan(again, start_at, length=2)
     c = jnp.where(zero[-1], 0, free.within(x, scale))
     c = jnp.where(may_vanish, jnp.maximum(c, 0), c)
-    told = _told(family, problem, c, scale, shifts)
-    return told | {"converged": rests[-1] & (told["error"] < LARGE / 10), "steps": jnp.sum(steps)}
+    told = _report(family, problem, c, scale, shifts)
+    return told | {"converged": rests[-1] & (told["error"] < FAILED_RESIDUAL / 10), "steps": jnp.sum(steps)}
 
 
 class _Rollouts(NamedTuple):
-    """Rollouts held against the runs of one system: `errors` of each, over the `size` of each channel."""
+    """Rollouts compared with the runs of one system; `errors` are relative to the `size` of each channel."""
 
     family: LagrangianFamily
     integration: Integration
@@ -95,16 +101,16 @@ class _Rollouts(NamedTuple):
         return _Rollouts(family, integration, units, size, momenta, runs)
 
     def errors(self, c: Vector, shift: Array, run: Any) -> Array:
-        """Of one run whose initial state is shifted, one after another."""
+        """Residuals of one run whose initial state is shifted, as a vector."""
         origin, ts, data, us, real, y_start = run
         term = driven_term(self.family, self.units, c, origin, ts, us)
         rows = rollout(term, self.integration, ts, y_start + self.size * shift, self.momenta)
         relative = (rows - data) / self.size[None]
-        return jnp.where(real[:, None], jnp.where(jnp.isfinite(relative), relative, LARGE), 0).reshape(-1)
+        return jnp.where(real[:, None], jnp.where(jnp.isfinite(relative), relative, FAILED_RESIDUAL), 0).reshape(-1)
 
 
-def _told(family: LagrangianFamily, problem: _Rollouts, c: Vector, scale: Vector, shifts: Array) -> dict[str, Any]:
-    """What least squares say at their solution."""
+def _report(family: LagrangianFamily, problem: _Rollouts, c: Vector, scale: Vector, shifts: Array) -> dict[str, Any]:
+    """Coefficients with standard errors and identifiability, from the linearisation at the solution."""
     *_, rows, _, mask, y_starts = problem.runs
     count, channels = jnp.sum(mask), rows.shape[2]
     at = linearized(lambda x, y, run: problem.errors(x * scale, y, run), c / scale, shifts, problem.runs)
@@ -126,7 +132,7 @@ def _told(family: LagrangianFamily, problem: _Rollouts, c: Vector, scale: Vector
 def _with_energy(
     family: LagrangianFamily, units: NaturalUnits, motion: Motion, momenta: bool, c: Vector
 ) -> NaturalUnits:
-    """The units with that of the Lagrangian read off its momenta, where the data do not have them."""
+    """The units with a unit of energy from the momenta of the Lagrangian, if the data hold no momenta."""
     if momenta:
         return units
 
@@ -140,7 +146,7 @@ def _with_energy(
 
 
 def _velocities(lagrangian: Lagrangian, y: Array) -> Array:
-    """[q, v] of [q, p] at the beginning of a run."""
+    """The state [q, v] from [q, p] at the beginning of a run."""
     q, p = jnp.split(y, 2)
     v = velocity_from_momentum(lagrangian, jnp.zeros((), q.dtype), q, p)
     return jnp.concatenate([q, jnp.where(jnp.isfinite(v), v, 0)])
@@ -149,7 +155,7 @@ def _velocities(lagrangian: Lagrangian, y: Array) -> Array:
 def rollout(
     term: EulerLagrangeTerm, integration: Integration, ts: Array, y0: Array, momenta: bool
 ) -> Float[Array, "time two_dof"]:
-    """The motion of a term from `y0` = [q, v], as rows [q, p] or [q, v]."""
+    """Rollout of a term from `y0` = [q, v], as rows [q, v], or [q, p] with `momenta`."""
     ys = integration.rollout(term, ts, y0)
     if not momenta:
         return ys

@@ -1,4 +1,4 @@
-"""Recorded motions of one system or of many, checked, in natural units: what coefficients are fitted to."""
+"""Recorded motions for `fit_coefficients`: checked and converted to natural units."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,15 +13,16 @@ from .family import LagrangianFamily
 from .integral_form import Motion, Quadrature
 from .natural_units import NaturalUnits
 
-LEAST_SAMPLES = 4
-"""Of a run: a cubic spline needs so many."""
+MIN_RUN_SAMPLES = 4
+"""Least samples of a run: a cubic spline needs four."""
 
 
 class Recorded(NamedTuple):
-    """Times and rows of each run of each system, on the host, in double precision: `ts[run]`, `data[system][run]`; and
-    the controls of each run, `us[run]`, shape `(time, m)`, m zero without.
+    """Recorded runs as NumPy arrays in double precision.
 
-    `batched`: whether there is an axis of systems. `several`: whether runs were given as runs.
+    - `ts`: times of each run. `data`: rows, `data[system][run]`.
+    - `us`: controls of each run, shape `(time, m)`; m is zero without controls.
+    - `batched`: whether the data had an axis of systems. `several`: whether they were given as several runs.
     """
 
     ts: list[np.ndarray]
@@ -32,19 +33,19 @@ class Recorded(NamedTuple):
 
 
 def recorded(ts: Any, data: Any, family: LagrangianFamily) -> Recorded:
-    """Arguments of `fit_coefficients` as motions.
+    """Converts the arguments of `fit_coefficients` to recorded runs.
 
-    **Raises:** `ValueError` for what is neither one motion, nor several runs of one system, nor many systems; and for
-    controls that the family does not take, or takes and are not there.
+    **Raises:** `ValueError` for shapes that are neither one motion, nor several runs of one system, nor many systems;
+    for controls that the family does not take, and for missing ones.
     """
     dof = family.dof
     if family.driven and (not isinstance(ts, Trajectories) or ts.controls is None):
         raise ValueError(
-            "the force of `family` takes a control, and there is none; expected `ts` as Trajectories with `controls`"
+            "the force of `family` takes a control `u`, but `ts` has no controls; expected Trajectories with `controls`"
         )
     if isinstance(ts, Trajectories):
         if data is not None:
-            raise ValueError("`data` was given beside `Trajectories`, which hold their states; expected one of them")
+            raise ValueError("`ts` are Trajectories, which hold the states, but `data` was given too; leave `data` out")
         return _from_trajectories(ts, family)
     if isinstance(ts, list | tuple) and len(ts) and np.ndim(ts[0]) > 0:
         return _runs(ts, data, dof)
@@ -53,31 +54,31 @@ def recorded(ts: Any, data: Any, family: LagrangianFamily) -> Recorded:
     times = np.asarray(ts, np.float64) if np.asarray(ts).dtype.kind == "f" else ts
     times = np.asarray(times if isinstance(times, np.ndarray) else floating("ts", ts, ("time",)), np.float64)
     if times.shape != (rows.shape[-2],):
-        raise ValueError(f"`ts` has shape {times.shape}; expected ({rows.shape[-2]})")
+        raise ValueError(f"`ts` has shape {times.shape}; expected ({rows.shape[-2]},), one time for each row of `data`")
     batched = rows.ndim == 3
     systems = list(rows) if batched else [rows]
     return Recorded([times], [[y] for y in systems], _no_controls([times]), batched, several=False)
 
 
 def _from_trajectories(trajectories: Trajectories, family: LagrangianFamily) -> Recorded:
-    """Runs between gaps; those too short for a spline are left out where a gap made them so."""
+    """Runs between gaps, without stretches between gaps that are too short for a spline."""
     if trajectories.controls is not None and not family.driven:
         raise ValueError(
-            "`ts` are Trajectories with controls, which the force of `family` does not take: name a parameter `u` in "
-            "it, as `force=lambda t, q, v, u, *, g: g * u` does, or leave the controls out, as "
-            "`Trajectories([t for t, _ in ts], [y for _, y in ts])` does"
+            "`ts` are Trajectories with controls, but the force of `family` has no parameter `u`; add one, as in "
+            "`force=lambda t, q, v, u, *, g: g * u`, or leave out the controls: "
+            "`Trajectories([t for t, _ in ts], [y for _, y in ts])`"
         )
     if trajectories.accelerations is not None:
         raise ValueError(
-            "`ts` are Trajectories with accelerations, which coefficients are not fitted to: leave them out, as "
-            "`Trajectories([t for t, _ in ts], [y for _, y in ts])` does, with `controls` where there are some"
+            "`ts` are Trajectories with accelerations, which this fit does not use; leave them out: "
+            "`Trajectories([t for t, _ in ts], [y for _, y in ts])`, with `controls` if there are any"
         )
     if trajectories.dof != family.dof:
-        raise ValueError(f"`ts` are Trajectories of dof {trajectories.dof}; expected {family.dof}, as `family` has")
+        raise ValueError(f"`ts` are Trajectories of dof {trajectories.dof}; expected {family.dof}, the dof of `family`")
     split = trajectories.split_at_gaps()
     runs = list(enumerate(split))
     if len(split) > len(trajectories):
-        runs = [(i, run) for i, run in runs if len(run[0]) >= LEAST_SAMPLES] or runs
+        runs = [(i, run) for i, run in runs if len(run[0]) >= MIN_RUN_SAMPLES] or runs
     ts = [t.astype(np.float64) for _, (t, _) in runs]
     rows = [y.astype(np.float64) for _, (_, y) in runs]
     if split.controls is None:
@@ -91,11 +92,11 @@ def _no_controls(ts: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _runs(ts: Sequence[Any], data: Any, dof: int) -> Recorded:
-    """Several runs of one system: a sequence of times, and one of rows."""
+    """Several runs of one system, from a sequence of times and a sequence of rows."""
     if not isinstance(data, list | tuple) and np.ndim(data) != 3:
-        raise ValueError("`ts` holds the times of several runs; expected `data` as a sequence of as many, one for each")
+        raise ValueError(f"`ts` holds the times of {len(ts)} runs; expected `data` as a sequence of {len(ts)} arrays")
     if len(data) != len(ts):
-        raise ValueError(f"`ts` holds {len(ts)} runs, `data` {len(data)}; expected as many")
+        raise ValueError(f"`ts` holds {len(ts)} runs, but `data` holds {len(data)}; expected the same number")
     rows = [np.asarray(floating(f"data[{i}]", y, ("time", 2 * dof)), np.float64) for i, y in enumerate(data)]
     times = [
         np.asarray(floating(f"ts[{i}]", t, (len(y),)), np.float64)
@@ -105,30 +106,31 @@ def _runs(ts: Sequence[Any], data: Any, dof: int) -> Recorded:
 
 
 def check(motions: Recorded, family: LagrangianFamily) -> None:
-    """**Raises:** `ValueError` for times out of order, too few samples, values that are not finite, or rest."""
+    """Raises a `ValueError` for times that do not increase, too few samples, values not finite, or no motion."""
     for t in motions.ts:
         if not np.all(np.diff(t) > 0):
-            raise ValueError("`ts` do not increase; expected increasing times")
+            raise ValueError("`ts` do not increase; expected strictly increasing times")
     shortest = min(map(len, motions.ts))
     numbers, unknowns = 2 * family.dof * sum(map(len, motions.ts)), len(family.names) + 2 * family.dof * len(motions.ts)
-    if shortest < LEAST_SAMPLES or numbers <= unknowns:
+    if shortest < MIN_RUN_SAMPLES or numbers <= unknowns:
         raise ValueError(
-            f"`data` has {shortest} samples of {2 * family.dof} numbers for {unknowns} unknowns (coefficients "
-            f"and initial state); expected more, and at least {LEAST_SAMPLES} samples"
+            f"`data` has {numbers} numbers for {unknowns} unknowns (coefficients and initial states), and {shortest} "
+            f"samples in its shortest run; expected more numbers than unknowns, and at least {MIN_RUN_SAMPLES} samples"
         )
     for i, runs in enumerate(motions.data):
         who = f"`data` of system {i}"
         if not all(np.isfinite(y).all() for y in (*runs, *motions.us)):
-            raise ValueError(f"{who} is not finite; expected finite values")
+            raise ValueError(f"{who} holds NaN or infinite values; expected finite values")
         if all(np.ptp(y, axis=0).max() == 0 for y in runs):
-            raise ValueError(f"{who} does not move; expected motion")
+            raise ValueError(f"{who} never changes; expected a motion")
 
 
 class Scaled(NamedTuple):
-    """Motions in units of order one: what all systems share, and what each has.
+    """Motions of one or many systems in natural units.
 
-    `duration`: the unit of the times in `ts` and `quadrature`, in seconds, of all systems. `controls`: as recorded.
-    `units`, `rows`: of each system, with a leading axis of systems.
+    - `duration`: unit of the times in `ts` and `quadrature`, in seconds, shared by all systems.
+    - `origins`: first time of each run in seconds. `controls`: in recorded units.
+    - `units`, `rows`: for each system, with a leading axis of systems.
     """
 
     duration: Float[Array, ""]
@@ -140,16 +142,16 @@ class Scaled(NamedTuple):
     rows: Float[Array, "systems run time two_dof"]
 
     def motion(self, units: NaturalUnits, rows: Array) -> Motion:
-        """The runs of one system, from its units and its rows."""
+        """The runs of one system, given its units and rows."""
         factor = self.duration / units.time
         return Motion(self.origins, self.ts * factor, rows, self.controls, self.quadrature.stretched(factor))
 
 
 def scaled(motions: Recorded, momenta: bool) -> Scaled:
-    """Each system in its natural units.
+    """Converts each system to its natural units.
 
-    Coordinates are over their root mean square, time over a radian of the motion, momenta over the root mean square of
-    all. The unit of a Lagrangian without momenta is left at one: no rows have it.
+    Coordinates are divided by their root mean square, times by a radian of the motion, and momenta by their common root
+    mean square. Without momenta the unit of the Lagrangian is one, because no row depends on it.
     """
     longest = max(map(len, motions.ts))
     duration = max(t[-1] - t[0] for t in motions.ts)
@@ -187,7 +189,7 @@ def _rms(x: np.ndarray) -> np.ndarray:
 
 
 def _speed(ts: Sequence[np.ndarray], runs: Sequence[np.ndarray]) -> np.ndarray:
-    """Root mean square of the slopes of the coordinates."""
+    """Root mean square of the finite differences of each coordinate."""
     dof = runs[0].shape[1] // 2
     slopes = [np.diff(y[:, :dof], axis=0) / np.diff(t)[:, None] for t, y in zip(ts, runs, strict=True)]
     return np.sqrt(np.mean(np.concatenate(slopes) ** 2, axis=0))

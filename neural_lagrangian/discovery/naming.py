@@ -1,4 +1,4 @@
-"""A fit as a formula: its coefficients and their errors at the scale of a pivot in each part."""
+"""Converts a fit to a named formula, scaled so that a pivot in each part has the coefficient one half."""
 
 from typing import NamedTuple
 
@@ -12,21 +12,24 @@ from .found import pivot_of
 from .library import Library
 from .observations import Observations
 from .parts import Part, parts_of
-from .rollout_fit import Beside
+from .rollout_fit import ForceEntries
 
 
 class Named(NamedTuple):
-    """A fit as a formula with the forces beside it, at the scale of its pivots.
+    """A formula with its forces, at the scale of its pivots.
 
-    `terms`: indices in the library of its terms; `forces`: entries of the matrices of the forces beside. `c`, `spread`:
-    all coefficients, those of the terms first, and their standard errors beside the pivot of their part. `unseen`: the
-    share of these errors that is due to what controls do between samples.
+    - `terms`: indices of its terms in the `library`. `forces`: entries of the matrices G and D that have a coefficient.
+    - `controls`: number of recorded controls.
+    - `c`, `spread`: coefficients and standard errors, relative to the pivot of their part. Those of the terms come
+      first, then those of G, then those of D.
+    - `unseen`: share of the standard errors that comes from unknown controls between samples.
+    - `parts`: sets of coefficients whose common scale is free, with the pivot of each set.
     """
 
     library: Library
     controls: int
     terms: list[int]
-    forces: Beside
+    forces: ForceEntries
     c: np.ndarray
     spread: np.ndarray
     unseen: np.ndarray
@@ -34,7 +37,7 @@ class Named(NamedTuple):
 
     @property
     def reported(self) -> np.ndarray:
-        """Standard errors: infinite in all parts but the first."""
+        """Reported standard errors: infinite in all parts but the first, whose scale the pivot fixes."""
         reported = self.spread.copy()
         for part in self.parts[1:]:
             reported[list(part.members)] = np.inf
@@ -47,7 +50,7 @@ class Named(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Of all coefficients."""
+        """Names of all coefficients."""
         matrices = (("G", self.forces.controls), ("D", self.forces.damping))
         return [
             *self.library.select(self.terms).names,
@@ -55,7 +58,7 @@ class Named(NamedTuple):
         ]
 
     def matrices(self, values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Those of the damping and of the controls, from coefficients or their errors."""
+        """The matrices D and G filled with `values`, which are coefficients or standard errors; `None` without them."""
         dof, first = self.library.dof, len(self.terms)
         second = first + len(self.forces.controls)
         G, D = np.zeros((dof, self.controls)), np.zeros((dof, dof))
@@ -66,7 +69,7 @@ class Named(NamedTuple):
         return D if self.forces.damping else None, G if self.controls else None
 
     def with_coefficients(self, c: np.ndarray, spread: np.ndarray, kept: np.ndarray) -> "Named":
-        """With other values and other errors of noise, and without those that are not kept."""
+        """The same formula with new values and new standard errors from noise; only `kept` coefficients remain."""
         first, second = len(self.terms), len(self.terms) + len(self.forces.controls)
         new = np.cumsum(kept) - 1
         controls = tuple(e for e, k in zip(self.forces.controls, kept[first:second], strict=True) if k)
@@ -74,11 +77,13 @@ class Named(NamedTuple):
         terms = [t for t, k in zip(self.terms, kept[:first], strict=True) if k]
         parts = [Part(tuple(int(new[k]) for k in part.members if kept[k]), int(new[part.pivot])) for part in self.parts]
         spread, unseen = np.hypot(spread, self.unseen)[kept], self.unseen[kept]
-        return Named(self.library, self.controls, terms, Beside(controls, damping), c[kept], spread, unseen, parts)
+        return Named(
+            self.library, self.controls, terms, ForceEntries(controls, damping), c[kept], spread, unseen, parts
+        )
 
 
 def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named:
-    """The fit with its parts, and with coefficients and errors beside their pivots."""
+    """Names the terms of a fit, finds its parts, and scales its coefficients and standard errors."""
     balance, step = fitted.balance, fitted.step
     kept, dof, m = observed.independent.kept, library.dof, observed.controls.shape[1]
     first, second = len(kept), len(kept) + dof * m
@@ -90,11 +95,11 @@ def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named
     pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
     controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
     damping = tuple(pairs[k - second] for k in step.support if k >= second)
-    return Named(library, m, terms, Beside(controls, damping), c, spread, unseen, parts)
+    return Named(library, m, terms, ForceEntries(controls, damping), c, spread, unseen, parts)
 
 
 def _between_samples(fitted: Fitted, parts: list[Part], observed: Observations) -> np.ndarray:
-    """How far the coefficients move if controls are straight lines between their samples, not smooth curves."""
+    """Change of the coefficients when controls are linear between samples, instead of smooth curves."""
     step = fitted.step
     if not observed.chords.any():
         return np.zeros(len(step.coefficients))
@@ -106,7 +111,7 @@ def _between_samples(fitted: Fitted, parts: list[Part], observed: Observations) 
 
 
 def _parts(fitted: Fitted, terms: Library) -> list[Part]:
-    """Those that do not act on each other, that of the pivot of all first, each with a pivot of its own."""
+    """The parts that do not interact, each with a pivot; the part with the main pivot comes first."""
     step = fitted.step
     kinetic = fitted.balance.kinetic[list(step.support)]
     whole = pivot_of(terms, step.coefficients[: len(terms)], kinetic[: len(terms)])

@@ -1,4 +1,4 @@
-"""What motion says of candidate terms: at samples with accelerations, or in windows without them."""
+"""Candidate terms evaluated on motion: at samples with accelerations, or in windows without (weak form)."""
 
 from typing import NamedTuple
 
@@ -8,22 +8,24 @@ from jaxtyping import Float
 
 from ..trajectories import Trajectories
 from .balance import Balance, Windows, control_columns, damping_columns, pointwise, weak
-from .columns import FREE_STATES, Columns, Independent, free_states, independent_terms, sample_columns
+from .columns import MIN_FREE_STATES, Columns, Independent, free_states, independent_terms, sample_columns
 from .equations import Scales
 from .library import Library
 
 MIN_WINDOW_SAMPLES = 9
-"""Samples that a window of the weak form needs."""
+"""Least samples of a window of the weak form, so that its quadrature is accurate."""
 DECORRELATED = 0.5
-"""Share of the variance of a velocity that it has changed by after a sixth of a period."""
+"""Half the mean square change of a sinusoid after a sixth of a period, relative to its variance."""
 
 
 class Observations(eqx.Module):
-    """What the terms, and the entries of the matrix of controls behind them, contribute to each observation.
+    """Contributions of the terms, and of the entries of the control matrix, to each observation.
 
-    `rates`: velocities there, `(row, dof)`. `controls`: `(row, m)`, m zero without. `chords`: how much larger a control
-    is in the mean where straight lines join its samples, `(row, m)`. `used`: how many observations, of how many that
-    there are.
+    - `balance`: the regression problem. `scales`: typical sizes. `independent`: linearly independent terms.
+    - `rates`: velocities of the observations, shape `(row, dof)`.
+    - `controls`: shape `(row, m)`; m is zero without controls.
+    - `chords`: increase of the mean control when it is linear between samples, instead of smooth, shape `(row, m)`.
+    - `used`: number of observations used, and number of all observations.
     """
 
     balance: Balance
@@ -36,12 +38,12 @@ class Observations(eqx.Module):
 
     @property
     def damped(self) -> Balance:
-        """With all entries of a damping matrix behind those of the controls."""
-        return self.balance.beside(damping_columns(self.rates), self.scales)
+        """The balance with the entries of a damping matrix, after those of the controls."""
+        return self.balance.with_forces(damping_columns(self.rates), self.scales)
 
 
 class Samples(NamedTuple):
-    """Samples one after another: states `(sample, 2 dof)`, times `(sample,)`, controls `(sample, m)`."""
+    """All samples in sequence: states `(sample, 2 dof)`, times `(sample,)`, controls `(sample, m)`."""
 
     states: np.ndarray
     times: np.ndarray
@@ -56,7 +58,7 @@ class Samples(NamedTuple):
 
 
 def at_samples(trajectories: Trajectories, library: Library, length: int, most: int) -> Observations:
-    """Each sample with its acceleration is an observation."""
+    """Observations from single samples with accelerations."""
     del length
     samples = Samples.of(trajectories)
     assert trajectories.accelerations is not None
@@ -66,19 +68,19 @@ def at_samples(trajectories: Trajectories, library: Library, length: int, most: 
     scales = _scales(trajectories, samples.states, a)
     states, times, controls = (x[rows] for x in samples)
     independent, columns = _columns(library, samples.states, states, times, scales)
-    balance = pointwise(columns, a[rows], scales).beside(control_columns(controls, library.dof), scales)
+    balance = pointwise(columns, a[rows], scales).with_forces(control_columns(controls, library.dof), scales)
     chords = np.zeros_like(controls)
     return Observations(balance, scales, independent, _rates(states), controls, chords, (len(rows), count))
 
 
 def in_windows(trajectories: Trajectories, library: Library, length: int, most: int) -> Observations | str:
-    """Each window is an observation; or the reason why there are none."""
+    """Observations from windows (weak form), or the reason why there are none."""
     samples = Samples.of(trajectories)
     if length < MIN_WINDOW_SAMPLES:
         raise ValueError(f"`window` is {length}; expected at least {MIN_WINDOW_SAMPLES} samples")
     pieces = [piece for piece in _pieces(trajectories, samples) if len(piece.times) >= length]
     if not pieces:
-        return f"no trajectory has the {length} samples of a window: record longer ones"
+        return f"no trajectory has the {length} samples of a window: record longer trajectories"
     windows = Windows.of([piece.times for piece in pieces], length, most)
     chosen = list(zip(windows.trajectory, windows.index, strict=True))
     ys, ts, us = (np.stack([pieces[i][part][rows] for i, rows in chosen]) for part in range(3))
@@ -87,13 +89,13 @@ def in_windows(trajectories: Trajectories, library: Library, length: int, most: 
     inside = ys.reshape(-1, ys.shape[2]), ts.reshape(-1)
     independent, columns = _columns(library, samples.states, *inside, scales)
     rates, controls, chords = (np.einsum("wt,wti->wi", windows.weight, x) for x in (v, us, _chords(ts, us)))
-    balance = weak(columns, windows, scales).beside(control_columns(controls, library.dof), scales)
+    balance = weak(columns, windows, scales).with_forces(control_columns(controls, library.dof), scales)
     there_are = sum((len(piece.times) - length) // max(1, length // 2) + 1 for piece in pieces)
     return Observations(balance, scales, independent, rates, controls, chords, (len(windows.trajectory), there_are))
 
 
 def _chords(ts: Float[np.ndarray, "row time"], us: Float[np.ndarray, "row time m"]) -> Float[np.ndarray, "row time m"]:
-    r"""By how much the chords beside each sample exceed the curve in the mean, $h^2 \ddot u / 12$; zero at the ends."""
+    r"""Mean excess $h^2 \ddot u / 12$ of linear interpolation over a smooth curve at each sample; zero at the ends."""
     h = np.diff(ts)[..., None]
     slope = np.diff(us, axis=1) / h
     found = np.zeros_like(us)
@@ -102,11 +104,11 @@ def _chords(ts: Float[np.ndarray, "row time"], us: Float[np.ndarray, "row time m
 
 
 def window_samples(trajectories: Trajectories, states: np.ndarray) -> int:
-    """Samples in half the shortest period of any coordinate; a quarter of the longest trajectory at most.
+    """Default window of the weak form: half the shortest period, at most a quarter of the longest trajectory.
 
     **Arguments:**
 
-    - `states`: of all trajectories, one after another, as recorded or smoothed.
+    - `states`: states of all trajectories in sequence, recorded or smoothed.
     """
     period = float(np.min(periods(trajectories, states)))
     step = np.median(np.concatenate([np.diff(t) for t, _ in trajectories if len(t) > 1] or [np.ones(1)]))
@@ -116,10 +118,10 @@ def window_samples(trajectories: Trajectories, states: np.ndarray) -> int:
 
 
 def periods(trajectories: Trajectories, states: np.ndarray) -> Float[np.ndarray, " dof"]:
-    r"""The period of each coordinate in seconds: six times the lag after which its velocity has changed by the spread
-    that it has within a trajectory, as of a sinusoid; infinite where it never does.
+    """The period of each coordinate in seconds, shape `(dof,)`; infinite if it does not oscillate.
 
-    Velocities do not grow where an angle goes round and round, and what is noise changes from one sample to the next.
+    It is six times the lag after which the velocity is half decorrelated, as for a sinusoid. Velocities serve because
+    they stay bounded when an angle goes round and round. The change after one sample is subtracted as noise.
     """
     dof = states.shape[1] // 2
     pieces = np.split(states[:, dof:], np.cumsum(trajectories.lengths)[:-1])
@@ -129,14 +131,14 @@ def periods(trajectories: Trajectories, states: np.ndarray) -> Float[np.ndarray,
     longest = max(map(len, pieces))
 
     def changed(lag: int) -> np.ndarray:
-        """Half the mean square change after so many samples."""
+        """Half the mean square change after `lag` samples."""
         changes = [v[lag:] - v[:-lag] for v in pieces if len(v) > lag]
         return np.mean(np.concatenate(changes) ** 2, axis=0) / 2
 
     found = np.full(dof, np.inf)
     if longest < 3:
         return found
-    noise = np.minimum(changed(1), variance)  # with what the motion itself changes in one sample: little, or all
+    noise = np.minimum(changed(1), variance)  # includes the small change of the motion itself
     lag = 1
     while lag < longest - 1 and not np.isfinite(found).all():
         lag += max(1, lag // 20)
@@ -148,8 +150,14 @@ def periods(trajectories: Trajectories, states: np.ndarray) -> Float[np.ndarray,
 
 
 def channel_scales(states: np.ndarray, found: Float[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
-    """The size of each coordinate and velocity, from the `periods` found: of an angle that goes round it is a radian of
-    its motion, not how far it has come.
+    """Typical size of each coordinate and velocity, shape `(2 dof,)`.
+
+    For an angle that goes round and round, the size is the distance covered in a radian of its motion, not the total
+    distance.
+
+    **Arguments:**
+
+    - `found`: the result of `periods`.
     """
     q, v = np.split(states, 2, axis=1)
     length, speed = q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
@@ -176,8 +184,8 @@ def _rates(states: np.ndarray) -> np.ndarray:
 def _columns(
     library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
 ) -> tuple[Independent, Columns]:
-    """The terms that free states can distinguish, and their columns at the observed states."""
-    free = free_states(observed, max(FREE_STATES, 4 * len(library)))
+    """The terms that are linearly independent at random states, and their columns at the given states."""
+    free = free_states(observed, max(MIN_FREE_STATES, 4 * len(library)))
     both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts])
     at_free, columns = sample_columns(library, *both).split(len(free))
     independent = independent_terms(library, at_free, scales)

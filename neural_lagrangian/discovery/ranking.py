@@ -1,26 +1,26 @@
-"""Formulas of a library ranked by information, from many sides: by leaving out, by adding, by exchange."""
+"""Ranks formulas of a library by an information criterion; searches by elimination, addition and exchange."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from .balance import Balance
-from .elimination import INSIGNIFICANT, Step, Try, eliminate, score
+from .elimination import F_RATIO_INSIGNIFICANT, Step, Try, eliminate, score
 
-WIDTH, PROMISING = 8, 8
-"""How many of the best formulas of each size have another term added, and which: those that promise the most."""
+BEAM_WIDTH, TERMS_ADDED_TO_EACH = 8, 8
+"""Number of formulas of each size that are extended, and number of terms tried as extension of each formula."""
 PATIENCE = 2
-"""Sizes without a better formula after which no more terms are added."""
-SAME = 0.1
-"""Two formulas are the same on the motion if their residuals differ by less than this in all, noise being one each."""
-SWEEPS = 6
-"""Most rounds of exchanges."""
+"""Number of sizes in a row without improvement, after which no more terms are added."""
+SAME_RESIDUAL = 0.1
+"""Two formulas count as equal on the motion if their residuals, in units of the noise, differ by less in square sum."""
+MAX_EXCHANGE_ROUNDS = 6
+"""Most rounds of exchanges, which bound the run time."""
 
 
 class Ranking:
-    """Every formula that was tried, with its score: the extended Bayesian information criterion, the least is best.
+    """All formulas that were tried, with their extended Bayesian information criterion; lower is better.
 
-    - `complexity`: of each term. `floor`: sum of squares that is no noise.
+    - `complexity`: complexity of each term. `floor`: sum of squares of numerical errors.
     """
 
     def __init__(self, problem: Balance, complexity: np.ndarray, floor: float):
@@ -28,7 +28,7 @@ class Ranking:
         self._scores: dict[tuple[int, ...], tuple[float, Step]] = {}
 
     def add(self, step: Step) -> float:
-        """Its score, which is kept with it if that is the best of the same terms."""
+        """Returns the score of a step; stores both if no better fit of the same terms is known."""
         terms = len(self._complexity)
         value = score(self._problem, step, terms, self._floor) if np.isfinite(step.rss) else np.inf
         key = tuple(sorted(step.support))
@@ -42,15 +42,19 @@ class Ranking:
 
     @property
     def best(self) -> tuple[float, Step]:
-        """The simplest of those that are the same on the motion as that of the least score."""
+        """The simplest formula that equals, on the motion, the formula with the least score."""
         value, least = self.least
         if not np.isfinite(value):
             return value, least
-        near = [scored for scored in self._scores.values() if scored[0] < value + SAME and self._same(scored[1], least)]
+        near = [
+            scored
+            for scored in self._scores.values()
+            if scored[0] < value + SAME_RESIDUAL and self._same(scored[1], least)
+        ]
         return min(near, key=lambda scored: (self._complexity[list(scored[1].support)].sum(), scored[0]))
 
     def rival(self, support: Iterable[int]) -> tuple[float, Step] | None:
-        """The best of the formulas that lack some of these terms and are not the same on the motion."""
+        """The best formula that lacks one of these terms and differs on the motion; `None` without one."""
         whole = set(support)
         own = self._scores.get(tuple(sorted(whole)))
         others = [scored for key, scored in self._scores.items() if not whole <= set(key) and np.isfinite(scored[0])]
@@ -58,11 +62,11 @@ class Ranking:
         found = next((scored for scored in others if own is None or not self._same(scored[1], own[1])), None)
         if found is None:
             return None
-        step = self._problem.fit(found[1].support, found[1].coefficients)  # as far as it goes: it was one of many
+        step = self._problem.fit(found[1].support, found[1].coefficients)  # a full fit, since the search used few steps
         return min(self.add(step), found[0]), step
 
     def gap(self, support: Iterable[int]) -> float:
-        """By what factor the residual grows with one of these terms less."""
+        """Factor by which the residual grows with one term fewer."""
         whole = tuple(sorted(support))
         less = [self._scores.get(tuple(j for j in whole if j != k)) for k in whole]
         rss = [step.rss for _, step in filter(None, less)]
@@ -76,7 +80,7 @@ class Ranking:
     def _same(self, one: Step, two: Step) -> bool:
         if set(one.support) == set(two.support):
             return True
-        return float(np.sum((self._problem.errors(one) - self._problem.errors(two)) ** 2)) < SAME
+        return float(np.sum((self._problem.errors(one) - self._problem.errors(two)) ** 2)) < SAME_RESIDUAL
 
 
 def ranked(
@@ -87,21 +91,23 @@ def ranked(
     floor: float,
     most: int,
 ) -> Ranking:
-    """**Arguments:**
+    """Searches formulas and ranks them.
 
-    - `starts`: formulas that are looked at, whose terms are exchanged.
-    - `bases`: formulas to which terms are added one by one, to several at a time; the most usual first.
-    - `most`: terms of a formula.
+    **Arguments:**
+
+    - `starts`: supports to include.
+    - `bases`: supports to which terms are added one by one, the most usual support first.
+    - `most`: largest number of terms in a formula.
     """
     ranking = Ranking(problem, complexity, floor)
     for step in problem.fit_each([(start, None) for start in starts]):
         ranking.add(step)
-    for step in eliminate(problem, len(complexity), complexity, floor, chance=INSIGNIFICANT / problem.rows):
+    for step in eliminate(problem, len(complexity), complexity, floor, chance=F_RATIO_INSIGNIFICANT / problem.rows):
         if len(step.support) <= most:
             ranking.add(step)
-    _add(problem, bases[:1], ranking, most)  # by themselves: among many that are as good the usual one may be lost
+    _add(problem, bases[:1], ranking, most)  # alone, so that equally good unusual bases do not crowd it out
     _add(problem, bases[1:], ranking, most)
-    for _ in range(SWEEPS):
+    for _ in range(MAX_EXCHANGE_ROUNDS):
         before, best = ranking.least
         if len(best.support) >= most:
             break
@@ -112,7 +118,7 @@ def ranked(
 
 
 def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, most: int) -> None:
-    """A beam search: of each size so many of the best have each other term added."""
+    """Beam search: extends the best formulas of each size by one term."""
     level = problem.fit_each([(base, None) for base in bases], hurry=True)
     waited, least = 0, np.inf
     while waited < PATIENCE:
@@ -123,11 +129,11 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, mos
             break
         value = ranking.add(level[0])
         waited, least = (0, value) if value < least - 1e-6 else (waited + 1, least)
-        level = problem.fit_each(_with_another(problem, level[:WIDTH]), hurry=True)
+        level = problem.fit_each(_with_another(problem, level[:BEAM_WIDTH]), hurry=True)
 
 
 def _exchange(problem: Balance, best: Step, ranking: Ranking) -> None:
-    """One term added, one left out, one exchanged for another."""
+    """Tries to add, remove or exchange one term of the best formula."""
     fewer = problem.fit_each([best.without(i) for i in range(len(best.support)) if best.covariance[i, i] > 0])
     bases = [best, *(less for less in fewer if np.isfinite(less.rss))]
     for step in [*fewer, *problem.fit_each(_with_another(problem, bases), hurry=True)]:
@@ -135,10 +141,10 @@ def _exchange(problem: Balance, best: Step, ranking: Ranking) -> None:
 
 
 def _with_another(problem: Balance, steps: Sequence[Step]) -> list[Try]:
-    """Each with one of the terms beside that promise the most."""
+    """Extends each step by each of its most promising further terms."""
     tries: dict[tuple[int, ...], Try] = {}
     for step, gains in zip(steps, problem.gains(steps), strict=True):
-        for k in np.argsort(-gains)[:PROMISING].tolist():
+        for k in np.argsort(-gains)[:TERMS_ADDED_TO_EACH].tolist():
             if gains[k] > 0:
                 more = (*step.support, k)
                 tries.setdefault(tuple(sorted(more)), (more, np.append(step.coefficients, 0.0)))

@@ -1,34 +1,34 @@
-"""Noisy motion: smoothed before terms are looked for, and rolled out to refine their coefficients."""
+"""Prepares noisy motion: smoothed states for the search, and windows for the fit by rollouts."""
 
 import equinox as eqx
 import numpy as np
 
 from ..trajectories import Trajectories
-from .evidence import LEAST_NOISE
+from .evidence import MIN_NOISE
 from .observations import Samples, channel_scales, periods
 from .rollout_fit import WindowedMotion, windowed
 from .smoothing import noise_of, smoothed
 
-LEAST_SAMPLES = 9
-"""Of a run in which noise is looked for."""
+MIN_RUN_SAMPLES = 9
+"""Least samples of a run from which noise can be estimated."""
 
 
 def without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Trajectories, np.ndarray, bool]:
-    """The motion with its noise smoothed away, the noise of each channel, and whether it matters.
+    """Smooths motion; returns it with the noise of each channel, and whether the noise matters.
 
-    Noise that is not seen counts as `LEAST_NOISE` of the channel. That of velocities that were smoothed is infinite:
-    they hold no more than the positions, and flatten the motion. Runs of few samples stay as they are.
+    Each channel has at least the relative noise `MIN_NOISE`. Velocities that were already smoothed get infinite noise,
+    because they add no information to the positions and underestimate fast motion. Short runs are not smoothed.
     """
     pieces = [(t.astype(np.float64), y.astype(np.float64)) for t, y in trajectories]
     states = np.concatenate([y for _, y in pieces])
     found = periods(trajectories, states)
-    long = [k for k, (t, _) in enumerate(pieces) if len(t) >= LEAST_SAMPLES]
+    long = [k for k, (t, _) in enumerate(pieces) if len(t) >= MIN_RUN_SAMPLES]
     if not long:
         return trajectories, np.zeros(states.shape[1]), False
     noise, coloured = noise_of([pieces[k] for k in long], found)
     scales = channel_scales(states, found)
     noisy = bool((noise > tolerance * scales).any())
-    noise = np.maximum(noise, LEAST_NOISE * scales)
+    noise = np.maximum(noise, MIN_NOISE * scales)
     left_out = coloured & (np.arange(len(noise)) >= len(found))
     if noisy:
         whole = np.array(trajectories.ys, np.float64)
@@ -39,7 +39,7 @@ def without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Traject
 
 
 def windows_of(recorded: Trajectories, smooth: Trajectories, length: int) -> WindowedMotion | None:
-    """Windows of the recorded motion, with smoothed initial states; `None` where it is shorter than a window."""
+    """Windows of the recorded motion with smoothed states; `None` if the motion is shorter than a window."""
     controls = recorded.controls
     us = [
         np.zeros((len(t), 0)) if controls is None else controls[i, : len(t)].astype(float)

@@ -1,57 +1,59 @@
-r"""The noise of recorded states by what a formula leaves of them, at each frequency.
+r"""The spectrum of the residuals of a formula, which shows noise that was smoothed.
 
-Of noise that was smoothed, low frequencies are left as they were, and high ones are gone. Samples of it do not count
-one by one. So residuals of windows are taken apart into cosines: the mean square of each, $P_k$, is the noise that
-changes of coefficients and initial states, which act slowly, have to be told from.
+Smoothed noise keeps its low frequencies and loses its high ones. So its samples are not independent. The residuals of
+windows are therefore transformed to cosines. The mean square $P_k$ of each cosine is the variance of the noise at this
+frequency. Wrong coefficients and wrong initial states act at low frequencies:
 
 $$\hat r_k = \sqrt{\frac{2}{N}} \sum_n r_n \cos \frac{\pi k (n + 1/2)}{N}, \qquad P_k = \langle \hat r_k^2 \rangle$$
 
-over windows of N samples. Where a formula is wrong, what it leaves is slow, and is seen in the first cosines alone.
+where the mean runs over windows of N samples. The residuals of a wrong formula are slow and show in the first cosines
+only.
 """
 
 import numpy as np
 from jaxtyping import Float
 from scipy.fft import dct
 
-ABSORBED = 2
-"""Cosines that the two initial values of a coordinate fit."""
-SLOW = (ABSORBED, 6)
-"""Cosines in which a wrong formula shows."""
-BROAD = 4
-"""Cosines over which the spectrum is averaged, where one of them is looked at."""
-FEWEST_SAMPLES = 18
-"""Samples of a window that show a spectrum."""
-FLAT, GONE = 3.0, 0.25
-"""How much more may be in the slow cosines than in those that follow; of these, what is left in the fastest third if
-noise was smoothed.
+COSINES_OF_INITIAL_STATE = 2
+"""Number of cosines absorbed by the two fitted initial values of a coordinate."""
+SLOW_COSINES = (COSINES_OF_INITIAL_STATE, 6)
+"""Range of cosines in which a wrong formula shows."""
+COSINES_AVERAGED = 4
+"""Number of neighbouring cosines over which the spectrum is averaged."""
+MIN_SPECTRUM_SAMPLES = 18
+"""Least samples of a window for a meaningful spectrum."""
+MAX_SLOW_RATIO, MAX_FAST_RATIO = 3.0, 0.25
+"""Residuals are smoothed noise if the power in the slow cosines is less than 3 times that of the next cosines, and the
+power in the fastest third is less than a quarter of it.
 """
-LOOKS, SETTLED = 4, 0.1
-"""Most fits after which noise is looked at again, and relative change of it after which it is not."""
+MAX_NOISE_ESTIMATES, NOISE_TOLERANCE = 4, 0.1
+"""Most repeated estimates of the noise, and the relative change at which the estimate has converged."""
 
 
 def cosines(residuals: Float[np.ndarray, "window time column"]) -> Float[np.ndarray, "window cosine column"]:
-    r"""$\hat r_k$ of each window."""
+    r"""The cosine transform $\hat r_k$ of each window."""
     return np.asarray(dct(residuals, axis=1, norm="ortho"))
 
 
 def spectrum(residuals: Float[np.ndarray, "window time channel"]) -> Float[np.ndarray, "cosine channel"]:
-    """$P_k$ of noise, its first cosines, which initial values have taken, as those that follow."""
+    """The noise spectrum $P_k$; its slow cosines, which the fit absorbs in part, are replaced by the next ones."""
     P = np.mean(cosines(residuals) ** 2, axis=0)
-    P[: SLOW[1]] = np.mean(P[SLOW[0] : SLOW[1] + BROAD], axis=0)
+    P[: SLOW_COSINES[1]] = np.mean(P[SLOW_COSINES[0] : SLOW_COSINES[1] + COSINES_AVERAGED], axis=0)
     return P
 
 
 def level(residuals: Float[np.ndarray, "window time channel"]) -> Float[np.ndarray, " channel"]:
-    """Standard deviation of the noise before it was smoothed, by the cosines that follow the slow ones: a wrong
-    formula leaves little there.
+    """Standard deviation of the noise before smoothing, from the cosines next to the slow ones.
+
+    A wrong formula hardly affects these cosines.
     """
     P = np.mean(cosines(residuals) ** 2, axis=0)
-    return np.sqrt(np.mean(P[SLOW[1] : SLOW[1] + BROAD], axis=0))
+    return np.sqrt(np.mean(P[SLOW_COSINES[1] : SLOW_COSINES[1] + COSINES_AVERAGED], axis=0))
 
 
 def is_smoothed_noise(residuals: Float[np.ndarray, "window time channel"]) -> bool:
-    """Whether the residuals are noise alone: as much in slow cosines as in the next ones, and little in fast ones."""
+    """Whether the residuals are smoothed noise: equal power in slow and next cosines, little in fast ones."""
     P = np.mean(cosines(residuals) ** 2, axis=0)
-    slow, fast = np.mean(P[slice(*SLOW)], axis=0), np.mean(P[-(len(P) // 3) :], axis=0)
-    next_ones = np.mean(P[SLOW[1] : SLOW[1] + BROAD], axis=0)
-    return bool((slow < FLAT * next_ones).all() and (fast < GONE * next_ones).all())
+    slow, fast = np.mean(P[slice(*SLOW_COSINES)], axis=0), np.mean(P[-(len(P) // 3) :], axis=0)
+    next_ones = np.mean(P[SLOW_COSINES[1] : SLOW_COSINES[1] + COSINES_AVERAGED], axis=0)
+    return bool((slow < MAX_SLOW_RATIO * next_ones).all() and (fast < MAX_FAST_RATIO * next_ones).all())

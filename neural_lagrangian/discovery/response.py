@@ -1,15 +1,15 @@
-r"""How recorded motion answers an error of acceleration: terms are weighed by what they do to the states.
+r"""The linear response of the states to errors of acceleration, for regression on noisy states.
 
-Let $y(t)$ be a motion that fits a window of the data, and $r(c) = M^{-1} (M a + h)$ the errors of acceleration that
-another formula has along it. The motion of that formula deviates, to first order, by
+Let $y(t)$ be a motion that fits a window of the data. Another formula has the errors of acceleration
+$r(c) = M^{-1} (M a + h)$ along this motion. To first order, its own motion deviates by
 
 $$\delta y(t_n) = \Phi(t_n)\, \delta y_0
   - \int_{t_0}^{t_n} \Phi(t_n)\, \Phi(s)^{-1} \begin{pmatrix} 0 \\ r(c) \end{pmatrix} ds,
   \qquad \Phi(t) = \partial y(t) / \partial y(t_0).$$
 
-So the residuals of the states are linear in $r$. They are divided by the noise, the initial state is projected out,
-and those directions are kept in which an error of acceleration shows most. The right formula leaves noise of size one
-there. No noisy state enters a term, as it does where terms are balanced at the data themselves: noise shifts nothing.
+So the residuals of the states are linear in $r$. They are divided by the noise, and the effect of the initial state is
+projected out. Then only the directions with the largest response are kept. The residuals of the right formula are noise
+of variance one there. Terms are evaluated along the fitted motion, not at noisy states, so noise causes no bias.
 """
 
 from dataclasses import replace
@@ -18,15 +18,17 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-POINTS = 11
-"""Most instants of a window at which errors of acceleration are taken; between them they are linear."""
-FAINT = 1e-3
-"""Of the direction in which errors of acceleration show most: those in which less shows are left out."""
+MAX_INSTANTS = 11
+"""Most instants per window at which errors of acceleration are evaluated; they are linear in between."""
+MIN_SINGULAR_VALUE = 1e-3
+"""Relative singular value below which a direction of the response is dropped."""
 
 
 class Response(eqx.Module):
-    r"""Residuals of windows in the directions kept: `offset`, `(window, direction)`, less `gain`, of shape
-    `(window, direction, instant * dof)`, times the errors of acceleration, `(window * instant, ..., dof)`.
+    r"""Linear map from errors of acceleration to residuals: residuals = `offset` - `gain` @ errors.
+
+    - `gain`: shape `(window, direction, instant * dof)`. `offset`: shape `(window, direction)`.
+    - `rows`: number of independent residuals.
     """
 
     gain: Float[np.ndarray, "window direction points"]
@@ -37,21 +39,21 @@ class Response(eqx.Module):
         return self.offset.reshape(-1) - self.slopes(r[..., None])[:, 0]
 
     def of_errors(self, sizes: Float[np.ndarray, " dof"]) -> "Response":
-        """To errors of acceleration in units of these sizes."""
+        """The response to errors of acceleration in units of `sizes`."""
         return replace(self, gain=self.gain * np.resize(sizes, self.gain.shape[2]))
 
     def floor(self, errors: Float[np.ndarray, " dof"]) -> float:
-        """Sum of squares of the residuals from independent errors of acceleration of this size."""
+        """Expected sum of squares of the residuals for independent errors of acceleration of this size."""
         return float(np.sum(self.gain**2 * np.resize(errors**2, self.gain.shape[2])))
 
     def slopes(self, J: Float[np.ndarray, "instant dof column"]) -> Float[np.ndarray, "row column"]:
-        """Of the residuals, with the sign changed."""
+        """Derivatives of the residuals with opposite sign, from derivatives `J` of the errors of acceleration."""
         return (self.gain @ J.reshape(len(self.gain), -1, J.shape[2])).reshape(-1, J.shape[2])
 
 
 def instants(count: int) -> np.ndarray:
-    """Samples of a window at which errors of acceleration are taken."""
-    return np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(int))
+    """Indices of the samples of a window at which errors of acceleration are evaluated."""
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_INSTANTS)).round().astype(int))
 
 
 def response_of(
@@ -61,10 +63,13 @@ def response_of(
     noise: Float[np.ndarray, " two_dof"],
     accelerations: Float[np.ndarray, " dof"],
 ) -> Response:
-    r"""**Arguments:**
+    r"""Computes the response of windows.
 
-    - `transitions`: $\Phi$ at the samples. `deviations`: of the motion from the data. `noise`: of each channel;
-      infinite for one that is left out. `accelerations`: sizes of errors that count alike.
+    **Arguments:**
+
+    - `transitions`: $\Phi$ at the samples. `deviations`: motion minus data.
+    - `noise`: standard deviation of each channel; infinite for an unused channel.
+    - `accelerations`: typical size of each acceleration, which sets the units of the errors.
     """
     _, count, channels = deviations.shape
     dof, at = channels // 2, instants(count)
@@ -79,16 +84,16 @@ def response_of(
         K, d = whole * scale[:, None], deviation.reshape(-1) * scale
         K, d = (x - start @ (start.T @ x) for x in (K, d))
         U, s, V = np.linalg.svd(K * sizes, full_matrices=False)
-        s = np.where(s > FAINT * s[0], s, 0.0)
+        s = np.where(s > MIN_SINGULAR_VALUE * s[0], s, 0.0)
         gains.append(s[:, None] * V / sizes)
         offsets.append(np.where(s > 0, U.T @ d, 0.0))
     kept = np.any(np.stack(gains) != 0, axis=2)
-    most = max(1, int(kept.sum(axis=1).max()))  # the others are zero in all windows
+    most = max(1, int(kept.sum(axis=1).max()))  # further directions are zero in all windows
     return Response(np.stack(gains)[:, :most], np.stack(offsets)[:, :most], int(kept.sum()))
 
 
 def _kernel(t: Float[np.ndarray, " time"], phi: Float[np.ndarray, "time two_dof two_dof"]) -> np.ndarray:
-    """Of errors of acceleration at the samples in the states there, `(time * 2 dof, time * dof)`, by trapezoids."""
+    """Effect of errors of acceleration on the states, `(time * 2 dof, time * dof)`, by the trapezoidal rule."""
     count, channels, _ = phi.shape
     steps = np.diff(t)
     share = np.zeros((count, count))
@@ -100,6 +105,6 @@ def _kernel(t: Float[np.ndarray, " time"], phi: Float[np.ndarray, "time two_dof 
 
 
 def free_motion(ts: Float[np.ndarray, "window time"], dof: int) -> Float[np.ndarray, "window time two_dof two_dof"]:
-    """Transitions of motion without forces."""
+    """State transition matrices of motion without forces."""
     shear = np.kron(np.array([[0.0, 1.0], [0.0, 0.0]]), np.eye(dof))
     return np.eye(2 * dof) + (ts - ts[:, :1])[:, :, None, None] * shear

@@ -1,9 +1,9 @@
-r"""Coefficients of a formula made better by rollouts, with the errors that they then have.
+r"""Refines the coefficients of a formula by rollouts (output error), with standard errors.
 
 $$\min_{c,\, y_1, \dots, y_W} \sum_w \sum_{n, k} \left( \frac{y_k(t_n; c, y_w) - \tilde y_{nk}}{\sigma_k} \right)^2$$
 
-over windows of the motion, each with its own initial state (output error). Noise in the states does not shift
-coefficients then, as it does where terms are balanced at noisy states.
+The sum runs over windows of the motion, each with its own initial state. Noise in the states does not bias these
+coefficients; it does bias a regression on terms evaluated at noisy states.
 """
 
 from collections.abc import Sequence
@@ -21,28 +21,33 @@ from .library import Library
 from .shared_least_squares import descend
 from .smoothing import ROUNDING
 
-MOST_SAMPLES, MOST_WINDOWS, WINDOW_SAMPLES = 6000, 240, 100
-"""Most samples and windows that are fitted, and most samples of a window."""
+MAX_SAMPLES, MAX_WINDOWS, MAX_WINDOW_SAMPLES = 6000, 240, 100
+"""Most samples and windows in a fit, and most samples of a window: they bound the run time."""
 STEPS_PER_PERIOD = 60
-"""Of the Runge-Kutta method."""
-ITERATIONS = 12
-SHARED = 8
-"""Windows, and samples of a window, are filled up to multiples of this."""
-FAILED, TINY = 1e3, 1e-12
-"""Residual of a rollout that fails; what keeps a window that does not count from being singular."""
-LEFT_OUT = 1e-6
-"""Weight of a channel of size one that is left out: nothing to the others, enough for its derivatives."""
+"""Runge-Kutta steps per period of the motion."""
+MAX_STEPS = 12
+"""Most Levenberg-Marquardt steps of a fit."""
+SHAPE_MULTIPLE = 8
+"""Numbers of windows and samples are padded to multiples of this, so that few shapes are compiled."""
+FAILED_RESIDUAL, MIN_PIVOT = 1e3, 1e-12
+"""Residual of a failed rollout, and the addition that keeps the Jacobian of an unused window regular."""
+LEFT_OUT_WEIGHT = 1e-6
+"""Weight of an unused channel of size one: negligible in the sum, but its derivatives stay accurate."""
 
 
-class Beside(NamedTuple):
-    """Forces beside a formula: entries of the matrix of controls and of the damping matrix that have a coefficient."""
+class ForceEntries(NamedTuple):
+    """Which entries `(i, j)` of the control matrix G and of the damping matrix D have a coefficient."""
 
     controls: tuple[tuple[int, int], ...]
     damping: tuple[tuple[int, int], ...]
 
 
 class WindowedMotion(eqx.Module):
-    """Windows of recorded motion: times `(window, time)`, states, controls, and smoothed states."""
+    """Windows of recorded motion.
+
+    - `ts`: times. `ys`: recorded states. `us`: controls. `smooth`: smoothed states.
+    - `size`: typical size of each channel. `substeps`: integrator steps between two samples.
+    """
 
     ts: Float[Array, "window time"]
     ys: Float[Array, "window time two_dof"]
@@ -52,11 +57,11 @@ class WindowedMotion(eqx.Module):
     substeps: int = eqx.field(static=True)
 
     def padded(self) -> "WindowedMotion":
-        """With as many windows and samples as are multiples of `SHARED`: what is compiled serves other motion too.
+        """Pads windows and samples to multiples of `SHAPE_MULTIPLE`, so that compiled functions can be reused.
 
-        Times go on by the last step; all else stays as it was last.
+        Times continue with the last step; all other arrays repeat their last entry.
         """
-        rows, columns = (-n % SHARED for n in self.ts.shape)
+        rows, columns = (-n % SHAPE_MULTIPLE for n in self.ts.shape)
         steps = self.ts[:, -1:] - self.ts[:, -2:-1]
         ts = jnp.concatenate([self.ts, self.ts[:, -1:] + steps * jnp.arange(1, columns + 1)[None]], axis=1)
         ys, us, smooth = (jnp.pad(x, ((0, 0), (0, columns), (0, 0)), "edge") for x in (self.ys, self.us, self.smooth))
@@ -65,9 +70,13 @@ class WindowedMotion(eqx.Module):
 
 
 class RolloutFit(NamedTuple):
-    r"""Coefficients, residuals over the noise `(window, time, 2 dof)`, their Jacobian in relative changes of the
-    coefficients, initial states projected out, `(window, row, coefficient)`, and of windows that count the motion: its
-    states `(window, time, 2 dof)`, and their derivatives in the initial ones, `(window, time, 2 dof, 2 dof)`.
+    r"""The result of `fit_rollouts`.
+
+    - `c`: coefficients. `residuals`: divided by the noise, shape `(window, time, 2 dof)`.
+    - `J`: Jacobian of the residuals in relative changes of the coefficients, with the effect of the initial states
+      projected out, shape `(window, row, coefficient)`.
+    - `states`: the fitted motion, shape `(window, time, 2 dof)`. `transitions`: its derivatives in the initial state,
+      shape `(window, time, 2 dof, 2 dof)`. Both are valid for the fitted windows only.
     """
 
     c: np.ndarray
@@ -84,18 +93,18 @@ def windowed(
     period: float,
     size: np.ndarray,
 ) -> WindowedMotion | None:
-    """Windows side by side, spread evenly over the motion; `None` if no trajectory is so long.
+    """Cuts motion into adjacent windows, spread evenly; `None` if all trajectories are shorter than a window.
 
     **Arguments:**
 
     - `pieces`: times, states and controls of each trajectory. `smooth`: smoothed states of each.
-    - `length`: samples of a window. `period`: of the motion, in seconds. `size`: of each channel.
+    - `length`: samples of a window. `period`: period of the motion in seconds. `size`: typical size of each channel.
     """
-    length = min(length, WINDOW_SAMPLES)
+    length = min(length, MAX_WINDOW_SAMPLES)
     starts = [(i, k) for i, (t, _, _) in enumerate(pieces) for k in range(0, len(t) - length + 1, length)]
     if not starts:
         return None
-    most = int(np.clip(MOST_SAMPLES // length, 1, MOST_WINDOWS))
+    most = int(np.clip(MAX_SAMPLES // length, 1, MAX_WINDOWS))
     chosen = [starts[k] for k in np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
     ts, ys, us = (np.stack([pieces[i][part][k : k + length] for i, k in chosen]) for part in range(3))
     smoothed = np.stack([smooth[i][k : k + length] for i, k in chosen])
@@ -109,28 +118,29 @@ def windowed(
 
 def fit_rollouts(
     library: Library,
-    beside: Beside,
+    entries: ForceEntries,
     motion: WindowedMotion,
     c: np.ndarray,
     free: np.ndarray,
     noise: np.ndarray,
     windows: np.ndarray,
 ) -> RolloutFit:
-    """The coefficients that are `free` fitted to some of the windows, the others held.
+    """Fits the `free` coefficients to some of the windows; the others stay fixed.
 
     **Arguments:**
 
-    - `c`: all coefficients: of the terms of the library, of the controls and of the damping.
-    - `noise`: standard deviation of each channel; infinite for one that is left out.
-    - `windows`: which of them count, `(window,)`.
+    - `c`: all coefficients: first those of the terms, then of the controls, then of the damping.
+    - `free`: one for a free coefficient, zero for a fixed one, shape `(coefficient,)`.
+    - `noise`: standard deviation of each channel; infinite for an unused channel.
+    - `windows`: one for a window to fit, zero for another, shape `(window,)`.
     """
-    weight = np.where(np.isfinite(noise), 1 / noise, LEFT_OUT / np.asarray(motion.size))
+    weight = np.where(np.isfinite(noise), 1 / noise, LEFT_OUT_WEIGHT / np.asarray(motion.size))
     count, samples, channels = motion.ys.shape
     padded = motion.padded()
     rows, columns = (k - n for k, n in zip(padded.ts.shape, motion.ts.shape, strict=True))
     counts = np.outer(np.pad(np.asarray(windows, np.float64), (0, rows)), np.pad(np.ones(samples), (0, columns)))
     arrays = (np.asarray(x, np.float64) for x in (c, free, weight, counts))
-    fit = RolloutFit(*(np.asarray(x) for x in _fit(library, beside, padded, *map(jnp.asarray, arrays))))
+    fit = RolloutFit(*(np.asarray(x) for x in _fit(library, entries, padded, *map(jnp.asarray, arrays))))
     J = fit.J.reshape(*padded.ys.shape, -1)[:count, :samples].reshape(count, samples * channels, -1)
     r, states, transitions = (x[:count, :samples] for x in (fit.residuals, fit.states, fit.transitions))
     return RolloutFit(fit.c, r, J, states, transitions)
@@ -138,7 +148,7 @@ def fit_rollouts(
 
 @eqx.filter_jit
 def _fit(
-    library: Library, beside: Beside, motion: WindowedMotion, c: Array, free: Array, weight: Array, counts: Array
+    library: Library, entries: ForceEntries, motion: WindowedMotion, c: Array, free: Array, weight: Array, counts: Array
 ) -> tuple[Array, ...]:
     integration = Integration(RK4(), stepsize_controller=StepsPerSample(motion.substeps))
 
@@ -146,37 +156,39 @@ def _fit(
         return c * (1 + free * x)
 
     def forces(c: Array, control: SampledControl | None):
-        split = len(library) + len(beside.controls)
+        split = len(library) + len(entries.controls)
 
         def force(t, q, v):
             Q = jnp.zeros_like(q)
             u = None if control is None else control(t)
-            for k, (i, j) in enumerate(beside.controls):
+            for k, (i, j) in enumerate(entries.controls):
                 Q = Q.at[i].add(c[len(library) + k] * u[j])  # pyright: ignore[reportOptionalSubscript]
-            for k, (i, j) in enumerate(beside.damping):
+            for k, (i, j) in enumerate(entries.damping):
                 Q = Q.at[i].add(-c[split + k] * v[j])
                 Q = Q if i == j else Q.at[j].add(-c[split + k] * v[i])
             return Q
 
-        return force if beside.controls or beside.damping else None
+        return force if entries.controls or entries.damping else None
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
         ts, ys, us, y0, counts = run
         values = coefficients(x)
-        control = SampledControl(ts, us) if beside.controls else None
+        control = SampledControl(ts, us) if entries.controls else None
         term = EulerLagrangeTerm(Formula(library, values[: len(library)]), forces(values, control))
         relative = (integration.rollout(term, ts, y0 + motion.size * shift) - ys) * weight[None]
-        relative = jnp.where(jnp.isfinite(relative), relative, FAILED)
+        relative = jnp.where(jnp.isfinite(relative), relative, FAILED_RESIDUAL)
         return jnp.where(counts[:, None] > 0, relative, 0).reshape(-1)
 
     y0s = motion.smooth[:, 0]
     runs = motion.ts, motion.ys, motion.us, y0s, counts
     start = jnp.zeros_like(c), jnp.zeros_like(y0s)
-    end = descend(residual, *start, runs, weight=1e-6, tolerance=1e-7, max_steps=ITERATIONS)
-    Q, _ = jnp.linalg.qr(end.at.B + TINY * jnp.eye(*end.at.B.shape[1:], dtype=c.dtype)[None])
+    end = descend(residual, *start, runs, weight=1e-6, tolerance=1e-7, max_steps=MAX_STEPS)
+    Q, _ = jnp.linalg.qr(end.at.B + MIN_PIVOT * jnp.eye(*end.at.B.shape[1:], dtype=c.dtype)[None])
     J = end.at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ end.at.A)
     values = coefficients(end.x)
-    J = J * jnp.where(values == 0, 0, values / jnp.where(c == 0, 1, c))[None, None]  # of changes relative to these
+    J = (
+        J * jnp.where(values == 0, 0, values / jnp.where(c == 0, 1, c))[None, None]
+    )  # relative to the final coefficients
     shape = motion.ys.shape
     r, B = end.at.r.reshape(shape), end.at.B.reshape(*shape, shape[2])
     size = weight[None, None]

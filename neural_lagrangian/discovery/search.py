@@ -1,4 +1,4 @@
-r"""Formulas by search: terms that no library foresaw, from a symbolic regression program."""
+r"""Symbolic regression of a Lagrangian: formulas with terms from a search program instead of a fixed library."""
 
 import abc
 import dataclasses
@@ -21,29 +21,50 @@ from .errors import EquationsError
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
 from .library import Atom, Library, coordinate_names, velocity_names
 
-NEGLIGIBLE = 1e-6
-"""Terms of a found expression smaller than this, of all of it, are rounding of its constants."""
+NEGLIGIBLE_TERM = 1e-6
+"""Relative size below which a term of a found expression counts as rounding of its constants."""
 
 
-NEARLY = 0.02
-"""A constant inside a function that is nearer to an integer than this is tried as that integer."""
+NEARLY_INTEGER = 0.02
+"""A constant inside a function is also tried as the nearest integer if it is nearer than this."""
 
 
 class AbstractSearchEngine(abc.ABC):
-    """A program that finds formulas of numbers in numbers."""
+    """Base class of symbolic regression programs; implement `expressions`.
+
+    See `search_lagrangian` for an example.
+    """
 
     @abc.abstractmethod
     def expressions(self, X: np.ndarray, y: np.ndarray, names: Sequence[str]) -> list[str]:
-        """Formulas of y, shape `(sample,)`, in the columns of X, shape `(sample, variable)`, as sympy reads them."""
+        """Returns formulas for y as texts that sympy parses, the best first.
+
+        **Arguments:**
+
+        - `X`: variables, shape `(sample, variable)`. `y`: values, shape `(sample,)`.
+        - `names`: names of the variables in the formulas.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
 class Operon(AbstractSearchEngine):
-    """Genetic programming by Operon (Burlacu, Kronberger and Kommenda 2020); needs the extra `operon`.
+    """Genetic programming with Operon (Burlacu, Kronberger and Kommenda 2020); needs the extra `operon`.
 
-    - `symbols`: operations that formulas may have, as Operon names them.
-    - `longest`: most nodes of a formula. `generations`, `population`: how long is searched, among how many.
-    - `seed`: of its random numbers; the same seed finds the same formulas.
+    **Arguments:**
+
+    - `symbols`: allowed operations, by their Operon names, separated by commas.
+    - `longest`: most nodes of a formula (default: 30).
+    - `generations`, `population`: number of generations (default: 100) and of formulas in each (default: 500).
+    - `seed`: random seed (default: 0); the same seed finds the same formulas.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> short = nl.discovery.Operon(symbols="add,mul,cos,constant,variable", longest=12, seed=1)
+    >>> short.longest, short.generations  # to be given to `search_lagrangian`
+    (12, 100)
+    ```
     """
 
     symbols: str = "add,sub,mul,sin,cos,square,constant,variable"
@@ -66,16 +87,26 @@ class Operon(AbstractSearchEngine):
             n_threads=1,
             random_state=self.seed,
         )
-        regressor.fit(np.array(X, np.float64), np.array(y, np.float64))  # copies: it wants arrays that it may write
+        regressor.fit(np.array(X, np.float64), np.array(y, np.float64))  # copies, because Operon needs writable arrays
         front = sorted(regressor.pareto_front_, key=lambda one: one["mean_squared_error"])
         return [regressor.get_model_string(one["tree"], 12, list(names)) for one in front]
 
 
 @dataclasses.dataclass(frozen=True)
 class PySR(AbstractSearchEngine):
-    """PySR (Cranmer 2023); needs the extra `pysr`, which installs a Julia at its first import.
+    """Symbolic regression with PySR (Cranmer 2023); needs the extra `pysr`, which installs Julia at its first import.
+
+    **Arguments:**
 
     - `options`: keyword arguments of `pysr.PySRRegressor`.
+
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> nl.discovery.PySR({"niterations": 20, "unary_operators": ["cos"]})  # to be given to `search_lagrangian`
+    PySR(options={'niterations': 20, 'unary_operators': ['cos']})
+    ```
     """
 
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -98,43 +129,59 @@ def search_lagrangian(
     match: Literal["equations", "motion"] = "equations",
     most: int = 10,
 ) -> FoundLagrangian:
-    r"""A formula of a Lagrangian, such as a trained network, with terms that a search has found.
+    r"""Extracts a formula from a Lagrangian, such as a trained network, with terms found by symbolic regression.
 
-    The engine is given the values of the gauge-fixed Lagrangian, which $(M, h)$ of the equations of motion determine
-    alone: it need not look for a constant or a total derivative. Values and states are over the nearest powers of a
-    thousand, so that what is of order one, as an angle, stays as it is. The engine's formulas are expanded. The terms
-    of each, and of all together, are libraries for `distill`, alone and with the products of two velocities, which a
-    search may have put together from cosines. The formula with the least Bayesian information criterion is the answer.
-    Operon's constants are not exact: inside functions, where no coefficient is fitted, those that are nearly integers
-    are tried as integers too.
+    1. The engine fits the values of the gauge-fixed Lagrangian. These depend on $(M, h)$ only, so the engine need not
+       search for a constant or a total derivative. Values and states are scaled by powers of a thousand, so angles keep
+       their unit.
+    2. The formulas of the engine are expanded into terms. Constants inside functions are also tried as integers if they
+       are nearly integers.
+    3. The terms of each formula, and of all together, are libraries for `distill`, with and without all products of two
+       velocities.
+    4. The result is the formula with the least Bayesian information criterion.
 
     **Arguments:**
 
     - `lagrangian`: callable `(t, q, v) -> scalar`, without explicit time.
-    - `engine`: such as `Operon()`.
-    - `states`: `[q, v]`, shape `(state, 2 dof)`. In formulas they are `q0`, ..., `v0`, ..., or `q` and `v`.
-    - `q_ref`: where the gauge is read, shape `(dof,)`; the mean of the coordinates unless given.
-    - `match`: as of `distill`. `most`: how many of the engine's formulas are tried.
+    - `engine`: the search program, such as `Operon()`.
+    - `states`: `[q, v]`, shape `(state, 2 dof)`. In formulas they are called `q` and `v`, or `q0`, ..., `v0`, ... if
+      there are several coordinates.
+    - `q_ref`: reference coordinates of the gauge, shape `(dof,)` (default: the mean of the coordinates).
+    - `match`: "equations" or "motion", as for `distill`.
+    - `most`: most formulas of the engine that are tried (default: 10).
 
-    **Returns:** a `FoundLagrangian`, computed in double precision; an `UndeterminedWarning` where it has no formula.
+    **Returns:** a `FoundLagrangian`, computed in double precision; without a formula an `UndeterminedWarning` is given.
 
-    **Raises:** `EquationsError` if no formula of the engine has a kinetic energy; `ValueError` for wrong shapes, an
-    engine that is none, or one that answers nothing.
+    **Raises:** `EquationsError` if no formula of the engine has a kinetic energy; `ValueError` for wrong shapes, for an
+    `engine` of another type, and for an engine that returns no formula.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> class Guess(nl.discovery.AbstractSearchEngine):  # stands for Operon() or PySR()
+    ...     def expressions(self, X, y, names):
+    ...         return ["1.02*v**2 + 5.1*cos(q)"]
+    >>> network = lambda t, q, v: 2 * v[0] ** 2 + 39.24 * jnp.cos(q[0])
+    >>> states = np.random.default_rng(0).uniform(-2, 2, (50, 2))
+    >>> print(nl.discovery.search_lagrangian(network, Guess(), states).formula)
+    0.5 v^2 + 9.81 cos(q)
+    ```
     """
     if not isinstance(engine, AbstractSearchEngine):
-        raise ValueError(f"`engine` is {engine!r}; expected a search engine, such as Operon()")
+        raise ValueError(f"`engine` is {engine!r}; expected an AbstractSearchEngine, such as Operon()")
     with double_precision():
         ys = phase_states(states).astype(float)
         question = _Question.of(lagrangian, ys, q_ref)
         answers = engine.expressions(question.X, question.y, question.names)
         if not answers:
-            raise ValueError(f"`engine` {engine!r} answered no formula; let it search longer")
+            raise ValueError(f"`engine` {engine!r} returned no formula; let it search longer")
         found = _distilled(lagrangian, ys, question, answers[:most], match)
     return warn_if_undetermined(in_default_precision(found))
 
 
 class _Question(NamedTuple):
-    """What an engine is asked: formulas of `y` in the columns of `X`, which are the states over their `units`."""
+    """The regression problem for an engine: `y` as a function of `X`, the states divided by their `units`."""
 
     X: np.ndarray
     y: np.ndarray
@@ -155,7 +202,7 @@ class _Question(NamedTuple):
         return _Question(X / units, values / of_values, names, units)
 
     def read(self, answer: str) -> tuple[Any, Any]:
-        """An expanded expression in the states themselves, and one whose constants that are nearly integers are so."""
+        """Parses an answer in physical units, expanded: as it is, and with nearly integer constants rounded."""
         import sympy
 
         symbols: dict[str, Any] = {name: sympy.Symbol(name) for name in self.names}
@@ -171,7 +218,7 @@ def _distilled(
     answers: Sequence[str],
     match: Literal["equations", "motion"],
 ) -> FoundLagrangian:
-    """The best of what the terms of the answers give, of all together and of each."""
+    """Distils a formula from the terms of each answer and of all answers; returns the best one."""
     read, simple = zip(*map(question.read, answers), strict=True)
     size = float(np.sqrt(np.mean(question.y**2)))
     kinetic = _products_of_velocities(len(question.names) // 2)
@@ -185,10 +232,13 @@ def _distilled(
                 warnings.simplefilter("ignore", UndeterminedWarning)
                 try:
                     found[library.names] = distill(lagrangian, library, ys, match=match)
-                except EquationsError:  # of the terms: no kinetic energy, or not finite at some state
+                except EquationsError:  # these terms have no kinetic energy, or are not finite at some state
                     break
     if not found:
-        raise EquationsError(f"none of the formulas of `engine` has a kinetic energy: {list(answers)}")
+        raise EquationsError(
+            f"no formula of `engine` has a kinetic energy that is finite at all states; it returned {list(answers)}; "
+            "let it search longer, or with other operations"
+        )
     return min(found.values(), key=lambda one: _information(one, len(ys)))
 
 
@@ -204,12 +254,12 @@ def _information(found: FoundLagrangian, samples: int) -> float:
 
 
 def _rounded(expression: Any) -> Any:
-    """Constants inside functions, such as a frequency, that are nearly integers made so; the others stay."""
+    """Rounds nearly integer constants inside functions, such as a frequency; other constants stay."""
     import sympy
 
     def near(argument: Any) -> Any:
         numbers = argument.atoms(sympy.Float)
-        nearest = {x: sympy.Integer(round(x)) for x in numbers if round(x) != 0 and abs(x - round(x)) < NEARLY}
+        nearest = {x: sympy.Integer(round(x)) for x in numbers if round(x) != 0 and abs(x - round(x)) < NEARLY_INTEGER}
         return argument.xreplace(nearest)
 
     is_function = lambda e: isinstance(e, sympy.Function)  # noqa: E731
@@ -217,7 +267,7 @@ def _rounded(expression: Any) -> Any:
 
 
 def _terms_of(expressions: Sequence[Any], ys: Array, names: Sequence[str], size: float) -> Library | None:
-    """The terms of expanded expressions without their coefficients; those too small to matter are left out."""
+    """A library of the terms of expanded expressions, without negligible ones; `None` if none remain."""
     import sympy
 
     dof, symbols = len(names) // 2, [sympy.Symbol(name) for name in names]
@@ -240,6 +290,6 @@ def _terms_of(expressions: Sequence[Any], ys: Array, names: Sequence[str], size:
         term = tuple((atom_of(base), exponent) for base, exponent in whole)
         alone = Library(dof, list(atoms.values()), [term])
         values = jax.vmap(lambda y, alone=alone: alone(0.0, *jnp.split(y, 2)))(ys)
-        if np.sqrt(np.mean((float(factor) * np.asarray(values)) ** 2)) > NEGLIGIBLE * size:
+        if np.sqrt(np.mean((float(factor) * np.asarray(values)) ** 2)) > NEGLIGIBLE_TERM * size:
             terms.append(term)
     return Library(dof, list(atoms.values()), terms) if terms else None

@@ -1,4 +1,4 @@
-"""Which formula of a library noisy motion has: by what is left of the recorded states, noise taken for what it is."""
+"""Selects a formula for noisy motion, by the residuals of the recorded states relative to their noise."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,29 +10,33 @@ from threadpoolctl import threadpool_limits
 from .balance import Balance, control_columns, damping_columns, pointwise
 from .columns import sample_columns
 from .elimination import Step
-from .evidence import INDEPENDENT, Refined, follow, noise_before_smoothing, refined
+from .evidence import MAX_CORRELATION_INDEPENDENT, Refined, autocorrelation, noise_before_smoothing, refined
 from .fitting import Fitted, damping_of, fit_terms, is_passive
 from .library import Library
 from .naming import Named, named_fit
 from .observations import Observations
 from .ranking import Ranking, ranked
-from .residual_spectrum import SETTLED
+from .residual_spectrum import NOISE_TOLERANCE
 from .response import free_motion, instants, response_of
 from .rollout_fit import WindowedMotion
 
-ROUNDS = 3
-"""Most formulas that are fitted by rollouts after the first."""
-MOST_ADDED = 10
-"""Terms of a formula beside a square for each velocity, while smoothed motion tells. One that has so many is not
-believed: what was smoothed away of the motion asks for terms without end.
+MAX_ROUNDS = 3
+"""Most formulas that are fitted by rollouts after the first one, which bounds the run time."""
+MAX_ADDED_TERMS = 10
+"""Most terms of a formula, besides a square for each velocity, in the search along smoothed motion.
+
+Errors of the smoothing call for ever more terms, so a larger formula is not trusted.
 """
-ODDS = 200.0
-"""By how much a formula must be more probable than the next that lacks one of its terms, by their criteria."""
+MIN_ODDS = 200.0
+"""Least odds of a formula against the best rival that lacks one of its terms, from the information criteria."""
 
 
 class Choice(NamedTuple):
-    """A formula. Where motion is noisy also what rollouts made of its coefficients, and the `rival`, the best formula
-    that lacks one of its terms: its score less that of the formula, and the names of its terms.
+    """A selected formula.
+
+    - `fitted`: its fit. `named`: the formula with names.
+    - `better`: coefficients refined by rollouts, for noisy motion.
+    - `rival`: the best formula that lacks one of its terms: difference of the scores, and names of the rival's terms.
     """
 
     fitted: Fitted
@@ -42,25 +46,28 @@ class Choice(NamedTuple):
 
     @property
     def support(self) -> tuple[int, ...]:
-        """Indices of its terms and entries among those that were offered."""
+        """Indices of its terms and force entries among the candidates."""
         support = self.fitted.step.support
         return support if self.better is None else tuple(np.asarray(support)[self.better.kept].tolist())
 
     @property
     def score(self) -> float:
-        """The less, the better; infinite where no rollout is finite."""
+        """Score of the refined formula, lower is better; infinite if it is not refined, or if a rollout fails."""
         return np.inf if self.better is None else self.better.score
 
 
 def chosen_by_terms(observed: Observations, library: Library, tolerance: float) -> Choice:
-    """The formula of motion without noise."""
+    """Selects a formula for motion without noise."""
     fitted = fit_terms(observed, library, tolerance)
     return Choice(fitted, named_fit(fitted, library, observed), None)
 
 
 class Selection(NamedTuple):
-    """What a formula is chosen from and by: terms, what they say of the observations, windows of the motion with their
-    smoothed states, the noise of each channel, and the `tolerance` of `sparse_lagrangian`.
+    """The data for selecting a formula.
+
+    - `library`: candidate terms. `observed`: their contributions to the observations.
+    - `motion`: windows of the motion with smoothed states. `noise`: standard deviation of each channel.
+    - `tolerance`: that of `sparse_lagrangian`.
     """
 
     library: Library
@@ -69,16 +76,16 @@ class Selection(NamedTuple):
     noise: np.ndarray
     tolerance: float
 
-    @threadpool_limits.wrap(limits=1, user_api="blas")  # thousands of small products: threads wait for each other
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # a combination of too large numbers is none
+    @threadpool_limits.wrap(limits=1, user_api="blas")  # threads slow down thousands of small products
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # overflow marks a combination as unusable
     def chosen(self) -> Choice:
-        """The formula whose rollouts explain the most, by what its terms cost.
+        """Selects the formula with the least score of its rollouts.
 
-        First the smoothed motion tells how terms act on the states, then that of the formula found; until the formula
-        stays the same.
+        The response of the states to the terms is first computed along the smoothed motion. Then it is computed along
+        the motion of the best formula, and the search is repeated until the formula stays the same.
         """
         seen = self._along_data()
-        most = self.library.dof + MOST_ADDED
+        most = self.library.dof + MAX_ADDED_TERMS
         first = self._ranking(seen, (), most)
         ends = np.isfinite(first.best[0]) and len(first.best[1].support) < most
         best = self._refined(self._as_fitted(seen, first)) if ends else None
@@ -88,7 +95,7 @@ class Selection(NamedTuple):
                 return plain
             best = self._refined(plain.fitted)
         by = self
-        for rounds in range(ROUNDS + 1 if np.isfinite(best.score) else 0):
+        for rounds in range(MAX_ROUNDS + 1 if np.isfinite(best.score) else 0):
             by, best = by._by_its_noise(best)
             seen = by._along_motion_of(best)
             others = [scored[1].support for scored in (first.best, first.rival(best.support)) if scored is not None]
@@ -97,7 +104,7 @@ class Selection(NamedTuple):
                 rival=by._rival(ranking, best.support),
                 fitted=best.fitted._replace(gap=ranking.gap(best.support)),
             )
-            if set(ranking.best[1].support) == set(best.support) or rounds == ROUNDS:
+            if set(ranking.best[1].support) == set(best.support) or rounds == MAX_ROUNDS:
                 break
             found = by._refined(by._as_fitted(seen, ranking))
             if not found.score < best.score:
@@ -106,7 +113,7 @@ class Selection(NamedTuple):
         return best
 
     def _refined(self, fitted: Fitted) -> Choice:
-        """The formula with coefficients refined by rollouts, without terms that these do not need."""
+        """Refines the coefficients of a fit by rollouts, and removes insignificant terms."""
         named = named_fit(fitted, self.library, self.observed)
         pivots = [part.pivot for part in named.parts]
         offered = len(self.observed.independent.kept)
@@ -116,24 +123,27 @@ class Selection(NamedTuple):
         return Choice(fitted, named, better)
 
     def _by_its_noise(self, choice: Choice) -> tuple["Selection", Choice]:
-        """The same, where noise was smoothed with the noise that the formula leaves, and without the velocities."""
+        """Repeats the fit with re-estimated noise, without velocities, if the residuals are smoothed noise.
+
+        Otherwise it returns its arguments unchanged.
+        """
         better, named = choice.better, choice.named
         assert better is not None
         sound = np.isfinite(better.c).all() and np.isfinite(better.misfit)
-        if not sound or follow(better.fit.residuals[..., : self.library.dof]) < INDEPENDENT:
+        if not sound or autocorrelation(better.fit.residuals[..., : self.library.dof]) < MAX_CORRELATION_INDEPENDENT:
             return self, choice
         free = np.ones(len(named.c))
         free[[part.pivot for part in named.parts]] = 0
         model = named.formula.library, named.forces, self.motion
         noise = noise_before_smoothing(*model, named.c, free, self.noise)
-        if noise is None or np.allclose(noise, self.noise, rtol=SETTLED):
+        if noise is None or np.allclose(noise, self.noise, rtol=NOISE_TOLERANCE):
             return self, choice
         again = self._replace(noise=noise)
         found = again._refined(choice.fitted)
         return (again, found) if np.isfinite(found.score) else (self, choice)
 
     def _balance(self, states: np.ndarray) -> Callable[[np.ndarray], Balance]:
-        """From accelerations there, of all terms and all entries of forces, at instants of each window."""
+        """A function from accelerations to the balance of all terms and force entries, at instants of each window."""
         ts, us = np.asarray(self.motion.ts), np.asarray(self.motion.us)
         at, dof = instants(ts.shape[1]), self.library.dof
         states = states[:, at].reshape(-1, 2 * dof)
@@ -142,13 +152,13 @@ class Selection(NamedTuple):
         scales = self.observed.scales
 
         def balanced(accelerations: np.ndarray) -> Balance:
-            balance = pointwise(columns, accelerations, scales).beside(control_columns(controls, dof), scales)
-            return balance.beside(damping_columns(states[:, dof:]), scales)
+            balance = pointwise(columns, accelerations, scales).with_forces(control_columns(controls, dof), scales)
+            return balance.with_forces(damping_columns(states[:, dof:]), scales)
 
         return balanced
 
     def _along_data(self) -> Balance:
-        """Terms along the smoothed motion, as if no error of the states acted back on accelerations."""
+        """The balance along the smoothed motion, with the response of free motion."""
         ts, ys = np.asarray(self.motion.ts), np.asarray(self.motion.smooth)
         dof, at = self.library.dof, instants(ts.shape[1])
         a = np.stack([CubicSpline(t, y[:, dof:]).derivative()(t[at]) for t, y in zip(ts, ys, strict=True)])
@@ -158,7 +168,7 @@ class Selection(NamedTuple):
         return balance.seen_in(response)
 
     def _along_motion_of(self, choice: Choice) -> Balance:
-        """Terms along the motion of a formula: it balances there, and others are weighed by how far they leave it."""
+        """The balance along the motion of a formula, with the response of this formula."""
         assert choice.better is not None
         fit, support = choice.better.fit, list(choice.support)
         balanced = self._balance(fit.states)
@@ -170,8 +180,10 @@ class Selection(NamedTuple):
         return balanced(a).seen_in(response)
 
     def _ranking(self, seen: Balance, starts: Sequence[Sequence[int]], most: int) -> Ranking:
-        """A force that feeds energy in is believed if the best formula without forces is far less probable: on circles
-        of one frequency velocities turn into accelerations, and a mass between the axes balances a force along them.
+        """Ranks formulas; accepts a force that feeds in energy only if it is far more probable than no force.
+
+        On circular motion of one frequency, accelerations are proportional to velocities of the other axis. So an
+        off-diagonal mass can balance such a force.
         """
         ranking = self._ranked(seen, starts, most)
         terms = len(seen.kinetic) - self.library.dof * (self.library.dof + 1) // 2
@@ -181,7 +193,7 @@ class Selection(NamedTuple):
             return ranking
         alone = ([k for k in start if k < terms] for start in starts)
         without = self._ranked(seen.first(terms), [start for start in alone if start], most)
-        return without if without.best[0] < value + 2 * np.log(ODDS) else ranking
+        return without if without.best[0] < value + 2 * np.log(MIN_ODDS) else ranking
 
     def _ranked(self, seen: Balance, starts: Sequence[Sequence[int]], most: int) -> Ranking:
         assert seen.response is not None
@@ -192,7 +204,7 @@ class Selection(NamedTuple):
         return ranked(seen, complexity, starts, self._bases(seen), floor, most)
 
     def _bases(self, seen: Balance) -> list[tuple[int, ...]]:
-        """The squares of all velocities, also with one of them exchanged for another term with a mass."""
+        """Starting supports: the squares of all velocities, also with one of them replaced by another kinetic term."""
         kept, squares = self.observed.independent.kept, [((name, 2),) for name in self.library.symbols[1]]
         base = [i for i, k in enumerate(kept) if self.library.terms[k] in squares]
         if len(base) < self.library.dof:
@@ -202,7 +214,7 @@ class Selection(NamedTuple):
         return [tuple(base), *sorted(one for one in bases - {tuple(base)} if len(one) == len(base))]
 
     def _as_fitted(self, seen: Balance, ranking: Ranking) -> Fitted:
-        """The best of a ranking. Its errors are those at the observations."""
+        """The best formula of a ranking, with its errors at the observations."""
         _, step = ranking.best
         order = np.argsort(step.support)
         step = seen.fit([step.support[k] for k in order], step.coefficients[order])

@@ -1,9 +1,9 @@
-r"""Least squares with unknowns that all runs share, and unknowns of each run alone.
+r"""Nonlinear least squares with unknowns shared by all runs, and unknowns of each run.
 
 $$\min_{x,\, y_1, \dots, y_R} \sum_r |\rho_r(x, y_r)|^2 + w^2 |x - x_0|^2$$
 
-by Levenberg and Marquardt's method. The unknowns of each run are eliminated from the linear problem of a step by an
-orthogonal projection, so that the cost grows with the number of runs, not with its square.
+The Levenberg-Marquardt method solves it. In each step an orthogonal projection eliminates the unknowns of each run. So
+the cost is linear in the number of runs.
 """
 
 from collections.abc import Callable
@@ -14,18 +14,16 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float, Int
 
-DAMPING = (1e-12, 1e-3, 1e6)
-"""Marquardt's factor: the least, that of the first step, and the one at which the iteration gives up."""
-ROUNDING = 16.0
-"""Machine epsilons by which a sum of squares may seem to grow at its minimum."""
-UNDAMPED = 1.0
-"""A short step under more damping than this says nothing: it is short for the damping."""
+DAMPING_RANGE = (1e-12, 1e-3, 1e6)
+"""Damping factor of Levenberg-Marquardt: least value, value of the first step, and value that ends the iteration."""
+ROUNDING_EPSILONS = 16.0
+"""Relative growth of the sum of squares that is accepted as rounding, in machine epsilons."""
+MAX_DAMPING_AT_REST = 1.0
+"""Largest damping at which a short step means convergence; with more damping every step is short."""
 
 
 class Linearized(NamedTuple):
-    """Residuals `(run, row)`, and their derivatives in the shared unknowns `(run, row, k)` and those of each run
-    `(run, row, m)`.
-    """
+    """Residuals `r`, and their derivatives: `A` in the shared unknowns, `B` in the unknowns of each run."""
 
     r: Float[Array, "run row"]
     A: Float[Array, "run row k"]
@@ -33,8 +31,10 @@ class Linearized(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """Where the iteration ended: unknowns, residuals and Jacobians there, whether it came to rest, and its number of
-    steps.
+    """The end of the iteration.
+
+    - `x`, `ys`: shared unknowns, and unknowns of each run. `at`: residuals and Jacobians there.
+    - `rests`: whether the iteration converged. `steps`: number of steps.
     """
 
     x: Float[Array, " k"]
@@ -45,11 +45,11 @@ class Descent(NamedTuple):
 
 
 Residual = Callable[[Array, Array, Any], Array]
-"""`(x, y, run) -> (row,)` of one run."""
+"""Residuals of one run: `(x, y, run) -> (row,)`."""
 
 
 def linearized(residual: Residual, x: Array, ys: Array, runs: Any) -> Linearized:
-    """Residuals and Jacobians at unknowns; `runs` has a leading axis of runs in each of its arrays."""
+    """Residuals and Jacobians at the given unknowns. Each array in `runs` has a leading axis of runs."""
 
     def one(y, run):
         def twice(x, y):
@@ -63,7 +63,7 @@ def linearized(residual: Residual, x: Array, ys: Array, runs: Any) -> Linearized
 
 
 def projected(at: Linearized) -> Float[Array, "rows k"]:
-    """The Jacobian in the shared unknowns where those of each run follow, of all runs one under the other."""
+    """The Jacobian in the shared unknowns, with the unknowns of each run projected out; runs are stacked."""
     Q, _ = jnp.linalg.qr(at.B)
     A = at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ at.A)
     return A.reshape(-1, A.shape[2])
@@ -72,13 +72,13 @@ def projected(at: Linearized) -> Float[Array, "rows k"]:
 def descend(
     residual: Residual, x: Array, ys: Array, runs: Any, *, weight: float, tolerance: float, max_steps: int
 ) -> Descent:
-    """The minimum nearby.
+    """Finds a local minimum by the Levenberg-Marquardt method.
 
     **Arguments:**
 
-    - `x`, `ys`: unknowns to begin from, of order one: shapes `(k,)` and `(run, m)`. The shared ones are held there by
-      `weight`.
-    - `tolerance`: a step shorter than this ends the iteration.
+    - `x`, `ys`: initial unknowns of order one, shapes `(k,)` and `(run, m)`.
+    - `weight`: weight $w$ that keeps the shared unknowns near their start.
+    - `tolerance`: relative length of a step that ends the iteration. `max_steps`: most steps.
     """
     start = x
     here = jax.jit(lambda x, ys: linearized(residual, x, ys, runs))  # traced once
@@ -89,22 +89,22 @@ def descend(
         x_tried, ys_tried = x + dx, ys + dys
         tried = here(x_tried, ys_tried)
         value_tried = jnp.sum(tried.r**2) + weight**2 * jnp.sum((x_tried - start) ** 2)
-        better = value_tried <= value * (1 + ROUNDING * jnp.finfo(x.dtype).eps)
+        better = value_tried <= value * (1 + ROUNDING_EPSILONS * jnp.finfo(x.dtype).eps)
         length = jnp.sqrt((jnp.sum(dx**2) + jnp.sum(dys**2)) / (1 + jnp.sum(x**2) + jnp.sum(ys**2)))
-        rests = (length <= tolerance) & (damping <= UNDAMPED) & (steps > 0)
+        rests = (length <= tolerance) & (damping <= MAX_DAMPING_AT_REST) & (steps > 0)
         best, value = jax.tree.map(
             lambda new, old: jnp.where(better, new, old), ((x_tried, ys_tried, tried), value_tried), (best, value)
         )
-        damping = jnp.where(better, jnp.maximum(damping / 10, DAMPING[0]), damping * 10)
+        damping = jnp.where(better, jnp.maximum(damping / 10, DAMPING_RANGE[0]), damping * 10)
         dx, dys = _step(best[2], weight, best[0] - start, damping)
         return best, value, dx, dys, damping, rests, steps + 1
 
     def goes_on(state):
         *_, damping, rests, steps = state
-        return ~rests & (steps <= max_steps) & (damping < DAMPING[2])
+        return ~rests & (steps <= max_steps) & (damping < DAMPING_RANGE[2])
 
     nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(here, x, ys))
-    damping = jnp.asarray(10 * DAMPING[1], x.dtype)  # a tenth of it once the start has been looked at
+    damping = jnp.asarray(10 * DAMPING_RANGE[1], x.dtype)  # divided by ten after the evaluation at the start
     begin = (x, ys, nothing), jnp.asarray(jnp.inf, x.dtype), jnp.zeros_like(x), jnp.zeros_like(ys)
     end = jax.lax.while_loop(goes_on, body, (*begin, damping, jnp.asarray(False), jnp.asarray(0)))
     (x, ys, at), *_, rests, steps = end

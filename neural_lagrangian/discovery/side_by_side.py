@@ -1,7 +1,7 @@
-r"""Formulas of as many terms each, fitted side by side: one pass through the observations serves them all.
+r"""Fits many formulas of equal size at once, with one pass through the observations.
 
-In units in which every row is an energy, errors of acceleration are $r(c) = M^{-1} b$ with $M = \sum_k c_k M_k$ and
-$b = \sum_k c_k b_k$, and their derivatives $\partial r / \partial c_k = M^{-1} (b_k - M_k r)$.
+All rows are energies. The errors of acceleration are $r(c) = M^{-1} b$ with $M = \sum_k c_k M_k$ and
+$b = \sum_k c_k b_k$. Their derivatives are $\partial r / \partial c_k = M^{-1} (b_k - M_k r)$.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,17 @@ from jaxtyping import Bool, Float, Int
 from .elimination import solve
 from .response import Response
 
-LARGEST_PASS = 1 << 19
-"""Numbers of the derivatives that are computed at a time."""
-UNSEEN = 1e-8
-"""Singular value, relative to the largest, of a change that no observation sees."""
+MAX_NUMBERS_PER_PASS = 1 << 19
+"""Most derivatives held at a time (4 MB in double precision), so that they stay in the cache."""
+MIN_SINGULAR_VALUE = 1e-8
+"""Relative singular value below which a change of the coefficients counts as invisible in the data."""
 
 
 class Linearized(NamedTuple):
-    """Of each formula: errors of acceleration `(row, dof, formula)`, their derivatives `(row, dof, formula, term)`, and
-    whether its mass matrix is regular in the whole region: without this both say nothing.
+    """Linearisation of each formula.
+
+    - `r`: errors of acceleration. `J`: their derivatives.
+    - `regular`: whether the mass matrix is regular in the whole region; otherwise `r` and `J` are meaningless.
     """
 
     r: Float[np.ndarray, "row dof formula"]
@@ -31,8 +33,10 @@ class Linearized(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Coefficients, `(term,)`, the sum of squares that they leave, infinite where there is no fit, and the covariance
-    of the coefficients for unit errors.
+    """Fitted coefficients.
+
+    - `rss`: residual sum of squares; infinite for a failed fit.
+    - `covariance`: covariance of the coefficients, for errors of variance one.
     """
 
     c: Float[np.ndarray, " term"]
@@ -41,8 +45,9 @@ class Fit(NamedTuple):
 
 
 class Terms(eqx.Module):
-    """All terms at the observations: `M`, shape `(row, dof, dof, term)`, and `b`, `(row, dof, term)`, as energies;
-    and, if errors are weighed by what they do to the states, the `response` to them.
+    """Mass matrices `M` and balances `b` of all terms at the observations, as energies.
+
+    `response`: effect of errors of acceleration on the recorded states; `None` if the errors themselves are fitted.
     """
 
     M: Float[np.ndarray, "row dof dof term"]
@@ -71,13 +76,13 @@ class Terms(eqx.Module):
         return Linearized(r, _product(inverse[..., None], slopes), regular)
 
     def seen(self, x: Float[np.ndarray, "row dof ..."]) -> Float[np.ndarray, "equation ..."]:
-        """Errors of acceleration, or their derivatives, as what the sum of squares is made of."""
+        """Converts errors of acceleration, or their derivatives, to rows of the least-squares problem."""
         flat = x.reshape(*x.shape[:2], -1)
         seen = flat.reshape(-1, flat.shape[2]) if self.response is None else self.response.slopes(flat)
         return seen.reshape(len(seen), *x.shape[2:])
 
     def left(self, r: Float[np.ndarray, "row dof formula"]) -> Float[np.ndarray, "equation formula"]:
-        """What the sum of squares is taken of."""
+        """The residuals of the least-squares problem."""
         seen = self.seen(r)
         return seen if self.response is None else seen - self.response.offset.reshape(-1, 1)
 
@@ -88,26 +93,27 @@ class Terms(eqx.Module):
         starts: Sequence[np.ndarray | None],
         steps: int,
     ) -> list[Fit]:
-        """Formulas by Gauss-Newton, damped where it must be, for coefficients with a mean kinetic energy of one.
+        """Fits formulas by damped Gauss-Newton steps, with coefficients normalised to mean kinetic energy one.
 
         **Arguments:**
 
-        - `kinetic`: what each term adds to it. `starts`: coefficients nearby, where they are known.
+        - `kinetic`: contribution of each term to the mean kinetic energy.
+        - `starts`: initial coefficients, or `None` if unknown. `steps`: most steps.
         """
-        share = max(1, LARGEST_PASS // max(1, self.b.shape[0] * self.b.shape[1] * supports.shape[1]))
+        share = max(1, MAX_NUMBERS_PER_PASS // max(1, self.b.shape[0] * self.b.shape[1] * supports.shape[1]))
         parts = [slice(k, k + share) for k in range(0, len(supports), share)]
         return [
             fit for part in parts for fit in _Descent(self, supports[part], kinetic[part], starts[part]).ended(steps)
         ]
 
     def start(self, support: Int[np.ndarray, " term"], kinetic: Float[np.ndarray, " term"]) -> np.ndarray:
-        r"""$\sum_k c_k b_k$ made small, and the mass nearly constant, with a mean kinetic energy of one."""
+        r"""Initial coefficients with mean kinetic energy one: small $\sum_k c_k b_k$, nearly constant mass matrix."""
         terms = len(support)
         b, M = (x[..., support].reshape(-1, terms) for x in (self.b, self.M))
         size = np.sqrt(np.mean(b**2, axis=0) + np.mean(M**2, axis=0))
         size = np.where(size > 0, size, 1.0)
         balanced, inertia, c = (b.T @ b) / len(b), (M.T @ M) / len(M), kinetic
-        for weight in (1e-2, 1.0, 1e2, 1e4):  # the larger, the nearer to a constant mass
+        for weight in (1e-2, 1.0, 1e2, 1e4):  # a larger weight gives a more nearly constant mass
             gram = (balanced + weight * inertia) / np.outer(size, size) + 1e-10 * np.eye(terms)
             c = np.linalg.solve(gram, kinetic / size) / size
             c = c / (kinetic @ c)
@@ -116,8 +122,11 @@ class Terms(eqx.Module):
         return c
 
     def gains(self, c: Float[np.ndarray, "formula term"], supports: Sequence[Sequence[int]]) -> np.ndarray:
-        """By how much the sum of squares of formulas would fall with each term that they lack, to first order,
-        `(formula, term)`; `c`: coefficients of all terms.
+        """Decrease of the sum of squares by adding each missing term, to first order, `(formula, term)`.
+
+        **Arguments:**
+
+        - `c`: coefficients of all terms, zero for missing ones.
         """
         count, terms = c.shape
         at = self.linearized(np.tile(np.arange(terms), (count, 1)), c)
@@ -131,19 +140,19 @@ def _gains(A: np.ndarray, y: np.ndarray, support: list[int]) -> np.ndarray:
     size = np.linalg.norm(A, axis=0)
     A = A / np.where(size > 0, size, 1.0)
     U, s, _ = np.linalg.svd(A[:, support], full_matrices=False)
-    U = U[:, s > UNSEEN * s[0]]
+    U = U[:, s > MIN_SINGULAR_VALUE * s[0]]
     A, y = (x - U @ (U.T @ x) for x in (A, y))
     new = np.sum(A**2, axis=0)
     new[support] = 0.0
-    return np.where(new > UNSEEN, (A.T @ y) ** 2 / np.where(new > UNSEEN, new, 1.0), 0.0)
+    return np.where(new > MIN_SINGULAR_VALUE, (A.T @ y) ** 2 / np.where(new > MIN_SINGULAR_VALUE, new, 1.0), 0.0)
 
 
 class _Descent:
-    """Where each of several fits has come to."""
+    """The state of several Gauss-Newton fits."""
 
     def __init__(self, terms: Terms, supports: np.ndarray, kinetic: np.ndarray, starts: Sequence[np.ndarray | None]):
         self.terms, self.supports = terms, supports
-        self.Z = np.swapaxes(np.linalg.svd(kinetic[:, None])[2][:, 1:], 1, 2)  # they leave the kinetic energy as it is
+        self.Z = np.swapaxes(np.linalg.svd(kinetic[:, None])[2][:, 1:], 1, 2)  # directions of constant kinetic energy
         energies = [0.0 if start is None else float(m @ start) for m, start in zip(kinetic, starts, strict=True)]
         given = np.abs(energies) > 0
         self.c = np.zeros(supports.shape)
@@ -161,7 +170,7 @@ class _Descent:
         self.covariance = np.zeros((len(supports), self.Z.shape[2], self.Z.shape[2]))
 
     def _at(self, which: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Equations `(formula, equation, direction)`, what is left of them, and its sum of squares."""
+        """Jacobian `(formula, equation, direction)`, residuals, and their sum of squares."""
         at = self.terms.linearized(self.supports[which], c)
         y = self.terms.left(at.r).T
         cost = np.where(at.regular, np.sum(y**2, axis=1), np.inf)
@@ -180,12 +189,12 @@ class _Descent:
         return [Fit(*each) for each in zip(c, np.where(sound, self.cost, np.inf), covariance, strict=True)]
 
     def _step(self, going: np.ndarray) -> np.ndarray:
-        """One step of each; those that go on."""
+        """Takes one step of each fit; returns the fits that have not converged."""
         A, y = self.J[going], self.y[going]
         delta, self.covariance[going] = solve(A, y)
         gain = gain_of(A, y, delta)
         near = (self.damping[going] == 0) & (gain <= 1e-3 * self.cost[going] + 1e-9 * self.terms.rows)
-        end = going[near]  # so near that nothing is gained by another look
+        end = going[near]  # converged; the sum of squares follows from the linear model
         self.c[end] -= (self.Z[end] @ delta[near][..., None])[..., 0]
         self.cost[end] = np.maximum(self.cost[end] - gain[near], 0.0)
         going, A, y, delta = going[~near], A[~near], y[~near], delta[~near]
@@ -212,19 +221,21 @@ def _damped(A: np.ndarray, y: np.ndarray, damping: np.ndarray) -> np.ndarray:
 
 
 def gain_of(A: np.ndarray, y: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    """By how much |A delta - y|^2 is less than |y|^2."""
+    """The decrease from |y|^2 to |A delta - y|^2."""
     fitted = (A @ delta[..., None])[..., 0]
     return np.sum((2 * y - fitted) * fitted, axis=-1)
 
 
 def _product(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Of `(row, i, j, ...)` and `(row, j, ...)`."""
+    """Matrix product of arrays `(row, i, j, ...)` and `(row, j, ...)`, summed over j."""
     return sum(matrix[:, :, j] * x[:, j][:, None] for j in range(1, x.shape[1])) + matrix[:, :, 0] * x[:, 0][:, None]
 
 
 def _inverse(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inverses of mass matrices `(row, dof, dof, formula)`, and of which formulas they are regular in all rows, with a
-    determinant of one sign: one that comes near a singular one between the rows is fitted by a chance pole of r.
+    """Inverses of mass matrices `(row, dof, dof, formula)`, and which formulas are regular.
+
+    A formula is regular if its determinant has one sign in all rows. A change of sign means a pole of r between rows,
+    which could fit the data by chance.
     """
     dof = M.shape[1]
     if dof == 1:
@@ -242,6 +253,6 @@ def _inverse(M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_one_sign(volume: Float[np.ndarray, "row formula"]) -> Bool[np.ndarray, " formula"]:
-    """And finite."""
+    """Whether the determinants are finite, not zero, and of one sign."""
     least, most = volume.min(axis=0), volume.max(axis=0)
     return ((least > 0) & (most < np.inf)) | ((most < 0) & (least > -np.inf))

@@ -1,8 +1,8 @@
-r"""States under noise: how large it is, and states with less of it.
+r"""Estimates the noise of recorded states, and smooths them with local polynomials.
 
-At each sample a polynomial is fitted by least squares to the positions around it and its slope to the velocities,
-each weighted by its noise; its value and its slope there are the smoothed state. The window of each coordinate is
-chosen by leave-one-out cross-validation.
+Around each sample a polynomial is fitted by weighted least squares: its values to the positions, and its slopes to the
+velocities. Its value and slope at the sample are the smoothed state. The window length of each coordinate is chosen by
+leave-one-out cross-validation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,30 +10,32 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-DEGREE = 4
-"""Of the polynomials that smooth."""
-WINDOWS = (5, 7, 11, 15, 21, 31, 45, 65)
-"""Samples of the windows that are tried."""
-NOISE_DEGREE, SHORT = 5, (7, 9)
-"""Of the polynomials that tell noise, and the samples of the shortest windows."""
-BENDS, LARGEST = 1.5, 4.0
-"""What is left in nine samples over what is left in seven: of white noise as much, of smoothed noise a fifth more, of
-motion twice to six times as much. By what factor smoothed noise may be larger than it looks.
+SMOOTHING_DEGREE = 4
+"""Degree of the smoothing polynomials."""
+WINDOW_SAMPLES_TRIED = (5, 7, 11, 15, 21, 31, 45, 65)
+"""Window lengths for smoothing, in samples."""
+NOISE_DEGREE, SHORT_WINDOW_SAMPLES = 5, (7, 9)
+"""Degree of the polynomials that estimate noise, and the two shortest windows for them, in samples."""
+MAX_GROWTH_OF_NOISE, MAX_NOISE_CORRECTION = 1.5, 4.0
+"""Largest ratio of residuals in nine samples to residuals in seven that still counts as noise: the ratio is 1 for white
+noise, 1.2 for smoothed noise, and 2 to 6 for motion. And the largest correction factor for smoothed noise.
 """
-ENOUGH, CORRELATED = 27, 0.3
-"""Samples in a quarter of a period, and correlation from one to the next, with which noise counts as smoothed."""
-FEW_SAMPLES, LEFT_BY_NOISE = 14, 0.2
-"""In a quarter of a period: with less, polynomials through positions and velocities alike tell how much is noise. Where
-they leave a smaller share than this, it is the motion: of eight samples a period, chaotic, they leave 0.16.
+MIN_COLOURED_SAMPLES, MIN_COLOURED_CORRELATION = 27, 0.3
+"""Least samples in a quarter of a period, and least autocorrelation at lag one, for noise to count as smoothed."""
+FEW_QUARTER_SAMPLES, MIN_SHARE_OF_NOISE = 14, 0.2
+"""With fewer samples in a quarter of a period, joint polynomials through positions and velocities estimate the noise.
+
+If they leave a smaller share of the residuals than the second number, the residuals were motion. (For a chaotic motion
+with eight samples a period they leave 0.16.)
 """
 JOINT_SAMPLES, JOINT_DEGREE = 7, 11
-"""Of polynomials through positions and velocities alike."""
-NOISE_WINDOWS = 2000
-"""Most windows in which noise is looked at."""
+"""Samples and degree of the joint polynomials through positions and velocities."""
+MAX_NOISE_WINDOWS = 2000
+"""Most windows for the noise estimate, which bound the run time."""
 ROUNDING = 1e-9
-"""Relative. Periods are multiples of steps: no rounding of either may cost a sample."""
-BLOCK = 4096
-"""Samples whose polynomials are fitted at a time."""
+"""Relative rounding of periods, which are multiples of the time step: rounding must not cost a sample."""
+BLOCK_SAMPLES = 4096
+"""Samples smoothed at a time, which bounds the memory."""
 
 Pieces = Sequence[tuple[np.ndarray, np.ndarray]]
 """Times and states of each trajectory, in double precision."""
@@ -42,33 +44,37 @@ Pieces = Sequence[tuple[np.ndarray, np.ndarray]]
 def noise_of(
     pieces: Pieces, periods: Float[np.ndarray, " dof"]
 ) -> tuple[Float[np.ndarray, " two_dof"], Bool[np.ndarray, " two_dof"]]:
-    """Standard deviation of the noise in each channel, zero where there is none, and which channels were smoothed.
+    """Estimates the standard deviation of the noise of each channel, and which channels have smoothed noise.
 
-    White noise leaves as much in nine samples as polynomials of degree five leave in any. There is none where they
-    leave much less in seven: it is the motion that they do not follow. Smoothed noise is correlated from sample to
-    sample, and polynomials follow much of it. It is taken to be larger than what they leave in a quarter of a period by
-    as much as that is more than what they leave in seven samples. Where a period has few samples, polynomials through
-    positions and velocities tell what of it is noise.
+    The noise is the residual of local polynomials of degree five.
+
+    - White noise leaves the same residual in windows of any length. If seven samples leave much less than nine, the
+      residual is motion, and the noise is zero.
+    - Smoothed noise is correlated from sample to sample, so polynomials follow much of it. The residual in a quarter of
+      a period is therefore multiplied by its ratio to the residual in seven samples.
+    - With few samples per period, joint polynomials through positions and velocities estimate the share of noise.
     """
     step = np.median(np.concatenate([np.diff(t) for t, _ in pieces if len(t) > 1] or [np.ones(1)]))
     longest, dof = max(len(t) for t, _ in pieces), len(periods)
     quarters = np.where(np.isfinite(periods), periods / 4 / step, longest / 2) * (1 + ROUNDING)
-    lengths = np.clip(quarters, SHORT[1], max(SHORT[1], min(longest, 200))).astype(int)
-    broad, shortest, short = (_left(pieces, n) for n in (lengths, *(np.full(dof, k) for k in SHORT)))
-    coloured = (np.tile(lengths, 2) >= ENOUGH) & (_correlation(pieces, lengths) > CORRELATED)
+    lengths = np.clip(quarters, SHORT_WINDOW_SAMPLES[1], max(SHORT_WINDOW_SAMPLES[1], min(longest, 200))).astype(int)
+    broad, shortest, short = (_left(pieces, n) for n in (lengths, *(np.full(dof, k) for k in SHORT_WINDOW_SAMPLES)))
+    coloured = (np.tile(lengths, 2) >= MIN_COLOURED_SAMPLES) & (
+        _correlation(pieces, lengths) > MIN_COLOURED_CORRELATION
+    )
     share = shortest / np.where(broad > 0, broad, 1.0)
-    noise = np.where(coloured, broad / np.maximum(share, 1 / LARGEST), short)
-    told = short < BENDS * shortest
+    noise = np.where(coloured, broad / np.maximum(share, 1 / MAX_NOISE_CORRECTION), short)
+    told = short < MAX_GROWTH_OF_NOISE * shortest
     there = np.minimum(*np.split(noise, 2)) > 0
-    for i in np.flatnonzero(there & (quarters < FEW_SAMPLES)):
+    for i in np.flatnonzero(there & (quarters < FEW_QUARTER_SAMPLES)):
         left = _left_together(pieces, int(i), noise)
-        told[[i, i + dof]] = left > LEFT_BY_NOISE
+        told[[i, i + dof]] = left > MIN_SHARE_OF_NOISE
         noise[[i, i + dof]] *= min(left, 1.0)
     return np.where(told, noise, 0.0), told & coloured
 
 
 def _left(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
-    """Root mean square of what polynomials leave of each channel."""
+    """Root mean square residual of polynomials in each channel."""
     dof = len(lengths)
     sums, counts = np.zeros(2 * dof), np.zeros(2 * dof)
     for i, length in enumerate(lengths):
@@ -79,18 +85,18 @@ def _left(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray,
 
 
 def _correlation(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:
-    """From sample to sample, of what polynomials of a higher degree leave: less of the motion is in it."""
+    """Autocorrelation at lag one of residuals of polynomials of higher degree, which follow the motion better."""
     dof = len(lengths)
     products, squares = np.zeros(2 * dof), np.zeros(2 * dof)
     for i, length in enumerate(lengths):
-        for rows in _rests(pieces, i, max(int(length), ENOUGH), NOISE_DEGREE + 2):
+        for rows in _rests(pieces, i, max(int(length), MIN_COLOURED_SAMPLES), NOISE_DEGREE + 2):
             products[[i, dof + i]] += np.sum(rows[:, 1:] * rows[:, :-1], axis=(0, 1))
             squares[[i, dof + i]] += np.sum(rows**2, axis=(0, 1))
     return products / np.where(squares > 0, squares, 1.0)
 
 
 def _rests(pieces: Pieces, i: int, length: int, degree: int) -> Iterator[np.ndarray]:
-    """What polynomials leave of a coordinate and its velocity, `(window, length, 2)`, a trajectory at a time."""
+    """Residuals of a coordinate and its velocity, `(window, length, 2)`, one trajectory at a time."""
     for t, y in _windows(pieces, length):
         Q = np.linalg.qr(_powers(t, degree)[0])[0]
         rows = y[:, :, [i, i + y.shape[2] // 2]]
@@ -98,8 +104,9 @@ def _rests(pieces: Pieces, i: int, length: int, degree: int) -> Iterator[np.ndar
 
 
 def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"]) -> float:
-    """What polynomials leave that have both positions and velocities of seven samples, over the noise: they bend
-    as motion does that has few samples a period.
+    """Relative residual of joint polynomials through positions and velocities, compared with the noise.
+
+    Their high degree follows motion with few samples per period.
     """
     sigma, velocity = noise[[i, i + len(noise) // 2]]
     total, count = 0.0, 0
@@ -113,14 +120,14 @@ def _left_together(pieces: Pieces, i: int, noise: Float[np.ndarray, " two_dof"])
 
 
 def smoothed(pieces: Pieces, noise: Float[np.ndarray, " two_dof"]) -> list[np.ndarray]:
-    """The states of each trajectory with less noise. The `noise` of each channel is more than zero."""
+    """Smooths the states of each trajectory. The `noise` of each channel must be positive."""
     dof = len(noise) // 2
     answers = [y.copy() for _, y in pieces]
     shortest = min(len(t) for t, _ in pieces)
     for i in range(dof):
         ratio = noise[i] / noise[dof + i]
         best = np.inf
-        for length in [w for w in WINDOWS if w <= shortest]:
+        for length in [w for w in WINDOW_SAMPLES_TRIED if w <= shortest]:
             found = [_fitted(t, y[:, [i, dof + i]], length, ratio) for t, y in pieces]
             left = np.concatenate(
                 [(y[:, [i, dof + i]] - x) / (1 - own) for (_, y), (x, own) in zip(pieces, found, strict=True)]
@@ -134,9 +141,9 @@ def smoothed(pieces: Pieces, noise: Float[np.ndarray, " two_dof"]) -> list[np.nd
 
 
 def _windows(pieces: Pieces, length: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Times `(window, length)` and states `(window, length, 2 dof)` of windows side by side, a trajectory at a time."""
+    """Times `(window, length)` and states `(window, length, 2 dof)` of adjacent windows, one trajectory at a time."""
     pieces = [piece for piece in pieces if len(piece[0]) >= length]
-    every = max(1, sum(len(t) // length for t, _ in pieces) // NOISE_WINDOWS)
+    every = max(1, sum(len(t) // length for t, _ in pieces) // MAX_NOISE_WINDOWS)
     for t, y in pieces:
         count = len(t) // length
         index = np.arange(0, count, every)[:, None] * length + np.arange(length)
@@ -145,19 +152,19 @@ def _windows(pieces: Pieces, length: int) -> Iterator[tuple[np.ndarray, np.ndarr
 
 
 def _powers(t: np.ndarray, degree: int, centre: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Powers of times about a centre over the longest distance, and that distance."""
+    """Powers of times relative to a centre, divided by the largest distance, and this distance."""
     offsets = t - (t.mean(axis=-1, keepdims=True) if centre is None else centre)
     unit = np.abs(offsets).max(axis=-1, keepdims=True)
     return (offsets / unit)[..., None] ** np.arange(degree + 1), unit
 
 
 def _fitted(t: np.ndarray, rows: np.ndarray, length: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed [q, v] at each sample, and the share that each sample has in its own answer; both `(time, 2)`."""
+    """Smoothed [q, v], and the weight of each sample in its own smoothed value; both of shape `(time, 2)`."""
     count = len(t)
     first = np.clip(np.arange(count) - length // 2, 0, count - length)
     answers, own = np.empty((count, 2)), np.empty((count, 2))
-    for start in range(0, count, BLOCK):
-        at = np.arange(start, min(start + BLOCK, count))
+    for start in range(0, count, BLOCK_SAMPLES):
+        at = np.arange(start, min(start + BLOCK_SAMPLES, count))
         weights = _weights(t, at, first[at], length, ratio)
         near = first[at, None] + np.arange(length)
         both = np.concatenate([rows[near, 0], ratio * rows[near, 1]], axis=1)
@@ -169,8 +176,9 @@ def _fitted(t: np.ndarray, rows: np.ndarray, length: int, ratio: float) -> tuple
 
 
 def _weights(t: np.ndarray, at: np.ndarray, first: np.ndarray, length: int, ratio: float) -> np.ndarray:
-    """Of the positions and the weighted velocities of a window in value and slope at a sample, `(sample, 2, 2 length)`;
-    computed once for all samples where steps are equal.
+    """Weights of a window's positions and velocities in value and slope at each sample, `(sample, 2, 2 length)`.
+
+    Equal time steps share their weights.
     """
     steps = np.diff(t)
     if np.ptp(steps) <= 1e-6 * steps.mean():
@@ -182,7 +190,7 @@ def _weights(t: np.ndarray, at: np.ndarray, first: np.ndarray, length: int, rati
 
 def _weights_at(t: np.ndarray, centre: np.ndarray, ratio: float) -> np.ndarray:
     t = np.broadcast_to(t, (len(centre), t.shape[-1]))
-    design, unit = _joint_design(t, DEGREE, ratio, centre[:, None])
+    design, unit = _joint_design(t, SMOOTHING_DEGREE, ratio, centre[:, None])
     pinv = np.linalg.pinv(design)[:, :2]
     return pinv / np.stack([np.ones_like(unit), unit], axis=1)
 
@@ -190,7 +198,7 @@ def _weights_at(t: np.ndarray, centre: np.ndarray, ratio: float) -> np.ndarray:
 def _joint_design(
     t: np.ndarray, degree: int, ratio: float, centre: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Powers of times over a distance, below them their slopes times `ratio`; and that distance."""
+    """Design matrix of the joint fit: powers of times, below them their slopes times `ratio`; and the unit of time."""
     powers, unit = _powers(t, degree, centre)
     slopes = np.concatenate([np.zeros_like(powers[..., :1]), powers[..., :-1] * np.arange(1, degree + 1)], axis=-1)
     return np.concatenate([powers, ratio * slopes / unit[..., None]], axis=1), unit

@@ -1,4 +1,4 @@
-r"""A Lagrangian's formula straight from motion (sparse identification of nonlinear dynamics, for Lagrangians)."""
+r"""Sparse regression of a Lagrangian on recorded motion (SINDy for Lagrangians)."""
 
 from typing import Literal, NamedTuple
 
@@ -28,50 +28,63 @@ def sparse_lagrangian(
     largest_residual: float = 0.5,
     rows: int = 3000,
 ) -> FoundLagrangian:
-    r"""The simplest Lagrangian of a library that has the observed motion.
+    r"""Finds the simplest Lagrangian of a library that explains recorded motion, by sparse regression.
 
-    What is minimised is the error of accelerations, $r = M^{-1} (M a + h)$ (see `Balance`), by Gauss-Newton, over the
-    terms that motion can tell apart. Terms are left out one by one, and the extended Bayesian information criterion
-    chooses among the formulas. Without accelerations, the weak form takes averages over windows of the motion
-    instead, which need no derivative of the data. Where states are noisy, terms are weighed by what they do to the
-    recorded states instead, to first order, and coefficients are refined by rollouts.
+    The error of acceleration $r = M^{-1} (M a + h)$ is minimised over the linearly independent terms. Backward
+    elimination removes terms, and the extended Bayesian information criterion selects among the formulas.
 
-    The answer is checked on states that the data do not hold: their coordinates and velocities recombined at random.
-    Where formulas that agree on the data differ there, as they do for a single orbit, there is no formula.
+    - Without accelerations, the weak form is used: averages over windows, which need no derivative of the data.
+    - For noisy states, terms are weighted by their effect on the recorded states, and rollouts refine the coefficients.
+    - Linear damping $Q = -D v$ is added if it explains enough: see `damping` and `force` of the result.
+    - Recorded controls enter as a force $G u$; $G$ is fitted together with the coefficients: see `control`.
+
+    Identifiability is checked on recombined states, whose coordinates and velocities are drawn from the data
+    independently. If formulas that agree on the data differ there, as for a single orbit, no formula is returned.
+
+    If parts of the system do not interact, motion does not determine the ratio of their scales. Then each part has one
+    half at a squared velocity, the standard errors of all parts but the first are infinite, and the notes name the
+    parts.
 
     **Arguments:**
 
-    - `trajectories`: the motion. `accelerations` are used if they are there.
-    - `library`: candidate terms, a kinetic energy among them.
-    - `method`: "accelerations", "weak", or "auto": the former where there are accelerations, and states without noise.
-    - `window`: samples in a window of the weak form; `None` means half the shortest period of the motion, and
-      a quarter of the longest trajectory at most.
-    - `tolerance`: errors of acceleration, over their root mean square, that are no noise: of integration, of
-      quadrature. Terms that explain no more are not looked for.
-    - `rows`: most observations that are used, spread evenly over the motion. More cost time and tell little; the answer
-      says how many were used.
-    - `largest_residual`: what may be left unexplained of the accelerations; where more is, there is no formula.
+    - `trajectories`: the motion; its accelerations are used if there are any. It is split at gaps of the recording.
+    - `library`: candidate terms, with a kinetic energy among them.
+    - `method`: "accelerations", "weak", or "auto" (default), which uses accelerations if there are any, unless the
+      states are noisy.
+    - `window`: samples in a window of the weak form (default: half the shortest period of the motion, at most a quarter
+      of the longest trajectory).
+    - `tolerance`: numerical error of the accelerations, relative to their root mean square (default: 1e-3). Terms that
+      explain less are ignored.
+    - `largest_residual`: largest relative residual of the accelerations (default: 0.5); above it no formula is
+      returned.
+    - `rows`: most observations used, spread evenly over the motion (default: 3000). More take longer and change little.
 
-    Where linear damping $Q = -D v$ explains what no Lagrangian of the library does, it is found beside the formula:
-    `damping` and `force` of what is returned. Recorded controls enter as a force $G u$, and the entries of $G$ are
-    found with the coefficients: `control`. Of parts that do not act on each other motion does not tell the ratio of
-    their scales: each has one half at a square of a velocity, all but the first have infinite standard errors, and the
-    notes name them. Nothing crosses a gap of the recording. All is computed in double precision.
+    **Returns:** a `FoundLagrangian` without scale, constant and gauge function, which data do not determine. Without a
+    formula an `UndeterminedWarning` is given, and `missing` says which data to record. Standard errors assume
+    independent errors of acceleration for clean states, and come from the fit by rollouts for noisy states. All is
+    computed in double precision.
 
-    **Returns:** a `FoundLagrangian`, without scale, constant and gauge function: data do not tell them. An
-    `UndeterminedWarning` is given where it has no formula, and its `missing` says which data would do. Standard errors
-    are those of independent errors of acceleration where states are clean, and those of the refined coefficients where
-    they are noisy.
+    **Raises:** `EquationsError` for a library without a kinetic energy, and for terms that are not finite at the data;
+    `ValueError` for invalid arguments, and for a library with another dof than the data.
 
-    **Raises:** `EquationsError` for a library without a kinetic energy, and terms that are not finite at the data;
-    `ValueError` for arguments that make no sense, and a library of other degrees of freedom than the data.
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> Library, t = nl.discovery.Library, np.linspace(0.0, 6.0, 121)
+    >>> swings = [a * np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1) for a in (1.0, 2.0)]  # k / m = 4
+    >>> library = Library.coordinates(1, 2) + Library.velocities(1, 2)
+    >>> found = nl.discovery.sparse_lagrangian(nl.Trajectories([t, t], swings), library)
+    >>> {name: round(float(c), 3) for name, c in found.formula.named.items()}
+    {'q^2': -2.0, 'v^2': 0.5}
+    ```
     """
     if method not in ("auto", "accelerations", "weak"):
         raise ValueError(f"`method` is {method!r}; expected 'auto', 'accelerations' or 'weak'")
     if method == "accelerations" and trajectories.accelerations is None:
-        raise ValueError("`method` is 'accelerations', but `trajectories` has none")
+        raise ValueError("`method` is 'accelerations', but `trajectories` has none; choose 'weak' or 'auto'")
     if trajectories.dof != library.dof:
-        raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, as `trajectories` has")
+        raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, the dof of `trajectories`")
     if not 0 < tolerance < 1:
         raise ValueError(f"`tolerance` is {tolerance}; expected a number between 0 and 1")
     rows = positive_integer("rows", rows)
@@ -81,9 +94,11 @@ def sparse_lagrangian(
 
 
 class Observed(NamedTuple):
-    """The motion as `recorded`, and `smooth` where it has `noise`; samples of a window, and what observations say.
+    """Motion prepared for the search.
 
-    `pointed`: whether these are single samples with their accelerations.
+    - `recorded`, `smooth`: motion as recorded, and smoothed. `noise`: of each channel. `noisy`: whether noise matters.
+    - `length`: samples of a window. `pointed`: whether observations are single samples with accelerations.
+    - `observations`: the terms evaluated on the motion.
     """
 
     recorded: Trajectories
@@ -115,7 +130,7 @@ def _found(
         choice = Selection(library, observed, motion, seen.noise, tolerance).chosen()
     fitted, named = choice.fitted, choice.named
     if not np.isfinite(fitted.residual):
-        reason = "no combination of the terms has a regular mass matrix: the library lacks a term"
+        reason = "no combination of the terms has a regular mass matrix: add terms to the library"
         return _nothing(library, reason, observed)
     missing, notes = judged(choice, seen.smooth, library, observed, seen.pointed, tolerance, largest_residual)
     notes += described(named.names, named.parts, named.spread, named.c)
@@ -144,22 +159,25 @@ def _found(
 def _observed(
     recorded: Trajectories, library: Library, method: str, window: int | None, tolerance: float, rows: int
 ) -> Observed | FoundLagrangian:
-    """What there is to find a formula from; or that nothing is found, and why."""
+    """Prepares the motion; returns a result without a formula if the data do not suffice."""
     states = Samples.of(recorded).states
     if not (np.ptp(states, axis=0) > 0).all():
         still = int(np.argmin(np.ptp(states, axis=0)))
-        return _nothing(library, f"column {still} of the states never changes: let it move")
+        return _nothing(library, f"column {still} of the states never changes: record motion in which it moves")
     smooth, noise, noisy = without_noise(recorded, tolerance)
     length = _window(smooth, Samples.of(smooth).states) if window is None else window
     pointed = recorded.accelerations is not None and method != "weak"
-    if pointed and method == "auto" and noisy:  # averages over windows are shifted least by noise in the states
+    if pointed and method == "auto" and noisy:  # averages over windows have the least bias from noise
         pointed = int((recorded.lengths // max(1, length // 2)).sum()) * library.dof < 4 * len(library)
     observed = (at_samples if pointed else in_windows)(smooth, library, length, rows)
     if isinstance(observed, str):
         return _nothing(library, observed)
     terms = len(observed.independent.kept)
     if observed.balance.rows < 2 * terms:
-        reason = f"{observed.balance.rows} equations for {terms} terms are too few: record more, or offer fewer terms"
+        reason = (
+            f"{terms} candidate terms need at least {2 * terms} equations, but the data give {observed.balance.rows}: "
+            "record longer, or use a smaller library"
+        )
         return _nothing(library, reason, observed)
     return Observed(recorded, smooth, noise, noisy, length, pointed, observed)
 

@@ -76,10 +76,10 @@ def test_recorded_controls_drive_the_motion():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (lambda t, y: (FREE, nl.Trajectories(t, y, controls=y[:, :1])), "name a parameter `u` in it"),
+        (lambda t, y: (FREE, nl.Trajectories(t, y, controls=y[:, :1])), "has no parameter `u`"),
         (lambda t, y: (FREE, nl.Trajectories(t, y, accelerations=y[:, :1])), "with accelerations.*leave them out"),
-        (lambda t, y: (DRIVEN, nl.Trajectories(t, y)), "takes a control, and there is none"),
-        (lambda t, y: (DRIVEN, t, y), "takes a control, and there is none"),
+        (lambda t, y: (DRIVEN, nl.Trajectories(t, y)), "takes a control `u`, but `ts` has no controls"),
+        (lambda t, y: (DRIVEN, t, y), "takes a control `u`, but `ts` has no controls"),
         (lambda t, y: (FREE, nl.Trajectories(t, np.tile(y, 2))), "of dof 2; expected 1"),
     ],
 )

@@ -135,7 +135,7 @@ def test_coefficients_are_refined_through_the_solver_and_exponents_are_not():
     ("call", "message"),
     [
         (lambda: Formula(TERMS, jnp.zeros(3)), rf"`coefficients` has shape \(3,\); expected \({len(TERMS)}\)"),
-        (lambda: spring_pendulum(errors=[1.0]), "`standard_errors` are 1; expected 5"),
+        (lambda: spring_pendulum(errors=[1.0]), "`standard_errors` has 1 entries; expected 5"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -109,10 +109,10 @@ def test_samples_of_a_formula_are_those_of_its_lagrangian():
         (lambda: Library.coordinates(2, 1, names=("r", "r")), "`names` is .*expected 2 distinct identifiers"),
         (lambda: Library.waves(0, 1), "`dof` is 0"),
         (lambda: Library.functions(1, {"f": 3}), "`f` is 3; expected a callable"),
-        (lambda: Library.functions(1, {"f": jnp.sin}, {"g": "x"}), r"`expressions` names \['g'\]"),
+        (lambda: Library.functions(1, {"f": jnp.sin}, {"g": "x"}), r"`expressions` has unknown names \['g'\]"),
         (lambda: Library.coordinates(1, 2) * Library.coordinates(2, 2), "have 1 and 2 degrees of freedom"),
         (lambda: Library.coordinates(1, 2) + 3, "`other` is 3; expected a Library"),
-        (lambda: Library(1, [], [(("x", 1),)]), r"`terms` names \['x'\]"),
+        (lambda: Library(1, [], [(("x", 1),)]), r"`terms` has unknown atoms \['x'\]"),
         (lambda: Library(1, [], []), "`terms` is empty"),
         (
             lambda: Library(1, [Atom(jnp.sin, "f"), Atom(jnp.cos, "f")], [(("f", 1),)]),

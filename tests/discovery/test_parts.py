@@ -57,7 +57,7 @@ def test_a_thrown_ball():
     assert free_of(found) == {"q1", "v1^2"}
     named = found.formula.named
     assert float(named["q1"] / named["v1^2"]) == pytest.approx(-2 * 9.81, rel=1e-6)
-    assert "motion does not tell the ratio of their scales: v0^2; q1, v1^2" in str(found)
+    assert "motion does not determine the ratio of their scales: v0^2; q1, v1^2" in str(found)
 
 
 @pytest.mark.parametrize("noise", [0.0, slow(0.05)])
@@ -99,4 +99,4 @@ def test_what_is_coupled_has_finite_errors():
     library = Library.coordinates(2, 2) * Library.velocities(2, 2)
     found = sparse_lagrangian(motion_of(coupled, 2, 0.01, accelerations=True), library)
     assert not free_of(found)
-    assert "do not act on each other" not in str(found)
+    assert "do not interact" not in str(found)

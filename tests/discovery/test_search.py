@@ -110,9 +110,9 @@ def test_operon_finds_an_oscillator():
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        ("operon", "`engine` is 'operon'; expected a search engine"),
-        (Canned(()), "answered no formula"),
-        (Canned(("q**2", "3")), "none of the formulas of `engine` has a kinetic energy"),
+        ("operon", "`engine` is 'operon'; expected an AbstractSearchEngine"),
+        (Canned(()), "returned no formula"),
+        (Canned(("q**2", "3")), "no formula of `engine` has a kinetic energy"),
     ],
 )
 def test_bad_engines_are_named(engine, message):
