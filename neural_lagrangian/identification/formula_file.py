@@ -54,13 +54,7 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
         )
     try:
         return _model(json.loads(path.read_text(encoding="utf-8")), columns)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # it may hold anything
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
         raise NoAnswerError(f"{path} is damaged, or belongs to another model: {error}") from error
 
 

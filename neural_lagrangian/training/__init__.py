@@ -1,4 +1,4 @@
-"""Learning from motion."""
+"""Train models on recorded motion: `fit`, losses, penalties, callbacks, and second-order methods."""
 
 from .checkpoints import CheckpointError
 from .equation_losses import (

@@ -1,7 +1,7 @@
-"""Functions that count as equal where the same library code made them from equal values.
+"""An equality for functions that library code makes, so that JAX does not compile twice.
 
-`optax.adam(1e-3)` or `weighted(trajectory_mse, velocity=0.1)` is another function each time, and JAX compiles anew for
-another function. What is compiled for one serves the other, though, if both are made by known code from known values.
+Each call of `optax.adam(1e-3)` or `weighted(trajectory_mse, velocity=0.1)` gives a new function, and JAX compiles again
+for a new function. Two functions count as equal here if the same library code made them from equal values.
 """
 
 import functools
@@ -19,19 +19,19 @@ from .._checks import is_concrete
 Tree = TypeVar("Tree")
 
 LIBRARIES = ("builtins", "functools", "jax", "math", "neural_lagrangian", "numpy", "operator", "optax")
-"""Packages whose functions depend on their arguments and closures alone, not on variables that change."""
+"""Packages whose functions depend only on their arguments and closures, not on variables that change."""
 CHECKERS = ("jaxtyping", "beartype")
-"""Packages whose wrappers around a function check its arguments alone."""
+"""Packages whose wrappers only check the arguments of a function."""
 MAX_DEPTH = 50
-"""Closures within closures that are gone through: those that hold themselves have no end."""
+"""Largest depth of nested closures. A closure that contains itself has no end."""
 
 
 class _UnknownError(Exception):
-    """A value of which it is not known when another is equal."""
+    """The equality of a value is not known."""
 
 
 class Alike:
-    """A function with an equality of its own."""
+    """A function that is equal to others `made_of` the same."""
 
     def __init__(self, function: Callable[..., Any], made_of: Hashable):
         self.function, self.made_of = function, made_of
@@ -47,8 +47,9 @@ class Alike:
 
 
 def alike(tree: Tree) -> Tree:
-    """A tree in which functions made by libraries are `Alike`; users' own functions stay as they are, since they may
-    read variables that change.
+    """Wrap the functions in a tree that libraries have made as `Alike`.
+
+    Functions of users stay as they are, since they may read variables that change.
     """
 
     def of(leaf: Any) -> Any:
@@ -63,18 +64,18 @@ def alike(tree: Tree) -> Tree:
 
 
 def unwrapped(function: Any) -> Any:
-    """The function itself, if it is `Alike`."""
+    """Undo `alike` for one function."""
     return function.function if isinstance(function, Alike) else function
 
 
 def name_of(function: Any) -> str:
-    """Its name, to be written down."""
+    """The name of a function, for checkpoints and messages."""
     function = unwrapped(function)
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _made_of(value: Any, depth: int) -> Hashable:
-    """What a value is made of, equal for equal values; a snapshot, since contents of a list may change."""
+    """A hashable snapshot of a value: equal for equal values, even if a list is changed later."""
     if depth > MAX_DEPTH:
         raise _UnknownError
 
@@ -102,7 +103,7 @@ def _made_of(value: Any, depth: int) -> Hashable:
     if isinstance(value, types.FunctionType):
         try:
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        except ValueError as error:  # a cell is empty: what it will hold is not defined yet
+        except ValueError as error:  # a cell is empty: its variable is not defined yet
             raise _UnknownError from error
         return "function", value.__code__, each(value.__defaults__ or ()), each([value.__kwdefaults__]), each(cells)
     if isinstance(value, type | types.BuiltinFunctionType | np.ufunc) or hasattr(value, "__wrapped__"):
@@ -111,14 +112,14 @@ def _made_of(value: Any, depth: int) -> Hashable:
 
 
 def _unchecked(function: Any) -> Any:
-    """Without the wrappers of run-time type checkers, which change no result."""
+    """Remove the wrappers of run-time type checkers. They change no result."""
     while isinstance(function, types.FunctionType) and _top(function.__globals__.get("__name__")) in CHECKERS:
         function = getattr(function, "__wrapped__", None)
     return function
 
 
 def _top(module: Any) -> str:
-    """The package of a module."""
+    """Name of the package of a module."""
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 

@@ -1,4 +1,4 @@
-"""Where a training goes on after it was killed: a folder with the newest few of its states."""
+"""Checkpoints of a training, in a folder, from which it can be resumed."""
 
 import os
 import re
@@ -17,25 +17,27 @@ except ImportError:  # Windows
     fcntl = None
 
 KIND = "checkpoint"
+"""Kind of file, written in its header."""
 _NAME = re.compile(r"step-(\d{9,})\.checkpoint")
 _LEFT_OVER = re.compile(r"\.step-\d{9,}\.checkpoint\..+")
 
 
 class CheckpointError(NeuralLagrangianError, ValueError):
-    """Checkpoints that are of another training, that are all damaged, or to which another process writes."""
+    """Checkpoints belong to another training, are all damaged, or are being written by another process."""
 
 
 class Checkpoints:
-    """The newest checkpoints of a training, in a folder that is made if it is not there.
+    """A folder with the newest checkpoints of one training. It is made if it does not exist.
 
-    Each is written all or nothing and holds arrays, their SHA-256 and the architecture; see `nl.save`.
+    Each checkpoint is written all or nothing. It holds arrays, their SHA-256 and the architecture, as files of
+    `nl.save` do.
 
     **Arguments:**
 
-    - `folder`: of one training alone.
-    - `keep`: how many of the newest are kept.
+    - `folder`: the folder. No other training may use it.
+    - `keep`: number of newest checkpoints to keep.
 
-    **Raises:** `CheckpointError` if there is a file in place of the folder.
+    **Raises:** `CheckpointError` if `folder` is a file.
     """
 
     def __init__(self, folder: str | Path, keep: int = 3):
@@ -49,9 +51,11 @@ class Checkpoints:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep every other process from writing here; where the system cannot tell, nothing but own files is removed.
+        """Lock the folder against other processes.
 
-        **Raises:** `CheckpointError` if another training writes here.
+        On systems without locks it stays unlocked, and left-over files of other processes are not removed.
+
+        **Raises:** `CheckpointError` if another training has locked the folder.
         """
         if fcntl is None:
             yield
@@ -63,8 +67,8 @@ class Checkpoints:
                 self.alone = True
             except BlockingIOError as error:
                 raise CheckpointError(
-                    f"`resume` is {str(self.folder)!r}, where another training writes its checkpoints now; expected a "
-                    f"folder of its own for each: wait for the other, or name another folder"
+                    f"`resume` is {str(self.folder)!r}, where another training writes its checkpoints now; each "
+                    f"training needs its own folder: wait for the other, or name another folder"
                 ) from error
             except OSError:  # a file system without locks
                 pass
@@ -74,21 +78,23 @@ class Checkpoints:
             os.close(handle)
 
     def write(self, step: int, tree: Any, header: dict[str, Any]) -> None:
-        """Write one, and remove the oldest, with what an interrupted write has left."""
+        """Write a checkpoint. Remove the oldest ones, and files that an interrupted write has left."""
         write_archive(self.folder / f"step-{step:09d}.checkpoint", KIND, tree, header)
         left_over = self._named(_LEFT_OVER) if self.alone else []
         for path in [*self._paths()[: -self.keep], *left_over]:
             path.unlink(missing_ok=True)
 
     def newest(self, like: Callable[[dict[str, Any]], Any]) -> tuple[dict[str, Any], Any] | None:
-        """Header and tree of the newest that is sound, with a warning for each that is damaged; `None` if there are
-        none.
+        """Read header and tree of the newest sound checkpoint; `None` if there are no checkpoints.
 
-        **Raises:** `CheckpointError` if one is of another training or a folder, or all are damaged.
+        A damaged checkpoint gives a warning, and the one before it is tried.
+
+        **Raises:** `CheckpointError` if the checkpoint belongs to another training, if a folder has the name of a
+        checkpoint, or if all are damaged.
         """
         for path in self.folder.iterdir():
             if _NAME.fullmatch(path.name) and not path.is_file():
-                raise CheckpointError(f"{path} is not a file; expected a checkpoint there: move it away")
+                raise CheckpointError(f"{path} is not a file, but has the name of a checkpoint; move it away")
         paths = self._paths()[::-1]
         for path in paths:
             try:
@@ -98,13 +104,14 @@ class Checkpoints:
             except ArchiveError as error:
                 raise CheckpointError(str(error)) from error
         if paths:
-            raise CheckpointError(f"{self.folder} has {len(paths)} checkpoints, all damaged")
+            count = len(paths)
+            raise CheckpointError(f"{self.folder} has {count} checkpoints, all damaged; name a new folder")
         return None
 
     def _paths(self) -> list[Path]:
-        """From the oldest to the newest."""
+        """Paths of the checkpoints, from the oldest to the newest."""
         return sorted(self._named(_NAME), key=lambda path: int(path.name[5:].partition(".")[0]))
 
     def _named(self, pattern: re.Pattern[str]) -> list[Path]:
-        """Files alone: a folder of such a name is not ours."""
+        """Paths of files with such a name. Folders are left out: this class makes none."""
         return [path for path in self.folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()]

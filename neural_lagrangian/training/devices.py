@@ -1,4 +1,4 @@
-"""Training on several devices and processes: what is on all of them, what each has for itself."""
+"""Train on several devices and processes: windows are sharded, everything else is replicated."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,13 +15,16 @@ from jaxtyping import Array, DTypeLike, PyTree
 from ..trajectories import Trajectories, Windows
 
 EVERYWHERE = PartitionSpec()
+"""Sharding of an array that is replicated on all devices."""
 MAX_PROBED_TRAJECTORIES = 16
-"""Trajectories that are looked at where all are too many for one device."""
+"""Largest number of trajectories that are put on one device to test rollouts, when the data are sharded."""
 
 
 def on_devices(function: Callable[..., PyTree], windows: Windows) -> Callable[..., PyTree]:
-    """`function`, run by each device along the axis over which `windows`, one of its arguments, are dealt out; all
-    its other arguments and results are the same on all. Itself, where the windows are on one device.
+    """Run `function` on each device of the mesh of `windows`, one of its arguments.
+
+    `windows` are sharded over the axis of the mesh. All other arguments and all results are replicated. If the windows
+    are on one device, `function` is returned unchanged.
     """
     mesh = windows.mesh
     if mesh is None:
@@ -43,8 +46,10 @@ def on_devices(function: Callable[..., PyTree], windows: Windows) -> Callable[..
 
 
 def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
-    """`function` of arrays that each process has for itself, called with a copy of them on every device of the mesh, of
-    all but those that are dealt out; its results are again each process's own. Itself without a mesh.
+    """Call `function` with arrays of this process, replicated on every device of the mesh.
+
+    Arrays that are sharded already stay so. The results are arrays of this process again. Without a mesh, `function` is
+    returned unchanged.
     """
     if mesh is None:
         return function
@@ -66,7 +71,7 @@ def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., 
 
 
 def windows_here(windows: Windows, trajectories: Trajectories, dtype: DTypeLike) -> Windows:
-    """Like `windows`, but on a device of this process alone: of a few of its trajectories, if they are dealt out."""
+    """Windows like `windows` on one device of this process. If the data are sharded, they are of a few trajectories."""
     if windows.mesh is None:
         return windows
     runs = trajectories.runs()
@@ -75,18 +80,18 @@ def windows_here(windows: Windows, trajectories: Trajectories, dtype: DTypeLike)
 
 
 def agreed(value: Any, mesh: Mesh | None) -> Any:
-    """What the first process says, where others may differ: clocks do."""
+    """The value of the first process, for all processes. Values that come from clocks differ between processes."""
     if mesh is None or jax.process_count() == 1 or value is None:
         return value
     return multihost_utils.broadcast_one_to_all(np.asarray(value)).item()
 
 
 def digests(trajectories: Trajectories, mesh: Mesh | None) -> list[str]:
-    """SHA-256 of the trajectories of each process; of this one alone without a mesh."""
+    """SHA-256 of the trajectories of each process; without a mesh, only of this one."""
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(trajectories):
         digest.update(f"{leaf.dtype}{leaf.shape}".encode())
-        for row in leaf:  # one at a time: they may be in files, larger than memory
+        for row in leaf:  # one row at a time: data in files may be larger than memory
             digest.update(np.ascontiguousarray(row).data)
     found = np.frombuffer(digest.digest(), np.uint8)
     everyone = found if mesh is None else np.asarray(multihost_utils.process_allgather(found))
@@ -94,15 +99,15 @@ def digests(trajectories: Trajectories, mesh: Mesh | None) -> list[str]:
 
 
 def check_mesh(mesh: Mesh | None, batch_size: int, estimate_states: bool) -> None:
-    """Raise `ValueError` if a training cannot be shared by the devices of a mesh."""
+    """**Raises:** `ValueError` if the devices of `mesh` cannot share the training."""
     if mesh is None:
         return
     if len(mesh.axis_names) != 1:
         raise ValueError(f"`mesh` has axes {mesh.axis_names}; expected one, such as `jax.make_mesh((4,), ('data',))`")
     processes = [device.process_index for device in mesh.devices]
     if processes != sorted(processes):
-        raise ValueError(f"`mesh` has devices of processes {processes}; expected those of each side by side, in order")
+        raise ValueError(f"`mesh` has devices of processes {processes}; expected devices sorted by process")
     if batch_size % mesh.size:
         raise ValueError(f"`batch_size` is {batch_size}; expected a multiple of the {mesh.size} devices of `mesh`")
     if estimate_states:
-        raise ValueError("`estimate_states` is True and `mesh` is given; expected one or the other")
+        raise ValueError("`estimate_states` is True and `mesh` is given; expected only one of them")

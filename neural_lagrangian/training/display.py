@@ -1,4 +1,4 @@
-"""What a training shows while it runs: a bar on a terminal or in a notebook, else a line every few seconds."""
+"""Show the progress of a training: a bar on a terminal or in a notebook, otherwise a line every few seconds."""
 
 import abc
 import sys
@@ -11,26 +11,27 @@ from tqdm import tqdm
 
 from .progress import Progress
 
-LINE_EVERY = 5.0
-"""Seconds from one line to the next where standard error is neither a terminal nor a notebook, but a file or a pipe."""
+SECONDS_BETWEEN_LINES = 5.0
+"""Interval between two lines if standard error is a file or a pipe, in seconds."""
 
 
 class Display(abc.ABC):
-    """Shows how a training goes."""
+    """Something that shows the progress of a training."""
 
     @abc.abstractmethod
     def compiling(self) -> None:
-        """The next step is compiled first, which takes a while."""
+        """Show that the next step is being compiled."""
 
     @abc.abstractmethod
     def show(self, progress: Progress) -> None:
-        """Some more steps were taken."""
+        """Show the progress after more steps."""
 
 
 @contextmanager
 def display(wanted: bool, steps: int, taken: int) -> Iterator[Display]:
-    """The display that fits where standard error goes; nothing is shown unless `wanted`. `taken`: steps that a training
-    which goes on has taken before.
+    """Choose the display for standard error; nothing is shown unless `wanted`.
+
+    `steps`: total number of steps. `taken`: steps that a resumed training has taken before.
     """
     if not wanted or sys.stderr is None:
         yield _Silent()
@@ -78,17 +79,17 @@ class _Lines(Display):
             f"step {progress.step} of {progress.steps}, horizon {progress.horizon}, loss {progress.loss:.2e}, "
             f"{progress.diverged} windows diverged, {progress.seconds:.0f} s"
         )
-        if time.perf_counter() - self.written >= LINE_EVERY:
+        if time.perf_counter() - self.written >= SECONDS_BETWEEN_LINES:
             self._write()
             self.long = True
 
     def end(self) -> None:
-        """The last line too, if the training took so long that there was one before."""
+        """Write the last line, if the training was long enough for a line before."""
         if self.long and self.pending:
             self._write()
 
     def _write(self) -> None:
-        with suppress(OSError, ValueError):  # nobody reads, or it is closed: the training is worth more
+        with suppress(OSError, ValueError):  # a closed stream or pipe must not end the training
             sys.stderr.write(f"{self.last}\n")
             sys.stderr.flush()
         self.written, self.pending = time.perf_counter(), False

@@ -1,4 +1,4 @@
-"""Training."""
+"""`fit`: train a model on windows of trajectories."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,36 +38,36 @@ def fit(
 ) -> FitResult:
     """Train a model on windows of trajectories, with true gradients through its rollouts.
 
-    The horizon grows in stages: short windows first, since long rollouts of an untrained model fit little but the
-    mean. Each stage begins with a new optimiser state. Windows that diverge are left out of their step, which then has
-    exactly the gradient of the others, and are counted. A step's batch depends on `key` and the step's number only.
+    The horizon grows in stages. Short windows come first, since long rollouts of an untrained model fit little but the
+    mean. Each stage begins with a new optimiser state. A window that diverges is counted and left out of its step: the
+    gradient is exactly that of the other windows. The batch of a step depends only on `key` and the step's number.
 
     **Arguments:**
 
     - `model`: any rollout model. Its floating-point arrays are trained in their own precision, except those that are
       `Frozen`, a `Scaling` or a recorded control.
-    - `trajectories`: the training set. Its numbers should be of order one, since networks and optimisers learn badly
-      from others; a warning says so where they are not (see `Scaling`, `Scaled`).
-    - `loss`: `loss(model, window) -> scalar` of one `Window`, which has what the trajectories carry. Recorded controls
-      drive the `ControlForce` of its model.
-    - `optimizer`: an optax optimiser, or one for each stage. `None` means Muon with a cosine-decayed rate from 1e-2.
-    - `steps`: gradient steps in all, split evenly over the stages, or one number for each stage.
+    - `trajectories`: the training set. Its numbers should be of order one, otherwise networks and optimisers learn
+      badly; a warning says if they are not (see `Scaling`, `Scaled`).
+    - `loss`: `loss(model, window) -> scalar` for one `Window`, which has the fields that the trajectories carry.
+      Recorded controls drive the `ControlForce` of the model.
+    - `optimizer`: an optax optimiser, or one for each stage (default: Muon with a cosine-decayed rate from 1e-2).
+    - `steps`: total number of gradient steps, split evenly over the stages, or one number for each stage.
     - `key`: a JAX random key, for the batches.
-    - `horizon`: intervals a window, or a sequence of them, one for each stage.
-    - `batch_size`: windows a step.
+    - `horizon`: number of intervals in a window, or one number for each stage.
+    - `batch_size`: number of windows in each step.
     - `held_out`: a validation set. Every `watching.look_every` steps, and at the end of a stage, the loss of its
-      windows is computed at the last stage's horizon. The best model so far starts the next stage and is returned at
-      the end: the model with which the fewest of these windows diverge, then the one with the least mean loss of the
-      others. If no look is finite, the last model is returned, with a warning.
-    - `rollouts`: `training.Rollouts`: stride, stepsize controller, estimated states.
-    - `watching`: `training.Watching`: looks, early stopping, callbacks, progress.
-    - `running`: `training.Running`: members of an ensemble, devices, checkpoints.
+      windows is computed at the horizon of the last stage. The best model so far starts the next stage and is returned
+      at the end. Best is the model for which the fewest of these windows diverge, then the one with the smallest mean
+      loss of the other windows. If no validation loss is finite, the last model is returned, with a warning.
+    - `rollouts`: a `training.Rollouts`: stride, stepsize controller, estimated states.
+    - `watching`: a `training.Watching`: validation, early stopping, callbacks, progress.
+    - `running`: a `training.Running`: members of an ensemble, devices, checkpoints.
 
     **Returns:** a `FitResult`.
 
-    **Raises:** `ValueError` for arguments that do not fit together, or data that do not fit the model;
-    `DivergenceError` if too many windows diverge; `CheckpointError` for checkpoints of another training, and for a
-    folder to which another process writes.
+    **Raises:** `ValueError` if arguments do not fit together, or data do not fit the model; `DivergenceError` if too
+    many windows diverge; `CheckpointError` if the checkpoints belong to another training, or another process writes to
+    their folder.
 
     **Example:**
 

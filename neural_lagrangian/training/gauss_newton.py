@@ -1,13 +1,14 @@
-r"""The last digits of a least-squares fit: steps that see the curvature of the model itself.
+r"""`gauss_newton`: least squares by the Levenberg-Marquardt method, after `fit`.
 
 $$\min_w \frac{1}{N} |r(w)|^2, \qquad (J^T J + \lambda I)\, \delta = -J^T r, \qquad J = \partial r / \partial w$$
 
-The damping follows Nielsen (1999, "Damping parameter in Marquardt's method"). optimistix has this method too; here the
-Jacobian is taken some windows at a time, by its smaller side, and only its Gram matrix is kept. Estimated states of a
-window meet the weights alone, so they are eliminated from the system window by window (Schur complement).
+The damping follows Nielsen (1999, "Damping parameter in Marquardt's method"). optimistix has this method too. Here the
+Jacobian is computed for some windows at a time, in forward or reverse mode, whichever is cheaper, and only its Gram
+matrix is kept. Estimated states of a window are coupled only to the weights, so they are eliminated window by window
+(Schur complement).
 
-`discovery` has a second one for a few coefficients. It keeps the Jacobian and solves by QR, whose digits the standard
-errors need, and which thousands of weights would not leave the memory for.
+`discovery` has another implementation, for few coefficients. It keeps the whole Jacobian and solves by QR, since the
+standard errors need the digits; with thousands of weights this would not fit into memory.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from .polish import Polished, check_begun, fixed_windows, window_states
 from .residuals import trajectory_residual
 
 FIRST_DAMPING = 1e-3
-"""Over the largest curvature along one weight."""
+"""Initial damping, divided by the largest curvature along one weight."""
 
 
 def gauss_newton(
@@ -46,26 +47,26 @@ def gauss_newton(
     states: Float[np.ndarray, "trajectory time two_dof"] | None = None,
     stepsize_controller: Controller | None = None,
 ) -> Polished:
-    """Lower the mean square of a residual over a fixed set of windows by Levenberg and Marquardt's method, after `fit`.
+    """Minimise the mean square of a residual over a fixed set of windows by Levenberg-Marquardt steps, after `fit`.
 
-    Each step solves for all weights together, at a cost that grows with the cube of their number: for small networks
-    and formulas, in double precision, where it is ahead of `polish` at equal time. The Jacobian is taken in forward
-    mode where there are fewer weights than components of a window's residual, else in reverse mode.
+    Each step solves for all weights together, and its cost grows with the cube of their number. For small networks and
+    formulas in double precision it reaches a smaller loss than `polish` in the same time. The Jacobian is computed in
+    forward mode if there are fewer weights than components of a window's residual, otherwise in reverse mode.
 
     **Arguments:**
 
     - `model`, `trajectories`, `horizon`, `stride`, `windows`, `stepsize_controller`: as for `polish`.
     - `residual`: `residual(model, window) -> array` of differences: `trajectory_residual`, `acceleration_residual`,
       `torque_residual`, or `weighted(trajectory_residual, ...)`.
-    - `steps`: steps that are tried. Those that do not lower the mean square are not taken.
-    - `states`: estimates of the true states of the trajectories, as for `polish`. Each window's are estimated with the
-      weights, and the residual starts from them.
+    - `steps`: number of steps to try. A step that does not lower the mean square is not taken.
+    - `states`: estimates of the true states of the trajectories, as for `polish`. The states of each window are
+      optimised together with the weights, and the residual starts from them.
 
-    **Returns:** `Polished`, never worse than the model given.
+    **Returns:** a `Polished`. Its mean square is never larger than that of `model`.
 
-    **Raises:** `StartError` if the residual is not finite to begin with: train first; `ValueError` for arguments that
-    make no sense, for a residual that is a single number (a loss: see `polish`), or for so many weights that their
-    curvature does not fit into memory.
+    **Raises:** `StartError` if the residual of `model` is not finite: train it first. `ValueError` for impossible
+    arguments, for a residual that is a single number (a loss: see `polish`), or if the curvature of all weights does
+    not fit into memory.
 
     **Example:**
 
@@ -95,7 +96,7 @@ def gauss_newton(
 
 
 def _size_of_residual(residual: Residual, weights: PyTree, static: PyTree, batch: Window, own: Array | None) -> int:
-    """Components of the residual of one window; `ValueError` if it is no array of them."""
+    """Number of components of the residual of one window; `ValueError` if the residual is not one array."""
     first = jax.tree.map(lambda x: x[0], batch if own is None else replace(batch, states=own))
     found = eqx.filter_eval_shape(
         lambda w, window: evaluated("residual", residual, eqx.combine(w, static), window), weights, first
@@ -111,7 +112,7 @@ def _size_of_residual(residual: Residual, weights: PyTree, static: PyTree, batch
 
 
 class _State(NamedTuple):
-    """Weights `w` and states `x`, the mean square there, and its derivatives in `blocks`."""
+    """State of the iteration: weights `w`, states `x`, the mean square `value` there, and its derivatives `blocks`."""
 
     w: Float[Array, " weight"]
     x: Float[Array, "window state"]

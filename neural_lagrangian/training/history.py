@@ -1,4 +1,4 @@
-"""What happened in a training."""
+"""The record of a training, and warnings about it."""
 
 import warnings
 from collections.abc import Callable
@@ -12,14 +12,18 @@ from .safe_gradient import CAUSES
 
 
 class History(eqx.Module):
-    """What happened at each training step; the arrays have shape `(step,)`, `causes` `(step, cause)`.
+    """The record of each training step. Arrays have shape `(step,)`; `causes` has shape `(step, cause)`.
 
-    `loss` is that of the samples that behaved; `causes` the number of windows that diverged for each of
-    `training.CAUSES`, `skipped` whether the step was not taken (nothing usable in its batch), `horizon` the window
-    length, `seconds` the time since the start, compilation included. `held_out` is the mean loss of those held-out
-    windows that stay finite after the step (infinite if none does, NaN where it was not looked at), and
-    `held_out_diverged` the number of the others. With several members, all but `horizon` and `seconds` have the members
-    as second axis.
+    - `loss`: mean loss of the windows of the batch that did not diverge.
+    - `causes`: number of windows that diverged, for each of `training.CAUSES`.
+    - `skipped`: whether the step was not taken, since no window of its batch was usable.
+    - `horizon`: window length, in intervals.
+    - `held_out`: validation loss after the step, the mean over windows whose loss is finite; infinite if there are
+      none, NaN if it was not computed.
+    - `held_out_diverged`: number of validation windows whose loss is not finite.
+    - `seconds`: time since the start, including compilation.
+
+    With several members, all arrays but `horizon` and `seconds` have the members as second axis.
 
     **Example:**
 
@@ -44,11 +48,11 @@ class History(eqx.Module):
 
     @staticmethod
     def empty(dtype: DTypeLike, steps: int = 0, members: int | None = None) -> "History":
-        """Of steps of which nothing is known yet."""
+        """A history of `steps` steps filled with zeros."""
         shape = (steps,) if members is None else (steps, members)
 
         def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-            return np.broadcast_to(np.zeros((), dtype), shape)  # takes no memory, whatever number a file asks for
+            return np.broadcast_to(np.zeros((), dtype), shape)  # no memory, even if a damaged file is large
 
         return History(
             zeros(shape, dtype),
@@ -62,7 +66,7 @@ class History(eqx.Module):
 
     @property
     def failures(self) -> np.ndarray:
-        """Number of windows that diverged, of the shape of `loss`."""
+        """Number of windows that diverged, with the shape of `loss`."""
         return self.causes.sum(axis=-1)
 
     def __repr__(self) -> str:
@@ -75,12 +79,12 @@ class History(eqx.Module):
         return f"History({steps} steps in {self.seconds[-1]:.3g} s, last loss {loss}, {failures})"
 
     def followed_by(self, later: "History") -> "History":
-        """With the rows of another after its own."""
+        """This history with the steps of a later one appended."""
         return jax.tree.map(lambda *rows: np.concatenate(rows), self, later)
 
 
 def warn_of_failures(history: History, batch_size: int, reasons: Callable[[], str]) -> None:
-    """Say how many windows diverged, and of what, if any did; with `reasons`, what their solver says."""
+    """Warn if windows diverged: how many, and why. `reasons` gives the reasons of the solver."""
     failures, skipped, steps = int(history.failures.sum()), int(history.skipped.sum()), history.loss.size
     if not failures and not skipped:
         return
@@ -88,24 +92,25 @@ def warn_of_failures(history: History, batch_size: int, reasons: Callable[[], st
     by_cause = ", ".join(f"{name} {count}" for name, count in counts if count)
     warnings.warn(
         f"{failures} of {batch_size * steps} windows diverged and were left out ({by_cause}); {skipped} of {steps} "
-        f"steps had nothing usable and were skipped. {reasons()}Shorter windows (`horizon`), more steps a sample "
-        f"(`StepsPerSample`) or a smaller learning rate help.",
+        f"steps had nothing usable and were skipped. {reasons()}Use shorter windows (`horizon`), more integration "
+        f"steps for each sample (`StepsPerSample`) or a smaller learning rate.",
         stacklevel=4,
     )
 
 
 def warn_of_looks(best_loss: np.ndarray, best_diverged: np.ndarray, number: int) -> None:
-    """Say so if held-out windows diverged in the best look, of `number` in each, or if no look was finite."""
+    """Warn if no validation loss was finite, or if some of the `number` windows diverge with the best model."""
     if not np.isfinite(best_loss).all():
         lost = f" of the members {np.flatnonzero(~np.isfinite(best_loss)).tolist()}" if np.ndim(best_loss) else ""
         warnings.warn(
             f"`held_out` did not choose the model{lost}: the loss of its windows was never finite, so the model "
-            f"returned is that of the last step. Check the held-out motion; shorter windows (`horizon`) or more steps "
-            f"a sample (`StepsPerSample`) help.",
+            f"of the last step is returned. Check the held-out motion, or use shorter windows (`horizon`) or more "
+            f"integration steps for each sample (`StepsPerSample`).",
             stacklevel=4,
         )
     elif best_diverged.any():
         warnings.warn(
-            f"{best_diverged.max()} of {number} windows of `held_out` diverge with the best model; the others chose it",
+            f"{best_diverged.max()} of {number} windows of `held_out` diverge with the best model; the other windows "
+            f"chose it",
             stacklevel=4,
         )

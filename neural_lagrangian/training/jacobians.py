@@ -1,4 +1,4 @@
-r"""Jacobians of the residuals of many windows, and the normal equations that they give.
+r"""The normal equations of a least-squares problem, from Jacobians of the residuals of many windows.
 
 With weights $w$ and the states $x_i$ of window $i$,
 
@@ -24,18 +24,18 @@ from ..trajectories import Window
 from .loss import Residual, evaluated
 
 Residuals: TypeAlias = Callable[[Array, Array, Window], Array]
-"""`(w, x, window) -> (component,)` of one window."""
+"""A function `(w, x, window) -> (component,)`: the residual of one window at weights `w` and states `x`."""
 
-WINDOWS_AT_ONCE = 32
-"""Most windows whose Jacobians are taken at once."""
-BYTES_AT_ONCE = 1 << 28
-"""Bytes of their Jacobians that are kept at once, about."""
+MAX_WINDOWS_AT_ONCE = 32
+"""Largest number of windows whose Jacobians are computed at once."""
+MAX_BYTES_AT_ONCE = 1 << 28
+"""Approximate limit of the memory of these Jacobians, in bytes."""
 CURVATURE_MATRICES = 5
-"""Matrices of the size of the curvature that a step keeps: those of before and after, their factor, what XLA needs."""
+"""Number of matrices of the size of the curvature in memory: before and after a step, the factor, and XLA's own."""
 
 
 class NormalEquations(NamedTuple):
-    """Half the gradient of the mean square, and half its Hessian to first order in the residual, block by block."""
+    """Half the gradient of the mean square, and half its Gauss-Newton Hessian, in blocks of weights and states."""
 
     g_w: Float[Array, " weight"]
     H: Float[Array, "weight weight"]
@@ -50,11 +50,11 @@ class NormalEquations(NamedTuple):
 
     @property
     def largest_of_states(self) -> Float[Array, ""]:
-        """The largest curvature along one component of a state; zero where none are estimated."""
+        """The largest curvature along one component of a state; zero if no states are estimated."""
         return jnp.max(jnp.diagonal(self.D, axis1=1, axis2=2), initial=0)
 
     def step(self, damping: Array, of_states: Array) -> tuple[Array, Array]:
-        """The damped step of weights and states."""
+        """The damped step of weights and states. `damping` is for weights, `of_states` for states."""
         g_w, H, g_x, C, D = self
         n, k = C.shape[1:]
         H = H + damping * jnp.eye(n, dtype=H.dtype)
@@ -73,7 +73,7 @@ def _solved(A: Array, b: Array) -> Array:
 
 
 def normal_equations(of_window: Residuals, w: Array, x: Array, batch: Window, forward: bool) -> NormalEquations:
-    """The blocks at weights `w` and states `x`, from some windows at a time."""
+    """Compute the blocks at weights `w` and states `x`, for some windows at a time."""
     count, k = x.shape
     jacobian = jax.jacfwd if forward else jax.jacrev
 
@@ -95,8 +95,8 @@ def normal_equations(of_window: Residuals, w: Array, x: Array, batch: Window, fo
         )
 
     size = jax.eval_shape(of_window, w, x[0], jax.tree.map(lambda a: a[0], batch)).size
-    together = BYTES_AT_ONCE // (w.dtype.itemsize * size * (len(w) + k))
-    together = max(1, min(WINDOWS_AT_ONCE, count, together))
+    together = MAX_BYTES_AT_ONCE // (w.dtype.itemsize * size * (len(w) + k))
+    together = max(1, min(MAX_WINDOWS_AT_ONCE, count, together))
     whole = count // together * together
 
     def split(tree: PyTree) -> PyTree:
@@ -124,8 +124,10 @@ def forward_or_reverse(
     own: Array | None,
     size: int,
 ) -> PyTree | None:
-    """The part of a model beside its weights with which its Jacobian is taken in forward mode, or `None` for reverse
-    mode: by whichever side of the Jacobian is smaller. The adaptive solves of diffrax need another adjoint for it.
+    """Choose how the Jacobian is computed. Returns the model without its weights for forward mode, `None` for reverse.
+
+    Forward mode is chosen if a window has fewer unknowns than components of the residual, and the model allows it. An
+    adaptive solve of diffrax gets the adjoint that forward mode needs.
     """
     if _unknowns(weights, own) > size:
         return None
@@ -137,7 +139,7 @@ def forward_or_reverse(
 
         try:
             jax.eval_shape(jax.jacfwd(of_weights), weights)
-        except TypeError:  # what has a derivative rule for reverse mode alone
+        except TypeError:  # a derivative rule exists only for reverse mode
             continue
         return part
     return None
@@ -150,7 +152,7 @@ def _with_adjoint(model: Any, adjoint: diffrax.AbstractAdjoint) -> Any:
 
 
 def check_memory(weights: PyTree, own: Array | None, size: int) -> None:
-    """`ValueError` if the normal equations do not fit into the memory of the device."""
+    """**Raises:** `ValueError` if the normal equations do not fit into the memory of the device."""
     n, itemsize = _unknowns(weights, None), jax.tree.leaves(weights)[0].dtype.itemsize
     needed = itemsize * (CURVATURE_MATRICES * n**2 + size * n)
     if own is not None:
@@ -160,18 +162,18 @@ def check_memory(weights: PyTree, own: Array | None, size: int) -> None:
     if there is not None and needed > there:
         raise ValueError(
             f"`model` has {n} weights, whose curvature needs {needed / 2**30:.3g} GiB of memory; the device has "
-            f"{there / 2**30:.3g} GiB. Expected fewer weights, fewer `windows` with `states`, or `polish`"
+            f"{there / 2**30:.3g} GiB. Use fewer weights, fewer `windows` if `states` are estimated, or `polish`"
         )
 
 
 def memory() -> int | None:
-    """Bytes of memory of the device, `None` where they are not known."""
+    """Memory of the device in bytes; `None` if it is not known."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"])
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # of a system that does not tell
+    except (AttributeError, ValueError, OSError):  # the system does not report its memory
         return None
 
 

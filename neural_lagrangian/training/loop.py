@@ -1,4 +1,4 @@
-"""The loop of a training: steps, looks at held-out motion, callbacks, checkpoints."""
+"""The training loop: steps, validation, callbacks, checkpoints."""
 
 import time
 import warnings
@@ -28,11 +28,11 @@ from .step import MAX_HELD_OUT_WINDOWS, MAX_STEPS_TOGETHER, held_out_loss, take_
 from .task import TrainingTask
 
 REFRESH_SECONDS = 0.5
-"""Seconds that a compiled call should take, so that the progress bar stays lively however slow a step is."""
+"""Target duration of one compiled call, in seconds: after each call the progress bar is updated."""
 
 
 class Loop:
-    """A training under way, from a `state` to the last step of the last stage."""
+    """A running training: it takes the steps of `task` from `state` to the end of the last stage."""
 
     def __init__(self, task: TrainingTask, state: TrainingState):
         self.task, self.state = task, state
@@ -42,9 +42,9 @@ class Loop:
         self.said: Callable[[], str] = lambda: ""
 
     def run(self) -> FitResult:
-        """Train, from the newest checkpoint of the folder if there is one, and return the model to keep.
+        """Train, from the newest checkpoint if there is one, and return the best model.
 
-        However it ends, by an interrupt or a fault too, the folder then has a checkpoint of the last step.
+        A checkpoint of the last step is written at the end, after an interrupt and after an error too.
         """
         task, resume = self.task, self.task.running.resume
         folder, plan = (None, {}) if resume is None else (Checkpoints(resume), task.plan())
@@ -69,13 +69,13 @@ class Loop:
         return self.result()
 
     def result(self) -> FitResult:
-        """What is to be returned if the training ends now."""
+        """The result if the training ends now."""
         weights, states = weights_and_states(self.state.found)
         trained = with_integration(eqx.combine(weights, self.task.static), self.task.model)
         return FitResult(trained, self.state.history, None if states is None else np.asarray(states))
 
     def _stopped_in(self, stage: Stage, shown: Display) -> bool:
-        """Take the steps of a stage that are left; whether a callback has asked for the end."""
+        """Take the remaining steps of a stage. Returns whether a callback has ended the training."""
         task, watching = self.task, self.task.watching
         free = with_integration(task.static, with_controller(task.model, stage.controller))
         windows = task.windows(stage)
@@ -94,9 +94,9 @@ class Loop:
             done = self.state.done
             chunk = min(chunk, stage.steps - done, watching.look_every - done % watching.look_every)
             self._advance(stage, free, windows, chunk, allow)
-            shown.show(told := self._progress())
+            shown.show(progress := self._progress())
             self._check_divergence()
-            stop = self.first and any([callback(told) is True for callback in watching.callbacks])  # all are told
+            stop = self.first and any([callback(progress) is True for callback in watching.callbacks])  # call each
             if agreed(stop, self.mesh):
                 return True
             now = time.perf_counter()
@@ -119,9 +119,12 @@ class Loop:
     def _advance(
         self, stage: Stage, free: PyTree, windows: Windows, chunk: int, allow: Callable[[PyTree], int | None]
     ) -> None:
-        """Some more steps, and a look where one is due. The state changes once, at the end: an interrupt is safe."""
+        """Take `chunk` steps, and compute the validation loss if it is due.
+
+        The state changes only at the end, so that an interrupt is safe.
+        """
         task, state = self.task, self.state
-        span = jnp.array([state.step, chunk])  # arrays: a Python integer would compile anew each time
+        span = jnp.array([state.step, chunk])  # an array, since each new Python integer would be compiled again
         moved, opt_state, record = shared(take_steps, self.mesh)(
             state.params,
             state.opt_state,
@@ -166,7 +169,7 @@ class Loop:
         )
 
     def _look_at_the_end(self) -> None:
-        """Where a callback ended the training between two looks: what was learned since may be the best."""
+        """Compute the validation loss of the last step if a callback ended the training before."""
         task, history = self.task, self.state.history
         if task.watched is None or not history.loss.size or not np.isnan(history.held_out[-1]).all():
             return
@@ -182,7 +185,7 @@ class Loop:
         return self.state.step, self.state.stage
 
     def _keep(self) -> None:
-        """A checkpoint, unless there is one of this step. A disk that is full does not end the training."""
+        """Write a checkpoint, unless this step has one. A full disk gives a warning and does not end the training."""
         if self.folder is None or not self.first or self.kept == self._place():
             return
         try:

@@ -1,4 +1,4 @@
-"""What a loss and a residual are, how they are called, and which rows of a window count."""
+"""Types of losses and residuals, how they are called, and how masked rows are left out."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,32 +17,31 @@ Loss: TypeAlias = Callable[[Any, Window], Scalar]
 """A function `loss(model, window) -> scalar`."""
 
 Residual: TypeAlias = Callable[[Any, Window], Array]
-"""A function `residual(model, window) -> array` of differences."""
+"""A function `residual(model, window) -> array`: differences between model and data."""
 
 
 def evaluated(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
-    """What a loss or residual gives for one window. Its model is `unfrozen`, and the window's controls drive it, if it
-    takes any.
+    """Evaluate a loss or a residual for one window, with the model `unfrozen` and driven by the window's controls.
 
-    **Raises:** `ValueError`, which names the argument, for a function of other arguments than (model, window).
+    **Raises:** `ValueError` if the function cannot be called with (model, window). `argument` names it in the message.
     """
     return called(argument, function, driven(unfrozen(model), window), window)
 
 
 def driven(model: Any, window: Window) -> Any:
-    """The model under the controls of a window, if it has them and the model takes any."""
+    """The model driven by the controls of a window; unchanged if there are none, or if it takes none."""
     if window.controls is None or not takes_control(model):
         return model
     return with_control(model, window.ts, window.controls)
 
 
 def called(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
-    """`function(model, window)`, or a `ValueError` if it cannot be called so."""
+    """Call `function(model, window)`; `ValueError` if it takes other arguments."""
     function = unwrapped(function)
     try:
         return function(model, window)
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # from inside the function
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:  # raised inside the function
             error.add_note(f"`{argument}` is called as {argument}(model, window), with one `nl.trajectories.Window`.")
             raise
         raise ValueError(
@@ -53,7 +52,7 @@ def called(argument: str, function: Callable[[Any, Window], Any], model: Any, wi
 
 
 def check_driven(model: Any, window: Window) -> None:
-    """`ValueError` for a window with controls and a model that none drive."""
+    """**Raises:** `ValueError` if the window has controls and they do not drive the model."""
     if window.controls is None:
         return
     if not takes_control(model):
@@ -68,7 +67,7 @@ def check_driven(model: Any, window: Window) -> None:
 
 
 def check_without_states(quantity: str, window: Window) -> None:
-    """`ValueError` for estimated states, which a loss of this quantity would not look at."""
+    """**Raises:** `ValueError` if states are estimated, since a loss of `quantity` does not use them."""
     if window.states is not None:
         raise ValueError(
             f"`states` are estimated, but a loss of {quantity} does not look at them; expected `trajectory_mse`, "
@@ -77,7 +76,7 @@ def check_without_states(quantity: str, window: Window) -> None:
 
 
 def given(name: str, array: Any, shape: tuple[int, ...]) -> Array:
-    """What a window carries, if it carries it, in the shape that it must have."""
+    """The field `name` of a window. `ValueError` if it is `None` or does not have this shape."""
     if array is None:
         raise ValueError(f"`{name}` is None; expected the trajectories to carry them, or another loss")
     if array.shape != shape:
@@ -86,7 +85,7 @@ def given(name: str, array: Any, shape: tuple[int, ...]) -> Array:
 
 
 def filled(window: Window) -> Window:
-    """The window with each row that does not count replaced by one that does, so that nothing fails there."""
+    """The window with each masked row replaced by one that counts, so that nothing fails there."""
     if window.mask is None:
         return window
     mask = jnp.asarray(window.mask)
@@ -99,12 +98,12 @@ def filled(window: Window) -> Window:
 
 
 def masked(rows: Array, mask: Any) -> Array:
-    """Zero in the rows that do not count. The last of the rows is that of the last entry of `mask`."""
+    """Set masked rows to zero. If there are fewer rows than entries of `mask`, the first entries are skipped."""
     return rows if mask is None else jnp.where(beside(_last(mask, rows), rows), rows, 0)
 
 
 def mean_counted(rows: Array, mask: Any) -> Scalar:
-    """The mean over the rows that count, zero if none does; rows as for `masked`."""
+    """Mean over the rows that are not masked; zero if all are. Rows and mask are aligned as for `masked`."""
     if mask is None:
         return jnp.mean(rows)
     counted = jnp.broadcast_to(beside(_last(mask, rows), rows), rows.shape)
@@ -112,7 +111,7 @@ def mean_counted(rows: Array, mask: Any) -> Scalar:
 
 
 def beside(mask: Array, rows: Array) -> Array:
-    """A mask of rows with as many axes as they have."""
+    """The mask with as many axes as `rows`, for broadcasting."""
     return mask.reshape(-1, *(1 for _ in rows.shape[1:]))
 
 

@@ -1,4 +1,4 @@
-"""What else a training may be told: how windows are rolled out, what is watched, and how it is run."""
+"""The rarer options of `fit`: `Rollouts`, `Watching` and `Running`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Rollouts:
 
     **Arguments:**
 
-    - `stride`: samples from one row of a window to the next.
-    - `stepsize_controller`: how rollouts step during training, or a sequence of them, one for each stage: cheap fixed
-      steps first, adaptive ones later. `None` means as the model says, or `StepsPerSample(1)` where the model has
-      neither `stepsize_controller` nor `dt0`. Adaptive steps may be as many as successful rollouts need, within the
-      model's `max_steps`. `StepsPerSample` takes more steps where samples are far apart. The trained model has its own
-      controller again.
-    - `estimate_states`: whether the true states of the trajectories are trained too, from the recorded ones on: for
-      noisy recordings. Losses with rollouts start from them (`window.states`).
+    - `stride`: number of samples from one row of a window to the next.
+    - `stepsize_controller`: step sizes of rollouts during training, or one controller for each stage: cheap constant
+      steps first, adaptive ones later. The default is the model's own, or `StepsPerSample(1)` if the model has neither
+      `stepsize_controller` nor `dt0`. Adaptive rollouts may take as many steps as successful rollouts need, within the
+      model's `max_steps`. `StepsPerSample` takes more steps if samples are far apart. The trained model gets its own
+      controller back.
+    - `estimate_states`: whether to train the true states of the trajectories too, for noisy recordings. They begin as
+      the recorded states. Losses with rollouts start from them (`window.states`).
 
     **Example:**
 
@@ -42,18 +42,18 @@ class Rollouts:
 
 @dataclass(frozen=True, kw_only=True)
 class Watching:
-    """What `fit` looks at on its way, and what ends it early.
+    """Validation, early stopping, callbacks and progress of `fit`.
 
     **Arguments:**
 
-    - `look_every`: steps from one look at the held-out motion to the next.
-    - `patience`: looks in a row without a better model, after which a stage ends; `None` for never. It needs held-out
-      motion.
-    - `largest_divergence`: the share of the windows of the last 100 steps that may diverge, from 0 to 1; beyond it
+    - `look_every`: number of steps from one validation loss to the next.
+    - `patience`: early stopping: a stage ends after so many validation losses in a row without a better model (default:
+      never). It needs `held_out`.
+    - `largest_divergence`: largest share of windows that may diverge, from 0 to 1, over the last 100 steps. Above it,
       `fit` raises `DivergenceError`.
-    - `callbacks`: functions that get a `Progress` every few steps, such as `json_lines(path)`. Training ends once one
+    - `callbacks`: functions that get a `Progress` every few steps, such as `json_lines(path)`. Training ends when one
       of them returns `True`.
-    - `progress`: whether progress is shown: a bar on a terminal and in a notebook, elsewhere a line every few seconds.
+    - `progress`: whether to show progress: a bar on a terminal or in a notebook, otherwise a line every few seconds.
 
     **Raises:** `ValueError` for numbers below 1.
 
@@ -79,22 +79,22 @@ class Watching:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """As how many members, on which devices and from which checkpoint `fit` runs.
+    """Ensemble members, devices and checkpoints of `fit`.
 
     **Arguments:**
 
-    - `members`: number of models of an ensemble, trained side by side in one compiled step, each on batches of its
-      own; one that diverges does not touch the others. `model` is then a stack of so many,
-      `eqx.filter_vmap(make)(keys)`, and so is the trained one; each has its own best on held-out motion. Losses and
-      optimisers may differ between members: `jax.lax.axis_index(training.MEMBER)` is the number of the member.
-    - `mesh`: devices along one axis, such as `jax.make_mesh((4,), ("data",))`, that share the windows of each step. The
-      trajectories are dealt out over them, so that none holds all. With several processes (`jax.distributed`) all
-      call `fit`, each with its own trajectories and with the same for all else; the first one writes files and calls
-      the callbacks.
-    - `resume`: a folder of checkpoints, for one training at a time. A training that was interrupted or killed goes on
-      from the newest sound checkpoint, to weights that are bit for bit those it would have had. Without checkpoints it
-      begins.
-    - `checkpoint_every`: seconds from one checkpoint to the next; an interrupt writes one too.
+    - `members`: number of models in an ensemble (default: one model, no ensemble). They are trained together in one
+      compiled step, each on its own batches. A member that diverges does not affect the others. `model` is then a stack
+      of models, `eqx.filter_vmap(make)(keys)`, and so is the trained model. Each member keeps its own best validation
+      loss. Losses and optimisers may differ between members: `jax.lax.axis_index(training.MEMBER)` is the index of the
+      member.
+    - `mesh`: devices along one axis, such as `jax.make_mesh((4,), ("data",))`. They share the windows of each step, and
+      the trajectories are sharded over them. With several processes (`jax.distributed`) all call `fit`, each with its
+      own trajectories and otherwise the same arguments. Only the first one writes files and calls the callbacks.
+    - `resume`: a folder of checkpoints, for one training at a time. An interrupted training continues from the newest
+      sound checkpoint, and ends with exactly the same weights as without the interruption. If there are no checkpoints,
+      training starts from the beginning.
+    - `checkpoint_every`: interval between two checkpoints, in seconds. An interrupt writes one too.
 
     **Example:**
 
@@ -113,7 +113,7 @@ class Running:
 
 
 def check_at_least_one(**numbers: int | None) -> None:
-    """`ValueError` for a number below 1, by its name."""
+    """**Raises:** `ValueError` for a number below 1, with its name."""
     for name, value in numbers.items():
         if value is not None and value < 1:
             raise ValueError(f"`{name}` is {value}; expected at least 1")

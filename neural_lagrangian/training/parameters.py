@@ -1,4 +1,4 @@
-"""What of a model is trained."""
+"""The trained arrays of a model, and checks of the arguments of `fit`."""
 
 import warnings
 from typing import Any
@@ -14,11 +14,11 @@ from ..trajectories import Trajectories
 
 
 def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
-    """The trained arrays of a model, the rest of it except how it is integrated, and the dtype of the former.
+    """Split a model into its trained arrays and the rest, without integration options. Returns their dtype too.
 
     All floating-point arrays are trained, except those that are `Frozen`, a `Scaling` or a recorded control.
 
-    **Raises:** `ValueError` for a model without such arrays, or with arrays of several dtypes.
+    **Raises:** `ValueError` if the model has no such arrays, or arrays of several dtypes.
     """
     weights, static = trained_and_rest(without_integration(model))
     dtypes = {leaf.dtype for leaf in jax.tree.leaves(weights)}
@@ -35,19 +35,19 @@ def parameters_of(model: Any) -> tuple[PyTree, PyTree, Any]:
 
 
 def check_motion(name: str, motion: Any) -> None:
-    """`ValueError` for anything that is not `Trajectories`, such as a tuple of arrays."""
+    """**Raises:** `ValueError` if `motion` is not `Trajectories`, such as a tuple of arrays."""
     if not isinstance(motion, Trajectories):
         raise ValueError(f"`{name}` is a {type(motion).__name__}; expected `nl.Trajectories(ts, ys)`")
 
 
 def begun_states(trajectories: Trajectories, dtype: DTypeLike, members: int | None) -> Array:
-    """The states to be estimated, which begin as the recorded ones: of each member its own."""
+    """Initial values of the estimated states: the recorded states, once for each member."""
     ys = jnp.asarray(trajectories.ys, dtype)
     return ys if members is None else jnp.broadcast_to(ys, (members, *ys.shape))
 
 
 def warn_of_unused_states(before: Any, after: Any) -> None:
-    """Say so if not one of the estimated states has moved: the loss does not look at them."""
+    """Warn if training has not changed the estimated states, since the loss does not use them."""
     if np.array_equal(before, after):
         warnings.warn(
             "the estimated states are still those that were recorded: does the loss start from `window.states`, as "
@@ -57,20 +57,20 @@ def warn_of_unused_states(before: Any, after: Any) -> None:
 
 
 def check_members(weights: PyTree, members: int | None) -> None:
-    """`ValueError` for weights that are no stack of so many."""
+    """**Raises:** `ValueError` if the weights are not a stack of `members` models."""
     if members is not None and (members < 1 or any(x.shape[:1] != (members,) for x in jax.tree.leaves(weights))):
         shapes = sorted({x.shape for x in jax.tree.leaves(weights)})
         raise ValueError(
-            f"`members` is {members}, but `model` has arrays of shapes {shapes}; expected a stack of so many, such as "
-            f"`eqx.filter_vmap(make)(jax.random.split(key, {members}))`"
+            f"`members` is {members}, but `model` has arrays of shapes {shapes}; expected a stack of "
+            f"{max(members, 1)} models, such as `eqx.filter_vmap(make)(jax.random.split(key, {max(members, 1)}))`"
         )
 
 
 def check_key(key: Any) -> None:
-    """`ValueError` for anything but one JAX random key."""
+    """**Raises:** `ValueError` if `key` is not one JAX random key."""
     try:
         data = jax.random.key_data(key)
-    except (TypeError, ValueError):  # of JAX, which names no argument
+    except (TypeError, ValueError):  # JAX's message does not name the argument
         data = None
     if data is None or data.ndim != 1:
         came = f"of shape {key.shape}, dtype {key.dtype}" if isinstance(key, Array) else repr(key)

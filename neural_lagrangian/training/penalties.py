@@ -1,8 +1,8 @@
-r"""What a learned Lagrangian should have beside the right motion: a symmetry, little force, a scale, a gauge.
+r"""Penalties for training: on a broken symmetry, on force, on the scale and on the gauge of a Lagrangian.
 
-A penalty is a function `penalty(model, window)`, as a loss is. A Lagrangian and its force are known from
-motion only up to a common factor, $\alpha L$ and $\alpha Q$; the penalties of symmetry and force are divided by the
-mean square of the mass, $\overline{\mathrm{tr}(M^2) / n}$, or training would lower them by lowering $\alpha$.
+A penalty is a function `penalty(model, window) -> scalar`, like a loss. Motion determines a Lagrangian and its force
+only up to a common factor $\alpha$. The penalties of symmetry and force are therefore divided by the mean square of the
+mass, $\overline{\mathrm{tr}(M^2) / n}$; otherwise training could lower them by making $\alpha$ small.
 """
 
 import math
@@ -24,15 +24,15 @@ Penalty: TypeAlias = Loss
 
 
 def penalized(loss: Loss, penalty: Penalty, weight: float) -> Loss:
-    r"""A loss for `fit` with a penalty, `loss + weight * penalty`; itself a loss that can be penalized again.
+    r"""Add a penalty to a loss: `loss + weight * penalty`. The result is a loss, to which another can be added.
 
     **Arguments:**
 
     - `loss`: `(model, window) -> scalar`, such as `trajectory_mse`.
     - `penalty`: `(model, window) -> scalar`, such as `symmetry_penalty(symmetry)` or `force_penalty`.
-    - `weight`: zero or more.
+    - `weight`: a finite number of at least zero.
 
-    **Raises:** `ValueError` for a weight that is negative or not finite.
+    **Raises:** `ValueError` if the weight is negative or not finite.
 
     **Example:**
 
@@ -54,17 +54,18 @@ def penalized(loss: Loss, penalty: Penalty, weight: float) -> Loss:
 
 
 def symmetry_penalty(symmetry: Symmetry) -> Penalty:
-    r"""Mean square residual of a symmetry at a window's states, zero if the Lagrangian has it there:
+    r"""Penalty on a broken symmetry: the mean square of its residual at the states of a window.
 
     $$\frac{\sum_i R(t_i, q_i, v_i)^2}{\sum_i \mathrm{tr}\, M(t_i, q_i, v_i)^2 / n}$$
 
-    with $R$ of `symmetry_residual`. It asks for the symmetry with the boundary term that `symmetry` states, no other.
+    where $R$ is `symmetry_residual`. It is zero if the Lagrangian has the symmetry at these states, with the boundary
+    term that `symmetry` states.
 
     **Arguments:**
 
     - `symmetry`: a `Symmetry`.
 
-    **Returns:** a penalty of models with a `lagrangian(t, q, v)`.
+    **Returns:** a penalty for models with a `lagrangian(t, q, v)`.
 
     **Example:**
 
@@ -87,12 +88,12 @@ def symmetry_penalty(symmetry: Symmetry) -> Penalty:
 
 
 def force_penalty(model: Any, window: Window) -> Scalar:
-    r"""Mean square of a model's force at a window's states, zero if it has none there:
+    r"""Penalty on the force of a model: its mean square at the states of a window.
 
     $$\frac{\sum_i |Q(t_i, q_i, v_i)|^2}{\sum_i \mathrm{tr}\, M(t_i, q_i, v_i)^2}.$$
 
-    An unrestricted force can explain any motion whatever the Lagrangian; with this penalty the Lagrangian explains
-    what it can. In units of acceleration squared. Recorded controls are no part of $Q$: they are known.
+    With an unrestricted force, any Lagrangian can explain any motion. With this penalty, the Lagrangian explains as
+    much of the motion as it can. The unit is acceleration squared. Recorded controls are known and not part of $Q$.
 
     **Arguments:**
 
@@ -122,13 +123,14 @@ def force_penalty(model: Any, window: Window) -> Scalar:
 
 
 def scale_penalty(model: Any, window: Window) -> Scalar:
-    r"""Zero if the mean mass at a window's states is one: motion leaves the scale of a Lagrangian open, and its sign.
+    r"""Penalty that fixes the scale and the sign of a Lagrangian: zero if the mean mass at a window's states is one.
 
     $$\Bigl(\overline{\mathrm{tr}\, M / n} - 1\Bigr)^2$$
 
-    Energies are then those of a unit mass. Not to be used where torques or forces fix the scale.
+    Motion alone does not determine them. Energies are then those of a unit mass. Do not use it if recorded torques or
+    forces fix the scale.
 
-    **Arguments:** as of `force_penalty`; the model's force does not matter.
+    **Arguments:** as for `force_penalty`; the force of the model does not matter.
 
     **Example:**
 
@@ -144,11 +146,12 @@ def scale_penalty(model: Any, window: Window) -> Scalar:
 
 
 def gauge_penalty(state: ArrayLike, momentum: ArrayLike = 0.0, value: float = 0.0) -> Penalty:
-    r"""Zero if a Lagrangian has a given momentum and value at a state: motion leaves $dF/dt$ and a constant open.
+    r"""Penalty that fixes the gauge: zero if the Lagrangian has a given momentum and value at one state.
 
     $$\Bigl|\frac{\partial L}{\partial v}(t_0, q_b, v_b) - p_b\Bigr|^2 + (L(t_0, q_b, v_b) - c_b)^2$$
 
-    with $t_0$ the first time of the window. (Ober-Blöbaum and Offen 2023.)
+    where $t_0$ is the first time of the window. Motion does not determine a total time derivative $dF/dt$ or a constant
+    in the Lagrangian; this penalty fixes both at the state (Ober-Blöbaum and Offen 2023).
 
     **Arguments:**
 

@@ -1,4 +1,4 @@
-"""The last digits of a training: all windows at once, and second derivatives."""
+"""`polish`: minimise the loss of a fixed set of windows by L-BFGS, after `fit`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,12 +26,14 @@ from .step import Estimated, weights_and_states
 
 
 class StartError(NeuralLagrangianError, ValueError):
-    """A loss, or a residual, that is not finite at the model with which an optimisation should begin."""
+    """The loss or the residual of the initial model is not finite."""
 
 
 class Polished(NamedTuple):
-    """A `model`, and the `loss` before each step and after the last, shape `(step + 1,)`. `states`: the estimated ones
-    of each window, shape `(window, row, 2 dof)`, where they were asked for.
+    """The result of `polish` and `gauss_newton`.
+
+    `model`: the optimised model. `loss`: the loss before each step and after the last one, shape `(step + 1,)`.
+    `states`: the estimated states of each window, shape `(window, row, 2 dof)`; `None` if none were estimated.
     """
 
     model: Any
@@ -52,24 +54,25 @@ def polish(
     memory: int = 20,
     stepsize_controller: Controller | None = None,
 ) -> Polished:
-    """Lower the loss of a fixed set of windows further by L-BFGS with a line search, after `fit`.
+    """Minimise the loss of a fixed set of windows by L-BFGS with a line search, after `fit`.
 
-    Without noise in the gradient, curvature that was gathered stays valid: for small networks and formulas, in double
-    precision, this gains orders of magnitude that no stochastic optimiser does.
+    The gradient has no noise from batches, so the curvature from past steps stays valid. For small networks and
+    formulas in double precision, the loss falls by orders of magnitude below that of a stochastic optimiser.
 
     **Arguments:**
 
-    - `model`, `trajectories`, `loss`, `horizon`, `stride`, `stepsize_controller`: as of `fit`, `horizon` one number.
-    - `steps`: iterations, each of a few evaluations of the loss and its gradient.
-    - `windows`: most windows, evenly from all. All of them are solved at once.
-    - `states`: estimates of the true states of the trajectories, such as those of `fit(..., estimate_states=True)` or
-      the recorded `ys` themselves. Each window's are trained with the weights, and the loss starts from them.
-    - `memory`: past steps that the curvature is gathered from.
+    - `model`, `trajectories`, `loss`, `horizon`, `stride`, `stepsize_controller`: as for `fit`; `horizon` is one
+      number.
+    - `steps`: number of iterations. Each takes a few evaluations of the loss and its gradient.
+    - `windows`: largest number of windows, chosen evenly from all. All of them are rolled out at once.
+    - `states`: estimates of the true states of the trajectories, such as `FitResult.states` or the recorded `ys`. The
+      states of each window are optimised together with the weights, and the loss starts from them.
+    - `memory`: number of past steps that give the curvature.
 
-    **Returns:** `Polished`, never worse than the model given.
+    **Returns:** a `Polished`. Its loss is never larger than that of `model`.
 
-    **Raises:** `StartError` if the loss is not finite to begin with: train first; `ValueError` for arguments that make
-    no sense.
+    **Raises:** `StartError` if the loss of `model` is not finite: train it first. `ValueError` for impossible
+    arguments.
 
     **Example:**
 
@@ -117,14 +120,14 @@ def fixed_windows(
 
 
 def window_states(states: Any, trajectories: Trajectories, rows: tuple[Array, Array], batch: Window) -> Array:
-    """Estimated states of each window, shape `(window, row, 2 dof)`, or `ValueError` if they are of another motion."""
+    """States of each window, shape `(window, row, 2 dof)`; `ValueError` if `states` does not fit the trajectories."""
     if np.shape(states) != trajectories.ys.shape:
         raise ValueError(f"`states` has shape {np.shape(states)}; expected {trajectories.ys.shape}, that of the `ys`")
     return jnp.asarray(states, batch.ys.dtype)[rows]
 
 
 def check_begun(loss: Any) -> None:
-    """`StartError` for a loss that leaves nothing to begin with."""
+    """**Raises:** `StartError` if the first loss is not finite."""
     if not np.isfinite(loss):
         raise StartError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
 
@@ -138,7 +141,7 @@ def _minimized(
     memory: int,
     steps: int,
 ) -> tuple[PyTree, Array]:
-    optimizer = optax.lbfgs(memory_size=memory)  # made here: one from outside would be another, and compile anew
+    optimizer = optax.lbfgs(memory_size=memory)  # made here, since a new optimiser from outside would be compiled again
 
     def mean_loss(params):
         weights, states = weights_and_states(params)

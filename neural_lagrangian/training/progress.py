@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 
 
 class Progress(NamedTuple):
-    """How a training goes.
+    """The state of a training, as callbacks get it.
 
-    `step`, the steps taken, of `steps` in all; the `horizon` of their windows; the `loss` of the last step; how many
-    windows have `diverged` so far; the `held_out` loss of the last step, NaN where it was not computed; `seconds` since
-    the start; and `model()`, the model that `fit` would return now: the best on held-out motion, else the latest.
+    - `step`, `steps`: number of steps taken, and total number.
+    - `horizon`: horizon of the last windows.
+    - `loss`: loss of the last step.
+    - `diverged`: number of windows that have diverged so far.
+    - `held_out`: validation loss of the last step; NaN if it was not computed.
+    - `seconds`: time since the start.
+    - `model()`: the model that `fit` would return now: the best on the validation set, otherwise the latest.
 
     **Example:**
 
@@ -36,14 +40,14 @@ class Progress(NamedTuple):
 
 
 Callback = Callable[[Progress], Any]
-"""A function that gets a `Progress` every few steps; training ends once it returns `True`."""
+"""A function that gets a `Progress` every few steps. Training ends when it returns `True`."""
 
 
 def json_lines(path: str | Path) -> Callback:
-    """A callback that adds a line of JSON to a file each time: step, horizon, loss, diverged, held_out, seconds.
+    """A callback that appends a line of JSON to a file: step, horizon, loss, diverged, held_out, seconds.
 
-    A training that goes on after it was killed may write some steps a second time: the later lines hold. What is not
-    finite is `null`.
+    A resumed training may write some steps a second time; then the later lines are valid. A number that is not finite
+    is written as `null`.
 
     **Example:**
 
@@ -67,7 +71,7 @@ def json_lines(path: str | Path) -> Callback:
 
 
 def scalars(writer: Any) -> Callback:
-    """A callback that passes `loss`, `held_out`, `diverged` and `horizon` on to a writer of scalars, by the step.
+    """A callback that writes `loss`, `held_out`, `diverged` and `horizon` to a writer such as TensorBoard's.
 
     **Arguments:**
 

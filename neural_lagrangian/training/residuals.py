@@ -1,6 +1,6 @@
-r"""Differences between a model and observed motion, component by component, of which losses take the mean.
+r"""Residuals: differences between a model and observed motion. A loss is the mean of their squares.
 
-Their arguments are those of losses; callers `vmap`. Rows that do not count (`window.mask`) are zero.
+A residual has the arguments of a loss, for one window; callers `vmap`. Masked rows (`window.mask`) are zero.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ from .loss import check_driven, check_without_states, filled, given, masked
 def trajectory_residual(model: Callable[[Array, Array], Array], window: Window) -> Float[Array, "time two_dof"]:
     r"""Errors of a rollout from the window's first state: $\hat y(t_i) - y_i$.
 
-    The first row, which the rollout has for free, is not among them, unless it starts from an estimated state.
-    Arguments and errors as for `trajectory_mse`, which is the mean of their squares.
+    The first row is left out, since the rollout starts there, unless it starts from an estimated state. Arguments and
+    errors are as for `trajectory_mse`, which is the mean of their squares.
 
     **Example:**
 
@@ -63,7 +63,7 @@ def acceleration_residual(model: AbstractMotionModel, window: Window) -> Float[A
 
 
 def torque_residual(model: Any, window: Window) -> Float[Array, "time dof"]:
-    r"""Errors of the torques that the observed motion needs by the model (inverse dynamics): $\tau(t_i) - u_i$.
+    r"""Errors of the torques that the model needs for the observed motion (inverse dynamics): $\tau(t_i) - u_i$.
 
     Arguments and errors as for `torque_mse`, which is the mean of their squares.
 
@@ -94,7 +94,7 @@ def torque_residual(model: Any, window: Window) -> Float[Array, "time dof"]:
 
 
 def states_and_accelerations(window: Window) -> tuple[Array, Array, Array]:
-    """Times, states and accelerations of a window, which must carry the latter."""
+    """Times, states and accelerations of a window; `ValueError` if it has no accelerations."""
     ts, ys = jnp.asarray(window.ts), jnp.asarray(window.ys)
     given("accelerations", window.accelerations, (*ys.shape[:-1], ys.shape[-1] // 2))
     whole = filled(window)

@@ -1,4 +1,4 @@
-"""What a training returns, and how it says that windows diverged."""
+"""The result of `fit`, and the error for a training that diverges."""
 
 from typing import Any
 
@@ -9,12 +9,14 @@ from .._errors import NeuralLagrangianError
 from .history import History
 
 RECENT_STEPS = 100
-"""Steps over which the share of windows that diverge is taken."""
+"""Number of last steps over which the share of windows that diverge is computed."""
 
 
 class FitResult(eqx.Module):
-    """A trained `model` and the `history` of its training. `states`: the estimated ones, shape
-    `(trajectory, time, 2 dof)`, where they were asked for.
+    """The result of `fit`.
+
+    `model`: the trained model. `history`: a `History`, the record of each step. `states`: the estimated states, shape
+    `(trajectory, time, 2 dof)`; `None` if none were estimated.
     """
 
     model: Any
@@ -27,7 +29,7 @@ class FitResult(eqx.Module):
 
 
 class DivergenceError(NeuralLagrangianError, RuntimeError):
-    """So many windows diverge that training means nothing. `result`: the `FitResult` so far."""
+    """More windows diverge than `largest_divergence` allows. `result` is the `FitResult` so far."""
 
     def __init__(self, message: str, result: FitResult):
         super().__init__(message)
@@ -35,17 +37,17 @@ class DivergenceError(NeuralLagrangianError, RuntimeError):
 
 
 def share_diverging(history: History, batch_size: int) -> float:
-    """The share of recent windows that diverge; zero before there are enough."""
+    """The share of windows that diverged in the last `RECENT_STEPS` steps; zero before so many steps."""
     if len(history.loss) < RECENT_STEPS:
         return 0.0
     return float(history.failures[-RECENT_STEPS:].mean()) / batch_size
 
 
 def divergence_message(history: History, batch_size: int, largest: float, reasons: str) -> str:
-    """What a `DivergenceError` says; `reasons` is what the solver says."""
+    """The message of a `DivergenceError`; `reasons` are those of the solver."""
     return (
         f"{100 * share_diverging(history, batch_size):.0f} % of the windows of the last {RECENT_STEPS} steps diverged, "
-        f"more than `largest_divergence`, {largest:g}. {reasons}Shorter windows (`horizon`), more steps a sample "
-        f"(`StepsPerSample`), a smaller learning rate, scaled data (`Scaled`) or a model that starts near a free "
-        f"particle (`MechanicalLagrangian`) help."
+        f"more than `largest_divergence` = {largest:g}. {reasons}Use shorter windows (`horizon`), more integration "
+        f"steps for each sample (`StepsPerSample`), a smaller learning rate, scaled data (`Scaled`), or a model that "
+        f"starts near a free particle (`MechanicalLagrangian`)."
     )

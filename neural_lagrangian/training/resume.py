@@ -1,4 +1,4 @@
-"""A training that goes on from the checkpoint at which it was interrupted."""
+"""Resume a training from its newest checkpoint."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from .state import TrainingState, begun_optimizer
 def resumed(
     folder: Checkpoints, plan: dict[str, Any], start: TrainingState, stages: Sequence[Stage], members: int | None
 ) -> TrainingState:
-    """The state of the newest checkpoint, or the one to start with."""
+    """The state of the newest checkpoint, or `start` if there is none."""
 
     def like(header: dict[str, Any]) -> Any:
         stored = header.get("plan")
@@ -21,7 +21,7 @@ def resumed(
             if found != value:
                 raise CheckpointError(
                     f"`resume` is {str(folder.folder)!r}, whose checkpoints are of another training: `{name}` was "
-                    f"{found}, and is {value}"
+                    f"{found}, and is {value}; give the same arguments, or name another folder"
                 )
         numbers = _checked(header.get("state"), folder, stages)
         stage = stages[numbers["stage"]] if numbers["done"] else None
@@ -38,7 +38,7 @@ def resumed(
 
 
 def _checked(numbers: Any, folder: Checkpoints, stages: Sequence[Stage]) -> dict[str, int]:
-    """Where a checkpoint says that it is, if the training can be there."""
+    """The counters of a checkpoint; `CheckpointError` if the training cannot reach them."""
     counts = [stage.steps for stage in stages]
     try:
         step, stage, done, waited = (numbers[name] for name in ("step", "stage", "done", "waited"))

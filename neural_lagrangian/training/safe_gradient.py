@@ -1,4 +1,4 @@
-"""Gradients of a batch in which some samples diverge: exactly those of the samples that do not."""
+"""The gradient of a batch, without the samples that diverge."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,15 +12,18 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int, PyTree
 from .loss import beside
 
 CAUSES = ("loss not finite", "derivative not finite", "loss exploded")
-"""Why a sample is left out, in the order of `SafeGradient.causes`."""
+"""Reasons to leave a sample out, in the order of `SafeGradient.causes`."""
 
 
 class SafeGradient(eqx.Module):
-    """Loss and gradient over the samples of a batch that behaved, `count` of them.
+    """Mean loss and gradient over the samples of a batch that do not diverge.
 
-    `causes`: the number of the other samples for each of `CAUSES`. `by_sample`: the derivatives of the loss by the
-    samples, a tree like the batch; zero for the samples left out, `None` for what is no floating-point array. `cause`:
-    zero for each sample that behaved, else one more than the index of its reason in `CAUSES`.
+    - `loss`, `gradient`: mean loss of these samples, and its gradient with respect to `params`.
+    - `by_sample`: derivatives of the loss with respect to the samples, a tree like the batch. Zero for samples that are
+      left out, `None` for leaves that are not floating-point arrays.
+    - `cause`: for each sample zero, or one plus the index in `CAUSES` of the reason to leave it out.
+    - `count`: number of samples that do not diverge.
+    - `causes`: number of samples left out, for each of `CAUSES`.
     """
 
     loss: Float[Array, ""]
@@ -32,7 +35,7 @@ class SafeGradient(eqx.Module):
 
     @property
     def kept(self) -> Bool[Array, " batch"]:
-        """Which samples behaved."""
+        """Whether each sample is kept, that is, does not diverge."""
         return self.cause == 0
 
     @property
@@ -42,7 +45,7 @@ class SafeGradient(eqx.Module):
 
     @property
     def usable(self) -> Bool[Array, ""]:
-        """Whether any sample was left and its gradient is finite."""
+        """Whether a sample is kept and the gradient is finite."""
         finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(self.gradient)]
         return jnp.all(jnp.stack([self.count > 0, jnp.isfinite(self.loss), *finite]))
 
@@ -57,19 +60,22 @@ def safe_gradient(
 ) -> SafeGradient:
     """Mean loss over a batch and its gradient, as if samples that diverge had not been in it.
 
-    Setting the loss of a diverged sample to zero is not enough: its infinite derivatives times zero are NaN. The
-    sample itself is replaced, by one that behaved, and the batch is solved again. A batch in which all is well is
-    solved once. A sample diverges when its loss, or the derivative of its loss by the sample, is not finite, or its
-    loss is more than `limit` times the median of those of the batch that are positive, in any unit of the loss.
+    A sample diverges if its loss is not finite, if the derivative of its loss with respect to the sample is not finite,
+    or if its loss is more than `limit` times the median of the positive losses of the batch.
+
+    To set the loss of such a sample to zero is not enough: zero times an infinite derivative is NaN. The sample is
+    replaced by one that does not diverge, and the batch is computed again. A batch without such samples is computed
+    once.
 
     **Arguments:**
 
     - `loss`: `loss(params, sample) -> scalar`.
-    - `params`: what is differentiated, a pytree of floating arrays.
+    - `params`: a pytree of floating-point arrays, with respect to which the gradient is taken.
     - `batch`: the samples, a pytree of arrays with the batch axis first, such as a `Window` of many windows.
-    - `limit`: see above; generous, since honest losses of one batch differ by orders of magnitude.
-    - `axis`: inside `jax.shard_map`, the axis of devices of which each has a share of the batch, and gets the loss, the
-      gradient and the counts of the whole.
+    - `limit`: largest loss of a sample, divided by the median. It is large, since the losses of one batch may differ by
+      orders of magnitude.
+    - `axis`: inside `jax.shard_map`, the axis of devices over which the batch is sharded. Each device gets the loss,
+      the gradient and the counts of the whole batch.
 
     **Example:**
 
@@ -96,7 +102,7 @@ def safe_gradient(
         safe = jax.tree.map(lambda x: jnp.where(beside(kept, x), x, x[stand_in]), batch)
         floating, rest = eqx.partition(safe, eqx.is_inexact_array)
         (value, losses), slopes = jax.value_and_grad(summed, (0, 1), has_aux=True)(params, floating, rest, kept)
-        # Where nothing is kept, not even the stand-in is sound.
+        # If no sample is kept, the stand-in diverges too.
         value, slopes = jax.tree.map(lambda x: jnp.where(jnp.any(kept), x, 0), (value, slopes))
         (value, gradient, number), by_sample = _total((value, slopes[0], jnp.sum(kept)), axis), slopes[1]
         share = 1 / jnp.maximum(number, 1).astype(losses.dtype)
@@ -119,7 +125,7 @@ def safe_gradient(
 
 
 def _all_kept(params: PyTree, batch: PyTree, dtype: DTypeLike, axis: str | None) -> SafeGradient:
-    """Before the first attempt: no sample is known to diverge, and nothing of the loss is known."""
+    """The state before the first attempt: all samples are kept, loss and gradient are zero."""
     no_gradient, none_by_sample = jax.tree.map(jnp.zeros_like, (params, eqx.filter(batch, eqx.is_inexact_array)))
     none = jnp.zeros(jax.tree.leaves(batch)[0].shape[0], int)
     count = _total(jnp.sum(none == 0), axis)
@@ -129,7 +135,7 @@ def _all_kept(params: PyTree, batch: PyTree, dtype: DTypeLike, axis: str | None)
 def _causes(
     losses: Float[Array, " batch"], by_sample: PyTree, limit: float, usual: Float[Array, ""]
 ) -> Int[Array, " batch"]:
-    """Why each sample diverged, as `SafeGradient.cause`."""
+    """The reason why each sample diverges, as `SafeGradient.cause`."""
     sound = [jnp.all(jnp.isfinite(x.reshape(x.shape[0], -1)), axis=1) for x in jax.tree.leaves(by_sample)]
     exploded = losses > limit * usual
     faults = (~jnp.isfinite(losses), ~jnp.all(jnp.stack(sound), axis=0), exploded)
@@ -137,7 +143,7 @@ def _causes(
 
 
 def _total(x: PyTree, axis: str | None) -> PyTree:
-    """Over the devices along an axis, if there is one."""
+    """Sum over the devices along an axis, if there is one."""
     if axis is None:
         return x
     flat, unravel = ravel_pytree(x)  # one message for all
@@ -150,12 +156,12 @@ def _gathered(x: Array, axis: str | None) -> Array:
 
 
 def _median_positive(losses: Float[Array, " batch"]) -> Float[Array, ""]:
-    """The usual loss of a batch: samples at rest, whose loss is zero, do not make all others large. NaN without any."""
+    """Median of the positive losses; NaN if there are none. Zero losses, as of samples at rest, do not count."""
     return jnp.nanmedian(jnp.where(losses > 0, losses, jnp.nan))
 
 
 def scalar(argument: str, value: Any) -> Array:
-    """What a loss returns, or `ValueError` if it is not one real number."""
+    """Check the value that a loss returns: `ValueError` if it is not one real number."""
     if isinstance(value, Array) and value.shape == () and jnp.issubdtype(value.dtype, jnp.floating):
         return value
     came = f"shape {value.shape}, dtype {value.dtype}" if isinstance(value, Array) else f"a {type(value).__name__}"

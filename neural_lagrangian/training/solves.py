@@ -1,4 +1,4 @@
-"""How the rollouts of a model go: the steps that they need, and why those that fail do."""
+"""Rollouts of a model: how many integration steps they need, and why some fail."""
 
 import math
 from dataclasses import replace
@@ -16,8 +16,9 @@ from .loss import driven
 from .step import weights_and_states
 
 STEPS_EXHAUSTED = "max_steps_reached"
+"""Failure of a rollout that needs more integration steps than allowed: a name of `diffrax.RESULTS`."""
 NOT_FINITE = "not finite"
-"""Failure of a rollout that has succeeded, as far as its solver can tell, and is not finite."""
+"""Failure of a rollout that is not finite although its solver reports success."""
 FAILURES = {
     STEPS_EXHAUSTED: "need more than `max_steps` = {max_steps} steps",
     "dt_min_reached": "need steps shorter than the shortest allowed",
@@ -30,18 +31,20 @@ FAILURES = {
     "internal_error": "fail inside the solver",
     NOT_FINITE: "become infinite or NaN",
 }
-"""How a rollout may fail: names of `diffrax.RESULTS`, and `NOT_FINITE`; with what they mean."""
+"""Texts for the failures of rollouts: names of `diffrax.RESULTS`, and `NOT_FINITE`."""
 ADVICE_ON_STEPS = "Where the motion needs so many steps, a larger `max_steps` or tolerance lets rollouts finish"
-"""For rollouts that end for lack of steps: their model need not be wrong."""
+"""Advice for rollouts that run out of steps; their model may be right."""
 MAX_WINDOWS_SEEN = 256
-"""Most windows that are rolled out, evenly from all of them."""
+"""Largest number of windows that are rolled out to find failures, evenly from all."""
 STEPS_MARGIN = 4
-"""Steps that a rollout may take for each that the longest of those that succeeded has taken."""
+"""Number of steps that a rollout may take, divided by the largest number that a successful rollout has taken."""
 
 
 class Solves(NamedTuple):
-    """Rollouts of windows: the most steps that one which succeeded has taken, and the number of those that failed by
-    reason, the names of `diffrax.RESULTS` or `NOT_FINITE`.
+    """Statistics of the rollouts of windows.
+
+    `steps`: largest number of integration steps of a successful rollout. `failures`: number of failed rollouts by
+    reason, a name of `diffrax.RESULTS` or `NOT_FINITE`.
     """
 
     steps: int
@@ -49,19 +52,19 @@ class Solves(NamedTuple):
 
 
 def solves_of(params: PyTree, static: PyTree, windows: Windows, members: int | None = None) -> Solves:
-    """Roll out windows, evenly from all, with the model that `params` and `static` make, or each of several."""
+    """Roll out some windows with the model of `params` and `static`, or with each member of an ensemble."""
     weights, _ = weights_and_states(params)
     steps, failures = _solves(weights, static, windows, members)
     return Solves(int(steps), _counted(failures))
 
 
 def failures_of(model: AbstractMotionModel, ts: Array, y0s: Array) -> dict[str, int]:
-    """The number of rollouts that fail, by reason; times `(start, time)` and initial states `(start, 2 dof)`."""
+    """Number of failed rollouts by reason. `ts`: times `(start, time)`. `y0s`: initial states `(start, 2 dof)`."""
     return _counted(_outcomes(model, ts, y0s)[1])
 
 
 def in_words(failures: dict[str, int], max_steps: int) -> str:
-    """How many rollouts fail, and why; `max_steps` is the limit of their model."""
+    """Number of failed rollouts and the reasons, as text. `max_steps` is the limit of the model."""
 
     def reason(name: str, count: int) -> str:
         verb, rest = FAILURES[name].format(max_steps=max_steps).split(" ", 1)
@@ -83,7 +86,7 @@ def _outcomes(model: Any, ts: Array, y0s: Array) -> tuple[Array, Array]:
 
 
 def _outcome(model: Any, ts: Array, y0: Array) -> tuple[Array, Array]:
-    """Steps of a rollout that succeeds, zero for others; and for each of `FAILURES` whether it fails so."""
+    """Number of steps of a rollout, zero if it fails; and for each of `FAILURES` whether it fails for this reason."""
     solution = model.solve(ts, y0)
     finite, found = jnp.all(jnp.isfinite(solution.ys)), solution.result
     succeeded = found == diffrax.RESULTS.successful
@@ -109,9 +112,10 @@ def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | No
 
 
 def steps_to_allow(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> int | None:
-    """How many steps a rollout may take: `STEPS_MARGIN` times what those that succeed need, rounded up to a power of
-    two, so that few values are compiled for, and at most what the model says; `None` where it is known how many it
-    takes.
+    """The limit of integration steps of a rollout during training; `None` if the number of steps is fixed.
+
+    The limit is `STEPS_MARGIN` times the number that successful rollouts need, and at most the limit of the model. It
+    is rounded up to a power of two, since each new value is compiled again.
     """
     if not _chooses_steps(static):
         return None
@@ -120,7 +124,7 @@ def steps_to_allow(params: PyTree, static: PyTree, windows: Windows, members: in
 
 
 def reasons(params: PyTree, static: PyTree, windows: Windows, members: int | None) -> str:
-    """Sentences that say why rollouts fail, if any do."""
+    """A sentence on why rollouts fail; empty if none fails."""
     if not isinstance(static, AbstractMotionModel):
         return ""
     seen, failures = (
@@ -129,7 +133,7 @@ def reasons(params: PyTree, static: PyTree, windows: Windows, members: int | Non
     )
     if not failures:
         return ""
-    return f"Of {seen} rollouts of the model as it is now, {in_words(failures, static.integration.max_steps)}. "
+    return f"In {seen} rollouts of the present model, {in_words(failures, static.integration.max_steps)}. "
 
 
 def _chooses_steps(model: Any) -> bool:
@@ -141,7 +145,7 @@ def _chooses_steps(model: Any) -> bool:
 
 
 def with_max_steps(model: Any, max_steps: int | None) -> Any:
-    """The model with another limit of the steps of a rollout; as it is, for `None`."""
+    """The model with another limit of integration steps; unchanged for `None`."""
     if max_steps is None:
         return model
     return eqx.tree_at(lambda m: m.integration, model, replace(model.integration, max_steps=max_steps))

@@ -1,4 +1,4 @@
-"""The curriculum of a training: its stages, each with a horizon, a number of steps, an optimiser and a way to step."""
+"""The stages of a training. Each has a horizon, a number of steps, an optimiser and a stepsize controller."""
 
 import operator
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from .options import Rollouts
 
 
 class Stage(NamedTuple):
-    """Training steps on windows of one length. `controller` is `None` for that of the model itself."""
+    """Training steps on windows of one length. If `controller` is `None`, rollouts use the model's own."""
 
     horizon: int
     steps: int
@@ -35,9 +35,11 @@ def stages_of(
     recordings: Sequence[Trajectories] = (),
     mesh: Mesh | None = None,
 ) -> list[Stage]:
-    """The stages that the arguments of `fit` describe; `ValueError` where they do not fit together.
+    """Make the stages from the arguments of `fit`.
 
-    Constant steps go by time: `StepsPerSample` takes more of them where the `recordings` are sampled unevenly.
+    `StepsPerSample` takes more steps if the `recordings` are sampled unevenly, so that no step is too long.
+
+    **Raises:** `ValueError` if the arguments do not fit together.
     """
     horizons = _integers("horizon", horizon)
     n = len(horizons)
@@ -47,7 +49,7 @@ def stages_of(
     if np.ndim(steps) == 0:
         counts = [counts[0] // n + (i < counts[0] % n) for i in range(n)]
     if len(counts) != n or min(counts) < 1:
-        raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one a stage")
+        raise ValueError(f"`steps` is {steps!r}; expected at least {n}, or {n} positive integers, one for each stage")
     if optimizer is None:
         optimizers = [optax.contrib.muon(optax.cosine_decay_schedule(1e-2, count)) for count in counts]
     elif isinstance(optimizer, optax.GradientTransformation):
@@ -55,7 +57,7 @@ def stages_of(
     else:
         optimizers = list(optimizer)
     if len(optimizers) != n or any(not isinstance(o, optax.GradientTransformation) for o in optimizers):
-        raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one a stage")
+        raise ValueError(f"`optimizer` is {optimizer!r}; expected one optax optimiser, or {n}, one for each stage")
     controller: Any = rollouts.stepsize_controller
     stride = rollouts.stride
     controllers = list(controller) if isinstance(controller, list | tuple) else [controller] * n
@@ -71,7 +73,7 @@ def stages_of(
 
 
 def _by_time(model: Any, controller: Controller | None, further: int) -> Controller | None:
-    """The controller of a stage, with the steps that so many further intervals of the usual length want."""
+    """The controller of a stage, with steps for `further` more intervals of the usual length."""
     own = model.integration.stepsize_controller if isinstance(model, AbstractMotionModel) else None
     chosen = own if controller is None else controller
     if further == 0 or not isinstance(chosen, StepsPerSample) or chosen.extra:
@@ -80,7 +82,7 @@ def _by_time(model: Any, controller: Controller | None, further: int) -> Control
 
 
 def _intervals(trajectories: Trajectories, stride: int) -> list[np.ndarray]:
-    """Times from each sample of each run to that which is `stride` samples later."""
+    """Time from each sample to the one `stride` samples later, for each run."""
     runs = [trajectories.ts[i, samples] for i, samples in trajectories.runs().slices()]
     return [np.asarray(ts[stride:], np.float64) - ts[:-stride] for ts in runs]
 
@@ -105,7 +107,7 @@ def _extra_intervals(runs: Sequence[np.ndarray], horizon: int, stride: int) -> i
 
 
 def with_controller(model: Any, controller: Controller | None) -> Any:
-    """A model that is stepped by the controller while it is trained."""
+    """The model with the stepsize controller of a stage, for training."""
     if controller is None or not isinstance(model, AbstractMotionModel):
         return model
     return eqx.tree_at(lambda m: m.integration.stepsize_controller, model, controller, is_leaf=lambda x: x is None)
@@ -114,7 +116,7 @@ def with_controller(model: Any, controller: Controller | None) -> Any:
 def _integers(name: str, value: Any) -> list[int]:
     try:
         return [operator.index(entry) for entry in np.atleast_1d(value).tolist()]
-    except (TypeError, ValueError):  # of NumPy, which names no argument
+    except (TypeError, ValueError):  # NumPy's message does not name the argument
         raise ValueError(f"`{name}` is {value!r}; expected an integer, or a sequence of integers") from None
 
 

@@ -1,4 +1,4 @@
-"""Where a training is: all that it needs to go on, and the weights that it would return."""
+"""The state of a training between two steps, as checkpoints store it."""
 
 from typing import Any, NamedTuple
 
@@ -13,11 +13,16 @@ from .stages import Stage
 from .step import MEMBER, Estimated
 
 NEVER_LOOKED_AT = np.iinfo(np.int32).max
-"""Held-out windows that diverge, where none were looked at yet: more than any look finds."""
+"""Number of validation windows that diverge before the first validation: larger than any real number."""
 
 
 class TrainingState(NamedTuple):
-    """A training between two steps. `best`, `best_loss` and `best_diverged` are of the best look at held-out motion."""
+    """The state of a training between two steps.
+
+    `best`, `best_loss` and `best_diverged`: weights, validation loss and number of diverging windows at the best
+    validation. `stage`: index of the stage. `done`: steps taken in it. `waited`: validations without a better model.
+    `max_steps`: limit of integration steps of a rollout.
+    """
 
     params: PyTree
     opt_state: PyTree
@@ -32,7 +37,7 @@ class TrainingState(NamedTuple):
 
     @staticmethod
     def begun(weights: PyTree, states: Array | None, dtype: DTypeLike, members: int | None) -> "TrainingState":
-        """Before the first step; `states` are those to be estimated, if any are."""
+        """The state before the first step. `states`: initial values of the estimated states, or `None`."""
         params = weights if states is None else Estimated(weights, states)
         shape = () if members is None else (members,)
         unknown, never = np.full(shape, np.inf, dtype), np.full(shape, NEVER_LOOKED_AT)
@@ -40,22 +45,24 @@ class TrainingState(NamedTuple):
 
     @property
     def step(self) -> int:
+        """Number of steps taken."""
         return len(self.history.loss)
 
     @property
     def found(self) -> PyTree:
-        """The weights to return: the best of the looks, the latest where no look was finite."""
+        """The weights to return: those of the best validation, or the latest if no validation loss was finite."""
         return chosen(np.isfinite(self.best_loss), self.best, self.params)
 
     def moved(self, params: PyTree, opt_state: PyTree, rows: History) -> "TrainingState":
-        """After some steps, of which `rows` tell; the held-out motion was looked at after the last of them, or not."""
+        """The state after some steps, recorded in `rows`. The last row may have a validation loss."""
         history, done = self.history.followed_by(rows), self.done + len(rows.loss)
         after = self._replace(params=params, opt_state=opt_state, history=history, done=done)
         return after.looked(rows.held_out[-1, ...], rows.held_out_diverged[-1, ...])
 
     def looked(self, loss: np.ndarray, diverged: np.ndarray) -> "TrainingState":
-        """After a look at held-out motion; NaN is no look. Better is a model with which fewer of its windows diverge,
-        then one with a lower loss of the others.
+        """The state after a validation; NaN means that there was none.
+
+        A model is better if fewer validation windows diverge, then if the loss of the other windows is smaller.
         """
         if np.isnan(loss).all():
             return self
@@ -69,17 +76,18 @@ class TrainingState(NamedTuple):
         )
 
     def next_stage(self) -> "TrainingState":
-        """With the best weights, where there are such."""
+        """The state at the beginning of the next stage, with the best weights so far."""
         return self._replace(params=self.found, opt_state=None, stage=self.stage + 1, done=0, waited=0)
 
     def write(self, folder: Checkpoints, plan: dict[str, Any]) -> None:
-        """A checkpoint of it, from which `resumed` goes on."""
+        """Write a checkpoint that `resumed` can read."""
         numbers = {name: getattr(self, name) for name in ("step", "stage", "done", "waited", "max_steps")}
-        between = self if self.done else self._replace(opt_state=None)  # a stage makes its own when it begins
+        between = self if self.done else self._replace(opt_state=None)  # a stage makes a new one when it begins
         folder.write(self.step, between.arrays, {"plan": plan, "state": numbers})
 
     @property
     def arrays(self) -> dict[str, Any]:
+        """The fields that are trees of arrays."""
         names = ("params", "opt_state", "best", "best_loss", "best_diverged", "history")
         return {name: getattr(self, name) for name in names}
 
@@ -91,7 +99,7 @@ def begun_optimizer(stage: Stage, params: PyTree, members: int | None) -> PyTree
 
 
 def chosen(which: np.ndarray | np.bool_, one: PyTree, other: PyTree) -> PyTree:
-    """The one or the other, for each member by itself if there are several."""
+    """Select `one` where `which` is true, else `other`; separately for each member of an ensemble."""
 
     def of(a: Array, b: Array) -> Array:
         return jnp.where(which.reshape(which.shape + (1,) * (a.ndim - 1)) if which.ndim else which, a, b)

@@ -16,22 +16,22 @@ from .loss import Loss, evaluated
 from .safe_gradient import CAUSES, SafeGradient, safe_gradient
 
 MAX_STEPS_TOGETHER = 50
-"""Most steps a compiled call takes: enough to hide its dispatch."""
+"""Largest number of steps in one compiled call: enough to make the cost of a call small."""
 MEMBER = "member"
-"""The name of the axis of members: `jax.lax.axis_index(MEMBER)` is which of them a loss or an optimiser is of."""
+"""Name of the axis of members. In a loss or an optimiser, `jax.lax.axis_index(MEMBER)` is the index of the member."""
 MAX_HELD_OUT_WINDOWS = 256
-"""Most held-out windows that are looked at, evenly from all of them."""
+"""Largest number of validation windows, evenly from all."""
 
 
 class Estimated(NamedTuple):
-    """What is trained where the true states are estimated too: weights, and the states of all trajectories."""
+    """The trained parameters if states are estimated: weights, and the states of all trajectories."""
 
     weights: PyTree
     states: Float[Array, "trajectory time two_dof"]
 
 
 def weights_and_states(params: PyTree) -> tuple[PyTree, Array | None]:
-    """Of what is trained: the weights, and the estimated states, if there are any."""
+    """Split trained parameters into the weights and the estimated states (`None` if there are none)."""
     return params if isinstance(params, Estimated) else (params, None)
 
 
@@ -48,12 +48,12 @@ def take_steps(
     batch_size: int,
     members: int | None,
 ) -> tuple[PyTree, PyTree, tuple[Array, Array, Array]]:
-    """Training steps, `span[1]` of them (at most `MAX_STEPS_TOGETHER`) from number `span[0]`.
+    """Take `span[1]` training steps (at most `MAX_STEPS_TOGETHER`), from step number `span[0]`.
 
-    With them come the loss of each, the causes of failures and whether the step was skipped. `params` are weights, or
-    `Estimated`. Of several members, all arrays of the model, its optimiser's state and the records have the members as
-    first axis, and each has batches of its own. Windows that are dealt out over devices make each of these work on its
-    share of every batch, and agree on the rest.
+    Returns parameters, optimiser state, and for each step its loss, the causes of failures, and whether it was skipped.
+    `params` are weights, or `Estimated`. With several members, the arrays of the model, of the optimiser state and of
+    the records have the members as first axis, and each member has its own batches. If windows are sharded, each device
+    works on its share of every batch.
     """
     update = optax.with_extra_args_support(optimizer).update
 
@@ -65,7 +65,7 @@ def take_steps(
             params, opt_state, (losses, causes, skipped) = state
             indices = jax.random.randint(jax.random.fold_in(key, span[0] + i), (batch_size,), 0, len(windows))
             result = _gradient(sample_loss, params, windows, indices)
-            # The loss is for optimisers that watch it, such as `optax.contrib.reduce_on_plateau`.
+            # The loss is for optimisers that use it, such as `optax.contrib.reduce_on_plateau`.
             updates, stepped = update(result.gradient, opt_state, params, value=result.loss)
             moved = optax.apply_updates(params, updates)
             take = result.usable
@@ -97,7 +97,7 @@ def take_steps(
 def _gradient(
     loss: Callable[[PyTree, Window], Array], params: PyTree, windows: Windows, indices: Int[Array, " batch"]
 ) -> SafeGradient:
-    """Of a batch of windows, which carry the estimated states, if there are any."""
+    """The gradient over a batch of windows, with respect to the estimated states too if there are any."""
     batch, (weights, states) = windows.gather(indices), weights_and_states(params)
     if states is None:
         return safe_gradient(loss, weights, batch, axis=windows.axis)
@@ -111,8 +111,9 @@ def _gradient(
 def held_out_loss(
     params: PyTree, static: PyTree, windows: Windows, loss: Loss, members: int | None
 ) -> tuple[Array, Array]:
-    """Mean loss of the windows for which it is finite, infinite if there are none, and the number of the others; for
-    each member, if there are several.
+    """The validation loss, and the number of windows whose loss is not finite; for each member of an ensemble.
+
+    The validation loss is the mean over the other windows; infinite if there are none.
     """
     batch, (weights, _) = windows.gather(windows.evenly(MAX_HELD_OUT_WINDOWS)), weights_and_states(params)
 

@@ -1,4 +1,4 @@
-"""What is trained, on what, and how."""
+"""The task of a training: all arguments of `fit`, checked."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,8 +16,10 @@ from .stages import Stage
 
 
 class TrainingTask(NamedTuple):
-    """A training, its arguments checked. `static` is what of the model is not trained; the other names are those of
-    `fit`.
+    """The checked arguments of `fit`, with the same names.
+
+    `static`: the part of the model that is not trained. `dtype`: dtype of the trained arrays. `watched`: validation
+    windows.
     """
 
     model: Any
@@ -36,7 +38,7 @@ class TrainingTask(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """Total number of steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     def windows(self, stage: Stage) -> Windows:
@@ -45,7 +47,7 @@ class TrainingTask(NamedTuple):
         return Windows(self.trajectories, stage.horizon, **cut)
 
     def plan(self) -> dict[str, Any]:
-        """What must be the same for a training to go on from a checkpoint."""
+        """The settings that must be the same to resume from a checkpoint."""
         return {
             "horizon, steps": [[stage.horizon, stage.steps] for stage in self.stages],
             "stride": self.rollouts.stride,

@@ -55,7 +55,7 @@ FIT = ["fit", "spring.csv", "--dof", "1", "--steps", "60"]
 
 def test_python_finds_what_the_command_line_finds(place, monkeypatch, capsys):
     """To the last digit, whatever the precision of the program; and it prints nothing."""
-    monkeypatch.setattr(display, "LINE_EVERY", 0.0)  # progress would be shown at once
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)  # progress would be shown at once
     with precision(double=False):
         again = identify("spring.csv", dof=1, steps=60)
         again.save("in-python")

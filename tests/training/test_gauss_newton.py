@@ -164,7 +164,7 @@ def test_the_smaller_side_of_the_jacobian_decides(width, mode, monkeypatch):
 
 def test_windows_that_are_taken_some_at_a_time_give_the_same(monkeypatch):
     whole = gauss_newton(spring(0.3), data(), states=data().ys, **SMALL)
-    monkeypatch.setattr(jacobians, "WINDOWS_AT_ONCE", 2)  # and one is left over
+    monkeypatch.setattr(jacobians, "MAX_WINDOWS_AT_ONCE", 2)  # and one is left over
     jax.clear_caches()
     parts = gauss_newton(spring(0.3), data(), states=data().ys, **SMALL)
     np.testing.assert_allclose(parts.loss, whole.loss, rtol=1e-9, atol=1e-15)

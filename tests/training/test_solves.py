@@ -61,7 +61,7 @@ def test_failures_are_counted_by_what_the_solver_says():
     count = len(WINDOWS)
     assert solves_of(*parts(max_steps=3), WINDOWS) == (0, {"max_steps_reached": count})
     assert reasons(*parts(max_steps=3), WINDOWS, None) == (
-        f"Of {count} rollouts of the model as it is now, {count} need more than `max_steps` = 3 steps "
+        f"In {count} rollouts of the present model, {count} need more than `max_steps` = 3 steps "
         f"(max_steps_reached). {ADVICE_ON_STEPS}. "
     )
     constant = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": 0.1}

@@ -200,11 +200,11 @@ def test_fewer_diverging_windows_come_before_a_lower_loss():
 
 
 def test_progress_in_a_pipe_is_a_line_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(display, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)
     trained(progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("step 100 of 100, horizon 4, loss ")
-    monkeypatch.setattr(display, "LINE_EVERY", 1e9)
+    monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 1e9)
     trained(progress=True)
     assert capsys.readouterr().err == ""
 
