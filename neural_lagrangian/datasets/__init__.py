@@ -1,4 +1,4 @@
-"""Simulated and measured motion."""
+"""Data sets: simulated motion, published recordings, and measurement noise."""
 
 from .files import DataFile, Provenance
 from .jpl import jpl_inner_planets

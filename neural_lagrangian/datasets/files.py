@@ -1,4 +1,4 @@
-"""Measured data files: what they are, and where they come from."""
+"""Files of published data sets: address, checksum, licence, and download."""
 
 import hashlib
 import os
@@ -10,11 +10,12 @@ import pooch
 from ..trajectories import DataFileError
 
 DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
+"""Environment variable with the folder that is searched for data files before they are downloaded."""
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file known by its content: `name` below the data folder, public address, SHA-256.
+    """A data file: its `name` below the data folder, its public address, and its SHA-256 checksum.
 
     **Example:**
 
@@ -32,10 +33,11 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a measured data set comes from; `print` it.
+    """Source, citation and licence of a measured data set. Print it.
 
-    `name`: as the package calls it. `title`: what was measured. `citation`: whom to cite. `licence`: under which
-    terms. `notes`: what a user of the numbers should know. `files`: what is downloaded.
+    - `name`: name of the data set in this package. `title`: the measurement.
+    - `citation`: the reference to cite. `licence`: terms of use.
+    - `notes`: units, conventions and processing. `files`: the files to download.
     """
 
     name: str
@@ -53,12 +55,12 @@ class Provenance:
 
 
 def fetch(file: DataFile) -> Path:
-    """Path of a data file.
+    """The path of a data file, which is downloaded if necessary.
 
-    Looks first below the folder named by the environment variable `NEURAL_LAGRANGIAN_DATA`, then in the user's
-    cache, then at its public address.
+    The search order is: the folder in the environment variable `NEURAL_LAGRANGIAN_DATA`, the user's cache, the public
+    address.
 
-    **Raises:** `DataFileError` if the file was altered, or is absent and cannot be downloaded.
+    **Raises:** `DataFileError` if the file was changed, or if it is missing and cannot be downloaded.
     """
     folder = os.environ.get(DATA_VARIABLE)
     if folder:
@@ -66,13 +68,19 @@ def fetch(file: DataFile) -> Path:
         if path.is_file():
             found = hashlib.sha256(path.read_bytes()).hexdigest()
             if found != file.sha256:
-                raise DataFileError(f"{path} was altered or truncated: its SHA-256 is {found}, expected {file.sha256}")
+                raise DataFileError(
+                    f"{path} was changed or truncated: its SHA-256 is {found}, expected {file.sha256}. Delete it, and "
+                    f"it is downloaded again"
+                )
             return path
     cached = Path(pooch.os_cache("neural_lagrangian")) / file.name
     try:
         return Path(
             pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=cached.name, path=cached.parent, progressbar=False)
         )
-    except Exception as error:  # what pooch and its downloaders raise is not documented
-        looked = f"not in {folder}, " if folder else f"{DATA_VARIABLE} is not set, "
-        raise DataFileError(f"{file.name}: {looked}and no valid copy could be had from {file.url}: {error}") from None
+    except Exception as error:  # the errors of pooch and its downloaders are not documented
+        looked = f"not in {folder}" if folder else f"{DATA_VARIABLE} is not set"
+        raise DataFileError(
+            f"{file.name}: {looked}, and the download from {file.url} failed ({error}). Set {DATA_VARIABLE} to a "
+            f"folder that contains this file, or try again with a network connection"
+        ) from None

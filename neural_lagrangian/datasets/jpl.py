@@ -43,24 +43,24 @@ _ROW = re.compile(
 
 
 def jpl_inner_planets(bodies: Sequence[str] = PLANETS) -> Trajectories:
-    """Orbits of inner planets about the Sun, one state a day over five years, as one trajectory.
+    """Orbits of inner planets about the Sun: one state per day over five years, as one trajectory.
 
-    Heliocentric: each body's vector minus that of the Sun, so the frame is not inertial. `q` holds the positions
-    one after another, (x, y, z) of each body, in au; `v` likewise in au/day; times are in days from 2018-01-16 00:00
-    TDB. Axes: ecliptic and equinox of J2000. See `provenance("jpl_inner_planets")`.
+    The frame is heliocentric: the vector of the Sun is subtracted, so the frame is not inertial. `q` contains the
+    positions (x, y, z) of the bodies one after another, in au, and `v` the velocities in au/day. Times are in days from
+    2018-01-16 00:00 TDB. Axes: ecliptic and equinox of J2000. See `provenance("jpl_inner_planets")`.
 
     **Arguments:**
 
-    - `bodies`: which of `"mercury"`, `"venus"` and `"mars"`, in the order wanted.
+    - `bodies`: names among `"mercury"`, `"venus"` and `"mars"`, in any order.
 
-    **Raises:** `ValueError` for an unknown body; `DataFileError` if a file is altered, unreadable or absent.
+    **Raises:** `ValueError` for an unknown body. `DataFileError` if a file is changed, unreadable or missing.
 
     **Example:**
 
     ```python
     >>> import numpy as np, neural_lagrangian as nl
     >>> orbit = nl.datasets.jpl_inner_planets(["venus"])
-    >>> round(float(np.linalg.norm(orbit.ys[0, :, :3], axis=1).mean()), 2)  # its distance from the Sun in au
+    >>> round(float(np.linalg.norm(orbit.ys[0, :, :3], axis=1).mean()), 2)  # mean distance from the Sun in au
     0.72
     ```
     """
@@ -71,7 +71,7 @@ def jpl_inner_planets(bodies: Sequence[str] = PLANETS) -> Trajectories:
     for body in bodies:
         times, vectors = _vectors(body)
         if not np.array_equal(times, days):
-            raise DataFileError(f"jpl/{body}.txt and jpl/sun.txt are of different days; expected the same")
+            raise DataFileError(f"jpl/{body}.txt and jpl/sun.txt have different days; expected the same. Delete both")
         planets.append(vectors - sun)
     km_per_au = si_factor("au", "position") / si_factor("km", "position")
     seconds_per_day = si_factor("d", "time")
@@ -86,5 +86,5 @@ def _vectors(body: str) -> tuple[np.ndarray, np.ndarray]:
     table = path.read_text().partition("$$SOE")[2].partition("$$EOE")[0]
     rows = np.array(_ROW.findall(table), dtype=np.float64)
     if rows.ndim != 2 or len(rows) != table.count(" X ="):
-        raise DataFileError("cannot be read as the vectors it should hold", path=path)
+        raise DataFileError("cannot be read as a table of JPL Horizons vectors. Delete it to load it again", path=path)
     return rows[:, 0], rows[:, 1:]

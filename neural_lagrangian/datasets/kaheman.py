@@ -1,4 +1,4 @@
-"""Free swings of a real single and double pendulum (Kaheman et al. 2022)."""
+"""Recordings of a real single and double pendulum, swinging freely (Kaheman et al. 2022)."""
 
 from typing import Literal
 
@@ -40,26 +40,28 @@ PROVENANCE = {
 
 
 def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "even", "odd"] = "all") -> Trajectories:
-    """One long free swing of a damped pendulum, recorded by encoders at 1 kHz, cut into consecutive pieces.
+    """A long free swing of a real, damped pendulum, recorded by encoders at 1 kHz and cut into pieces.
 
-    Kaheman, Fasel, Bramburger, Strom, Kutz and Brunton, "The Experimental Multi-Arm Pendulum on a Cart",
-    arXiv:2205.06231; MIT licence. Single: 6 pieces of 9.167 s; double: 30 pieces of 2.667 s. Angles are absolute,
-    in radians, as recorded: pi is hanging straight down. Velocities were denoised by the authors and lag the
-    angles by about 1 ms. Times of each piece start at zero.
+    The single pendulum has 6 pieces of 9.167 s, the double pendulum 30 pieces of 2.667 s. The times of each piece start
+    at zero. Angles are absolute, in radians; pi is hanging straight down. The velocities were denoised by the authors
+    and lag the angles by about 1 ms.
+
+    (Kaheman, Fasel, Bramburger, Strom, Kutz and Brunton, "The Experimental Multi-Arm Pendulum on a Cart",
+    arXiv:2205.06231; MIT licence.)
 
     **Arguments:**
 
     - `arms`: `"single"` (dof 1) or `"double"` (dof 2).
-    - `pieces`: `"even"` (counted from 0; the half to train on), `"odd"` (the half to test on) or `"all"`.
+    - `pieces`: `"even"` (for training), `"odd"` (for testing) or `"all"`. Pieces are counted from 0.
 
-    **Raises:** `ValueError` for an unknown option; `DataFileError` if the file is altered, unreadable or absent.
+    **Raises:** `ValueError` for an unknown option. `DataFileError` if the file is changed, unreadable or missing.
 
     **Example:**
 
     ```python
     >>> import neural_lagrangian as nl
     >>> swings = nl.datasets.kaheman_pendulum("single")
-    >>> len(swings), swings.dof, round(float(swings.ts[0, 1]), 4)  # pieces, and the step in seconds
+    >>> len(swings), swings.dof, round(float(swings.ts[0, 1]), 4)  # pieces, dof, and sampling interval in seconds
     (6, 1, 0.001)
     ```
     """
@@ -68,14 +70,16 @@ def kaheman_pendulum(arms: Literal["single", "double"], pieces: Literal["all", "
     starts = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
     if pieces not in starts:
         raise ValueError(f"`pieces` is {pieces!r}; expected one of {sorted(starts)}")
-    from scipy.io import loadmat  # takes a second, and every user of `simulate` imports this package
+    from scipy.io import loadmat  # imported here because it takes a second, and `simulate` does not need it
 
     path = fetch(*PROVENANCE[arms].files)
     try:
         recording = loadmat(path)
         ys = [piece.T for key in ("Y_id", "Y_vad") for piece in recording[key].ravel()]
         dt = float(recording["dt"].squeeze())
-    except Exception as error:  # what SciPy raises for a damaged file is not documented
-        raise DataFileError(f"cannot be read as the recording it should be: {error}", path=path) from error
+    except Exception as error:  # the errors of SciPy for damaged files are not documented
+        raise DataFileError(
+            f"cannot be read as this recording: {error}. Delete it to load it again", path=path
+        ) from error
     chosen = ys[starts[pieces]]
     return Trajectories([dt * np.arange(len(y)) for y in chosen], chosen)

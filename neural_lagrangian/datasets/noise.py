@@ -13,25 +13,24 @@ from ..trajectories import Trajectories
 def add_noise(
     trajectories: Trajectories, *, snr_db: Any = None, relative: Any = None, key: PRNGKeyArray
 ) -> Trajectories:
-    r"""The same motion with independent Gaussian noise on every sample.
+    r"""Add independent Gaussian noise to every sample of a motion.
 
-    Each channel $c$ (each coordinate and each velocity, and each acceleration where there are some) has its own
-    noise, of standard deviation $\sigma_c$ against that of the signal, $S_c$, taken over all samples of all
-    trajectories about their mean:
+    The noise of each channel $c$ (coordinate, velocity or acceleration) has the standard deviation $\sigma_c$. $S_c$ is
+    the standard deviation of the signal over all samples of all trajectories. Then
 
     $$\mathrm{relative} = \sigma_c / S_c, \qquad \mathrm{SNR} = 20 \log_{10} (S_c / \sigma_c) \text{ dB}.$$
 
-    So 40 dB is 1 % and 20 dB is 10 %. A channel that never changes stays as it is. Times and controls are exact.
+    So 40 dB is 1 % and 20 dB is 10 %. A constant channel gets no noise. Times and controls get no noise.
 
     **Arguments:**
 
     - `trajectories`: the motion.
-    - `snr_db`: signal-to-noise ratio in decibels, a number, or one for each of the `2 dof` columns `[q, v]`
-      (accelerations then take those of the velocities). Infinity means no noise.
-    - `relative`: instead, the ratio of standard deviations, a number of at least 0 or one for each column.
+    - `snr_db`: signal-to-noise ratio in decibels: one number, or one for each of the `2 dof` columns `[q, v]`.
+      Accelerations use the values of the velocities. Infinity means no noise.
+    - `relative`: alternative to `snr_db`: ratio of standard deviations, >= 0; one number, or one for each column.
     - `key`: a JAX random key.
 
-    **Raises:** `ValueError` unless exactly one of `snr_db` and `relative` is given, and makes sense.
+    **Raises:** `ValueError` if not exactly one of `snr_db` and `relative` is given, or if its value is invalid.
 
     **Example:**
 
@@ -45,7 +44,7 @@ def add_noise(
     ```
     """
     if (snr_db is None) == (relative is None):
-        raise ValueError(f"`snr_db` is {snr_db}, `relative` {relative}; expected one of them")
+        raise ValueError(f"`snr_db` is {snr_db} and `relative` is {relative}; expected exactly one of them")
     columns = trajectories.ys.shape[2]
     ratio = np.asarray(relative, float) if snr_db is None else 10.0 ** (-np.asarray(snr_db, float) / 20)
     if ratio.shape not in ((), (columns,)) or not np.all((ratio >= 0) & np.isfinite(ratio)):

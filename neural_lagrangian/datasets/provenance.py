@@ -1,4 +1,4 @@
-"""Where each measured data set comes from."""
+"""Source, licence and citation of the measured data sets."""
 
 from . import jpl, kaheman
 from .files import Provenance
@@ -10,13 +10,13 @@ MEASURED = tuple(_RECORDS)
 
 
 def provenance(name: str) -> Provenance:
-    """Source, licence and citation of a measured data set: `print(provenance("kaheman_single"))`.
+    """Source, licence and citation of a measured data set. Print it: `print(provenance("kaheman_single"))`.
 
     **Arguments:**
 
     - `name`: one of `datasets.MEASURED`.
 
-    **Raises:** `ValueError` for an unknown name, listing those known.
+    **Raises:** `ValueError` for an unknown name. The message lists the known names.
 
     **Example:**
 

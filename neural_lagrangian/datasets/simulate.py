@@ -1,4 +1,4 @@
-"""Simulated motion."""
+"""Simulation of known systems, as training and test data."""
 
 import equinox as eqx
 import jax
@@ -8,7 +8,14 @@ from diffrax import RESULTS, ClipStepSizeController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
-from ..integrators import AdaptiveSteps, SaveTimes, check_rollout_arguments, later
+from ..integrators import (
+    DEFAULT_SIMULATION_TOLERANCE_FLOAT64,
+    DEFAULT_TOLERANCE_FLOAT32,
+    AdaptiveSteps,
+    SaveTimes,
+    check_rollout_arguments,
+    later,
+)
 from ..systems import AbstractSystem
 from ..trajectories import Trajectories
 
@@ -21,18 +28,18 @@ def simulate(
     tolerance: float | None = None,
     accelerations: bool = False,
 ) -> Trajectories:
-    """Motion of a known system from each initial state, integrated far below the error of anything learned from it.
+    """Simulate a known system from several initial states, with high accuracy.
 
     **Arguments:**
 
-    - `system`: a physical system; its solver is used, with adaptive steps.
+    - `system`: a physical system. Its solver is used with adaptive steps.
     - `ts`: strictly increasing times in seconds, shape `(time,)`.
     - `y0s`: initial states `[q, v]`, shape `(trajectory, 2 dof)`.
-    - `tolerance`: relative error of a step, as of `AdaptiveSteps`; `None` means 1e-12 in double and 1e-6 in single
-      precision.
+    - `tolerance`: relative error of a step, see `AdaptiveSteps`. `None` means 1e-12 in double and 1e-6 in single
+      precision (`DEFAULT_SIMULATION_TOLERANCE_FLOAT64` and `DEFAULT_TOLERANCE_FLOAT32`).
     - `accelerations`: whether to record the true accelerations too.
 
-    **Raises:** `ValueError` for wrong shapes or dtypes; `RuntimeError` naming the trajectory whose solve failed.
+    **Raises:** `ValueError` for wrong shapes or dtypes. `RuntimeError` if a solve fails; it names the trajectory.
 
     **Example:**
 
@@ -49,11 +56,12 @@ def simulate(
         raise ValueError(f"`y0s` has shape {y0s.shape}; expected at least one initial state")
     clock, _ = check_rollout_arguments(ts, y0s[0])
     if tolerance is None:
-        tolerance = 1e-12 if y0s.dtype == jnp.float64 else 1e-6
+        single = y0s.dtype == jnp.float32
+        tolerance = DEFAULT_TOLERANCE_FLOAT32 if single else DEFAULT_SIMULATION_TOLERANCE_FLOAT64
     system = eqx.tree_at(
         lambda s: (s.integration.stepsize_controller, s.integration.dt0),
         system,
-        # Steps end at the times asked for: between steps the solution is interpolated, at an error nobody controls.
+        # Steps end at the requested times, because the error of interpolation between steps is not controlled.
         (ClipStepSizeController(AdaptiveSteps(tolerance), step_ts=clock.elapsed), None),
         is_leaf=lambda x: x is None,
     )
@@ -63,7 +71,8 @@ def simulate(
         i = int(np.argmax(failed))
         raise RuntimeError(
             f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to "
-            f"t = {float(clock.ts[-1])} within {system.integration.max_steps} steps at tolerance {tolerance}"
+            f"t = {float(clock.ts[-1])} within {system.integration.max_steps} steps at tolerance {tolerance}; expected "
+            f"a motion that is finite until then: choose a shorter time, a larger tolerance or larger `max_steps`"
         )
     recorded = np.asarray(_accelerations(system, clock.ts, ys)) if accelerations else None
     return Trajectories(np.asarray(ts), np.asarray(ys), accelerations=recorded)

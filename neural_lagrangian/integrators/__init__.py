@@ -1,5 +1,7 @@
-"""Solvers and rollouts."""
+"""Solvers, step sizes and rollouts: Runge-Kutta and variational integrators, and discrete mechanics."""
 
+from .adaptive_steps import DEFAULT_SIMULATION_TOLERANCE_FLOAT64 as DEFAULT_SIMULATION_TOLERANCE_FLOAT64
+from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32 as DEFAULT_TOLERANCE_FLOAT32
 from .adaptive_steps import AdaptiveSteps
 from .discrete import Positions as Positions
 from .discrete import discrete_euler_lagrange_residual, discrete_lagrangian, discrete_momenta, discrete_position_errors

@@ -1,4 +1,4 @@
-"""Adaptive steps whose tolerance follows the motion."""
+"""Adaptive step sizes with a relative tolerance that does not depend on units."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,23 +12,31 @@ from jaxtyping import Array, PyTree
 
 from .._types import Scalar
 
+DEFAULT_TOLERANCE_FLOAT32 = 1e-6
+"""Default relative error of a step in single precision (no unit): about ten rounding errors."""
+DEFAULT_TOLERANCE_FLOAT64 = 1e-9
+"""Default relative error of a step in double precision (no unit), far below the error of a learned model."""
+DEFAULT_SIMULATION_TOLERANCE_FLOAT64 = 1e-12
+"""Default relative error of a step of `simulate` in double precision (no unit). Simulated data serve as a reference, so
+they are more accurate than rollouts of models."""
+
 
 class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
-    r"""Adaptive steps with one relative tolerance, on states $[q, v]$: the error of a step is measured, component by
-    component, against
+    r"""Adaptive steps with one relative tolerance, for states $[q, v]$.
+
+    Pass it as `stepsize_controller`. It is the default for solvers with an error estimate. The error of each component
+    is divided by the size of the motion,
 
     $$s_i = \max_{t' \le t} |q_i(t')|, \qquad
       u_i = \max\bigl(\max_{t' \le t} |v_i(t')|,\; s_i / T\bigr),$$
 
-    the largest coordinate and velocity so far, with T the time that is integrated over. (A velocity that could not
-    move its coordinate by its own size in all that time is small.) A step is kept where the root mean square of its
-    errors over these sizes is below `tolerance`. No absolute tolerance takes part, so a motion of micrometres is
-    followed as closely as one of metres, and no unit of a coordinate or of time decides the steps.
+    the largest coordinate and velocity so far, with T the duration of the rollout. (A velocity below $s_i / T$ hardly
+    changes its coordinate in the whole time.) A step is accepted if the root mean square of these relative errors is
+    below `tolerance`. There is no absolute tolerance, so the steps do not depend on units: motion of micrometres is
+    integrated as accurately as motion of metres.
 
-    Pass it as `stepsize_controller`; it is the default of solvers that estimate their error.
-
-    A motion that is no larger than rounding is followed as closely as any other, which takes many steps: such as the
-    motion from rest at an equilibrium $q = 0$ where forces of order one cancel.
+    Motion of the size of round-off takes many steps, for example motion from rest at an equilibrium $q = 0$ where
+    forces of order one cancel.
 
     **Arguments:**
 
@@ -54,7 +62,7 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         if not tolerance > 0:
             raise ValueError(f"`tolerance` is {tolerance!r}; expected a positive number")
         self.rtol = tolerance
-        # For the root finder of an implicit solver, which asks for both: relative accuracy of any size but zero.
+        # The root finder of an implicit solver needs both. The tiny `atol` means a purely relative tolerance.
         self.atol = 1e-30
         self.norm = optx.rms_norm
 
@@ -92,7 +100,10 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     ) -> tuple[Any, Any, Any, Any, Any, diffrax.RESULTS]:
         inner, size, span = controller_state
         if y_error is None:
-            raise ValueError("`stepsize_controller` is AdaptiveSteps; expected a solver that estimates its error")
+            raise ValueError(
+                "`stepsize_controller` is AdaptiveSteps, but the solver has no error estimate; expected a solver with "
+                "one, such as diffrax.Tsit5(), or `stepsize_controller=StepsPerSample(k)`"
+            )
         y0, y1, y_error = jax.lax.stop_gradient((y0, y1_candidate, y_error))
         reached = jnp.maximum(size, jnp.abs(jnp.where(jnp.isfinite(y1), y1, y0)))
         keep, next_t0, next_t1, made_jump, inner, result = self._inner.adapt_step_size(

@@ -1,12 +1,13 @@
-r"""Discrete mechanics: a motion as positions alone (Marsden and West 2001, sections 1.3 to 1.5 and 3.2).
+r"""Discrete mechanics: motion described by positions only (Marsden and West 2001, sections 1.3 to 1.5 and 3.2).
 
-A variational integrator makes the action of each step, the discrete Lagrangian $L_d(q_0, q_1)$, stationary in all that
-lies between two positions. With the forces' share $F_d^\pm$ of the virtual work its discrete Legendre transforms are
-the momenta at both ends,
+The discrete Lagrangian $L_d(q_0, q_1)$ is the action of one step of a variational integrator, stationary with respect
+to the motion between the two positions. With the discrete forces $F_d^\pm$ (from the virtual work), the discrete
+Legendre transforms are the momenta at both ends,
 
-$$p_0 = - D_1 L_d(q_0, q_1) - F_d^-(q_0, q_1), \qquad p_1 = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1),$$
+$$p_0 = - D_1 L_d(q_0, q_1) - F_d^-(q_0, q_1), \qquad p_1 = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1).$$
 
-and a sequence of positions is a motion where they meet: $p_1(q_{n-1}, q_n) = p_0(q_n, q_{n+1})$.
+A sequence of positions is a motion if the momenta of neighbouring steps agree:
+$p_1(q_{n-1}, q_n) = p_0(q_n, q_{n+1})$.
 """
 
 import jax
@@ -37,13 +38,13 @@ def discrete_lagrangian(
 
     - `lagrangian`: callable `(t, q, v) -> scalar`.
     - `solver`: a variational solver, such as `GalerkinGaussLobatto(2)`.
-    - `ts`: two times, shape `(2,)`, in seconds. `qs`: the positions then, shape `(2, dof)`.
-    - `force`: optional callable `(t, q, v) -> (dof,)`. It takes part in the motion between the positions, not in the
-      action.
+    - `ts`: two times, shape `(2,)`, in seconds. `qs`: the positions at these times, shape `(2, dof)`.
+    - `force`: optional callable `(t, q, v) -> (dof,)`. It changes the motion between the positions, but is not part of
+      the action.
 
-    **Returns:** a scalar, in units of action; NaN where no motion between the positions was found.
+    **Returns:** a scalar, in units of action; NaN if no motion between the positions was found.
 
-    **Raises:** `ValueError` for another solver, or wrong shapes.
+    **Raises:** `ValueError` for a solver that is not variational, or wrong shapes.
 
     **Example:**
 
@@ -69,7 +70,7 @@ def discrete_momenta(
     *,
     force: Force | None = None,
 ) -> tuple[Positions, Positions]:
-    r"""Discrete Legendre transforms: the momenta at the start and at the end of each step of a motion.
+    r"""Discrete momenta (discrete Legendre transforms) at the start and at the end of each step.
 
     $$p^-_n = - D_1 L_d(q_n, q_{n+1}) - F_d^-(q_n, q_{n+1}), \qquad
       p^+_{n+1} = D_2 L_d(q_n, q_{n+1}) + F_d^+(q_n, q_{n+1})$$
@@ -78,9 +79,9 @@ def discrete_momenta(
 
     **Arguments:** as for `discrete_lagrangian`, with `ts` of shape `(time,)` and `qs` of shape `(time, dof)`.
 
-    **Returns:** $p^-$ and $p^+$, each of shape `(time - 1, dof)`; NaN where no motion between two positions was found.
+    **Returns:** $p^-$ and $p^+$, each of shape `(time - 1, dof)`; NaN if no motion between two positions was found.
 
-    **Raises:** `ValueError` for another solver, or wrong shapes.
+    **Raises:** `ValueError` for a solver that is not variational, or wrong shapes.
 
     **Example:**
 
@@ -111,18 +112,18 @@ def discrete_euler_lagrange_residual(
     *,
     force: Force | None = None,
 ) -> Coordinates:
-    r"""Residual of the forced discrete Euler-Lagrange equations at the middle one of three positions,
+    r"""Residual of the forced discrete Euler-Lagrange equations at the middle one of three positions:
 
-    $$r = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1) + D_1 L_d(q_1, q_2) + F_d^-(q_1, q_2),$$
+    $$r = D_2 L_d(q_0, q_1) + F_d^+(q_0, q_1) + D_1 L_d(q_1, q_2) + F_d^-(q_1, q_2).$$
 
-    zero along every rollout of the solver (Marsden and West 2001, eq. 3.2.7).
+    It is zero along every rollout of the solver (Marsden and West 2001, eq. 3.2.7).
 
-    **Arguments:** as for `discrete_lagrangian`, with `ts` of shape `(3,)` and `qs` of shape `(3, dof)`; the steps may
-    differ.
+    **Arguments:** as for `discrete_lagrangian`, with `ts` of shape `(3,)` and `qs` of shape `(3, dof)`. The two steps
+    may have different lengths.
 
-    **Returns:** shape `(dof,)`, in units of momentum; NaN where no motion between two positions was found.
+    **Returns:** shape `(dof,)`, in units of momentum; NaN if no motion between two positions was found.
 
-    **Raises:** `ValueError` for another solver, or wrong shapes.
+    **Raises:** `ValueError` for a solver that is not variational, or wrong shapes.
 
     **Example:**
 
@@ -148,18 +149,18 @@ def discrete_position_errors(
     *,
     force: Force | None = None,
 ) -> Float[Array, "predicted dof"]:
-    r"""By how much the solver's step from each two positions misses the third, to first order in the miss:
+    r"""Prediction errors of positions: the solver's prediction from two positions minus the third, to first order:
 
-    $$e_{n+1} = - (D_1 D_2 L_d + D_2 F_d^-)^{-1} r_n,$$
+    $$e_{n+1} = - (D_1 D_2 L_d + D_2 F_d^-)^{-1} r_n.$$
 
-    the first Newton step of the discrete Euler-Lagrange equations from the position itself.
+    This is the first Newton step of the discrete Euler-Lagrange equations, starting at the observed position.
 
-    **Arguments:** as for `discrete_momenta`; at least three times.
+    **Arguments:** as for `discrete_momenta`, with at least three times.
 
-    **Returns:** predicted less observed positions, shape `(time - 2, dof)`, in the units of `qs`, whatever the scale of
-    the Lagrangian; not finite where no motion between two positions was found, or no step between them.
+    **Returns:** predicted minus observed positions, shape `(time - 2, dof)`, in the units of `qs`. They do not depend
+    on the scale of the Lagrangian. Not finite if no motion between two positions was found.
 
-    **Raises:** `ValueError` for another solver, or wrong shapes.
+    **Raises:** `ValueError` for a solver that is not variational, or wrong shapes.
 
     **Example:**
 
@@ -174,7 +175,7 @@ def discrete_position_errors(
     covectors, scheme, ts, qs = _checked(lagrangian, solver, ts, qs, force)
     if ts.shape[0] < 3:
         raise ValueError(
-            f"`ts` has shape {ts.shape}; expected at least three times, since two positions start a motion"
+            f"`ts` has shape {ts.shape}; expected at least three times: a position is predicted from two before it"
         )
 
     def motion(t0, t1, q0, q1):
@@ -190,9 +191,9 @@ def discrete_position_errors(
 
 
 def _newton_step(step: Step, z: Array, F: Array, p: Coordinates) -> Array:
-    """The Newton step of a step's equations from z, where their left side is F, towards the start at momentum p.
+    """One Newton step from z for the equations of a step with initial momentum p. F is their left side at z.
 
-    The derivative differentiates the Jacobian along the step alone, one tangent, and not column by column.
+    The derivative differentiates the Jacobian only along the Newton step (one tangent), not column by column.
     """
     J_inverse = jax.lax.stop_gradient(inverse_of(step.jacobian(z).reshape(z.size, z.size)))
 
@@ -211,7 +212,7 @@ def _newton_step(step: Step, z: Array, F: Array, p: Coordinates) -> Array:
 def _motion(
     covectors: Covectors, scheme: Scheme, t0: Scalar, t1: Scalar, q0: Coordinates, q1: Coordinates
 ) -> tuple[Step, Float[Array, "inner dof"]]:
-    """The step from one position to another, and its displacements, the last of which is `q1 - q0`."""
+    """The step between two positions, and its displacements. The last displacement is `q1 - q0`."""
     h, last = t1 - t0, q1 - q0
     step = Step(scheme, covectors, t0, h, h, q0)
     inner = len(scheme.control) - 2
@@ -242,7 +243,7 @@ def _checked(
     times: int | str = "time",
 ) -> tuple[Covectors, Scheme, Array, Array]:
     if not isinstance(solver, AbstractVariationalSolver):
-        raise ValueError(f"`solver` is {solver!r}; expected a variational one, such as GalerkinGaussLobatto(2)")
+        raise ValueError(f"`solver` is {solver!r}; expected a variational solver, such as GalerkinGaussLobatto(2)")
     qs = floating("qs", qs, (times, "dof"))
     ts = floating("ts", ts, (qs.shape[0],)).astype(qs.dtype)
     if ts.shape[0] < 2:

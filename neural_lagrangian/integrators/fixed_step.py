@@ -1,8 +1,7 @@
-"""Fixed-step rollouts for training: steps that land on the samples, in one scan that reverse mode likes.
+"""Fixed-step rollouts for training: steps that end at the sample times, in one `lax.scan`.
 
-Against diffrax's general loop there is no interpolation, no step-size control and no while-loop: `vmap` over
-trajectories keeps the whole batch in lockstep, and the gradient of shared parameters is formed once for the batch
-instead of once per trajectory.
+They are faster than diffrax's general loop: no interpolation, no step-size control and no while loop. Under `vmap` all
+trajectories of a batch take the same steps, and the gradient of shared parameters is computed once for the batch.
 """
 
 from typing import TypeGuard
@@ -19,18 +18,18 @@ from ..numerics import KEEP_STAGES
 
 
 class StepsPerSample(eqx.Module):
-    """Constant steps that land on the sample times: `substeps` equal steps from each sample to the next.
+    """Constant steps that end at the sample times: `substeps` equal steps from each sample to the next.
 
-    Pass it as `stepsize_controller`. Right for training, where samples lie close together. For evaluation at sparse
-    times choose an adaptive controller: nothing here watches the error.
+    Pass it as `stepsize_controller`. It suits training, where samples are close together. It does not control the
+    error, so use adaptive steps for evaluation at widely spaced times.
 
-    Where sampling is uneven, `extra` steps more are dealt out, one after the other, to the interval whose steps are
-    the longest, so that steps go by time and not by row. Training finds their number from the recording.
+    For uneven sampling there are `extra` additional steps. Each is added to the interval that has the longest steps at
+    that point. Training chooses their number from the recording.
 
     **Arguments:**
 
     - `substeps`: number of solver steps between neighbouring samples, at least 1.
-    - `extra`: further steps of a whole rollout, at least 0.
+    - `extra`: number of additional steps of a whole rollout, at least 0.
 
     **Example:**
 
@@ -48,10 +47,10 @@ class StepsPerSample(eqx.Module):
         for name, least in (("substeps", 1), ("extra", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ValueError(f"`{name}` is {value!r}; expected an integer of at least {least}")
+                raise ValueError(f"`{name}` is {value!r}; expected an integer >= {least}")
 
     def steps(self, intervals: int) -> int:
-        """The number of steps of a rollout over so many sampling intervals."""
+        """The number of steps of a rollout over `intervals` sampling intervals."""
         return self.substeps * intervals + self.extra
 
     def allotted(self, ts: Times) -> Int[Array, " interval"]:
@@ -70,7 +69,7 @@ class StepsPerSample(eqx.Module):
         return jnp.append(starts, ts[-1])
 
     def schedule(self, ts: Times) -> tuple[Float[Array, " step"], Float[Array, " step"], Int[Array, " interval"]]:
-        """Start and length of every step, shape `(steps,)`, and the number of the last step of each interval."""
+        """Start and length of every step, shape `(steps,)`, and the index of the last step of each interval."""
         counts = jax.lax.stop_gradient(self.allotted(ts))
         ends = jnp.cumsum(counts)
         number = jnp.arange(self.steps(ts.shape[0] - 1))
@@ -81,7 +80,7 @@ class StepsPerSample(eqx.Module):
 
 
 def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax.AbstractERK]:
-    """Whether `explicit_rollout` can run the solver: one explicit Butcher tableau."""
+    """Whether `explicit_rollout` supports the solver: it needs one explicit Butcher tableau."""
     return isinstance(solver, diffrax.AbstractERK) and isinstance(solver.tableau, diffrax.ButcherTableau)
 
 
@@ -93,13 +92,12 @@ def explicit_rollout(
     controller: StepsPerSample,
     args: PyTree = None,
 ) -> Trajectory:
-    """Rows at `ts` of the solution by explicit Runge-Kutta steps, `controller.substeps` between samples or more.
+    """A rollout at the times `ts` by explicit Runge-Kutta steps of fixed size. Differentiable to any order.
 
-    One checkpoint a sample, one a step inside it, and one a stage inside that. Of each stage of a Lagrangian vector
-    field the acceleration and the factor of the mass matrix are kept, n + n^2 numbers: the backward pass linearises
-    the Euler-Lagrange residual there, and never forms the mass matrix again. All else is recomputed, a stage at a
-    time: what a stage needs on the way back is used while it is in the cache. The steps between two samples are a
-    loop, compiled once however many they are. Differentiable to any order.
+    Gradient checkpoints are nested: one for each sample, each step and each stage. Each stage of a Lagrangian vector
+    field stores the acceleration and the factor of the mass matrix (n + n^2 numbers). The backward pass linearises the
+    Euler-Lagrange residual there and does not compute the mass matrix again. All other values are recomputed, one stage
+    at a time, so they stay in the cache. The steps between two samples are a loop that is compiled once.
 
     **Returns:** shape `(time, 2 dof)`, the first row `y0`.
     """
@@ -120,11 +118,11 @@ def explicit_rollout(
         y, _ = jax.lax.scan(KEEP_STAGES(one), y, (starts, jnp.full_like(starts, h)))
         return y, y
 
-    if controller.extra:  # steps that differ in number from one interval to the next: one loop over all
+    if controller.extra:  # the number of steps differs between intervals: one loop over all steps
         starts, lengths, last = controller.schedule(ts)
         _, ys = jax.lax.scan(KEEP_STAGES(one), y0, (starts, lengths))
         ys = ys[last]
-    elif substeps == 1:  # the usual case of training: nothing to loop over between samples
+    elif substeps == 1:  # the usual case in training: no inner loop needed
         _, ys = jax.lax.scan(KEEP_STAGES(one), y0, (ts[:-1], jnp.diff(ts)))
     else:
         _, ys = jax.lax.scan(interval, y0, (ts[:-1], ts[1:]))
@@ -135,7 +133,7 @@ def _explicit_step(
     term: diffrax.AbstractTerm, tableau: diffrax.ButcherTableau, t: Scalar, h: Scalar, y: Array, args: PyTree
 ) -> Array:
     # y_i = y + h sum_j a_ij k_j,  k_i = f(t + c_i h, y_i),  y' = y + h sum_i b_i k_i.
-    # Stages with no weight in the solution (the last one of first-same-as-last methods) are not evaluated.
+    # Stages without weight in the solution (such as the last one of first-same-as-last methods) are skipped.
     stages = int(np.max(np.nonzero(tableau.b_sol))) + 1
     a = np.zeros((stages, stages))
     for i, row in enumerate(tableau.a_lower[: stages - 1]):

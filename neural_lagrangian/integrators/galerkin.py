@@ -1,20 +1,20 @@
 r"""Galerkin variational integrators: one step of the discrete Euler-Lagrange equations (Marsden and West 2001, 2.2.6).
 
-On a step of length h from $t_n$ the motion is a polynomial through m control points at times $t_n + c_j h$, with
-displacements $z_j = q_j - q_n$ and $z_0 = 0$; the action is a quadrature with weights $b_k$ at times $t_n + x_k h$:
+In a step of length h from $t_n$ the motion is a polynomial through m control points at times $t_n + c_j h$, with
+displacements $z_j = q_j - q_n$ and $z_0 = 0$. The action is a quadrature with weights $b_k$ at times $t_n + x_k h$:
 
 $$q_k = q_n + \sum_j B_{kj} z_j, \quad v_k = \frac1h \sum_j D_{kj} z_j, \quad
   L_d = h \sum_k b_k L(t_k, q_k, v_k).$$
 
-With $p_k = \partial L / \partial v$ and $f_k = \partial L / \partial q + Q$ there, the action is stationary, and the
-forces do their virtual work by the same quadrature (Tsang, Galley, Stein and Turner 2015, eqs. 10-14), where
+Let $p_k = \partial L / \partial v$ and $f_k = \partial L / \partial q + Q$ at the nodes. The virtual work of the forces
+uses the same quadrature. The step satisfies (Tsang, Galley, Stein and Turner 2015, eqs. 10-14)
 
 $$F_j = \sum_k b_k (D_{kj} p_k + h B_{kj} f_k), \qquad p_n + F_0 = 0, \quad F_j = 0 \; (0 < j < m - 1), \quad
   F_{m-1} = p_{n+1} = p_n + h \sum_k b_k f_k.$$
 
-The sum of all $F_j$ is $h \sum_k b_k f_k$, since constants have no derivative; so the last equation is as good as the
-first, and is the one that is solved: it holds the same columns of D as $v_k$ does, and a step is the stationary point
-of one action even with D rounded.
+The sum of all $F_j$ is $h \sum_k b_k f_k$, since the derivative of a constant is zero. So the last equation is
+equivalent to the first, and the last one is solved: it contains the same columns of D as $v_k$, so a step is the
+stationary point of one action even with round-off in D.
 """
 
 import dataclasses
@@ -35,8 +35,8 @@ from ..numerics import Inverse, newton_root
 Covectors = Callable[[Scalar, Array, Array], tuple[Array, Array]]
 """`(t, q, v) -> (p, f)`: the momentum, and the force $\\partial L / \\partial q + Q$."""
 
-EXTRAPOLATED = 4
-"""Degree of the motion that a step begins its iteration from: that of the last step, continued."""
+MAX_EXTRAPOLATION_DEGREE = 4
+"""Maximum degree of the polynomial that extrapolates the last step, as initial guess of the next step."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,39 +56,39 @@ class Scheme:
 
     @functools.cached_property
     def T(self) -> np.ndarray:
-        """What multiplies $h f_k$ in the equations solved: B, less the work of the whole step in the last of them."""
+        """The matrix that multiplies $h f_k$ in the equations: B, minus the total impulse in the last equation."""
         T = self.B[:, 1:].copy()
         T[:, -1] -= 1
         return T
 
     @functools.cached_property
     def taylor(self) -> np.ndarray:
-        """Taylor coefficients at the end of a step, from displacements, shape `(degree, m - 1)`.
+        """The map from displacements to Taylor coefficients at the end of a step, shape `(degree, m - 1)`.
 
-        Of the polynomial of low degree nearest to the control points: one of high degree, continued over a whole
-        further step, would amplify round-off.
+        It uses a least-squares polynomial of low degree, because extrapolation of a polynomial of high degree over a
+        whole step would amplify round-off.
         """
         powers = (self.control[:, None] - 1) ** np.arange(self.degree + 1)
         return np.linalg.pinv(powers)[1:, 1:]
 
     @property
     def extrapolation(self) -> np.ndarray:
-        """From Taylor coefficients at the start of a step to displacements, shape `(m - 1, degree)`."""
+        """The map from Taylor coefficients at the start of a step to displacements, shape `(m - 1, degree)`."""
         return self.control[1:, None] ** np.arange(1, self.degree + 1)
 
     @property
     def degree(self) -> int:
-        return min(len(self.control) - 1, EXTRAPOLATED)
+        return min(len(self.control) - 1, MAX_EXTRAPOLATION_DEGREE)
 
 
 class PhasePoint(eqx.Module):
-    """Coordinates and momenta, with what the next step begins from.
+    """The state of a variational solver: coordinates, momenta, and data for the next step.
 
-    - `q`, `p`: shape `(dof,)`. `q_lost`, `p_lost`: what rounding has added to them (Kahan 1965).
-    - `taylor`: Taylor coefficients of the motion in the time `h`, shape `(degree, dof)`, all in units of q; the first
-      is the velocity times `h`.
-    - `h`: the step that ended here, or that is to begin.
-    - `inverse`: of the Jacobian of the last step's equations.
+    - `q`, `p`: coordinates and momenta, shape `(dof,)`. `q_lost`, `p_lost`: their accumulated round-off (Kahan 1965).
+    - `taylor`: Taylor coefficients of the motion in units of the step `h`, shape `(degree, dof)`, all in units of q.
+      The first is the velocity times `h`.
+    - `h`: the length of the last step, or of the first one at the start.
+    - `inverse`: inverse Jacobian of the last step's equations.
     """
 
     q: Coordinates
@@ -103,7 +103,7 @@ class PhasePoint(eqx.Module):
     def at(
         cls, scheme: Scheme, covectors: Covectors, t: Scalar, h: Scalar, q: Coordinates, v: Coordinates
     ) -> "PhasePoint":
-        """The point with velocity `v`, no step before it and one of `h` to come."""
+        """The solver state at the start of a rollout, from coordinates `q` and velocity `v`; `h` is the first step."""
         p, _ = covectors(t, q, v)
         taylor = jnp.zeros((scheme.degree, *q.shape), q.dtype).at[0].set(h * v)
         inverse = Inverse.none((len(scheme.control) - 1) * q.shape[0], q.shape[0], q.dtype)
@@ -111,7 +111,7 @@ class PhasePoint(eqx.Module):
 
     @property
     def velocity(self) -> Coordinates:
-        """Of the polynomial of the last step, at its end."""
+        """The velocity at the end of the last step, from its polynomial."""
         return self.taylor[0] / self.h
 
 
@@ -119,8 +119,8 @@ class PhasePoint(eqx.Module):
 class Step:
     r"""The equations of one step from $q_n$, as functions of its displacements $z_1 \dots z_{m-1}$.
 
-    - `t0`: the time that `covectors` is given at the start; `dt`: how far it moves on.
-    - `h`: the step in physical time: `dt`, or `-dt` where time is counted backwards.
+    - `t0`: the time at the start, as the argument of `covectors`. `dt`: the increment of this time.
+    - `h`: the step in physical time: `dt`, or `-dt` if the solver runs backwards in time.
     - `q`: $q_n$, shape `(dof,)`.
     """
 
@@ -137,18 +137,19 @@ class Step:
         return jax.vmap(fn)(self.t0 + x * self.dt, self.q[None] + B @ z, D @ z / self.h)
 
     def balance(self, z: Array) -> tuple[Array, Coordinates]:
-        r"""$(F_1, \dots, F_{m-2}, F_{m-1} - h \sum_k b_k f_k)$, shape `(m - 1, dof)`, and $h \sum_k b_k f_k$.
+        r"""The left side of the equations, $(F_1, \dots, F_{m-2}, F_{m-1} - h \sum_k b_k f_k)$, and the total impulse.
 
-        The motion is that on which the first is $(0, \dots, 0, p_n)$.
+        The first has shape `(m - 1, dof)` and equals $(0, \dots, 0, p_n)$ on the motion. The impulse is
+        $h \sum_k b_k f_k$.
         """
         b, D, T = self._constants(self.scheme.weights, self.scheme.D[:, 1:], self.scheme.T)
         p, f = self.at_nodes(z, self.covectors)
-        # The weights stay apart from D: their product, rounded, would not be the derivative of the action.
+        # Do not multiply weights and D beforehand: their rounded product is not the exact derivative of the action.
         F = D.T @ (b[:, None] * p) + self.h * (T.T @ (b[:, None] * f))
         return F, self.h * (b @ f)
 
     def jacobian(self, z: Array) -> Float[Array, "inner dof inner dof"]:
-        """Of h times the balance: of the size of the mass matrix, whatever h is."""
+        """The Jacobian of h times the balance. Its size is that of the mass matrix for every h."""
         b, B, D, T = self._constants(self.scheme.weights, self.scheme.B[:, 1:], self.scheme.D[:, 1:], self.scheme.T)
         (p_q, p_v), (f_q, f_v) = self.at_nodes(z, jax.jacfwd(self.covectors, argnums=(1, 2)))
 
@@ -165,7 +166,7 @@ class Step:
 def galerkin_step(
     scheme: Scheme, covectors: Covectors, t0: Scalar, dt: Scalar, h: Scalar, start: PhasePoint
 ) -> tuple[PhasePoint, Float[Array, "inner dof"], Flag]:
-    r"""One step: the point at its end, the displacements $z_1 \dots z_{m-1}$, and whether the equations were solved.
+    r"""Take one step: returns the state at its end, the displacements $z_1 \dots z_{m-1}$, and whether it was solved.
 
     **Arguments:** as for `Step`.
     """
@@ -180,7 +181,7 @@ def galerkin_step(
         return step.jacobian(z.reshape(shape)).reshape(z.shape * 2)
 
     powers = jnp.stack(list(itertools.accumulate([h / start.h] * scheme.degree, jnp.multiply)))
-    # Matrices that are the same at every step of a loop, which then holds only their products.
+    # This matrix is the same at every step of a loop, so the loop stores only the product.
     guess = (jnp.asarray(scheme.extrapolation, dtype) * powers[None]) @ start.taylor
     z, inverse, found = newton_root(residual, jacobian, guess.reshape(-1), start.inverse, dof=shape[1])
     z = z.reshape(shape)
@@ -192,7 +193,7 @@ def galerkin_step(
 
 
 def _compensated_sum(x: Array, dx: Array, lost: Array) -> tuple[Array, Array]:
-    """`x + dx`, and what rounding added to it (Kahan 1965)."""
+    """The sum `x + dx`, and its round-off error (Kahan 1965)."""
     dx = dx - lost
     total = x + dx
     return total, (total - x) - dx

@@ -1,4 +1,4 @@
-"""The members of the Galerkin family."""
+"""Variational integrators: Galerkin-Gauss-Lobatto, Störmer-Verlet, and the midpoint rule."""
 
 import functools
 
@@ -13,19 +13,20 @@ from .variational import AbstractVariationalSolver
 class GalerkinGaussLobatto(AbstractVariationalSolver):
     r"""Galerkin-Gauss-Lobatto variational integrator of order $2 r + 2$ (Tsang, Galley, Stein and Turner 2015).
 
-    On each step the motion is the polynomial through the $r + 2$ Gauss-Lobatto nodes that makes the action, by
-    the quadrature of these nodes, stationary. Without forces the step is symplectic, and every momentum whose
-    symmetry acts linearly is conserved; it is time-reversible, and the energy error stays bounded over long times.
-    Forces enter the same quadrature. (The paper says order $r + 2$; measured and proven, it is $2 r + 2$ at the ends
-    of steps: Ober-Blöbaum and Saake 2015.)
+    In each step the motion is a polynomial through the $r + 2$ Gauss-Lobatto nodes that makes the action, computed by
+    Gauss-Lobatto quadrature, stationary. Without forces the method is symplectic and time-reversible. It conserves the
+    momenta of all symmetries that act linearly on the coordinates, and the energy error stays bounded over long times.
+    Forces use the same quadrature. (The order at the ends of steps is $2 r + 2$, proven by Ober-Blöbaum and Saake 2015
+    and measured here; Tsang et al. state $r + 2$.)
 
-    In `diffrax.diffeqsolve` with an `EulerLagrangeTerm`, constant steps and y0 of shape `(2 dof,)`; or as
-    `NeuralLagrangian(network, solver=GalerkinGaussLobatto(2))`. A step whose equations find no solution fails with
-    `RESULTS.nonlinear_divergence`. Singular mass matrices have no velocities to a momentum, and fail too.
+    Use it as `NeuralLagrangian(network, solver=GalerkinGaussLobatto(2))`, or in `diffrax.diffeqsolve` with an
+    `EulerLagrangeTerm`, constant steps and y0 of shape `(2 dof,)`. If the equations of a step have no solution, the
+    solve fails with `RESULTS.nonlinear_divergence`. It also fails for singular mass matrices, because the momentum does
+    not determine the velocity.
 
     **Arguments:**
 
-    - `r`: number of inner nodes, from 0 (the Störmer-Verlet method) to 60 and beyond.
+    - `r`: number of inner nodes, from 0 (the Störmer-Verlet method) to 60 and more.
 
     **Example:**
 
@@ -43,7 +44,7 @@ class GalerkinGaussLobatto(AbstractVariationalSolver):
 
     def __check_init__(self):
         if not isinstance(self.r, int) or isinstance(self.r, bool) or self.r < 0:
-            raise ValueError(f"`r` is {self.r!r}; expected an integer of at least 0, the number of inner nodes")
+            raise ValueError(f"`r` is {self.r!r}; expected an integer >= 0, the number of inner nodes")
 
     def scheme(self) -> Scheme:
         return _lobatto_scheme(self.r)
@@ -55,7 +56,7 @@ class GalerkinGaussLobatto(AbstractVariationalSolver):
 class StormerVerlet(AbstractVariationalSolver):
     r"""The Störmer-Verlet method for any Lagrangian: `GalerkinGaussLobatto(0)`, of order 2.
 
-    Straight lines between positions, and the trapezoidal rule:
+    The motion between positions is linear, and the action uses the trapezoidal rule:
     $L_d = \frac{h}{2} [L(t_0, q_0, \frac{q_1 - q_0}{h}) + L(t_1, q_1, \frac{q_1 - q_0}{h})]$
     (Marsden and West 2001, example 2.3.1).
 
@@ -78,7 +79,7 @@ class StormerVerlet(AbstractVariationalSolver):
 
 
 class VariationalMidpoint(AbstractVariationalSolver):
-    r"""The variational midpoint rule, of order 2.
+    r"""The variational midpoint rule, a variational integrator of order 2.
 
     $L_d = h L(t_0 + \frac h2, \frac{q_0 + q_1}{2}, \frac{q_1 - q_0}{h})$ (Marsden and West 2001, example 2.3.2).
 

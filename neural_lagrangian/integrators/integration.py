@@ -1,4 +1,4 @@
-"""From a vector field to a rollout: the one place where diffrax is called."""
+"""Integration of the equations of motion: the only file that calls `diffrax.diffeqsolve`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 
 from .._checks import check_instance
 from ..mechanics import EulerLagrangeTerm
-from .adaptive_steps import AdaptiveSteps
+from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
 from .save_times import SaveTimes, later
 from .variational import AbstractVariationalSolver
@@ -22,24 +22,26 @@ Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
 
 
 DEFAULT_MAX_STEPS = 2**14
-"""Default limit of the number of steps. The memory of a gradient grows as its square root: 180 states of a solver."""
+"""Default maximum number of steps. The memory of a gradient grows with its square root: about 180 solver states."""
 
 
 class Integration(eqx.Module):
-    """How a vector field is integrated: solver, steps, adjoint.
+    """Options of the integration: solver, step sizes, adjoint method.
 
     **Arguments:**
 
-    - `solver`: any diffrax solver for ordinary differential equations, or a variational one.
-    - `stepsize_controller`: a diffrax controller, `AdaptiveSteps` or `StepsPerSample`. `None` means
-      `AdaptiveSteps(1e-6)` in single and `AdaptiveSteps(1e-9)` in double precision, or constant steps of `dt0`
-      where the solver has no error estimate; without `dt0` a variational solver takes one step a sample.
-    - `dt0`: first (or constant) step size, in units of time; `None` means that adaptive steps begin with the first
-      sampling interval.
-    - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, and with `StepsPerSample` and
-      an explicit Runge-Kutta or a variational solver a checkpointed scan.
-    - `max_steps`: the solve fails, with `RESULTS.max_steps_reached`, beyond this number of steps. That is no fault of
-      the model: a long or fast motion needs more steps (`solve(...).stats["num_steps"]` counts them).
+    - `solver`: any diffrax solver for ordinary differential equations, or a variational solver. `None` means
+      `diffrax.Tsit5()`.
+    - `stepsize_controller`: a diffrax controller, `AdaptiveSteps` or `StepsPerSample`. `None` means adaptive steps with
+      the default tolerance, 1e-6 in single and 1e-9 in double precision (`DEFAULT_TOLERANCE_FLOAT32` and
+      `DEFAULT_TOLERANCE_FLOAT64`). For a solver without error estimate it means constant steps of `dt0`; a variational
+      solver without `dt0` takes one step from each sample to the next.
+    - `dt0`: first (or constant) step size, in units of time. `None`: adaptive steps start with the first sampling
+      interval.
+    - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, or a checkpointed scan for
+      `StepsPerSample` with an explicit Runge-Kutta or a variational solver.
+    - `max_steps`: maximum number of steps. A solve that needs more fails with `RESULTS.max_steps_reached`. Long or fast
+      motion may need a larger number; `solve(...).stats["num_steps"]` counts the steps.
 
     **Example:**
 
@@ -72,15 +74,15 @@ class Integration(eqx.Module):
         check_instance("stepsize_controller", stepsize_controller, *Controller.__args__, optional=True)
         check_instance("adjoint", adjoint, diffrax.AbstractAdjoint, optional=True)
         if isinstance(stepsize_controller, diffrax.ConstantStepSize) and dt0 is None:
-            raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` takes constant steps")
+            raise ValueError("`dt0` is None; expected a step size, since `stepsize_controller` is ConstantStepSize")
         steps_known = isinstance(solver, diffrax.AbstractAdaptiveSolver | AbstractVariationalSolver)
         if stepsize_controller is None and dt0 is None and not steps_known:
             raise ValueError(
                 f"`dt0` is None; expected a step size (or `stepsize_controller=StepsPerSample(k)`), since "
-                f"{type(solver).__name__} has no error estimate to adapt steps with"
+                f"{type(solver).__name__} has no error estimate for adaptive steps"
             )
         if isinstance(dt0, float | int) and not dt0 > 0:
-            raise ValueError(f"`dt0` is {dt0}; expected a positive step size (its sign follows that of time)")
+            raise ValueError(f"`dt0` is {dt0}; expected a positive step size, also for decreasing times")
         if not isinstance(max_steps, int) or max_steps < 1:
             raise ValueError(f"`max_steps` is {max_steps!r}; expected a positive integer")
         self.solver = solver
@@ -96,9 +98,10 @@ class Integration(eqx.Module):
 
     @property
     def rule(self) -> str | None:
-        """A variational solver and its steps in words, `None` for other solvers.
+        """A variational solver and its step size as text. `None` for other solvers.
 
-        What is learned through a variational integrator, the shadow Lagrangian, is right with it alone.
+        A model trained with a variational integrator learns the shadow Lagrangian of this integrator and step size, so
+        it is accurate only with the same integrator and step size.
         """
         if not isinstance(self.solver, AbstractVariationalSolver):
             return None
@@ -113,7 +116,7 @@ class Integration(eqx.Module):
     def solve(
         self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None
     ) -> diffrax.Solution:
-        """`diffrax.diffeqsolve` saving at `ts`; failures are in `.result`, never raised."""
+        """Solve with `diffrax.diffeqsolve` and save at the times `ts`. Failures are in `.result`; none is raised."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
         controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
         self._check_term(term)
@@ -152,7 +155,7 @@ class Integration(eqx.Module):
         return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
 
     def rollout(self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None) -> Array:
-        """Rows of the solution at `ts`; rows that a failed solve did not reach are infinite."""
+        """The states at the times `ts`. After a failure the remaining rows are infinite."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
         controller = self._controller(y0.dtype)
         if isinstance(controller, StepsPerSample) and self.adjoint is None:
@@ -173,29 +176,32 @@ class Integration(eqx.Module):
             return StepsPerSample()
         if not isinstance(self.solver, diffrax.AbstractAdaptiveSolver):
             return diffrax.ConstantStepSize()
-        return AdaptiveSteps(1e-6 if dtype == jnp.float32 else 1e-9)
+        return AdaptiveSteps(DEFAULT_TOLERANCE_FLOAT32 if dtype == jnp.float32 else DEFAULT_TOLERANCE_FLOAT64)
 
     def _check_term(self, term: diffrax.AbstractTerm) -> None:
         if not isinstance(self.solver, AbstractVariationalSolver):
             return
         if not isinstance(term, EulerLagrangeTerm):
             raise ValueError(
-                f"`solver` is {self.solver}, which needs a Lagrangian; expected another solver for this model, or a "
-                f"NeuralLagrangian"
+                f"`solver` is {self.solver}, which needs a Lagrangian; expected another solver for this model, such as "
+                f"diffrax.Tsit5(), or a NeuralLagrangian"
             )
         if term.constraint is not None:
-            raise ValueError(f"`solver` is {self.solver}; expected a solver that takes a `constraint`")
+            raise ValueError(
+                f"`solver` is {self.solver}, and variational solvers take no `constraint`; expected another solver, "
+                f"such as diffrax.Tsit5(), or no constraint"
+            )
 
 
 @contextlib.contextmanager
 def _forward_mode_explained(adjoint: diffrax.AbstractAdjoint | None) -> Iterator[None]:
-    """What JAX says of a solve that is differentiated in forward mode, in terms of the argument that allows it."""
+    """Replace JAX's error about forward-mode differentiation of a solve by one that names the argument `adjoint`."""
     try:
         yield
     except TypeError as error:
         if "custom_vjp" not in str(error):
             raise
-        raise TypeError(  # as JAX does, for those who fall back to reverse mode
-            f"`adjoint` is {adjoint!r}, whose solves have no forward-mode derivative (jax.jvp, jacfwd, hessian); "
+        raise TypeError(  # the same type as JAX's error, since callers may catch it to fall back to reverse mode
+            f"`adjoint` is {adjoint!r}, which has no forward-mode derivative (jax.jvp, jacfwd, hessian); "
             f"expected adjoint=diffrax.DirectAdjoint(), or reverse mode (jax.grad, jacrev)"
         ) from error

@@ -1,4 +1,4 @@
-"""What a model of motion is: a vector field, and its rollouts."""
+"""Base classes of models of motion: vector field, rollouts, and checks of rollout arguments."""
 
 import abc
 from typing import Any
@@ -16,45 +16,45 @@ from .save_times import SaveTimes
 
 
 class AbstractMotionModel(eqx.Module):
-    """A model of motion: a vector field, and how it is integrated.
+    """Base class of models of motion: a vector field and its integration.
 
-    `model(ts, y0)` is a rollout of one initial state; `jax.vmap(model, (None, 0))(ts, y0s)` one of many.
+    `model(ts, y0)` is the rollout from one initial state; `jax.vmap(model, (None, 0))(ts, y0s)` from many.
     """
 
     integration: eqx.AbstractVar[Integration]
 
     @abc.abstractmethod
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        r"""Right-hand side $\dot y = f(t, y)$ at the state $y = [q, v]$, shape `(2 dof,)`."""
+        r"""The right-hand side $f(t, y)$ of $\dot y = f(t, y)$ at the state $y = [q, v]$, shape `(2 dof,)`."""
 
     @abc.abstractmethod
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
-        """The rollout as a `diffrax.Solution`: `.ys` as `model(ts, y0)`, `.result`, `.stats`.
+        """The rollout as a `diffrax.Solution`: `.ys` is `model(ts, y0)`; `.result` and `.stats` describe the solve.
 
-        A failed solve says so in `.result` and leaves infinite rows; it never raises. Constant steps through a
-        singularity can also give NaN with a successful result: check that `.ys` is finite.
+        A failed solve raises no error: it is reported in `.result`, and the remaining rows are infinite. Constant steps
+        through a singularity may give NaN with a successful result, so check that `.ys` is finite.
 
         **Arguments:**
 
-        - `ts`: strictly increasing (or decreasing) times, shape `(time,)`, in seconds; `ts[0]` is that of `y0`.
+        - `ts`: strictly increasing (or decreasing) times, shape `(time,)`, in seconds; `ts[0]` is the time of `y0`.
         - `y0`: initial state `[q, v]`, shape `(2 dof,)`.
-        - `args`: passed on to the vector field; the models of this package take none.
+        - `args`: passed to the vector field. The models of this package require None.
 
-        **Raises:** `ValueError` for wrong shapes, dtypes other than float32 and float64, `args` that nothing takes,
-        and (outside `jit`) times out of order.
+        **Raises:** `ValueError` for wrong shapes, dtypes other than float32 and float64, `args` that are not None, and
+        (outside `jit`) times that are not strictly monotonic.
         """
 
     @abc.abstractmethod
     def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        """States at the times `ts` of the motion from `y0`, shape `(time, 2 dof)`; arguments as for `solve`."""
+        """The states at the times `ts`, starting from `y0`, shape `(time, 2 dof)`. Arguments as for `solve`."""
 
 
 class AbstractRolloutModel(AbstractMotionModel):
-    """A model of motion that integrates its own vector field: what is left to say is that field."""
+    """Base class of models that integrate their own vector field. Subclasses define `term` and `vector_field`."""
 
     @abc.abstractmethod
     def term(self, y: State) -> diffrax.AbstractTerm:
-        """The motion as a diffrax term on states like `y`, shape `(2 dof,)`, of which only shape and dtype matter."""
+        """The equations of motion as a diffrax term. Only the shape `(2 dof,)` and the dtype of `y` matter."""
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         clock, y0 = check_rollout_arguments(ts, y0)
@@ -66,13 +66,16 @@ class AbstractRolloutModel(AbstractMotionModel):
 
 
 def check_state(y: Array, dof: int | None) -> None:
-    """Raise `ValueError` if `y` is not a state of `dof` degrees of freedom, where that number is known."""
+    """Raise `ValueError` if `y` is not a state of `dof` degrees of freedom. No check if `dof` is None."""
     if dof is not None and y.shape != (2 * dof,):
         raise ValueError(f"`y` has shape {y.shape}; expected ({2 * dof},), as [q, v]")
 
 
 def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[SaveTimes, Array]:
-    """The clock of `ts` and `y0`, of one precision, or a `ValueError`; the order of traced times cannot be checked."""
+    """Check the times and the initial state of a rollout, and convert them to one precision.
+
+    The order of the times is checked only outside `jit`.
+    """
     y0 = floating("y0", y0, ("2 dof",))
     if y0.shape[0] % 2:
         raise ValueError(f"`y0` has shape {y0.shape}; expected an even length, (2 dof,), as [q, v]")
@@ -88,20 +91,21 @@ def check_rollout_arguments(ts: ArrayLike, y0: ArrayLike) -> tuple[SaveTimes, Ar
             wrong = int(np.argmax(~(sign * steps > 0))) + 1
             raise ValueError(
                 f"`ts` is not strictly monotonic and finite: ts[{wrong - 1}] = {times[wrong - 1]}, "
-                f"ts[{wrong}] = {times[wrong]} (in {y0.dtype}, that of `y0`)"
+                f"ts[{wrong}] = {times[wrong]} (compared in {y0.dtype}, the dtype of `y0`); expected strictly "
+                f"increasing or decreasing times"
             )
     return clock, y0
 
 
 def without_integration(model: Any) -> Any:
-    """What a model is, apart from how it is integrated: the same for every solver and controller."""
+    """The model with `integration` replaced by None, so that it does not depend on solver and step sizes."""
     if isinstance(model, AbstractMotionModel):
         return eqx.tree_at(lambda m: m.integration, model, None)
     return model
 
 
 def with_integration(bare: Any, model: Any) -> Any:
-    """What `without_integration` left, or a part of it, integrated as a model is."""
+    """Put the `integration` of `model` back into the result of `without_integration`, or a part of it."""
     if not isinstance(model, AbstractMotionModel):
         return bare
     nothing = jax.tree.map(lambda _: False, model)

@@ -1,4 +1,4 @@
-"""The classical fourth-order Runge-Kutta method, which diffrax does not ship."""
+"""The classical fourth-order Runge-Kutta method, which diffrax does not have."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class RK4(diffrax.AbstractERK):
-    r"""Classical Runge-Kutta method of order 4 (Kutta 1901): four evaluations a step.
+    r"""The classical Runge-Kutta method of order 4 (Kutta 1901), with four evaluations per step.
 
-    The error estimate is the difference to the midpoint rule on the first two stages, which is of order 2: honest
-    but pessimistic, so prefer `diffrax.Tsit5` for adaptive steps. Dense output is cubic Hermite.
+    The error estimate is the difference to the midpoint rule (first two stages), which is of order 2. It is too large,
+    so prefer `diffrax.Tsit5` for adaptive steps. Dense output uses cubic Hermite interpolation.
 
     **Example:**
 

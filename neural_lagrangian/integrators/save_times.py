@@ -1,6 +1,6 @@
-"""The clock of a rollout: a motion is integrated in the time since its start.
+"""Times of a rollout, counted from its start.
 
-A time of day in seconds, or since 1970, has no digits left for a step. Time since the start has.
+For large times, such as seconds since 1970, a small step would be lost in round-off. The time since the start keeps it.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from ..mechanics import EulerLagrangeTerm
 
 
 class SaveTimes(eqx.Module):
-    """Times of a rollout as `start` and `elapsed`, the latter with `elapsed[0] = 0`, shape `(time,)`."""
+    """The times of a rollout: the first time `start`, and the times since then, `elapsed`, shape `(time,)`."""
 
     start: Scalar
     elapsed: Times
 
     @classmethod
     def of(cls, ts: ArrayLike, dtype: DTypeLike) -> "SaveTimes":
-        """The clock of times in any precision: known ones are subtracted before they are rounded to `dtype`."""
+        """The save times from an array in any precision. Known times are subtracted before rounding to `dtype`."""
         if is_concrete(ts) and np.ndim(ts) == 1 and np.size(ts) and np.asarray(ts).dtype == np.float64:
             ts = np.asarray(ts)
             return cls(jnp.asarray(ts[0], dtype), jnp.asarray(ts - ts[0], dtype))
@@ -34,12 +34,12 @@ class SaveTimes(eqx.Module):
 
     @property
     def ts(self) -> Times:
-        """The times as they were given, in this precision."""
+        """The absolute times, in this precision."""
         return self.start + self.elapsed
 
 
 class Later(eqx.Module):
-    """A function of time and more, in the time since `start`."""
+    """A function of time and other arguments, called with the time since `start`."""
 
     fn: Callable[..., Any]
     start: Scalar
@@ -49,7 +49,7 @@ class Later(eqx.Module):
 
 
 class _LaterTerm(diffrax.AbstractTerm):
-    """A term in the time since `start`."""
+    """A diffrax term, called with the time since `start`."""
 
     term: diffrax.AbstractTerm
     start: Scalar
@@ -65,7 +65,7 @@ class _LaterTerm(diffrax.AbstractTerm):
 
 
 def later(term: diffrax.AbstractTerm, start: Scalar) -> diffrax.AbstractTerm:
-    """`term` in the time since `start`."""
+    """The diffrax term with its time counted from `start`."""
     if not isinstance(term, EulerLagrangeTerm):
         return _LaterTerm(term, start)
     C = term.constraint

@@ -19,10 +19,10 @@ from .galerkin import Covectors, PhasePoint, Scheme, galerkin_step
 
 
 class AbstractVariationalSolver(diffrax.AbstractSolver):
-    r"""A variational integrator: it solves an `EulerLagrangeTerm` on states $y = [q, v]$, in constant steps.
+    r"""Base class of variational integrators. They solve an `EulerLagrangeTerm` for states $y = [q, v]$.
 
-    Each step is taken in coordinates and momenta, $(q, p) \to (q, p)$; the momentum is carried beside the state, with
-    what rounding has cost both, and the velocity is that which solves $\partial L / \partial v = p$.
+    Step sizes must be constant. Each step maps coordinates and momenta, $(q, p) \to (q, p)$. The solver state holds the
+    momentum and the round-off errors of both. The velocity is the solution of $\partial L / \partial v = p$.
     """
 
     term_structure: ClassVar = EulerLagrangeTerm
@@ -33,7 +33,7 @@ class AbstractVariationalSolver(diffrax.AbstractSolver):
 
     @property
     def interpolation_cls(self) -> Callable[..., diffrax.AbstractLocalInterpolation]:  # pyright: ignore
-        """Dense output: see `GalerkinInterpolation`."""
+        """The class for dense output, `GalerkinInterpolation`."""
         return _interpolation(tuple(self.scheme().control.tolist()))
 
     def init(self, terms: PyTree, t0: Any, t1: Any, y0: State, args: PyTree) -> PhasePoint:
@@ -59,12 +59,12 @@ class AbstractVariationalSolver(diffrax.AbstractSolver):
 
 
 def covectors_of(term: diffrax.AbstractTerm, args: PyTree) -> Covectors:
-    """`(t, q, v) -> (p, f)` of a term, whatever diffrax has wrapped it in."""
+    """The function `(t, q, v) -> (p, f)` of a term, also if diffrax has wrapped the term."""
     return lambda t, q, v: term.vf(t, TangentPoint(q, v), args)
 
 
 def velocity_at(covectors: Covectors, t: Scalar, point: PhasePoint) -> tuple[Coordinates, Flag]:
-    """The velocity whose momentum is that of the point, and whether it was found."""
+    """The velocity that has the momentum of `point`, and whether it was found."""
 
     def momentum(v: Array) -> Array:
         return covectors(t, point.q, v)[0]
@@ -74,14 +74,14 @@ def velocity_at(covectors: Covectors, t: Scalar, point: PhasePoint) -> tuple[Coo
 
 
 class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
-    r"""Between steps: the polynomial through the control points of the step that has the velocities at both ends.
+    r"""Dense output: the polynomial through the control points of a step, with the velocities at both ends.
 
     $$q(s) = q_0 + \sum_j z_j \ell_j(s) + h (v_0 - \dot z(0)) \phi(s) - h (v_1 - \dot z(1)) \phi(1 - s), \qquad
       \phi(s) = s (1 - s) \prod_{j > 0} (1 - s / c_j), \qquad v = \frac{1}{h} \frac{dq}{ds},$$
 
-    where $\dot z$ is the slope of the step's own polynomial. Differentiable in time, at the ends of steps too. Its
-    error is of order $r + 3$ in q and $r + 2$ in v, and at the ends of steps of order $2 r + 2$: save there, with steps
-    that divide the sampling interval, where accuracy counts.
+    where $\dot z$ is the slope of the step's own polynomial. It is differentiable in time, also at the ends of steps.
+    The error is of order $r + 3$ in q and $r + 2$ in v between steps, and of order $2 r + 2$ at the ends of steps. For
+    accurate results use steps that divide the sampling interval, so that samples are at the ends of steps.
     """
 
     t0: Any
@@ -104,7 +104,7 @@ class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
         bend = self.h * ((v0 - slopes[0]) * phi - (v1 - slopes[-1]) * phi_1)
 
         def beside(end: State, i: int, d_phi: Scalar, d_phi_1: Scalar) -> State:
-            """Counted from one end, whose state it meets to the last bit."""
+            """The state relative to one end of the step, so that it equals the state of this end exactly."""
             q, v = jnp.split(end, 2)
             q = q + interpolant(self.control, z - z[i][None])(s) + bend
             v = v + interpolant(self.control, slopes - slopes[i][None])(s)
@@ -113,11 +113,11 @@ class GalerkinInterpolation(diffrax.AbstractLocalInterpolation):
         return jnp.where(s < 0.5, beside(self.y0, 0, d_phi - 1, d_phi_1), beside(self.y1, -1, d_phi, d_phi_1 - 1))
 
     def _bump(self, s: Scalar) -> tuple[Scalar, Scalar]:
-        r"""$\phi(s)$, which vanishes at the control points, and $\phi'(s)$: 1 at the start and 0 at the end."""
+        r"""$\phi(s)$, which is zero at the control points, and $\phi'(s)$, which is 1 at the start and 0 at the end."""
         c = jnp.asarray(self.control[1:], self.z.dtype)
         return jax.jvp(lambda s: s * (1 - s) * jnp.prod(1 - s / c), (s,), (jnp.ones_like(s),))
 
 
-@functools.cache  # one object a method, as dense solutions compare them
+@functools.cache  # one object for each method, because dense solutions compare these objects
 def _interpolation(control: tuple[float, ...]) -> Callable[..., diffrax.AbstractLocalInterpolation]:
     return functools.partial(GalerkinInterpolation, control=control)

@@ -1,4 +1,4 @@
-"""Fixed-step rollouts of variational solvers: one scan, rows at the samples, no overhead of a general solve."""
+"""Fixed-step rollouts of variational solvers for training, in one `lax.scan`."""
 
 import jax
 import jax.numpy as jnp
@@ -20,13 +20,12 @@ def variational_rollout(
     controller: StepsPerSample,
     args: PyTree = None,
 ) -> Trajectory:
-    """Rows at `ts` of the solution by `controller.substeps` equal steps between samples, or more.
+    """A rollout at the times `ts` by variational steps of fixed size.
 
-    Velocities are solved for at the samples only, where all intervals have the same number of steps. One checkpoint a
-    step, which keeps the displacements and the inverse of the Jacobian: the backward pass iterates nothing.
+    If all intervals have the same number of steps, velocities are computed at the samples only. Each step is a gradient
+    checkpoint that stores the displacements and the inverse Jacobian, so the backward pass has no iterations.
 
-    **Returns:** shape `(time, 2 dof)`, the first row `y0`; rows from the first step without a solution on are
-    infinite.
+    **Returns:** shape `(time, 2 dof)`, the first row `y0`. From the first failed step on, rows are infinite.
     """
     scheme, covectors = solver.scheme(), covectors_of(term, args)
     substeps = controller.substeps

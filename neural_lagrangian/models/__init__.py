@@ -1,4 +1,4 @@
-"""Models of motion that learn; no physical system is known here."""
+"""Trainable models of motion. For ready-made physical systems see `systems`."""
 
 from .controlled import is_driven as is_driven
 from .controlled import takes_control as takes_control

@@ -1,4 +1,4 @@
-"""Models under another control."""
+"""Replace the control signal of a driven model."""
 
 from typing import Any, Literal, TypeVar
 
@@ -14,18 +14,18 @@ Model = TypeVar("Model")
 
 
 def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["linear", "hold"] | None = None) -> Model:
-    """The same model with the control of its `ControlForce` replaced by samples.
+    """The same model with the control signal of its `ControlForce` replaced by samples.
 
-    A rollout under a recorded control is `with_control(model, ts, us)(ts, y0)`; batches of recordings `vmap` over it.
+    A rollout with a recorded control is `with_control(model, ts, us)(ts, y0)`. Use `vmap` for many recordings.
 
     **Arguments:**
 
-    - `model`: any model with exactly one `ControlForce` in it, or a `Scaled` one.
+    - `model`: any model with exactly one `ControlForce`, or a `Scaled` model of such a model.
     - `ts`: times, shape `(time,)`, in seconds. `us`: the control at those times, shape `(time, m)`.
-    - `kind`: how samples are joined, as for `SampledControl`. `None` means as the one they replace, or linearly if
-      there was none.
+    - `kind`: interpolation between samples, as for `SampledControl`. `None` means that of the control it replaces, or
+      linear if there was none.
 
-    **Raises:** `ValueError` for an unknown kind, and if the model has no `ControlForce`, or more than one.
+    **Raises:** `ValueError` for an unknown kind, and if the model has no `ControlForce`, or several.
 
     **Example:**
 
@@ -44,7 +44,10 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
         return eqx.tree_at(lambda m: m.model, model, inner)
     forces = _control_forces(model)
     if len(forces) != 1:
-        raise ValueError(f"`model` has {len(forces)} forces of the kind ControlForce; expected one to take the control")
+        raise ValueError(
+            f"`model` has {len(forces)} forces of the kind ControlForce; expected one, for example "
+            f"`NeuralLagrangian(network, force=ControlForce())`"
+        )
     (force,) = forces
     if kind is None:
         kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
@@ -58,12 +61,12 @@ def takes_control(model: Any) -> bool:
 
 
 def is_driven(model: Any) -> bool:
-    """Whether each `ControlForce` of the model has a control."""
+    """Whether each `ControlForce` of the model has a control signal."""
     return all(force.control is not None for force in _control_forces(model))
 
 
 def without_control(model: Model) -> Model:
-    """The same model with no control in its `ControlForce`, which then gives zero."""
+    """The same model without a control signal in its `ControlForce`, whose force is then zero."""
 
     def undriven(node: Any) -> Any:
         if not _is_control_force(node):

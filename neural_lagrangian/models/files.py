@@ -1,4 +1,4 @@
-"""Models in files: arrays with their SHA-256, the package's version and the architecture; no code, no pickle."""
+"""Model files: arrays, a SHA-256 checksum, the package's version and the architecture. No code and no pickle."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,21 +11,22 @@ Model = TypeVar("Model")
 
 
 class ModelFileError(NeuralLagrangianError, ValueError):
-    """A model file that is damaged, or that holds another architecture."""
+    """The model file is damaged, or it holds another architecture."""
 
 
 def save(path: str | Path, model: Any) -> None:
-    """Write a model: all or nothing, so that a crash leaves the previous file as it was.
+    """Save a model to a file. The write is atomic: after a crash the previous file is unchanged.
 
-    How it is integrated is left out, but for a variational solver and its step: they belong to what was learned.
+    Solver and step sizes are not saved, with one exception: a variational solver and its step size, because the learned
+    Lagrangian is accurate only with them.
 
     **Arguments:**
 
     - `path`: the file to write; its folder must exist. A link stays a link, and an existing file keeps its permissions.
     - `model`: any Equinox module.
 
-    **Raises:** `OSError` if the file cannot be written, or a folder or device has its name; `ModelFileError` for a
-    model of so many arrays that no header can list them.
+    **Raises:** `OSError` if the file cannot be written, or the path is a folder or a device. `ModelFileError` if the
+    model has too many arrays for the header.
 
     **Example:**
 
@@ -43,16 +44,16 @@ def save(path: str | Path, model: Any) -> None:
 
 
 def load(path: str | Path, like: Model) -> Model:
-    """Read a model written by `save`.
+    """Load a model that `save` wrote.
 
     **Arguments:**
 
     - `path`: the file.
-    - `like`: a model of the same architecture, whose arrays are replaced.
+    - `like`: a model of the same architecture. Its arrays are replaced by those of the file.
 
-    **Raises:** `ModelFileError` if the file is not a model, is damaged, holds another architecture (naming the first
-    array that differs), or was saved with a variational solver or a step that `like` has not; `OSError` if it cannot
-    be opened.
+    **Raises:** `ModelFileError` if the file is not a model file, is damaged, holds another architecture (the message
+    names the first array that differs), or was saved with another variational solver or step size than that of `like`.
+    `OSError` if the file cannot be opened.
 
     **Example:**
 
@@ -71,7 +72,10 @@ def load(path: str | Path, like: Model) -> Model:
     rule = header.get("rule")
     if rule is not None and rule != _rule(like):
         own = _rule(like) or "another kind of solver"
-        raise ModelFileError(f"{path} was learned with {rule}, and is right with it alone; `like` has {own}")
+        raise ModelFileError(
+            f"{path} was trained with {rule}, and is accurate only with it; `like` has {own}: give `like` the same "
+            f"solver and step size"
+        )
     return with_integration(loaded, like)
 
 

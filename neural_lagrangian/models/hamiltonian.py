@@ -1,4 +1,4 @@
-"""Any network as a Hamiltonian."""
+"""Hamiltonian neural networks: any network as a Hamiltonian."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,36 +17,37 @@ from ..networks import unfrozen
 
 
 class HamiltonianNetwork(AbstractRolloutModel):
-    r"""A network as a Hamiltonian, and the motion it implies.
+    r"""A Hamiltonian neural network: a network as a Hamiltonian, and its equations of motion.
 
     $$H(q, p) = \mathrm{network}([q, p]) + \tfrac{k}{2} p \cdot p, \qquad
       \dot q = \frac{\partial H}{\partial p}, \quad \dot p = -\frac{\partial H}{\partial q}.$$
 
-    (Greydanus, Dzamba and Yosinski 2019, eqs. 1-3.) States are `[q, v]`, so a momentum $p = P(t, q, v)$ has to be
-    known; the motion of v is then
+    (Greydanus, Dzamba and Yosinski 2019, eqs. 1-3.) States are `[q, v]`, so the momentum must be known as a function
+    $p = P(t, q, v)$. The acceleration is then
 
     $$\dot v = \Bigl(\frac{\partial P}{\partial v}\Bigr)^{-1}
       \Bigl(\dot p - \frac{\partial P}{\partial q} \dot q - \frac{\partial P}{\partial t}\Bigr).$$
 
-    Without `momentum`, $p = v$. That is right where the data are momenta already, as states `[q, p]`, and where the
-    mass is one and no force depends on the velocities. On any other `[q, v]` the coordinates are not canonical:
-    the flow preserves volume in (q, v), which the true one does not, so that no network is right. (Unneberg and
-    Kaarbø 2023, section 1; Cranmer et al. 2020, section 2.) A `NeuralLagrangian` needs no momenta.
+    Without `momentum`, $p = v$. This is correct in two cases: the data are states `[q, p]`, or all masses are one and
+    no force depends on the velocities. For other data `[q, v]` is not canonical. The flow of the model then preserves
+    volume in (q, v), which the true flow does not, so no network can represent the motion. (Unneberg and Kaarbø 2023,
+    section 1; Cranmer et al. 2020, section 2.) A `NeuralLagrangian` does not need momenta.
 
-    Accelerations alone do not train it, since $\dot q$ need not be v: train on trajectories.
+    Train it on trajectories, not on accelerations alone, because $\dot q$ need not equal v.
 
     **Arguments:**
 
-    - `network`: any callable from `[q, p]`, shape `(2 dof,)`, to a scalar or to shape `(1,)`. For a Hamiltonian,
-      any callable `(t, q, p) -> scalar`, there is `HamiltonianNetwork.from_hamiltonian`.
+    - `network`: any callable from `[q, p]`, shape `(2 dof,)`, to a scalar or to shape `(1,)`. For a Hamiltonian
+      `(t, q, p) -> scalar` use `HamiltonianNetwork.from_hamiltonian`.
     - `solver`: any diffrax solver.
     - `momentum`: P, callable `(t, q, v) -> (dof,)`, invertible in v, such as
-      `lambda t, q, v: mechanics.momentum(lagrangian, t, q, v)`; its arrays train with the network.
-    - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
-    - `kinetic_prior`: $k \ge 0$; `None` means 1 for a network on states, and 0 for a Hamiltonian `(t, q, p)`.
+      `lambda t, q, v: mechanics.momentum(lagrangian, t, q, v)`. Its arrays are trained with the network.
+    - `dof`: degrees of freedom n. `None` means half of the network's `in_size`, or that of the first call.
+    - `kinetic_prior`: $k \ge 0$. `None` means 1 for a network on states, and 0 for a Hamiltonian `(t, q, p)`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
-    **Raises:** `ValueError` if the network has the wrong input or output size, or the momentum another shape than v.
+    **Raises:** `ValueError` if the network has the wrong input or output size, or if the momentum does not have the
+    shape of v.
 
     **Example:**
 
@@ -92,9 +93,9 @@ class HamiltonianNetwork(AbstractRolloutModel):
     def from_hamiltonian(
         cls, hamiltonian: Callable[..., Scalar], solver: diffrax.AbstractSolver | None = None, **options: Any
     ) -> "HamiltonianNetwork":
-        """The motion of any callable `hamiltonian(t, q, p) -> scalar`.
+        """A model from any Hamiltonian, a callable `hamiltonian(t, q, p) -> scalar`.
 
-        **Arguments:** as for `HamiltonianNetwork`; `dof` says how many coordinates there are before the first call.
+        **Arguments:** as for `HamiltonianNetwork`. Give `dof` to check shapes before the first call.
 
         **Raises:** `ValueError` as `HamiltonianNetwork`, and for a network on states.
 
@@ -125,7 +126,7 @@ class HamiltonianNetwork(AbstractRolloutModel):
         return p
 
     def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        """The Hamiltonian at the momentum of v, up to its free constant."""
+        """The energy: the Hamiltonian at the momentum of v, known up to a constant."""
         return self.hamiltonian(t, q, self.momentum(t, q, v))
 
     def term(self, y: State) -> diffrax.ODETerm:

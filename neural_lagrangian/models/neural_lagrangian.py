@@ -1,4 +1,4 @@
-"""Any network as a Lagrangian."""
+"""Lagrangian neural networks: any network as a Lagrangian."""
 
 from typing import Any
 
@@ -17,39 +17,41 @@ from ..networks import unfrozen
 
 
 class NeuralLagrangian(AbstractRolloutModel):
-    r"""A network as a Lagrangian, and the motion it implies.
+    r"""A Lagrangian neural network: a network as a Lagrangian, and its equations of motion.
 
     $$L(t, q, v) = \mathrm{network}([q, v]) + \tfrac{k}{2} v \cdot v, \qquad
       \dot y = [v, M^{+} b], \qquad M = \frac{\partial^2 L}{\partial v^2}.$$
 
-    (Cranmer et al. 2020, eq. 6.) A rollout `model(ts, y0)` is differentiable in the network, `y0` and `ts`.
+    (Cranmer et al. 2020, eq. 6.) A rollout `model(ts, y0)` is differentiable with respect to the network, `y0` and
+    `ts`.
 
     **Arguments:**
 
-    - `network`: any callable from $\mathbb{R}^{2n}$ to a scalar (or to shape `(1,)`), such as
+    - `network`: any callable from states `[q, v]`, shape `(2 dof,)`, to a scalar (or to shape `(1,)`), such as
       `eqx.nn.MLP(2 * n, "scalar", 128, 2, activation=jax.nn.softplus, key=key)`; or a Lagrangian of this package,
-      such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula. For any other callable `(t, q, v)` there is
-      `NeuralLagrangian.from_lagrangian`. Its arrays are trained; a plain function has none, whatever it closes over:
-      make a network that a formula uses a field of an `eqx.Module`.
-    - `solver`: any diffrax solver, variational ones such as `GalerkinGaussLobatto` among them.
-    - `dof`: degrees of freedom n; read from the network's `in_size` where it has one, else from the first call.
-    - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network starts near a free particle of unit mass, which
-      is what training needs. `None` means 1 for a network on states, whatever it is wrapped in, and 0 for a
-      Lagrangian, which is taken as it stands.
-    - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$; its arrays train with the network.
-    - `constraint`: optional `HolonomicConstraint`; its arrays train with the network. Rollouts begin on it.
-    - `mass_solve`: how $M a = b$ is solved; `None` means as the Lagrangian says, or `PseudoInverse()`.
+      such as a `MechanicalLagrangian`, a sum of Lagrangians or a formula. For any other callable `(t, q, v)` use
+      `NeuralLagrangian.from_lagrangian`. Its arrays are trained. A plain Python function has no trainable arrays, even
+      if it closes over a network: make the network a field of an `eqx.Module`.
+    - `solver`: any diffrax solver, or a variational solver such as `GalerkinGaussLobatto`.
+    - `dof`: degrees of freedom n. `None` means half of the network's `in_size`, or that of the first call.
+    - `kinetic_prior`: $k \ge 0$. With `k = 1` an untrained network is nearly a free particle of unit mass, a good start
+      for training. `None` means 1 for a network on states (also inside wrappers), and 0 for a Lagrangian.
+    - `force`: optional callable `(t, q, v) -> (dof,)`, the generalised force $Q$. Its arrays are trained with the
+      network.
+    - `constraint`: optional `HolonomicConstraint`. Its arrays are trained with the network. Initial states must satisfy
+      it.
+    - `mass_solve`: method to solve $M a = b$. `None` means the default of the Lagrangian, such as `PseudoInverse()`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size, or no second derivative in the
-    velocities (ReLU and other piecewise linear networks: $M = 0$, hence $a = 0$ for ever).
+    velocities. Networks with ReLU or other piecewise linear activations have none: $M = 0$.
 
     **Example:**
 
     ```python
     >>> import equinox as eqx, jax, jax.numpy as jnp, neural_lagrangian as nl
     >>> mlp = eqx.nn.MLP(2, "scalar", 8, 1, activation=jax.nn.softplus, key=jax.random.key(0))
-    >>> model = nl.NeuralLagrangian(mlp)  # not trained: nearly a free particle
+    >>> model = nl.NeuralLagrangian(mlp)  # untrained: nearly a free particle
     >>> model(jnp.linspace(0.0, 1.0, 11), jnp.array([0.5, 0.0])).shape
     (11, 2)
     ```
@@ -83,7 +85,7 @@ class NeuralLagrangian(AbstractRolloutModel):
             check_velocity_hessian(lagrangian, dof, potential_allowed=prior > 0)
         check_instance("mass_solve", mass_solve, AbstractMassSolve, optional=True)
         if not isinstance(constraint, HolonomicConstraint | None):
-            raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint(g)")
+            raise ValueError(f"`constraint` is {constraint!r}; expected a HolonomicConstraint, or None")
         self.network = network
         self.force = force
         self.constraint = constraint
@@ -98,10 +100,11 @@ class NeuralLagrangian(AbstractRolloutModel):
     def from_lagrangian(
         cls, lagrangian: Lagrangian, solver: diffrax.AbstractSolver | None = None, **options: Any
     ) -> "NeuralLagrangian":
-        """The motion of any callable `lagrangian(t, q, v) -> scalar`, such as a formula; what it returns is trained
-        where it is an `eqx.Module` with arrays.
+        """A model from any Lagrangian, a callable `lagrangian(t, q, v) -> scalar` such as a formula.
 
-        **Arguments:** as for `NeuralLagrangian`; `dof` says how many coordinates there are before the first call.
+        If the callable is an `eqx.Module`, its arrays are trained.
+
+        **Arguments:** as for `NeuralLagrangian`. Give `dof` to check shapes before the first call.
 
         **Example:**
 
@@ -119,7 +122,7 @@ class NeuralLagrangian(AbstractRolloutModel):
 
     @property
     def lagrangian(self) -> AbstractLagrangian:
-        """The Lagrangian, callable as `(t, q, v) -> scalar`, by itself: without the force and the integration."""
+        """The learned Lagrangian alone, callable as `(t, q, v) -> scalar`, with its kinetic prior."""
         return _LearnedLagrangian(of_state(self.network), self.mass_solve, self.kinetic_prior, self.dof)
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
@@ -131,16 +134,16 @@ class NeuralLagrangian(AbstractRolloutModel):
         return mechanics.momentum(self.lagrangian, t, q, v)
 
     def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        r"""Energy $p \cdot v - L$ of the learned Lagrangian, hence up to its free scale and constant."""
+        r"""Energy $p \cdot v - L$ of the learned Lagrangian, known up to a scale and a constant."""
         return mechanics.energy(self.lagrangian, t, q, v)
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
-        """The acceleration that the Euler-Lagrange equations imply, shape `(dof,)`."""
+        """The acceleration from the Euler-Lagrange equations, shape `(dof,)`."""
         return self.vector_field(t, jnp.concatenate([q, v]))[q.shape[0] :]
 
     def term(self, y: State) -> EulerLagrangeTerm:
         check_state(y, self.dof)
-        if self.dof is None:  # nothing was known when the model was built
+        if self.dof is None:  # the network could not be checked when the model was built
             check_velocity_hessian(of_state(self.network), y.shape[0] // 2, potential_allowed=self.kinetic_prior > 0)
         force, constraint = unfrozen((self.force, self.constraint))
         return EulerLagrangeTerm(self.lagrangian, force, constraint=constraint, mass_solve=self.mass_solve)
@@ -150,7 +153,7 @@ class NeuralLagrangian(AbstractRolloutModel):
 
 
 class _LearnedLagrangian(AbstractLagrangian):
-    """What a model has learned, its kinetic prior included."""
+    """The Lagrangian of a model: network plus kinetic prior."""
 
     network: Network
     solve: AbstractMassSolve

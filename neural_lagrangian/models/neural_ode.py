@@ -1,4 +1,4 @@
-"""Neural ordinary differential equations: the baseline that knows no mechanics."""
+"""Neural ordinary differential equations: a baseline without mechanics."""
 
 import diffrax
 import equinox as eqx
@@ -13,18 +13,20 @@ from ..networks import Clock, check_time_reversible_dof, output_shape, unfrozen
 
 
 class NeuralODE(AbstractRolloutModel):
-    r"""A network as the right-hand side of the equations of motion, in one of two forms told by its output size.
+    r"""A neural ODE: a network as the right-hand side of the equations of motion.
+
+    The output size of the network decides the form:
 
     - first order, `2 dof` outputs: $\dot y = \mathrm{network}(y)$ (Chen et al. 2018);
-    - second order, `dof` outputs: $\dot q = v,\ \dot v = \mathrm{network}([q, v])$, the stronger baseline.
+    - second order, `dof` outputs: $\dot q = v,\ \dot v = \mathrm{network}([q, v])$, usually the better baseline.
 
     **Arguments:**
 
     - `network`: callable on states `[q, v]`, shape `(2 dof,)`.
     - `solver`: any diffrax solver.
-    - `dof`: degrees of freedom; read from the network's `in_size` where it has one, else from the first call. With a
-      clock it must be given.
-    - `clock`: a `Clock` whose features stand before the state, `[clock(t), q, v]`, for driven systems.
+    - `dof`: degrees of freedom. `None` means half of the network's `in_size`, or that of the first call. It is required
+      with a clock.
+    - `clock`: a `Clock` for driven systems. Its features are put in front of the state, `[clock(t), q, v]`.
     - `stepsize_controller`, `dt0`, `adjoint`, `max_steps`: see `Integration`.
 
     **Raises:** `ValueError` if the network has the wrong input or output size.
@@ -33,7 +35,7 @@ class NeuralODE(AbstractRolloutModel):
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> model = nl.NeuralODE(lambda y: -4.0 * y[:1], dof=1)  # of second order: the acceleration
+    >>> model = nl.NeuralODE(lambda y: -4.0 * y[:1], dof=1)  # second order: the output is the acceleration
     >>> model.vector_field(0.0, jnp.array([1.0, 3.0])).tolist()
     [3.0, -4.0]
     ```
@@ -82,7 +84,7 @@ def _dof_beside(clock: Clock, network: Network, dof: int | None) -> int:
     if not isinstance(clock, Clock):
         raise ValueError(f"`clock` is {clock!r}; expected a Clock, or None")
     if dof is None:
-        raise ValueError("`dof` is None; expected it beside a `clock`, which leaves the input size ambiguous")
+        raise ValueError("`dof` is None; expected a positive integer, since a `clock` makes the input size ambiguous")
     check_time_reversible_dof(network)
     return positive_integer("dof", dof)
 

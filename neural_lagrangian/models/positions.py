@@ -1,4 +1,4 @@
-"""Models and positions alone: discrete mechanics by a model's own rule and step."""
+"""Models for position data without velocities: discrete mechanics with the model's own solver and step size."""
 
 from typing import Any
 
@@ -20,27 +20,27 @@ from ..mechanics import velocity_from_momentum
 from .scaled import Scaled
 
 STEP_TOLERANCE = 1e-3
-"""Relative difference of sampling and integration steps that passes as rounding of the recorded times."""
+"""Largest relative difference (no unit) of sampling interval and `dt0` that counts as rounding of recorded times."""
 
 
 def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
-    r"""Velocities to recorded positions, as the model's discrete mechanics has them.
+    r"""Estimate velocities from recorded positions, by the model's discrete mechanics.
 
-    They solve $\partial L / \partial v (t_n, q_n, v_n) = p_n$ with $p_n$ the mean of the discrete momenta of the steps
-    before and after $t_n$, which are equal along a motion of the model. The ends have one step each. So
+    They solve $\partial L / \partial v (t_n, q_n, v_n) = p_n$. Here $p_n$ is the mean of the discrete momenta of the
+    steps before and after $t_n$, which are equal along a motion of the model. (At the ends there is one step.) So
     `model(ts, y0)` from `y0 = [qs[0], recovered_velocities(model, ts[:2], qs[:2])[0]]` passes through both positions.
 
-    These are velocities of the discrete motion: those of the true one differ by the error of the rule at this step,
-    and so do those of two Lagrangians that differ by a total derivative.
+    These velocities belong to the discrete motion. They differ from the true ones by the error of the solver at this
+    step size. Lagrangians that differ by a total derivative give velocities that differ by the same order.
 
     **Arguments:**
 
-    - `model`: a model with a `lagrangian` and a `force`, and a variational solver that takes one step a sample.
+    - `model`: a model with a `lagrangian` and a `force`, and a variational solver with one step for each sample.
     - `ts`: times, shape `(time,)`, at least two. `qs`: positions, shape `(time, dof)`.
 
-    **Returns:** shape `(time, dof)`; NaN where none was found.
+    **Returns:** shape `(time, dof)`; NaN if no velocity was found.
 
-    **Raises:** `ValueError` for another solver or step, or wrong shapes.
+    **Raises:** `ValueError` for another solver or step size, or wrong shapes.
 
     **Example:**
 
@@ -68,36 +68,36 @@ def recovered_velocities(model: Any, ts: ArrayLike, qs: ArrayLike) -> Positions:
 
 
 def position_errors(model: Any, ts: Array, qs: Array) -> Float[Array, "predicted dof"]:
-    """`discrete_position_errors` by the rule and step of a model; errors as for `recovered_velocities`."""
+    """`discrete_position_errors` with the solver of a model. Raises as `recovered_velocities`."""
     solver, own = variational_solver(model), _at_own_steps(model, ts)
     return jnp.where(own, discrete_position_errors(model.lagrangian, solver, ts, qs, force=model.force), jnp.nan)
 
 
 def variational_solver(model: Any) -> AbstractVariationalSolver:
-    """The solver of a model whose rollouts are discrete motions, one step a sample or steps of `dt0`."""
+    """The variational solver of a model that takes one step for each sample, or steps of `dt0`. Else `ValueError`."""
     for part in ("integration", "lagrangian", "force"):
         if not hasattr(model, part):
             raise ValueError(f"`model` is {type(model).__name__}, which has no {part}; expected a NeuralLagrangian")
     if getattr(model, "constraint", None) is not None:
-        raise ValueError("`model` has a constraint; expected none, since variational solvers take no constraint")
+        raise ValueError("`model` has a constraint; expected a model without, since variational solvers take none")
     integration = model.integration
     if not isinstance(integration.solver, AbstractVariationalSolver):
         raise ValueError(
-            f"`model` has the solver {integration.solver}; expected a variational one, such as VariationalMidpoint() "
-            f"or GalerkinGaussLobatto(2)"
+            f"`model` has the solver {integration.solver}; expected a variational solver, such as "
+            f"VariationalMidpoint() or GalerkinGaussLobatto(2)"
         )
     controller = integration.stepsize_controller
     one_a_sample = isinstance(controller, StepsPerSample) and controller.substeps == 1
     if not one_a_sample and not isinstance(controller, diffrax.ConstantStepSize | None):
         raise ValueError(
-            f"`model` has the stepsize_controller {controller}; expected one step a sample, StepsPerSample(1), or "
-            f"constant steps of `dt0`"
+            f"`model` has the stepsize_controller {controller}; expected StepsPerSample(1), one step for each sample, "
+            f"or constant steps of `dt0`"
         )
     return integration.solver
 
 
 def _at_own_steps(model: Any, ts: Array) -> bool | Bool[Array, ""]:
-    """Whether `ts` are at the model's own steps, `dt0` of it; a `ValueError` if they are known not to be."""
+    """Whether the sampling interval of `ts` is the model's `dt0`. `ValueError` if it is known not to be."""
     dt0 = model.integration.dt0
     if dt0 is None:
         return True
@@ -107,5 +107,5 @@ def _at_own_steps(model: Any, ts: Array) -> bool | Bool[Array, ""]:
     agree = jnp.abs(steps - step) <= STEP_TOLERANCE * step
     if is_concrete(agree) and not np.all(agree):
         other = np.asarray(steps)[np.argmin(agree)]
-        raise ValueError(f"`ts` has a step of {other:.6g}; expected {float(step):.6g}, as `dt0` of the model says")
+        raise ValueError(f"`ts` has a step of {other:.6g}; expected {float(step):.6g}, as `dt0` of the model")
     return jnp.all(agree)

@@ -1,4 +1,4 @@
-"""Models in another floating precision."""
+"""Convert a model to single or double precision."""
 
 from typing import Any, TypeVar
 
@@ -13,16 +13,16 @@ Model = TypeVar("Model")
 
 
 def with_precision(model: Model, dtype: DTypeLike) -> Model:
-    """The same model with its floating arrays in `dtype`.
+    """Convert the floating-point arrays of a model to `dtype`.
 
-    Train in single precision, where it is fastest; roll out for long times in double.
+    Training is fastest in single precision. Use double precision for long rollouts.
 
     **Arguments:**
 
-    - `model`: any Equinox module, or other pytree. Arrays that a plain function closes over stay as they are.
+    - `model`: any Equinox module, or other pytree. Arrays in the closure of a plain function do not change.
     - `dtype`: float32 or float64.
 
-    **Raises:** `ValueError` for another dtype, and for float64 where JAX has double precision switched off.
+    **Raises:** `ValueError` for another dtype, and for float64 if double precision is disabled in JAX.
 
     **Example:**
 
@@ -38,12 +38,12 @@ def with_precision(model: Model, dtype: DTypeLike) -> Model:
         raise ValueError(f"`dtype` is {wanted}; expected float32 or float64")
     if jax.dtypes.canonicalize_dtype(wanted) != wanted:
         raise ValueError(
-            f"`dtype` is {wanted}, which JAX has switched off; expected float32, or "
+            f"`dtype` is {wanted}, which is disabled in JAX; expected float32, or call "
             f'`jax.config.update("jax_enable_x64", True)` at the start of the program'
         )
 
     def cast(leaf: Any) -> Any:
-        if not eqx.is_inexact_array(leaf):  # a `Scaling` too: kept in double precision, and cast where it is used
+        if not eqx.is_inexact_array(leaf):  # also a `Scaling`: it stays in double precision and is cast when used
             return leaf
         is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
         return leaf.astype(jnp.result_type(wanted, jnp.complex64) if is_complex else wanted)

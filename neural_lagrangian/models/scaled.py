@@ -1,4 +1,4 @@
-"""Models that work in natural units inside, and in physical units outside."""
+"""Models that compute in natural units and have arguments and results in physical units."""
 
 from typing import Any
 
@@ -19,29 +19,29 @@ from ..trajectories import Scaling
 
 
 class Scaled(AbstractMotionModel):
-    r"""A model of scaled motion as a model of the motion itself: it takes and gives physical units.
+    r"""A model of scaled motion, used in physical units: the inner model is scaled, arguments and results are not.
 
-    With $\tilde q = (q - c) / s,\ \tilde t = t / \tau,\ \tilde v = v \tau / s$ (see `Scaling`) and the inner model's
-    $\tilde L, \tilde Q$,
+    The scaled variables are $\tilde q = (q - c) / s,\ \tilde t = t / \tau,\ \tilde v = v \tau / s$ (see `Scaling`).
+    With $\tilde L, \tilde Q$ of the inner model,
 
     $$L(t, q, v) = \tilde L(\tilde t, \tilde q, \tilde v), \quad p_i = \tfrac{\tau}{s_i} \tilde p_i, \quad
       M_{ij} = \tfrac{\tau^2}{s_i s_j} \tilde M_{ij}, \quad E = \tilde E, \quad Q_i = \tilde Q_i / s_i, \quad
       a_i = \tfrac{s_i}{\tau^2} \tilde a_i.$$
 
-    So the Euler-Lagrange equations hold in physical units whenever they hold in scaled ones:
-    $\frac{d}{dt} \frac{\partial L}{\partial v_i} - \frac{\partial L}{\partial q_i} - Q_i$ is $1 / s_i$ times the same
-    inside. The values of $L$, $E$ and the forces are in the units of the inner Lagrangian, whose scale is free.
+    The Euler-Lagrange residual $\frac{d}{dt} \frac{\partial L}{\partial v_i} - \frac{\partial L}{\partial q_i} - Q_i$
+    is $1 / s_i$ times the scaled one, so the equations hold in physical units if they hold in scaled units. The values of
+    $L$, $E$ and the forces are in the units of the inner Lagrangian, whose scale is arbitrary.
 
-    The inner model integrates in its own units: its tolerances are relative to the size of the motion, and its `dt0`
-    is in units of $\tau$. `fit` trains the inner model and leaves the scaling as it is; `save` and `load` carry it.
-    Losses weigh coordinates in the units of the data: to weigh them alike, train inside,
+    The inner model integrates in scaled units, so its tolerances are relative to the size of the motion, and its `dt0`
+    is in units of $\tau$. `fit` trains the inner model and does not change the scaling; `save` and `load` keep it.
+    Losses of a `Scaled` model weight the coordinates in the units of the data. For equal weights train the inner model:
     `Scaled(fit(inner, scaling.scale(data), key=key).model, scaling)`.
 
     **Arguments:**
 
-    - `model`: any model of scaled motion, such as a `NeuralLagrangian` or a `NeuralODE`. Where it has no
-      Lagrangian, its energy and the like raise `AttributeError` here too.
-    - `scaling`: the units that it works in.
+    - `model`: any model of scaled motion, such as a `NeuralLagrangian` or a `NeuralODE`. If it has no Lagrangian, then
+      `energy` and similar methods raise `AttributeError`.
+    - `scaling`: the units of the inner model.
 
     **Example:**
 
@@ -62,13 +62,13 @@ class Scaled(AbstractMotionModel):
         if not isinstance(model, AbstractMotionModel):
             raise ValueError(f"`model` is {model!r}; expected a model of motion, such as a NeuralLagrangian")
         if not isinstance(scaling, Scaling):
-            raise ValueError(f"`scaling` is {scaling!r}; expected a Scaling")
+            raise ValueError(f"`scaling` is {scaling!r}; expected a Scaling, such as Scaling.of(trajectories)")
         self.model = model
         self.scaling = scaling
 
-    @property  # of an abstract variable, as Equinox allows
+    @property  # Equinox allows a property for an abstract variable
     def integration(self) -> Integration:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the inner model, in scaled units."""
+        """The integration of the inner model, in scaled units."""
         return self.model.integration
 
     @property
@@ -79,7 +79,7 @@ class Scaled(AbstractMotionModel):
 
     @property
     def lagrangian(self) -> AbstractLagrangian:
-        r"""The Lagrangian $\tilde L(\tilde t, \tilde q, \tilde v)$, callable as `(t, q, v) -> scalar`, by itself."""
+        r"""The Lagrangian $\tilde L(\tilde t, \tilde q, \tilde v)$ alone, callable as `(t, q, v) -> scalar`."""
         return _ScaledLagrangian(self.model.lagrangian, self.scaling)
 
     def mass_matrix(self, t: ArrayLike, q: Array, v: Array) -> MassMatrix:
@@ -94,7 +94,7 @@ class Scaled(AbstractMotionModel):
         return units.tau / units.s * self.model.momentum(*units.inward(t, q, v))
 
     def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        r"""Energy $p \cdot v - L$, that of the inner model."""
+        r"""Energy $p \cdot v - L$, equal to that of the inner model."""
         return self.model.energy(*_Units(self.scaling, q).inward(t, q, v))
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
@@ -125,14 +125,14 @@ class Scaled(AbstractMotionModel):
         return units.outward(self.model(self._inner_times(ts, y0), units.inward_state(y0)))
 
     def _inner_times(self, ts: ArrayLike, y0: Array) -> Array | np.ndarray:
-        """The times of the inner model; known ones keep their digits until they are counted from the start."""
+        """The times of the inner model. Known times stay in double precision until the start time is subtracted."""
         if is_concrete(ts, self.scaling.t_scale):
             return np.asarray(ts, np.float64) / np.asarray(self.scaling.t_scale, np.float64)
         return jnp.asarray(ts, y0.dtype) / jax.lax.stop_gradient(jnp.asarray(self.scaling.t_scale, y0.dtype))
 
 
 class _Units(eqx.Module):
-    """The constants of a scaling as constants of a computation: in its precision, and never trained."""
+    """The constants of a scaling, in the precision of `q` and without gradient."""
 
     c: Array
     s: Array
@@ -140,7 +140,7 @@ class _Units(eqx.Module):
 
     def __init__(self, scaling: Scaling, q: Array):
         if q.shape != scaling.q_scale.shape:
-            raise ValueError(f"`q` has shape {q.shape}; expected {scaling.q_scale.shape}, as the scaling")
+            raise ValueError(f"`q` has shape {q.shape}; expected {scaling.q_scale.shape}, as the scaling has")
         constants = (scaling.centre, scaling.q_scale, scaling.t_scale)
         self.c, self.s, self.tau = (jax.lax.stop_gradient(jnp.asarray(x, q.dtype)) for x in constants)
 
@@ -152,7 +152,7 @@ class _Units(eqx.Module):
         return jnp.concatenate([q, v])
 
     def outward(self, ys: Array, *, centre: bool = True) -> Array:
-        """States, or with `centre=False` differences of states, of any leading shape."""
+        """Convert scaled states to physical ones, with any leading shape. `centre=False` is for differences."""
         q, v = jnp.split(ys, 2, axis=-1)
         shape = (1,) * (q.ndim - 1) + self.s.shape
         s = self.s.reshape(shape)

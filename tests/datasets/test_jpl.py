@@ -126,7 +126,7 @@ def test_a_file_of_another_layout_is_refused(tmp_path, monkeypatch):
     row = "2458134.5 = A.D. 2018-Jan-16 00:00:00.0000 TDB\n X = 1.0E+00 Y = 2.0E+00 Z =-3.0E-01\n"
     for text in ("", "$$SOE\n$$EOE", f"$$SOE\n{row}$$EOE"):
         path.write_text(text)
-        with pytest.raises(DataFileError, match="cannot be read as the vectors it should hold"):
+        with pytest.raises(DataFileError, match="cannot be read as a table of JPL Horizons vectors"):
             jpl_inner_planets()
 
 

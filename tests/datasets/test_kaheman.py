@@ -49,7 +49,7 @@ def test_an_altered_file_is_refused(damage, tmp_path, monkeypatch):
     copy.parent.mkdir()
     copy.write_bytes(content if damage == "flipped" else content[:-1])
     monkeypatch.setenv("NEURAL_LAGRANGIAN_DATA", str(tmp_path))
-    with pytest.raises(DataFileError, match="was altered or truncated: its SHA-256 is"):
+    with pytest.raises(DataFileError, match="was changed or truncated: its SHA-256 is"):
         kaheman_pendulum("single")
 
 

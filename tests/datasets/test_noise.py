@@ -73,8 +73,8 @@ def test_noise_of_accelerations_is_drawn_by_itself():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "`snr_db` is None, `relative` None; expected one of them"),
-        ({"snr_db": 1.0, "relative": 1.0}, "expected one of them"),
+        ({}, "`snr_db` is None and `relative` is None; expected exactly one of them"),
+        ({"snr_db": 1.0, "relative": 1.0}, "expected exactly one of them"),
         ({"relative": -0.1}, "`relative` is -0.1"),
         ({"relative": [0.1, 0.2]}, r"`relative` is \[0.1, 0.2\]; expected a number, or one for each of the 4 columns"),
         ({"snr_db": np.nan}, "`snr_db` is nan"),

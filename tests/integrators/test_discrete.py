@@ -185,7 +185,7 @@ def test_bad_input_is_named():
     qs = jnp.zeros((3, 1), DTYPE)
     free = lambda t, q, v: 0.5 * jnp.dot(v, v)  # noqa: E731
     rule = VariationalMidpoint()
-    with pytest.raises(ValueError, match=r"`solver` is RK4.*expected a variational one"):
+    with pytest.raises(ValueError, match=r"`solver` is RK4.*expected a variational solver"):
         discrete_momenta(free, RK4(), TS[:3], qs)
     with pytest.raises(ValueError, match=r"`ts` has shape \(2,\); expected \(3\)"):
         discrete_euler_lagrange_residual(free, rule, TS[:2], qs)

@@ -228,7 +228,7 @@ def test_a_network_is_compiled_once():
 @pytest.mark.bad_input
 @pytest.mark.parametrize("r", [-1, 1.5, True, "2"])
 def test_bad_numbers_of_nodes_are_named(r):
-    with pytest.raises(ValueError, match=r"`r` is .*; expected an integer of at least 0"):
+    with pytest.raises(ValueError, match=r"`r` is .*; expected an integer >= 0"):
         nl.GalerkinGaussLobatto(r)
 
 
@@ -254,7 +254,7 @@ def test_constraints_are_refused():
     constraint = HolonomicConstraint(lambda t, q: jnp.dot(q, q)[None] - 1)
     model = nl.NeuralLagrangian.from_lagrangian(driven, GGL, dof=2, constraint=constraint)
     for run in (model, model.solve):
-        with pytest.raises(ValueError, match="takes a `constraint`"):
+        with pytest.raises(ValueError, match="take no `constraint`"):
             run(TS, Y0)
     with pytest.raises(ValueError, match="variational solvers take no constraint"):
         diffrax.diffeqsolve(model.term(Y0), GGL, 0.0, 1.0, 0.1, Y0)

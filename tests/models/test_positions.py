@@ -71,7 +71,7 @@ def test_another_step_is_refused_where_it_is_seen_and_spoils_the_result_where_it
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (lambda: nl.NeuralLagrangian(small_network()), r"`model` has the solver Tsit5.*expected a variational one"),
+        (lambda: nl.NeuralLagrangian(small_network()), r"`model` has the solver Tsit5.*expected a variational solver"),
         (lambda: model_of(RULES["r0"], stepsize_controller=nl.StepsPerSample(2)), r"StepsPerSample\(substeps=2\)"),
         (
             lambda: model_of(RULES["r0"], stepsize_controller=diffrax.PIDController(rtol=1e-3, atol=1e-3)),

@@ -141,7 +141,9 @@ def test_the_report_says_which_part_has_no_derivative_and_where():
     rest, origin = (jnp.stack([jnp.ones(4, DTYPE), jnp.asarray(y, DTYPE)]) for y in ([1, 1, 0, 0], [0, 0, 1, 1]))
     friction = mass_matrix_report(free, ts, rest, force=SINGULAR["dry friction"]).faults
     assert len(friction) == 1
-    assert friction[0].startswith("the derivative of the force by the velocities is not finite at 1 states")
+    assert friction[0].startswith(
+        "the derivative of the force with respect to the velocities is not finite at 1 states"
+    )
     assert "t = 0.5, q = [1. 1.], v = [0. 0.]" in friction[0]
     (charge,) = mass_matrix_report(lambda t, q, v: 0.5 * v @ v + 1 / norm(q), ts, origin).faults
     assert "with respect to the coordinates (potential energy)" in charge
