@@ -29,8 +29,8 @@ class Scaled(AbstractMotionModel):
       a_i = \tfrac{s_i}{\tau^2} \tilde a_i.$$
 
     The Euler-Lagrange residual $\frac{d}{dt} \frac{\partial L}{\partial v_i} - \frac{\partial L}{\partial q_i} - Q_i$
-    is $1 / s_i$ times the scaled one, so the equations hold in physical units if they hold in scaled units. The values of
-    $L$, $E$ and the forces are in the units of the inner Lagrangian, whose scale is arbitrary.
+    is $1 / s_i$ times the scaled one, so the equations hold in physical units if they hold in scaled units. The values
+    of $L$, $E$ and the forces are in the units of the inner Lagrangian, whose scale is arbitrary.
 
     The inner model integrates in scaled units, so its tolerances are relative to the size of the motion, and its `dt0`
     is in units of $\tau$. `fit` trains the inner model and does not change the scaling; `save` and `load` keep it.
