@@ -9,16 +9,20 @@
 # ---
 
 # %% [markdown]
-# # Equations of motion by autodiff and by hand, and Lagrangians by trial
+# # Equations of motion by autodiff and by hand, and trial Lagrangians
 #
-# Bigwood (2025) proposed to let automatic differentiation derive equations of motion, to compare it with the hand in
-# error and speed, then to fit trial Lagrangians to motion, and asked: how much error does this produce? Does it keep
-# conservation laws? How fast can it be? Does the landscape of the loss have traps? How much noise can it take? What
-# happens outside the region that was sampled? Can it capture interactions between particles? The proposal has no
-# figures; here are some.
+# Bigwood (2025) proposed to derive equations of motion by automatic differentiation (autodiff), to compare them with
+# a derivation by hand, and then to fit trial Lagrangians to motion. The proposal asks these questions, and has no
+# figures:
 #
-# Formulas read out of noisy motion are in `symbolic_regression`, coefficients of a known family with their errors and
-# landscapes in `coefficient_inference`, the formula of every system in `formula_of_every_system`.
+# - How large is the error of autodiff? How fast is it? Does it keep conservation laws?
+# - Does the loss have local minima?
+# - How much noise is tolerable?
+# - What happens outside the sampled region?
+# - Can it learn interactions between particles?
+#
+# This notebook answers them. Related notebooks: `symbolic_regression` (formulas from noisy motion),
+# `coefficient_inference` (coefficients of a known formula), `formula_of_every_system`.
 
 # %%
 import time
@@ -79,9 +83,10 @@ figures = {}
 # %% [markdown]
 # ## Error of the acceleration
 #
-# $\ddot q = (\partial^2 L / \partial \dot q^2)^{-1} (\partial L / \partial q - (\partial^2 L / \partial \dot q\,
-# \partial q)\, \dot q)$ from the Lagrangian alone, against the equations of motion derived by hand: root mean square
-# of the difference over that of the acceleration, in units of the precision's round-off.
+# Autodiff computes the acceleration from the Lagrangian alone: $\ddot q = (\partial^2 L / \partial \dot q^2)^{-1}
+# (\partial L / \partial q - (\partial^2 L / \partial \dot q\, \partial q)\, \dot q)$. It is compared with the
+# equations of motion derived by hand. The table gives the root mean square difference over the root mean square
+# acceleration, in units of the rounding error of the precision.
 
 # %%
 SYSTEMS = {
@@ -125,9 +130,9 @@ for name, system in some(SYSTEMS).items():
 # %% [markdown]
 # ## Error of trajectories
 #
-# Both integrated by the same solver for 5 s: against the exact solution (of the bodies, against steps at a tolerance
-# of 1e-12), and against each other. The error is that of the solver. The last column is the largest change of any
-# conserved quantity (energy, momenta, the centre of the circle), over its largest value.
+# The same solver integrates both for 5 s. They are compared with each other and with the exact solution. (For the
+# bodies, the reference is a solution at a tolerance of 1e-12.) The error is that of the solver. The last column is
+# the largest change of any conserved quantity (energy, momenta, the centre of the circle), over its largest value.
 
 
 # %%
@@ -195,10 +200,10 @@ for name, exact in some(MOTIONS).items():
 # %% [markdown]
 # ## Speed
 #
-# Right-hand sides of 4096 states, compiled, taken in turns in one process, medians; the time of the hand-derived one is
-# 1. The proposal expected autodiff to be very slow. Where the mass matrix is known to be diagonal, or of one block a
-# body, that is one keyword. Beside them equation 12 of the proposal as it stands: a Hessian, a Jacobian of a gradient
-# and a solve.
+# The table gives times for right-hand sides of 4096 states: compiled, taken in turns in one process, medians. The
+# time of the derivation by hand is 1. The proposal expected autodiff to be very slow. If the mass matrix is known to
+# be diagonal, or to have one block for each body, one keyword says so. For comparison there is equation 12 of the
+# proposal as printed: a Hessian, a Jacobian of a gradient and a solve.
 
 
 # %%
@@ -246,12 +251,13 @@ for family, members in FAMILIES.items():
 # %% [markdown]
 # ## Trial Lagrangians
 #
-# As the proposal has them: 300 states at random and their accelerations, and the mean square error of the
-# acceleration as loss. Polynomials are fitted by nonlinear least squares (Levenberg and Marquardt) from the free
-# particle, the network, two layers of 64, by Muon.
+# The setting is that of the proposal: 300 random states and their accelerations; the loss is the mean square error of
+# the acceleration. Polynomials are fitted by nonlinear least squares (Levenberg-Marquardt), starting from the free
+# particle. The network has two layers of 64 and is trained by Muon.
 #
-# Error of the acceleration: root mean square over that of the truth, on new states in the sampled box, and outside it,
-# on the surface of a box twice as large. Error of position: largest over 5 s from states in the box, median of 20.
+# - Error of the acceleration: root mean square over that of the truth, on new states. They are in the sampled box, or
+#   outside it, on the surface of a box twice as large.
+# - Error of position: largest over 5 s from states in the box, median of 20.
 
 # %%
 TRUTHS = {  # and the half-widths of the sampled box, [q, v]
@@ -346,15 +352,15 @@ for truth, (system, _) in TRUTHS.items():
         print(f"{truth:12s}{name:22s}{count:11d}{row}", flush=True)
 
 # %% [markdown]
-# One product holds no kinetic minus potential energy, and no magnetic field; yet it learns both, since it comes as near
-# to them as one likes:
+# One trial Lagrangian is a single product. It cannot express kinetic minus potential energy, or a magnetic field,
+# exactly. But it learns both, because it can approximate them to any accuracy:
 #
 # $$(1 + \epsilon q^2) \Bigl(\tfrac12 \dot q^2 - \frac{k}{2 \epsilon}\Bigr)
-#   = \tfrac12 \dot q^2 - \tfrac12 k q^2 - \frac{k}{2 \epsilon} + \tfrac12 \epsilon q^2 \dot q^2,$$
+#   = \tfrac12 \dot q^2 - \tfrac12 k q^2 - \frac{k}{2 \epsilon} + \tfrac12 \epsilon q^2 \dot q^2.$$
 #
-# a constant and a term that vanishes with $\epsilon$ beside the oscillator. A magnetic field comes in the same way from
-# $-\dot x / \epsilon$, a total derivative. What is out of reach is a magnetic field for kinetic minus potential energy,
-# of any degree: nothing in it couples coordinates and velocities.
+# This is the oscillator, a constant, and a term that vanishes with $\epsilon$. A magnetic field arises in the same
+# way from $-\dot x / \epsilon$, a total derivative. Kinetic minus potential energy of any degree cannot express a
+# magnetic field: none of its terms couples coordinates and velocities.
 
 # %%
 for truth in TRUTHS:
@@ -363,12 +369,13 @@ for truth in TRUTHS:
     print(f"{truth:12s}epsilon of the product: {epsilon:.1e}")
 
 # %% [markdown]
-# ## Landscape
+# ## The landscape of the loss
 #
-# The loss over $(m, k)$ is a valley without a bottom: the equations of motion hold for $L$ and for any multiple of
-# it, so that motion determines $k / m$ alone, and the valley is the ray $k = 10\, m$. Across it, with $m$ fixed, the
-# loss of the acceleration is a parabola in $k$: no local minima. The loss of a rollout has more the longer it is,
-# since a motion of the wrong frequency comes back into phase: long rollouts come last (`fit` lets horizons grow).
+# The loss over $(m, k)$ is a valley without a lowest point. The equations of motion hold for $L$ and for any multiple
+# of it, so motion determines $k / m$ alone, and the valley is the ray $k = 10\, m$. For fixed $m$ the loss of the
+# acceleration is a parabola in $k$, without local minima. The loss of a rollout has local minima, since a motion of
+# the wrong frequency comes back into phase. A longer rollout has more of them. So long rollouts come last: in `fit`
+# horizons grow.
 
 # %%
 oscillator, _ = TRUTHS["oscillator"]
@@ -409,10 +416,10 @@ print({name: minima(np.asarray(values)) for name, values in cuts.items()})
 # %% [markdown]
 # ## Noise
 #
-# Up to 20 % on every coordinate, velocity and acceleration, in units of the standard deviation of each; error of the
-# acceleration in the box, without noise, median of three draws. At 20 % alone the noise of the states would shrink a
-# fitted acceleration by 4 %: least squares on accelerations ignore errors in the states. `noisy_recording` takes them
-# into account.
+# Every coordinate, velocity and acceleration has noise of up to 20 % of its standard deviation. The table gives the
+# error of the acceleration in the box, without noise, median of three draws. Least squares on accelerations ignore
+# errors of the states: at 20 % the noise of the states alone would shrink a fitted acceleration by 4 %.
+# `noisy_recording` accounts for errors of states.
 
 # %%
 curves = {}
@@ -467,11 +474,13 @@ figure.savefig(OUTPUT / "autodiff_against_hand.png", dpi=90)
 # %% [markdown]
 # ## What this shows
 #
-# Autodiff and the hand agree to round-off, in the acceleration and along trajectories, so conservation laws are kept as
-# well as the solver keeps them; and autodiff takes 0.4 to 1.6 times the time of the hand. Polynomials that hold the
-# truth, or come near it, find it and go on outside the sampled region; a network is some tens of times worse there than
-# inside. Kinetic minus potential energy finds no magnetic field. With noise on everything the error grows in proportion
-# to it.
+# - **Accuracy.** Autodiff and the derivation by hand agree to rounding error, in the acceleration and along
+#   trajectories. So conservation laws hold as well as the solver keeps them.
+# - **Speed.** Autodiff takes 0.4 to 1.6 times the time of the derivation by hand.
+# - **Extrapolation.** Polynomials that contain or approximate the truth find it, and are right outside the sampled
+#   region. A network is tens of times worse outside than inside.
+# - **Limits.** Kinetic minus potential energy cannot find a magnetic field. The error grows in proportion to the
+#   noise.
 
 # %%
 for name, value in figures.items():

@@ -12,9 +12,9 @@
 # # The chain pendulum: angles, or Cartesian coordinates with constraints
 #
 # Finzi, Wang and Wilson (2020, "Simplifying Hamiltonian and Lagrangian neural networks via explicit constraints")
-# learned chains of point masses on rods. In angles the mass matrix couples the links; in Cartesian coordinates the
-# kinetic energy is $\sum_i m_i |\dot x_i|^2 / 2$ with constant masses, and the rods are constraints
-# $|x_i - x_{i-1}|^2 = l_i^2$, kept by Lagrange multipliers. This is their experiment, with one and with two links.
+# learned chains of point masses on rods. In angles the mass matrix couples the links. In Cartesian coordinates the
+# kinetic energy is $\sum_i m_i |\dot x_i|^2 / 2$ with constant masses. The rods are constraints $|x_i - x_{i-1}|^2 =
+# l_i^2$ with Lagrange multipliers. This notebook repeats their experiment with one and with two links.
 
 # %%
 import equinox as eqx
@@ -53,11 +53,11 @@ PUBLISHED = {  # relative errors, Finzi et al. 2020
 }
 
 # %% [markdown]
-# ## The systems, and their initial states
+# ## The systems and their initial states
 #
-# Masses and lengths in [0.6, 1.4]; those of seed 0 are the source's. Initial states, too, are drawn as the source drew
-# them: angles and rates from N(0, 1), noise of 0.2 on the positions, half of the velocities and noise of 0.4, and then
-# the nearest state that the rods allow.
+# Masses and lengths are in [0.6, 1.4]; those of seed 0 are the source's. Initial states are drawn as in the source.
+# Angles and angular velocities come from N(0, 1), then positions get noise of 0.2. Velocities are halved and get
+# noise of 0.4. The result is projected to the nearest state that the rods allow.
 
 
 # %%
@@ -107,8 +107,8 @@ def _differences(ends):
 # %% [markdown]
 # ## Data
 #
-# Five neighbouring samples of each of 800 trajectories of 3 s, noiseless. The models in angles learn from the angles of
-# the same chunks.
+# The data are five consecutive samples of each of 800 trajectories of 3 s, without noise. The models in angles learn
+# from the angles of the same samples.
 
 # %%
 times = STEP * jnp.arange(SAMPLES)
@@ -126,10 +126,15 @@ def data(chain, seed):
 # %% [markdown]
 # ## Models
 #
-# All have the same hidden layers and the same optimiser. In angles each network sees $(\cos\theta_i, \sin\theta_i)$
-# and the rates: a second-order neural ODE; a Hamiltonian network, which is told the true momenta; a network as the
-# whole Lagrangian; and kinetic minus potential energy, a network for the Cholesky factor of the mass matrix and one
-# for the potential. The constrained one learns a mass for each bob and a network for the potential.
+# All models have the same hidden layers and the same optimiser. In angles each network receives $(\cos\theta_i,
+# \sin\theta_i)$ and the angular velocities:
+#
+# - a second-order neural ODE;
+# - a Hamiltonian network, with the true momenta as data;
+# - a free-form network, the whole Lagrangian;
+# - a mechanical Lagrangian: a network for the Cholesky factor of the mass matrix, and one for the potential.
+#
+# The constrained model learns a mass for each bob and a network for the potential.
 
 
 # %%
@@ -192,19 +197,19 @@ STEPS = dict.fromkeys(MODELS, {"smoke": 10, "quick": 250}.get(SIZE, 8000))
 # %% [markdown]
 # ## Training
 #
-# As in the source, rollouts over chunks of five samples, 200 chunks a step, and a cosine schedule. Three things
-# differ from the source.
+# As in the source, the loss compares rollouts over five samples, with 200 windows in each step and a cosine schedule.
+# Three things differ from the source.
 #
-# - The loss is the mean square error. The gradient of the source's mean absolute error does not vanish at the truth:
-#   what a batch leaves of it there is noise, and after 4000 steps of the constrained network with one link it is 6.6e-5
-#   with the one and 8.8e-6 with the other.
-# - The solver is `Tsit5`, one step a sample. The source's RK4 is off by 2e-5 (one link) and 3e-5 (two) over a chunk
-#   when it integrates the *true* equations; `Tsit5` by 6e-8 and 9e-7.
-# - The optimiser is Muon, and the networks are smaller, two layers of 64: enough for these functions.
+# - **Loss.** It is the mean square error. The gradient of the source's mean absolute error does not vanish at the
+#   truth, so each batch leaves noise. After 4000 steps of the constrained network with one link the error is 6.6e-5
+#   with the mean absolute error and 8.8e-6 with the mean square error.
+# - **Solver.** It is `Tsit5`, one step for each sample. Over five samples of the *true* equations the source's RK4
+#   has an error of 2e-5 (one link) and 3e-5 (two); `Tsit5` has 6e-8 and 9e-7.
+# - **Optimiser.** It is Muon. The networks are smaller, two layers of 64, which is enough for these functions.
 #
-# The measure is the source's: the geometric mean over 3 s, and over the test trajectories, of
-# $|\hat z - z| / |\hat z + z|$ with $z$ the Cartesian state. The floor: initial states off by 1e-4 N(0, 1) in each
-# Cartesian component, then projected on the rods.
+# The measure is the source's: the geometric mean over 3 s, and over the test trajectories, of $|\hat z - z| / |\hat z
+# + z|$ with $z$ the Cartesian state. The floor is the truth itself from other initial states: each Cartesian
+# component has an error of 1e-4 N(0, 1), and the result is projected on the rods.
 
 # %%
 chunk_times = STEP * np.arange(5)
@@ -281,11 +286,14 @@ figure.savefig(OUTPUT / "chain_pendulum.png", dpi=110)
 # %% [markdown]
 # ## What this shows
 #
-# Over three seeds (`--full`) the error of the constrained network is 1.9e-5 with one link and 9.8e-5 with two, less
-# than the truth restarted 1e-4 away on the same systems. With one link the error in angles is two to four times as
-# large; with two the next best, the mechanical network, is eighteen times as far off, and a free-form one may fail
-# (0.92 in one of three). Fewer weights and another optimiser than the source's leave its Hamiltonian network behind
-# the published figure with two links.
+# Over three seeds (`--full`) the error of the constrained network is 1.9e-5 with one link and 9.8e-5 with two. That
+# is less than the error of the truth restarted 1e-4 away.
+#
+# - With one link the error in angles is two to four times as large.
+# - With two links the next best model, the mechanical network, has eighteen times the error. A free-form network may
+#   fail (error 0.92 in one of three seeds).
+# - The Hamiltonian network with two links is worse than the published one. It has fewer weights and another
+#   optimiser.
 
 # %%
 figures = {f"relative error, {name}, {links} link(s)": error for (name, links), error in median.items()}

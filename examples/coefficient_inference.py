@@ -13,12 +13,12 @@
 #
 # A damped oscillator is one member of the family
 #
-# $$\Lambda = c_1 \dot q^2 - c_2 q^2 - c_3\, \dot q_+ q_-, \qquad 2 c_1 \ddot q = -2 c_2 q - c_3 \dot q,$$
+# $$\Lambda = c_1 \dot q^2 - c_2 q^2 - c_3\, \dot q_+ q_-, \qquad 2 c_1 \ddot q = -2 c_2 q - c_3 \dot q.$$
 #
-# and its coefficients are to be found from 41 samples of $(q, \pi)$, $\pi = 2 c_1 \dot q$. Roberts (2024) trained a
-# recurrent network to name them, with a variational integrator in its loss; its example, true coefficients (2, 4, 1),
-# came out as (6.88, 14.19, 5.46). Here the same network is trained, with the variants that the paper proposes, and
-# beside it the method that the problem asks for: nonlinear least squares through the integrator.
+# The task is to estimate its coefficients from 41 samples of $(q, \pi)$, $\pi = 2 c_1 \dot q$. Roberts (2024) trained
+# a recurrent network for this, with a variational integrator in its loss. Its example has the true coefficients (2,
+# 4, 1), and the network gave (6.88, 14.19, 5.46). This notebook trains the same network with the variants that the
+# paper proposes. It compares them with the standard method: nonlinear least squares through the integrator.
 
 # %%
 import time
@@ -64,8 +64,8 @@ family = LagrangianFamily(lagrangian, dof=1, force=friction, c1="positive", c2="
 # %% [markdown]
 # ## Motions
 #
-# Coefficients from independent keys, uniform on (0.1, 5), one in twenty of $c_2$ and of $c_3$ zero; exact motions by
-# the matrix exponential.
+# Coefficients are uniform on (0.1, 5), from independent keys. One in twenty of $c_2$ and of $c_3$ is zero. The matrix
+# exponential gives exact motions.
 
 
 # %%
@@ -103,8 +103,9 @@ c, clean = motions(KEY, SYSTEMS)
 # %% [markdown]
 # ## Least squares
 #
-# From the coefficients that the integrated equations of motion give, by Levenberg and Marquardt's method through
-# `GalerkinGaussLobatto(2)`, all systems side by side. Noise is in proportion to each channel's root mean square.
+# All systems are fitted side by side by Levenberg-Marquardt through `GalerkinGaussLobatto(2)`. Fits start from the
+# coefficients that solve the integrated equations of motion. Noise is proportional to the root mean square of each
+# channel.
 
 # %%
 fits = {}
@@ -121,8 +122,8 @@ for noise in (0.0, 0.01, 0.05):
     print(f"{noise:4.0%}   {converged:8.1%}  {1e3 * each:8.1f} ms   {median}   {near:.1%}")
 
 # %% [markdown]
-# The least error that the noise allows (Cramér and Rao), with the initial state unknown and known. No unbiased
-# estimate can do better.
+# The next table is the Cramér-Rao bound, the least error that the noise allows, with the initial state unknown and
+# known. No unbiased estimate has a smaller error.
 
 
 # %%
@@ -143,8 +144,8 @@ for known in (False, True):
         print(f"{noise:4.0%}, initial state {'known' if known else 'unknown':8s} {shown}")
 
 # %% [markdown]
-# The paper's example, and what a fit says of itself. From velocities instead of momenta the scale is not in the data,
-# and the answer says so.
+# This is the paper's example, and the report of the fit. Velocities instead of momenta do not determine the scale,
+# and the report says so.
 
 # %%
 example = {"c1": 2.0, "c2": 4.0, "c3": 1.0}
@@ -161,10 +162,13 @@ print(fit_coefficients(family, TS, ys))
 # %% [markdown]
 # ## Recurrent networks
 #
-# Each is trained on the motions alone: its coefficients are integrated, and the motion compared (eq. 28). The paper's
-# network is an LSTM with free outputs and the penalty of eq. 29 on negative ones. Variants: other distances; the
-# embeddings 30a, $c_1 T - c_2 (c_3 V + c_4 K)$, and 30b, $c_1 (c_2 T - c_3 (c_4 V + c_5 K))$; coefficients in their
-# ranges instead of the penalty; and coefficients in units of the motion, as `CoefficientEncoder` has them by itself.
+# Each network is trained on motions alone: its coefficients are integrated, and the motions are compared (eq. 28).
+# The paper's network is an LSTM with free outputs, and the penalty of eq. 29 on negative ones. Variants:
+#
+# - other distances between motions;
+# - the embeddings 30a, $c_1 T - c_2 (c_3 V + c_4 K)$, and 30b, $c_1 (c_2 T - c_3 (c_4 V + c_5 K))$;
+# - coefficients limited to their ranges, instead of the penalty;
+# - coefficients in units of the motion, the default of `CoefficientEncoder`.
 
 
 # %%
@@ -246,7 +250,7 @@ for name, (members, keywords, loss, read) in VARIANTS.items():
     print(f"{name:25s} {'  '.join(f'{e:7.1%}' for e in errors)}   {seconds:4.0f} s, {failures:.2%} of motions failed")
 
 # %% [markdown]
-# A network is a start for least squares too: as good a one as the integrated equations, and no better.
+# Least squares can start from a network's answer too. This start is as good as the one from the integrated equations.
 
 # %%
 BEST = "GRU, units of the motion"
@@ -258,8 +262,9 @@ print("least squares from the network, 1 % noise:", "  ".join(f"{e:.1e}" for e i
 # %% [markdown]
 # ## Starts and landscapes
 #
-# The loss about the truth (2, 3, 1), along each coefficient (the paper's figure 8) and over mass and stiffness: a pole
-# at $c_1 = 0$, and a narrow valley along the frequency. From random starts a share of the fits ends elsewhere.
+# The figures show the loss about the truth (2, 3, 1), along each coefficient (the paper's figure 8) and over mass and
+# stiffness. There is a pole at $c_1 = 0$, and a narrow valley along the frequency. From random starts some fits end
+# at wrong coefficients.
 
 # %%
 truth = jnp.array([2.0, 3.0, 1.0])
@@ -330,8 +335,9 @@ print(
 )
 
 # %% [markdown]
-# Outside the coefficients that the network was trained on, uniform on (5, 10), least squares work as well as before,
-# and so does a network that works in units of the motion: it sees the same motions again.
+# The last test has coefficients outside the training range of the networks, uniform on (5, 10). Least squares work as
+# well as before. So does a network that works in units of the motion, because it receives the same motions as in
+# training.
 
 # %%
 beyond, rows = motions(jax.random.key(5), SYSTEMS, 5.0, 10.0)

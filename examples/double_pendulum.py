@@ -12,12 +12,13 @@
 # # The double pendulum: Lagrangian networks and neural ODEs
 #
 # Unneberg and Kaarbø (2023) trained a Lagrangian neural network on the double pendulum in Julia. They could not
-# differentiate the solution of its equations of motion, so they used finite differences, and a first phase of training
-# on values of the true Lagrangian. Here the same experiment runs on trajectories alone, with true gradients through the
-# ODE solver: ten initial conditions, 140 samples each of one second of motion, then a rollout to t = 30 s.
+# differentiate the solution of its equations of motion. So they used finite differences, and a first phase of
+# training on values of the true Lagrangian. This notebook repeats the experiment from trajectories alone, with exact
+# gradients through the ODE solver. The data are 140 samples of one second of motion from each of ten initial states.
+# The test is a rollout to t = 30 s.
 #
-# For comparison there are neural ODEs with the same hidden layers, features and optimiser, each given at least the
-# wall time of its free-form Lagrangian counterpart: the source's first-order one, and stronger second-order ones.
+# Neural ODEs with the same hidden layers, inputs and optimiser are the comparison. Each has at least the wall time of
+# the free-form Lagrangian network. There is the source's first-order one, and stronger second-order ones.
 
 # %%
 from pathlib import Path
@@ -39,7 +40,7 @@ jax.config.update("jax_enable_x64", True)  # truth and long rollouts in double, 
 # %% [markdown]
 # ## Data
 #
-# $m = l = 1$, $g = 9.81$; all four components of the initial state uniform in $[-0.2 \pi, 0.2 \pi]$.
+# $m = l = 1$, $g = 9.81$. All four components of the initial state are uniform in $[-0.2 \pi, 0.2 \pi]$.
 
 # %%
 system = nl.systems.DoublePendulum()
@@ -67,11 +68,11 @@ TIMES = [1.0, 5.0, 10.0, 20.0, 30.0]  # where the rollouts are judged
 # %% [markdown]
 # ## Models
 #
-# Each network sees $(\cos\theta_i, \sin\theta_i, \omega_i)$, and has two hidden layers of 128. The Lagrangian network
-# has one output, $L$; the neural ODEs have two, the accelerations, or four, the whole vector field. The "mechanical"
-# Lagrangian is kinetic minus potential energy, with a network for the mass matrix and one for the potential. A film
-# of a frictionless pendulum may run backwards: the "reversible" models know this, since their networks are exactly
-# even in the velocities.
+# Each network receives $(\cos\theta_i, \sin\theta_i, \omega_i)$ and has two hidden layers of 128. The Lagrangian
+# network has one output, $L$. The neural ODEs have two outputs, the accelerations, or four, the whole vector field.
+# The "mechanical" Lagrangian is kinetic minus potential energy, with a network for the mass matrix and one for the
+# potential. The reversed motion of a frictionless pendulum is a possible motion. The "reversible" models have this
+# property: their networks are exactly even in the velocities.
 
 
 # %%
@@ -113,8 +114,8 @@ STEPS = {name: {"smoke": 20, "quick": steps // 30}.get(SIZE, steps) for name, st
 # %% [markdown]
 # ## Training
 #
-# The loss is the mean square error of rollouts over windows of the trajectories; the optimiser, Muon with a cosine
-# schedule and a little weight decay, is the same for all.
+# The loss is the mean square error of rollouts over windows of the trajectories. All models have the same optimiser:
+# Muon with a cosine schedule and a little weight decay.
 
 # %%
 trained, histories, predictions, truths = {}, {}, {}, {}
@@ -140,10 +141,12 @@ for seed in SEEDS:
 # %% [markdown]
 # ## Comparison
 #
-# Angle error at t: root mean square over both angles and the second before t, median over the ten starts (a failed
-# rollout counts as $\pi$), then the median over seeds. Energy error: largest deviation, up to t, of the *true* energy
-# along the predicted path from its start, over $(m_1 + m_2) g l_1 + m_2 g l_2$. Valid time: until the angle error
-# passes 0.1 rad. Phase: of the second angle against the truth over the 30 s.
+# - Angle error at t: root mean square over both angles and over the second before t, median over the ten initial
+#   states, then the median over seeds. A failed rollout counts as $\pi$.
+# - Energy error: largest deviation up to t of the *true* energy along the predicted path, over $(m_1 + m_2) g l_1 +
+#   m_2 g l_2$.
+# - Valid time: until the angle error exceeds 0.1 rad.
+# - Phase: of the second angle, relative to the truth, over the 30 s.
 
 
 # %%

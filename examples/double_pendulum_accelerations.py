@@ -11,13 +11,13 @@
 # %% [markdown]
 # # The double pendulum at any energy, from accelerations
 #
-# Cranmer et al. (2020) trained on states from the whole phase space, angles anywhere and rates to 10 rad/s, with the
-# analytic accelerations as targets. Then they released 40 pendulums nearly from rest, at any angle, for 100 s of
-# mostly chaotic motion, and asked what had become of their energy. They found an error of 0.43 % of the potential's
-# depth on average for the Lagrangian network, and of 8 % for the plain one.
+# Cranmer et al. (2020) trained on states from the whole phase space, with any angles and angular velocities up to 10
+# rad/s, and their analytic accelerations. Then they released 40 pendulums nearly from rest, at any angle, for 100 s
+# of mostly chaotic motion, and measured the energy. On average the energy error was 0.43 % of the potential's depth
+# for the Lagrangian network, and 8 % for the plain network.
 #
-# Here: a free-form network, as theirs but smaller, and a mechanical Lagrangian, $\tfrac12 v^\top M(q) v - V(q)$ with a
-# positive mass matrix.
+# This notebook has a free-form network, smaller than theirs, and a mechanical Lagrangian, $\tfrac12 v^\top M(q) v -
+# V(q)$ with a positive mass matrix.
 
 # %%
 import diffrax
@@ -42,7 +42,7 @@ WIDTHS = {"smoke": (8, 8), "quick": (64, 64), "standard": (256, 128)}[SIZE]
 # %% [markdown]
 # ## Data
 #
-# $m = l = 1$, $g = 9.8$. Two million states, drawn once: each is seen three to eight times.
+# $m = l = 1$, $g = 9.8$. The data are two million states. Training uses each of them three to eight times.
 
 # %%
 system = nl.systems.DoublePendulum(gravity=9.8)
@@ -63,9 +63,9 @@ test = accelerations_at_random(20_000, jax.random.key(2), np.float64)
 # %% [markdown]
 # ## Models and training
 #
-# Both see $\cos\theta_i, \sin\theta_i$. The free-form network works in units of 0.2 s, in which the rates are of order
-# one: with rates up to 10 as they come, the same training ends with three times the error. The loss is the mean
-# absolute error of the accelerations, the optimiser Muon with a cosine schedule.
+# Both networks receive $\cos\theta_i, \sin\theta_i$. The free-form network works in units of 0.2 s, so its angular
+# velocities are of order one. Without these units the same training ends with three times the error. The loss is the
+# mean absolute error of the accelerations. The optimiser is Muon with a cosine schedule.
 
 
 # %%
@@ -104,8 +104,9 @@ for name, (model, steps, batch_size) in RUNS.items():
 # %% [markdown]
 # ## Energy after 100 s
 #
-# 40 releases from any angles, rates below 0.1 rad/s; the true energy at the end of the predicted path against its
-# start, over $(m_1 + m_2) g l_1 + m_2 g l_2 = 29.4$ J. "Largest" is the largest on the way.
+# There are 40 releases from any angles, with angular velocities below 0.1 rad/s. The error is the change of the true
+# energy along the predicted path, over $(m_1 + m_2) g l_1 + m_2 g l_2 = 29.4$ J. "Largest" is the largest change
+# before the end.
 
 # %%
 released = jax.random.uniform(jax.random.key(3), (40, 4)) * jnp.array([2 * jnp.pi, 2 * jnp.pi, 0.1, 0.1])

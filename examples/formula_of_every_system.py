@@ -11,10 +11,10 @@
 # %% [markdown]
 # # A formula of every system
 #
-# The Lagrangian of each system of `neural_lagrangian.systems`, from 20 motions of 100 samples: with accelerations,
-# and from positions and velocities alone, clean and with noise of 1 % and 5 % of the standard deviation of each. The
-# equations of motion are compared, so scale, constant and dF/dt do not matter; linear damping is found beside the
-# formula.
+# This notebook finds the Lagrangian of each system of `neural_lagrangian.systems` from 20 motions of 100 samples. The
+# data have accelerations, or only positions and velocities. They have no noise, or noise of 1 % or 5 % of the
+# standard deviation of each channel. Formulas are compared by their equations of motion, so scale, constant and dF/dt
+# do not matter. Linear damping is found together with the formula.
 
 # %%
 import time
@@ -35,10 +35,10 @@ jax.config.update("jax_enable_x64", True)
 SMOKE = asked("smoke")
 
 # %% [markdown]
-# ## What might be in each Lagrangian
+# ## Candidate terms of each Lagrangian
 #
-# A library holds what somebody would offer who knows only which coordinates are angles, which forces depend on
-# distances, and with what frequency something is driven.
+# A library contains the terms that a user would offer who knows three things: which coordinates are angles, which
+# forces depend on distances, and the frequency of a drive.
 
 
 # %%
@@ -174,16 +174,18 @@ for title in dict.fromkeys(title for title, _ in comparisons):
     print(f"| {title} | " + " | ".join(verdict(comparisons[title, what]) for what in columns) + " |")
 
 # %% [markdown]
-# Where there is none: a chain of three pendulums has more candidate terms than the windows of 20 motions give
-# equations; three bodies whose centre of mass rests do not show what depends on it, and noise is worse than no
-# answer; the modes of a wave keep their energies each by itself, so that more than one Lagrangian has their motion;
-# `sqrt(1 - v^2)` is not defined where noise takes the velocity beyond that of light. The drag of the dust falls off
-# as the inverse square of the distance: a constant matrix only approximates it.
+# Some systems have no formula, for these reasons:
+#
+# - A chain of three pendulums has more candidate terms than the windows of 20 motions give equations.
+# - Three bodies whose centre of mass rests do not show the terms that depend on it. Noise does not help.
+# - Each mode of a wave conserves its own energy, so several Lagrangians have this motion.
+# - `sqrt(1 - v^2)` is undefined if noise makes a velocity faster than light.
+# - The drag of the dust falls with the inverse square of the distance. A constant matrix only approximates it.
 
 # %% [markdown]
-# The momentum of the cart is conserved, so that a simpler Lagrangian than its own has its motion too: "another".
-# Whatever is called determined has the accelerations of the system. From exact accelerations every system has its
-# formula, but for three bodies about a centre of mass at rest and for the wave.
+# The momentum of the cart is conserved, so a simpler Lagrangian than its own also has this motion: the table says
+# "another". Every formula that is called determined has the accelerations of the system. From exact accelerations
+# every system has its formula, except the three bodies with a resting centre of mass and the wave.
 
 # %%
 apart = {what: {} for what in columns}

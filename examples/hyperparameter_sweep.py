@@ -9,11 +9,11 @@
 # ---
 
 # %% [markdown]
-# # A sweep in one compiled step
+# # A hyperparameter sweep in one compiled step
 #
-# Which learning rate, and how much weight decay? Sixteen networks that differ in nothing else are trained side by
-# side, as the members of an ensemble: in a loss or an optimiser `jax.lax.axis_index(training.MEMBER)` is the number
-# of the member. A validation set decides, and a test set tells what the choice was worth.
+# Which learning rate and weight decay are best? Sixteen networks that differ in nothing else train side by side, as
+# the members of an ensemble. In a loss or an optimiser `jax.lax.axis_index(training.MEMBER)` is the number of the
+# member. A validation set selects the best, and a test set measures it.
 
 # %%
 import time
@@ -37,7 +37,9 @@ STEPS, NOISE, KEY = 20 if SMOKE else 1500, 0.05, jax.random.key(0)
 # %% [markdown]
 # ## Few and noisy motions of a double pendulum
 #
-# Four of 2 s to learn from and four to choose by, both with 5 % of noise; 32 without noise, of 3 s, to judge by.
+# - Training set: four motions of 2 s with 5 % noise.
+# - Validation set: four more of the same kind.
+# - Test set: 32 motions of 3 s without noise.
 
 # %%
 system = nl.systems.DoublePendulum()
@@ -57,7 +59,8 @@ test = nl.simulate(system, later, system.sample_states(judge, 32))
 # %% [markdown]
 # ## The members
 #
-# AdamW, whose rate falls to zero along a cosine and whose two numbers are read from tables by the number of the member.
+# The optimiser is AdamW. Its rate falls to zero along a cosine. The number of the member selects rate and weight
+# decay from tables.
 
 # %%
 rates, decays = (jnp.asarray(table.ravel()) for table in np.meshgrid(RATES, DECAYS, indexing="ij"))
@@ -91,7 +94,7 @@ result = nl.fit(models, train, optimizer=optimizer, watching=watching, running=r
 seconds = time.perf_counter() - began
 
 # %% [markdown]
-# ## One member alone, for its cost
+# ## The cost of one member alone
 
 # %%
 alone = optax.adamw(optax.cosine_decay_schedule(1e-2, STEPS), weight_decay=1e-3)
@@ -101,7 +104,7 @@ seconds_alone = time.perf_counter() - began
 print(f"{rates.size} members: {seconds:.0f} s, one alone: {seconds_alone:.0f} s; compiling included")
 
 # %% [markdown]
-# ## What held-out motion says, and what it was worth
+# ## Validation and test errors
 
 
 # %%

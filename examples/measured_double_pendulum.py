@@ -11,10 +11,13 @@
 # %% [markdown]
 # # A measured double pendulum
 #
-# One free swing of a real double pendulum (Kaheman et al. 2022), 80 s at 1 kHz, in thirty consecutive pieces. A
-# mechanical Lagrangian and friction at the joints are learned from the even pieces and judged on the odd ones; then
-# from all but the first 8 s, and judged on those: more energy than training ever saw. Beside them the rigid-body
-# equations that the authors of the recording calibrated on all of it.
+# The recording is one free swing of a real double pendulum (Kaheman et al. 2022), 80 s at 1 kHz, in thirty
+# consecutive pieces. The model is a mechanical Lagrangian with friction at the joints. There are two tests:
+#
+# 1. train on the even pieces, test on the odd ones;
+# 2. train on all but the first 8 s, test on the first 8 s, which have more energy than any training data.
+#
+# The comparison is the rigid-body equations that the authors of the recording calibrated on all pieces.
 
 # %%
 from dataclasses import replace
@@ -38,10 +41,10 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## Recording
 #
-# Angles are absolute, $\pi$ hanging down, and good to about 5e-5 rad. The recorded velocities are late by about one
-# sample and rough. Those of a local polynomial through the angles are better; it gives accelerations too. States at
-# which rollouts start are taken both ways, for every model alike: from the polynomial, and as recorded, each angle with
-# the next sample's velocity.
+# Angles are absolute, $\pi$ is hanging down, and they are accurate to about 5e-5 rad. The recorded velocities lag by
+# about one sample and are noisy. A local polynomial through the angles gives better velocities, and accelerations
+# too. Rollouts start from states of both kinds, for every model: from the polynomial, and as recorded, each angle
+# with the velocity of the next sample.
 
 # %%
 try:
@@ -72,13 +75,14 @@ STATES = {"states from the polynomial": smoothed, "states as recorded": without_
 # %% [markdown]
 # ## Models
 #
-# $L = \tfrac12 \dot q^\top M(q) \dot q - V(q)$, $M$ positive definite, networks of the cosines and sines of the angles:
-# nothing of arms, lengths or gravity. The second joint turns at $\dot q_2 - \dot q_1$. At each joint friction is
-# linear damping and a smoothed Coulomb friction; whatever their coefficients, they can only take energy away.
+# The Lagrangian is $L = \tfrac12 \dot q^\top M(q) \dot q - V(q)$, with $M$ positive definite and networks of the
+# cosines and sines of the angles. It contains no arms, lengths or gravity. The second joint turns at $\dot q_2 - \dot
+# q_1$. The friction at each joint is linear damping and a smoothed Coulomb friction. It can only remove energy,
+# whatever its coefficients.
 #
-# For comparison a formula of two rigid arms with unknown constants: $L = \tfrac12 (A \dot q_1^2 + C \dot q_2^2) + B
-# \dot q_1 \dot q_2 \cos(q_1 - q_2) - V$, $V$ linear in the cosines and sines of the angles; the sines are for
-# encoders that do not read $\pi$ when the arm hangs.
+# The comparison is a formula of two rigid arms with unknown constants: $L = \tfrac12 (A \dot q_1^2 + C \dot q_2^2) +
+# B \dot q_1 \dot q_2 \cos(q_1 - q_2) - V$. $V$ is linear in the cosines and sines of the angles. The sines are needed
+# if an encoder does not read $\pi$ when the arm hangs.
 
 # %%
 JOINTS = [[1, 0], [-1, 1]]
@@ -121,8 +125,8 @@ EXPERT = nl.NeuralLagrangian.from_lagrangian(rigid_arms, dof=2, force=VISCOUS, m
 # %% [markdown]
 # ## Training
 #
-# First the accelerations of the polynomial, which is cheap, then rollouts: windows of 0.1 s, 0.5 s and 1 s in steps of
-# 20 ms. The loss takes angles in rad and velocities in units of 10 rad/s.
+# Training begins with the accelerations of the polynomial, which is cheap. Then it uses rollouts: windows of 0.1 s,
+# 0.5 s and 1 s in steps of 20 ms. The loss takes angles in rad and velocities in units of 10 rad/s.
 
 
 # %%
@@ -173,10 +177,10 @@ def learn(name, model, pieces):
 
 
 # %% [markdown]
-# ## Judged
+# ## Errors on the odd pieces
 #
-# Rollouts from every 0.1 s of each test piece, never across its end: root mean square error of the angles from the
-# start to the horizon, median over the starts.
+# Rollouts start every 0.1 s in each test piece and never cross its end. The error is the root mean square error of
+# the angles from the start to the horizon, median over the starts.
 
 # %%
 TEN_MS = nl.StepsPerSample(1)  # one step of Tsit5 from row to row: right to 1e-7 rad here
@@ -217,7 +221,7 @@ for kind, states in STATES.items():
     medians[kind] = judge(models, states, ODD, BINS)
 
 # %% [markdown]
-# More energy than in training: learned from t > 8 s, judged on the first 8 s.
+# The second test has more energy than the training data: trained on t > 8 s, tested on the first 8 s.
 
 # %%
 FIRST = np.arange(3)

@@ -11,9 +11,10 @@
 # %% [markdown]
 # # A measured pendulum
 #
-# One free swing of a real pendulum (Kaheman et al. 2022), 55 s at 1 kHz, in six consecutive pieces. A Lagrangian
-# network with a learned friction and a second-order neural ODE learn it from the even pieces; both are judged on the
-# odd ones, beside the rigid-body equation that the authors of the recording calibrated on all of it.
+# The recording is one free swing of a real pendulum (Kaheman et al. 2022), 55 s at 1 kHz, in six consecutive pieces.
+# Even pieces are the training set, odd pieces the test set. The models are a Lagrangian network with learned friction
+# and a second-order neural ODE. The comparison is the rigid-body equation that the authors of the recording
+# calibrated on all pieces.
 
 # %%
 import diffrax
@@ -35,9 +36,10 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## Recording
 #
-# Angles are absolute, $\pi$ hanging down. The recorded velocities lag the angles by about one sample: against the
-# derivative of a local polynomial through the angles they are off by 0.045 rad/s (root mean square) as recorded and by
-# 0.030 rad/s one sample earlier. So each angle is paired with the next sample's velocity, for every model alike.
+# Angles are absolute, $\pi$ is hanging down. The recorded velocities lag the angles by about one sample. The
+# derivative of a local polynomial through the angles shows this: the root mean square difference is 0.045 rad/s as
+# recorded, and 0.030 rad/s one sample earlier. So each angle is paired with the velocity of the next sample, for
+# every model.
 
 # %%
 try:
@@ -58,9 +60,9 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Models
 #
-# The Lagrangian is a kinetic minus a potential energy, both networks. (A free-form network of that size learns this
-# motion as well in some runs, and in others stays at the mean.) It takes a force: $Q = -D(q, v)\, v$, $D = C C^\top$
-# with $C$ a network, the same at $v$ and $-v$: it can only take energy away.
+# The Lagrangian is kinetic minus potential energy, both networks. (A free-form network of this size learns the motion
+# as well in some runs; in others it stays at the mean.) The force is $Q = -D(q, v)\, v$, $D = C C^\top$, with $C$ a
+# network that is even in $v$. It can only remove energy.
 
 
 # %%
@@ -89,7 +91,7 @@ class Expert(eqx.Module):
 # %% [markdown]
 # ## Training
 #
-# Windows of 0.1 s, then 0.5 s, then 1 s, in steps of 20 ms.
+# Windows are 0.1 s, then 0.5 s, then 1 s long, in steps of 20 ms.
 
 # %%
 ROLLOUTS = nl.training.Rollouts(stride=20)
@@ -109,10 +111,10 @@ for name, model in MODELS.items():
     print(f"{name:30s} {result.history.seconds[-1]:6.1f} s, loss {result.history.loss[-20:].mean():.1e}")
 
 # %% [markdown]
-# ## On the odd pieces
+# ## Errors on the odd pieces
 #
-# Rollouts from every 0.1 s of each test piece, never across its end: root mean square angle error from the start to the
-# horizon, median and 90 % quantile over the starts.
+# Rollouts start every 0.1 s in each test piece and never cross its end. The error is the root mean square angle error
+# from the start to the horizon: median and 90 % quantile over the starts.
 
 
 # %%

@@ -11,14 +11,13 @@
 # %% [markdown]
 # # One noisy recording of twenty seconds
 #
-# A double pendulum is recorded once, for twenty seconds, with 5 % of noise in angles and velocities. The most obvious
-# loss, the mean square error of a rollout over all of it, teaches an untrained network nothing: its loss stays that
-# of the mean. This works:
+# A double pendulum is recorded once, for twenty seconds, with 5 % noise in angles and velocities. The simplest loss
+# is the mean square error of a rollout over the whole recording. An untrained network learns nothing from it: the
+# loss stays that of the mean. Two steps work:
 #
-# 1. a *curriculum* of horizons, from windows of 0.1 s to windows of 1.6 s, so that there is always something near to
-#    fit;
-# 2. then, over windows of 5 s, weights *and the states in which the windows begin*, together: a rollout that starts
-#    from a noisy state is wrong however right the model is (`training.polish(..., states=)`).
+# 1. *Growing horizons*, from windows of 0.1 s to windows of 1.6 s, so that each stage starts near a good fit.
+# 2. Then, over windows of 5 s, training of the weights *and the initial states of the windows* together
+#    (`training.polish(..., states=)`). A rollout from a noisy state is wrong even if the model is right.
 
 # %%
 import time
@@ -42,10 +41,10 @@ STEP, EVERY, LONG = 0.01, 5, 500  # seconds a sample; samples a row of a short w
 KEY = jax.random.key(0)
 
 # %% [markdown]
-# ## The recording, and how a model is judged
+# ## The recording and the test
 #
-# Ten rollouts of 3 s, from states of the same motion after the recording has ended; root mean square error of the
-# angles, median and largest of the ten.
+# The test is ten rollouts of 3 s, from states of the same motion after the end of the recording. The error is the
+# root mean square error of the angles, median and largest of the ten.
 
 # %%
 system = nl.systems.DoublePendulum()
@@ -75,7 +74,7 @@ curriculum = {"horizon": (2, 8, 32), "steps": STEPS}
 models, seconds = {}, {}
 
 # %% [markdown]
-# ## Without noise, by the curriculum: what there is to reach
+# ## The best possible result: growing horizons without noise
 
 # %%
 began = time.perf_counter()
@@ -85,8 +84,8 @@ seconds["without noise"] = time.perf_counter() - began
 # %% [markdown]
 # ## The whole trajectory at once
 #
-# Every fifth sample, one rollout of 20 s a step, from the same untrained network; at the usual rate, ten times larger,
-# most rollouts diverge.
+# Each step is one rollout of 20 s, every fifth sample, from the same untrained network. At the usual rate, ten times
+# larger, most rollouts diverge.
 
 # %%
 began = time.perf_counter()
@@ -97,7 +96,7 @@ seconds["whole trajectory"] = time.perf_counter() - began
 print(f"loss of the whole trajectory {np.mean(whole.history.loss[-20:]):.2f}; of its mean alone it is 1")
 
 # %% [markdown]
-# ## The curriculum, and then the states
+# ## Growing horizons, then states
 
 # %%
 began = time.perf_counter()
@@ -115,7 +114,7 @@ print(f"states in which the windows begin: wrong by {100 * before:.1f} %, after 
 print(f"loss {polished.loss[-1]:.5f}; of the noise alone it is {np.mean(((noisy.ys - clean.ys) / scale) ** 2):.5f}")
 
 # %% [markdown]
-# ## Judged
+# ## Test errors
 
 # %%
 found = {name: errors(model) for name, model in models.items()}

@@ -11,19 +11,19 @@
 # %% [markdown]
 # # Pendulums from accelerations: phase, energy, chaos
 #
-# Batard-Rinaudo, Daniel and Pateau (2025) trained networks on states and their accelerations: a plain one on the simple
-# pendulum, from random states, then a Lagrangian one (two layers of 128, softplus) and a plain one on the double
-# pendulum, from a single chaotic trajectory. What they report:
+# Batard-Rinaudo, Daniel and Pateau (2025) trained networks on states and their accelerations. A plain network learned
+# the simple pendulum from random states. A Lagrangian network (two layers of 128, softplus) and a plain one learned
+# the double pendulum from a single chaotic trajectory. They report:
 #
 # - simple pendulum from $(\pi/4, 0.3)$: a good trajectory, but the plain network does not conserve energy;
-# - double pendulum from the smooth start $(\pi/4, \pi/2, 0, 0)$: mean phase shifts of $\theta_1, \theta_2$ of 10.55 and
-#   8.15 degrees for the plain network, -0.64 and 0.77 for the Lagrangian one;
-# - from the chaotic start $(3\pi/7, 3\pi/4, 0, 0)$: both inaccurate, no figure;
+# - double pendulum from the smooth start $(\pi/4, \pi/2, 0, 0)$: mean phase shifts of $\theta_1, \theta_2$ of 10.55
+#   and 8.15 degrees for the plain network, -0.64 and 0.77 for the Lagrangian one;
+# - double pendulum from the chaotic start $(3\pi/7, 3\pi/4, 0, 0)$: both inaccurate, no figure;
 # - 2000 steps of 0.002 s take the Lagrangian network about 3 s.
 #
-# They do not say from where the training trajectory starts, how long it is and how it is sampled, nor name masses,
-# lengths and optimiser. Here $m = l = 1$, $g = 9.81$, and the trajectory is of 200 s at 100 Hz, from a third start. All
-# networks have the same hidden layers and optimiser.
+# They do not give the start, length and sampling of the training trajectory, or masses, lengths and optimiser. In
+# this notebook $m = l = 1$ and $g = 9.81$. The trajectory lasts 200 s at 100 Hz, from a third start. All networks
+# have the same hidden layers and optimiser.
 
 # %%
 import time
@@ -64,10 +64,10 @@ STEPWISE = nl.integrators.Integration(nl.integrators.RK4(), stepsize_controller=
 # %% [markdown]
 # ## Models and training
 #
-# All networks see $(\cos\theta_i, \sin\theta_i, \omega_i)$, in units of 0.2 s. The loss is the mean square error of
-# the accelerations; those of a Lagrangian network follow from the Euler-Lagrange equations. "Mechanical" is $\tfrac12
-# v^\top M(q)\, v - V(q)$ with two networks; "free-form" is any $L(q, v)$, as the source's; the "NODE" is a network
-# for the acceleration.
+# All networks receive $(\cos\theta_i, \sin\theta_i, \omega_i)$, in units of 0.2 s. The loss is the mean square error
+# of the accelerations. For a Lagrangian network they follow from the Euler-Lagrange equations. "Mechanical" is
+# $\tfrac12 v^\top M(q)\, v - V(q)$ with two networks. "Free-form" is any $L(q, v)$, like the source's. "NODE" is a
+# network for the acceleration.
 
 
 # %%
@@ -106,7 +106,7 @@ def integrated(model, integration):
 # %% [markdown]
 # ## The simple pendulum
 #
-# As in the source, random states with their accelerations: 5000, with $|\theta| < 3\pi/4$ and
+# As in the source, the data are random states with their accelerations: 5000, with $|\theta| < 3\pi/4$ and
 # $|\dot\theta| < \sqrt{g / l}$.
 
 # %%
@@ -137,10 +137,11 @@ figure.savefig(OUTPUT / "pendulum_phase_shift_simple.png", dpi=110)
 # %% [markdown]
 # ## The double pendulum, from one trajectory
 #
-# Released at $(1.5, 2, 0, 0)$: a little more energy than the chaotic start has, and far more than the smooth one. All
-# its samples have the one energy $E$. On that surface the Hamiltonians $H$ and $H + (H - E)^2 \varphi(q, p)$ have the
-# same motion, whatever $\varphi$ is: one trajectory, accelerations included, does not determine a free-form Lagrangian
-# at other energies. A kinetic energy quadratic in the velocities leaves no such freedom.
+# The pendulum is released at $(1.5, 2, 0, 0)$. This has a little more energy than the chaotic start, and far more
+# than the smooth one. All samples have the same energy $E$. On this energy surface the Hamiltonians $H$ and $H + (H -
+# E)^2 \varphi(q, p)$ have the same motion for any $\varphi$. So one trajectory, even with accelerations, does not
+# determine a free-form Lagrangian at other energies. A kinetic energy quadratic in the velocities does not have this
+# freedom.
 
 # %%
 system = nl.systems.DoublePendulum()
@@ -154,9 +155,9 @@ trained = {name: [learn(name, data, steps, seed) for seed in SEEDS] for name, st
 # %% [markdown]
 # ## From the smooth start
 #
-# Phase: `analysis.phase_shift`, at the dominant frequency, in 4 s. (Each angle has only two maxima in that time, one of
-# them shallow: an average over maxima would hang on how they pair.) Over the seeds: median of the magnitudes, and
-# the largest.
+# The phase is that of `analysis.phase_shift`, at the dominant frequency, in 4 s. (Each angle has only two maxima in
+# that time, one of them shallow. An average over maxima would depend on how they are paired.) The table gives the
+# median of the magnitudes over the seeds, and the largest.
 
 
 # %%
@@ -181,8 +182,9 @@ print(f"{'source: LNN':20s}{-0.64:18.2f}{0.77:18.2f}\n{'source: baseline':20s}{1
 # %% [markdown]
 # ## From the chaotic start
 #
-# Valid time: until the angle error (root mean square over both) passes 0.1 rad, of 20 s. The floor is the truth itself,
-# restarted 1e-4 away in 20 directions. Energy: of the true system along the predicted path, over the potential's depth.
+# - Valid time: until the angle error (root mean square over both) exceeds 0.1 rad, of 20 s.
+# - Floor: the truth itself, restarted 1e-4 away in 20 directions.
+# - Energy: of the true system along the predicted path, over the potential's depth.
 
 # %%
 truth, rollouts = predicted(TWENTY, chaotic)
@@ -218,9 +220,10 @@ path = OUTPUT / "pendulum_phase_shift.gif"
 animation = analysis.animate(system, TWENTY[:DRAWN], motions, path=path, frames_per_second=20, size=2.4)
 
 # %% [markdown]
-# ## How long a reconstruction takes
+# ## Time of a rollout
 #
-# The source's 2000 steps, here of RK4, and adaptive steps to the same 2001 samples; compiled, median of 20.
+# The table compares the source's 2000 steps, by RK4 in this notebook, with adaptive steps to the same 2001 samples.
+# Programs are compiled; times are medians of 20.
 
 
 # %%

@@ -9,11 +9,12 @@
 # ---
 
 # %% [markdown]
-# # The inner planets, and two that were left out
+# # The inner planets, and two unseen bodies
 #
-# Mercury, Venus and Mars about the Sun (JPL Horizons), one state a day. From the first 730 days a Lagrangian is
-# learned: the law of attraction, the planets' masses, and, since no law of these four bodies alone can follow Mars,
-# where unseen bodies must be and how heavy they are. Then the next 365 days are predicted from the state of day 730.
+# The data are Mercury, Venus and Mars about the Sun (JPL Horizons), one state each day. The Lagrangian is learned
+# from the first 730 days: the law of attraction and the planets' masses. No law of these four bodies alone can
+# explain the motion of Mars. So the model also learns where unseen bodies must be, and their masses. Then it predicts
+# the next 365 days from the state of day 730.
 
 # %%
 import diffrax
@@ -38,7 +39,7 @@ TRAINING, TEST = (60, 60) if SMOKE else (730, 365)
 # %% [markdown]
 # ## Orbits
 #
-# Heliocentric positions in au. Time counts in units of 58.13 days, so that all numbers are of order one.
+# Positions are heliocentric, in au. The unit of time is 58.13 days, so all numbers are of order one.
 
 # %%
 try:
@@ -52,14 +53,14 @@ ys = jnp.asarray(orbits.ys[0]) * jnp.repeat(jnp.array([1.0, 1 / DAY]), 9)[None]
 # %% [markdown]
 # ## Lagrangian
 #
-# With the Sun's own motion eliminated (it carries minus the planets' momentum), in units of the Sun's mass,
+# The Sun's own motion is eliminated: it carries minus the planets' momentum. In units of the Sun's mass,
 #
 # $$L = \sum_i \tfrac12 m_i |v_i|^2 - \frac{|\sum_i m_i v_i|^2}{2 (1 + \sum_i m_i)} + \sum_i m_i U(|x_i|)
 #   + \sum_{i<j} m_i m_j U(|x_i - x_j|)
 #   + \sum_i \sum_h m_i m_h \bigl[U(|x_i - X_h(t)|) - \omega_h^2\, x_i \cdot X_h(t)\bigr].$$
 #
-# The law is $U(r) = k\, r^{-p}$. Bodies h that nobody sees run on circles in the plane of the Earth's orbit, as the law
-# demands at their radius; the last term is the Sun's fall towards them.
+# The law is $U(r) = k\, r^{-p}$. Unseen bodies h move on circles in the plane of the Earth's orbit, with the period
+# that the law demands at their radius. The last term is the acceleration of the Sun towards them.
 
 
 # %%
@@ -127,8 +128,9 @@ def predict(system):
 # %% [markdown]
 # ## Training
 #
-# Windows of the training days, each rolled out from its measured start, and few parameters: nonlinear least squares by
-# the method of Levenberg and Marquardt, with exact derivatives forward through the rollouts.
+# The windows are pieces of the training days, each rolled out from its measured start. There are few parameters, so
+# the fit is nonlinear least squares by Levenberg-Marquardt. Forward mode through the rollouts gives exact
+# derivatives.
 
 
 # %%
@@ -173,7 +175,7 @@ short, long = windows(30, 24), windows(TEST if not SMOKE else 50, 7)
 LIGHT = jnp.full(3, -30.0)  # planets that do not act on each other
 
 # %% [markdown]
-# The law comes first, from windows of a month and a wrong guess.
+# The first fit finds the law, from windows of a month and a wrong guess.
 
 # %%
 first = SolarSystem(Law(jnp.asarray(0.8), jnp.asarray(0.7)), LIGHT)
@@ -181,10 +183,10 @@ central = learn("central law, 30 d", first, short)
 central = learn("central law, 365 d", central, long)
 
 # %% [markdown]
-# ## What the planets feel beside the Sun
+# ## Attraction by unseen bodies
 #
-# The remaining acceleration is small, so it is linear in the missing masses: those of the planets, and one for each
-# place on a map of radius and longitude where something might be. Non-negative least squares is sparse by itself.
+# The remaining acceleration is small, so it is linear in the missing masses. These are the masses of the planets, and
+# one mass for each point of a map of radius and longitude. Non-negative least squares gives a sparse solution.
 
 # %%
 RADII = np.geomspace(0.2, 12.0, 4 if SMOKE else 25)
@@ -224,8 +226,9 @@ found = weights / scale
 response = weights[: len(places)]
 
 # %% [markdown]
-# The two places of strongest response at least 1 au apart, with the mass found around each, start the last fit of all
-# parameters together.
+# The two points with the strongest response, at least 1 au apart, are the initial positions of the unseen bodies.
+# Their initial masses are the masses found around each point. From this start a last fit takes all parameters
+# together.
 
 # %%
 order = np.argsort(-response)
@@ -282,9 +285,9 @@ figure.savefig(OUTPUT / "planets.png", dpi=110)
 # %% [markdown]
 # ## What this shows
 #
-# The law of attraction is the inverse square. No central law predicts Mars better than Newton's does without the Earth
-# and Jupiter; both were found, mass and place, from how Mercury, Venus and Mars move. Mars itself is too light for its
-# pull on the others to be seen.
+# The law of attraction is the inverse square. The fit finds the masses and positions of both unseen bodies, the Earth
+# and Jupiter, from the motion of Mercury, Venus and Mars. No central law without them predicts Mars better than
+# Newton's law does. Mars itself is too light: its pull on the others does not show.
 
 # %%
 if not SMOKE:

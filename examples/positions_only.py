@@ -11,16 +11,16 @@
 # %% [markdown]
 # # Positions only: the shadow Lagrangian
 #
-# A pendulum is seen at five instants, half a second apart, without velocities. At so large a step differences give no
-# velocities, and a numerical integration even of the true Lagrangian would be far off. So the Lagrangian is learned
-# through the integrator that will use it: a sequence of positions is a motion of the variational midpoint rule if the
-# discrete Euler-Lagrange equations
+# A pendulum is seen at five instants, half a second apart, without velocities. The step is so large that differences
+# give no velocities. Numerical integration even of the true Lagrangian would have a large error. So the Lagrangian is
+# learned through the integrator that will use it. A sequence of positions is a motion of the variational midpoint
+# rule if it satisfies the discrete Euler-Lagrange equations
 #
 # $$D_2 L_d(q_0, q_1) + D_1 L_d(q_1, q_2) = 0, \qquad
-#   L_d(q_0, q_1) = h L\Bigl(\frac{q_0 + q_1}{2}, \frac{q_1 - q_0}{h}\Bigr)$$
+#   L_d(q_0, q_1) = h L\Bigl(\frac{q_0 + q_1}{2}, \frac{q_1 - q_0}{h}\Bigr).$$
 #
-# hold. What comes out is not the true $L = \dot q^2 / 2 + \cos q$ but the *shadow* Lagrangian, whose midpoint rule at
-# this step is the true motion (Ober-Blöbaum and Offen 2022; Offen and Ober-Blöbaum 2022).
+# The result is not the true $L = \dot q^2 / 2 + \cos q$ but the *shadow* Lagrangian: its midpoint rule at this step
+# gives the true motion (Ober-Blöbaum and Offen 2022; Offen and Ober-Blöbaum 2022).
 
 # %%
 import time
@@ -54,8 +54,8 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## Data
 #
-# 400 motions of 5 snapshots from $(q, \dot q)$ in $[-\pi, \pi] \times [-1.2, 1.2]$, without their velocities. A
-# parabola through three samples leaves the positions as they are; the slopes that come with it are not used.
+# The data are 400 motions of 5 snapshots from $(q, \dot q)$ in $[-\pi, \pi] \times [-1.2, 1.2]$, without their
+# velocities. A parabola through three samples does not change the positions. Its slopes are not used.
 
 # %%
 accurate = Integration(diffrax.Dopri8(), stepsize_controller=diffrax.PIDController(rtol=1e-13, atol=1e-13))
@@ -68,8 +68,8 @@ print(data)
 # %% [markdown]
 # ## Models
 #
-# A network of $(\cos q, \sin q, \dot q)$, the same forwards and backwards in time; and a library of 13 terms
-# $\dot q^{2 i} \cos j q$ beside $\dot q^2 / 2$, which fixes the scale.
+# There are two models: a network of $(\cos q, \sin q, \dot q)$ that is time-reversible, and a library of 13 terms
+# $\dot q^{2 i} \cos j q$. The library also has the fixed term $\dot q^2 / 2$, which sets the scale.
 
 # %%
 TERMS = [(i, j) for i in range(4) for j in range(4) if (i, j) not in ((0, 0), (1, 0), (3, 3))]
@@ -90,8 +90,8 @@ MODELS = {
 # %% [markdown]
 # ## Training
 #
-# `fit` with `discrete_euler_lagrange_mse`, then `gauss_newton` on the position errors that the loss is the mean square
-# of: over thousands of swings an error in the seventh digit of the frequency shows.
+# `fit` with `discrete_euler_lagrange_mse` comes first. Then `gauss_newton` minimises the same position errors
+# further: over thousands of swings an error in the seventh digit of the frequency is visible.
 
 
 # %%
@@ -122,10 +122,10 @@ for name, model in MODELS.items():
 # %% [markdown]
 # ## Ten thousand steps
 #
-# From the first two positions of a swing from rest at 0.3 rad: their discrete momentum gives the velocity to begin
-# with. For comparison there is the midpoint rule with the true Lagrangian, which has a discretisation error. The
-# truth is the exact motion of the pendulum, $\sin(q / 2) = k\, \mathrm{sn}(t + K, k)$, $\dot q = 2 k\, \mathrm{cn}(t
-# + K, k)$.
+# The prediction starts from the first two positions of a swing from rest at 0.3 rad. Their discrete momentum gives
+# the initial velocity. The comparison is the midpoint rule with the true Lagrangian, which has a discretisation
+# error. The truth is the exact motion of the pendulum, $\sin(q / 2) = k\, \mathrm{sn}(t + K, k)$, $\dot q = 2 k\,
+# \mathrm{cn}(t + K, k)$.
 
 
 # %%
@@ -152,8 +152,8 @@ for name, model in predictors.items():
     print(f"{name:16s} max |dq| over {ROLLOUT} steps: {deviation[name].max():.1e}")
 
 # %% [markdown]
-# The momenta of the discrete motion give velocities too. They are those of the discrete motion: near the true ones, as
-# near as the rule is at this step.
+# The momenta of the discrete motion also give velocities. They are near the true velocities; the difference is the
+# error of the midpoint rule at this step.
 
 # %%
 some = slice(0, 40)

@@ -11,11 +11,14 @@
 # %% [markdown]
 # # A relativistic particle: no canonical momenta needed
 #
-# A particle falls along a line at up to nearly the speed of light. Its canonical momentum, $m \gamma \dot q$, is not
-# what is recorded: positions and velocities are. Cranmer et al. (2020) used it to show what a Hamiltonian asks for
-# and a Lagrangian does not. A Hamiltonian network that takes velocities for momenta cannot learn this motion whatever
-# its size: $\dot q = \partial H / \partial p = p$ leaves $H = p^2 / 2 + V(q)$, a force that does not depend on the
-# velocity. Given the true momenta it learns it well. The Lagrangian network needs nothing but the motion.
+# A particle falls along a line at up to nearly the speed of light. Its canonical momentum is $m \gamma \dot q$, but
+# positions and velocities are recorded. Cranmer et al. (2020) used this example to compare Hamiltonian and Lagrangian
+# networks.
+#
+# - A Hamiltonian network that takes velocities for momenta cannot learn this motion, whatever its size: $\dot q =
+#   \partial H / \partial p = p$ implies $H = p^2 / 2 + V(q)$, a force that does not depend on the velocity.
+# - With the true momenta a Hamiltonian network learns it well.
+# - A Lagrangian network needs the recorded motion only.
 
 # %%
 import equinox as eqx
@@ -37,7 +40,7 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## Data
 #
-# $m = c = F = 1$: 100 motions of 2 s from velocities within 0.9 of that of light.
+# $m = c = F = 1$. The data are 100 motions of 2 s, with initial velocities below 0.9 of that of light.
 
 # %%
 system = nl.systems.RelativisticParticle()
@@ -50,7 +53,7 @@ print(train)
 # %% [markdown]
 # ## Models
 #
-# The same network for all; the second Hamiltonian one is told the canonical momentum.
+# All models have the same network. The second Hamiltonian network gets the canonical momentum.
 
 
 # %%
@@ -81,8 +84,8 @@ for name, model in MODELS.items():
 # %% [markdown]
 # ## What was learned
 #
-# The acceleration falls as $(1 - \dot q^2)^{3/2}$. In one dimension many Lagrangians have the same motion, more than
-# scale and gauge make, so the acceleration is compared, not the mass.
+# The acceleration falls as $(1 - \dot q^2)^{3/2}$. In one dimension many Lagrangians have the same motion, beyond
+# scale and gauge. So the comparison uses the acceleration, not the mass.
 
 # %%
 speeds = jnp.linspace(-0.97, 0.97, 195)

@@ -11,9 +11,9 @@
 # %% [markdown]
 # # A spring, two bodies, three bodies: the tasks of Hamiltonian neural networks
 #
-# Greydanus, Dzamba and Yosinski (2019) trained Hamiltonian networks on coordinates, momenta and their derivatives, and
-# asked what became of the energy in rollouts: mean square error of the true energy along the predicted path against
-# that along the true one, over 15 starts and all times.
+# Greydanus, Dzamba and Yosinski (2019) trained Hamiltonian networks on coordinates, momenta and their derivatives.
+# They measured the energy in rollouts: the mean square difference between the true energy along the predicted path
+# and along the true path, over 15 starts and all times.
 
 # %%
 import diffrax
@@ -41,13 +41,16 @@ STEPS = {"spring": ADAM, "two bodies": MUON, "three bodies": MUON}
 # %% [markdown]
 # ## Motions
 #
-# Drawn as the source's code draws them, by other random numbers. **Spring**: $H = p^2 + q^2$, 25 motions of 30 samples
-# in $t \in [0, 3]$, noise of standard deviation 0.1 on q and p, rollouts to t = 20 from $0.2 < |q|, |p| < 1$. **Two
-# bodies**, **three bodies**: masses and the constant of gravity are 1, orbits near circles, 800 motions of 50 samples
-# in [0, 20] and 4000 of 20 in [0, 5], without noise; rollouts from other such orbits, here to t = 20 and to t = 3.
+# Motions are drawn as in the source's code, with other random numbers.
 #
-# States are here $[q, \dot q]$, so the derivative of a coordinate is its recorded velocity, and accelerations are all
-# that is added; the source gives the derivatives of q and p, without noise.
+# - **Spring**: $H = p^2 + q^2$, 25 motions of 30 samples in $t \in [0, 3]$, noise of standard deviation 0.1 on q and
+#   p; rollouts to t = 20 from $0.2 < |q|, |p| < 1$.
+# - **Two bodies**: masses and the constant of gravity are 1, orbits are near circles, 800 motions of 50 samples in
+#   [0, 20], without noise; rollouts from other such orbits to t = 20.
+# - **Three bodies**: the same, 4000 motions of 20 samples in [0, 5]; rollouts to t = 3.
+#
+# States in this notebook are $[q, \dot q]$. So the derivative of a coordinate is its recorded velocity, and only the
+# accelerations are additional data. The source gives the derivatives of q and p, without noise.
 
 
 # %%
@@ -109,14 +112,18 @@ def training_data(task):
 # %% [markdown]
 # ## Models
 #
-# All networks have two layers of 128 tanh (the source: 200). The spring is trained as in the source, by Adam for 2000
-# steps on mean square errors of the derivatives of the state, but on batches of 256; the bodies by Muon for 1500 steps
-# on mean absolute errors, since rare close encounters rule a mean square (the source: Adam, 10 000 steps, mean square).
+# All networks have two layers of 128 tanh (the source: 200). The spring is trained as in the source: Adam for 2000
+# steps on mean square errors of the derivatives of the state, but with batches of 256. The bodies are trained by Muon
+# for 1500 steps on mean absolute errors, since rare close encounters dominate a mean square (the source: Adam, 10 000
+# steps, mean square).
 #
-# The free-form Lagrangian network gets coordinates and velocities only. The Hamiltonian one gets the momenta. The
-# other Lagrangian one knows as much, that all masses are equal, and has a network for the potential alone. The
-# source's baseline is the first-order neural ODE. The "particles" are told that the bodies are alike and act on each
-# other along their distance, by a law that is a network of it.
+# - The free-form Lagrangian network gets coordinates and velocities only.
+# - The Hamiltonian network gets the momenta.
+# - The second Lagrangian network has the same knowledge, that all masses are equal, and a network for the potential
+#   alone.
+# - The source's baseline is the first-order neural ODE.
+# - The "particles" have two built-in facts: all bodies are alike, and they interact in pairs. The potential is a
+#   network of the distance.
 
 
 # %%
@@ -204,8 +211,9 @@ def judged(task, model):
 # %% [markdown]
 # ## Training and rollouts
 #
-# Beside the mean over starts and times, which is what the source gives and which one rollout may rule, the median over
-# starts; and what an energy does not tell, the error of the positions at the end (root mean square over starts).
+# The source gives the mean over starts and times. A single rollout can dominate it, so the table also gives the
+# median over starts. The energy does not show all errors, so the table also gives the error of the positions at the
+# end (root mean square over starts).
 
 # %%
 mean, middle, apart, growth = {}, {}, {}, {}
@@ -238,10 +246,10 @@ for task, steps in STEPS.items():
 # %% [markdown]
 # ## The spring from its samples alone
 #
-# A network that is shown exact derivatives at noisy states learns derivatives that are too small: the noise of a
-# state is part of the spread over which a slope is taken. The energy does not show this, the positions do. Here there
-# are no derivatives at all: rollouts over whole motions from states that are estimated along with the weights, the
-# errors of coordinates and velocities in units of their noise.
+# A network that is trained on exact derivatives at noisy states learns derivatives that are too small, because the
+# noise widens the range of states. The energy does not show this, but the positions do. This section uses no
+# derivatives. The loss compares rollouts over whole motions, and the initial states are estimated together with the
+# weights. The errors of coordinates and velocities are in units of their noise.
 
 # %%
 alone = nl.fit(
@@ -272,10 +280,12 @@ figure.savefig(OUTPUT / "spring_and_bodies.png", dpi=90)
 # %% [markdown]
 # ## What this shows
 #
-# Two and three bodies: every network with a Lagrangian or a Hamiltonian is far below the published means, that of pairs
-# of particles by four and seven powers of ten. The spring is not: exact derivatives at states with noise of 0.1 leave
-# means of 2e-3 to 8e-3 (medians 6e-4 to 1e-3), where 3.8e-4 was published. The same noisy samples without the
-# derivatives, their states estimated, come nearest: 5.4e-4, median 1e-4.
+# - **Two and three bodies.** Every network with a Lagrangian or a Hamiltonian has far smaller energy errors than
+#   published. The network of pairs of particles is better by four and seven powers of ten.
+# - **Spring, with derivatives.** Exact derivatives at states with noise of 0.1 give means of 2e-3 to 8e-3 (medians
+#   6e-4 to 1e-3). This is worse than the published 3.8e-4.
+# - **Spring, without derivatives.** The same noisy samples, with estimated states, are the closest: 5.4e-4, median
+#   1e-4.
 
 # %%
 figures = {f"{task}, {name}, energy MSE": value for (task, name), value in mean.items()}

@@ -11,8 +11,8 @@
 # %% [markdown]
 # # From a file of noisy samples to a model
 #
-# A spring pendulum, recorded at irregular times with 1 % noise, comes as a CSV file. One page of code reads it, learns
-# the Lagrangian, rolls out trajectories it has not seen, and draws and animates them.
+# A spring pendulum is recorded at irregular times with 1 % noise, in a CSV file. One page of code reads the file,
+# learns the Lagrangian, predicts new motions, and draws and animates them.
 
 # %%
 import equinox as eqx
@@ -33,7 +33,8 @@ UNITS = {"theta": "deg", "theta_dot": "deg/s", "t": "ms"}
 # %% [markdown]
 # ## The recording
 #
-# Stands in for a laboratory: 40 runs of 3 s at random times, angles in degrees and times in milliseconds.
+# A simulation takes the place of a laboratory: 40 runs of 3 s at random times, angles in degrees and times in
+# milliseconds.
 
 # %%
 system = nl.systems.SpringPendulum()
@@ -52,9 +53,9 @@ train, test = trajectories.split(recording, (0.8, 0.2), key=jax.random.key(2))
 print(f"train {train}\ntest  {test}")
 
 # %% [markdown]
-# The length varies by 0.15 m about 1.25 m, and a network likes numbers of order one. A `Scaling` of coordinates and
-# time keeps the equations of motion true, which standardising each column of the data would not. Without it the same
-# steps leave more than twice the error.
+# The length varies by 0.15 m about 1.25 m, and a network learns best from numbers of order one. A `Scaling` of
+# coordinates and time keeps the equations of motion valid. Standardising each column of the data would not. Without
+# scaling the same number of steps leaves more than twice the error.
 
 # %%
 scaling = trajectories.Scaling.of(train, centre=True, periodic=[1])
@@ -70,9 +71,9 @@ model = nl.Scaled(result.model, scaling)
 print(f"{result.history.seconds[-1]:.0f} s, loss {result.history.loss[-50:].mean():.1e}")
 
 # %% [markdown]
-# ## Judge on runs it has not seen
+# ## Test on new runs
 #
-# Rollouts from the true starts of the test runs, against the motion without noise.
+# Rollouts start from the true initial states of the test runs. They are compared with the motion without noise.
 
 # %%
 unseen = nl.simulate(system, np.linspace(0, 3, 91, dtype=np.float32), system.sample_states(jax.random.key(5), 20))

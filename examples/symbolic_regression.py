@@ -11,10 +11,10 @@
 # %% [markdown]
 # # From motion to a formula
 #
-# The three systems of "Lagrangian Neural Networks & Symbolic Regression" (Hamzaoğulları 2024): a constant force, an
-# oscillator, and a spring pendulum, for which that report had no formula. Each Lagrangian is found twice, in seconds:
-# from data with 5 % noise, and from a network trained on the motion. What is left of the network beside the formula is
-# named: a constant and dF/dt.
+# The systems are those of "Lagrangian Neural Networks & Symbolic Regression" (Hamzaoğulları 2024): a constant force,
+# an oscillator, and a spring pendulum, for which that report had no formula. Each Lagrangian is found twice, in
+# seconds: from data with 5 % noise, and from a network trained on the motion. The difference between network and
+# formula is printed: a constant and dF/dt.
 
 # %%
 import time
@@ -37,7 +37,7 @@ STEPS = {"smoke": 20, "quick": 1000}.get(SIZE, 5000)
 SEEDS = 20 if SIZE == "full" else 1
 
 # %% [markdown]
-# ## The systems, and what might be in their Lagrangians
+# ## The systems and their candidate terms
 
 # %%
 NAMES = ("r", "theta")
@@ -62,8 +62,8 @@ for name, (_, library, _) in CASES.items():
 # %% [markdown]
 # ## From data
 #
-# 20 runs of 100 samples over 3 s. Positions and velocities carry noise, 5 % of the standard deviation of each, and
-# there are no accelerations.
+# The data are 20 runs of 100 samples over 3 s. Positions and velocities have noise of 5 % of their standard
+# deviation. There are no accelerations.
 
 
 # %%
@@ -93,9 +93,9 @@ for name, (_, library, truth) in CASES.items():
 # %% [markdown]
 # ## From trained networks
 #
-# Free-form networks of 64 x 2, trained on the accelerations of the same runs. `distill` matches the equations of
-# motion of the network, or its motion alone; the constant and the dF/dt, which motion does not determine, are
-# separated and printed. `--full` trains twenty of each, side by side.
+# Free-form networks of 64 x 2 are trained on the accelerations of the same runs. `distill` matches the equations of
+# motion of the network, or its motion alone. Motion does not determine the constant and the dF/dt, so they are
+# separated and printed. `--full` trains twenty networks for each system, side by side.
 
 
 # %%
@@ -163,8 +163,8 @@ for name, source, found, worst, seconds in rows:
 # %% [markdown]
 # ## The Lagrangians as surfaces
 #
-# Learned networks look unlike the truth. After gauge fixing they look alike, except for a few per cent in one
-# dimension, where the Lagrangians are only solution-equivalent.
+# Learned networks look unlike the truth. After gauge fixing they look alike. In one dimension a few per cent remain,
+# where the Lagrangians are only solution-equivalent.
 
 # %%
 figure = plt.figure(figsize=(12, 7), layout="constrained")

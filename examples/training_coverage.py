@@ -11,12 +11,12 @@
 # %% [markdown]
 # # What the training trajectories cover
 #
-# Batard-Rinaudo, Daniel and Pateau (2025) asked whether two training trajectories teach a Lagrangian network of the
-# double pendulum more than one, with as many samples in all, and found that far from what it has seen it is poor either
-# way. For two pendulums coupled by a torsion spring they found accuracy "much harder to obtain", for want of a chaotic
-# motion to train on. They give both as figures, without numbers, parameters or training trajectories.
+# Batard-Rinaudo, Daniel and Pateau (2025) compared one and two training trajectories of the double pendulum, with the
+# same total number of samples. They found that a Lagrangian network is poor far from its training data in both cases.
+# For two pendulums coupled by a torsion spring they found accuracy "much harder to obtain", because they had no
+# chaotic motion for training. They show figures, without numbers, parameters or training trajectories.
 #
-# Here both are asked by energy and by kind of motion.
+# This notebook repeats both studies, by energy and by kind of motion.
 
 # %%
 import functools
@@ -48,7 +48,8 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## Training
 #
-# On states and accelerations, by the mean square error of accelerations; two hidden layers of 64 in every network.
+# The data are states and accelerations. The loss is the mean square error of accelerations. Every network has two
+# hidden layers of 64.
 
 
 # %%
@@ -73,9 +74,10 @@ def learn(model, data, steps, unit):
 # %% [markdown]
 # ## One or two trajectories of the double pendulum
 #
-# One of 200 s, or two of 100 s, the second at lower energy. Judged on releases from rest all over the plane of angles,
-# 4 s each: the source's measure, the mean over time of $|\Delta\theta_1| + |\Delta\theta_2|$ (angles wrapped; a failed
-# rollout counts as $\pi$ for each), median over the releases of an energy.
+# The training data are one trajectory of 200 s, or two of 100 s, the second at lower energy. The test is releases
+# from rest at angles of the whole plane, 4 s each. The measure is the source's: the mean over time of
+# $|\Delta\theta_1| + |\Delta\theta_2|$, median over the releases of an energy. Angles are wrapped. A failed rollout
+# counts as $\pi$ for each angle.
 
 # %%
 system = nl.systems.DoublePendulum()
@@ -155,9 +157,9 @@ figure.savefig(OUTPUT / "training_coverage.png", dpi=110)
 # %% [markdown]
 # ## Two pendulums coupled by a torsion spring
 #
-# The spring winds up, so networks see the angles themselves, no cosines. From $(0.43\pi, 0.75\pi, 0, 0)$, after
-# training on 100 s of one of two motions, both of higher energy: one that is nearly regular, and one released almost in
-# phase, whose neighbours part five times as fast.
+# The spring winds up, so networks receive the angles themselves, not cosines. The training data are 100 s of one of
+# two motions. One is nearly regular. The other is released almost in phase, and its neighbours diverge five times as
+# fast. The test starts from $(0.43\pi, 0.75\pi, 0, 0)$, with less energy than either.
 
 # %%
 coupled = nl.systems.CoupledPendulums()
@@ -205,10 +207,12 @@ figure.savefig(OUTPUT / "training_coverage_coupled.png", dpi=110)
 # %% [markdown]
 # ## Claims
 #
-# At the energy of the second trajectory and below it, that trajectory helps every network: the free-form ones four to
-# ten times, the mechanical Lagrangian, which is near without it, twice. At the energy of the first, of which there
-# are then half as many samples, it helps the free-form Lagrangian alone. No network holds well above all energies
-# seen. For the coupled pendulums, train on the motion that wanders.
+# - At the energy of the second trajectory and below, that trajectory helps every network: the free-form ones by a
+#   factor of four to ten, the mechanical Lagrangian, which is good without it, by two.
+# - At the energy of the first trajectory, which then has half as many samples, it helps the free-form Lagrangian
+#   only.
+# - No network is good well above all energies of its training data.
+# - For the coupled pendulums, train on the motion that diverges faster.
 
 # %%
 figures = {

@@ -12,9 +12,8 @@
 # # A two-link arm with motors
 #
 # MuJoCo moves a two-link arm by random motor torques. A mechanical Lagrangian and the friction of the joints are
-# learned from its states, accelerations and torques (deep Lagrangian networks, Lutter, Ritter and Peters 2019), and
-# compared with MuJoCo's own mass matrix, gravity torques and damping. Then the learned arm is driven by torques that
-# it has not seen.
+# learned from its states, accelerations and torques (deep Lagrangian networks, Lutter, Ritter and Peters 2019). They
+# are compared with MuJoCo's own mass matrix, gravity torques and damping. Then new torques drive the learned arm.
 
 # %%
 import equinox as eqx
@@ -41,8 +40,8 @@ KEY = jax.random.key(0)
 # %% [markdown]
 # ## The arm
 #
-# Two rods that hang from a shoulder; the angle of the elbow is relative to the upper arm. A motor and a viscous
-# friction at each joint.
+# The arm is two rods that hang from a shoulder. The angle of the elbow is relative to the upper arm. Each joint has a
+# motor and viscous friction.
 
 # %%
 ARM = """
@@ -106,10 +105,10 @@ print(f"train {train}\ntest  {test}")
 # %% [markdown]
 # ## Model
 #
-# $\tfrac{d}{dt} \partial L / \partial v - \partial L / \partial q = u - D v$: the torques $u$ are in newton metres,
-# so the learned mass matrix is in kg m^2 and the potential in joules. Free motion would leave a common factor open;
-# known torques do not. They enter as they are (`ControlForce` without a matrix): if a matrix were trained too,
-# everything could shrink to zero.
+# The equation is $\tfrac{d}{dt} \partial L / \partial v - \partial L / \partial q = u - D v$. The torques $u$ are in
+# newton metres, so the learned mass matrix is in kg m^2 and the potential in joules. Free motion does not determine a
+# common factor; known torques do. `ControlForce` has no trained matrix: if a matrix were trained too, everything
+# could shrink to zero.
 
 # %%
 lagrangian = nl.MechanicalLagrangian.from_mlp(2, 64, periodic=(0, 1), dtype=jnp.float32, key=KEY)
@@ -119,7 +118,8 @@ model = nl.NeuralLagrangian.from_lagrangian(lagrangian, force=damping + nl.mecha
 # %% [markdown]
 # ## Training
 #
-# On the torques that the recorded motion needs, sample by sample: neither a rollout nor a mass solve.
+# The loss compares the torques that the recorded motion needs, sample by sample. It needs neither a rollout nor a
+# mass solve.
 
 # %%
 result = nl.fit(
@@ -135,9 +135,10 @@ learned = nl.models.with_precision(result.model, jnp.float64)
 print(f"{result.history.seconds[-1]:.0f} s, torque error {np.sqrt(result.history.loss[-50:].mean()):.1e} N m")
 
 # %% [markdown]
-# ## Beside MuJoCo
+# ## Comparison with MuJoCo
 #
-# At states of the test recordings: mass matrix (`mj_fullM`), gravity torque (`qfrc_bias` at rest), damping.
+# The comparison is at states of the test recordings: mass matrix (`mj_fullM`), gravity torque (`qfrc_bias` at rest),
+# damping.
 
 
 # %%
@@ -162,7 +163,7 @@ for name, error in {"mass matrix": mass_error, "gravity torque": gravity_error}.
 print(f"damping {damping_learned} N m s, of MuJoCo {DAMPING}")
 
 # %% [markdown]
-# ## Driven by other torques
+# ## Motion under new torques
 
 # %%
 times, states, torques = test.ts[0], jnp.asarray(test.ys), jnp.asarray(test.controls)

@@ -11,10 +11,10 @@
 # %% [markdown]
 # # A field: the wave equation from a learned density
 #
-# A string of 20 sites on a ring, seen only through its motion. The Lagrangian is a sum over the lattice of one unknown
-# density $\mathcal{L}(\phi, \phi_t, \phi_x)$, a small network (Cranmer et al. 2020, the 1-D wave equation on a graph).
-# Since one density serves every site, what was learned on 20 sites is rolled out on 40 as well; and since the mass
-# matrix is known to be diagonal, an acceleration costs as much for each site however many there are.
+# A string of 20 sites on a ring is recorded. The Lagrangian is a sum over the lattice of one unknown density
+# $\mathcal{L}(\phi, \phi_t, \phi_x)$, a small network (Cranmer et al. 2020, the 1-D wave equation on a graph). One
+# density serves every site, so a model trained on 20 sites also predicts 40. The mass matrix is known to be diagonal,
+# so the cost of an acceleration is linear in the number of sites.
 
 # %%
 import diffrax
@@ -35,8 +35,8 @@ SPACING, SITES = 0.5, 20
 # %% [markdown]
 # ## The motion
 #
-# Two pulses at random places, each with a height and a velocity of its own, for 4 s. A wave needs 10 s around the ring
-# of 20 sites.
+# Each motion has two pulses at random places, with different heights and velocities, for 4 s. A wave needs 10 s
+# around the ring of 20 sites.
 
 
 # %%
@@ -80,8 +80,8 @@ print(f"{result.history.seconds[-1]:.0f} s, loss {result.history.loss[-50:].mean
 # %% [markdown]
 # ## New pulses, and a string twice as long
 #
-# Over 20 s, five times as long as the training motions. Errors are relative to the root mean square displacement; the
-# energy is the true one, along the learned motion, relative to where it began.
+# The test lasts 20 s, five times as long as the training motions. Errors are relative to the root mean square
+# displacement. The energy is the true energy along the learned motion, relative to its initial value.
 
 # %%
 ts = jnp.linspace(0.0, 20.0, 201)
@@ -104,7 +104,8 @@ for sites in (SITES, 2 * SITES):
 # %% [markdown]
 # ## What was learned
 #
-# Only the ratio of the density's curvatures matters: the speed of waves squared, 1 here, over slopes as in the data.
+# Motion determines only the ratio of the density's curvatures. This is the squared speed of waves, 1 in this example,
+# for slopes as in the data.
 
 
 # %%
