@@ -1,4 +1,4 @@
-"""From data or a trained model to a formula, up to what motion cannot tell."""
+"""Finds formulas of Lagrangians in data or trained models, and reports what motion cannot determine."""
 
 from .coefficients import CoefficientFit, fit_coefficients
 from .compare import Comparison, compare_lagrangians

@@ -196,5 +196,5 @@ def channel_sizes(data: Float[Array, "time two_dof"]) -> Float[Array, " two_dof"
 def observed(
     family: LagrangianFamily, integration: Integration, ts: Array, c: Vector, y0: Array, momenta: bool
 ) -> Float[Array, "time two_dof"]:
-    """The motion from `y0` = [q, v] with coefficients c, as rows [q, p] or [q, v]."""
+    """Rollout from `y0` = [q, v] with coefficients c, as rows [q, v], or [q, p] with `momenta`."""
     return rollout(family.term(c), integration, ts, y0, momenta)

@@ -143,13 +143,13 @@ def _kind(
 
 @double_precision()
 def _at_rest(first: Lagrangian, second: Lagrangian, alpha: float, t: float, q: Float[np.ndarray, " dof"]) -> float:
-    r"""$L_2 - \alpha L_1$."""
+    r"""The difference $L_2 - \alpha L_1$ at rest at `q`."""
     difference = _Difference(first, second, jnp.asarray(alpha), jnp.zeros(()))
     return float(difference(jnp.asarray(t), jnp.asarray(q), jnp.zeros(len(q))))
 
 
 class _Difference(eqx.Module):
-    r"""$L_2 - \alpha L_1 - c$."""
+    r"""The Lagrangian $L_2 - \alpha L_1 - c$."""
 
     first: Lagrangian
     second: Lagrangian

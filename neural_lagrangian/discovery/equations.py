@@ -57,7 +57,7 @@ class Scales(eqx.Module):
         return Scales(length, speed, np.where(a > CONSTANT_SPREAD**0.5 * kinematic, a, kinematic), radian)
 
     def rows(self, M: np.ndarray, h: np.ndarray) -> np.ndarray:
-        r"""$[\ell_i M_{ij} \sigma_j, \ell_i h_i]$, shape `(..., dof (dof + 1))`, of `M` `(..., dof, dof)`, `h`."""
+        r"""The energies $[\ell_i M_{ij} \sigma_j, \ell_i h_i]$ of $(M, h)$ as rows, shape `(..., dof (dof + 1))`."""
         scaled = self.length[:, None] * M * self.acceleration
         return np.concatenate([scaled.reshape(*h.shape[:-1], -1), self.length * h], axis=-1)
 

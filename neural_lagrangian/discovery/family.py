@@ -103,7 +103,7 @@ class LagrangianFamily(eqx.Module):
         **Raises:** `ValueError` for missing or unknown names.
         """
         if set(coefficients) != set(self.names):
-            raise ValueError(f"`coefficients` are {sorted(coefficients)}; expected {sorted(self.names)}")
+            raise ValueError(f"`coefficients` has the names {sorted(coefficients)}; expected {sorted(self.names)}")
         return jnp.stack([jnp.asarray(coefficients[name], jnp.result_type(float)) for name in self.names], axis=-1)
 
     @property

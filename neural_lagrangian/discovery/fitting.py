@@ -102,7 +102,7 @@ def _damped(
 
 
 def is_passive(damping: np.ndarray) -> bool:
-    """Whether a damping matrix never feeds in energy: it is positive semi-definite, up to rounding."""
+    """Whether a damping matrix never feeds in energy: it is positive semi-definite, up to a relative 1e-3."""
     d = natural_scales(damping[None])
     return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 

@@ -63,26 +63,26 @@ def judged(
     driven = samples.controls.shape[1] > 0
     orbits, ts = (samples.states, samples.times) if pointed or driven else _predicted(named, trajectories)
     c = np.asarray(named.formula.coefficients)
-    told, equivalent = coverage(library, kept, named.terms, c, samples.states, orbits, ts, scales)
-    if told < IDENTIFIABILITY_THRESHOLD and not driven:
+    share, equivalent = coverage(library, kept, named.terms, c, samples.states, orbits, ts, scales)
+    if share < IDENTIFIABILITY_THRESHOLD and not driven:
         missing.append(
-            f"some formulas agree on the data but not elsewhere (their difference on the data is {told:.1g} of that "
+            f"some formulas agree on the data but not elsewhere (their difference on the data is {share:.1g} of that "
             f"elsewhere), as on a single orbit or at a single energy: record motions with other energies and phases"
         )
     if better is not None:
-        missing += _doubts(choice, library, samples, scales, told=not missing)
+        missing += _doubts(choice, library, samples, scales, compare_halves=not missing)
         if np.isinf(better.noise).any():
             notes.append("the recorded velocities were smoothed: the coefficients are fitted to the positions only")
     elif residual > 3 * tolerance:
-        missing += _unclear(fitted, named, library, samples, scales, told=not missing)
+        missing += _unclear(fitted, named, library, samples, scales, compare_halves=not missing)
     more = equivalent - (len(named.parts) - 1)
     if more > 0:
         notes.append(f"{more} further combinations of the terms have the same motion; this is the simplest")
     return missing, notes
 
 
-def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, told: bool) -> list[str]:
-    """Reasons to doubt refined coefficients. The halves of the data are compared only if all else is `told`."""
+def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, compare_halves: bool) -> list[str]:
+    """Reasons to doubt refined coefficients; `compare_halves`: whether to compare fits to the halves of the data."""
     better, rival, terms = choice.better, choice.rival, choice.named.terms
     assert better is not None
     if len(better.fit.states) < HELD_OUT_EVERY:
@@ -106,20 +106,20 @@ def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, 
             f"{rival[0]:.1f}): record more motion, or more varied motion"
         ]
     one, two = (half[better.kept][: len(terms)] for half in better.halves)
-    apart = disagreement(library, terms, one, two, samples.states, samples.times, scales) if told else 0.0
+    apart = disagreement(library, terms, one, two, samples.states, samples.times, scales) if compare_halves else 0.0
     return [] if apart < MAX_DISAGREEMENT_REFINED else [_halves_differ(apart)]
 
 
 def _unclear(
-    fitted: Fitted, named: Named, library: Library, samples: Samples, scales: Scales, *, told: bool
+    fitted: Fitted, named: Named, library: Library, samples: Samples, scales: Scales, *, compare_halves: bool
 ) -> list[str]:
-    """Reasons why noise in the accelerations hides the formula; `told` as for `_doubts`."""
+    """Reasons why noise in the accelerations hides the formula; `compare_halves` as for `_doubts`."""
     if fitted.gap < MIN_GAP:
         return [
             f"leaving out one more of {len(fitted.step.support)} terms increases the residual by a factor of only "
             f"{fitted.gap:.4f}: no clear support; record more motion, or use a smaller library"
         ]
-    apart = _disagreement(fitted, library, named.terms, samples, scales) if told else 0.0
+    apart = _disagreement(fitted, library, named.terms, samples, scales) if compare_halves else 0.0
     return [] if apart < MAX_DISAGREEMENT else [_halves_differ(apart)]
 
 

@@ -65,8 +65,8 @@ def fit_to_motion(
     (x, shifts, _), (zero, rests, steps) = jax.lax.scan(again, start_at, length=2)
     c = jnp.where(zero[-1], 0, free.within(x, scale))
     c = jnp.where(may_vanish, jnp.maximum(c, 0), c)
-    told = _report(family, problem, c, scale, shifts)
-    return told | {"converged": rests[-1] & (told["error"] < FAILED_RESIDUAL / 10), "steps": jnp.sum(steps)}
+    fields = _report(family, problem, c, scale, shifts)
+    return fields | {"converged": rests[-1] & (fields["error"] < FAILED_RESIDUAL / 10), "steps": jnp.sum(steps)}
 
 
 class _Rollouts(NamedTuple):

@@ -1,13 +1,12 @@
 r"""The spectrum of the residuals of a formula, which shows noise that was smoothed.
 
 Smoothed noise keeps its low frequencies and loses its high ones. So its samples are not independent. The residuals of
-windows are therefore transformed to cosines. The mean square $P_k$ of each cosine is the variance of the noise at this
-frequency. Wrong coefficients and wrong initial states act at low frequencies:
+windows are therefore transformed to cosines. The mean square $P_k$ of each cosine over the windows is the variance of
+the noise at this frequency:
 
 $$\hat r_k = \sqrt{\frac{2}{N}} \sum_n r_n \cos \frac{\pi k (n + 1/2)}{N}, \qquad P_k = \langle \hat r_k^2 \rangle$$
 
-where the mean runs over windows of N samples. The residuals of a wrong formula are slow and show in the first cosines
-only.
+for windows of N samples. The residuals of a wrong formula are slow, and show in the first cosines only.
 """
 
 import numpy as np
@@ -23,8 +22,8 @@ COSINES_AVERAGED = 4
 MIN_SPECTRUM_SAMPLES = 18
 """Least samples of a window for a meaningful spectrum."""
 MAX_SLOW_RATIO, MAX_FAST_RATIO = 3.0, 0.25
-"""Residuals are smoothed noise if the power in the slow cosines is less than 3 times that of the next cosines, and the
-power in the fastest third is less than a quarter of it.
+"""Largest power of smoothed noise in the slow cosines, and in the fastest third, relative to the cosines next to the
+slow ones. A wrong formula exceeds the first limit, white noise the second.
 """
 MAX_NOISE_ESTIMATES, NOISE_TOLERANCE = 4, 0.1
 """Most repeated estimates of the noise, and the relative change at which the estimate has converged."""

@@ -15,7 +15,7 @@ from .elimination import solve
 from .response import Response
 
 MAX_NUMBERS_PER_PASS = 1 << 19
-"""Most derivatives held at a time (4 MB in double precision), so that they stay in the cache."""
+"""Most derivatives computed at a time (4 MB in double precision), which bounds the memory."""
 MIN_SINGULAR_VALUE = 1e-8
 """Relative singular value below which a change of the coefficients counts as invisible in the data."""
 

@@ -64,13 +64,13 @@ def noise_of(
     )
     share = shortest / np.where(broad > 0, broad, 1.0)
     noise = np.where(coloured, broad / np.maximum(share, 1 / MAX_NOISE_CORRECTION), short)
-    told = short < MAX_GROWTH_OF_NOISE * shortest
+    is_noise = short < MAX_GROWTH_OF_NOISE * shortest
     there = np.minimum(*np.split(noise, 2)) > 0
     for i in np.flatnonzero(there & (quarters < FEW_QUARTER_SAMPLES)):
         left = _left_together(pieces, int(i), noise)
-        told[[i, i + dof]] = left > MIN_SHARE_OF_NOISE
+        is_noise[[i, i + dof]] = left > MIN_SHARE_OF_NOISE
         noise[[i, i + dof]] *= min(left, 1.0)
-    return np.where(told, noise, 0.0), told & coloured
+    return np.where(is_noise, noise, 0.0), is_noise & coloured
 
 
 def _left(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.ndarray, " two_dof"]:

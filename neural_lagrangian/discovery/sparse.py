@@ -183,8 +183,10 @@ def _observed(
 
 
 def _nothing(library: Library, reason: str, observed: Observations | None = None) -> FoundLagrangian:
-    told = Independent((), ()) if observed is None else observed.independent
+    independent = Independent((), ()) if observed is None else observed.independent
     used = None if observed is None else observed.used
     unknown = float("nan")
     reasons = (reason,)
-    return FoundLagrangian(None, None, None, None, None, None, unknown, unknown, reasons, (), library, told, used=used)
+    return FoundLagrangian(
+        None, None, None, None, None, None, unknown, unknown, reasons, (), library, independent, used=used
+    )

@@ -53,7 +53,7 @@ def test_a_model_moves_as_the_matrix_exponential():
         (lambda: LagrangianFamily(lambda t, q, v, a: a, dof=1, a="large"), "`a` has the range 'large'"),
         (lambda: LagrangianFamily(lambda t, q, v, a: a, dof=1, a=(2, 1)), r"`a` has the range \(2, 1\)"),
         (lambda: LagrangianFamily(lambda t, q, v, a: a, dof=1, a="any", b="any"), "`b` is a parameter of neither"),
-        (lambda: FAMILY.model({"c1": 1.0}), r"`coefficients` are \['c1'\]; expected \['c1', 'c2', 'c3'\]"),
+        (lambda: FAMILY.model({"c1": 1.0}), r"`coefficients` has the names \['c1'\]; expected \['c1', 'c2', 'c3'\]"),
     ],
 )
 def test_bad_arguments_are_named(make, message):
