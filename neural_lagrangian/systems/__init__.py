@@ -1,4 +1,4 @@
-"""Physical systems, one a file. `SYSTEMS` holds them all, by name; each can be made without arguments."""
+"""Physical systems with known Lagrangians. `SYSTEMS` lists them by name; each has default parameters."""
 
 from .cart_pole import CartPole
 from .charged_particle import ChargedParticle
@@ -45,7 +45,7 @@ SYSTEMS: dict[str, type[AbstractSystem]] = {
         WaveEquation,
     )
 }
-"""All systems by name; each can be made without arguments."""
+"""All systems by name. Each has defaults for all its parameters."""
 
 __all__ = [
     "SYSTEMS",

@@ -1,4 +1,4 @@
-"""A pole hung from a cart."""
+"""The cart-pole system: a pole that hangs from a cart."""
 
 from collections.abc import Callable
 
@@ -14,21 +14,21 @@ from .system import AbstractSystem, reference_integration
 
 
 class CartPole(AbstractSystem):
-    r"""A point mass on a massless pole, free to turn on a cart that a control pushes along a track.
+    r"""Cart and pole: a point mass on a massless pole that turns freely on a cart. A control force pushes the cart.
 
-    $q = [x, \theta]$: the cart's position in m, and the pole's angle in radians from hanging straight down.
+    $q = [x, \theta]$: position of the cart in m, and angle of the pole in radians, zero if it hangs straight down.
 
     $$L = \tfrac12 (M + m) \dot x^2 + m l \dot x \dot\theta \cos\theta + \tfrac12 m l^2 \dot\theta^2 + m g l \cos\theta,
       \qquad Q = [u - b \dot x,\; -d \dot\theta]$$
 
-    (Barto, Sutton and Anderson 1983, appendix, for a point mass, with the angle from hanging down.)
+    (Barto, Sutton and Anderson 1983, appendix; here for a point mass, with the angle from hanging down.)
 
     **Arguments:**
 
     - `cart_mass`: $M$ in kg. `pole_mass`: $m$ in kg. `length`: $l$ in m. `gravity`: $g$ in m/s^2.
     - `cart_friction`: $b$ in N s/m, or `None`. `pole_friction`: $d$ in N m s/rad, or `None`.
-    - `control`: optional callable `(t, q, v) -> scalar`, the push $u$ on the cart in N.
-    - `integration`: how rollouts are integrated.
+    - `control`: optional callable `(t, q, v) -> scalar`, the force $u$ on the cart in N.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -87,8 +87,8 @@ class CartPole(AbstractSystem):
         return 0.5 * M * v[0] ** 2 + 0.5 * m * bob - m * g * ell * c
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """With neither control nor friction the energy; where nothing pushes the cart, the momentum along the track
-        and the centre of mass as it was at time zero.
+        """Conserved quantities: the energy without control and friction; without control and friction of the cart also
+        the momentum along the track, and the centre of mass at time zero.
         """
         M, m, ell = self.cart_mass, self.pole_mass, self.length
         if self.control is not None or self.cart_friction is not None:
@@ -99,11 +99,11 @@ class CartPole(AbstractSystem):
         return conserved | {"momentum": momentum, "initial_center": center}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1 m, any angle, velocities within 1 m/s and rates within 3 rad/s of zero."""
+        """Random states: positions within 1 m, any angle, velocities within 1 m/s and rates within 3 rad/s of zero."""
         return box(key, count, [1.0, jnp.pi, 1.0, 3.0])
 
     def drawing(self, q: Array) -> Drawing:
-        """Cart and bob; the pole, and four lengths of track."""
+        """Bodies: cart and bob. Lines: the pole, and a track of four pole lengths."""
         cart = jnp.stack([q[0], jnp.zeros_like(q[0])])
         bob = cart + hanging(q[1], self.length)
         track = self.length * jnp.asarray([[-2.0, 0.0], [2.0, 0.0]], q.dtype)

@@ -15,26 +15,26 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class ChargedParticle(AbstractConservativeSystem):
-    r"""A charge $e$ that moves in a plane, a uniform magnetic field $B$ perpendicular to it (towards the reader).
+    r"""A charge $e$ in a plane, in a uniform magnetic field $B$ perpendicular to it (towards the reader).
 
     $$L = \tfrac12 m \dot q \cdot \dot q + e A(q) \cdot \dot q, \qquad
       A = \tfrac12 B (-y, x) \;\text{(symmetric)} \quad\text{or}\quad A = B (-y, 0) \;\text{(Landau)}$$
 
-    The gauges differ by the total derivative of $\tfrac12 e B x y$: the motion is the same.
+    The two gauges differ by the total derivative of $\tfrac12 e B x y$, so the motion is the same.
 
-    (Bigwood 2025, section 1.5; Unneberg and Kaarbø 2023, section 1, on its canonical momentum.)
+    (Bigwood 2025, section 1.5; Unneberg and Kaarbø 2023, section 1, for the canonical momentum.)
 
     **Arguments:**
 
     - `mass`: $m$ in kg. `charge`: $e$ in C, of either sign. `field`: $B$ in T, of either sign.
     - `gauge`: `"symmetric"` or `"landau"`.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> charge = nl.systems.ChargedParticle(mass=2.0, charge=1.0, field=4.0)  # turns at e B / m = 2 rad/s
+    >>> charge = nl.systems.ChargedParticle(mass=2.0, charge=1.0, field=4.0)  # cyclotron frequency e B / m = 2 rad/s
     >>> charge.acceleration(0.0, jnp.zeros(2), jnp.array([3.0, 4.0])).tolist()
     [8.0, -6.0]
     ```
@@ -55,7 +55,7 @@ class ChargedParticle(AbstractConservativeSystem):
         return 2
 
     def vector_potential(self, q: Array) -> Array:
-        """$A(q)$ in T m, shape `(2,)`."""
+        """The vector potential $A(q)$ in T m, shape `(2,)`."""
         x, y = q
         if self.gauge == "symmetric":
             return 0.5 * self.field * jnp.stack([-y, x])
@@ -72,7 +72,10 @@ class ChargedParticle(AbstractConservativeSystem):
         return 0.5 * self.mass * (v[0] ** 2 + v[1] ** 2)
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        r"""The energy, the charges of both translations, which fix the centre of the circle, and that of rotation."""
+        r"""Conserved quantities: the energy, and the Noether charges of both translations and of rotation.
+
+        The charges of the translations determine the centre of the circle.
+        """
         m, eB = self.mass, self.charge * self.field
         (x, y), (u, w) = q, v
         return {
@@ -83,7 +86,7 @@ class ChargedParticle(AbstractConservativeSystem):
         }
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1 m, velocities within 1 m/s of zero in each component."""
+        """Random states: positions within 1 m and velocities within 1 m/s of zero in each component."""
         return box(key, count, [1.0] * 4)
 
     def drawing(self, q: Array) -> Drawing:

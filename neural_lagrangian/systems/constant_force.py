@@ -12,7 +12,7 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class ConstantForce(AbstractConservativeSystem):
-    r"""A particle under a constant force $F$, in as many dimensions as $F$ has components: by default free fall.
+    r"""A particle under a constant force $F$. The default is free fall in one dimension.
 
     $$L = \tfrac12 m \dot q \cdot \dot q + F \cdot q$$
 
@@ -20,14 +20,14 @@ class ConstantForce(AbstractConservativeSystem):
 
     **Arguments:**
 
-    - `mass`: $m$ in kg. `load`: $F$ in N, one number a dimension; in one dimension q points up.
-    - `integration`: how rollouts are integrated.
+    - `mass`: $m$ in kg. `load`: $F$ in N, one number for each dimension of space. In one dimension q points up.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> stone = nl.systems.ConstantForce(mass=2.0, load=(0.0, -20.0))  # in the plane, y upwards
+    >>> stone = nl.systems.ConstantForce(mass=2.0, load=(0.0, -20.0))  # two dimensions, y points up
     >>> stone.acceleration(0.0, jnp.zeros(2), jnp.zeros(2)).tolist()
     [0.0, -10.0]
     ```
@@ -51,12 +51,12 @@ class ConstantForce(AbstractConservativeSystem):
         return 0.5 * self.mass * jnp.sum(v**2) - jnp.sum(jnp.asarray(self.load, q.dtype) * q)
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        r"""The energy, and the momentum that the particle had at time zero, $m \dot q - F t$."""
+        r"""Conserved quantities: the energy, and the momentum at time zero, $m \dot q - F t$."""
         p0 = self.mass * v - jnp.asarray(self.load, q.dtype) * t
         return {"energy": self.energy(t, q, v)} | {f"initial_momentum_{i}": p for i, p in enumerate(p0)}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1 m, velocities within 3 m/s of zero in each component."""
+        """Random states: positions within 1 m and velocities within 3 m/s of zero in each component."""
         return box(key, count, [1.0] * self.dof + [3.0] * self.dof)
 
     def drawing(self, q: Array) -> Drawing:

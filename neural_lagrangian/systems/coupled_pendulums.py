@@ -12,19 +12,19 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class CoupledPendulums(AbstractConservativeSystem):
-    r"""Two equal pendulums on one axle, a torsion spring between them; angles in radians from hanging straight down.
+    r"""Two equal pendulums on one axle, coupled by a torsion spring. Angles in radians, zero if hanging straight down.
 
     $$L = \tfrac12 m l^2 (\dot\theta_1^2 + \dot\theta_2^2) + m g l (\cos\theta_1 + \cos\theta_2)
         - \tfrac12 k (\theta_1 - \theta_2)^2$$
 
-    The angles count whole turns, since the spring winds up.
+    Whole turns count: angles that differ by $2 \pi$ are different states, because the spring winds up.
 
     (Batard-Rinaudo, Daniel and Pateau 2025, "Another system: 2 coupled pendulums".)
 
     **Arguments:**
 
-    - `mass`: $m$ in kg, of each. `length`: $l$ in m. `stiffness`: $k$ in N m/rad. `gravity`: $g$ in m/s^2.
-    - `integration`: how rollouts are integrated.
+    - `mass`: $m$ in kg, mass of each bob. `length`: $l$ in m. `stiffness`: $k$ in N m/rad. `gravity`: $g$ in m/s^2.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -64,11 +64,11 @@ class CoupledPendulums(AbstractConservativeSystem):
         return {"energy": self.energy(t, q, v)}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.75 * jnp.pi) -> Array:
-        """Angles within `limit` (rad), rates within 1 rad/s of zero."""
+        """Random states: angles within `limit` (rad) and rates within 1 rad/s of zero."""
         return box(key, count, [limit, limit, 1.0, 1.0])
 
     def drawing(self, q: Array) -> Drawing:
-        """Side by side, the pivots two lengths apart on the axle."""
+        """The pendulums side by side, with pivots two lengths apart on the axle."""
         pivots = self.length * jnp.asarray([[-1.0, 0.0], [1.0, 0.0]], q.dtype)
         bobs = pivots + hanging(q, self.length)
         return Drawing(bobs, jnp.concatenate([jnp.stack([pivots, bobs], axis=1), chain(pivots)]))

@@ -12,18 +12,18 @@ from .system import AbstractSystem, reference_integration
 
 
 class DampedOscillator(AbstractSystem):
-    r"""A mass on a spring in a viscous fluid.
+    r"""The damped harmonic oscillator: a mass on a spring in a viscous fluid.
 
     $$L = \tfrac12 m \dot q^2 - \tfrac12 k q^2, \qquad Q = -c \dot q$$
 
-    The force is that of the nonconservative potential $K = -c \dot q_+ q_-$.
+    The force can be written with the nonconservative potential $K = -c \dot q_+ q_-$.
 
     (Roberts 2024, eq. 23.)
 
     **Arguments:**
 
-    - `mass`: $m$ in kg. `stiffness`: $k$ in N/m. `damping`: $c$ in kg/s, zero or more.
-    - `integration`: how rollouts are integrated.
+    - `mass`: $m$ in kg. `stiffness`: $k$ in N/m. `damping`: $c \ge 0$ in kg/s.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -57,15 +57,15 @@ class DampedOscillator(AbstractSystem):
         return 0.5 * (self.mass * v[0] ** 2 + self.stiffness * q[0] ** 2)
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        r"""$e^{c t / m} (E + \tfrac12 c q \dot q)$: what the fluid takes, multiplied back.
+        r"""The conserved quantity $e^{c t / m} (E + \tfrac12 c q \dot q)$.
 
-        The energy of $q e^{c t / 2 m}$, which oscillates freely with stiffness $k - c^2 / 4 m$.
+        It is the energy of $q e^{c t / 2 m}$, which oscillates without damping, with stiffness $k - c^2 / 4 m$.
         """
         growth = jnp.exp(self.damping / self.mass * jnp.asarray(t, q.dtype))
         return {"rescaled_energy": growth * (self.energy(t, q, v) + 0.5 * self.damping * q[0] * v[0])}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1 m and velocities within 1 m/s of zero."""
+        """Random states: positions within 1 m and velocities within 1 m/s of zero."""
         return box(key, count, [1.0, 1.0])
 
     def drawing(self, q: Array) -> Drawing:

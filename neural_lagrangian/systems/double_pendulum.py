@@ -12,18 +12,20 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class DoublePendulum(AbstractConservativeSystem):
-    r"""Two point masses on massless rods, the second hung from the first; angles in radians from hanging straight down.
+    r"""The planar double pendulum: two point masses on massless rods, the second hanging from the first.
+
+    Angles are in radians, zero if a rod hangs straight down.
 
     $$L = \tfrac12 (m_1 + m_2) l_1^2 \dot\theta_1^2 + \tfrac12 m_2 l_2^2 \dot\theta_2^2
         + m_2 l_1 l_2 \dot\theta_1 \dot\theta_2 \cos(\theta_1 - \theta_2)
         + (m_1 + m_2) g l_1 \cos\theta_1 + m_2 g l_2 \cos\theta_2$$
 
-    (Unneberg and Kaarbø 2023, eq. 11; acceleration by their eqs. 6-10.)
+    (Unneberg and Kaarbø 2023, eq. 11; the acceleration is their eqs. 6-10.)
 
     **Arguments:**
 
     - `mass`: $m_1, m_2$ in kg. `length`: $l_1, l_2$ in m. `gravity`: $g$ in m/s^2.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -67,12 +69,12 @@ class DoublePendulum(AbstractConservativeSystem):
 
     @property
     def energy_scale(self) -> Value:
-        r"""$(m_1 + m_2) g l_1 + m_2 g l_2$ in joules, the depth of the potential below horizontal rods."""
+        r"""The energy scale $(m_1 + m_2) g l_1 + m_2 g l_2$ in joules: the potential energy of horizontal rods."""
         (m1, m2), (l1, l2) = self.mass, self.length
         return self.gravity * ((m1 + m2) * l1 + m2 * l2)
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.2 * jnp.pi) -> Array:
-        """Random states, all four components uniform in [-limit, limit] (rad, rad/s), shape `(count, 4)`."""
+        """Random states: all four components uniform in [-limit, limit] (rad, rad/s), shape `(count, 4)`."""
         return jax.random.uniform(key, (count, 4), minval=-limit, maxval=limit)
 
     def drawing(self, q: Array) -> Drawing:

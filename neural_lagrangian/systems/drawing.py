@@ -1,4 +1,4 @@
-"""What a system looks like: points and lines in the plane, for animation."""
+"""Drawings of systems for animations: points and lines in the plane."""
 
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ Points = Float[Array, "point 2"]
 
 
 class Drawing(NamedTuple):
-    """Positions in the plane, x to the right and y up, in the unit of length of the system.
+    """A drawing of a system in the plane: x to the right, y up, in the unit of length of the system.
 
-    - `bodies`: shape `(body, 2)`.
+    - `bodies`: positions of the bodies, shape `(body, 2)`.
     - `lines`: rods, springs and tracks as polylines, shape `(line, point, 2)`.
 
     **Example:**
@@ -35,12 +35,12 @@ def chain(joints: Points) -> Float[Array, "line 2 2"]:
 
 
 def hanging(angle: Array, length: Array | float) -> Array:
-    """Displacement from the upper to the lower end of a rod that makes `angle` (rad) with hanging straight down."""
+    """Vector from the upper to the lower end of a rod, with `angle` (rad) from hanging straight down."""
     return length * jnp.stack([jnp.sin(angle), -jnp.cos(angle)], axis=-1)
 
 
 def zigzag(start: Point, end: Point, *, turns: int = 8, width: float = 0.1) -> Points:
-    """A spring from `start` to `end`, `width` across: `2 turns + 2` points."""
+    """A spring from `start` to `end` as a zigzag line of the given `width`, with `2 turns + 2` points."""
     along = end - start
     length = jnp.linalg.norm(along)
     across = jnp.stack([-along[1], along[0]]) / jnp.where(length == 0, 1, length)
@@ -51,10 +51,10 @@ def zigzag(start: Point, end: Point, *, turns: int = 8, width: float = 0.1) -> P
 
 
 def projected(q: Array) -> Array:
-    """Positions, shape `(body, dimension)`, on the x, y plane: a missing y is zero, further axes are dropped."""
+    """Project positions, shape `(body, dimension)`, on the x, y plane. A missing y is zero; other axes are dropped."""
     return jnp.pad(q, ((0, 0), (0, 1)))[:, :2] if q.shape[1] == 1 else q[:, :2]
 
 
 def no_lines(bodies: Array) -> Float[Array, "0 2 2"]:
-    """The lines of a drawing that has none."""
+    """An empty array of lines, for a drawing without lines."""
     return jnp.zeros((0, 2, 2), bodies.dtype)

@@ -1,4 +1,4 @@
-"""A pendulum on a moving pivot."""
+"""The driven pendulum: a pendulum on an oscillating pivot."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,22 +12,23 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class DrivenPendulum(AbstractConservativeSystem):
-    r"""A pendulum whose pivot is moved to and fro along a line; the angle in radians from hanging straight down.
+    r"""A pendulum whose pivot oscillates along a line. The angle is in radians, zero if it hangs straight down.
 
-    With the pivot at $s(t) = A \cos \omega t$ along a line that makes the angle $\alpha$ with the vertical,
+    The pivot is at $s(t) = A \cos \omega t$ along a line that makes the angle $\alpha$ with the vertical:
 
-    $$L = \tfrac12 m l^2 \dot\theta^2 + m l\, \dot s(t)\, \dot\theta \sin(\theta + \alpha) + m g l \cos\theta,$$
+    $$L = \tfrac12 m l^2 \dot\theta^2 + m l\, \dot s(t)\, \dot\theta \sin(\theta + \alpha) + m g l \cos\theta.$$
 
-    terms of the time alone left out. A fast vertical drive, $A^2 \omega^2 > 2 g l$, holds the pendulum upright.
+    Terms that depend on time only are omitted. A fast vertical drive, $A^2 \omega^2 > 2 g l$, stabilises the upright
+    position (Kapitza pendulum).
 
     (Landau and Lifshitz 1976, section 5, problem 3, and section 30.)
 
     **Arguments:**
 
     - `mass`: $m$ in kg. `length`: $l$ in m. `gravity`: $g$ in m/s^2.
-    - `amplitude`: $A$ in m, zero or more. `frequency`: $\omega$ in rad/s.
-    - `direction`: $\alpha$ in rad: 0 for a pivot that moves up and down, $\pi / 2$ for one that moves sideways.
-    - `integration`: how rollouts are integrated.
+    - `amplitude`: $A \ge 0$ in m. `frequency`: $\omega$ in rad/s.
+    - `direction`: $\alpha$ in rad: 0 for a vertical and $\pi / 2$ for a horizontal drive.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -35,7 +36,7 @@ class DrivenPendulum(AbstractConservativeSystem):
     >>> import jax.numpy as jnp, neural_lagrangian as nl
     >>> pendulum = nl.systems.DrivenPendulum(gravity=10.0, amplitude=0.5, frequency=2.0)
     >>> a = pendulum.acceleration(0.0, jnp.array([jnp.pi / 2]), jnp.zeros(1))
-    >>> a.tolist()  # the pivot falls at A omega^2 = 2: the weight is that of 8 m/s^2
+    >>> a.tolist()  # the pivot accelerates downwards with A omega^2 = 2, so the effective gravity is 8 m/s^2
     [-8.0]
     ```
     """
@@ -60,7 +61,7 @@ class DrivenPendulum(AbstractConservativeSystem):
         return kinetic + m * g * ell * jnp.cos(theta)
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
-        # In the frame of the pivot the weight is joined by minus its acceleration, -m (sin alpha, cos alpha) s''.
+        # In the frame of the pivot there is the inertial force -m (sin alpha, cos alpha) s'' besides the weight.
         s_ddot = -self.amplitude * self.frequency**2 * jnp.cos(self._phase(t, q))
         right, up = -s_ddot * jnp.sin(self.direction), -self.gravity - s_ddot * jnp.cos(self.direction)
         return (right * jnp.cos(q) + up * jnp.sin(q)) / self.length
@@ -73,11 +74,11 @@ class DrivenPendulum(AbstractConservativeSystem):
         return {}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        r"""Any angle, rates within $\sqrt{g / l}$ of zero."""
+        r"""Random states: any angle, rates within $\sqrt{g / l}$ of zero."""
         return box(key, count, [jnp.pi, jnp.sqrt(self.gravity / self.length)])
 
     def drawing(self, q: Array) -> Drawing:
-        """As seen from the pivot."""
+        """The pendulum in the frame of the pivot."""
         bob = hanging(q, self.length)
         return Drawing(bob, chain(jnp.concatenate([jnp.zeros_like(bob), bob])))
 

@@ -1,4 +1,4 @@
-"""Duffing's oscillator."""
+"""The Duffing oscillator."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,21 +12,21 @@ from .system import AbstractSystem, reference_integration
 
 
 class Duffing(AbstractSystem):
-    r"""A mass on a spring whose stiffness depends on its stretch, damped, and driven by a periodic force.
+    r"""The Duffing oscillator: a damped mass on a nonlinear spring, driven by a periodic force.
 
     $$L = \tfrac12 m \dot q^2 - \tfrac12 \alpha q^2 - \tfrac14 \beta q^4 + F q \cos \omega t, \qquad Q = -c \dot q$$
 
-    With $\alpha < 0$ there are two wells, at $q^2 = -\alpha / \beta$; the defaults make the mass wander between them
-    chaotically.
+    If $\alpha < 0$ there are two potential wells, at $q^2 = -\alpha / \beta$. With the default parameters the motion
+    between them is chaotic.
 
     (Guckenheimer and Holmes 1983, section 2.2.)
 
     **Arguments:**
 
-    - `mass`: $m$ in kg. `damping`: $c$ in kg/s, zero or more.
+    - `mass`: $m$ in kg. `damping`: $c \ge 0$ in kg/s.
     - `stiffness`: $\alpha$ in N/m, of either sign. `hardening`: $\beta$ in N/m^3.
     - `drive`: $F$ in N, of either sign. `frequency`: $\omega$ in rad/s.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -69,7 +69,7 @@ class Duffing(AbstractSystem):
         return {}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1.5 m and velocities within 1 m/s of zero."""
+        """Random states: positions within 1.5 m and velocities within 1 m/s of zero."""
         return box(key, count, [1.5, 1.0])
 
     def drawing(self, q: Array) -> Drawing:

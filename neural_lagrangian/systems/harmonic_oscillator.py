@@ -17,19 +17,19 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class HarmonicOscillator(AbstractConservativeSystem):
-    r"""A particle held to the origin by springs, in n dimensions.
+    r"""The harmonic oscillator in n dimensions: a particle on springs about the origin.
 
     $$L = \tfrac12 m \dot q \cdot \dot q - \tfrac12 q \cdot K q$$
 
-    (Bigwood 2025, eq. 13, with acceleration 16; Roberts 2024, eq. 8; Hamzaoğulları 2024, "Physical Systems", no. 2,
-    whose m = 1 and k = 10 are the defaults.)
+    (Bigwood 2025, eq. 13, and eq. 16 for the acceleration; Roberts 2024, eq. 8; Hamzaoğulları 2024, "Physical Systems",
+    no. 2, for the defaults m = 1 and k = 10.)
 
     **Arguments:**
 
     - `mass`: $m$ in kg. `stiffness`: $K$ in N/m, one number for all directions, or a symmetric positive definite
       matrix, shape `(dof, dof)`.
-    - `dimension`: n; that of the matrix, or 1, unless given.
-    - `integration`: how rollouts are integrated.
+    - `dimension`: n. `None` means the size of the matrix, or 1.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -76,7 +76,7 @@ class HarmonicOscillator(AbstractConservativeSystem):
         return 0.5 * (self.mass * jnp.sum(v**2) + jnp.sum(q * self._pull(q)))
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """The energy; if the spring is alike in all directions, the angular momentum in every plane too."""
+        """Conserved quantities: the energy; for equal stiffness in all directions also the angular momenta."""
         conserved = {"energy": self.energy(t, q, v)}
         if jnp.ndim(self.stiffness) == 0:
             planes = combinations(range(self.dof), 2)
@@ -84,7 +84,7 @@ class HarmonicOscillator(AbstractConservativeSystem):
         return conserved
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        """Positions within 1 m, velocities within 2 m/s of zero in each component (Hamzaoğulları's bounds)."""
+        """Random states: positions within 1 m, velocities within 2 m/s of zero in each component (Hamzaoğulları)."""
         return box(key, count, [1.0] * self.dof + [2.0] * self.dof)
 
     def drawing(self, q: Array) -> Drawing:

@@ -12,18 +12,18 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class HenonHeiles(AbstractConservativeSystem):
-    r"""A star in the mean field of a galaxy: an oscillator in the plane with a threefold anharmonic term.
+    r"""The Hénon-Heiles system: a plane oscillator with a cubic term, a model of a star in a galaxy.
 
     $$L = \tfrac12 m (\dot x^2 + \dot y^2) - \tfrac12 k (x^2 + y^2) - \lambda (x^2 y - \tfrac13 y^3)$$
 
-    Motion is bound below the energy $k^3 / 6 \lambda^2$, and mostly chaotic just below it.
+    The motion is bounded below the energy $k^3 / 6 \lambda^2$. Just below this energy it is mostly chaotic.
 
     (Hénon and Heiles 1964.)
 
     **Arguments:**
 
     - `mass`: $m$ in kg. `stiffness`: $k$ in N/m. `coupling`: $\lambda$ in N/m^2.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -47,7 +47,7 @@ class HenonHeiles(AbstractConservativeSystem):
 
     @property
     def escape_energy(self) -> Value:
-        r"""$k^3 / 6 \lambda^2$ in joules, the height of the three saddles."""
+        r"""The escape energy $k^3 / 6 \lambda^2$ in joules, the height of the three saddle points."""
         return self.stiffness**3 / (6 * self.coupling**2)
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
@@ -69,7 +69,7 @@ class HenonHeiles(AbstractConservativeSystem):
         return {"energy": self.energy(t, q, v)}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, highest: float = 0.9) -> Array:
-        r"""Within $0.3 k / \lambda$ of the origin, at energies from 0.4 to `highest` of that of escape."""
+        r"""Random states within $0.3 k / \lambda$ of the origin, with 0.4 to `highest` times the escape energy."""
         radius, angle, heading, energy = jax.random.uniform(key, (4, count))
         r = 0.3 * jnp.asarray(self.stiffness / self.coupling, radius.dtype) * radius
         q = r[None] * jnp.stack([jnp.cos(2 * jnp.pi * angle), jnp.sin(2 * jnp.pi * angle)])

@@ -1,4 +1,4 @@
-"""Kepler's problem."""
+"""The Kepler problem."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,7 +12,7 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class Kepler(AbstractConservativeSystem):
-    r"""A planet in the plane of its orbit, about a sun held at the origin.
+    r"""The Kepler problem: a planet that orbits a sun fixed at the origin, in the plane of the orbit.
 
     $$L = \tfrac12 m \dot q \cdot \dot q + \frac{\mu m}{|q|}$$
 
@@ -20,8 +20,8 @@ class Kepler(AbstractConservativeSystem):
 
     **Arguments:**
 
-    - `mass`: $m$ in kg, of the planet. `pull`: $\mu = G M$ in m^3/s^2, of the sun.
-    - `integration`: how rollouts are integrated.
+    - `mass`: mass $m$ of the planet in kg. `pull`: $\mu = G M$ of the sun in m^3/s^2.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -29,7 +29,7 @@ class Kepler(AbstractConservativeSystem):
     >>> import jax.numpy as jnp, neural_lagrangian as nl
     >>> planet = nl.systems.Kepler()  # circular orbit of 1 m: speed 1 m/s, period 2 pi
     >>> motion = planet(jnp.array([0.0, jnp.pi / 2]), jnp.array([1.0, 0.0, 0.0, 1.0]))
-    >>> round(float(motion[-1, 1]), 3)  # after a quarter of it
+    >>> round(float(motion[-1, 1]), 3)  # after a quarter of a period
     1.0
     ```
     """
@@ -52,7 +52,7 @@ class Kepler(AbstractConservativeSystem):
         return self.mass * (0.5 * (v[0] ** 2 + v[1] ** 2) - self.pull / jnp.hypot(*q))
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """The energy, the angular momentum, and the eccentricity vector, which points to the periapsis."""
+        """Conserved quantities: the energy, the angular momentum, and the eccentricity (Laplace-Runge-Lenz) vector."""
         (x, y), (u, w) = q, v
         h, r = x * w - y * u, jnp.hypot(x, y)
         return {
@@ -63,9 +63,9 @@ class Kepler(AbstractConservativeSystem):
         }
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, eccentricity: float = 0.5) -> Array:
-        """Elliptic orbits of semi-major axis 0.8 to 1.2 m, of any orientation, at any point."""
+        """Random states on elliptic orbits: semi-major axis 0.8 to 1.2 m, any orientation, any point of the orbit."""
         return orbits(key, count, self.pull, size=1.0, eccentricity=eccentricity)
 
     def drawing(self, q: Array) -> Drawing:
-        """The sun, and the planet."""
+        """Bodies: the sun and the planet."""
         return Drawing(jnp.stack([jnp.zeros_like(q), q]), no_lines(q))

@@ -1,4 +1,4 @@
-"""Bodies under their mutual gravity."""
+"""The gravitational N-body problem."""
 
 from itertools import combinations
 
@@ -16,20 +16,20 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class NBody(AbstractConservativeSystem):
-    r"""Point masses under their mutual gravity, in two or three dimensions.
+    r"""The gravitational N-body problem: point masses that attract each other, in two or three dimensions.
 
     $$L = \tfrac12 \sum_i m_i |\dot x_i|^2 + \sum_{i < j} \frac{G m_i m_j}{\sqrt{|x_i - x_j|^2 + \epsilon^2}}$$
 
-    The coordinates are the positions one body after the other, $q = [x_1, x_2, \dots]$.
+    Coordinates are ordered by body, $q = [x_1, x_2, \dots]$.
 
-    (Greydanus, Dzamba and Yosinski 2019, the two- and three-body problems.)
+    (Greydanus, Dzamba and Yosinski 2019, for two and three bodies.)
 
     **Arguments:**
 
-    - `mass`: $m_i$ in kg. `gravity`: $G$ in m^3/(kg s^2).
-    - `softening`: $\epsilon$ in m, zero or more; it rounds off close encounters.
-    - `dimension`: 2 or 3.
-    - `integration`: how rollouts are integrated.
+    - `mass`: masses $m_i$ in kg. `gravity`: gravitational constant $G$ in m^3/(kg s^2).
+    - `softening`: softening length $\epsilon \ge 0$ in m, which limits the force in close encounters.
+    - `dimension`: dimension of space, 2 or 3.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -77,7 +77,7 @@ class NBody(AbstractConservativeSystem):
         return total
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """The energy, total momentum and angular momentum, and the centre of mass as it was at time zero."""
+        """Conserved quantities: energy, total momentum, total angular momentum, and centre of mass at time zero."""
         m, x, x_dot = self._bodies(q, v)
         p = m[:, None] * x_dot
         conserved = {"energy": self.energy(t, q, v)}
@@ -90,11 +90,11 @@ class NBody(AbstractConservativeSystem):
         return conserved
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, radius: float = 1.0, disorder: float = 0.05) -> Array:
-        r"""Bodies on a turning ring, disturbed; the centre of mass rests at the origin.
+        r"""Random states: bodies on a rotating ring, with random deviations. The centre of mass is at rest.
 
-        A regular polygon of N masses m turns rigidly at
-        $\omega^2 = \frac{G m}{4 r^3} \sum_{k=1}^{N-1} \frac{1}{\sin(\pi k / N)}$; `disorder` is the standard deviation
-        added to each component, relative to the radius $r$ and the speed.
+        A regular polygon of N masses m rotates rigidly with
+        $\omega^2 = \frac{G m}{4 r^3} \sum_{k=1}^{N-1} \frac{1}{\sin(\pi k / N)}$. `disorder` is the standard deviation
+        of the deviations in each component, relative to the radius $r$ and the speed.
         """
         n, d = len(self.mass), self.dimension
         angle = 2 * jnp.pi * jnp.arange(0.0, n) / n
@@ -111,5 +111,5 @@ class NBody(AbstractConservativeSystem):
         return Drawing(projected(q.reshape(-1, self.dimension)), no_lines(q))
 
     def _bodies(self, q: Array, v: Array) -> tuple[Array, Array, Array]:
-        """Masses, positions and velocities, one row a body."""
+        """Masses, positions and velocities, one row for each body."""
         return jnp.asarray(self.mass, q.dtype), q.reshape(-1, self.dimension), v.reshape(-1, self.dimension)

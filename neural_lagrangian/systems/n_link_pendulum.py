@@ -1,4 +1,4 @@
-"""The planar chain of pendulums."""
+"""The planar pendulum with n links."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,7 +12,9 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class NLinkPendulum(AbstractConservativeSystem):
-    r"""Point masses on massless rods, each hung from the one above; angles in radians from hanging straight down.
+    r"""A planar chain of pendulums: point masses on massless rods, each hanging from the one above.
+
+    Angles are in radians, zero if a rod hangs straight down.
 
     $$L = \tfrac12 \sum_{i j} \mu_{\max(i, j)} l_i l_j \dot\theta_i \dot\theta_j \cos(\theta_i - \theta_j)
         + g \sum_i \mu_i l_i \cos\theta_i, \qquad \mu_i = \sum_{k \ge i} m_k$$
@@ -21,8 +23,8 @@ class NLinkPendulum(AbstractConservativeSystem):
 
     **Arguments:**
 
-    - `mass`: $m_i$ in kg, from the top. `length`: $l_i$ in m, as many. `gravity`: $g$ in m/s^2.
-    - `integration`: how rollouts are integrated.
+    - `mass`: $m_i$ in kg, from the top. `length`: $l_i$ in m, one for each mass. `gravity`: $g$ in m/s^2.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -63,7 +65,7 @@ class NLinkPendulum(AbstractConservativeSystem):
         return {"energy": self.energy(t, q, v)}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.5 * jnp.pi) -> Array:
-        """Angles within `limit` (rad), rates within `limit` (rad/s) of zero."""
+        """Random states: angles within `limit` (rad) and rates within `limit` (rad/s) of zero."""
         return box(key, count, [limit] * (2 * self.dof))
 
     def drawing(self, q: Array) -> Drawing:
@@ -74,7 +76,7 @@ class NLinkPendulum(AbstractConservativeSystem):
         return jnp.asarray(self.mass, q.dtype), jnp.asarray(self.length, q.dtype), self.gravity
 
     def _inertia(self, q: Array) -> tuple[Array, Array]:
-        r"""$\mu_{\max(i, j)} l_i l_j$ in kg m^2 and $g \mu_i l_i$ in N m."""
+        r"""The inertias $\mu_{\max(i, j)} l_i l_j$ in kg m^2, and the torques $g \mu_i l_i$ in N m."""
         m, ell, g = self._constants(q)
         below = jnp.cumsum(m[::-1])[::-1]
         i = jnp.arange(self.dof)

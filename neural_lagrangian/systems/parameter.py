@@ -1,4 +1,4 @@
-"""Parameters of a physical system: their units, in machine-readable form, and the values they may take."""
+"""Parameters of physical systems: values, units, and checks."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from jaxtyping import Array
 from .._checks import is_concrete
 
 Value: TypeAlias = float | Array
-"""A number: a Python float, or a scalar array, which may be differentiated."""
+"""A number: a Python float, or a scalar array, which can be differentiated or trained."""
 
 Sign: TypeAlias = Literal["positive", "non-negative", "any"]
 
 
 class Parameter(NamedTuple):
-    """The value of a parameter (a number, or one for each part of the system) and its unit, such as `"kg m^2/s"`.
+    """A parameter of a system: its value (one number, or one for each part) and its unit, such as `"kg m^2/s"`.
 
     **Example:**
 
@@ -37,15 +37,15 @@ class Parameter(NamedTuple):
 def parameter(
     unit: str, default: Any, *, sign: Sign = "positive", entries: int | str | None = None, matrix: bool = False
 ) -> Any:
-    """A field of a system that holds a physical parameter.
+    """Declare a physical parameter as a field of a system class.
 
     **Arguments:**
 
-    - `unit`: SI (or the system's own) unit, factors separated by spaces; `"1"` if the parameter is a pure number.
-    - `default`: its value unless given. A tuple declares one number for each part of the system.
-    - `sign`: which values are accepted.
-    - `entries`: how many numbers a tuple must hold, or the parameter that has as many; `None` accepts any length.
-    - `matrix`: whether an array may stand in place of the number; the system then checks it.
+    - `unit`: unit, SI or the system's own, factors separated by spaces; `"1"` for a pure number.
+    - `default`: default value. A tuple declares one number for each part of the system.
+    - `sign`: allowed values: `"positive"`, `"non-negative"` or `"any"`.
+    - `entries`: length of the tuple, or the name of a parameter with the same length. `None` allows any length.
+    - `matrix`: whether an array is allowed in place of the number. The system must check it.
 
     **Example:**
 
@@ -63,7 +63,7 @@ def parameter(
 
 
 def parameters(system: eqx.Module) -> dict[str, Parameter]:
-    """The parameters of a system by name, each with its value and unit; those that are `None` are left out.
+    """The parameters of a system by name, with values and units. Parameters that are `None` are left out.
 
     **Example:**
 
@@ -79,7 +79,7 @@ def parameters(system: eqx.Module) -> dict[str, Parameter]:
 
 
 def check_parameters(system: eqx.Module) -> None:
-    """`ValueError` naming the first parameter of a system whose value, shape or number of entries is wrong."""
+    """Raise `ValueError` for the first parameter of a system with a wrong value, shape or number of entries."""
     for field in dataclasses.fields(system):
         value = getattr(system, field.name)
         if "unit" not in field.metadata or (value is None and field.default is None):
@@ -105,7 +105,8 @@ def _check_number(name: str, value: Any, number: Any, sign: Sign) -> None:
     expected = "a finite number" if sign == "any" else f"a {sign}, finite number"
     scalar = isinstance(number, float | int | np.ndarray | np.generic | Array) and np.ndim(number) == 0
     if not scalar or (is_concrete(number) and not (np.isfinite(number) and _allowed(np.asarray(number), sign))):
-        raise ValueError(f"`{name}` is {value!r}; expected {expected} in place of {number!r}")
+        wrong = "" if number is value else f" in place of {number!r}"
+        raise ValueError(f"`{name}` is {value!r}; expected {expected}{wrong}")
 
 
 def _allowed(number: np.ndarray, sign: Sign) -> bool:

@@ -12,7 +12,7 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class Pendulum(AbstractConservativeSystem):
-    r"""A point mass on a massless rod; the angle in radians from hanging straight down.
+    r"""The simple pendulum: a point mass on a massless rod. The angle is in radians, zero if it hangs straight down.
 
     $$L = \tfrac12 m l^2 \dot\theta^2 + m g l \cos\theta$$
 
@@ -21,7 +21,7 @@ class Pendulum(AbstractConservativeSystem):
     **Arguments:**
 
     - `mass`: $m$ in kg. `length`: $l$ in m. `gravity`: $g$ in m/s^2.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -57,7 +57,7 @@ class Pendulum(AbstractConservativeSystem):
         return {"energy": self.energy(t, q, v)}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.75 * jnp.pi) -> Array:
-        r"""Angles within `limit` (rad), rates within $\sqrt{g / l}$ of zero."""
+        r"""Random states: angles within `limit` (rad), rates within $\sqrt{g / l}$ of zero."""
         return box(key, count, [limit, jnp.sqrt(self.gravity / self.length)])
 
     def drawing(self, q: Array) -> Drawing:

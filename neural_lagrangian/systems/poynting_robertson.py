@@ -1,4 +1,4 @@
-"""A dust grain that sunlight drags into the sun."""
+"""The Poynting-Robertson effect: a dust grain that spirals into a star because of its light."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,27 +12,27 @@ from .system import AbstractSystem, reference_integration
 
 
 class PoyntingRobertson(AbstractSystem):
-    r"""A grain of dust on an orbit about a star whose light pushes it outwards and, by aberration, holds it back.
+    r"""The Poynting-Robertson effect: a dust grain orbits a star whose light pushes it outwards and slows it down.
 
     $$L = \tfrac12 m \dot q \cdot \dot q + (1 - \beta) \frac{\mu m}{|q|}, \qquad
       Q = -\frac{\beta \mu m}{c |q|^2} \Bigl[\dot q + \frac{(\dot q \cdot q)\, q}{|q|^2}\Bigr]$$
 
-    Lengths in astronomical units and times in years; energies in kg au^2/yr^2. Nothing is conserved; the angular
-    momentum falls by $\beta \mu m / c$ for each radian that the grain goes round.
+    Lengths are in astronomical units, times in years, and energies in kg au^2/yr^2. No quantity is conserved. The
+    angular momentum decreases by $\beta \mu m / c$ for each radian of the orbit.
 
-    (Roberts 2024, eqs. 24 and 26, where the sign of the drag is missing; Burns, Lamy and Soter 1979.)
+    (Roberts 2024, eqs. 24 and 26, with a corrected sign of the drag; Burns, Lamy and Soter 1979.)
 
     **Arguments:**
 
     - `mass`: $m$ in kg. `pull`: $\mu = G M$ in au^3/yr^2. `light_speed`: $c$ in au/yr.
-    - `radiation`: $\beta$, radiation pressure over gravity, a pure number below 1 where orbits are bound.
-    - `integration`: how rollouts are integrated.
+    - `radiation`: $\beta$, ratio of radiation pressure to gravity, a pure number. Orbits are bound if it is below 1.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> grain = nl.systems.PoyntingRobertson(pull=4.0, radiation=0.5)  # light takes half of the attraction
+    >>> grain = nl.systems.PoyntingRobertson(pull=4.0, radiation=0.5)  # radiation cancels half of the gravity
     >>> float(grain.acceleration(0.0, jnp.array([1.0, 0.0]), jnp.zeros(2))[0])
     -2.0
     ```
@@ -56,7 +56,7 @@ class PoyntingRobertson(AbstractSystem):
         return -self.mass * self._drag / r2 * (v + jnp.dot(v, q) / r2 * q)
 
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
-        # By components along and across the ray: the drag is doubled along it.
+        # In radial and tangential components: the radial drag has a factor of two.
         r = jnp.hypot(*q)
         ray = q / r
         across = jnp.stack([-ray[1], ray[0]])
@@ -70,11 +70,11 @@ class PoyntingRobertson(AbstractSystem):
         return {}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, eccentricity: float = 0.5) -> Array:
-        """Orbits of semi-major axis 0.8 to 1.2 au, of any orientation, at any point."""
+        """Random states on orbits: semi-major axis 0.8 to 1.2 au, any orientation, any point of the orbit."""
         return orbits(key, count, (1 - self.radiation) * self.pull, size=1.0, eccentricity=eccentricity)
 
     def drawing(self, q: Array) -> Drawing:
-        """The star, and the grain."""
+        """Bodies: the star and the grain."""
         return Drawing(jnp.stack([jnp.zeros_like(q), q]), no_lines(q))
 
     @property

@@ -1,4 +1,4 @@
-"""A relativistic particle in a uniform potential."""
+"""A relativistic particle under a constant force."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
@@ -12,19 +12,19 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class RelativisticParticle(AbstractConservativeSystem):
-    r"""A particle on a line, under a constant force, that never reaches the speed of light.
+    r"""A relativistic particle on a line, under a constant force.
 
     $$L = -m c^2 \bigl(\sqrt{1 - \dot q^2 / c^2} - 1\bigr) + F q$$
 
-    Momentum $m \gamma \dot q$, with $\gamma = (1 - \dot q^2 / c^2)^{-1/2}$: the mass matrix is $m \gamma^3$.
+    The momentum is $m \gamma \dot q$ and the mass matrix $m \gamma^3$, with $\gamma = (1 - \dot q^2 / c^2)^{-1/2}$.
 
-    (Cranmer et al. 2020, the relativistic particle, with $m = c = 1$. Their Lagrangian has $\gamma - 1$ for its kinetic
-    part and so the momentum $\gamma^3 \dot q$; this one is that of special relativity.)
+    (Cranmer et al. 2020, with $m = c = 1$. The kinetic part of their Lagrangian is $\gamma - 1$, which gives the
+    momentum $\gamma^3 \dot q$. The one here is that of special relativity.)
 
     **Arguments:**
 
-    - `mass`: $m$ in kg, at rest. `light_speed`: $c$ in m/s. `load`: $F$ in N, of either sign.
-    - `integration`: how rollouts are integrated.
+    - `mass`: rest mass $m$ in kg. `light_speed`: $c$ in m/s. `load`: $F$ in N, of either sign.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -58,12 +58,12 @@ class RelativisticParticle(AbstractConservativeSystem):
         return self.mass * self.light_speed**2 * (gamma - 1) - self.load * q[0]
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        r"""The energy, and the momentum that the particle had at time zero, $m \gamma \dot q - F t$."""
+        r"""Conserved quantities: the energy, and the momentum at time zero, $m \gamma \dot q - F t$."""
         p = self.mass * self._gamma(v[0]) * v[0]
         return {"energy": self.energy(t, q, v), "initial_momentum": p - self.load * t}
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, limit: float = 0.9) -> Array:
-        """Positions within 1 m, velocities within `limit` light speeds of zero."""
+        """Random states: positions within 1 m, velocities within `limit` times the speed of light of zero."""
         return box(key, count, [1.0, limit * self.light_speed])
 
     def drawing(self, q: Array) -> Drawing:

@@ -10,19 +10,19 @@ from .parameter import Value
 
 
 def box(key: PRNGKeyArray, count: int, limits: Sequence[ArrayLike]) -> Array:
-    """States with each component uniform between minus and plus its limit, shape `(count, len(limits))`."""
+    """Random states, each component uniform between minus and plus its limit, shape `(count, len(limits))`."""
     draw = jax.random.uniform(key, (count, len(limits)), minval=-1.0)
     return draw * jnp.asarray(limits, draw.dtype)[None]
 
 
 def orbits(key: PRNGKeyArray, count: int, pull: Value, *, size: float, eccentricity: float) -> Array:
-    r"""States on elliptic orbits, counter-clockwise, about the attraction $-\mu q / |q|^3$, shape `(count, 4)`.
+    r"""Random states on counter-clockwise Kepler orbits with the acceleration $-\mu q / |q|^3$, shape `(count, 4)`.
 
     **Arguments:**
 
     - `pull`: $\mu$.
     - `size`: semi-major axes are within 20 % of it.
-    - `eccentricity`: the largest; orientation and true anomaly are uniform.
+    - `eccentricity`: maximum eccentricity. Orientation and true anomaly are uniform.
     """
     a, e, f, w = jax.random.uniform(key, (4, count))
     a, e, f, w = size * (0.8 + 0.4 * a), eccentricity * e, 2 * jnp.pi * f, 2 * jnp.pi * w

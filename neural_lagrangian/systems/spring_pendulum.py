@@ -12,26 +12,28 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class SpringPendulum(AbstractConservativeSystem):
-    r"""A point mass on a spring that swings: $q = [r, \theta]$, its length in m and its angle from hanging down.
+    r"""The spring pendulum: a point mass that swings on a spring.
+
+    $q = [r, \theta]$: the length of the spring in m, and its angle in radians, zero if it hangs straight down.
 
     $$L = \tfrac12 m (\dot r^2 + r^2 \dot\theta^2) + m g r \cos\theta - \tfrac12 k (r - r_0)^2$$
 
     The coordinates are singular at $r = 0$.
 
-    (Hamzaoğulları 2024, "Physical Systems", no. 3. A potential $g r (1 - \cos\theta) + k (r - 1)^2$, seen in published
-    code, has a second weight along the spring and twice its stiffness.)
+    (Hamzaoğulları 2024, "Physical Systems", no. 3. Published code has the potential
+    $g r (1 - \cos\theta) + k (r - 1)^2$, which adds a second weight along the spring and doubles its stiffness.)
 
     **Arguments:**
 
-    - `mass`: $m$ in kg. `length`: $r_0$ in m, of the spring at rest. `stiffness`: $k$ in N/m.
+    - `mass`: $m$ in kg. `length`: rest length $r_0$ of the spring in m. `stiffness`: $k$ in N/m.
     - `gravity`: $g$ in m/s^2.
-    - `integration`: how rollouts are integrated.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> pendulum = nl.systems.SpringPendulum(stiffness=40.0, gravity=10.0)  # hangs at 1 m + m g / k
+    >>> pendulum = nl.systems.SpringPendulum(stiffness=40.0, gravity=10.0)  # equilibrium at 1 m + m g / k
     >>> float(pendulum.acceleration(0.0, jnp.array([1.25, 0.0]), jnp.zeros(2))[0])
     0.0
     ```
@@ -68,7 +70,7 @@ class SpringPendulum(AbstractConservativeSystem):
         return {"energy": self.energy(t, q, v)}
 
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
-        r"""About hanging at rest, $r = r_0 + m g / k$: within $0.2 r_0$, 1 rad, 0.5 m/s and 1 rad/s."""
+        r"""Random states near the equilibrium $r = r_0 + m g / k$: within $0.2 r_0$, 1 rad, 0.5 m/s and 1 rad/s."""
         at_rest = self.length + self.mass * self.gravity / self.stiffness
         away = box(key, count, [0.2 * self.length, 1.0, 0.5, 1.0])
         return away.at[:, 0].add(jnp.asarray(at_rest, away.dtype))

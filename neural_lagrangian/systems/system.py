@@ -1,4 +1,4 @@
-"""What every physical system offers."""
+"""Base classes of physical systems."""
 
 import abc
 from typing import Any
@@ -17,7 +17,7 @@ from .parameter import check_parameters, parameters
 
 
 def reference_integration() -> Any:
-    """The field `integration` of a system, by keyword; unless given, Dormand and Prince's method of order 8."""
+    """The keyword field `integration` of a system. The default is the Dormand-Prince method of order 8."""
     return eqx.field(default=None, converter=_or_reference, kw_only=True)
 
 
@@ -26,10 +26,10 @@ def _or_reference(integration: Integration | None) -> Integration:
 
 
 class AbstractSystem(AbstractRolloutModel):
-    """A physical system with known equations: a rollout model, and the truth that learned models are held against.
+    """Base class of physical systems with known equations. They serve as ground truth for learned models.
 
-    The acceleration and the energy of each system are derived by hand, not from its Lagrangian: independent oracles.
-    Its parameters are fields declared by `parameter`, with unit and range; `parameters` lists them.
+    The acceleration and the energy of each system are derived by hand, not from its Lagrangian, so they are independent
+    checks. Parameters are fields declared by `parameter`, with unit and range; `parameters` lists them.
     """
 
     integration: eqx.AbstractVar[Integration]
@@ -45,7 +45,7 @@ class AbstractSystem(AbstractRolloutModel):
     @property
     @abc.abstractmethod
     def dof(self) -> int:
-        """Degrees of freedom n."""
+        """Number of degrees of freedom n."""
 
     @abc.abstractmethod
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
@@ -53,7 +53,7 @@ class AbstractSystem(AbstractRolloutModel):
 
     @abc.abstractmethod
     def force(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
-        """The generalised force $Q(t, q, v)$ that the Lagrangian does not hold, shape `(dof,)`."""
+        """The generalised force $Q(t, q, v)$ that is not part of the Lagrangian, shape `(dof,)`."""
 
     @abc.abstractmethod
     def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
@@ -65,7 +65,7 @@ class AbstractSystem(AbstractRolloutModel):
 
     @abc.abstractmethod
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """What keeps its value along every motion, by name; empty where nothing is known to."""
+        """Conserved quantities by name. Empty if none is known."""
 
     @abc.abstractmethod
     def sample_states(self, key: PRNGKeyArray, count: int) -> Array:
@@ -73,7 +73,7 @@ class AbstractSystem(AbstractRolloutModel):
 
     @abc.abstractmethod
     def drawing(self, q: Array) -> Drawing:
-        """The system as it looks at the coordinates `q`."""
+        """A drawing of the system at the coordinates `q`."""
 
     def term(self, y: State) -> EulerLagrangeTerm:
         check_state(y, self.dof)
@@ -86,7 +86,7 @@ class AbstractSystem(AbstractRolloutModel):
 
 
 class AbstractConservativeSystem(AbstractSystem):
-    """A system on which no force acts but those its Lagrangian holds."""
+    """Base class of systems whose forces are all in the Lagrangian."""
 
     def force(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         return jnp.zeros_like(q)

@@ -15,22 +15,22 @@ from .system import AbstractConservativeSystem, reference_integration
 
 
 class WaveEquation(AbstractConservativeSystem):
-    r"""A string under tension, its transverse displacement $\phi_i$ followed at equally spaced sites.
+    r"""The wave equation on a lattice: transverse displacements $\phi_i$ of a string at equally spaced sites.
 
     $$L = \Delta \sum_i \tfrac12 \rho \dot\phi_i^2
         - \Delta \sum_i \tfrac12 T \Bigl(\frac{\phi_{i+1} - \phi_i}{\Delta}\Bigr)^2
       \;\to\; \int \tfrac12 \bigl(\rho\, \phi_t^2 - T \phi_x^2\bigr)\, dx$$
 
-    Waves of number $\kappa$ have the frequency $(2 / \Delta) \sqrt{T / \rho}\, |\sin(\kappa \Delta / 2)|$.
+    Waves of wave number $\kappa$ have the frequency $(2 / \Delta) \sqrt{T / \rho}\, |\sin(\kappa \Delta / 2)|$.
 
     (Cranmer et al. 2020, the 1-D wave equation on a graph.)
 
     **Arguments:**
 
-    - `density`: $\rho$ in kg/m. `tension`: $T$ in N. `spacing`: $\Delta$ in m.
-    - `sites`: how many displacements are followed.
-    - `ends`: `"periodic"`, a ring; or `"fixed"`, one more site at rest beyond each end.
-    - `integration`: how rollouts are integrated.
+    - `density`: mass per length $\rho$ in kg/m. `tension`: $T$ in N. `spacing`: $\Delta$ in m.
+    - `sites`: number of sites.
+    - `ends`: boundary conditions. `"periodic"` is a ring; `"fixed"` has one more site at rest beyond each end.
+    - `integration`: solver and step sizes of rollouts, an `Integration`.
 
     **Example:**
 
@@ -51,7 +51,7 @@ class WaveEquation(AbstractConservativeSystem):
 
     def __check_init__(self):
         if not isinstance(self.sites, int) or self.sites < 2:
-            raise ValueError(f"`sites` is {self.sites!r}; expected an integer, at least 2")
+            raise ValueError(f"`sites` is {self.sites!r}; expected an integer >= 2")
         if self.ends not in ("periodic", "fixed"):
             raise ValueError(f"`ends` is {self.ends!r}; expected 'periodic' or 'fixed'")
 
@@ -69,14 +69,14 @@ class WaveEquation(AbstractConservativeSystem):
         return self.tension / self.density * (padded[2:] - 2 * q + padded[:-2]) / self.spacing**2
 
     def energy(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        # Summation by parts: the squared slopes are minus the displacement times its second difference.
+        # Summation by parts: the sum of squared slopes is minus that of displacement times second difference.
         padded = self._with_ends(q)
         bending = padded[2:] - 2 * q + padded[:-2]
         kinetic, potential = self.density * self.spacing * v**2, -self.tension / self.spacing * q * bending
         return 0.5 * jnp.sum(kinetic + potential)
 
     def invariants(self, t: ArrayLike, q: Array, v: Array) -> dict[str, Scalar]:
-        """The energy; on a ring also the transverse momentum, and the mean displacement as it was at time zero."""
+        """Conserved quantities: the energy; on a ring also the momentum, and the mean displacement at time zero."""
         conserved = {"energy": self.energy(t, q, v)}
         if self.ends == "periodic":
             conserved["momentum"] = self.density * self.spacing * jnp.sum(v)
@@ -84,7 +84,7 @@ class WaveEquation(AbstractConservativeSystem):
         return conserved
 
     def sample_states(self, key: PRNGKeyArray, count: int, *, modes: int = 3) -> Array:
-        """Sums of the `modes` longest standing waves, with random amplitudes that fall as 1 / number."""
+        """Random states: sums of the `modes` longest standing waves, with amplitudes that decrease as 1 / number."""
         number = jnp.arange(1.0, modes + 1)
         if self.ends == "periodic":
             phase = 2 * jnp.pi * number[:, None] * jnp.arange(0.0, self.sites)[None] / self.sites
@@ -102,11 +102,11 @@ class WaveEquation(AbstractConservativeSystem):
         return jnp.einsum("abk,bk,ki->abi", draw, scale, shapes).reshape(count, 2 * self.sites)
 
     def drawing(self, q: Array) -> Drawing:
-        """Sites from left to right, and the string through them, with the site that it comes from and goes to."""
+        """Bodies: the sites from left to right. Line: the string through them and the boundary sites."""
         x = self.spacing * jnp.arange(self.sites + 2, dtype=q.dtype)
         string = jnp.stack([x, self._with_ends(q)], axis=1)
         return Drawing(string[1:-1], string[None])
 
     def _with_ends(self, q: Array) -> Array:
-        """Displacements with those of the neighbours beyond either end."""
+        """Displacements of all sites, with the boundary sites beyond both ends."""
         return jnp.pad(q, 1, mode="wrap") if self.ends == "periodic" else jnp.pad(q, 1)

@@ -112,7 +112,7 @@ BAD = [
     ),
     ("HarmonicOscillator", {"dimension": 0}, "`dimension` is 0; expected a positive integer"),
     ("ChargedParticle", {"gauge": "lorenz"}, "`gauge` is 'lorenz'; expected 'symmetric' or 'landau'"),
-    ("WaveEquation", {"sites": 1}, "`sites` is 1; expected an integer, at least 2"),
+    ("WaveEquation", {"sites": 1}, "`sites` is 1; expected an integer >= 2"),
     ("WaveEquation", {"ends": "open"}, "`ends` is 'open'; expected 'periodic' or 'fixed'"),
     ("CartPole", {"control": 3.0}, "`control` is 3.0; expected a callable"),
     ("CartPole", {"pole_friction": -3.0}, "`pole_friction` is -3.0; expected a non-negative"),
