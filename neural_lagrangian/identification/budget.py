@@ -12,15 +12,17 @@ refinement starts no further step. The last fifth is for rollouts, figures and t
 
 
 class Budget:
-    """The given `minutes` from now on for a whole identification, `None` for no limit. A budget says whether another
-    step may begin. A step that has begun is finished.
+    """The time limit of one identification, from now on.
+
+    `minutes`: the limit; `None` for no limit. A budget says whether another step may begin. A step that has begun is
+    finished.
     """
 
     def __init__(self, minutes: float | None, clock: Callable[[], float] = time.monotonic):
         self.minutes, self.clock, self.start = minutes, clock, clock()
 
     def is_spent(self, share: float = 1.0) -> bool:
-        """Whether more than this share of the minutes has passed since the start."""
+        """Whether more than this share of the time limit has passed."""
         return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
 
     def ends_training(self, progress: Progress) -> bool:
@@ -28,9 +30,9 @@ class Budget:
         return self.is_spent(TRAINING_SHARE)
 
     def ends_search(self) -> bool:
-        """Whether the search for formulas may begin nothing more."""
+        """Whether the time is up for the search for formulas."""
         return self.is_spent(SEARCH_SHARE)
 
     def ends_refinement(self) -> bool:
-        """Whether the refinement of formulas may begin nothing more."""
+        """Whether the time is up for the refinement of formulas."""
         return self.is_spent(REFINEMENT_SHARE)

@@ -78,7 +78,7 @@ class Columns:
 
     @property
     def state_units(self) -> dict[str, str]:
-        """Units of time, coordinates and velocities. An estimated velocity is per second."""
+        """Units of time, coordinates and velocities. An estimated velocity has its coordinate's, per second."""
         known = {name: unit for name, unit in self.units.items() if name in (self.time, *self.coordinates, *self.rates)}
         for q, rate in zip(self.coordinates, self.rates, strict=True):
             if q in known and not self.velocities:

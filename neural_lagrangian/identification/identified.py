@@ -88,7 +88,7 @@ class Identified:
 
     @property
     def verdict(self) -> str:
-        """How long each model predicts held-out motion, and the formula, in words, one sentence a line."""
+        """Sentences on how long each model predicts held-out motion, and the formula; one in each line."""
         return dict(self.facts)["verdict"]
 
     @property
