@@ -1,4 +1,4 @@
-"""Judging and showing rollouts."""
+"""Analysis of rollouts: errors, conservation, chaos, uncertainty bands, figures and animations."""
 
 from .animation import animate
 from .bands import Band, calibrated_factor, coverage, ensemble_band

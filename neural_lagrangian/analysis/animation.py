@@ -1,4 +1,4 @@
-"""Animations: a system as it moves, several models side by side."""
+"""Animations of a system, with several motions side by side."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,24 +26,23 @@ def animate(
     trace: float = 1.0,
     size: float = 3.0,
 ) -> FuncAnimation:
-    """A system moving as each of several motions says, side by side, each body with a fading trace behind it.
+    """Animate one or several motions of a system side by side. Each body has a trace behind it.
 
-    Between samples positions are interpolated linearly, so any times will do. A motion that is no longer finite stops
-    and says so.
+    Positions are interpolated linearly between samples. A motion that is no longer finite stops, with a note.
 
     **Arguments:**
 
-    - `system`: says what the motion looks like, by its `drawing`; its parameters give the lengths.
-    - `ts`: times in the system's unit, shape `(time,)`; lengths are in that of its parameters.
-    - `motions`: states, shape `(time, 2 dof)`, or a mapping of them by name, one panel each.
-    - `path`: where to write: `.gif` (by Pillow) or `.html` (frames within the page). `None` writes nothing.
-    - `frames_per_second`: of the animation. `speed`: time of the motion a second of animation.
-    - `trace`: how far back the traces reach, in time of the motion.
-    - `size`: of each panel, in inches.
+    - `system`: the system, whose `drawing` is animated with its parameters.
+    - `ts`: times in the system's unit, shape `(time,)`.
+    - `motions`: states, shape `(time, 2 dof)`, or a mapping of names to such states, with one panel for each.
+    - `path`: the file to write, `.gif` (by Pillow) or `.html` (frames inside the page). `None` writes no file.
+    - `frames_per_second`: frame rate of the animation. `speed`: time of the motion per second of animation.
+    - `trace`: length of the traces, in time of the motion.
+    - `size`: size of each panel, in inches.
 
-    **Returns:** the `matplotlib.animation.FuncAnimation`; in a notebook, `HTML(animation.to_jshtml())` shows it.
+    **Returns:** the `matplotlib.animation.FuncAnimation`. Show it in a notebook with `HTML(animation.to_jshtml())`.
 
-    **Raises:** `ValueError` for shapes that do not fit the system, no finite motion, or another suffix.
+    **Raises:** `ValueError` for shapes that do not match the system, if no motion is finite, or for another suffix.
 
     **Example:**
 
@@ -67,7 +66,7 @@ def animate(
         if np.shape(ys) != shape:
             raise ValueError(f"`motions` {name!r} has shape {np.shape(ys)}; expected {shape}, as [q, v] at `ts`")
     if not any(np.isfinite(np.asarray(ys)[0]).all() for ys in named.values()):
-        raise ValueError("`motions` begin with states that are not finite; expected at least one to draw")
+        raise ValueError("`motions` begin with states that are not finite; expected at least one finite initial state")
     frames = np.arange(times[0], times[-1], speed / frames_per_second)
     drawings = {name: _drawings(system, times, np.asarray(ys, float), frames) for name, ys in named.items()}
 
@@ -97,14 +96,14 @@ def animate(
 
 
 class _Frames(NamedTuple):
-    """What a motion looks like at each frame: `bodies` (frame, body, 2) and `lines` (frame, line, point, 2)."""
+    """The drawings of a motion at each frame: `bodies` (frame, body, 2) and `lines` (frame, line, point, 2)."""
 
     bodies: np.ndarray
     lines: np.ndarray
 
 
 class _Panel:
-    """One motion: its lines, bodies and traces."""
+    """The panel of one motion: lines, bodies and traces."""
 
     def __init__(self, ax: Axes, name: str, drawing: _Frames, limits: tuple[Any, Any], trail: int):
         self.drawing, self.trail = drawing, trail
@@ -144,7 +143,7 @@ def _drawings(system: AbstractSystem, ts: np.ndarray, ys: np.ndarray, frames: np
 
 
 def _limits(drawings: Any) -> tuple[tuple[float, float], tuple[float, float]]:
-    """A square that holds everything drawn that is finite, with a margin."""
+    """The limits of a square that contains all finite points, with a margin."""
     points = np.concatenate([np.concatenate([d.bodies.reshape(-1, 2), d.lines.reshape(-1, 2)]) for d in drawings])
     points = points[np.isfinite(points).all(axis=1)]
     low, high = points.min(axis=0), points.max(axis=0)

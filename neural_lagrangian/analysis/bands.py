@@ -1,4 +1,4 @@
-"""What the members of an ensemble say together: a centre, a width, and how often the truth lies within."""
+"""Uncertainty bands from ensembles: mean, half width, calibration and coverage."""
 
 from typing import NamedTuple
 
@@ -9,19 +9,19 @@ from .._types import Scalar
 
 
 class Band(NamedTuple):
-    """`centre` and `half_width`, both of the shape of one rollout, or of several."""
+    """An uncertainty band: `centre` and `half_width`, both with the shape of one or several rollouts."""
 
     centre: Float[Array, "*rollouts time channel"]
     half_width: Float[Array, "*rollouts time channel"]
 
 
 def ensemble_band(predictions: Float[ArrayLike, "member *rollouts time channel"], factor: float | Scalar = 2.0) -> Band:
-    r"""$\bar y \pm f s$ with the mean $\bar y$ and the standard deviation $s$ over the members.
+    r"""The uncertainty band $\bar y \pm f s$ of an ensemble: mean $\bar y$ and standard deviation $s$ over the members.
 
     **Arguments:**
 
-    - `predictions`: rollouts of each member, `(member, ..., time, channel)`, at least two.
-    - `factor`: $f$; `calibrated_factor` finds the one with the coverage that is wanted.
+    - `predictions`: rollouts of each member, `(member, ..., time, channel)`, at least two members.
+    - `factor`: $f$. Use `calibrated_factor` for a given coverage.
 
     **Raises:** `ValueError` for fewer than two members.
 
@@ -46,18 +46,18 @@ def calibrated_factor(
     truth: Float[ArrayLike, "*rollouts time channel"],
     level: float = 0.9,
 ) -> Scalar:
-    r"""The factor of `ensemble_band` with which a share `level` of held-out motion lies within:
+    r"""The factor of `ensemble_band` for which the fraction `level` of held-out motion is inside the band:
 
     $$f = Q_{\text{level}}\left(\frac{|y - \bar y|}{s}\right)$$
 
-    over all rollouts, times and channels (split conformal prediction, Lei et al. 2018, with errors over the spread).
-    The first time, which all members have for free, does not count. The members alone are no measure: they may all
-    err together.
+    over all rollouts, times and channels (split conformal prediction, Lei et al. 2018, with errors divided by the
+    spread). The first time does not count, because all members start from the true state. Held-out motion is needed,
+    because all members may have the same error.
 
     **Arguments:**
 
-    - `predictions`: as of `ensemble_band`, on motions that were not trained on. `truth`: those motions.
-    - `level`: between 0 and 1.
+    - `predictions`: predictions for held-out motions, as for `ensemble_band`. `truth`: the held-out motions.
+    - `level`: coverage, between 0 and 1.
 
     **Raises:** `ValueError` for another level.
 
@@ -80,7 +80,7 @@ def calibrated_factor(
 
 
 def coverage(band: Band, truth: Float[ArrayLike, "*rollouts time channel"]) -> Scalar:
-    """The share of a motion that lies within a band; the first time does not count.
+    """The coverage of a band: the fraction of a motion that is inside. The first time does not count.
 
     **Example:**
 

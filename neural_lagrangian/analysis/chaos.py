@@ -1,4 +1,4 @@
-"""How fast do neighbouring motions part?"""
+"""Lyapunov exponents: how fast neighbouring motions separate."""
 
 from dataclasses import KW_ONLY
 
@@ -13,7 +13,10 @@ from ..integrators import AbstractRolloutModel, SaveTimes, check_rollout_argumen
 
 
 class LyapunovEstimate(eqx.Module):
-    """Largest Lyapunov exponent of a motion, in 1/s, and the running estimates that lead to it, shape `(time - 1,)`."""
+    """The largest Lyapunov exponent of a motion, in 1/s.
+
+    - `exponent`: the final estimate. `running`: the estimates after each time, shape `(time - 1,)`.
+    """
 
     _: KW_ONLY
     exponent: Scalar
@@ -21,26 +24,26 @@ class LyapunovEstimate(eqx.Module):
 
     @property
     def time(self) -> Scalar:
-        """Lyapunov time in seconds, that in which an error grows by e; infinite where nothing grows."""
+        """The Lyapunov time in seconds, in which an error grows by a factor e. Infinite without growth."""
         return jnp.where(self.exponent > 0, 1 / jnp.where(self.exponent > 0, self.exponent, 1), jnp.inf)
 
 
 @eqx.filter_jit
 def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike, key: PRNGKeyArray) -> LyapunovEstimate:
-    r"""Mean growth rate of an infinitesimal disturbance along a motion:
+    r"""The largest Lyapunov exponent: mean growth rate of an infinitesimal disturbance along a motion,
 
     $$\lambda = \frac{1}{t_N - t_0} \sum_k \log |w(t_{k+1})|, \qquad
       \dot y = f(t, y), \quad \dot w = \frac{\partial f}{\partial y} w, \quad |w(t_k)| = 1$$
 
-    (Benettin, Galgani, Giorgilli and Strelcyn 1980.) Converges like 1 / time; on a regular motion it tends to zero.
+    (Benettin, Galgani, Giorgilli and Strelcyn 1980.) It converges like 1 / time. For regular motion it tends to zero.
 
     **Arguments:**
 
-    - `model`: a system or a learned model, with its vector field and integration.
-    - `ts`: times, shape `(time,)`: the disturbance is normalised at each. `y0`: initial state, shape `(2 dof,)`.
-    - `key`: a JAX random key, for the direction of the first disturbance.
+    - `model`: a system or a learned model.
+    - `ts`: times, shape `(time,)`. The disturbance is normalised at each. `y0`: initial state, shape `(2 dof,)`.
+    - `key`: a JAX random key, for the direction of the initial disturbance.
 
-    **Returns:** a `LyapunovEstimate`; infinite or NaN where the motion could not be integrated.
+    **Returns:** a `LyapunovEstimate`; infinite or NaN if the motion could not be integrated.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""What a motion should conserve, along predicted paths."""
+"""Conservation of energy and other quantities along predicted paths."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,16 +19,16 @@ def energy_error(
     scale: float | Array,
     at: Sequence[float] | None = None,
 ) -> Array:
-    """Largest deviation of a known energy along predicted paths from its start, up to each time, over `scale`.
+    """Energy error along predicted paths: the deviation from the initial energy, divided by `scale`.
 
     **Arguments:**
 
-    - `energy`: the true system's `(t, q, v) -> scalar`, or any other quantity that should not change.
-    - `predicted`: shape `(trajectory, time, 2 dof)`. `ts`: shape `(time,)`.
-    - `scale`: energy that counts as one, such as the depth of the potential.
-    - `at`: times up to which the maximum is taken; `None` gives the deviation at every time.
+    - `energy`: the true energy `(t, q, v) -> scalar`, or any other conserved quantity.
+    - `predicted`: predicted states, shape `(trajectory, time, 2 dof)`. `ts`: times, shape `(time,)`.
+    - `scale`: reference energy, such as the depth of the potential.
+    - `at`: times; the result is the maximum deviation up to each. `None` gives the deviation at every time.
 
-    **Returns:** shape `(at, trajectory)`, or `(trajectory, time)` without `at`; infinite where a rollout failed.
+    **Returns:** shape `(at, trajectory)`, or `(trajectory, time)` without `at`; infinite if a rollout failed.
 
     **Example:**
 
@@ -52,10 +52,10 @@ def energy_error(
 def energy_drift(
     energy: Quantity, predicted: RolloutRows, ts: Array, scale: float | Array
 ) -> Float[Array, " trajectory"]:
-    """Slope of a least-squares line through the energy along each predicted path, over `scale`, per second.
+    """Energy drift along each predicted path: slope of a least-squares line, divided by `scale`, per second.
 
-    Tells a drift from a bounded oscillation, which the largest deviation cannot. NaN where a rollout failed.
-    Arguments as for `energy_error`.
+    It distinguishes a drift from a bounded oscillation, which the largest deviation cannot. NaN if a rollout failed.
+    The arguments are as for `energy_error`.
 
     **Example:**
 
@@ -64,7 +64,7 @@ def energy_drift(
     >>> ts = jnp.array([0.0, 1.0, 2.0])
     >>> predicted = jnp.array([[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]])  # one path that climbs at 1 m/s
     >>> weight = lambda t, q, v: 10.0 * q[0]
-    >>> nl.analysis.energy_drift(weight, predicted, ts, scale=5.0).tolist()  # 10 J over 5 J, a second
+    >>> nl.analysis.energy_drift(weight, predicted, ts, scale=5.0).tolist()  # 10 J / 5 J per second
     [2.0]
     ```
     """
@@ -74,7 +74,7 @@ def energy_drift(
 
 
 def along(quantity: Quantity, paths: RolloutRows, ts: Array) -> Float[Array, "trajectory time"]:
-    """The value of a quantity at every state of many paths.
+    """Evaluate a quantity at every state of many paths.
 
     **Arguments:**
 

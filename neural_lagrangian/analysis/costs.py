@@ -1,4 +1,4 @@
-"""Figures of cost: work against precision, time against size."""
+"""Figures of computational cost: work-precision diagrams, and run time against the number of parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +18,11 @@ def plot_work_precision(
     error: str = "error",
     ax: Axes | None = None,
 ) -> Axes:
-    """Error against work, both logarithmic; lower and further left is better.
+    """Work-precision diagram: error against work, both logarithmic. Lower and further left is better.
 
     **Arguments:**
 
-    - `points`: by method, pairs `(work, error)`. `work`, `error`: what they are, with units.
+    - `points`: pairs `(work, error)` by method. `work`, `error`: axis labels, with units.
 
     **Example:**
 
@@ -42,11 +42,11 @@ def plot_work_precision(
 
 
 def plot_parameter_scaling(points: Points, *, cost: str = "time [s]", ax: Axes | None = None) -> Axes:
-    """Cost against the number of parameters, both logarithmic, each with its `power_law`.
+    """Plot cost against the number of parameters, both logarithmic, with the exponent of a `power_law` fit.
 
     **Arguments:**
 
-    - `points`: by method, pairs `(parameters, cost)`. `cost`: what it is, with its unit.
+    - `points`: pairs `(parameters, cost)` by method. `cost`: axis label, with its unit.
 
     **Example:**
 
@@ -66,9 +66,9 @@ def plot_parameter_scaling(points: Points, *, cost: str = "time [s]", ax: Axes |
 
 
 def power_law(pairs: Any) -> float:
-    """Exponent k of `y = c x^k` by least squares in the logarithms; NaN for a single pair.
+    """The exponent k of a power law `y = c x^k`, by least squares in the logarithms; NaN for a single pair.
 
-    Of a cost against the number of parameters: 1 is proportional to it, 0 independent of it.
+    For cost against the number of parameters, 1 means proportional and 0 means independent.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""Functions of two variables: a Lagrangian over phase space, a loss over two parameters."""
+"""Figures of functions of two variables: a Lagrangian over phase space, a loss over two parameters."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -26,16 +26,15 @@ def plot_lagrangian(
     labels: tuple[str, str] = ("q", "dq/dt"),
     ax: Axes | None = None,
 ) -> Axes:
-    """A Lagrangian with one degree of freedom over coordinate and velocity.
+    """Plot a Lagrangian with one degree of freedom over coordinate and velocity.
 
-    To show a learned one beside the true one, pass both through `mechanics.gauge_fix` first: they are equal then
-    where their motions are.
+    To compare a learned Lagrangian with the true one, apply `mechanics.gauge_fix` to both first.
 
     **Arguments:**
 
     - `q`, `v`: grids, shapes `(k,)` and `(m,)`.
-    - `kind`: filled contours, or a surface (an `ax` given must then have `projection="3d"`).
-    - `levels`: of the contours, as matplotlib takes them: the same for two panels to compare.
+    - `kind`: filled contours, or a surface (`ax` must then have `projection="3d"`).
+    - `levels`: contour levels, as for matplotlib. Use the same levels in panels to compare.
     - `labels`: names and units of coordinate and velocity.
 
     **Example:**
@@ -72,15 +71,15 @@ def plot_loss_landscape(
     truth: tuple[Any, Any] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """A loss of at least zero over two parameters, with its least value on the grid and the truth.
+    """Plot a non-negative loss over two parameters, with its minimum on the grid and the true parameters.
 
-    The scale is logarithmic and ends ten decades below the largest value.
+    The colour scale is logarithmic and covers at most ten decades.
 
     **Arguments:**
 
     - `loss`: `(first, second) -> scalar`, differentiable or not.
     - `first`, `second`: grids, shapes `(k,)` and `(m,)`. `labels`: their names and units.
-    - `truth`: the true parameters, where they are known.
+    - `truth`: the true parameters, if known.
 
     **Example:**
 

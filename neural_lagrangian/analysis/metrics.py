@@ -1,4 +1,4 @@
-"""How good is a rollout? Measures over batches of rollouts, `(trajectory, time, 2 dof)` against the truth."""
+"""Error metrics for batches of rollouts, shape `(trajectory, time, 2 dof)`, compared with the truth."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
@@ -16,7 +16,7 @@ RolloutRows = Float[Array, "trajectory time two_dof"]
 
 
 def wrap_angle(angle: Array) -> Array:
-    """The same angle in [-pi, pi), in radians, of any shape.
+    """Wrap an angle to [-pi, pi), in radians. Arrays of any shape are allowed.
 
     **Example:**
 
@@ -31,7 +31,7 @@ def wrap_angle(angle: Array) -> Array:
 
 @eqx.filter_jit
 def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> RolloutRows:
-    """The rollout of `model` from each initial state, compiled.
+    """Rollouts of a model from many initial states, compiled.
 
     **Arguments:**
 
@@ -55,9 +55,9 @@ def rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> R
 def angle_rmse(
     predicted: RolloutRows, truth: RolloutRows, ts: Array, at: Sequence[float], *, window: float = 1.0
 ) -> Float[Array, "at trajectory"]:
-    """Root mean square of the wrapped coordinate error over all coordinates and the times `[t - window, t]`.
+    """Root mean square error of angles (wrapped), over all coordinates and the times `[t - window, t]`.
 
-    A rollout that is not finite there counts as pi.
+    If a rollout is not finite in this interval, its error is pi.
 
     **Arguments:**
 
@@ -89,13 +89,15 @@ def angle_rmse(
 def valid_time(
     predicted: RolloutRows, truth: RolloutRows, ts: Array, *, tolerance: float = 0.1
 ) -> Float[Array, " trajectory"]:
-    """Time until the wrapped coordinate error (root mean square over coordinates) first exceeds `tolerance` radians.
+    """Valid prediction time: the time until the root mean square angle error first exceeds `tolerance` radians.
+
+    The error of each coordinate is wrapped, and the mean is over the coordinates.
 
     **Arguments:**
 
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`, angles in radians first. `ts`: times, shape `(time,)`.
 
-    **Returns:** shape `(trajectory,)`, in units of time; the whole time for a rollout that never errs so much.
+    **Returns:** shape `(trajectory,)`, in units of time; the whole time if the error never exceeds the tolerance.
 
     **Example:**
 
@@ -115,13 +117,14 @@ def valid_time(
 
 
 def relative_rollout_error(predicted: RolloutRows, truth: RolloutRows, ts: Array) -> Float[Array, " trajectory"]:
-    r"""Geometric mean over time of the relative error of the state (Finzi, Wang and Wilson 2020, section 6):
+    r"""Relative rollout error: geometric mean over time of the relative error of the state,
 
     $$\exp \frac{1}{T} \int_0^T \log \frac{|\hat z - z|}{|\hat z + z|}\, dt,$$
 
-    by the trapezoidal rule. Lies in [0, 1] for a prediction of the right kind and says something of every stage of an
-    error that grows exponentially. Not invariant under a change of origin: compare models in the same coordinates
-    (the source's are Cartesian). One where a rollout failed; the first row, exact, is left out.
+    by the trapezoidal rule (Finzi, Wang and Wilson 2020, section 6). It is between 0 and 1 for reasonable predictions,
+    and all stages of an exponentially growing error contribute. It depends on the origin, so compare models in the same
+    coordinates (Finzi et al. use Cartesian ones). A failed rollout counts as one. The first row is left out, because it
+    is exact.
 
     **Arguments:**
 
@@ -149,11 +152,14 @@ def relative_rollout_error(predicted: RolloutRows, truth: RolloutRows, ts: Array
 def perturbation_floor(
     system: AbstractRolloutModel, ts: Array, y0s: Array, key: PRNGKeyArray, *, size: float = 1e-4
 ) -> RolloutRows:
-    """The truth restarted from states off by a random vector of length `size`: no model can be asked for more.
+    """Rollouts of the true system from disturbed initial states: the accuracy limit for chaotic motion.
+
+    The disturbance is a random vector of length `size`.
 
     **Arguments:**
 
-    - `system`: the truth. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
+    - `system`: the true system. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
+    - `key`: a JAX random key. `size`: length of the disturbance.
 
     **Returns:** rollouts, shape `(trajectory, time, 2 dof)`.
 
@@ -173,9 +179,9 @@ def perturbation_floor(
 
 
 class Summary(eqx.Module):
-    """A measure over many rollouts: quartiles of those that are finite, and how many are not.
+    """Summary of an error over many rollouts: median, quartiles, and number of failures.
 
-    A mean would be that of the worst rollout.
+    Failures count as infinite in the quartiles. There is no mean, because the worst rollout would dominate it.
     """
 
     _: KW_ONLY
@@ -191,7 +197,7 @@ class Summary(eqx.Module):
 
 
 def summarize(values: Any) -> Summary:
-    """Median and quartiles over all entries of `values`; what is not finite counts as a failure and as the worst.
+    """Median and quartiles of all entries of `values`. Values that are not finite count as failures (the worst).
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""By how much does one oscillation lead another?"""
+"""Phase shift between predicted and true oscillations."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,10 +8,10 @@ from .metrics import RolloutRows
 
 
 def phase_shift(predicted: RolloutRows, truth: RolloutRows) -> Float[Array, "trajectory dof"]:
-    """Phase in degrees by which each predicted coordinate leads the true one, at the true one's dominant frequency.
+    """Phase shift in degrees of each predicted coordinate, at the dominant frequency of the true one.
 
-    The angle between the two Hann-windowed Fourier coefficients there; times must be uniform. A rollout that is not
-    finite gives NaN.
+    It is positive if the prediction leads. It is the angle between the two Fourier coefficients, with a Hann window.
+    Times must be uniform. A rollout that is not finite gives NaN.
 
     **Example:**
 
@@ -38,14 +38,14 @@ def phase_shift(predicted: RolloutRows, truth: RolloutRows) -> Float[Array, "tra
 
 
 def mean_phase_shift(predicted: RolloutRows, truth: RolloutRows, ts: ArrayLike) -> Float[np.ndarray, "trajectory dof"]:
-    r"""Phase in degrees by which each predicted coordinate leads the true one, from the times of its maxima:
+    r"""Mean phase shift in degrees of each predicted coordinate, from the times of its maxima:
 
     $$\Delta\phi = 360 \cdot \mathrm{mean}_k \frac{t_k - \hat t_k}{T_k}$$
 
-    with $t_k$ the true maxima, $\hat t_k$ the predicted one nearest to each, both by a parabola through three samples,
-    and $T_k$ the local period, half the distance between the neighbouring true maxima. This is how the dephasing of two
-    nearly harmonic motions is read off a plot. On motion with several frequencies maxima appear and vanish and the
-    pairing fails: `phase_shift` is right there. NaN where either has fewer than two maxima, or a rollout failed.
+    It is positive if the prediction leads. $t_k$ are the true maxima and $\hat t_k$ the nearest predicted maxima, both
+    from a parabola through three samples. $T_k$ is the local period, half the distance between the neighbouring true
+    maxima. The method suits nearly harmonic motion. For motion with several frequencies use `phase_shift`, because
+    maxima appear and vanish. NaN if there are fewer than two maxima, or if a rollout failed.
 
     **Arguments:**
 
@@ -74,7 +74,7 @@ def mean_phase_shift(predicted: RolloutRows, truth: RolloutRows, ts: ArrayLike) 
 
 
 def _maxima(ts: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Times of the local maxima, each at the top of the parabola through its three samples."""
+    """The times of the local maxima, from parabolas through three samples."""
     if not np.isfinite(x).all():
         return np.empty(0)
     i = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])) + 1

@@ -1,4 +1,4 @@
-"""Figures in phase space."""
+"""Figures in phase space: phase portraits and Poincare sections."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,12 @@ def plot_phase_portrait(
     labels: tuple[str, str] = ("q", "dq/dt"),
     ax: Axes | None = None,
 ) -> Axes:
-    """Velocity against coordinate: predictions in colour, the truth dashed, the start a dot.
+    """Phase portrait: velocity against coordinate, with predictions in colour, the truth dashed, and the start a dot.
 
     **Arguments:**
 
     - `truth` and each of `predicted`: states, shape `(time, 2 dof)`.
-    - `coordinate`: which one. `labels`: names and units of coordinate and velocity.
+    - `coordinate`: index of the coordinate. `labels`: names and units of coordinate and velocity.
 
     **Example:**
 
@@ -49,11 +49,11 @@ def plot_phase_portrait(
 def plot_poincare_section(
     sections: Mapping[str, Any], *, columns: tuple[int, int], labels: tuple[str, str], ax: Axes | None = None
 ) -> Axes:
-    """Points of Poincare sections, one colour a motion or a model.
+    """Plot Poincare sections, with one colour for each motion or model.
 
     **Arguments:**
 
-    - `sections`: by name, states on the surface as `poincare_section` returns them, shape `(crossing, 2 dof)`.
+    - `sections`: states on the surface by name, from `poincare_section`, shape `(crossing, 2 dof)`.
     - `columns`: the two components of the state to show. `labels`: their names and units.
 
     **Example:**

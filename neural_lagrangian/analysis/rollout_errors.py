@@ -1,4 +1,4 @@
-"""How far rollouts are from recorded motion, run by run."""
+"""Prediction errors of rollouts on recorded motion, for each run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
@@ -15,12 +15,12 @@ from ..trajectories import Trajectories, check_resolution
 
 
 class RolloutErrors(eqx.Module):
-    """Errors of rollouts from the first sample of each run; `print` it.
+    """Errors of rollouts from the first sample of each run. Print it for a summary.
 
     - `times`: time since the first sample of the run, shape `(run, time)`.
-    - `values`: predicted minus observed coordinates, shape `(run, time, dof)`, in the units of the trajectories;
-      infinite where a rollout failed, NaN after the end of a shorter run.
-    - `names`: of the coordinates, if they have some.
+    - `values`: predicted minus observed coordinates, shape `(run, time, dof)`, in the units of the trajectories.
+      Infinite after a rollout failed, NaN after the end of a shorter run.
+    - `names`: names of the coordinates, or `None`.
     """
 
     _: KW_ONLY
@@ -44,7 +44,7 @@ class RolloutErrors(eqx.Module):
         return int(np.isinf(self.values).any(axis=(1, 2)).sum())
 
     def _rms(self, axis: int | tuple[int, int]) -> np.ndarray:
-        predicted = self.values[:, 1:]  # the first sample is where rollouts begin
+        predicted = self.values[:, 1:]  # the first sample is the initial state
         known = ~np.isnan(predicted)
         count = known.sum(axis=axis)
         squares = np.where(known, predicted, 0.0) ** 2
@@ -60,19 +60,19 @@ class RolloutErrors(eqx.Module):
 def errors(
     model: Callable[[Array, Array], Array], trajectories: Trajectories, *, periodic: Sequence[int | str] = ()
 ) -> RolloutErrors:
-    """Errors of the model's predictions of recorded motion: one rollout from the first sample of each run.
+    """Prediction errors of a model on recorded motion: one rollout from the first sample of each run.
 
-    Runs may have different lengths and times of their own. A gap ends a run, so no rollout crosses one. Recorded
-    controls drive a model that has a `ControlForce`.
+    Runs may have different lengths and times. A gap ends a run, so no rollout crosses a gap. If the model has a
+    `ControlForce`, the recorded controls are used.
 
     **Arguments:**
 
     - `model`: any rollout model, `model(ts, y0)` of shape `(time, 2 dof)`.
-    - `trajectories`: motion that was not trained on.
-    - `periodic`: indices or names of angles in radians, whose errors do not count whole turns.
+    - `trajectories`: held-out motion (test set).
+    - `periodic`: indices or names of angles in radians, whose errors are wrapped to less than a turn.
 
-    **Raises:** `ValueError` for a coordinate that is not there; `TimeOrderError` for times that are too large for the
-    precision of the states.
+    **Raises:** `ValueError` for an unknown coordinate. `TimeOrderError` if the times are too large for the precision of
+    the states.
 
     **Example:**
 
@@ -90,7 +90,7 @@ def errors(
     dtype = jax.dtypes.canonicalize_dtype(runs.ys.dtype)
     check_resolution(runs.ts, runs.mask, dtype)
     us = None if runs.controls is None or not takes_control(model) else jnp.asarray(runs.controls, dtype)
-    # Times of padding go on, so that a short run is a rollout like any other, whose end does not count.
+    # Times continue in the padding of short runs, so all runs have rollouts of equal length; the padding is masked.
     predicted = np.asarray(_rollouts(model, jnp.asarray(runs.ts, dtype), jnp.asarray(runs.ys[:, 0], dtype), us))
     with np.errstate(invalid="ignore"):
         values = (predicted - runs.ys)[..., : runs.dof].astype(np.float64)

@@ -1,4 +1,4 @@
-"""Figures against time; each function draws on the axes it is given and returns them."""
+"""Figures against time. Each function draws on the given axes and returns them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from .axes import axes, finite, legend_below
 def plot_trajectories(
     ts: Any, truth: Any, predicted: Mapping[str, Any], *, coordinate: int = 0, label: str = "q", ax: Axes | None = None
 ) -> Axes:
-    """One coordinate against time: predictions in colour, the truth dashed.
+    """Plot one coordinate against time: predictions in colour, the truth dashed.
 
     **Arguments:**
 
@@ -44,7 +44,7 @@ def plot_trajectories(
 def plot_energy(
     ts: Any, energies: Mapping[str, Any], truth: Any = None, *, label: str = "energy [J]", ax: Axes | None = None
 ) -> Axes:
-    """An energy, or another quantity that should not change, against time; the truth dashed.
+    """Plot the energy, or another conserved quantity, against time; the truth dashed.
 
     **Arguments:**
 
@@ -74,13 +74,13 @@ def plot_energy(
 def plot_error_growth(
     ts: Any, errors: Mapping[str, Any], floor: Any = None, *, label: str, ax: Axes | None = None
 ) -> Axes:
-    """Median over trajectories of an error against time, on a logarithmic scale, with the quartiles shaded.
+    """Plot the median error over trajectories against time, on a logarithmic scale, with the quartiles shaded.
 
     **Arguments:**
 
-    - `ts`: shape `(time,)`. `errors`: by name, each of shape `(trajectory, time)`.
-    - `floor`: the error of `perturbation_floor`, shape `(trajectory, time)`: dashed, below it nothing can be asked.
-    - `label`: what the error is, with its unit.
+    - `ts`: shape `(time,)`. `errors`: errors by name, each of shape `(trajectory, time)`.
+    - `floor`: error of `perturbation_floor`, shape `(trajectory, time)`, shown dashed as the accuracy limit.
+    - `label`: name of the error, with its unit.
 
     **Example:**
 
@@ -111,7 +111,11 @@ def plot_error_growth(
 
 
 def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:
-    """Training loss against wall time, a running median over the steps of one second or so.
+    """Plot the training loss against wall time. Each point is the median over about 1 % of the steps.
+
+    **Arguments:**
+
+    - `histories`: `History` of trainings (`fit(...).history`) by name.
 
     **Example:**
 

@@ -1,4 +1,4 @@
-"""Recorded and simulated motion."""
+"""Recorded and simulated motion: containers, files, units, derivatives, scaling, splits and windows."""
 
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities

@@ -1,4 +1,4 @@
-"""What binary files claim to hold, checked before any memory is taken for it."""
+"""Checks of the sizes that binary files claim, before memory is allocated (damaged or hostile files)."""
 
 import math
 import re
@@ -12,29 +12,29 @@ import numpy as np
 from .errors import DataFileError
 
 ALWAYS_READ = 1 << 26
-"""Bytes of columns that are read, however few the file stores for them."""
+"""Columns up to this size, in bytes, are always read, even if the file stores far fewer bytes."""
 MAX_EXPANSION = 200
-"""Most bytes of columns for each byte that a file stores for them. Measured motion compresses tenfold at most, a column
-that is constant thousandfold: damaged and hostile files claim far more than this for all columns together.
+"""Maximum ratio (no unit) of the size of the columns to their compressed size. Measured motion compresses at most
+tenfold, a constant column a thousandfold. Damaged and hostile files claim far more for all columns together.
 """
 
 SPARSE_CELLS = 1 << 22
-"""Places of a sheet that are read, however few of them hold anything."""
+"""Sheets up to this number of cells are always read, even if few cells have content."""
 _CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})([0-9]{1,7})"')
 
 
 def check_claim(path: Path, claimed: int, stored: int) -> None:
-    """`DataFileError` if columns claim so many bytes that what is stored cannot be their compressed content."""
+    """Raise `DataFileError` if the claimed size of the columns is too large for the number of stored bytes."""
     if claimed > max(ALWAYS_READ, MAX_EXPANSION * stored):
         raise DataFileError(
             f"the file claims columns of {_size(claimed)} and stores {_size(stored)} for them; expected at most "
-            f"{MAX_EXPANSION} times what is stored. If it is sound, write it again without compression",
+            f"{MAX_EXPANSION} times the stored size. If the file is correct, write it again without compression",
             path=path,
         )
 
 
 def check_npz(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-    """The shapes of the arrays of a NumPy archive, against the sizes of its entries, and those against the file's."""
+    """Check that the array shapes in a NumPy archive match the sizes of its entries, and these the file size."""
     entries = [archive.getinfo(f"{name}.npy") for name in names]
     stored = min(sum(entry.compress_size for entry in entries), path.stat().st_size)
     check_claim(path, sum(entry.file_size for entry in entries), stored)
@@ -50,8 +50,9 @@ def check_npz(path: Path, archive: zipfile.ZipFile, names: Sequence[str]) -> Non
 
 
 def check_sheets(path: Path) -> None:
-    """The parts of a spreadsheet that is an archive, against the file's size; and the places of its cells, against
-    their number: a reader takes memory for every place up to the last.
+    """Check the sizes of the parts of a spreadsheet, and the number of rows and columns of its sheets.
+
+    A reader allocates memory for every cell up to the last one, even if most are empty.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -81,7 +82,7 @@ def _column(letters: bytes) -> int:
 
 
 def check_parquet(path: Path, metadata: Any, names: Sequence[str]) -> None:
-    """The number of rows of a Parquet file, against what is stored of the columns."""
+    """Check that the number of rows of a Parquet file is possible for the stored size of its columns."""
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(group.num_columns)]
     stored = sum(column.total_compressed_size for column in columns if column.path_in_schema in names)
@@ -90,7 +91,7 @@ def check_parquet(path: Path, metadata: Any, names: Sequence[str]) -> None:
 
 
 def check_hdf5(path: Path, datasets: Iterable[tuple[str, Any]]) -> None:
-    """The shapes of HDF5 data sets, against what is stored of them; and that what virtual ones show is there."""
+    """Check that the shapes of HDF5 data sets match their stored sizes, and that virtual data sets have their data."""
     claimed = stored = 0
     for name, dataset in datasets:
         claimed += dataset.size * dataset.dtype.itemsize if dataset.size is not None else 0
@@ -105,7 +106,9 @@ def _stored(path: Path, name: str, dataset: Any) -> int:
     shown = sum(source.vspace.get_select_npoints() for source in mapped)
     if shown < dataset.size:
         raise DataFileError(
-            f"is virtual, and has data for {shown} of its {dataset.size} values", path=path, column=name
+            f"is a virtual data set with data for {shown} of its {dataset.size} values; expected data for all",
+            path=path,
+            column=name,
         )
     stored = 0
     for file_name, inside in {(source.file_name, source.dset_name) for source in mapped}:
@@ -113,22 +116,26 @@ def _stored(path: Path, name: str, dataset: Any) -> int:
         found = path if own else path.parent / file_name
         if "%" in file_name:  # a pattern for a series of files
             raise DataFileError(
-                f"is virtual, of a series of files {file_name!r}; expected the data in the file itself",
+                f"is a virtual data set of a series of files {file_name!r}; expected the data in the file itself",
                 path=path,
                 column=name,
             )
         if not own and not found.is_file():
             raise DataFileError(
-                f"is virtual, and its data are in {file_name!r}, which is not there", path=path, column=name
+                f"is a virtual data set, and its data file {file_name!r} does not exist; put it beside this file",
+                path=path,
+                column=name,
             )
         with type(dataset.file)(found, "r", locking=False) as source:
             if inside not in source:
                 raise DataFileError(
-                    f"is virtual, and {file_name!r} has no {inside!r}, which it shows", path=path, column=name
+                    f"is a virtual data set, and its data file {file_name!r} has no data set {inside!r}",
+                    path=path,
+                    column=name,
                 )
             if source[inside].is_virtual:
                 raise DataFileError(
-                    "is virtual, and shows what is virtual itself; expected stored data", path=path, column=name
+                    "is a virtual data set of another virtual data set; expected stored data", path=path, column=name
                 )
             stored += source[inside].id.get_storage_size()
     return stored

@@ -1,4 +1,4 @@
-"""Times as seconds: numbers, dates of ISO 8601, times of day."""
+"""Conversion of a time column to seconds: numbers, ISO 8601 dates, times of day."""
 
 from os import PathLike
 
@@ -10,14 +10,14 @@ from .table import Table
 
 
 def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.ndarray:
-    """A column of times in double precision: numbers as they are, dates and times of day in seconds from the first.
+    """A time column in double precision. Numbers do not change; dates and times of day become seconds from the first.
 
-    **Raises:** `DataFileError` at the first cell that is no time.
+    **Raises:** `DataFileError` at the first cell that is not a time.
     """
     column = table.columns[name]
     if column.dtype.kind in "fiu":
         return column.astype(np.float64, copy=False)
-    import pandas  # half a second, for those who read files
+    import pandas  # imported here because it takes half a second
 
     if column.dtype.kind in "Mm":
         found, empty = column.astype(f"{column.dtype.kind}8[ns]"), np.isnat(column)
@@ -33,8 +33,8 @@ def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.
     if wrong.any():
         index = int(np.argmax(wrong))
         raise DataFileError(
-            f"{str(column[index])!r} is no time; expected a number, a date such as 2026-03-01T14:00:00.5 or a time of "
-            f"day such as 14:00:00.5",
+            f"{str(column[index])!r} is not a time; expected a number, a date such as 2026-03-01T14:00:00.5 or a time "
+            f"of day such as 14:00:00.5",
             path=path,
             row=table.row_number(index),
             column=name,

@@ -1,4 +1,4 @@
-"""The container of recorded or simulated motion."""
+"""The container for recorded or simulated motion."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -15,28 +15,27 @@ from .validation import as_array, check_resolution, check_shapes, check_values, 
 
 
 class Trajectories(eqx.Module):
-    """Motion sampled in time: validated, in host memory or mapped from files, possibly of unequal lengths.
+    """A set of trajectories: times and states, checked for errors.
 
-    Ragged recordings (`ts` and `ys` as sequences of arrays) are padded to the longest; `mask` tells samples from
-    padding. Iterating yields the `(ts, ys)` of each trajectory without padding. Arrays that
-    `np.load(path, mmap_mode="r")` maps stay where they are: `fit` reads what each step needs, and no more.
+    Trajectories may have different lengths: give `ts` and `ys` as sequences of arrays. They are padded to the longest,
+    and `mask` marks the real samples. Iteration yields the `(ts, ys)` of each trajectory without padding. Arrays mapped
+    from files by `np.load(path, mmap_mode="r")` are not loaded into memory: `fit` reads only what each step needs.
 
     **Arguments:**
 
     - `ts`: times in seconds, strictly increasing: shape `(time,)` shared by all, `(trajectory, time)`, or a sequence.
     - `ys`: states `[q, v]`, shape `(trajectory, time, 2 dof)`, or `(time, 2 dof)` for one, or a sequence of those.
-    - `accelerations`: measured or known accelerations, optional, shaped as `ys` with `dof` in place of `2 dof`.
-    - `controls`: what drove the motion, optional: motor torques or the like, shaped as `ys` with any `m` in place of
-      `2 dof`; in their own units.
-    - `mask`: shape `(trajectory, time)`, true where a sample is real; only the tail of a trajectory may be false.
-    - `gap`: the longest interval in seconds that is no gap. `None`: an interval is a gap if it is more than 7 times the
-      upper quartile of the 15, and of the 61, intervals around it. `math.inf`: there are no gaps. No window,
-      derivative or piece crosses a gap.
-    - `names`: names of the coordinates, optional, `dof` of them. A name then does wherever the index of a coordinate
-      does.
+    - `accelerations`: optional accelerations, measured or known. Shape as `ys` with `dof` in place of `2 dof`.
+    - `controls`: optional control signals, such as motor torques, in their own units. Shape as `ys` with any `m` in
+      place of `2 dof`.
+    - `mask`: shape `(trajectory, time)`, true for real samples. Only samples at the end of a trajectory may be false.
+    - `gap`: the longest interval in seconds that is not a gap. No window, derivative or piece crosses a gap. `None`: an
+      interval is a gap if it is more than 7 times the upper quartile of the 15, and of the 61, intervals around it.
+      `math.inf`: no gaps.
+    - `names`: optional names of the coordinates, `dof` of them. They can be used in place of indices.
 
-    **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` or `TimeOrderError`, each a `TrajectoryError` (a
-    `ValueError`) that names trajectory and index; `ValueError` for a `gap` or `names` that make no sense.
+    **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` or `TimeOrderError`. Each is a `TrajectoryError` and a
+    `ValueError`, and names trajectory and index. `ValueError` for an invalid `gap` or `names`.
 
     **Example:**
 
@@ -73,7 +72,9 @@ class Trajectories(eqx.Module):
         extras = {name: value for name, value in extras.items() if value is not None}
         if isinstance(ys, Sequence):
             if mask is not None:
-                raise ShapeError("`mask` was given with a sequence of trajectories; their lengths already say it")
+                raise ShapeError(
+                    "`mask` is given with a sequence of trajectories; expected None, since their lengths define it"
+                )
             ts, ys, extras, mask = stacked(ts, ys, extras)
         else:
             ts, ys = as_array("ts", ts), as_array("ys", ys)
@@ -95,7 +96,7 @@ class Trajectories(eqx.Module):
 
     @property
     def dof(self) -> int:
-        """Degrees of freedom n."""
+        """Number of degrees of freedom n."""
         return self.ys.shape[2] // 2
 
     @property
@@ -111,9 +112,9 @@ class Trajectories(eqx.Module):
             yield ts[:length], ys[:length]
 
     def index(self, coordinate: str | int) -> int:
-        """The index of a coordinate, given by its name or by its index.
+        """The index of a coordinate, from its name or index.
 
-        **Raises:** `ValueError` if there is none such.
+        **Raises:** `ValueError` if the coordinate does not exist.
         """
         known = self.names or ()
         if coordinate in known:
@@ -124,13 +125,13 @@ class Trajectories(eqx.Module):
         return int(coordinate)
 
     def runs(self) -> Runs:
-        """The stretches without gaps: trajectory, first sample and number of samples of each, shape `(run,)`."""
+        """The runs (parts without gaps): trajectory, first sample and number of samples of each, shape `(run,)`."""
         return runs_of(self.ts, self.lengths, self.gap)
 
     def split_at_gaps(self) -> "Trajectories":
-        """The same motion with each run between gaps as a trajectory of its own; times stay as they are.
+        """The same motion, split at gaps: each run between gaps becomes a separate trajectory. Times do not change.
 
-        The result has `gap=math.inf`: no gaps are left to be found.
+        The result has `gap=math.inf`, so no more gaps are detected.
         """
         runs = self.runs()
         if len(runs.length) == len(self):
@@ -140,16 +141,16 @@ class Trajectories(eqx.Module):
         return Trajectories(**rows, gap=math.inf, names=self.names)
 
     def from_zero(self) -> "Trajectories":
-        """The same motion with the clock of each trajectory set to zero at its first sample.
+        """The same motion with times counted from the first sample of each trajectory.
 
-        Large times, such as seconds since 1970, then fit into single precision.
+        Use it for large times, such as seconds since 1970, which single precision cannot resolve.
         """
         return eqx.tree_at(lambda trajectories: trajectories.ts, self, self.ts - self.ts[:, :1])
 
     def astype(self, dtype: DTypeLike) -> "Trajectories":
-        """The same motion in another floating precision.
+        """The same motion in another floating-point precision.
 
-        **Raises:** `TimeOrderError` if the times are too large for `dtype` to tell neighbouring samples apart.
+        **Raises:** `TimeOrderError` if `dtype` cannot resolve the time steps, because the times are too large.
         """
         check_resolution(self.ts, self.mask, dtype)
         return self._each(lambda rows: rows if rows.dtype == bool else rows.astype(dtype))
@@ -160,19 +161,19 @@ class Trajectories(eqx.Module):
         return self._each(lambda rows: rows[index])
 
     def thin(self, every: int) -> "Trajectories":
-        """Every `every`-th sample of each trajectory, its first included; split at gaps, if it has some."""
+        """Keep every `every`-th sample of each trajectory, starting with the first. The result is split at gaps."""
         if every < 1:
-            raise ValueError(f"`every` is {every}; expected an integer of at least 1")
+            raise ValueError(f"`every` is {every}; expected a positive integer")
         return self.split_at_gaps()._each(lambda rows: rows[:, ::every])
 
     @property
     def _arrays(self) -> dict[str, np.ndarray]:
-        """Arrays of samples by argument; the mask is not among them."""
+        """The arrays of samples by argument name, without the mask."""
         arrays = {"ts": self.ts, "ys": self.ys, "accelerations": self.accelerations, "controls": self.controls}
         return {name: array for name, array in arrays.items() if array is not None}
 
     def _each(self, fn: Callable[[np.ndarray], np.ndarray], **changed: Any) -> "Trajectories":
-        """`fn` of every array, the mask included."""
+        """Apply `fn` to every array, including the mask."""
         arrays = {name: fn(rows) for name, rows in self._arrays.items()}
         return Trajectories(**arrays, mask=fn(self.mask), **{"gap": self.gap, "names": self.names} | changed)
 

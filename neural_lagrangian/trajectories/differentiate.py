@@ -1,13 +1,15 @@
-r"""Velocities and accelerations from positions, by local polynomials (Savitzky and Golay 1964, at any times).
+r"""Velocities and accelerations from positions: Savitzky-Golay filters for any sampling times.
 
-At each sample a polynomial of degree $d$ is fitted by least squares to the $w$ samples around it; its value and
-derivatives there are $q$, $v$ and $a$. All three are linear in the data, $x_i = \sum_j c_{ij} q_j$, so
+(Savitzky and Golay 1964.)
 
-- polynomials up to degree $d$ pass unchanged: a steady motion is never late, not even at the ends;
-- inside, at equal steps, the weights are even (or odd), so no frequency is shifted: the **lag is zero**;
-- independent noise of standard deviation $\sigma$ becomes $\sigma (\sum_j c_{ij}^2)^{1/2}$: the **noise gain**.
+At each sample a polynomial of degree $d$ is fitted by least squares to the $w$ samples around it. Its value and
+derivatives at the sample are $q$, $v$ and $a$. All three are linear in the data, $x_i = \sum_j c_{ij} q_j$, so
 
-At the ends, where the window is one-sided, the noise gain is larger.
+- polynomials up to degree $d$ are reproduced exactly, also at the ends;
+- for equal steps, away from the ends, the weights are even (or odd), so there is **no lag** at any frequency;
+- independent noise of standard deviation $\sigma$ becomes $\sigma (\sum_j c_{ij}^2)^{1/2}$, the **noise gain**.
+
+At the ends the window is one-sided, and the noise gain is larger.
 """
 
 import math
@@ -21,7 +23,7 @@ from .errors import ShapeError
 from .validation import check_resolution
 
 SAMPLES_AT_A_TIME = 1 << 14
-"""Samples whose polynomials are fitted at a time."""
+"""Number of samples fitted in one block, to limit memory."""
 
 
 def differentiate(
@@ -33,29 +35,34 @@ def differentiate(
     accelerations: bool = False,
     gap: float | None = None,
 ) -> Trajectories:
-    r"""Trajectories from recorded positions: smoothed positions, and velocities (and accelerations) to match.
+    r"""Estimate velocities (and accelerations) from recorded positions by Savitzky-Golay smoothing.
 
-    With the defaults, at equal steps $\Delta t$ and away from the ends: lag 0; noise gain 0.577 for positions,
-    0.246 / $\Delta t$ for velocities, 0.256 / $\Delta t^2$ for accelerations (0.957, 1.47 / $\Delta t$ and
-    1.29 / $\Delta t^2$ at the first and last sample); the velocity of a sinusoid with 20 samples a period comes out
-    1.4 % too small, with 40 samples 0.1 %. See `noise_gain` for other choices. A wider window has less noise and
-    flattens fast motion more. `window=3, degree=2` smooths nothing: positions as they are, and the slopes of parabolas
-    through neighbours.
+    Returns trajectories with smoothed positions. With the defaults and equal steps $\Delta t$ there is no lag:
 
-    Angles must be continuous (`np.unwrap`), without jumps of a turn. No polynomial reaches across a gap: each run
-    between gaps comes back as a trajectory of its own, and runs shorter than `window` are left out.
+    | noise gain | positions | velocities | accelerations |
+    | --- | --- | --- | --- |
+    | inside | 0.577 | 0.246 / $\Delta t$ | 0.256 / $\Delta t^2$ |
+    | first and last sample | 0.957 | 1.47 / $\Delta t$ | 1.29 / $\Delta t^2$ |
+
+    The velocity of a sinusoid is 1.4 % too small with 20 samples per period, and 0.1 % with 40 samples. See
+    `noise_gain` for other options. A wider window reduces noise, and flattens fast motion more.
+    `window=3, degree=2` does not smooth: positions do not change, and velocities are the slopes of parabolas through
+    neighbouring samples.
+
+    Angles must be continuous (use `np.unwrap`), without jumps of a turn. No polynomial crosses a gap: each run between
+    gaps becomes a separate trajectory, and runs shorter than `window` are left out.
 
     **Arguments:**
 
-    - `ts`: times in seconds, strictly increasing, equal steps or not: shape `(time,)`, or a sequence of those.
+    - `ts`: times in seconds, strictly increasing, with equal or unequal steps: shape `(time,)`, or a sequence of those.
     - `qs`: positions, shape `(time, dof)`, or a sequence of those, one for each trajectory.
-    - `window`: samples of a fit, an odd number.
-    - `degree`: of the polynomials, at least 2 and less than `window`.
-    - `accelerations`: whether the trajectories carry them.
-    - `gap`: the longest interval that is no gap, as for `Trajectories`.
+    - `window`: number of samples of each fit, odd.
+    - `degree`: degree of the polynomials, at least 2 and less than `window`.
+    - `accelerations`: whether to return accelerations too.
+    - `gap`: the longest interval that is not a gap, as for `Trajectories`.
 
-    **Raises:** `ValueError` for a window or degree that makes no sense; `TrajectoryError` if the data do not fit
-    together, a trajectory has no run as long as the window, or the clock is too coarse for its intervals.
+    **Raises:** `ValueError` for an invalid window or degree. `TrajectoryError` if the shapes do not match, if a
+    trajectory has no run as long as the window, or if the precision of the times is too low for the time steps.
 
     **Example:**
 
@@ -73,7 +80,7 @@ def differentiate(
     for i, q in enumerate(qs):
         if q.ndim != 2:
             raise ShapeError(f"`qs` has shape {q.shape}; expected (time, dof)", trajectory=i)
-    # The data are checked as any others: with velocities that are not known yet.
+    # Check the data as trajectories, with zeros in place of the unknown velocities.
     sound = Trajectories(ts, [np.concatenate([q, np.zeros_like(q)], axis=-1) for q in qs], gap=gap)
     check_resolution(sound.ts, sound.mask, sound.ts.dtype)
     parts = _long_runs(sound, window)
@@ -89,7 +96,7 @@ def differentiate(
 
 
 def _long_runs(sound: Trajectories, window: int) -> list[tuple[int, slice]]:
-    """Trajectory and samples of the runs that hold a window."""
+    """Trajectory and samples of each run that is at least as long as a window."""
     runs = sound.runs()
     longest = np.zeros(len(sound), int)
     np.maximum.at(longest, runs.trajectory, runs.length)
@@ -105,16 +112,18 @@ def _estimates(t: np.ndarray, q: np.ndarray, window: int, degree: int) -> np.nda
     estimates = np.empty((3, *q.shape), q.dtype)
     for rows, neighbours, weights in _weights(t, window, degree):
         estimates[:, rows] = np.einsum("kij,ijn->kin", weights, q[neighbours])
-    if degree == window - 1:  # the polynomial passes through every sample
+    if degree == window - 1:  # the polynomial interpolates the samples
         estimates[0] = q
     return estimates
 
 
 def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None = None) -> np.ndarray:
-    r"""Standard deviation of the $q$, $v$ and $a$ that `differentiate` gives, for independent noise of unit standard
-    deviation in the recorded positions: $(\sum_j c_{ij}^2)^{1/2}$ at each sample that it returns, shape `(time, 3)`.
+    r"""Noise gain of `differentiate`: standard deviation of its $q$, $v$ and $a$ for unit noise in the positions.
 
-    **Arguments:** as for `differentiate`, of one trajectory.
+    The noise of the recorded positions is independent, with standard deviation one. The result is
+    $(\sum_j c_{ij}^2)^{1/2}$ at each sample that `differentiate` returns, shape `(time, 3)`.
+
+    **Arguments:** as for `differentiate`, for one trajectory.
 
     **Example:**
 
@@ -128,14 +137,14 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None 
     _check_options(window, degree)
     ts = np.asarray(ts, np.float64)
     if ts.ndim != 1 or len(ts) < window:
-        raise ValueError(f"`ts` has shape {ts.shape}; expected (time,), at least `window` = {window} of them")
+        raise ValueError(f"`ts` has shape {ts.shape}; expected (time,), with at least `window` = {window} times")
     sound = Trajectories(ts, np.zeros((len(ts), 2)), gap=gap)
     blocks = (block for _, run in _long_runs(sound, window) for block in _weights(ts[run], window, degree))
     return np.concatenate([np.sqrt(np.sum(weights**2, axis=2)).T for _, _, weights in blocks])
 
 
 def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Times and positions alone of each trajectory: what a camera or an encoder sees, and `differentiate` takes.
+    """The times and positions of each trajectory, without velocities, as input for `differentiate`.
 
     **Example:**
 
@@ -153,12 +162,12 @@ def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], li
 def _check_options(window: int, degree: int) -> None:
     if window % 2 == 0 or not 2 <= degree < window:
         raise ValueError(
-            f"`window` is {window}, `degree` {degree}; expected an odd window and a degree from 2 to `window` - 1"
+            f"`window` is {window}, `degree` is {degree}; expected an odd window and a degree from 2 to `window` - 1"
         )
 
 
 def _weights(ts: np.ndarray, window: int, degree: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Blocks of samples: their rows, the rows of each one's window, and the weights `(3, row, window)` of q, v, a."""
+    """Blocks of samples: their rows, the rows in the window of each, and the weights of q, v, a `(3, row, window)`."""
     ts = ts.astype(np.float64)
     first = np.clip(np.arange(len(ts)) - window // 2, 0, len(ts) - window)
     for start in range(0, len(ts), SAMPLES_AT_A_TIME):

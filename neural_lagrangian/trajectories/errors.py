@@ -1,4 +1,4 @@
-"""What can be wrong with recorded motion, each fault with the place where it was found."""
+"""Errors about trajectories and data files, with the place of the error."""
 
 from os import PathLike
 
@@ -6,7 +6,7 @@ from .._errors import NeuralLagrangianError
 
 
 class TrajectoryError(NeuralLagrangianError, ValueError):
-    """A fault in trajectory data. `trajectory` and `index` locate it (`None` where it concerns the whole)."""
+    """Base class of errors in trajectory data. `trajectory` and `index` give the place, or are `None`."""
 
     def __init__(self, message: str, *, trajectory: int | None = None, index: int | None = None):
         place = [f"trajectory {trajectory}"] if trajectory is not None else []
@@ -17,30 +17,30 @@ class TrajectoryError(NeuralLagrangianError, ValueError):
 
 
 class ShapeError(TrajectoryError):
-    """Arrays whose shapes do not fit together."""
+    """The shapes of the arrays do not match."""
 
 
 class DtypeError(TrajectoryError):
-    """Values that are not real floating-point numbers."""
+    """The values are not float32 or float64 numbers."""
 
 
 class NonFiniteError(TrajectoryError):
-    """NaN or infinity where a measurement should be."""
+    """A value is NaN or infinite."""
 
 
 class TimeOrderError(TrajectoryError):
-    """Times that do not strictly increase."""
+    """The times do not strictly increase, or the precision cannot resolve them."""
 
 
 class SplitError(TrajectoryError):
-    """Parts into which a set of trajectories cannot be split."""
+    """The trajectories cannot be split into the requested parts."""
 
 
 class DataFileError(NeuralLagrangianError, ValueError):
-    """A data file that cannot be had, cannot be read, or is not the file it should be.
+    """A data file is missing, cannot be read, or has unexpected content.
 
-    `path`, `row` and `column` locate the fault (`None` where it concerns the whole). The row is counted from 1; of
-    text it is the line of the file, as an editor shows it.
+    `path`, `row` and `column` give the place, or are `None`. Rows are counted from 1. For text files `row` is the line
+    number, as an editor shows it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Recordings in files and data frames, by the names of their columns."""
+"""Reading and writing of recordings: files and data frames with named columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,38 +32,39 @@ def read_trajectories(
     gap: float | None = None,
     estimate: Callable[..., Trajectories] = differentiate,
 ) -> Trajectories:
-    r"""Recorded motion from a file or a data frame, one sample a row, in SI units and double precision.
+    r"""Read recorded motion from a file or a data frame, with one sample in each row.
 
-    Each run between gaps comes back as a trajectory of its own, with its own times. A row in which one of the named
-    columns is empty (or NaN) is a missing sample. Other columns do not matter.
+    The result is in SI units and double precision. Each run between gaps becomes a separate trajectory with its own
+    times. A row is a missing sample if one of the named columns is empty (or NaN). Other columns are ignored.
 
     **Arguments:**
 
-    - `path`: a file, or a data frame of pandas or polars, or a mapping of names to arrays. The suffix of a file tells
-      its format. `.csv`, `.tsv`, `.txt`, `.dat`: text; encoding, delimiter, decimal mark, comments and lines before
-      the names are found from the file. `.npz`: NumPy. With the extra `io` also `.xlsx`, `.xls`, `.ods` (the first
-      sheet), `.parquet` and `.h5`.
-    - `positions`: names of the columns of the coordinates, in their order. A heading such as `x (cm)`, `theta [deg]`
-      or `t / s` may be given as `x`, `theta`, `t`; its unit is used. A line of units below the names is used too.
-    - `velocities`: names of their rates, in the same order. Without them the velocities are estimated by `estimate`.
-    - `accelerations`: names of their second derivatives, optional.
-    - `controls`: names of what drove the motion, such as motor torques, any number of them, optional; read as they are.
-    - `time`: name of the column of times: numbers, or dates (ISO 8601) or times of day, which become seconds from the
-      first.
-    - `trajectory`: name of a column, of numbers or words, that tells trajectories apart; they come in the order in
-      which they first appear, each with its rows in the order of the file. Without it the file is one trajectory.
-    - `units`: what the numbers of a column are in, such as `{"t": "ms", "theta": "deg", "omega": "deg/s"}`, whatever
-      its heading says; columns without a unit are in SI units. See `trajectories.units` for those known. Coordinates in
-      units of angle that were wrapped to one turn are made continuous.
-    - `gap`: the longest interval in seconds that is no gap, as for `Trajectories`; `math.inf` for no gaps.
-    - `estimate`: `estimate(ts, qs) -> Trajectories` of lists of times and coordinates, where there are no velocities.
-      It gets whole trajectories and must not reach across gaps; with `gap` given it is called with `gap=gap` too.
+    - `path`: a file, a pandas or polars data frame, or a mapping of names to arrays. The suffix of a file gives its
+      format. `.csv`, `.tsv`, `.txt`, `.dat`: text; encoding, delimiter, decimal mark, comments and lines before the
+      column names are detected. `.npz`: NumPy. With the extra `io` also `.xlsx`, `.xls`, `.ods` (the first sheet),
+      `.parquet` and `.h5`.
+    - `positions`: column names of the coordinates. A column with the heading `x (cm)`, `theta [deg]` or `t / s` can be
+      called `x`, `theta` or `t`; its unit is used. A line of units below the names is used too.
+    - `velocities`: column names of the velocities, in the same order. `None`: the velocities are estimated by
+      `estimate`.
+    - `accelerations`: optional column names of the accelerations, in the same order.
+    - `controls`: optional column names of control signals, such as motor torques. They are not converted.
+    - `time`: column name of the times: numbers, ISO 8601 dates, or times of day. Dates and times of day become seconds
+      from the first.
+    - `trajectory`: column name of a label (number or word) that identifies the trajectory of each row. `None`: the file
+      is one trajectory. Trajectories are in the order of their first rows.
+    - `units`: units of columns, such as `{"t": "ms", "theta": "deg", "omega": "deg/s"}`. They override the units in the
+      headings; columns without a unit are in SI units. See `trajectories.units` for the known units. Angles that were
+      wrapped to one turn are made continuous.
+    - `gap`: the longest interval in seconds that is not a gap, as for `Trajectories`; `math.inf` for no gaps.
+    - `estimate`: callable `estimate(ts, qs) -> Trajectories` for recordings without velocities, from lists of times and
+      coordinates. It receives whole trajectories and must not cross gaps. If `gap` is given, `gap=gap` is passed too.
 
-    **Raises:** `DataFileError` naming file, row and column: a missing column, text in place of a number, infinity,
-    times that repeat or decrease, a unit that is unknown or of another kind, a damaged or truncated file (a text cut
-    off inside its last number cannot be told from a sound one). `ValueError` for arguments that do not fit together;
-    `TrajectoryError` for a trajectory too short for `estimate`; `OSError` if the file cannot be opened; `ImportError`
-    if its format needs a package that is not installed.
+    **Raises:** `DataFileError` with file, row and column: for a missing column, text in place of a number, infinity,
+    times that repeat or decrease, an unknown or unsuitable unit, a damaged or truncated file. (A text file cut off
+    inside its last number cannot be detected.) `ValueError` for arguments that do not match; `TrajectoryError` for a
+    trajectory too short for `estimate`; `OSError` if the file cannot be opened; `ImportError` if the format needs a
+    package that is not installed.
 
     **Example:**
 
@@ -80,7 +81,7 @@ def read_trajectories(
     file = source if isinstance(source, Path) else None
     quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory)
     if velocities is None and accelerations is not None:
-        raise ValueError("`accelerations` are named, `velocities` are not; expected both, or neither")
+        raise ValueError("`accelerations` are given, `velocities` are not; expected both, or neither")
     check_gap(gap)
     headings = headings_of(source)
     places = {name: find_heading(headings, name, file) for name in quantities}
@@ -125,15 +126,16 @@ def write_trajectories(
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
 ) -> None:
-    """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file: all or nothing, every number exactly.
+    """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file.
 
-    **Arguments:** as for `read_trajectories`, which reads it back. `positions` are the `names` of the trajectories
-    unless given. Velocities, accelerations and controls that are
-    not named are not written. The column `trajectory` numbers the trajectories from 0. With `units` the numbers are
-    converted.
+    The write is atomic, and numbers are exact. `read_trajectories` reads the file again.
 
-    **Raises:** `ValueError` for names that do not fit the motion; `DataFileError` for a unit that is unknown or of
-    another kind; `OSError` if the file cannot be written; `ImportError` as for reading.
+    **Arguments:** as for `read_trajectories`. The default of `positions` is the `names` of the trajectories.
+    Velocities, accelerations and controls are written only if their names are given. The column `trajectory` numbers
+    the trajectories from 0. With `units` the numbers are converted.
+
+    **Raises:** `ValueError` for names that do not match the motion; `DataFileError` for an unknown or unsuitable unit;
+    `OSError` if the file cannot be written; `ImportError` as for reading.
 
     **Example:**
 
@@ -152,12 +154,15 @@ def write_trajectories(
     if len(positions) != dof:
         raise ValueError(f"`positions` names {len(positions)} columns; expected {dof}, the degrees of freedom")
     if trajectory is None and len(trajectories) > 1:
-        raise ValueError(f"`trajectory` is None; expected the name of a column to tell {len(trajectories)} apart")
+        raise ValueError(
+            f"`trajectory` is None; expected a column name for the number of the trajectory, since there are "
+            f"{len(trajectories)}"
+        )
     if accelerations is not None and trajectories.accelerations is None:
-        raise ValueError("`accelerations` are named; the trajectories carry none")
+        raise ValueError("`accelerations` are named, but the trajectories have none; expected `accelerations=None`")
     if controls is not None and (trajectories.controls is None or trajectories.controls.shape[2] != len(controls)):
         found = 0 if trajectories.controls is None else trajectories.controls.shape[2]
-        raise ValueError(f"`controls` names {len(controls)} columns; the trajectories carry {found}")
+        raise ValueError(f"`controls` names {len(controls)} columns; expected {found}, as the trajectories have")
     factors = si_factors(path, quantities, units)
     mask = trajectories.mask
     columns: dict[str, np.ndarray] = {}
@@ -169,21 +174,21 @@ def write_trajectories(
         columns.update(zip(accelerations, trajectories.accelerations[mask].T, strict=True))
     if controls is not None and trajectories.controls is not None:
         columns.update(zip(controls, trajectories.controls[mask].T, strict=True))
-    for name in quantities:  # single precision is exact in double, and reads back as what it was
+    for name in quantities:  # single precision is exact in double precision
         columns[name] = columns[name].astype(np.float64) / factors.get(name, 1.0)
     write_table(path, columns)
 
 
 def continuous(qs: Sequence[np.ndarray], angles: Sequence[int], *, step: float = 0.5) -> list[np.ndarray]:
-    """Coordinates whose angles, in radians, go on where they jumped by a turn.
+    """Unwrap angles: coordinates without jumps of a turn.
 
-    Angles that go through more than one turn were not wrapped and stay as they are: with few samples a turn, a step of
-    more than half of one is a step.
+    Angles with a range of more than one turn were not wrapped, so they do not change: with few samples per turn, a step
+    of more than half a turn can be real.
 
     **Arguments:**
 
-    - `qs`: coordinates of each trajectory, shape `(time, dof)`. `angles`: indices of those that are angles.
-    - `step`: a larger step from sample to sample, in turns, is a jump.
+    - `qs`: coordinates of each trajectory, in radians, shape `(time, dof)`. `angles`: indices of the angles.
+    - `step`: a step between samples larger than this, in turns, is a jump.
     """
     qs = list(qs)
     for i in angles:
@@ -203,7 +208,7 @@ def _units_of(
     declared: Mapping[str, str],
     file: Path | None,
 ) -> dict[str, str]:
-    """The units of the columns named in the call, where they have any: those declared, else those of the headings."""
+    """The units of the named columns: declared units, else those in the headings. Columns without unit are left out."""
     written = {name: headings[i].unit for name, i in places.items() if quantities[name] != "control"}
     found = {name: unit for name, unit in written.items() if unit is not None}
     return found | {_declared(name, places, headings, file): unit for name, unit in declared.items()}
@@ -216,7 +221,7 @@ def _estimated(
     gap: float | None,
     controls: Sequence[np.ndarray] | None = None,
 ) -> Trajectories:
-    """Motion with estimated velocities, and the recorded controls at the times that the estimate keeps."""
+    """Motion with estimated velocities, and the recorded controls at the times of the estimate."""
     motion = estimate(ts, qs) if gap is None else estimate(ts, qs, gap=gap)
     if controls is None:
         return motion
@@ -225,7 +230,7 @@ def _estimated(
 
 
 def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], file: Path | None) -> str:
-    """The column named in the call whose unit is declared, by the same name or another one."""
+    """The name in the call of the column whose unit is declared, perhaps by another name."""
     if name in places:
         return name
     known = [heading for heading in headings if name in (heading.text, heading.base)]
@@ -234,7 +239,7 @@ def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], fil
 
 
 def _at_times(motion: Trajectories, ts: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The rows of values at the times of each trajectory, whose times are some of a given one's, in the same order."""
+    """The rows of `values` at the times of each trajectory of `motion`. These are parts of `ts`, in the same order."""
     found, i, start = [], 0, 0
     for t, _ in motion:
         while True:
@@ -254,5 +259,7 @@ def _extras_of(motion: Trajectories) -> dict[str, Any]:
 
 def _names_of(trajectories: Trajectories) -> tuple[str, ...]:
     if trajectories.names is None:
-        raise ValueError(f"`positions` is None; expected {trajectories.dof} names, as the trajectories carry none")
+        raise ValueError(
+            f"`positions` is None; expected {trajectories.dof} names, since the trajectories have no names"
+        )
     return trajectories.names

@@ -1,4 +1,4 @@
-"""Gaps in recordings: the one place that decides which intervals are gaps and where the runs between them lie."""
+"""Detection of gaps in recordings, and of the runs between them."""
 
 import math
 from collections.abc import Iterator
@@ -7,28 +7,27 @@ from typing import NamedTuple
 import numpy as np
 
 GAP_FACTOR = 7.0
-"""An interval is a gap if it is this many times longer than the usual interval around it.
+"""An interval is a gap if it is longer than this factor (no unit) times the usual interval around it.
 
-Six lost samples in a row are no gap. Neither are the turning points of a sensor that records every step of a
-coordinate, whose intervals are at most 6.4 times the usual one.
+Six lost samples in a row are not a gap. Turning points of a sensor that records every step of a coordinate are not gaps
+either: their intervals are at most 6.4 times the usual one.
 """
 NEIGHBOURS = (15, 61)
-"""Intervals among which the usual one is looked for: few, so that a recording may change its rate; and more, so that
-intervals at random are not taken for gaps. The larger of the two answers holds.
+"""Numbers of neighbouring intervals that define the usual interval. The smaller number follows changes of the sampling
+rate. The larger number avoids false gaps in random sampling. The larger of the two usual intervals counts.
 """
 USUAL_QUANTILE = 0.75
-"""The usual interval is this quantile of its neighbours: up to a quarter of them may be gaps themselves."""
+"""Quantile of the neighbouring intervals that is the usual interval. Up to a quarter of them may be gaps."""
 MIN_INTERVALS = 4
-"""Fewer intervals in a trajectory do not tell which interval is usual: it has no gaps unless `gap` says so."""
+"""Minimum number of intervals of a trajectory for the detection of gaps. Shorter ones have gaps only by `gap`."""
 MAX_INTERVALS = 1 << 20
-"""Intervals handled at a time."""
+"""Number of intervals handled in one block, to limit memory."""
 
 
 class Runs(NamedTuple):
-    """Stretches of trajectories without gaps, in the order of the trajectories.
+    """The runs (parts of trajectories without gaps), in the order of the trajectories.
 
-    `trajectory`, `first`, `length`: the trajectory of each run, its first sample and its number of samples, shape
-    `(run,)` each.
+    - `trajectory`, `first`, `length`: trajectory, first sample and number of samples of each run, shape `(run,)`.
     """
 
     trajectory: np.ndarray
@@ -36,27 +35,24 @@ class Runs(NamedTuple):
     length: np.ndarray
 
     def slices(self) -> Iterator[tuple[int, slice]]:
-        """The trajectory and the samples of each run."""
+        """Iterate over the runs: trajectory and slice of samples of each."""
         for i, first, length in zip(*(part.tolist() for part in self), strict=True):
             yield i, slice(first, first + length)
 
 
 def check_gap(gap: float | None) -> None:
-    """Refuse what is no length of time.
-
-    **Raises:** `ValueError`.
-    """
+    """Raise `ValueError` if `gap` is not a positive time or None."""
     if gap is not None and not gap > 0:
-        raise ValueError(f"`gap` is {gap!r}; expected a positive time in seconds, `math.inf` for none, or `None`")
+        raise ValueError(f"`gap` is {gap!r}; expected a positive time in seconds, `math.inf` for no gaps, or `None`")
 
 
 def runs_of(ts: np.ndarray, lengths: np.ndarray, gap: float | None = None) -> Runs:
-    """The runs between gaps.
+    """Find the runs between gaps.
 
     **Arguments:**
 
     - `ts`: times, shape `(trajectory, time)`.
-    - `lengths`: samples of each trajectory, shape `(trajectory,)`.
+    - `lengths`: number of samples of each trajectory, shape `(trajectory,)`.
     - `gap`: longest interval inside a run, in seconds. `None`: `GAP_FACTOR` times the usual interval around it.
     """
     lengths = np.asarray(lengths)
@@ -73,7 +69,7 @@ def runs_of(ts: np.ndarray, lengths: np.ndarray, gap: float | None = None) -> Ru
 
 
 def _gaps(ts: np.ndarray, lengths: np.ndarray, gap: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Trajectory and sample after which there is a gap, for each gap, in their order."""
+    """For each gap: the trajectory and the sample before the gap, in order."""
     if gap is not None and math.isinf(gap):
         return np.zeros(0, int), np.zeros(0, int)
     found = []
@@ -96,7 +92,7 @@ def _gaps(ts: np.ndarray, lengths: np.ndarray, gap: float | None) -> tuple[np.nd
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Trajectories and intervals in blocks that overlap by what the neighbours of an interval reach."""
+    """Blocks of trajectories and intervals. Neighbouring blocks overlap by the number of neighbours."""
     count, intervals = shape[0], shape[1] - 1
     together = max(1, MAX_INTERVALS // max(1, intervals))
     for first in range(0, count, together):
@@ -106,8 +102,8 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
 
 
 def _shortest(steps: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """The shortest interval near each: no usual interval is shorter, so this finds all candidates quickly."""
-    from scipy.ndimage import minimum_filter1d  # here: importing the package is quick
+    """The shortest interval near each interval. The usual one is not shorter, so this is a fast test for candidates."""
+    from scipy.ndimage import minimum_filter1d  # imported here to keep the import of the package fast
 
     return minimum_filter1d(np.where(inside, steps, np.inf), 2 * max(NEIGHBOURS) - 1, axis=1, mode="nearest")
 
@@ -115,7 +111,7 @@ def _shortest(steps: np.ndarray, inside: np.ndarray) -> np.ndarray:
 def _exceeds(
     ts: np.ndarray, lengths: np.ndarray, trajectory: np.ndarray, before: np.ndarray, neighbours: int
 ) -> np.ndarray:
-    """Which of these intervals are gaps beside the usual one of their neighbours."""
+    """Which of these intervals are gaps, compared with the usual interval of their neighbours."""
     intervals = lengths[trajectory] - 1
     width = np.minimum(neighbours, intervals)
     start = np.clip(before - neighbours // 2, 0, intervals - width)

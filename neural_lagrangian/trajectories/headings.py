@@ -1,4 +1,4 @@
-"""What the heading of a column says: a name, and a unit such as in `x (cm)`, `theta [deg]` or `t / s`."""
+"""Column headings: name and unit, as in `x (cm)`, `theta [deg]` or `t / s`."""
 
 import re
 from collections.abc import Sequence
@@ -15,9 +15,11 @@ CellKind = Literal["number", "clock", "text", "empty"]
 
 
 class Heading(NamedTuple):
-    """`text`: the heading as it is written. `base`: what stands before the unit. `unit`: as `trajectories.units` writes
-    it, `None` where there is none that is known. `kind`: what the first rows of the column hold; a clock is dates or
-    times of day.
+    """The heading of a column.
+
+    - `text`: the heading as written. `base`: the part before the unit.
+    - `unit`: the unit in the spelling of `trajectories.units`, or `None` if there is no known unit.
+    - `kind`: type of the values in the first rows. "clock" means dates or times of day.
     """
 
     text: str
@@ -27,17 +29,17 @@ class Heading(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The base where the rest is a known unit, the whole text elsewhere."""
+        """The heading without its unit, if the unit is known, else the whole text."""
         return self.base if self.unit is not None else self.text
 
 
 def heading_of(text: str, kind: CellKind = "number", *, unit: str | None = None, solidus: bool = False) -> Heading:
-    """The heading that a text is.
+    """Parse a heading.
 
     **Arguments:**
 
-    - `kind`: what the column holds.
-    - `unit`: of a line of units below the names, in brackets or not.
+    - `kind`: type of the values in the column.
+    - `unit`: unit from a line of units below the names, with or without brackets.
     - `solidus`: whether `t / s` is read as `t` in seconds.
     """
     if unit is not None and (known := known_unit(unit.strip(" ()[]{}<>"))) is not None:
@@ -50,9 +52,9 @@ def heading_of(text: str, kind: CellKind = "number", *, unit: str | None = None,
 
 
 def find_heading(headings: Sequence[Heading], wanted: str, path: str | PathLike[str] | None) -> int:
-    """The number of the column that is wanted: by its heading as written, or by what stands before its unit.
+    """Find a column by its whole heading, or by its heading without the unit. Returns its number.
 
-    **Raises:** `DataFileError` if there is none such, or more than one.
+    **Raises:** `DataFileError` if no column, or more than one, matches.
     """
     for part in ("text", "base"):
         found = [i for i, heading in enumerate(headings) if getattr(heading, part) == wanted]

@@ -1,4 +1,4 @@
-"""How a text file is laid out: encoding, lines before the table, names, units, delimiter, decimal mark."""
+"""Detection of the layout of a text file: encoding, lines before the table, names, units, delimiter, decimal mark."""
 
 import codecs
 import csv
@@ -12,15 +12,15 @@ from .headings import CellKind, Heading, heading_of
 from .units import known_unit
 
 HEAD_BYTES = 1 << 16
-"""Bytes at the beginning of a file from which its layout is read."""
+"""Number of bytes at the beginning of a file that are used to detect its layout."""
 COMMENT_MARKS = ("#", "%", "//", "!", '"#', "'#")
 """Lines that begin with one of these are comments."""
 DELIMITERS = ("\t", ";", ",", "|", None)
-"""`None`: blanks, any number of them."""
+"""Possible delimiters of columns. `None` means any number of blanks."""
 MISSING = ("", "nan", "NaN", "NAN", "-nan", "NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "-", "--")
 """Cells without a value."""
 WORD_BYTES = re.compile(rb"[\x80-\xff]{3}")
-"""Words of an alphabet other than Latin; single accents and degree signs of Western files do not look like this."""
+"""Three non-ASCII bytes in a row: a word in a non-Latin alphabet. Single accents and degree signs do not match."""
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 CLOCK = re.compile(r"(\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4})([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?")
@@ -28,11 +28,11 @@ BLANK_SEPARATED = re.compile(r"[^\s\[({]+(?:\s*[\[({][^\])}]*[\])}])?")
 
 
 class Layout(NamedTuple):
-    """How the table in a text file is found.
+    """The layout of the table in a text file.
 
-    `encoding`; `delimiter`, `None` for blanks; `decimal`, the decimal mark; `headings`, one for each column;
-    `first_line`, the number of the first line of data, counted from 1; `returns`, whether lines end in a carriage
-    return alone.
+    - `encoding`: text encoding. `delimiter`: `None` means blanks. `decimal`: decimal mark.
+    - `headings`: one for each column. `first_line`: number of the first line of data, counted from 1.
+    - `returns`: whether lines end in a carriage return alone.
     """
 
     encoding: str
@@ -44,9 +44,9 @@ class Layout(NamedTuple):
 
 
 def layout_of(path: Path) -> Layout:
-    """The layout of a text file, from its first lines.
+    """Detect the layout of a text file from its first lines.
 
-    **Raises:** `DataFileError` if it has no line of names with rows below.
+    **Raises:** `DataFileError` if there is no line of names with rows of numbers below it.
     """
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -54,17 +54,17 @@ def layout_of(path: Path) -> Layout:
     encoding = encoding_of(head)
     lines = head.decode(encoding, errors="replace").removeprefix("\ufeff").splitlines()
     if not whole and len(lines) > 1:
-        lines.pop()  # cut off
+        lines.pop()  # the last line is incomplete
     found = [table for table in (_table(lines, delimiter) for delimiter in DELIMITERS) if table is not None]
     if not found:
         raise DataFileError(_why_none(lines), path=path)
-    best = max(found, key=lambda table: table.rows)  # the first of several equal ones
+    best = max(found, key=lambda table: table.rows)  # the first one if several have the same number of rows
     returns = b"\r" in head and b"\n" not in head
     return Layout(encoding, best.delimiter, best.decimal, best.headings, best.first_line, returns)
 
 
 def encoding_of(head: bytes) -> str:
-    """The encoding of a text that begins like this."""
+    """Detect the encoding of a text from its first bytes."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8-sig"),
         (codecs.BOM_UTF32_LE, "utf-32"),
@@ -78,12 +78,12 @@ def encoding_of(head: bytes) -> str:
     if head[::2].count(0) > len(head) // 4:
         return "utf-16-be"
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # a character may be cut off at the end
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be incomplete
         return "utf-8"
     except UnicodeDecodeError:
         pass
     if WORD_BYTES.search(head):
-        import charset_normalizer  # for the few files that need it
+        import charset_normalizer  # imported here because few files need it
 
         if (match := charset_normalizer.from_bytes(head).best()) is not None:
             return match.encoding
@@ -99,7 +99,7 @@ class _Table(NamedTuple):
 
 
 def sheet_layout(rows: Sequence[Sequence[str]]) -> tuple[list[Heading], int] | None:
-    """Headings of the table that begins in rows of cells, and the number of rows before its data, if there is one."""
+    """The headings of the table in rows of cells, and the number of rows before its data. `None` without a table."""
     kept = [(i, list(row)) for i, row in enumerate(rows) if any(row)]
     found = _names_and_units([], [row for _, row in kept], "\t")
     if found is None:
@@ -118,7 +118,7 @@ def _headings(names: Sequence[str], units: Sequence[str] | None, data: Sequence[
 
 
 def _table(lines: Sequence[str], delimiter: str | None) -> _Table | None:
-    """The table that lines hold if their fields are apart by this delimiter."""
+    """The table in these lines for one delimiter, or `None` if there is none."""
     kept = [(number, line) for number, line in enumerate(lines, 1) if not is_comment(line) and line.strip()]
     rows = [fields_of(line, delimiter) for _, line in kept]
     found = _names_and_units([line for _, line in kept], rows, delimiter)
@@ -139,16 +139,16 @@ def _table(lines: Sequence[str], delimiter: str | None) -> _Table | None:
 def _names_and_units(
     lines: Sequence[str], rows: Sequence[list[str]], delimiter: str | None
 ) -> tuple[list[str], list[str] | None, int] | None:
-    """Names of columns, their units where a line below has them, and the number of the first row of data.
+    """The column names, their units if a line below has them, and the number of the first row of data.
 
-    Of several lines that may be names, the one with the most rows of its width below; the first of equal ones.
+    If several lines may be names, the one with the most matching rows below counts.
     """
     found = list(_candidates(lines, rows, delimiter))
     return max(found, key=lambda table: len(_rows_below(rows, table)), default=None)
 
 
 def _rows_below(rows: Sequence[list[str]], table: tuple[list[str], list[str] | None, int]) -> list[list[str]]:
-    """The rows of data that are as wide as the names; empty fields that end them do not count."""
+    """The rows of data with as many fields as there are names. Empty fields at the end do not count."""
     names, _, first = table
     width = len(names)
     wide = (row for row in rows[first:] if len(row) >= width and not any(row[width:]))
@@ -177,7 +177,7 @@ def _candidates(
 def _commented_names(
     lines: Sequence[str], kept: Sequence[tuple[int, str]], rows: Sequence[list[str]], delimiter: str | None
 ) -> list[str] | None:
-    """Names in the last comment before the data, as `numpy.savetxt` writes them."""
+    """The column names in the last comment before the data, as `numpy.savetxt` writes them."""
     if not kept or not is_data(rows[0]) or len(rows[0]) < 2:
         return None
     above = [line for line in lines[: kept[0][0] - 1] if is_comment(line)]
@@ -193,9 +193,9 @@ def _commented_names(
 def _why_none(lines: Sequence[str]) -> str:
     kept = [line for line in lines if line.strip() and not is_comment(line)]
     if not kept:
-        return "the file is empty; it has no rows; expected a line of names, then one sample a line"
+        return "the file is empty and has no rows; expected a line of names, then one sample on each line"
     if is_data(fields_of(kept[0], ",")) or any(is_data(row) and len(row) > 1 for row in _splits(kept[0])):
-        return "the file has no line of names; expected one first, such as t,theta"
+        return "the file has no line of names; add one as the first line, such as t,theta"
     return "the file has no rows of numbers below a line of names; expected at least one"
 
 
@@ -204,7 +204,7 @@ def _splits(line: str) -> list[list[str]]:
 
 
 def fields_of(line: str, delimiter: str | None) -> list[str]:
-    """The fields of one line, without blanks around them."""
+    """The fields of one line, stripped of blanks."""
     if delimiter is None:
         return line.split()
     try:
@@ -219,23 +219,23 @@ def is_comment(line: str) -> bool:
 
 
 def is_data(row: Sequence[str]) -> bool:
-    """Whether a row holds a number or a time."""
+    """Whether a row contains a number or a time."""
     return len(row) > 1 and any(NUMBER.fullmatch(cell) or CLOCK.fullmatch(cell) for cell in row)
 
 
 def is_word(cell: str) -> bool:
-    """Whether a cell may be a name: neither a number nor a time nor a missing value."""
+    """Whether a cell may be a name: it is not a number, a time or a missing value."""
     return not (cell in MISSING or NUMBER.fullmatch(cell) or CLOCK.fullmatch(cell))
 
 
 def without_empty_tail(row: Sequence[str]) -> list[str]:
-    """A row without the empty fields that end it: some programs end each line in a delimiter."""
+    """A row without empty fields at its end. (Some programs end each line with a delimiter.)"""
     last = max((i for i, cell in enumerate(row) if cell), default=-1)
     return list(row[: last + 1])
 
 
 def _are_units(row: Sequence[str]) -> bool:
-    """Whether a row below the names holds units: at least one that is known, and no number."""
+    """Whether a row below the names contains units: at least half of the words are known units, and no number."""
     cells = [cell.strip(" ()[]{}<>") for cell in row]
     known = sum(known_unit(cell) is not None for cell in cells)
     words = sum(bool(cell) for cell in cells)

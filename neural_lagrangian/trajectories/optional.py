@@ -1,4 +1,4 @@
-"""Packages of the extra `io`, imported where they are needed."""
+"""Import of optional packages (extra `io`), only when they are needed."""
 
 import importlib
 from typing import Any
@@ -7,9 +7,9 @@ from .._errors import MissingPackageError
 
 
 def optional(module: str, kind: str) -> Any:
-    """The module that reads and writes files of a kind.
+    """Import the module for a file format.
 
-    **Raises:** `MissingPackageError` that names the extra.
+    **Raises:** `MissingPackageError` with the command to install it.
     """
     try:
         return importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""What each named column of a recording measures, and in which unit."""
+"""Quantity (time, position, velocity, ...) and unit of each named column of a recording."""
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -15,7 +15,7 @@ def quantities_of(
     controls: Sequence[str] | None,
     trajectory: str | None,
 ) -> dict[str, QuantityName]:
-    """What each numeric column measures."""
+    """The quantity of each named numeric column."""
     if isinstance(positions, str) or len(positions) == 0:
         raise ValueError(f"`positions` is {positions!r}; expected a sequence of names of columns")
     for argument, names in (("velocities", velocities), ("accelerations", accelerations)):
@@ -33,32 +33,36 @@ def quantities_of(
     names = [name for group in named.values() for name in group] + ([] if trajectory is None else [trajectory])
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"column {name!r} is named {names.count(name)} times; expected each to serve once")
+            raise ValueError(f"column {name!r} is named {names.count(name)} times; expected each column once")
     return {name: quantity for quantity, group in named.items() for name in group}
 
 
 def si_factors(
     path: PathLike[str] | None, quantities: Mapping[str, QuantityName], units: Mapping[str, str] | None
 ) -> dict[str, float]:
-    """Factors of the columns whose unit is declared."""
+    """The factors that convert columns with a unit to SI."""
     units = units or {}
     factors = {}
     for name, unit in units.items():
         if name not in quantities:
-            raise DataFileError(f"has a unit, {unit!r}, but is none of the columns named", path=path, column=name)
+            raise DataFileError(
+                f"is in `units` ({unit!r}), but not among the named columns: add it, or correct its name",
+                path=path,
+                column=name,
+            )
         if quantities[name] == "control":
             raise DataFileError(
-                f"has a unit, {unit!r}; expected none, controls are read as they are", path=path, column=name
+                f"has a unit, {unit!r}; expected none, since controls are not converted", path=path, column=name
             )
         try:
             factors[name] = si_factor(unit, quantities[name])
-        except DataFileError as error:  # which knows no place
+        except DataFileError as error:  # it does not know file and column
             raise DataFileError(str(error), path=path, column=name) from None
     positions = [name for name, quantity in quantities.items() if quantity == "position"]
     for quantity in ("velocity", "acceleration"):
         rates = [name for name in quantities if quantities[name] == quantity]
         for q, rate in zip(positions, rates, strict=False):
             if q in units and rate in units and measures_angle(units[q]) != measures_angle(units[rate]):
-                message = f"is in {units[rate]}, but {q!r}, whose {quantity} it is, in {units[q]}"
+                message = f"is in {units[rate]}, but {q!r} is in {units[q]}; expected both as angles or both as lengths"
                 raise DataFileError(message, path=path, column=rate)
     return factors

@@ -1,4 +1,4 @@
-"""Rows of a table as samples: which are complete, to which trajectory each belongs, and that its times increase."""
+"""Rows of a table as samples: complete rows, their trajectories, and a check of the order of times."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -12,9 +12,9 @@ from .table import Table
 def complete_rows(
     path: PathLike[str] | None, table: Table, numbers: Sequence[str], trajectory: str | None
 ) -> np.ndarray:
-    """The rows in which every number is there; the others are missing samples.
+    """The indices of the rows without empty cells. The other rows are missing samples.
 
-    **Raises:** `DataFileError` for infinity, a sample of no trajectory, or where no row is complete.
+    **Raises:** `DataFileError` for infinite numbers, a row without a trajectory, or if no row is complete.
     """
     missing = {name: np.isnan(table.columns[name]) for name in numbers}
     complete = ~np.logical_or.reduce(list(missing.values()))
@@ -38,9 +38,9 @@ def complete_rows(
 
 
 def grouped(labels: np.ndarray | None, rows: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """The order of rows that brings each trajectory's together (`None`: as they are), and where each begins and ends.
+    """Group rows by trajectory: returns the order of the rows (`None`: unchanged) and the bounds of the trajectories.
 
-    Trajectories are in the order of their first rows; rows of each keep theirs.
+    Trajectories are in the order of their first rows. Rows of one trajectory keep their order.
     """
     if labels is None:
         return None, np.array([0, rows])
@@ -49,7 +49,7 @@ def grouped(labels: np.ndarray | None, rows: int) -> tuple[np.ndarray | None, np
     _, first, run_codes = np.unique(runs, return_index=True, return_inverse=True)
     if len(first) == len(runs):
         return None, np.concatenate([[0], changes, [rows]])
-    ranks = np.argsort(np.argsort(first))  # of each label: its place by first appearance
+    ranks = np.argsort(np.argsort(first))  # rank of each label by first appearance
     codes = np.repeat(ranks[run_codes], np.diff(np.concatenate([[0], changes, [rows]])))
     return np.argsort(codes, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(codes))])
 
@@ -62,9 +62,9 @@ def check_order(
     time: str,
     trajectory: str | None,
 ) -> None:
-    """That the times of each trajectory increase.
+    """Check that the times of each trajectory strictly increase.
 
-    **Raises:** `DataFileError` at the first row of the file whose time does not.
+    **Raises:** `DataFileError` at the first row whose time does not increase.
     """
     ends = np.cumsum([len(t) for t in ts])
     steps = np.diff(np.concatenate(ts))
@@ -76,7 +76,11 @@ def check_order(
     earlier, later = (float(np.concatenate(ts)[i]) for i in (index - 1, index))
     fault = "repeats" if later == earlier else "runs backwards"
     alone = trajectory is None and later < earlier
-    several = "; if runs begin there, `trajectory` names what tells them apart" if alone else ""
+    several = (
+        "; if another trajectory begins here, `trajectory` is the column with the labels of trajectories"
+        if alone
+        else ""
+    )
     raise DataFileError(
         f"{fault}: {later} s follows {earlier} s; expected strictly increasing times{several}",
         path=path,

@@ -1,4 +1,4 @@
-r"""Natural units: coordinates and time of order one."""
+r"""Scaling to natural units, in which coordinates and time are of order one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,15 +12,15 @@ from .container import Trajectories
 
 
 class Scaling(AbstractFrozen):
-    r"""A change of units that leaves the physics as it is.
+    r"""A scaling to natural units: a change of units that keeps the equations of motion.
 
     $$\tilde q_i = (q_i - c_i) / s_i, \qquad \tilde t = t / \tau, \qquad
       \tilde v_i = v_i \tau / s_i, \qquad \tilde a_i = a_i \tau^2 / s_i.$$
 
-    Velocities have no scale of their own: dividing them by their standard deviation, as one does with features,
-    would break $\tilde v = d\tilde q / d\tilde t$, and no Lagrangian describes such data. Constants of the motion
-    scale too: gravity becomes $g \tau^2 / s$, so a law learned from scaled data holds in scaled units only. Wrap the
-    model as `Scaled(model, scaling)` to have it in physical units. No training changes it.
+    Velocities have no separate scale. If they were divided by their standard deviations (feature scaling),
+    $\tilde v = d\tilde q / d\tilde t$ would be wrong, and no Lagrangian could describe the data. Physical constants
+    change too: gravity becomes $g \tau^2 / s$. So a law learned from scaled data holds in scaled units only. Wrap the
+    model as `Scaled(model, scaling)` to use it in physical units. Training does not change the scaling.
 
     **Arguments:**
 
@@ -28,7 +28,7 @@ class Scaling(AbstractFrozen):
     - `q_scale`: $s > 0$, shape `(dof,)`, in the units of the coordinates.
     - `t_scale`: $\tau > 0$, a scalar, in seconds.
 
-    **Raises:** `ValueError` for shapes that do not fit, or scales that are not positive and finite.
+    **Raises:** `ValueError` if the shapes do not match, or if a scale is not positive and finite.
 
     **Example:**
 
@@ -63,24 +63,24 @@ class Scaling(AbstractFrozen):
 
     @classmethod
     def of(cls, trajectories: Trajectories, *, centre: bool = False, periodic: Sequence[int | str] = ()) -> "Scaling":
-        """The scaling that brings coordinates and velocities of these trajectories to a root mean square of one.
+        """The scaling for which coordinates and velocities of these trajectories have a root mean square of one.
 
-        Each coordinate has its scale, time one for all, so the velocities do so together, not one by one. A
-        coordinate that is zero throughout keeps its unit. Periodic angles keep theirs; the scale of time follows from
-        their rates and from how far they go, one radian at most, however often they went round.
+        Each coordinate has its own scale, and there is one scale of time, so the root mean square of one holds for all
+        velocities together. A coordinate that is always zero is not scaled. Periodic angles are not scaled either. They
+        contribute to the scale of time by their rates and their range, which counts as at most one radian.
 
         **Arguments:**
 
-        - `trajectories`: the motion, of the training part alone.
-        - `centre`: whether to subtract the mean of each coordinate. Off unless asked for: the origin of a coordinate
-          mostly means something (the vertical, the Sun, a wall), and symmetry about it is lost when it moves.
-        - `periodic`: indices or names of angles that enter the model by `PeriodicEmbedding`, which only knows radians:
-          they are neither centred nor scaled.
+        - `trajectories`: the motion. Use the training set only.
+        - `centre`: whether to subtract the mean of each coordinate (default: no). The origin of a coordinate usually
+          has a meaning (the vertical, the Sun, a wall), and centring destroys symmetry about it.
+        - `periodic`: indices or names of angles that enter the model by `PeriodicEmbedding`. They stay in radians and
+          are not centred.
         """
         dof = trajectories.dof
         try:
             angles = [trajectories.index(coordinate) for coordinate in periodic]
-        except ValueError:  # which names another argument
+        except ValueError:  # its message names another argument
             named = "" if trajectories.names is None else f", or names of {', '.join(map(repr, trajectories.names))}"
             raise ValueError(f"`periodic` is {tuple(periodic)}; expected indices from 0 to {dof - 1}{named}") from None
         q, v = np.split(trajectories.ys[trajectories.mask].astype(np.float64), 2, axis=1)
@@ -95,21 +95,21 @@ class Scaling(AbstractFrozen):
 
     @property
     def dof(self) -> int:
-        """Degrees of freedom n."""
+        """Number of degrees of freedom n."""
         return self.q_scale.shape[0]
 
     @property
     def inverse(self) -> "Scaling":
-        """The scaling that takes scaled motion back."""
+        """The inverse scaling, from scaled to physical units."""
         return Scaling(-self.centre / self.q_scale, 1 / self.q_scale, 1 / self.t_scale)
 
     def scale(self, trajectories: Trajectories) -> Trajectories:
-        r"""The same motion in scaled units, in the precision it has; controls as they are, in their own units.
+        r"""Convert motion to scaled units. The precision and the controls do not change.
 
-        A `ControlForce` of the scaled motion gives $\tilde Q_i = s_i Q_i$, so its matrix is $s_i G_{ij}$.
+        The force of scaled motion is $\tilde Q_i = s_i Q_i$, so the matrix of a `ControlForce` is $s_i G_{ij}$.
         """
         if trajectories.dof != self.dof:
-            raise ValueError(f"`trajectories` has dof {trajectories.dof}; expected {self.dof}, as the scaling")
+            raise ValueError(f"`trajectories` has dof {trajectories.dof}; expected {self.dof}, as the scaling has")
         s, tau, dtype = self.q_scale, self.t_scale, trajectories.ys.dtype
         q, v = np.split(trajectories.ys, 2, axis=2)
         ys = np.concatenate([(q - self.centre) / s, v * (tau / s)], axis=2).astype(dtype)
@@ -120,15 +120,15 @@ class Scaling(AbstractFrozen):
         return replace(trajectories, ts=ts, ys=ys, accelerations=a, gap=gap)
 
     def unscale(self, trajectories: Trajectories) -> Trajectories:
-        """The same motion in physical units: undoes `scale`."""
+        """Convert scaled motion back to physical units."""
         return self.inverse.scale(trajectories)
 
 
 def spread(trajectories: Trajectories, periodic: Sequence[int] = ()) -> Float[np.ndarray, " two_dof"]:
-    """Standard deviation of each component of the state, shape `(2 dof,)`.
+    """The standard deviation of each component of the state, shape `(2 dof,)`.
 
-    That of a periodic angle is taken around the circle, about its mean direction: pi / sqrt(3) at most, or a little
-    more, however often it went round.
+    For periodic angles it is the circular one, about the mean direction. It is about pi / sqrt(3) at most, for any
+    number of turns.
     """
     ys = trajectories.ys[trajectories.mask].astype(np.float64)
     found = root_mean_square(ys - ys.mean(axis=0))

@@ -1,4 +1,4 @@
-"""Tables in spreadsheets: the first sheet of Excel and OpenDocument files."""
+"""Reading of spreadsheets: the first sheet of Excel and OpenDocument files."""
 
 import datetime
 from pathlib import Path
@@ -14,11 +14,11 @@ from .optional import optional
 from .table import Table, Wanted
 
 HEAD_ROWS = 200
-"""Rows in which the names of the columns are looked for."""
+"""Number of rows at the top of a sheet that are searched for the column names."""
 
 
 def sheet_headings(path: Path) -> list[Heading]:
-    """The headings of the columns, in their order.
+    """The headings of the columns, in order.
 
     **Raises:** as `read_sheet`.
     """
@@ -26,10 +26,10 @@ def sheet_headings(path: Path) -> list[Heading]:
 
 
 def read_sheet(path: Path, wanted: Wanted) -> Table:
-    """The wanted columns of the first sheet.
+    """Read the wanted columns of the first sheet.
 
-    **Raises:** `DataFileError` at the first cell that is no number where one is wanted, or for a file that is no
-    spreadsheet; `ImportError` without the package that reads spreadsheets.
+    **Raises:** `DataFileError` at the first cell that is not a number in a numeric column, or if the file is not a
+    spreadsheet. `ImportError` if the package for spreadsheets is not installed.
     """
     cells = _cells(path)
     headings, first = _layout(path, cells)
@@ -48,9 +48,9 @@ def read_sheet(path: Path, wanted: Wanted) -> Table:
 
 
 def _cells(path: Path) -> np.ndarray:
-    """Every cell of the first sheet, shape `(row, column)`."""
+    """All cells of the first sheet, shape `(row, column)`."""
     optional("python_calamine", "Spreadsheet")
-    import pandas  # half a second, for those who read files
+    import pandas  # imported here because it takes half a second
 
     with path.open("rb") as file:
         try:
@@ -58,7 +58,7 @@ def _cells(path: Path) -> np.ndarray:
             return pandas.read_excel(file, header=None, dtype=object, engine="calamine").to_numpy()
         except (DataFileError, MemoryError):
             raise
-        except Exception as error:  # the reader's own, zipfile's and others
+        except Exception as error:  # errors of the reader, of zipfile and of others
             raise DataFileError(f"the file is damaged or of another format: {error}", path=path) from error
 
 

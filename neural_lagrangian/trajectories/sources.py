@@ -1,4 +1,4 @@
-"""Where the rows of trajectories are while windows are cut from them: on a device, dealt out over several, in files."""
+"""Storage of trajectories while windows are cut from them: on one device, sharded over several, or in files."""
 
 import equinox as eqx
 import jax
@@ -14,13 +14,13 @@ from .window import Window
 
 
 class Resident(eqx.Module):
-    """All rows in the memory of one device."""
+    """All trajectories in the memory of one device."""
 
     rows: Window
 
     def __init__(self, trajectories: Trajectories, dtype: DTypeLike):
-        # Cast on the host: by JAX it would be compiled for every shape. A copy, since JAX may take the memory as it is.
-        with np.errstate(over="ignore"):  # what is too large becomes infinite: a window that diverges
+        # Cast by NumPy: JAX would compile for every shape. Copy: JAX may use the memory without a copy.
+        with np.errstate(over="ignore"):  # numbers that overflow become infinite, so their window diverges
             rows = jax.tree.map(lambda part: np.array(part, dtype), whole(trajectories))
         self.rows = jax.device_put(rows)
 
@@ -29,10 +29,10 @@ class Resident(eqx.Module):
 
 
 class Dealt(eqx.Module):
-    """Rows in the memories of the devices along a mesh of one axis, an equal share of the trajectories in each.
+    """Trajectories sharded over the devices of a mesh with one axis, an equal number on each device.
 
-    Each process gives its own trajectories; they count in the order of the processes, each one's filled up with empty
-    ones, to the `shape` (trajectories, samples) that is the same in all.
+    Each process gives its own trajectories. They are numbered in the order of the processes. Each process is padded by
+    empty trajectories to the same `shape` (trajectories, samples).
     """
 
     rows: Window
@@ -51,7 +51,7 @@ class Dealt(eqx.Module):
         self.mesh = mesh
 
     def take(self, trajectory: Int[Array, "batch 1"], sample: Int[Array, "batch row"]) -> Window:
-        """Inside `jax.shard_map`: each device's share of the batch, from whichever device has its rows."""
+        """Inside `jax.shard_map`: each device's share of the batch, gathered from all devices."""
         (axis,) = self.mesh.axis_names
         parts, structure = jax.tree.flatten(self.rows)
         known = [part if part.ndim == 3 else part[..., None] for part in parts]
@@ -65,7 +65,7 @@ class Dealt(eqx.Module):
 
 
 class Mapped(eqx.Module):
-    """Rows in files, of which a batch is read when it is needed, whatever their size."""
+    """Trajectories in memory-mapped files of any size. Each batch is read when it is needed."""
 
     reader: "_Reader" = eqx.field(static=True)
 
@@ -81,7 +81,7 @@ class Mapped(eqx.Module):
 
 
 class _Reader:
-    """Reads rows; equal to itself alone, as what is compiled for it."""
+    """Callable that reads rows. Compiled functions are specific to one instance (compared by identity)."""
 
     def __init__(self, rows: Window, dtype: np.dtype):
         self.rows, self.dtype = rows, dtype
@@ -93,9 +93,9 @@ class _Reader:
 
 
 def placed(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> tuple[Resident | Dealt | Mapped, Runs]:
-    """The rows where they are kept, and the runs without gaps, as their trajectories count there.
+    """Store the trajectories: returns the storage, and the runs without gaps with the trajectory numbers used there.
 
-    With a mesh the rows are dealt out; those that are mapped from files stay in their files.
+    With a mesh the trajectories are sharded over its devices. Without, memory-mapped trajectories stay in their files.
     """
     if mesh is None:
         keep = Mapped if isinstance(trajectories.ys, np.memmap) else Resident
@@ -105,7 +105,7 @@ def placed(trajectories: Trajectories, dtype: DTypeLike, mesh: Mesh | None) -> t
 
 
 def _runs_of_all(mine: Runs, count: int) -> Runs:
-    """The runs of every process, each of which has so many trajectories."""
+    """The runs of all processes, each of which has `count` trajectories."""
     numbers = np.asarray(multihost_utils.process_allgather(np.array([len(mine.length)], np.int32))).reshape(-1)
     filled = np.zeros((3, numbers.max()), np.int32)
     filled[:, : len(mine.length)] = mine
@@ -116,13 +116,13 @@ def _runs_of_all(mine: Runs, count: int) -> Runs:
 
 
 def whole(trajectories: Trajectories) -> Window:
-    """All rows of all trajectories as one window; the trajectories are its batch axis."""
+    """All trajectories as one window with a batch axis."""
     a, us = trajectories.accelerations, trajectories.controls
     return Window(trajectories.ts, trajectories.ys, accelerations=a, controls=us)
 
 
 def _largest(trajectories: Trajectories, mesh: Mesh) -> tuple[int, int]:
-    """Most trajectories of a process, made up to a multiple of its devices, and the most samples of one."""
+    """Largest number of trajectories of a process, rounded up to a multiple of its devices, and of samples of one."""
     parts = (trajectories.ys, trajectories.accelerations, trajectories.controls)
     columns = [0 if part is None else part.shape[-1] for part in parts]
     mine = np.array([*trajectories.ts.shape, *columns], np.int32)

@@ -1,4 +1,4 @@
-"""Parts of a set of trajectories: to train on, to choose by, to judge by."""
+"""Random split of trajectories into training, validation and test sets."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from .errors import SplitError
 def split(
     trajectories: Trajectories, parts: Sequence[float] | Sequence[int], *, key: PRNGKeyArray
 ) -> tuple[Trajectories, ...]:
-    """Trajectories drawn at random into parts, each whole in one part and every one in some part.
+    """Split trajectories at random into parts, such as training, validation and test sets.
 
-    `train, validation, test = split(trajectories, (0.7, 0.15, 0.15), key=key)`. The same key gives the same parts.
-    Inside a part the trajectories keep their order.
+    `train, validation, test = split(trajectories, (0.7, 0.15, 0.15), key=key)`. Each trajectory is in exactly one part.
+    The same key gives the same parts. Inside a part the trajectories keep their order.
 
     **Arguments:**
 
-    - `trajectories`: at least as many as there are parts. Pieces of one long recording resemble their neighbours:
-      choose those by number, with `select`.
+    - `trajectories`: at least as many as there are parts. Pieces of one long recording resemble their neighbours, so
+      select these by number with `select` instead.
     - `parts`: sizes of the parts: fractions that sum to 1, or integers that sum to the number of trajectories.
     - `key`: a JAX random key.
 
-    **Raises:** `SplitError` if the sizes do not sum to the whole, or a part would be empty.
+    **Raises:** `SplitError` if the sizes do not sum to the whole, or if a part would be empty.
 
     **Example:**
 
@@ -43,7 +43,7 @@ def split(
 
 
 def _counts(parts: Sequence[float] | Sequence[int], total: int) -> np.ndarray:
-    """Sizes of the parts; fractions are rounded so that they sum to the whole, the largest remainders up."""
+    """The numbers of trajectories in the parts. Fractions are rounded so that the sum is right (largest remainders)."""
     sizes = np.asarray(parts)
     expected = total if sizes.dtype.kind in "iu" else 1.0
     if sizes.ndim != 1 or sizes.dtype.kind not in "iuf" or not abs(sizes.sum() - expected) < 1e-6:
@@ -54,5 +54,8 @@ def _counts(parts: Sequence[float] | Sequence[int], total: int) -> np.ndarray:
     counts = np.floor(shares + 1e-9).astype(int)
     counts[np.argsort(counts - shares, kind="stable")[: total - counts.sum()]] += 1
     if counts.min() < 1:
-        raise SplitError(f"`parts` {tuple(parts)} of {total} trajectories are {counts.tolist()}; expected none empty")
+        raise SplitError(
+            f"`parts` {tuple(parts)} of {total} trajectories are {counts.tolist()}; expected none empty: use fewer "
+            f"parts or more trajectories"
+        )
     return counts

@@ -1,4 +1,4 @@
-"""A table of named columns, and what is wanted of one."""
+"""A table of named columns, and a selection of columns."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 class Table(NamedTuple):
-    """Columns of one length by their headings.
+    """Columns of equal length, by heading.
 
-    `first_row`: the number of their first row as the user counts, `counted` in lines or rows. `skipped`: numbers of
-    lines between them that are no rows, in their order.
+    - `first_row`: number of the first row in the file, as the user counts. `counted`: "line" or "row".
+    - `skipped`: numbers of the lines between rows that are not rows (comments), in order.
     """
 
     columns: dict[str, np.ndarray]
@@ -18,7 +18,7 @@ class Table(NamedTuple):
     skipped: tuple[int, ...] = ()
 
     def row_number(self, index: int) -> int:
-        """The number of a row as the user counts."""
+        """The number of a row in the file, as the user counts."""
         number = index + self.first_row
         for line in self.skipped:
             number += line <= number
@@ -26,8 +26,10 @@ class Table(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which columns are wanted: `numbers`, among which `clocks` hold dates or times of day as text; and `labels`, which
-    stay as they are.
+    """The columns to read, by number.
+
+    - `numbers`: numeric columns. `clocks`: those of them with dates or times of day as text.
+    - `labels`: columns that are not converted.
     """
 
     numbers: tuple[int, ...]
@@ -36,5 +38,5 @@ class Wanted(NamedTuple):
 
     @property
     def columns(self) -> tuple[int, ...]:
-        """Each wanted column once."""
+        """All columns to read, each once."""
         return tuple(dict.fromkeys(self.numbers + self.labels))

@@ -1,4 +1,4 @@
-"""Tables of named columns: text, NumPy (.npz), Excel, Parquet and HDF5 files, told apart by the suffix; data frames."""
+"""Reading and writing of tables with named columns: text, NumPy, Excel, Parquet and HDF5 files, and data frames."""
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from .table import Table, Wanted
 from .text_tables import read_text, text_headings, write_csv
 
 Load: TypeAlias = Callable[[Sequence[str]], Mapping[str, Any]]
-"""Columns by name, of the names given."""
+"""Callable from column names to columns by name."""
 
 
 class Format(NamedTuple):
-    """How one kind of file gives its headings and the wanted columns, and how it is written, if it is."""
+    """Functions for one file format: read the headings, read columns, and write (`None` if it is only read)."""
 
     headings: Callable[[Path], list[Heading]]
     read: Callable[[Path, Wanted], Table]
@@ -30,7 +30,7 @@ class Format(NamedTuple):
 
 
 def headings_of(source: Any) -> list[Heading]:
-    """The headings of the columns of a file or a data frame, in their order.
+    """The headings of the columns of a file or a data frame, in order.
 
     **Raises:** as `read_table`.
     """
@@ -40,17 +40,17 @@ def headings_of(source: Any) -> list[Heading]:
 
 
 def read_table(source: Any, numbers: Sequence[str], labels: Sequence[str] = (), *, clock: str | None = None) -> Table:
-    """The named columns of a file or a data frame, by the names that are asked for.
+    """Read named columns of a file or a data frame.
 
     **Arguments:**
 
-    - `source`: a path, or a table with named columns such as a data frame of pandas or polars.
-    - `numbers`: columns of numbers, in double precision; NaN where a cell is empty.
-    - `labels`: columns of numbers or words, as they are.
-    - `clock`: one of `numbers` that may hold dates or times of day as text instead.
+    - `source`: a path, or a table with named columns such as a pandas or polars data frame.
+    - `numbers`: names of numeric columns. They are read in double precision, with NaN for empty cells.
+    - `labels`: names of columns that are not converted.
+    - `clock`: one of `numbers` that may contain dates or times of day as text.
 
-    **Raises:** `DataFileError` if the file is damaged, lacks a column, or holds something else than a number in
-    one; `OSError` if it cannot be opened; `ImportError` if the format needs a package that is not installed.
+    **Raises:** `DataFileError` if the file is damaged, a column is missing, or a numeric column contains other cells.
+    `OSError` if the file cannot be opened. `ImportError` if the format needs a package that is not installed.
     """
     path = source if isinstance(source, Path) else None
     headings = headings_of(source)
@@ -68,20 +68,20 @@ def read_table(source: Any, numbers: Sequence[str], labels: Sequence[str] = (), 
 
 
 def write_table(path: Path, columns: dict[str, np.ndarray]) -> None:
-    """Write columns of one length, all or nothing.
+    """Write columns of equal length to a file. The write is atomic.
 
-    **Raises:** `ValueError` for a suffix that is read only, or unknown.
+    **Raises:** `ValueError` for an unknown suffix, or a format that can only be read.
     """
     write = _format(path).write
     if write is None:
         written = ", ".join(suffix for suffix, kind in _FORMATS.items() if kind.write is not None)
-        raise ValueError(f"`path` is {str(path)!r}; such files are only read; expected a suffix of {written}")
+        raise ValueError(f"`path` is {str(path)!r}; this format can only be read; expected a suffix of {written}")
     with atomic_write(path) as file:
         write(file, columns)
 
 
 def suffixes() -> tuple[str, ...]:
-    """The suffixes of files that are read."""
+    """The suffixes of the files that can be read."""
     return tuple(_FORMATS)
 
 
@@ -119,9 +119,9 @@ def _columns(path: Path | None, headings: Sequence[Heading], wanted: Wanted, loa
 
 
 def _names_of(source: Any) -> list[Any]:
-    """Names of the columns of a data frame, or of a mapping of arrays.
+    """The column names of a data frame or a mapping of arrays.
 
-    **Raises:** `ValueError` for what has none.
+    **Raises:** `ValueError` for other types.
     """
     if isinstance(source, Mapping):
         return list(source)
@@ -144,8 +144,10 @@ def _of_frame(source: Any, wanted: Wanted) -> Table:
 
 
 def _binary(opened: Callable[[BinaryIO], Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Readers of headings and of columns by `opened(file)`, a context of the kinds of columns by name and of what loads
-    one; each fault of the file is a `DataFileError`.
+    """Functions that read headings and columns of a binary format.
+
+    `opened(file)` is a context manager that gives the types of the columns by name, and a function that loads columns.
+    All errors of the file become `DataFileError`.
     """
 
     def within(path: Path, use: Callable[[list[Heading], Load], Any]) -> Any:
@@ -155,7 +157,7 @@ def _binary(opened: Callable[[BinaryIO], Any]) -> tuple[Callable[..., Any], Call
                     return use([heading_of(name, kind) for name, kind in kinds.items()], load)
             except (DataFileError, ImportError, MemoryError):
                 raise
-            except Exception as error:  # each library has its own: zipfile, zlib, struct, arrow, HDF5
+            except Exception as error:  # each library has its own errors: zipfile, zlib, struct, arrow, HDF5
                 raise DataFileError(f"the file is damaged or of another format: {error}", path=path) from error
 
     def headings(path: Path) -> list[Heading]:
@@ -170,7 +172,7 @@ def _binary(opened: Callable[[BinaryIO], Any]) -> tuple[Callable[..., Any], Call
 @contextmanager
 def _npz_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
     if not zipfile.is_zipfile(file):
-        raise ValueError("it is no archive of NumPy")
+        raise ValueError("it is not a NumPy archive")
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
 
@@ -182,7 +184,7 @@ def _npz_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
 
 
 def _write_npz(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:  # as np.savez, whose own keywords cannot be names of columns
+    with zipfile.ZipFile(file, "w") as archive:  # like np.savez, whose keywords would exclude some column names
         for name, column in columns.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, column, allow_pickle=False)
@@ -204,7 +206,7 @@ def _parquet_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load
     def load(names: Sequence[str]) -> dict[str, Any]:
         check_parquet(Path(file.name), parquet.metadata, names)
         table = parquet.read(columns=list(names))
-        return {name: table.column(name).to_numpy() for name in names}  # a null number comes as NaN
+        return {name: table.column(name).to_numpy() for name in names}  # null numbers become NaN
 
     yield {field.name: kind(field.type) for field in fields}, load
 
@@ -225,7 +227,7 @@ def _hdf5_columns(file: BinaryIO) -> Iterator[tuple[dict[str, CellKind], Load]]:
         if isinstance(item, h5py.Dataset):
             found[name] = "text" if h5py.check_string_dtype(item.dtype) else "number"
 
-    with h5py.File(file.name, "r", locking=False) as root:  # by name: virtual data sets crash a file object's reader
+    with h5py.File(file.name, "r", locking=False) as root:  # by name: virtual data sets fail with a file object
         root.visititems(see)
 
         def load(names: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables in text files: parsed by pandas, and faults located line by line only where there is one."""
+"""Reading of text files: pandas parses them; after an error, the file is searched line by line for its place."""
 
 import contextlib
 import csv
@@ -15,13 +15,13 @@ from .layout import COMMENT_MARKS, MISSING, NUMBER, Layout, fields_of, is_commen
 from .table import Table, Wanted
 
 ROWS_AT_A_TIME = 1 << 16
-"""Rows, or bytes, handled at a time."""
+"""Number of rows, or bytes, handled in one block."""
 PLAIN_ENCODINGS = ("utf-8", "utf-8-sig", "cp1252")
-"""Encodings whose ASCII characters are single bytes, and no part of others."""
+"""Encodings in which ASCII characters are single bytes, and these bytes occur in no other characters."""
 
 
 def text_headings(path: Path) -> list[Heading]:
-    """The headings of the columns, in their order.
+    """The headings of the columns, in order.
 
     **Raises:** `DataFileError` if there are none.
     """
@@ -29,9 +29,9 @@ def text_headings(path: Path) -> list[Heading]:
 
 
 def read_text(path: Path, wanted: Wanted) -> Table:
-    """The wanted columns of a text file.
+    """Read the wanted columns of a text file.
 
-    **Raises:** `DataFileError` at the first line that is no row of the table.
+    **Raises:** `DataFileError` at the first line that is not a row of the table.
     """
     layout = layout_of(path)
     with _opened(path, layout) as file:
@@ -48,12 +48,12 @@ def read_text(path: Path, wanted: Wanted) -> Table:
     if len(frame) != lines.rows or blanks or not even:
         _locate_fault(path, layout, wanted)
         if len(frame) != lines.rows:
-            raise DataFileError("a field spans several lines; expected one line a row", path=path)
+            raise DataFileError("a field spans several lines; expected one line for each row", path=path)
     return Table(columns, layout.first_line, "line", lines.comments)
 
 
 class _Lines(NamedTuple):
-    """Lines of data, delimiters in them (`None` where blanks are), and the numbers of the comments between them."""
+    """Number of rows, number of delimiters in them (`None` for blanks), and line numbers of comments between them."""
 
     rows: int
     delimiters: int | None
@@ -61,7 +61,7 @@ class _Lines(NamedTuple):
 
 
 def _opened(path: Path, layout: Layout) -> io.BufferedReader | io.BytesIO:
-    """The file, in UTF-8 and with plain ends of lines where its own are not plain."""
+    """Open the file. Unusual encodings and line ends are converted to UTF-8 and newlines."""
     if layout.encoding in PLAIN_ENCODINGS and not layout.returns:
         return path.open("rb")
     text = path.read_bytes().decode(layout.encoding, errors="replace")
@@ -73,7 +73,7 @@ def _as_opened(layout: Layout) -> str:
 
 
 def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
-    """What is in the lines of data; blank lines at the end of the file are none."""
+    """Count the lines of data. Blank lines at the end of the file do not count."""
     for _ in range(layout.first_line - 1):
         file.readline()
     newlines = delimiters = blank = 0
@@ -96,14 +96,14 @@ def _count(file: io.BufferedReader | io.BytesIO, layout: Layout) -> _Lines:
 
 
 def _parsed_somehow(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> tuple[Layout, Any]:
-    """A data frame of the wanted columns, and the layout with the decimal mark by which it was read.
+    """A data frame of the wanted columns, and the layout with the decimal mark that was used.
 
-    **Raises:** `DataFileError` at the first line that is no row.
+    **Raises:** `DataFileError` at the first line that is not a row.
     """
     try:
         return layout, _parsed(path, layout, lines, wanted)
-    except ValueError as error:  # pandas does not say where
-        if layout.decimal == "." and layout.delimiter != ",":  # perhaps the first lines have whole numbers
+    except ValueError as error:  # pandas does not give the place
+        if layout.decimal == "." and layout.delimiter != ",":  # the first lines may contain only whole numbers
             with contextlib.suppress(ValueError):
                 commas = layout._replace(decimal=",")
                 return commas, _parsed(path, commas, lines, wanted)
@@ -112,8 +112,8 @@ def _parsed_somehow(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -
 
 
 def _parsed(path: Path, layout: Layout, lines: _Lines, wanted: Wanted) -> Any:
-    """A data frame of the wanted columns, by their numbers."""
-    import pandas  # half a second, for those who read files
+    """A data frame of the wanted columns, by column number."""
+    import pandas  # imported here because it takes half a second
 
     types: Any = dict.fromkeys((*wanted.clocks, *wanted.labels), object)
     types |= dict.fromkeys((numbers := [i for i in wanted.numbers if i not in wanted.clocks]), np.float64)
@@ -156,7 +156,7 @@ def _locate_fault(path: Path, layout: Layout, wanted: Wanted) -> None:
                     blank = blank or line
                     continue
                 if blank:
-                    raise fault("is blank; expected a row: take the line out, or leave the cells empty", blank)
+                    raise fault("is blank; expected a row: delete the line, or write empty cells", blank)
                 if len(fields) < width or any(fields[width:]):
                     found = len(fields if len(fields) < width else without_empty_tail(fields))
                     message = f"has {found} fields; expected {width}, as the header: {_mended(layout)}"
@@ -170,7 +170,7 @@ def _locate_fault(path: Path, layout: Layout, wanted: Wanted) -> None:
 
 
 def _rows(text: Iterable[str], layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Numbers and fields of the lines of data; the fields of a line that holds none are empty."""
+    """The line numbers and fields of the lines of data. Blank lines have no fields."""
     lines = iter(text)
     for _ in range(layout.first_line - 1):
         next(lines, None)
@@ -200,20 +200,20 @@ def _is_number(text: str, decimal: str) -> bool:
 
 def _hint(text: str, layout: Layout) -> str:
     if layout.decimal == "." and "," in text:
-        return "; its other numbers have decimal points"
+        return "; other numbers in this file have decimal points"
     if layout.decimal == "," and "." in text:
-        return "; its other numbers have decimal commas"
-    return "; leave the cell empty where the sample is missing"
+        return "; other numbers in this file have decimal commas"
+    return "; if the sample is missing, leave the cell empty"
 
 
 def _mended(layout: Layout) -> str:
     names = {None: "blanks", "\t": "tabs"}
     apart = names.get(layout.delimiter, repr(layout.delimiter))
-    return f"fields are apart by {apart}, and one that holds {apart} stands in quotes"
+    return f"fields are separated by {apart}; put a field that contains {apart} in quotes"
 
 
 def write_csv(file: BinaryIO, columns: dict[str, np.ndarray]) -> None:
-    """Numbers as Python writes them: the shortest text that reads back as the same number."""
+    """Write a CSV file. Each number has the shortest text that gives the same number when read."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

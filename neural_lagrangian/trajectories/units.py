@@ -1,4 +1,4 @@
-"""Units in which recordings come, and the SI values they stand for."""
+"""Known units of recordings, and their conversion to SI."""
 
 import math
 import re
@@ -19,10 +19,10 @@ TIME = {
     "d": 86_400.0,
     "yr": 365.25 * 86_400.0,
 }
-"""Seconds; the year is Julian."""
+"""Known units of time, in seconds. The year is the Julian year."""
 
 ANGLE = {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180, "turn": 2 * math.pi}
-"""Radians."""
+"""Known units of angle, in radians."""
 
 LENGTH = {
     "m": 1.0,
@@ -35,7 +35,7 @@ LENGTH = {
     "ft": 0.3048,
     "au": 149_597_870_700.0,
 }
-"""Metres."""
+"""Known units of length, in metres."""
 
 _BASES = ANGLE | LENGTH
 _SPELLINGS = {
@@ -68,12 +68,12 @@ _QUOTIENT = re.compile(r"([^/]+)(?:/([^/\d^]+)(\^?2)?)?")
 
 
 def si_factor(unit: str, quantity: QuantityName) -> float:
-    """What a number in `unit` is multiplied by to be in SI: seconds, metres or radians, and their quotients.
+    """The factor that converts a number in `unit` to SI: seconds, metres or radians, and their quotients.
 
-    Velocities are written `deg/s`, accelerations `deg/s^2` (or `deg/s2`). Usual other spellings are known too: `°`,
-    `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
+    Velocities are written as `deg/s`, accelerations as `deg/s^2` (or `deg/s2`). Other common spellings are known too:
+    `°`, `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
 
-    **Raises:** `DataFileError` for a unit that is not known, or that measures something else than `quantity`.
+    **Raises:** `DataFileError` for an unknown unit, or a unit of another quantity than `quantity`.
     """
     kind, factor = _parse(unit)
     if kind != quantity:
@@ -82,13 +82,13 @@ def si_factor(unit: str, quantity: QuantityName) -> float:
 
 
 def measures_angle(unit: str) -> bool:
-    """Whether a unit of position, velocity or acceleration is one of angles, rather than of lengths."""
+    """Whether a unit of position, velocity or acceleration is based on angles (not on lengths)."""
     unit = _canonical(unit)
     return unit == "rpm" or unit.partition("/")[0] in ANGLE
 
 
 def known_unit(text: str) -> str | None:
-    """The unit that a text stands for, as this module writes it, or `None`.
+    """The unit in a text, in the spelling of this module, or `None` if it is unknown.
 
     **Example:** `known_unit("°/sec")` is `"deg/s"`, `known_unit("m s^-2")` is `"m/s^2"`.
     """
@@ -100,7 +100,7 @@ def known_unit(text: str) -> str | None:
 
 
 def _canonical(text: str) -> str:
-    """A unit in the spelling of this module, where there is one."""
+    """A unit in the spelling of this module, if it is known."""
     text = text.strip().translate(_SUPERSCRIPTS)
     if text.casefold() in ("rpm", "r/min", "rev/min", "u/min"):
         return "rpm"
@@ -122,7 +122,7 @@ def _parse(unit: str) -> tuple[QuantityName, float]:
     if base not in _BASES or time not in (None, *TIME):
         raise DataFileError(
             f"{unit!r} is not a known unit; expected {', '.join(TIME)} for times; {', '.join(_BASES)} for positions; "
-            f"those per time, as in deg/s, for velocities, or rpm; per squared time, as in deg/s^2, for accelerations"
+            f"these per time, as in deg/s, for velocities, or rpm; per squared time, as in deg/s^2, for accelerations"
         )
     power = 0 if time is None else 2 if square else 1
     return _KINDS[power], _BASES[base] / (TIME[time] ** power if time else 1.0)

@@ -1,4 +1,4 @@
-"""What trajectories must be: arrays of shapes that fit, finite values, increasing times that the clock resolves."""
+"""Checks of trajectories: shapes, finite values, increasing times, and precision of the times."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -9,45 +9,45 @@ from numpy.typing import DTypeLike
 from .errors import DtypeError, NonFiniteError, ShapeError, TimeOrderError
 
 Extras: TypeAlias = dict[str, Any]
-"""What trajectories carry beside states, by name: accelerations, controls."""
+"""Optional arrays of trajectories by name: accelerations, controls."""
 MAX_TIME_ERROR = 0.01
-"""Largest relative change of an interval when times are rounded to another precision."""
+"""Maximum relative change (no unit) of a time step when times are rounded to another precision."""
 MAX_TIME_SPACING = 0.05
-"""Coarsest clock, relative to an interval, of times that were recorded in the precision in which they are used."""
+"""Maximum spacing of floating-point numbers, relative to a time step, for times that are not converted."""
 
 
 def check_resolution(ts: np.ndarray, mask: np.ndarray, dtype: DTypeLike) -> None:
-    """That a clock of that precision tells neighbouring samples apart: seconds since 1970 in single precision do not.
+    """Check that the precision `dtype` resolves the time steps. Single precision cannot for seconds since 1970.
 
-    **Raises:** `TimeOrderError` where an interval would change by more than `MAX_TIME_ERROR`.
+    **Raises:** `TimeOrderError` if a time step would change by more than the fraction `MAX_TIME_ERROR`.
     """
     for block in blocks(ts.shape):
         part, inside = ts[block], mask[block][:, 1:]
         exact = np.diff(part, axis=1)
         rounded = part.astype(dtype)
         apart = np.diff(rounded, axis=1).astype(exact.dtype)
-        # Times that are stored in this precision already were rounded before, to half of their spacing.
+        # Times already stored in this precision were rounded before, by up to half of the spacing.
         coarse = (np.spacing(np.abs(rounded[:, 1:])) > MAX_TIME_SPACING * np.abs(exact)) & (part.dtype == rounded.dtype)
         wrong = ((np.abs(apart - exact) > MAX_TIME_ERROR * np.abs(exact)) | coarse) & inside
         if wrong.any():
             i, before = (int(i) for i in np.argwhere(wrong)[0])
-            found = f"are {apart[i, before]} apart" if not coarse[i, before] else "are told apart too coarsely"
+            found = f"are {apart[i, before]} apart" if not coarse[i, before] else "have a step near the rounding error"
             raise TimeOrderError(
                 f"times {part[i, before]} and {part[i, before + 1]} {found} in {np.dtype(dtype)}; expected double "
-                f"precision, or times that start near zero (`from_zero`)",
+                f"precision, or times that start near zero: use `from_zero`",
                 trajectory=i + block[0].start,
                 index=before + 1 + block[1].start,
             )
 
 
 def as_array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray:
-    """An array of floating-point numbers; one that is mapped from a file stays so.
+    """Convert to an array of floating-point numbers. A memory-mapped array stays mapped.
 
     **Raises:** `ShapeError`, `NonFiniteError` or `DtypeError`.
     """
     try:
         array = value if isinstance(value, np.memmap) else np.asarray(value)
-    except (TypeError, ValueError) as error:  # of NumPy, which names no argument
+    except (TypeError, ValueError) as error:  # from NumPy, whose message does not name the argument
         raise ShapeError(f"`{name}` cannot be read as an array: {error}", trajectory=trajectory) from error
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         raise NonFiniteError(f"`{name}` is a masked array with masked entries; split the recording there")
@@ -57,7 +57,7 @@ def as_array(name: str, value: Any, trajectory: int | None = None) -> np.ndarray
 
 
 def stacked(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.ndarray, Extras, np.ndarray]:
-    """Sequences of unequal length as padded arrays: the last row repeats, and time goes on."""
+    """Stack sequences of unequal length to padded arrays. The last row is repeated, and times continue."""
     if len(ys) == 0:
         raise ShapeError("`ys` is empty; expected at least one trajectory")
     rows = [as_array("ys", y, i) for i, y in enumerate(ys)]
@@ -98,7 +98,7 @@ def stacked(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.
 
 
 def check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
-    """That all arrays have the same trajectories and samples, and that only tails are masked.
+    """Check that all arrays have the same trajectories and samples, and that only samples at the end are masked.
 
     **Raises:** `ShapeError`.
     """
@@ -124,15 +124,16 @@ def check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarra
         if fault.any():
             trajectory, index = (int(i) for i in np.argwhere(fault)[0])
             raise ShapeError(
-                "`mask` is false before its tail; split the recording there",
+                "`mask` is false before a true value; expected false only at the end: split the recording here",
                 trajectory=trajectory + block[0].start,
                 index=index + block[1].start,
             )
 
 
 def blocks(shape: tuple[int, int], rows: int = 1 << 20) -> Iterator[tuple[slice, slice]]:
-    """Slices of trajectories and samples that cover an array of that shape, about so many rows each, so that work on
-    one after the other needs little memory; each has one sample more than it steps on, for differences.
+    """Slices of trajectories and samples that cover an array, with about `rows` rows each, to limit memory.
+
+    Neighbouring slices overlap by one sample, so that no difference between samples is missing.
     """
     count, length = shape
     together = max(1, rows // length)
@@ -142,7 +143,7 @@ def blocks(shape: tuple[int, int], rows: int = 1 << 20) -> Iterator[tuple[slice,
 
 
 def check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarray) -> None:
-    """That numbers are finite and times increase strictly.
+    """Check that all numbers are finite, and that times strictly increase.
 
     **Raises:** `NonFiniteError` or `TimeOrderError` at the first fault.
     """
@@ -173,11 +174,11 @@ def check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarra
 
 
 def checked_names(names: Sequence[str], dof: int) -> tuple[str, ...]:
-    """One name for each coordinate.
+    """Check that there is one name for each coordinate.
 
     **Raises:** `ValueError`.
     """
     found = (names,) if isinstance(names, str) else tuple(names)
     if len(found) != dof or len(set(found)) != dof or not all(isinstance(name, str) and name for name in found):
-        raise ValueError(f"`names` is {names!r}; expected {dof} different names, as many as coordinates")
+        raise ValueError(f"`names` is {names!r}; expected {dof} different names, one for each coordinate")
     return found

@@ -1,4 +1,4 @@
-"""One stretch of motion with all that is known of it."""
+"""A window: a part of a trajectory, as the argument of losses."""
 
 from dataclasses import KW_ONLY
 
@@ -8,22 +8,22 @@ from jaxtyping import Array, PyTree
 
 
 class Window(eqx.Module):
-    """One stretch of motion: what a loss compares a model with. What is not known is `None`.
+    """A part of a trajectory that a loss compares with a model. Unknown quantities are `None`.
 
-    A loss is `loss(model, window) -> scalar`, a residual `residual(model, window) -> array`. A batch is a window
-    whose arrays have the batch axis first: `jax.vmap(loss, (None, 0))(model, batch)`.
+    A loss is `loss(model, window) -> scalar`, a residual is `residual(model, window) -> array`. A batch is a window
+    whose arrays have a batch axis in front: `jax.vmap(loss, (None, 0))(model, batch)`.
 
     **Arguments:**
 
     - `ts`: times in seconds, shape `(time,)`.
     - `ys`: observed states `[q, v]`, shape `(time, 2 dof)`.
     - `accelerations`: observed accelerations, shape `(time, dof)`.
-    - `controls`: what drove the motion, shape `(time, m)`, in its own units. `fit`, `polish` and `gauss_newton` put it
-      into the `ControlForce` of the model before they call the loss; by hand that is
+    - `controls`: control signals, shape `(time, m)`, in their own units. `fit`, `polish` and `gauss_newton` put them
+      into the `ControlForce` of the model before they call the loss. In your own code use
       `with_control(model, window.ts, window.controls)`.
-    - `parameters`: known numbers that belong to this motion alone, any pytree. Nothing in this package reads them.
+    - `parameters`: known parameters of this motion, any pytree. This package does not use them.
     - `states`: estimates of the true states, shape `(time, 2 dof)`. Losses with rollouts start from them.
-    - `mask`: which rows of `ys`, `accelerations` and `controls` count in a loss, booleans, shape `(time,)`. `None`
+    - `mask`: the rows of `ys`, `accelerations` and `controls` that count in a loss, booleans, shape `(time,)`. `None`
       means all.
 
     **Example:**
@@ -31,7 +31,7 @@ class Window(eqx.Module):
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
     >>> window = nl.trajectories.Window(jnp.linspace(0.0, 1.0, 11), jnp.zeros((11, 2)))
-    >>> float(nl.trajectory_mse(nl.systems.Pendulum(), window))  # it stays where it hangs
+    >>> float(nl.trajectory_mse(nl.systems.Pendulum(), window))  # a pendulum at rest
     0.0
     ```
     """

@@ -1,4 +1,4 @@
-"""Windows of trajectories: numbers, and gathers when they are needed, never copies of the data."""
+"""All windows of a set of trajectories, gathered on demand without copies of the data."""
 
 import equinox as eqx
 import jax
@@ -14,18 +14,18 @@ from .window import Window
 
 
 class Windows(eqx.Module):
-    """All stretches of `horizon` intervals of `stride` samples each that lie inside one trajectory and cross no gap.
+    """All windows of `horizon` intervals in a set of trajectories. No window crosses a gap.
 
     **Arguments:**
 
-    - `trajectories`: where they are cut from.
-    - `horizon`: intervals a window, so that it has `horizon + 1` rows; 0 gives single samples.
-    - `stride`: samples from one row to the next.
-    - `dtype`: floating precision of the rows.
-    - `mesh`: devices along one axis over which the trajectories are dealt out; each process gives its own.
+    - `trajectories`: the trajectories.
+    - `horizon`: number of intervals of a window. A window has `horizon + 1` rows; 0 gives single samples.
+    - `stride`: number of samples from one row to the next.
+    - `dtype`: floating-point precision of the rows.
+    - `mesh`: devices along one axis over which the trajectories are sharded. Each process gives its own trajectories.
 
-    **Raises:** `ValueError` if no run between gaps is long enough; `TimeOrderError` if the times are too large for
-    `dtype` to tell neighbouring samples apart.
+    **Raises:** `ValueError` if no run between gaps is long enough. `TimeOrderError` if `dtype` cannot resolve the time
+    steps, because the times are too large.
 
     **Example:**
 
@@ -56,7 +56,7 @@ class Windows(eqx.Module):
         mesh: Mesh | None = None,
     ):
         if horizon < 0 or stride < 1:
-            raise ValueError(f"`horizon` is {horizon}, `stride` {stride}; expected at least 0 and at least 1")
+            raise ValueError(f"`horizon` is {horizon}, `stride` is {stride}; expected `horizon` >= 0 and `stride` >= 1")
         dtype = jax.dtypes.canonicalize_dtype(trajectories.ys.dtype if dtype is None else dtype)
         check_resolution(trajectories.ts, trajectories.mask, dtype)
         self.source, runs = placed(trajectories, dtype, mesh)
@@ -65,7 +65,7 @@ class Windows(eqx.Module):
             between = "run between gaps" if np.ptp(runs.first) > 0 else "trajectory"
             raise ValueError(
                 f"`horizon` is {horizon} intervals of {stride} samples, so a window needs {horizon * stride + 1} "
-                f"samples; the longest {between} has {runs.length.max()}"
+                f"samples, but the longest {between} has {runs.length.max()}; expected a smaller `horizon`"
             )
         if ends[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"`trajectories` have {ends[-1]} windows; expected at most {np.iinfo(np.int32).max}")
@@ -79,27 +79,27 @@ class Windows(eqx.Module):
 
     @property
     def mesh(self) -> Mesh | None:
-        """The devices over which the trajectories are dealt out, if they are."""
+        """The devices over which the trajectories are sharded, or `None`."""
         return self.source.mesh if isinstance(self.source, Dealt) else None
 
     @property
     def axis(self) -> str | None:
-        """The one axis of `mesh`."""
+        """The name of the axis of `mesh`."""
         return None if self.mesh is None else self.mesh.axis_names[0]
 
     def evenly(self, most: int) -> Int[Array, " batch"]:
-        """Numbers of at most so many windows, evenly from all of them."""
+        """The numbers of at most `most` windows, evenly spaced among all."""
         return jnp.linspace(0, len(self) - 1, min(most, len(self))).astype(int)
 
     def gather(self, indices: Int[Array, " batch"]) -> Window:
-        """The windows of the given numbers as one `Window` whose arrays have the batch axis first.
+        """The windows with the given numbers as one `Window` with a batch axis in front.
 
-        With a mesh, only inside `jax.shard_map`, where each device gets its share of the batch.
+        With a mesh, call it only inside `jax.shard_map`, where each device gets its share of the batch.
         """
         return self.source.take(*self.rows(indices))
 
     def rows(self, indices: Int[Array, " batch"]) -> tuple[Int[Array, "batch 1"], Int[Array, "batch row"]]:
-        """The trajectory of the windows of the given numbers, and their samples in it."""
+        """The trajectories and the samples of the windows with the given numbers."""
         run = jnp.searchsorted(self.ends, indices, side="right")
         before = jnp.where(run > 0, self.ends[run - 1], 0)
         start = (self.first[run] + indices - before)[:, None]

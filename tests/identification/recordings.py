@@ -68,6 +68,6 @@ FAULTS = {
     "another unit": (1, "column 'v' is 57.3 times the rate of change of 'x': declare its unit (--units)"),
     "no velocity": (1, "column 'v' is not the rate of change of 'x'"),
     "turns": (1, "x: jumps by a turn; declare it an angle (--angles x): 2"),
-    "two runs": (1, "--trajectory names what tells them apart"),
+    "two runs": (1, "--trajectory is the column with the labels of trajectories"),
 }
 """Exit status of the command line, and a part of what it says."""

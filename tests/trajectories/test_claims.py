@@ -72,7 +72,7 @@ def test_an_archive_that_unpacks_to_many_times_its_size_is_refused(tmp_path):
 
 def test_an_array_without_an_archive_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(npy_header((10**13,)) + bytes(100))
-    refused(tmp_path / "a.npz", "no archive of NumPy")
+    refused(tmp_path / "a.npz", "not a NumPy archive")
 
 
 def test_motion_that_compresses_well_is_read(tmp_path):
@@ -155,10 +155,20 @@ class TestHDF5:
     @pytest.mark.parametrize(
         ("source", "inside", "shape", "message"),
         [
-            ("absent.h5", "v", (ROWS,), "column 'v': is virtual, and its data are in 'absent.h5', which is not there"),
-            ("data.h5", "w", (ROWS,), "column 'v': is virtual, and 'data.h5' has no 'w'"),
-            ("a.h5", "v", (ROWS,), "column 'v': is virtual, and shows what is virtual itself"),
-            ("data.h5", "v", (10**13,), f"column 'v': is virtual, and has data for {ROWS} of its 10000000000000"),
+            ("absent.h5", "v", (ROWS,), "virtual data set, and its data file 'absent.h5' does not exist"),
+            (
+                "data.h5",
+                "w",
+                (ROWS,),
+                "column 'v': is a virtual data set, and its data file 'data.h5' has no data set 'w'",
+            ),
+            ("a.h5", "v", (ROWS,), "column 'v': is a virtual data set of another virtual data set"),
+            (
+                "data.h5",
+                "v",
+                (10**13,),
+                f"column 'v': is a virtual data set with data for {ROWS} of its 10000000000000",
+            ),
         ],
     )
     def test_a_virtual_data_set_without_its_data_is_refused(self, source, inside, shape, message, h5py, tmp_path):

@@ -82,7 +82,7 @@ def test_controls_come_along_where_velocities_are_estimated(tmp_path):
 @pytest.mark.bad_input
 def test_controls_that_do_not_fit_are_named(tmp_path):
     path, data = tmp_path / "motion.csv", recording()
-    with pytest.raises(ValueError, match="`controls` names 1 columns; the trajectories carry 0"):
+    with pytest.raises(ValueError, match="`controls` names 1 columns; expected 0"):
         write_trajectories(path, data, **NAMES, controls=["push"])
     write_trajectories(path, data, **NAMES)
     with pytest.raises(ValueError, match="`controls` is 'u'; expected a sequence of names"):
@@ -317,8 +317,8 @@ def test_faults_of_an_archive_are_named(change, message, tmp_path):
         ({"v": "deg"}, "v", "'deg' is a unit of position; expected one of velocity"),
         ({"v": "m/s^2"}, "v", "'m/s^2' is a unit of acceleration; expected one of velocity"),
         ({"v": "m/s^3"}, "v", "'m/s^3' is not a known unit"),
-        ({"q": "deg", "v": "m/s"}, "v", "is in m/s, but 'q', whose velocity it is, in deg"),
-        ({"w": "s"}, "w", "is none of the columns named"),
+        ({"q": "deg", "v": "m/s"}, "v", "is in m/s, but 'q' is in deg; expected both as angles or both as lengths"),
+        ({"w": "s"}, "w", "but not among the named columns"),
     ],
 )
 def test_units_of_the_wrong_kind_are_refused(units, column, message, tmp_path):

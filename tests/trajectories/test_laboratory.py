@@ -277,7 +277,7 @@ FAULTS = {  # where, and what is said
     "a field too few": (4, ROWS[1][:2], "line 4: has 2 fields; expected 3"),
     "a field too many": (4, (*ROWS[1], "5"), "line 4: has 4 fields; expected 3"),
     "infinity": (4, (ROWS[1][0], "-inf", "1"), "line 4, column 'x': is infinite"),
-    "a clock that begins again": (40, ROWS[0], "line 40, column 't': runs backwards: .*`trajectory` names"),
+    "a clock that begins again": (40, ROWS[0], "line 40, column 't': runs backwards: .*`trajectory` is the column"),
     "a time twice": (4, ROWS[1], "line 4, column 't': repeats: 0.0167 s follows 0.0167 s"),
 }
 
@@ -308,8 +308,8 @@ def test_lines_are_counted_with_the_comments_between_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (text(None), "no line of names; expected one first"),
-        (text(None, COMMAS, ";"), "no line of names; expected one first"),
+        (text(None), "no line of names; add one as the first line"),
+        (text(None, COMMAS, ";"), "no line of names; add one as the first line"),
         (b"", "no rows"),
         (text(HEADED, []), "no rows"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)), "no rows|no line of names"),

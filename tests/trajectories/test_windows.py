@@ -102,7 +102,7 @@ def test_times_too_large_for_the_precision_are_refused():
 def test_a_clock_that_was_recorded_too_coarsely_is_refused(use):
     """Single precision at 1e5 s has steps of 0.008 s; what was rounded there cannot be mended."""
     coarse = Trajectories((1e5 + 0.02 * np.arange(5)).astype(np.float32), np.zeros((1, 5, 2), np.float32))
-    with pytest.raises(TimeOrderError, match=r"index 1: times .* are told apart too coarsely in float32"):
+    with pytest.raises(TimeOrderError, match=r"index 1: times .* have a step near the rounding error in float32"):
         use(coarse)
     use(Trajectories((1e5 + 0.5 * np.arange(5)).astype(np.float32), coarse.ys))
 
