@@ -98,5 +98,5 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(ValueError, match="coordinate 'a' is unknown"):
         errors(steady, data, periodic=["a"])
     late = Trajectories((1e5 + 0.01 * np.arange(20)).astype(np.float32), np.zeros((20, 4), np.float32), gap=math.inf)
-    with pytest.raises(TimeOrderError, match="too coarsely in float32"):
+    with pytest.raises(TimeOrderError, match="near the rounding error in float32"):
         errors(steady, late)
