@@ -118,7 +118,7 @@ def test_the_clock_may_be_set_to_zero():
 
 
 def test_a_horizon_that_is_too_long_is_named():
-    with pytest.raises(ValueError, match=r"`horizon` is 3 intervals of 2 samples, .* needs 7 samples; .* has 5"):
+    with pytest.raises(ValueError, match=r"`horizon` is 3 intervals of 2 samples, .* needs 7 samples, but .* has 5"):
         Windows(Trajectories(*recording()), 3, stride=2)
     with pytest.raises(ValueError, match="`horizon` is -1"):
         Windows(Trajectories(*recording()), -1)
