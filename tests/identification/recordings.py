@@ -60,7 +60,7 @@ def faulty(path, fault):
 
 
 FAULTS = {
-    "text": (1, "line 6, column 'x': 'oops' is not a number; expected one; if the sample is missing, leave the cell empty"),
+    "text": (1, "line 6, column 'x': 'oops' is not a number; expected one; if the sample is missing, leave"),
     "infinity": (1, "line 6, column 'x': is infinite"),
     "too short": (1, "too short: 20 samples"),
     "no header": (1, "has no line of names"),
