@@ -14,6 +14,7 @@ from .._checks import check_instance
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
+from .replay import replayed_rollout
 from .save_times import SaveTimes, later
 from .variational import AbstractVariationalSolver
 from .variational_rollout import variational_rollout
@@ -118,9 +119,36 @@ class Integration(eqx.Module):
     ) -> diffrax.Solution:
         """Solve with `diffrax.diffeqsolve` and save at the times `ts`. Failures are in `.result`; none is raised."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
-        controller, dt0, max_steps = self._controller(y0.dtype), self.dt0, self.max_steps
         self._check_term(term)
-        ts = clock.elapsed
+        adjoint = diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint
+        with _forward_mode_explained(self.adjoint):
+            steps = self._steps(clock, y0.dtype, adjoint)
+            solution = steps(later(term, clock.start), clock.elapsed, y0, diffrax.SaveAt(ts=clock.elapsed), args)
+        whole = (clock.start, clock.ts[-1], clock.ts)
+        return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
+
+    def rollout(self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None) -> Array:
+        """The states at the times `ts`. After a failure the remaining rows are infinite."""
+        clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
+        controller = self._controller(y0.dtype)
+        if isinstance(controller, StepsPerSample) and self.adjoint is None:
+            self._check_term(term)
+            moved = later(term, clock.start)
+            if is_explicit_runge_kutta(self.solver):
+                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
+            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
+                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
+        if self.adjoint is None and is_explicit_runge_kutta(self.solver) and not _jumps(controller):
+            steps = self._steps(clock, y0.dtype, diffrax.ForwardMode())
+            moved = later(term, clock.start)
+            return replayed_rollout(moved, self.solver, clock.elapsed, y0, args, max_steps=self.max_steps, solve=steps)
+        ys = self.solve(term, clock, y0, args).ys
+        assert ys is not None
+        return ys
+
+    def _steps(self, clock: SaveTimes, dtype: Any, adjoint: diffrax.AbstractAdjoint) -> "_Steps":
+        """How steps are chosen, in the time since the start of the motion."""
+        controller, dt0, max_steps, ts = self._controller(dtype), self.dt0, self.max_steps, clock.elapsed
         if isinstance(controller, StepsPerSample):
             max_steps = controller.steps(ts.shape[0] - 1)
             controller, dt0 = diffrax.StepTo(controller.step_times(ts)), None
@@ -136,38 +164,7 @@ class Integration(eqx.Module):
             dt0 = jax.lax.stop_gradient(ts[1])
         elif dt0 is not None:
             dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
-        with _forward_mode_explained(self.adjoint):
-            solution = diffrax.diffeqsolve(
-                later(term, clock.start),
-                self.solver,
-                t0=ts[0],
-                t1=ts[-1],
-                dt0=dt0,
-                y0=y0,
-                args=args,
-                saveat=diffrax.SaveAt(ts=ts),
-                stepsize_controller=controller,
-                adjoint=diffrax.RecursiveCheckpointAdjoint() if self.adjoint is None else self.adjoint,
-                max_steps=max_steps,
-                throw=False,
-            )
-        whole = (clock.start, clock.ts[-1], clock.ts)
-        return eqx.tree_at(lambda solution: (solution.t0, solution.t1, solution.ts), solution, whole)
-
-    def rollout(self, term: diffrax.AbstractTerm, ts: SaveTimes | Array, y0: Array, args: PyTree = None) -> Array:
-        """The states at the times `ts`. After a failure the remaining rows are infinite."""
-        clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
-        controller = self._controller(y0.dtype)
-        if isinstance(controller, StepsPerSample) and self.adjoint is None:
-            self._check_term(term)
-            moved = later(term, clock.start)
-            if is_explicit_runge_kutta(self.solver):
-                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
-            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
-                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
-        ys = self.solve(term, clock, y0, args).ys
-        assert ys is not None
-        return ys
+        return _Steps(self.solver, controller, dt0, adjoint, max_steps)
 
     def _controller(self, dtype: Any) -> Controller:
         if self.stepsize_controller is not None:
@@ -191,6 +188,40 @@ class Integration(eqx.Module):
                 f"`solver` is {self.solver}, and variational solvers take no `constraint`; expected another solver, "
                 f"such as diffrax.Tsit5(), or no constraint"
             )
+
+
+class _Steps(eqx.Module):
+    """A solver with its steps: `diffrax.diffeqsolve` with all but the problem given."""
+
+    solver: diffrax.AbstractSolver
+    controller: diffrax.AbstractStepSizeController
+    dt0: Array | None
+    adjoint: diffrax.AbstractAdjoint
+    max_steps: int = eqx.field(static=True)
+
+    def __call__(
+        self, term: Any, ts: Array, y0: Array, saveat: diffrax.SaveAt, args: PyTree = None
+    ) -> diffrax.Solution:
+        """The solution of a term, or of a vector field `(t, y)`."""
+        return diffrax.diffeqsolve(
+            term if isinstance(term, diffrax.AbstractTerm) else diffrax.ODETerm(lambda t, y, _: term(t, y)),
+            self.solver,
+            t0=ts[0],
+            t1=ts[-1],
+            dt0=self.dt0,
+            y0=y0,
+            args=args,
+            saveat=saveat,
+            stepsize_controller=self.controller,
+            adjoint=self.adjoint,
+            max_steps=self.max_steps,
+            throw=False,
+        )
+
+
+def _jumps(controller: Controller) -> bool:
+    """Whether steps begin a little after the one before them ended, where a vector field jumps."""
+    return isinstance(controller, diffrax.ClipStepSizeController) and controller.jump_ts is not None
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Numerical methods: derivatives, roots, quadrature, scaling. No mechanics."""
 
+from .batching import any_in_batch
 from .checkpointing import KEEP_STAGES, keep
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
@@ -19,6 +20,7 @@ __all__ = [
     "AbstractFrozen",
     "Directions",
     "Inverse",
+    "any_in_batch",
     "at_regular_point",
     "cutoff",
     "depends",
