@@ -15,7 +15,7 @@ from .fitting import Fitted, damping_of, fit_terms, is_passive
 from .library import Library
 from .naming import Named, named_fit
 from .observations import Observations
-from .ranking import Ranking, ranked
+from .ranking import SAME_RESIDUAL, Ranking, ranked
 from .residual_spectrum import NOISE_TOLERANCE
 from .response import free_motion, instants, response_of
 from .rollout_fit import WindowedMotion
@@ -107,7 +107,7 @@ class Selection(NamedTuple):
             if set(ranking.best[1].support) == set(best.support) or rounds == MAX_ROUNDS:
                 break
             found = by._refined(by._as_fitted(seen, ranking))
-            if not found.score < best.score:
+            if not found.score < best.score + SAME_RESIDUAL:  # it may be as good, and simpler
                 break
             best = found
         return best
