@@ -79,7 +79,7 @@ LAGRANGIANS = {
         kinetic, RadialPair(mlp("scalar"), weight=jnp.multiply), dimension=1, features=jnp.asarray([1.0, 2.0], DTYPE)
     ),
     "lattice": lambda: LatticeLagrangian(FreeParticleAnd(mlp(3)), 0.5),
-    "sum": lambda: mechanical() + mlp(4),
+    "sum": lambda: mechanical() + nl.lagrangians.StateNetwork(mlp(4)),
 }
 
 
