@@ -39,8 +39,9 @@ class Integration(eqx.Module):
       solver without `dt0` takes one step from each sample to the next.
     - `dt0`: first (or constant) step size, in units of time. `None`: adaptive steps start with the first sampling
       interval.
-    - `adjoint`: a diffrax adjoint. `None` means `diffrax.RecursiveCheckpointAdjoint()`, or a checkpointed scan for
-      `StepsPerSample` with an explicit Runge-Kutta or a variational solver.
+    - `adjoint`: a diffrax adjoint. `None`: rollouts of an explicit Runge-Kutta solver find their steps once and replay
+      them on the way back. `StepsPerSample` with such a solver, or with a variational one, is a checkpointed scan. All
+      else has `diffrax.RecursiveCheckpointAdjoint()`.
     - `max_steps`: maximum number of steps. A solve that needs more fails with `RESULTS.max_steps_reached`. Long or fast
       motion may need a larger number; `solve(...).stats["num_steps"]` counts the steps.
 

@@ -106,7 +106,8 @@ def _found(
     count = solution.stats["num_accepted_steps"]
     taken = jnp.arange(max_steps, dtype=count.dtype) < count
     step = jnp.searchsorted(jnp.where(taken, forward * ends, jnp.inf), forward * ts)
-    return Found(ys, states, step, *_held((ends, count.astype(step.dtype), ts[0])), span)
+    ends, start = _held((ends, ts[0]))
+    return Found(ys, states, step, ends, count.astype(step.dtype), start, span)
 
 
 @_found.def_jvp
