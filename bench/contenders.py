@@ -25,11 +25,14 @@ def neural_ode(dof: int, width: int) -> nl.NeuralODE:
 class PublishedFormula(eqx.Module):
     """Cranmer et al. (2020), eq. 6, in the words of the paper: nested derivatives of every block, and `pinv`.
 
-    The rollout is a diffrax solve with steps at the samples, to be `vmap`ped. The same Lagrangian as
-    `lagrangian_network`, kinetic prior included.
+    The rollout is a diffrax solve, with steps at the samples unless a `controller` chooses them, to be `vmap`ped. The
+    same Lagrangian as `lagrangian_network`, kinetic prior included.
     """
 
     network: eqx.nn.MLP
+    controller: diffrax.AbstractStepSizeController | None = None
+    dt0: float | None = None
+    max_steps: int | None = eqx.field(static=True, default=None)
 
     def lagrangian(self, q, v):
         return self.network(jnp.concatenate([q, v])) + 0.5 * jnp.dot(v, v)
@@ -46,11 +49,11 @@ class PublishedFormula(eqx.Module):
             diffrax.Tsit5(),
             ts[0],
             ts[-1],
-            None,
+            self.dt0,
             y0,
             saveat=diffrax.SaveAt(ts=ts),
-            stepsize_controller=diffrax.StepTo(ts),
-            max_steps=len(ts) - 1,
+            stepsize_controller=diffrax.StepTo(ts) if self.controller is None else self.controller,
+            max_steps=len(ts) - 1 if self.max_steps is None else self.max_steps,
         ).ys
 
 

@@ -7,6 +7,8 @@ import diffrax
 import jax
 import jax.numpy as jnp
 
+import neural_lagrangian as nl
+
 from .contenders import (
     PublishedFormula,
     lagrangian_network,
@@ -66,6 +68,38 @@ def test_against_the_published_formula(compare, report, quick):
     report.table("gradient", f"Gradient of a trajectory loss, {WIDTH} x 2, {STEPS} Tsit5 steps", rows, COLUMNS)
 
 
+def test_kinds_of_steps(compare, report, quick):
+    """Gradient over its own forward solve, and the published formula with the same steps, on each path of a rollout."""
+    dof, batch, rows = 2, 100, []
+    ts, ys = rollout_targets(dof, batch, STEPS)
+    limit = nl.integrators.Integration().max_steps
+    kinds = {
+        "adaptive (default)": {"stepsize_controller": nl.integrators.AdaptiveSteps(1e-6), "dt0": 1 / STEPS},
+        "constant steps": {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": 1 / STEPS},
+        "one step a sample": {"stepsize_controller": nl.StepsPerSample(1)},
+    }
+    for kind, steps in dict(list(kinds.items())[:1] if quick else kinds).items():
+        ours, params = rollout_loss(lagrangian_network(dof, WIDTH, **steps), ts, ys)
+        options = {} if kind == "one step a sample" else {"max_steps": limit}
+        controller = None if not options else steps["stepsize_controller"]
+        formula = PublishedFormula(network(dof, WIDTH), controller, steps.get("dt0"), **options)
+        plain, plain_params = rollout_loss(formula, ts, ys)
+        contenders = [
+            Contender(f"LNN, {kind}, forward", ours, (params,)),
+            Contender(f"LNN, {kind}, gradient", jax.value_and_grad(ours), (params,)),
+            Contender(f"published formula, {kind}, gradient", jax.value_and_grad(plain), (plain_params,)),
+        ]
+        measured, outputs = compare(contenders, baseline=contenders[0].name, rounds=1 if quick else 5)
+        measured[1]["error"] = _difference(*(outputs[contender.name][1] for contender in contenders[1:]))
+        rows += measured
+        assert measured[1]["error"] < 1e-3
+    columns = {
+        key: COLUMNS[key] for key in ("contender", "seconds", "temporary_bytes", "trace_seconds", "compile_seconds")
+    }
+    columns |= {"ratio": "/ forward", "error": "error"}
+    report.table("steps", f"Kinds of steps, {WIDTH} x 2, n = {dof}, batch {batch}, {STEPS} intervals", rows, columns)
+
+
 def test_ratio_by_parameters(standard, compare, report):
     """Gradient over forward for networks of 1 000 to 1 000 000 parameters, and what forward differences would cost."""
     rows = []
@@ -90,16 +124,18 @@ def test_adjoints(standard, compare, report):
     dof, batch = 2, 100
     ts, ys = rollout_targets(dof, batch, STEPS)
     to_samples = {"stepsize_controller": diffrax.StepTo(ts), "max_steps": STEPS}
-    models = {
-        "scan, stages kept (StepsPerSample)": lagrangian_network(dof, WIDTH),
-        "RecursiveCheckpointAdjoint": lagrangian_network(dof, WIDTH, **to_samples),
-        "DirectAdjoint": lagrangian_network(dof, WIDTH, adjoint=diffrax.DirectAdjoint(), **to_samples),
-    }
     adaptive = {"stepsize_controller": diffrax.PIDController(rtol=1e-6, atol=1e-6), "max_steps": 256}
-    models["RecursiveCheckpointAdjoint, adaptive"] = lagrangian_network(dof, WIDTH, **adaptive)
-    models["BacksolveAdjoint, adaptive"] = lagrangian_network(
-        dof, WIDTH, adjoint=diffrax.BacksolveAdjoint(), **adaptive
-    )
+    checkpointed = {"adjoint": diffrax.RecursiveCheckpointAdjoint()}
+    options = {
+        "scan, stages kept (StepsPerSample)": {},
+        "steps replayed": to_samples,
+        "RecursiveCheckpointAdjoint": to_samples | checkpointed,
+        "DirectAdjoint": to_samples | {"adjoint": diffrax.DirectAdjoint()},
+        "steps replayed, adaptive": adaptive,
+        "RecursiveCheckpointAdjoint, adaptive": adaptive | checkpointed,
+        "BacksolveAdjoint, adaptive": adaptive | {"adjoint": diffrax.BacksolveAdjoint()},
+    }
+    models = {name: lagrangian_network(dof, WIDTH, **keywords) for name, keywords in options.items()}
     contenders = []
     for name, model in models.items():
         loss, params = rollout_loss(model, ts, ys)
