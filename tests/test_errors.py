@@ -43,6 +43,12 @@ def test_every_error_of_the_package_is_an_expected_failure():
     assert not issubclass(nl.NeuralLagrangianError, ValueError)  # it says what it is, whatever values came
 
 
+def test_no_failure_is_a_bare_runtime_error():
+    bare = re.compile(r"raise (RuntimeError|Exception)\b")
+    assert [name for name, text in FILES.items() if bare.search(text)] == []
+    assert bare.search("raise RuntimeError(text)")
+
+
 @pytest.mark.parametrize(
     ("error", "builtin"),
     [
@@ -52,6 +58,7 @@ def test_every_error_of_the_package_is_an_expected_failure():
         (nl.training.CheckpointError, ValueError),
         (nl.training.StartError, ValueError),
         (nl.training.DivergenceError, RuntimeError),
+        (nl.datasets.SimulationError, RuntimeError),
         (nl.discovery.EquationsError, ValueError),
     ],
 )

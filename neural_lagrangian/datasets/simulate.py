@@ -8,6 +8,7 @@ from diffrax import RESULTS, ClipStepSizeController
 from jaxtyping import ArrayLike
 
 from .._checks import floating
+from .._errors import NeuralLagrangianError
 from ..integrators import (
     DEFAULT_SIMULATION_TOLERANCE_FLOAT64,
     DEFAULT_TOLERANCE_FLOAT32,
@@ -18,6 +19,23 @@ from ..integrators import (
 )
 from ..systems import AbstractSystem
 from ..trajectories import Trajectories
+
+
+class SimulationError(NeuralLagrangianError, RuntimeError):
+    """A system could not be simulated to the end. The message names the trajectory, its initial state and the limits.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> steps = nl.integrators.Integration(max_steps=2)
+    >>> try:
+    ...     nl.simulate(nl.systems.Pendulum(integration=steps), jnp.array([0.0, 9.0]), jnp.array([[1.0, 0.0]]))
+    ... except nl.datasets.SimulationError as error:
+    ...     print("within 2 steps" in str(error))
+    True
+    ```
+    """
 
 
 def simulate(
@@ -39,7 +57,7 @@ def simulate(
       precision (`DEFAULT_SIMULATION_TOLERANCE_FLOAT64` and `DEFAULT_TOLERANCE_FLOAT32`).
     - `accelerations`: whether to record the true accelerations too.
 
-    **Raises:** `ValueError` for wrong shapes or dtypes. `RuntimeError` if a solve fails; it names the trajectory.
+    **Raises:** `ValueError` for wrong shapes or dtypes. `SimulationError` if a solve fails; it names the trajectory.
 
     **Example:**
 
@@ -69,7 +87,7 @@ def simulate(
     failed = ~np.asarray(successful)
     if failed.any():
         i = int(np.argmax(failed))
-        raise RuntimeError(
+        raise SimulationError(
             f"trajectory {i} of {len(y0s)} from {np.asarray(y0s[i])} could not be integrated to "
             f"t = {float(clock.ts[-1])} within {system.integration.max_steps} steps at tolerance {tolerance}; expected "
             f"a motion that is finite until then: choose a shorter time, a larger tolerance or larger `max_steps`"

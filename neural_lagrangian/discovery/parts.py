@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from .formula import NORMAL_95
+
 SAME_CHANGE = 1e-5
 """Relative difference below which the changes of two coefficients count as equal."""
 
@@ -51,7 +53,9 @@ def described(names: Sequence[str], parts: Sequence[Part], errors: np.ndarray, c
     sets = "; ".join(", ".join(names[k] for k in part.members) for part in parts)
     lines = [f"parts that do not interact, so motion does not determine the ratio of their scales: {sets}"]
     for part in parts[1:]:
-        ratios = [f"{names[k]}: {c[k]:.6g} +- {1.96 * errors[k]:.2g} (95 %)" for k in part.members if k != part.pivot]
+        ratios = [
+            f"{names[k]}: {c[k]:.6g} +- {NORMAL_95 * errors[k]:.2g} (95 %)" for k in part.members if k != part.pivot
+        ]
         if ratios:
             lines.append(f"if {names[part.pivot]} has the coefficient {c[part.pivot]:.4g}: {', '.join(ratios)}")
     return lines

@@ -96,6 +96,8 @@ class ParticleLagrangian(AbstractLagrangian):
         self.features = jax.tree.map(jnp.asarray, features)
         self.bonds, self.bonded = (None, 0) if bonds is None else _checked_bonds(bonds)
         self.dimension = dimension
+        if any(leaf.ndim == 0 for leaf in jax.tree.leaves(self.features)):
+            raise ValueError("`features` has a number without rows; expected arrays with one row for each particle")
         if len(counts := self._counts()) > 1:
             raise ValueError(
                 f"`features` have {sorted(counts)} rows; expected the same number in all, one row for each particle"
@@ -147,7 +149,7 @@ class ParticleLagrangian(AbstractLagrangian):
 
     def _counts(self) -> set[int]:
         """The numbers of rows of `features`."""
-        return {len(leaf) if leaf.ndim else 0 for leaf in jax.tree.leaves(self.features)}
+        return {len(leaf) for leaf in jax.tree.leaves(self.features)}
 
 
 class RadialPair(eqx.Module):

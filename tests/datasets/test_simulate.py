@@ -43,7 +43,7 @@ def test_the_truth_is_as_exact_between_steps_as_at_them():
 def test_a_failed_solve_names_its_trajectory():
     system = DoublePendulum(integration=Integration(max_steps=12))
     calm = jnp.zeros_like(Y0S[0])
-    with pytest.raises(RuntimeError, match=r"trajectory 1 of 2 .* within 12 steps"):
+    with pytest.raises(nl.datasets.SimulationError, match=r"trajectory 1 of 2 .* within 12 steps"):
         nl.simulate(system, TS, jnp.stack([calm, Y0S[0]]), tolerance=1e-12)
 
 

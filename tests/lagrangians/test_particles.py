@@ -173,6 +173,7 @@ def test_operations_grow_as_the_particles_or_the_pairs():
             lambda: ParticleLagrangian(kinetic, dimension=2, features=(jnp.ones(3), jnp.ones(4))),
             r"`features` have \[3, 4\] rows",
         ),
+        (lambda: ParticleLagrangian(kinetic, dimension=2, features=2.0), "`features` has a number without rows"),
         (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[[0, 0]]), "joins a particle to itself"),
         (lambda: ParticleLagrangian(kinetic, dimension=2, bonds=[0.5, 1.0]), r"`bonds` has shape \(2,\)"),
         (lambda: gravity(2, MASSES)(0.0, jnp.ones(7), jnp.ones(7)), "`q` has 7 coordinates"),
