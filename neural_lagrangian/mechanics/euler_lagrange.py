@@ -4,15 +4,15 @@ $$M a = b, \qquad M = \frac{\partial^2 L}{\partial v^2}, \qquad
   b = \frac{\partial L}{\partial q} - \frac{\partial^2 L}{\partial v\,\partial q} v
       - \frac{\partial^2 L}{\partial v\,\partial t} + Q.$$
 
-*Forming it.* One sweep of n + 1 directions forward and one of $L$'s derivative back: the n unit velocities paired with
-each other give $M$, and paired with $(\dot t, \dot q, \dot v) = (1, v, 0)$ both cross terms. n + 3 passes through
-the network; the mixed block is never formed. Where the mass solve knows the pattern of $M$, k products of it with
-seeds take the place of $M$: k + 1 tangents of one gradient, and nothing of size n x n.
+*Forming it.* One forward sweep takes n + 1 directions, and one backward sweep differentiates $L$. Pairs of the n unit
+velocities give $M$. Pairs of a unit velocity with $(\dot t, \dot q, \dot v) = (1, v, 0)$ give both cross terms. That is
+n + 3 passes through the network, and the mixed block is never formed. If the mass solve knows the pattern of $M$, k
+products of $M$ with seeds replace it: k + 1 tangents of one gradient, and nothing of size n x n.
 
-*Differentiating it.* $a$ is defined by the residual $r(\theta, t, q, v, a) = 0$, so its tangent is one tangent of
-$r$ with $a$ held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n, and since the
-rule is written in differentiable terms it holds to any order. Constraints add $G^\top \lambda$ to $r$, with $\lambda$
-held too, and a row for each of them to the solve.
+*Differentiating it.* The residual $r(\theta, t, q, v, a) = 0$ defines $a$. Its tangent is one tangent of $r$ with $a$
+held, followed by the mass solve: $\dot a = M^{-1} \dot r$. The cost does not grow with n. The rule consists of
+differentiable terms, so it holds to any order. Constraints add $G^\top \lambda$ to $r$, with $\lambda$ held too, and
+one row each to the solve.
 """
 
 from collections.abc import Callable
@@ -45,8 +45,9 @@ def acceleration(
     r"""Acceleration $a = M^{-1} b$ of the Euler-Lagrange equations
     $\frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} = Q + G^\top \lambda$.
 
-    Differentiable to any order, forward and reverse, in everything `lagrangian`, `force` and `constraint` depend on,
-    closed-over arrays included. (Cranmer et al. 2020, eq. 6, with the time term, the force and the constraint.)
+    Differentiable to any order, in forward and reverse mode, with respect to all arrays that `lagrangian`, `force` and
+    `constraint` depend on, also those that they close over. (Cranmer et al. 2020, eq. 6, with the time term, the force
+    and the constraint.)
 
     **Arguments:**
 
@@ -85,9 +86,9 @@ def multipliers(
 ) -> Multipliers:
     r"""Lagrange multipliers $\lambda$ of the constraints, arguments as for `acceleration`.
 
-    The force that keeps the constraints is $G^\top \lambda$, `constraint.force(t, q, multipliers)`, of shape `(dof,)`.
-    Of redundant constraints they are the solution of least norm, each constraint measured in its natural unit (their
-    derivative is then any that gives the right force).
+    The constraint force is $G^\top \lambda$, `constraint.force(t, q, multipliers)`, shape `(dof,)`. If constraints are
+    redundant, the multipliers are the solution of least norm, with each constraint in its natural unit. Their
+    derivative is then not unique, but it gives the right force.
 
     **Returns:** $\lambda$, shape `(m,)`, in energy per unit of the constraint.
 

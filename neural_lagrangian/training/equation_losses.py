@@ -76,8 +76,8 @@ def euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     $$\frac{\sum_i |r_i|^2}{\sum_i \mathrm{tr}\, M_i^2}, \qquad
       r_i = \frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} - Q$$
 
-    at $(t_i, q_i, v_i, a_i)$. The residual alone would be lowered by lowering the Lagrangian. In units of acceleration
-    squared, as `acceleration_mse`, and finite where the mass matrix is singular.
+    at $(t_i, q_i, v_i, a_i)$. Without the division a smaller Lagrangian would have a smaller residual. The unit is that
+    of `acceleration_mse`, and the loss stays finite where the mass matrix is singular.
 
     **Arguments:**
 
@@ -112,20 +112,20 @@ def discrete_euler_lagrange_mse(model: Any, window: Window) -> Scalar:
     $$\frac{1}{n (T - 1)} \sum_{i=1}^{T-1} |(D_1 D_2 L_d)^{-1} r_i|^2, \qquad
       r_i = D_2 L_d(q_{i-1}, q_i) + D_1 L_d(q_i, q_{i+1}),$$
 
-    and the forces' share in both (see `discrete_position_errors`). It takes positions alone, no rollout, and does not
-    change with the scale of the Lagrangian. $L_d$ is that of the model's own solver, one step from each sample to the
-    next, equal or not. What is learned is the shadow Lagrangian: right with this solver and step, where the true
-    one would err by their discretisation. (Offen and Ober-Blöbaum 2022.) Longer windows cost less a sample.
+    with the forces added to both terms (see `discrete_position_errors`). It needs positions only and no rollout, and it
+    does not depend on the scale of the Lagrangian. $L_d$ belongs to the model's own solver, with one step from each
+    sample to the next; steps may differ. Training finds the shadow Lagrangian, which is exact with this solver and
+    step, while the true Lagrangian has a discretisation error. (Offen and Ober-Blöbaum 2022.) The cost for each sample
+    falls with the length of the window.
 
-    Positions alone become trajectories by `differentiate(ts, qs, window=3, degree=2)`, which leaves them as they are.
-    `recovered_velocities` are those that the model gives them.
+    `differentiate(ts, qs, window=3, degree=2)` makes trajectories of positions and leaves the positions unchanged.
+    `recovered_velocities` computes velocities from the trained model.
 
     **Arguments:**
 
     - `model`: a model with a `lagrangian` and a `force`, and a variational solver that takes one step a sample, or
       steps of `dt0` that are those of `ts`.
-    - `window`: with at least three `ts`, and `ys`, whose velocities do not matter. An error counts where all three of
-      its rows do.
+    - `window`: at least three `ts`, and `ys`, whose velocities are not used. An error counts if its three rows count.
 
     **Returns:** a scalar; NaN where a step has no solution, and, if `ts` is traced, where `dt0` is another step.
 
@@ -156,10 +156,10 @@ def torque_mse(model: Any, window: Window) -> Scalar:
     $$\frac{1}{n T} \sum_{i=1}^{T} |\tau(t_i, q_i, v_i, a_i) - u_i|^2, \qquad
       \tau = \frac{d}{dt} \frac{\partial L}{\partial v} - \frac{\partial L}{\partial q} - Q$$
 
-    (Lutter, Ritter and Peters 2019.) Where the model has a `ControlForce`, $G(q_i) u_i$ stands for $u_i$, and $Q$ is
-    its other forces; else the controls are the torques themselves, and `model.force` is $Q$. Torques fix the scale of
-    the Lagrangian, which free motion leaves open: mass in kilograms, energy in joules. Not so a matrix $G$ that is
-    trained too: all zeros is then a solution.
+    (Lutter, Ritter and Peters 2019.) If the model has a `ControlForce`, $G(q_i) u_i$ replaces $u_i$, and $Q$ is the sum
+    of its other forces. Without one the controls are the torques themselves, and `model.force` is $Q$. Torques fix the
+    scale of the Lagrangian, which free motion leaves open: mass in kilograms, energy in joules. If the matrix $G$ is
+    trained too, they do not: all zeros is then a solution.
 
     **Arguments:**
 

@@ -19,8 +19,8 @@ from .loss import Loss, called, check_driven, filled, mean_counted
 from .residuals import trajectory_residual
 
 NEGLIGIBLE_WEIGHT = 2.0**-60
-"""Weight of zero in a loss that must still get the states to start from: a power of two, which rounds nothing, whose
-square is below round-off beside any other error.
+"""Stands for a weight of zero, since rollouts still start from the weighted states. A power of two, so that nothing is
+rounded; its square is below round-off beside any other error.
 """
 
 
@@ -32,8 +32,8 @@ def trajectory_mse(
 
     $$\frac{1}{2 n T} \sum_{i=1}^{T} |\hat y(t_i) - y_i|^2$$
 
-    The first row, which the rollout has for free, does not count, unless it starts from an estimated state. (Unneberg
-    and Kaarbø 2023, section 4.)
+    The rollout starts from the first row, which therefore does not count, unless it starts from an estimated state.
+    (Unneberg and Kaarbø 2023, section 4.)
 
     **Arguments:**
 
@@ -83,21 +83,21 @@ def trajectory_mae(
 def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Loss:
     r"""A loss of short rollouts that meet: multiple shooting (Bock and Plitt 1984).
 
-    A window is cut into segments of `segment` intervals. Each is rolled out from the state $s_k$ estimated where it
-    begins, over the times $t_i$ of its rows, to be near what was observed and to end where the next begins:
+    A window is cut into segments of `segment` intervals. Each one is rolled out from the estimated state $s_k$ at its
+    beginning. Its rows should be near the recorded ones, and its end near the beginning of the next segment:
 
     $$\frac{1}{2 n N} \sum_k \sum_{i \in k} |\hat y(t_i; s_k) - y_i|^2
       + \frac{c}{2 n K} \sum_k |\hat y(t_{k+1}; s_k) - s_{k+1}|^2.$$
 
-    However long the motion, no rollout is longer than a segment, and none starts from noise. Without estimated states
-    ($s = y$) it is the mean square error of short rollouts, of one step if `segment` is 1.
+    No rollout is longer than a segment, and none starts from a noisy state. Without estimated states ($s = y$) the loss
+    is the mean square error of short rollouts, of one step if `segment` is 1.
 
     **Arguments:**
 
     - `segment`: intervals of a segment; the horizon of the windows must be a multiple of it.
     - `continuity`: the weight $c$ of the gaps between segments, zero or more.
 
-    **Returns:** a loss; see `fit(..., estimate_states=True)`.
+    **Returns:** a loss. For estimated states see `training.Rollouts(estimate_states=True)`.
 
     **Raises:** `ValueError` for other arguments; the loss, for windows of other lengths.
 
@@ -170,8 +170,9 @@ def weighted(loss: Loss, *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
     r"""A loss of rollouts in which the errors of positions and of velocities count by weights:
     $w_j (\hat y_j - y_j)$ in place of $\hat y_j - y_j$.
 
-    With weights $1 / \sigma_j$, the noise of each component, the mean square is that of maximum likelihood. A weight of
-    zero leaves a component out, such as velocities that were not measured; rollouts still start from them.
+    With weights $1 / \sigma_j$, where $\sigma_j$ is the noise of a component, the minimum is the maximum-likelihood
+    estimate. A weight of zero leaves a component out, such as velocities that were not measured; rollouts still start
+    from it.
 
     **Arguments:**
 
