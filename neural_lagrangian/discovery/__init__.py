@@ -1,5 +1,6 @@
 """Finds formulas of Lagrangians in data or trained models, and reports what motion cannot determine."""
 
+from .atoms import Atom
 from .coefficients import CoefficientFit, fit_coefficients
 from .compare import Comparison, compare_lagrangians
 from .distill import distill
@@ -12,7 +13,7 @@ from .found import FoundLagrangian, GaugeFunction, UndeterminedWarning
 from .found import damping_force as damping_force
 from .helmholtz import HelmholtzReport, helmholtz_report
 from .identifiability import Identifiability
-from .library import Atom, Library
+from .library import Library
 from .search import AbstractSearchEngine, Operon, PySR, search_lagrangian
 from .sparse import sparse_lagrangian
 

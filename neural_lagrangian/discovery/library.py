@@ -11,45 +11,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._checks import positive_integer
-from .._types import Scalar
+from .atoms import Atom, Component, Wave, angle_name, coordinate_names, velocity_names
 
 PRODUCT_COMPLEXITY = 0.01
 """Complexity of each further atom in a product: small, so it decides only between terms of equal complexity."""
-
-
-class Atom(eqx.Module):
-    """A named function `(t, q, v) -> scalar`, a factor of library terms.
-
-    **Arguments:**
-
-    - `function`: callable `(t, q, v) -> scalar`.
-    - `name`: its name in formulas.
-    - `expression`: text that sympy parses, such as `"cos(q0 - q1)"`; `None` makes it a symbol called `name`.
-    - `complexity`: its cost when the simplest of several formulas is chosen (default: 1).
-
-    **Raises:** `ValueError` when called, if the function does not return a scalar.
-
-    **Example:**
-
-    ```python
-    >>> import jax.numpy as jnp, neural_lagrangian as nl
-    >>> depth = nl.discovery.Atom(lambda t, q, v: 1 - jnp.cos(q[0]), "height", "1 - cos(q)")
-    >>> weight = nl.discovery.Library(1, [depth], [(("height", 1),), (("height", 2),)])
-    >>> weight.names, weight(0.0, jnp.array([jnp.pi]), jnp.zeros(1)).tolist()  # upside down: 2 and 2^2
-    (('height', 'height^2'), [2.0, 4.0])
-    ```
-    """
-
-    function: Callable[..., Any]
-    name: str = eqx.field(static=True)
-    expression: str | None = eqx.field(static=True, default=None)
-    complexity: float = eqx.field(static=True, default=1.0)
-
-    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
-        value = jnp.asarray(self.function(t, q, v), q.dtype)
-        if value.shape != ():
-            raise ValueError(f"`{self.name}` returned shape {value.shape}; expected a scalar")
-        return value
 
 
 Powers = tuple[tuple[str, int], ...]
@@ -148,12 +113,12 @@ class Library(eqx.Module):
         for k in product(range(-order, order + 1), repeat=len(indices)):
             leading = next((entry for entry in k if entry), 0)
             if leading > 0 and sum(map(abs, k)) <= order:
-                angle = _angle(k, [symbols[i] for i in indices])
+                angle = angle_name(k, [symbols[i] for i in indices])
                 factors = tuple((i, entry) for i, entry in zip(indices, k, strict=True) if entry)
                 size = 1.0 + 0.5 * sum(map(abs, k))
                 for function in ("cos", "sin"):
                     name = f"{function}({angle})"
-                    atoms.append(Atom(_Wave(function, factors), name, name, size))
+                    atoms.append(Atom(Wave(function, factors), name, name, size))
         atoms.sort(key=lambda atom: atom.complexity)
         return Library(dof, atoms, [(), *(((atom.name, 1),) for atom in atoms)])
 
@@ -235,7 +200,7 @@ class Library(eqx.Module):
     def symbols(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of the coordinates and of the velocities; default names for those that do not appear."""
         components = ((a.function, a.name) for a in self.atoms)
-        called = {(f.argument, f.index): name for f, name in components if isinstance(f, _Component)}
+        called = {(f.argument, f.index): name for f, name in components if isinstance(f, Component)}
         coordinates, velocities = [], []
         for i, (q, v) in enumerate(zip(coordinate_names(self.dof), velocity_names(self.dof), strict=True)):
             named = called.get((2, i), v)
@@ -264,45 +229,12 @@ class Library(eqx.Module):
         return f"Library of {len(self)} terms, dof={self.dof}: {shown}"
 
 
-def coordinate_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The given names of the coordinates, or by default `q`, or `q0`, `q1`, ... for several."""
-    if names is None:
-        return ("q",) if dof == 1 else tuple(f"q{i}" for i in range(dof))
-    if len(names) != dof or len(set(names)) != dof or not all(name.isidentifier() for name in names):
-        raise ValueError(f"`names` is {names!r}; expected {dof} distinct identifiers, one for each coordinate")
-    return tuple(names)
-
-
-def velocity_names(dof: int, names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The names of the velocities: `r_dot` for a coordinate `r`; by default `v`, or `v0`, `v1`, ... for several."""
-    if names is None:
-        return ("v",) if dof == 1 else tuple(f"v{i}" for i in range(dof))
-    return tuple(f"{name}_dot" for name in coordinate_names(dof, names))
-
-
-class _Component(eqx.Module):
-    argument: int = eqx.field(static=True)
-    index: int = eqx.field(static=True)
-
-    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
-        return (q if self.argument == 1 else v)[self.index]
-
-
-class _Wave(eqx.Module):
-    kind: str = eqx.field(static=True)
-    factors: tuple[tuple[int, int], ...] = eqx.field(static=True)
-
-    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Array:
-        angle = sum((k * q[i] for i, k in self.factors), jnp.zeros((), q.dtype))
-        return jnp.cos(angle) if self.kind == "cos" else jnp.sin(angle)
-
-
 def _monomials(
     dof: int, degree: int, indices: Sequence[int] | None, symbols: Sequence[str], argument: int, size: float
 ) -> Library:
     indices = _indices(dof, indices)
     positive_integer("degree", degree)
-    atoms = [Atom(_Component(argument, i), symbols[i], symbols[i], size) for i in indices]
+    atoms = [Atom(Component(argument, i), symbols[i], symbols[i], size) for i in indices]
     chosen = (c for k in range(degree + 1) for c in combinations_with_replacement([a.name for a in atoms], k))
     return Library(dof, atoms, [tuple(Counter(names).items()) for names in chosen])
 
@@ -313,15 +245,6 @@ def _indices(dof: int, indices: Sequence[int] | None) -> tuple[int, ...]:
     if any(i not in range(dof) for i in indices) or len(set(indices)) != len(indices) or not indices:
         raise ValueError(f"`indices` is {indices}; expected distinct indices from 0 to {dof - 1}")
     return indices
-
-
-def _angle(k: Sequence[int], symbols: Sequence[str]) -> str:
-    text = ""
-    for entry, symbol in zip(k, symbols, strict=True):
-        if entry:
-            sign = (" - " if entry < 0 else " + ") if text else ("-" if entry < 0 else "")
-            text += f"{sign}{'' if abs(entry) == 1 else f'{abs(entry)}*'}{symbol}"
-    return text
 
 
 def _multiplied(one: Powers, two: Powers) -> Powers:

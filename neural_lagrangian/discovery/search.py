@@ -15,11 +15,12 @@ from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
 from ..numerics import nearest_thousand
+from .atoms import Atom, coordinate_names, velocity_names
 from .distill import distill
 from .double_precision import double_precision, in_default_precision, refuse_single
 from .errors import EquationsError
 from .found import FoundLagrangian, UndeterminedWarning, warn_if_undetermined
-from .library import Atom, Library, coordinate_names, velocity_names
+from .library import Library
 
 NEGLIGIBLE_TERM = 1e-6
 """Relative size below which a term of a found expression counts as rounding of its constants."""

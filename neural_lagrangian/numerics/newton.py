@@ -92,7 +92,6 @@ def _root(
 ) -> tuple[Vector, Inverse, Flag]:
     eps = float(jnp.finfo(guess.dtype).eps)
     dof = inverse.coupling.shape[0]
-    infinite = jnp.full((), jnp.inf, guess.dtype)
 
     def by_coordinate(z):
         return jnp.max(jnp.abs(z.reshape(-1, dof)), axis=0)
@@ -123,7 +122,8 @@ def _root(
         return z, step, jnp.max(last / scale), jnp.max(step / scale), inverse, count + 1
 
     def with_one_inverse(z, inverse):
-        start = z, jnp.full(dof, jnp.inf, z.dtype), infinite, infinite, inverse, jnp.zeros((), int)
+        infinite = jnp.full(dof, jnp.inf, z.dtype)
+        start = z, infinite, infinite[0], infinite[0], inverse, jnp.zeros((), int)
         z, _, before, size, _, _ = jax.lax.while_loop(steps_help, take_step, start)
         return z, before, size
 
