@@ -26,12 +26,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .columns import Columns
-from .elimination import AbstractFit, Step, Try, solve
+from .elimination import AbstractFit, SparseFit, Try, solve
 from .equations import Scales
 from .parts import Part
 from .response import Response
 from .side_by_side import MIN_SINGULAR_VALUE, Terms, gain_of
+from .term_columns import TermColumns
 
 MAX_STEPS, MAX_STEPS_HURRIED = 30, 5
 """Most Gauss-Newton steps of one fit, and of each of many trial fits."""
@@ -87,7 +87,7 @@ class Balance(AbstractFit):
     def rows(self) -> int:
         return self.b.shape[0] * self.b.shape[2] if self.response is None else self.response.rows
 
-    def errors(self, step: Step) -> Float[np.ndarray, " row"]:
+    def errors(self, step: SparseFit) -> Float[np.ndarray, " row"]:
         """The residuals, whose sum of squares is minimised."""
         return self._equations(step.support, step.coefficients)[0]
 
@@ -115,13 +115,13 @@ class Balance(AbstractFit):
         return Terms(np.ascontiguousarray(np.moveaxis(M, 1, 3)), np.ascontiguousarray(np.moveaxis(b, 1, 2)), response)
 
     @np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
-    def residual(self, step: Step) -> Float[np.ndarray, "row dof"]:
+    def residual(self, step: SparseFit) -> Float[np.ndarray, "row dof"]:
         """Errors of acceleration $r$; infinite if the mass matrix is singular or changes sign between observations."""
         at = self.terms.linearized(np.array([step.support], int), step.coefficients[None])
         return self.sigma * at.r[:, :, 0] if at.regular[0] else np.full(at.r.shape[:2], np.inf)
 
     @np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
-    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[SparseFit]:
         terms, steps = self.terms, {}
         for size in {len(support) for support, _ in tries}:
             which = [i for i, (support, _) in enumerate(tries) if len(support) == size]
@@ -133,10 +133,10 @@ class Balance(AbstractFit):
             found = dict(zip(np.flatnonzero(heavy).tolist(), fits, strict=True))
             for j, i in enumerate(which):
                 c, rss, covariance = found.get(j, (np.zeros(size), np.inf, np.zeros((size, size))))
-                steps[i] = Step(tuple(supports[j].tolist()), c, float(rss), covariance)
+                steps[i] = SparseFit(tuple(supports[j].tolist()), c, float(rss), covariance)
         return [steps[i] for i in range(len(tries))]
 
-    def gain(self, step: Step, more: Sequence[int]) -> float:
+    def gain(self, step: SparseFit, more: Sequence[int]) -> float:
         """Decrease of the sum of squares when the `more` terms, which have no mass, are added to a step.
 
         The coefficients of the step stay as they are.
@@ -145,7 +145,7 @@ class Balance(AbstractFit):
         A = J[:, len(step.support) :]
         return float(gain_of(A, y, solve(A, y)[0]))
 
-    def gains(self, steps: Sequence[Step]) -> Float[np.ndarray, "step term"]:
+    def gains(self, steps: Sequence[SparseFit]) -> Float[np.ndarray, "step term"]:
         """Decrease of the sum of squares of each step by adding each other term, to first order."""
         c = np.zeros((len(steps), len(self.kinetic)))
         for i, step in enumerate(steps):
@@ -162,7 +162,7 @@ class Balance(AbstractFit):
         sound = at.regular[0]
         return np.where(sound, terms.left(at.r)[:, 0], np.inf), np.where(sound, terms.seen(at.J)[:, 0], 0.0)
 
-    def scaled(self, step: Step, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
+    def scaled(self, step: SparseFit, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
         """Coefficients in physical units, and their covariance for unit errors.
 
         The pivot of each part has the coefficient one half.
@@ -178,7 +178,7 @@ class Balance(AbstractFit):
             covariance[np.ix_(others, others)] = solve(J[:, others], np.zeros(len(J)))[1]
         return step.coefficients * scale / size, covariance * np.outer(scale / size, scale / size)
 
-    def free_changes(self, step: Step) -> Float[np.ndarray, "coefficient direction"]:
+    def free_changes(self, step: SparseFit) -> Float[np.ndarray, "coefficient direction"]:
         """Relative changes of the coefficients that change no observation, such as a common factor."""
         _, J = self._equations(step.support, step.coefficients)
         size = np.linalg.norm(J, axis=0)
@@ -209,13 +209,13 @@ def control_columns(controls: Float[np.ndarray, "row m"], dof: int) -> Float[np.
     return b.reshape(rows, dof * m, dof)
 
 
-def pointwise(columns: Columns, accelerations: np.ndarray, scales: Scales) -> Balance:
+def pointwise(columns: TermColumns, accelerations: np.ndarray, scales: Scales) -> Balance:
     """A balance from accelerations at single states, shape `(state, dof)`."""
     b = np.einsum("skij,sj->ski", columns.M, accelerations) + columns.h
     return Balance.of(columns.M, b, scales)
 
 
-def weak(columns: Columns, windows: "Windows", scales: Scales) -> Balance:
+def weak(columns: TermColumns, windows: "WeakWindows", scales: Scales) -> Balance:
     """A balance in weak form, without accelerations.
 
     **Arguments:**
@@ -231,7 +231,7 @@ def weak(columns: Columns, windows: "Windows", scales: Scales) -> Balance:
     return Balance.of(averaged(windows.weight, columns.M), b, scales)
 
 
-class Windows(eqx.Module):
+class WeakWindows(eqx.Module):
     r"""Windows of the weak form, with the weight $\psi = (1 - s^2)^p$, where $s$ runs from -1 to 1.
 
     - `trajectory`: which trajectory each window belongs to, shape `(window,)`.
@@ -245,7 +245,7 @@ class Windows(eqx.Module):
     slope: np.ndarray
 
     @staticmethod
-    def of(times: Sequence[np.ndarray], length: int, most: int, power: int = 5) -> "Windows":
+    def of(times: Sequence[np.ndarray], length: int, most: int, power: int = 5) -> "WeakWindows":
         """Windows of `length` samples that overlap by half; at most `most` of them."""
         stride = max(1, length // 2)
         every = [np.arange(0, len(t) - length + 1, stride) for t in times]
@@ -265,4 +265,4 @@ class Windows(eqx.Module):
         psi = psi / psi.sum(axis=1, keepdims=True)
         t = t - np.sum(psi * t, axis=1, keepdims=True)  # makes the sum of psi t zero
         psi_dot = psi_dot - psi * psi_dot.sum(axis=1, keepdims=True)
-        return Windows(trajectory, index, psi, -psi_dot / np.sum(psi_dot * t, axis=1, keepdims=True))
+        return WeakWindows(trajectory, index, psi, -psi_dot / np.sum(psi_dot * t, axis=1, keepdims=True))

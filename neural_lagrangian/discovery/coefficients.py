@@ -25,7 +25,7 @@ from .family import LagrangianFamily, Vector
 from .identifiability import Identifiability
 from .integral_form import integral_start, is_affine
 from .motion_fit import fit_to_motion, rollout
-from .motions import Recorded, Scaled, check, recorded, scaled
+from .motions import Recorded, ScaledMotions, check, recorded, scaled
 from .natural_units import NaturalUnits
 
 
@@ -162,7 +162,7 @@ def _fit_motions(
 
 
 @eqx.filter_jit
-def _is_affine(family: LagrangianFamily, motions: Scaled, momenta: bool, first: Vector) -> Array:
+def _is_affine(family: LagrangianFamily, motions: ScaledMotions, momenta: bool, first: Vector) -> Array:
     units, rows = jax.tree.map(lambda x: x[0], (motions.units, motions.rows))
     return is_affine(family, units, motions.motion(units, rows), momenta, first)
 
@@ -171,7 +171,7 @@ def _is_affine(family: LagrangianFamily, motions: Scaled, momenta: bool, first: 
 def _fit_all(
     family: LagrangianFamily,
     integration: Integration,
-    motions: Scaled,
+    motions: ScaledMotions,
     firsts: Array,
     improve: Array,
     affine: bool,

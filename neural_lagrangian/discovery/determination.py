@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .columns import Columns, sample_columns
 from .equations import Scales, mass_inverses
 from .library import Library
+from .term_columns import TermColumns, sample_columns
 
 SAMPLED_STATES = 1000
 """Number of states at which formulas are compared: enough for a stable mean square."""
 
 
-def coverage(
+def distinguishability(
     library: Library,
     kept: Sequence[int],
     support: Sequence[int],
@@ -83,7 +83,7 @@ def _recombined(observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([rng.choice(column, SAMPLED_STATES) for column in observed.T], axis=1)
 
 
-def _accelerations(columns: Columns, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _accelerations(columns: TermColumns, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Accelerations of the formula with coefficients c, shape `(state, dof)`, and its inverse mass matrices."""
     M, h = np.tensordot(columns.M, c, (1, 0)), np.tensordot(columns.h, c, (1, 0))
     inverse = mass_inverses(M, rcond=1e-6)

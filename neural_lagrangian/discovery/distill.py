@@ -8,9 +8,8 @@ from jaxtyping import ArrayLike
 
 from .._types import Lagrangian
 from .balance import Balance, pointwise
-from .columns import Columns, Independent, independent_terms, sample_columns
 from .double_precision import double_precision, in_default_precision
-from .elimination import LinearFit, Step, by_gap, eliminate
+from .elimination import LinearFit, SparseFit, by_gap, eliminate
 from .equations import EquationSamples, sample_equations
 from .errors import EquationsError
 from .formula import Formula
@@ -18,6 +17,7 @@ from .found import FoundLagrangian, pivot_of, warn_if_undetermined
 from .gauge_part import gauge_part
 from .library import Library
 from .parts import Part
+from .term_columns import Independent, TermColumns, independent_terms, sample_columns
 
 MIN_GAP = 1.5
 """Least growth factor of the residual without one term; below it no support stands out from the next smaller one."""
@@ -94,10 +94,10 @@ class _Offer(NamedTuple):
     - `terms`, `kept`: these terms, and their columns. `kinetic`: their contributions to the kinetic energy, `(term,)`.
     """
 
-    columns: Columns
+    columns: TermColumns
     independent: Independent
     terms: Library
-    kept: Columns
+    kept: TermColumns
     kinetic: np.ndarray
     phi: np.ndarray
     X: np.ndarray
@@ -107,7 +107,7 @@ class _Choice(NamedTuple):
     """The chosen terms, their least-squares problem, the relative residual, and its growth with one term fewer."""
 
     problem: LinearFit | Balance
-    step: Step
+    step: SparseFit
     residual: float
     gap: float
 

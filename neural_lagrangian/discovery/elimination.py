@@ -15,7 +15,7 @@ MAX_EXCHANGE_ROUNDS, MAX_EXCHANGES_TRIED = 3, 400
 """Most rounds that exchange one term for another, and most exchanges tried in a round, which bound the run time."""
 
 
-class Step(eqx.Module):
+class SparseFit(eqx.Module):
     """A least-squares fit of some terms.
 
     - `support`: indices of the terms. `coefficients`: shape `(term,)`.
@@ -58,7 +58,7 @@ class AbstractFit(eqx.Module):
         """Number of independent equations (rows)."""
 
     @abc.abstractmethod
-    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[SparseFit]:
         """Fits each support; the sum of squares of a failed fit is infinite.
 
         **Arguments:**
@@ -67,12 +67,14 @@ class AbstractFit(eqx.Module):
         - `hurry`: whether to take few steps only, because there are many tries.
         """
 
-    def fit(self, support: Sequence[int], start: np.ndarray | None) -> Step:
+    def fit(self, support: Sequence[int], start: np.ndarray | None) -> SparseFit:
         """Fits one support."""
         return self.fit_each([(support, start)])[0]
 
 
-def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float) -> list[Step]:
+def eliminate(
+    problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float
+) -> list[SparseFit]:
     """Fits all terms, then removes terms until one is left; returns all fits.
 
     A term is idle if it explains no more than `chance` times the residual sum of squares, or no more than `floor`. The
@@ -97,14 +99,16 @@ def eliminate(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: f
     return path
 
 
-def score(problem: AbstractFit, step: Step, terms: int, tolerance: float) -> float:
+def score(problem: AbstractFit, step: SparseFit, terms: int, tolerance: float) -> float:
     """Extended Bayesian information criterion of a step, chosen among `terms` candidate terms; lower is better."""
     rows = problem.rows
     size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
     return float(rows * np.log((step.rss + tolerance) / rows) + size)
 
 
-def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float) -> Step:
+def by_information(
+    problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, tolerance: float
+) -> SparseFit:
     r"""The formula with the least extended Bayesian information criterion (Chen and Chen 2008).
 
     $$N \log \frac{\mathrm{RSS} + f}{N} + k (\log N + 2 \log K)$$
@@ -114,7 +118,7 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
     lowers the criterion.
     """
 
-    def score_of(step: Step) -> float:
+    def score_of(step: SparseFit) -> float:
         return score(problem, step, terms, tolerance)
 
     best = min(eliminate(problem, terms, complexity, floor, chance=F_RATIO_INSIGNIFICANT / problem.rows), key=score_of)
@@ -135,7 +139,7 @@ def by_information(problem: AbstractFit, terms: int, complexity: np.ndarray, flo
     return best
 
 
-def by_gap(path: Sequence[Step], floor: float, largest: float) -> tuple[int, float]:
+def by_gap(path: Sequence[SparseFit], floor: float, largest: float) -> tuple[int, float]:
     """Index of the step after which one term fewer increases the residual most, and the factor of this increase.
 
     It suits smooth errors, such as those of a network, which many terms explain a little.
@@ -167,14 +171,14 @@ class LinearFit(AbstractFit):
     def rows(self) -> int:
         return self.count
 
-    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[Step]:
+    def fit_each(self, tries: Sequence[Try], *, hurry: bool = False) -> list[SparseFit]:
         return [self._fit(support) for support, _ in tries]
 
-    def _fit(self, support: Sequence[int]) -> Step:
+    def _fit(self, support: Sequence[int]) -> SparseFit:
         X, y = self.triangle[:, list(support)], self.triangle[:, -1]
         c, covariance = solve(X, y)
         rss = float(np.sum((y - X @ c) ** 2))
-        return Step(tuple(int(k) for k in support), c, rss, covariance)
+        return SparseFit(tuple(int(k) for k in support), c, rss, covariance)
 
 
 def solve(

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from ..numerics import natural_scales
 from .balance import Balance, damping_columns
-from .elimination import Step, by_information
+from .elimination import SparseFit, by_information
 from .equations import Scales
 from .library import Library
 from .observations import Observations
@@ -26,7 +26,7 @@ class Fitted(NamedTuple):
     """
 
     balance: Balance
-    step: Step
+    step: SparseFit
     gap: float
     errors: np.ndarray
 
@@ -49,7 +49,7 @@ def fit_terms(observed: Observations, library: Library, tolerance: float) -> Fit
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # threads slow down thousands of small products
 @np.errstate(over="ignore", invalid="ignore")  # overflow marks a combination as unusable
-def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[Step, float]:
+def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[SparseFit, float]:
     """The selected terms, and the factor by which the residual would grow with one term fewer."""
     full = balance.fit(range(len(complexity)), None)
     noise = np.sqrt(np.mean(balance.residual(full) ** 2, axis=0))
@@ -66,13 +66,13 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
 
 def _damped(
     balance: Balance,
-    step: Step,
+    step: SparseFit,
     gap: float,
     rates: np.ndarray,
     scales: Scales,
     complexity: np.ndarray,
     tolerance: float,
-) -> tuple[Balance, Step, float] | None:
+) -> tuple[Balance, SparseFit, float] | None:
     """The formula with linear damping, if damping explains enough of the residual; else `None`.
 
     A force that feeds in energy is accepted only if it explains as much with the mass held fixed. If all coefficients
@@ -107,7 +107,7 @@ def is_passive(damping: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 
 
-def damping_of(balance: Balance, step: Step, first: int) -> np.ndarray | None:
+def damping_of(balance: Balance, step: SparseFit, first: int) -> np.ndarray | None:
     """The damping matrix from its lower-triangle entries, which begin at index `first`; `None` without any."""
     dof = balance.b.shape[2]
     matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))

@@ -11,9 +11,9 @@ from jaxtyping import Array, ArrayLike, DTypeLike, Float
 from .._types import Scalar
 from ..mechanics import AbstractForce, ControlForce, LinearDamping
 from ..numerics import natural_scales
-from .columns import Independent
 from .formula import NORMAL_95, Formula
 from .library import Library
+from .term_columns import Independent
 
 
 class UndeterminedWarning(UserWarning):

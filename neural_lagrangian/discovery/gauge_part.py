@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Array
 
 from .._types import Lagrangian
-from .columns import Columns, sample_columns
 from .elimination import LinearFit, eliminate
 from .equations import EquationSamples
 from .formula import Formula
 from .found import GaugeFunction
 from .library import Library
+from .term_columns import TermColumns, sample_columns
 
 NEGLIGIBLE_MOMENTUM = 1e-2
 """Relative size of the momentum at rest that may stay unexplained; more of it gets a term in $F$."""
@@ -23,7 +23,7 @@ def gauge_part(
     formula: Formula,
     scale: float,
     library: Library,
-    columns: Columns,
+    columns: TermColumns,
     samples: EquationSamples,
 ) -> tuple[float, GaugeFunction, tuple[str, ...]]:
     r"""The constant and $F$ in the difference $D = L - \alpha L_f$ between a Lagrangian and its formula.

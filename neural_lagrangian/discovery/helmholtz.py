@@ -24,12 +24,12 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._types import VectorFunction
-from .columns import BLOCK_STATES
 from .double_precision import double_precision, refuse_single
 from .elimination import solve
 from .equations import Scales, checked_states, mass_inverses
 from .errors import EquationsError
 from .library import Library
+from .term_columns import BLOCK_STATES
 
 PRIOR_WEIGHT = 1e-8
 """Weight, relative to the conditions, of the prior M = identity, which settles what the conditions leave open."""

@@ -9,7 +9,7 @@ from jaxtyping import Array
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from ..trajectories import Trajectories
-from .determination import coverage, disagreement
+from .determination import disagreement, distinguishability
 from .equations import Scales
 from .evidence import HELD_OUT_EVERY
 from .fitting import MIN_GAP, Fitted, is_passive
@@ -63,7 +63,7 @@ def judged(
     driven = samples.controls.shape[1] > 0
     orbits, ts = (samples.states, samples.times) if pointed or driven else _predicted(named, trajectories)
     c = np.asarray(named.formula.coefficients)
-    share, equivalent = coverage(library, kept, named.terms, c, samples.states, orbits, ts, scales)
+    share, equivalent = distinguishability(library, kept, named.terms, c, samples.states, orbits, ts, scales)
     if share < IDENTIFIABILITY_THRESHOLD and not driven:
         missing.append(
             f"some formulas agree on the data but not elsewhere (their difference on the data is {share:.1g} of that "

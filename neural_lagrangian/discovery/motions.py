@@ -125,7 +125,7 @@ def check(motions: Recorded, family: LagrangianFamily) -> None:
             raise ValueError(f"{who} never changes; expected a motion")
 
 
-class Scaled(NamedTuple):
+class ScaledMotions(NamedTuple):
     """Motions of one or many systems in natural units.
 
     - `duration`: unit of the times in `ts` and `quadrature`, in seconds, shared by all systems.
@@ -147,7 +147,7 @@ class Scaled(NamedTuple):
         return Motion(self.origins, self.ts * factor, rows, self.controls, self.quadrature.stretched(factor))
 
 
-def scaled(motions: Recorded, momenta: bool) -> Scaled:
+def scaled(motions: Recorded, momenta: bool) -> ScaledMotions:
     """Converts each system to its natural units.
 
     Coordinates are divided by their root mean square, times by a radian of the motion, and momenta by their common root
@@ -168,7 +168,7 @@ def scaled(motions: Recorded, momenta: bool) -> Scaled:
         units.append((length, np.asarray(time), np.asarray(energy if energy > 0 else 1.0)))
         sizes = np.concatenate([length, units[-1][2] * time / length if momenta else length / time])
         rows.append(np.stack([_padded(y / sizes, longest) for y in runs]))
-    return Scaled(
+    return ScaledMotions(
         jnp.asarray(duration),
         jnp.asarray([t[0] for t in motions.ts]),
         jnp.asarray(np.stack([np.concatenate(parts) for parts in zip(ts, later, strict=True)])),

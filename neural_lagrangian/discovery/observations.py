@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 
 from ..trajectories import Trajectories
-from .balance import Balance, Windows, control_columns, damping_columns, pointwise, weak
-from .columns import MIN_FREE_STATES, Columns, Independent, free_states, independent_terms, sample_columns
+from .balance import Balance, WeakWindows, control_columns, damping_columns, pointwise, weak
 from .equations import Scales
 from .library import Library
+from .term_columns import MIN_FREE_STATES, Independent, TermColumns, free_states, independent_terms, sample_columns
 
 MIN_WINDOW_SAMPLES = 9
 """Least samples of a window of the weak form, so that its quadrature is accurate."""
@@ -81,7 +81,7 @@ def in_windows(trajectories: Trajectories, library: Library, length: int, most: 
     pieces = [piece for piece in _pieces(trajectories, samples) if len(piece.times) >= length]
     if not pieces:
         return f"no trajectory has the {length} samples of a window: record longer trajectories"
-    windows = Windows.of([piece.times for piece in pieces], length, most)
+    windows = WeakWindows.of([piece.times for piece in pieces], length, most)
     chosen = list(zip(windows.trajectory, windows.index, strict=True))
     ys, ts, us = (np.stack([pieces[i][part][rows] for i, rows in chosen]) for part in range(3))
     v = _rates(ys)
@@ -183,7 +183,7 @@ def _rates(states: np.ndarray) -> np.ndarray:
 
 def _columns(
     library: Library, observed: np.ndarray, states: np.ndarray, ts: np.ndarray, scales: Scales
-) -> tuple[Independent, Columns]:
+) -> tuple[Independent, TermColumns]:
     """The terms that are linearly independent at random states, and their columns at the given states."""
     free = free_states(observed, max(MIN_FREE_STATES, 4 * len(library)))
     both = np.concatenate([free, states]), np.concatenate([np.resize(ts, len(free)), ts])

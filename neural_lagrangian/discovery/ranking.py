@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .balance import Balance
-from .elimination import F_RATIO_INSIGNIFICANT, Step, Try, eliminate, score
+from .elimination import F_RATIO_INSIGNIFICANT, SparseFit, Try, eliminate, score
 
 BEAM_WIDTH, TERMS_ADDED_TO_EACH = 8, 8
 """Number of formulas of each size that are extended, and number of terms tried as extension of each formula."""
@@ -25,9 +25,9 @@ class Ranking:
 
     def __init__(self, problem: Balance, complexity: np.ndarray, floor: float):
         self._problem, self._complexity, self._floor = problem, complexity, floor
-        self._scores: dict[tuple[int, ...], tuple[float, Step]] = {}
+        self._scores: dict[tuple[int, ...], tuple[float, SparseFit]] = {}
 
-    def add(self, step: Step) -> float:
+    def add(self, step: SparseFit) -> float:
         """Returns the score of a step; stores both if no better fit of the same terms is known."""
         terms = len(self._complexity)
         value = score(self._problem, step, terms, self._floor) if np.isfinite(step.rss) else np.inf
@@ -37,11 +37,11 @@ class Ranking:
         return value
 
     @property
-    def least(self) -> tuple[float, Step]:
+    def least(self) -> tuple[float, SparseFit]:
         return min(self._scores.values(), key=lambda scored: scored[0])
 
     @property
-    def best(self) -> tuple[float, Step]:
+    def best(self) -> tuple[float, SparseFit]:
         """The simplest formula that equals, on the motion, the formula with the least score."""
         value, least = self.least
         if not np.isfinite(value):
@@ -53,7 +53,7 @@ class Ranking:
         ]
         return min(near, key=lambda scored: (self._complexity[list(scored[1].support)].sum(), scored[0]))
 
-    def rival(self, support: Iterable[int]) -> tuple[float, Step] | None:
+    def rival(self, support: Iterable[int]) -> tuple[float, SparseFit] | None:
         """The best formula that lacks one of these terms and differs on the motion; `None` without one."""
         whole = set(support)
         own = self._scores.get(tuple(sorted(whole)))
@@ -77,7 +77,7 @@ class Ranking:
         """The score of these terms; infinite if they were not tried."""
         return self._scores.get(tuple(sorted(support)), (np.inf,))[0]
 
-    def _same(self, one: Step, two: Step) -> bool:
+    def _same(self, one: SparseFit, two: SparseFit) -> bool:
         if set(one.support) == set(two.support):
             return True
         return float(np.sum((self._problem.errors(one) - self._problem.errors(two)) ** 2)) < SAME_RESIDUAL
@@ -132,7 +132,7 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, mos
         level = problem.fit_each(_with_another(problem, level[:BEAM_WIDTH]), hurry=True)
 
 
-def _exchange(problem: Balance, best: Step, ranking: Ranking) -> None:
+def _exchange(problem: Balance, best: SparseFit, ranking: Ranking) -> None:
     """Tries to add, remove or exchange one term of the best formula."""
     fewer = problem.fit_each([best.without(i) for i in range(len(best.support)) if best.covariance[i, i] > 0])
     bases = [best, *(less for less in fewer if np.isfinite(less.rss))]
@@ -140,7 +140,7 @@ def _exchange(problem: Balance, best: Step, ranking: Ranking) -> None:
         ranking.add(step)
 
 
-def _with_another(problem: Balance, steps: Sequence[Step]) -> list[Try]:
+def _with_another(problem: Balance, steps: Sequence[SparseFit]) -> list[Try]:
     """Extends each step by each of its most promising further terms."""
     tries: dict[tuple[int, ...], Try] = {}
     for step, gains in zip(steps, problem.gains(steps), strict=True):

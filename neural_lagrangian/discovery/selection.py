@@ -8,8 +8,7 @@ from scipy.interpolate import CubicSpline
 from threadpoolctl import threadpool_limits
 
 from .balance import Balance, control_columns, damping_columns, pointwise
-from .columns import sample_columns
-from .elimination import Step
+from .elimination import SparseFit
 from .evidence import MAX_CORRELATION_INDEPENDENT, Refined, autocorrelation, noise_before_smoothing, refined
 from .fitting import Fitted, damping_of, fit_terms, is_passive
 from .library import Library
@@ -19,6 +18,7 @@ from .ranking import SAME_RESIDUAL, Ranking, ranked
 from .residual_spectrum import NOISE_TOLERANCE
 from .response import free_motion, instants, response_of
 from .rollout_fit import WindowedMotion
+from .term_columns import sample_columns
 
 MAX_ROUNDS = 3
 """Most formulas that are fitted by rollouts after the first one, which bounds the run time."""
@@ -174,7 +174,7 @@ class Selection(NamedTuple):
         balanced = self._balance(fit.states)
         still = balanced(np.zeros((len(fit.states) * len(instants(fit.states.shape[1])), self.library.dof)))
         c = choice.better.c[choice.better.kept] * still.size[support]
-        a = -still.residual(Step(tuple(support), c, 0.0, np.zeros((len(c), len(c)))))
+        a = -still.residual(SparseFit(tuple(support), c, 0.0, np.zeros((len(c), len(c)))))
         ts, deviations = np.asarray(self.motion.ts), fit.states - np.asarray(self.motion.ys)
         response = response_of(ts, fit.transitions, deviations, self.noise, self.observed.scales.acceleration)
         return balanced(a).seen_in(response)
@@ -220,7 +220,7 @@ class Selection(NamedTuple):
         step = seen.fit([step.support[k] for k in order], step.coefficients[order])
         whole = self.observed.damped
         size = (whole.size / seen.size)[list(step.support)]
-        there = Step(step.support, step.coefficients * size, step.rss, step.covariance)
+        there = SparseFit(step.support, step.coefficients * size, step.rss, step.covariance)
         errors = whole.residual(there) / self.observed.scales.acceleration
         return Fitted(seen, step, ranking.gap(step.support), errors)
 

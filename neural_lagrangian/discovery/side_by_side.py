@@ -20,7 +20,7 @@ MIN_SINGULAR_VALUE = 1e-8
 """Relative singular value below which a change of the coefficients counts as invisible in the data."""
 
 
-class Linearized(NamedTuple):
+class LinearizedFormulas(NamedTuple):
     """Linearisation of each formula.
 
     - `r`: errors of acceleration. `J`: their derivatives.
@@ -58,7 +58,9 @@ class Terms(eqx.Module):
     def rows(self) -> int:
         return self.b.shape[0] * self.b.shape[1] if self.response is None else self.response.rows
 
-    def linearized(self, supports: Int[np.ndarray, "formula term"], c: Float[np.ndarray, "formula term"]) -> Linearized:
+    def linearized(
+        self, supports: Int[np.ndarray, "formula term"], c: Float[np.ndarray, "formula term"]
+    ) -> LinearizedFormulas:
         rows, dof, terms = self.b.shape
         count, size = supports.shape
         by_term = np.zeros((terms, count))
@@ -73,7 +75,7 @@ class Terms(eqx.Module):
             M_j = np.take(self.M[:, :, j], chosen, axis=2).reshape(rows, dof, count, size)
             M_j *= r[:, j, None, :, None]
             slopes -= M_j
-        return Linearized(r, _product(inverse[..., None], slopes), regular)
+        return LinearizedFormulas(r, _product(inverse[..., None], slopes), regular)
 
     def seen(self, x: Float[np.ndarray, "row dof ..."]) -> Float[np.ndarray, "equation ..."]:
         """Converts errors of acceleration, or their derivatives, to rows of the least-squares problem."""

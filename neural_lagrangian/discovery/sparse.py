@@ -6,7 +6,6 @@ import numpy as np
 
 from .._checks import positive_integer
 from ..trajectories import Trajectories
-from .columns import Independent
 from .double_precision import double_precision, in_default_precision
 from .found import FoundLagrangian, warn_if_undetermined
 from .judging import judged
@@ -16,6 +15,7 @@ from .observations import window_samples as _window
 from .parts import described
 from .refinement import windows_of, without_noise
 from .selection import Selection, chosen_by_terms
+from .term_columns import Independent
 
 
 def sparse_lagrangian(

@@ -14,13 +14,13 @@ from ..models import NeuralLagrangian
 from .candidates import library_for, symbols_for
 from .columns import Columns
 from .faults import NoAnswerError
-from .refinement import Refined
+from .refinement import RefinedFormula
 
 FORMULA = "formula.json"
 """Name of the file."""
 
 
-def write_formula(folder: Path, found: Refined | None) -> None:
+def write_formula(folder: Path, found: RefinedFormula | None) -> None:
     """Write the formula, all or nothing. If `found` is `None`, delete the formula of an earlier fit."""
     if found is None:
         (folder / FORMULA).unlink(missing_ok=True)

@@ -29,7 +29,7 @@ from .measure import Measure, lyapunov_time
 from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, write_model, write_settings
 from .outcome import Outcome
 from .preparation import Task, prepared
-from .refinement import Evidence, Refined, best_formula
+from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
 from .remark import Remark
 from .starts import starts_of
@@ -228,7 +228,9 @@ def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: Histor
     return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies, task.read, cut_short)
 
 
-def _cut_short(task: Task, history: History, attempts: list[Attempt], formula: Refined | None) -> tuple[str, ...]:
+def _cut_short(
+    task: Task, history: History, attempts: list[Attempt], formula: RefinedFormula | None
+) -> tuple[str, ...]:
     """What the time limit cut short, one sentence each."""
     done, steps = len(history.loss), sum(task.plan.steps)
     lines = (

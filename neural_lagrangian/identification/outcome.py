@@ -12,7 +12,7 @@ from .columns import Columns
 from .energies import Energies
 from .formulas import Attempt
 from .judging import Errors, better_than_baselines
-from .refinement import Refined, damping_matrix
+from .refinement import RefinedFormula, damping_matrix
 from .remark import Remark
 from .starts import Starts
 
@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
     model: Scaled
     history: History
     attempts: list[Attempt]
-    formula: Refined | None
+    formula: RefinedFormula | None
     starts: Starts
     errors: Errors
     rollouts: dict[str, np.ndarray]

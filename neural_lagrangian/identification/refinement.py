@@ -40,7 +40,7 @@ class Evidence(NamedTuple):
     periodic: tuple[int, ...] = ()
 
 
-class Refined(NamedTuple):
+class RefinedFormula(NamedTuple):
     """A formula with its damping, as a rollout model, after refinement.
 
     `where`: what was searched. `model`: the formula and the damping, scaled so that a squared velocity has the
@@ -70,7 +70,7 @@ class Refined(NamedTuple):
 
 def best_formula(
     attempts: Sequence[Attempt], network: Any, evidence: Evidence, is_over: Callable[[], bool] = lambda: False
-) -> Refined | None:
+) -> RefinedFormula | None:
     """Choose the formula with the fewest terms among those with nearly the smallest loss; `None` if there is none.
 
     If the residual does not determine the number of terms clearly, shorter formulas are tried: the smallest term is
@@ -78,15 +78,15 @@ def best_formula(
     as found.
     """
     distinct = {attempt.support: attempt for attempt in reversed(attempts) if attempt.support}
-    candidates: list[Refined] = []
-    as_found: list[Refined] = []
+    candidates: list[RefinedFormula] = []
+    as_found: list[RefinedFormula] = []
     for attempt in distinct.values():
         found = attempt.found
         assert found is not None
         assert found.formula is not None
         model = NeuralLagrangian(found.formula, force=_force_beside(found, network, evidence))
         if is_over():
-            as_found.append(Refined(attempt.where, _at_scale(model), np.nan, refined=False))
+            as_found.append(RefinedFormula(attempt.where, _at_scale(model), np.nan, refined=False))
             continue
         candidates.append(_refined(attempt.where, model, evidence))
         if found.gap < MIN_CLEAR_GAP:
@@ -112,7 +112,7 @@ def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> A
     return damping_force(damping_matrix(network, q) / found.scale, found.formula.coefficients.dtype)
 
 
-def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[Refined]:
+def _with_fewer_terms(one: RefinedFormula, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[RefinedFormula]:
     """Leave out the smallest term, refine, and repeat until the loss grows by more than `MAX_LOSS_RATIO`."""
     motion = evidence.estimated.train
     q, v = (jnp.asarray(part) for part in np.split(motion.ys[motion.mask], 2, axis=1))
@@ -131,7 +131,7 @@ def _with_fewer_terms(one: Refined, evidence: Evidence, is_over: Callable[[], bo
         yield one
 
 
-def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined:
+def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> RefinedFormula:
     """Refine the coefficients. The loss is infinite if rollouts fail from the start."""
     plan, motion = evidence.plan, evidence.observed.train
     velocity = 1.0 if evidence.recorded_velocities else ESTIMATED_VELOCITY_WEIGHT
@@ -149,8 +149,8 @@ def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined
             stepsize_controller=StepsPerSample(plan.substeps),
         )
     except StartError:
-        return Refined(where, model, np.inf)
-    return Refined(where, _at_scale(polished.model), float(polished.loss[-1]))
+        return RefinedFormula(where, model, np.inf)
+    return RefinedFormula(where, _at_scale(polished.model), float(polished.loss[-1]))
 
 
 def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .jaxpr import Program, Step, is_constant
+from .jaxpr import Operation, Program, is_constant
 
 
 class Directions(NamedTuple):
@@ -97,7 +97,7 @@ def gradient_and_curvature(
     return tuple(adjoints.get(i, jnp.zeros_like(xi)) for i, xi in zip(f.inputs, x, strict=True)), curvature
 
 
-def _apply(step: Step, values: dict[int, Array], varying: list[int], *primals: Array) -> list[Array]:
+def _apply(step: Operation, values: dict[int, Array], varying: list[int], *primals: Array) -> list[Array]:
     """The floating-point outputs of a step as a function of its varying inputs."""
     given = dict(zip(varying, primals, strict=True))
     outs = step.apply(*(given[i] if i in given else values[i] for i in step.inputs))

@@ -25,7 +25,7 @@ SINGULAR_AT_ZERO = {"sqrt": 0, "rsqrt": 0, "cbrt": 0, "pow": 0, "log": 0, "div":
 """Primitives whose derivative is not finite if one operand is zero, and the number of that operand."""
 
 
-class Step(NamedTuple):
+class Operation(NamedTuple):
     """One elementary operation. `inputs` and `outputs` are the numbers of its values in the program."""
 
     apply: Callable[..., list[Array]]
@@ -40,7 +40,7 @@ class Program(NamedTuple):
 
     inputs: list[int]
     constants: dict[int, Array]
-    steps: list[Step]
+    steps: list[Operation]
     output: int
 
     def __call__(self, *args: Array) -> Array:
@@ -69,7 +69,7 @@ def program_of(fn: Callable[..., Array], *args: Array) -> Program:
 def _whole(fn: Callable[..., Array], args: tuple[Array, ...]) -> Program:
     """A program with one step: the function itself."""
     *inputs, output = range(len(args) + 1)
-    return Program(inputs, {}, [Step(lambda *args: [fn(*args)], inputs, [output])], output)
+    return Program(inputs, {}, [Operation(lambda *args: [fn(*args)], inputs, [output])], output)
 
 
 @cache
@@ -98,7 +98,7 @@ def _taken_apart(closed: core.ClosedJaxpr, count_of_inputs: int) -> Program:
     numbers = count()
     inputs = [next(numbers) for _ in range(count_of_inputs)]
     constants: dict[int, Array] = {}
-    steps: list[Step] = []
+    steps: list[Operation] = []
 
     def constant(value: Any) -> int:
         number = next(numbers)
@@ -124,7 +124,7 @@ def _taken_apart(closed: core.ClosedJaxpr, count_of_inputs: int) -> Program:
             number |= {var: next(numbers) for var in outputs}
             apply = _vector_first(eqn) if _is_matrix_vector_product(eqn) else _alone(jaxpr, eqn, inputs, outputs)
             singular = tuple(number[var] for var in _singular_at_zero(eqn))
-            steps.append(Step(apply, [number[var] for var in inputs], [number[var] for var in outputs], singular))
+            steps.append(Operation(apply, [number[var] for var in inputs], [number[var] for var in outputs], singular))
         return [read(atom) for atom in jaxpr.outvars]
 
     (output,) = flatten(closed.jaxpr, closed.consts, inputs)
@@ -146,7 +146,7 @@ def is_constant(fn: Callable[..., tuple[Array, ...]], *x: Array) -> bool:
     return dependent.isdisjoint(_variables(jaxpr.outvars))
 
 
-def singular_steps(program: Program) -> list[tuple[Step, tuple[int, ...]]]:
+def singular_steps(program: Program) -> list[tuple[Operation, tuple[int, ...]]]:
     """The steps up to the last singular one, each with its singular operands.
 
     An operand is singular if the derivative is not finite when the operand is zero. Operands that do not depend on the

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.discovery import Library
-from neural_lagrangian.discovery.determination import coverage, disagreement
+from neural_lagrangian.discovery.determination import disagreement, distinguishability
 from neural_lagrangian.discovery.equations import Scales
 
 pytestmark = pytest.mark.double
@@ -32,7 +32,7 @@ def orbit():
 
 def told(states):
     scales = Scales.of(states, acceleration(states[:, :1]))
-    return coverage(LIBRARY, KEPT, SUPPORT, C, states, states, np.zeros(len(states)), scales)
+    return distinguishability(LIBRARY, KEPT, SUPPORT, C, states, states, np.zeros(len(states)), scales)
 
 
 def test_states_all_over_tell_an_oscillator_and_one_orbit_does_not():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.discovery import Atom, Formula, Library, sample_equations
-from neural_lagrangian.discovery.columns import sample_columns
+from neural_lagrangian.discovery.term_columns import sample_columns
 from neural_lagrangian.systems import DoublePendulum
 
 from ..helpers import DOUBLE, DTYPE, states

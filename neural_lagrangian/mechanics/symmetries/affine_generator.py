@@ -9,7 +9,7 @@ EXACT, NEAR = 1e-3, 0.1
 """Largest relative distance from a named generator: for the name itself, and for "nearly" that name."""
 
 
-class Parts(NamedTuple):
+class GeneratorParts(NamedTuple):
     r"""The parts of a generator: $A$, shape `(dof, dof)`; $b$ and $b'$, shape `(dof,)`; $\tau$. NumPy or JAX arrays."""
 
     matrix: Any
@@ -18,11 +18,13 @@ class Parts(NamedTuple):
     tau: Any
 
 
-def split(coefficients: Any, dof: int) -> Parts:
+def split(coefficients: Any, dof: int) -> GeneratorParts:
     """Split coefficient vectors into their parts, along the last axis."""
     n = dof
     A = coefficients[..., : n * n].reshape(*coefficients.shape[:-1], n, n)
-    return Parts(A, coefficients[..., n * n : n * n + n], coefficients[..., n * n + n : -1], coefficients[..., -1])
+    return GeneratorParts(
+        A, coefficients[..., n * n : n * n + n], coefficients[..., n * n + n : -1], coefficients[..., -1]
+    )
 
 
 def join(parts: Sequence[Any]) -> np.ndarray:
@@ -59,7 +61,7 @@ def name(coefficients: np.ndarray, size: np.ndarray, dof: int) -> str:
         title = "boost along " + _axes(p_t)
     elif kinds == ["t"]:
         title = "time translation"
-    pattern = join(Parts(P, p, p_t, p_tau))
+    pattern = join(GeneratorParts(P, p, p_t, p_tau))
     distance = np.linalg.norm((coefficients - pattern) * size) / np.linalg.norm(coefficients * size)
     if title == "affine" or distance > NEAR:
         return "affine"

@@ -17,7 +17,7 @@ from ..._checks import floating, phase_states
 from ..._types import Lagrangian, Scalar, ScalarFunction
 from ..euler_lagrange import euler_lagrange_residual, mass_matrix
 from . import affine_generator
-from .affine_generator import Parts
+from .affine_generator import GeneratorParts
 from .boundary_term import BoundaryTerm, BoundaryTerms, Combination, Coordinate, boundary_terms_of
 from .symmetry import Symmetry, symmetry_residual
 
@@ -207,14 +207,14 @@ class _Units(eqx.Module):
         def unscaled(c):
             A, b, drift, tau = affine_generator.split(c, n)
             A, b, drift = length[:, None] * A / length, length * b, length * drift / duration
-            return affine_generator.join(Parts(A, b - A @ centre - drift * epoch, drift, period * tau))
+            return affine_generator.join(GeneratorParts(A, b - A @ centre - drift * epoch, drift, period * tau))
 
-        offered = affine_generator.join(Parts(np.ones((n, n)), np.ones(n), np.full(n, boosts), 1)).astype(bool)
+        offered = affine_generator.join(GeneratorParts(np.ones((n, n)), np.ones(n), np.full(n, boosts), 1)).astype(bool)
         reach, late = np.sqrt(np.mean(q**2, axis=0)), np.sqrt(np.mean(ts**2))
         self.centre, self.length, self.speed = centre, length, speed
         self.outward = np.stack([unscaled(c) for c in np.eye(len(offered))[offered]])
         self.size = affine_generator.join(
-            Parts(reach / length[:, None], 1 / length, np.full(n, late) / length, 1 / period)
+            GeneratorParts(reach / length[:, None], 1 / length, np.full(n, late) / length, 1 / period)
         )
 
     @property

@@ -20,7 +20,7 @@ BLOCK_STATES = 512
 """States evaluated at a time: with a fixed block size, one compiled function serves any number of states."""
 
 
-class Columns(eqx.Module):
+class TermColumns(eqx.Module):
     r"""Derivatives of each term $\phi$ at each state; together they give $h$ = drift - slope.
 
     - `p`: momentum $\partial \phi / \partial v$. `slope`: $\partial \phi / \partial q$.
@@ -37,18 +37,18 @@ class Columns(eqx.Module):
     def h(self) -> Float[np.ndarray, "state term dof"]:
         return self.drift - self.slope
 
-    def select(self, terms: Sequence[int]) -> "Columns":
+    def select(self, terms: Sequence[int]) -> "TermColumns":
         """The columns of the given terms."""
         terms = list(terms)
-        return Columns(self.p[:, terms], self.slope[:, terms], self.M[:, terms], self.drift[:, terms])
+        return TermColumns(self.p[:, terms], self.slope[:, terms], self.M[:, terms], self.drift[:, terms])
 
-    def split(self, count: int) -> tuple["Columns", "Columns"]:
+    def split(self, count: int) -> tuple["TermColumns", "TermColumns"]:
         """The columns at the first `count` states, and those at the other states."""
         parts = (self.p, self.slope, self.M, self.drift)
-        return Columns(*(x[:count] for x in parts)), Columns(*(x[count:] for x in parts))
+        return TermColumns(*(x[:count] for x in parts)), TermColumns(*(x[count:] for x in parts))
 
 
-def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> Columns:
+def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> TermColumns:
     """The columns of a library at states `[q, v]`, shape `(state, 2 dof)`, as NumPy arrays.
 
     Call it inside `double_precision`.
@@ -61,7 +61,7 @@ def sample_columns(library: Library, states: ArrayLike, ts: ArrayLike = 0.0) -> 
     count = len(states)
     rows = np.minimum(np.arange(-(-count // BLOCK_STATES) * BLOCK_STATES), count - 1).reshape(-1, BLOCK_STATES)
     blocks = [_columns(library, times[k], states[k]) for k in rows]
-    columns = Columns(
+    columns = TermColumns(
         *(np.concatenate([np.asarray(x, np.float64) for x in parts])[:count] for parts in zip(*blocks, strict=True))
     )
     for k, name in enumerate(library.names):
@@ -92,7 +92,7 @@ class Independent(eqx.Module):
         return lines
 
 
-def independent_terms(library: Library, columns: Columns, scales: Scales) -> Independent:
+def independent_terms(library: Library, columns: TermColumns, scales: Scales) -> Independent:
     """The terms whose (M, h) are linearly independent, the simplest first (modified Gram-Schmidt).
 
     **Raises:** `EquationsError` if no term has a mass matrix.
