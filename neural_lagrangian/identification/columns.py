@@ -1,5 +1,6 @@
 """The columns of a recording: time, coordinates, velocities, and their units."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -43,7 +44,8 @@ class Columns:
     def of(settings: dict[str, Any]) -> "Columns":
         """Rebuild columns from their `settings`, read back from JSON."""
         lists: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
-        given = Columns(**settings | lists)
+        gap = settings.get("gap")
+        given = Columns(**settings | lists | {"gap": gap if gap is None else float(gap)})
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.units, *given.units.values()]
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"the names and units of columns are {names}; expected strings")
@@ -58,8 +60,8 @@ class Columns:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fields, as JSON can hold them."""
-        return asdict(self)
+        """The fields as JSON can hold them: an infinite gap is `"inf"`."""
+        return asdict(self) | {"gap": "inf" if self.gap == math.inf else self.gap}
 
     @property
     def dof(self) -> int:

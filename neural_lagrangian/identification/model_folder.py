@@ -5,6 +5,7 @@ model and how to read recordings with the same columns.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,9 +175,17 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write `settings.json`, all or nothing."""
+    """Write `settings.json`, all or nothing. Numbers that are not finite become `null`: JSON has none."""
     with atomic_write(folder / SETTINGS) as file:
-        file.write((json.dumps(settings, indent=2) + "\n").encode())
+        file.write((json.dumps(_finite(settings), indent=2, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_model(folder: Path, model: Scaled) -> None:
