@@ -43,9 +43,10 @@ class Columns:
     @staticmethod
     def of(settings: dict[str, Any]) -> "Columns":
         """Rebuild columns from their `settings`, read back from JSON."""
-        lists: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
-        gap = settings.get("gap")
-        given = Columns(**settings | lists | {"gap": gap if gap is None else float(gap)})
+        read: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
+        if settings.get("gap") is not None:
+            read["gap"] = float(settings["gap"])
+        given = Columns(**settings | read)
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.units, *given.units.values()]
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"the names and units of columns are {names}; expected strings")
