@@ -8,6 +8,7 @@ are read, so that `--help` is fast.
 import argparse
 import importlib
 import math
+import os
 import signal
 import sys
 import threading
@@ -15,7 +16,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import get_args
+from pathlib import Path
+from typing import Any, get_args
 
 from .._errors import NeuralLagrangianError
 from ..identification import Predictor, Structure
@@ -24,6 +26,10 @@ from .options import add_columns, finite, in_options, positive, positive_integer
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
+MIN_KEPT_COMPILE_SECONDS = 0.1
+"""Compile time in seconds from which a compiled program is kept for later runs. JAX's default of one second would leave
+out most programs of a job.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..identification import UsageError
 
     command = importlib.import_module(f".{asked.command}", __package__)
-    with _precision(asked.float32), _terminable(), warnings.catch_warnings():
+    with _configured(asked.float32), _terminable(), warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # warnings of the package on the data or the training
         warnings.showwarning = lambda message, *_: note(str(message))
         try:
@@ -83,16 +89,38 @@ def _terminable() -> Iterator[None]:
 
 
 @contextmanager
-def _precision(single: bool) -> Iterator[None]:
-    """Set double precision while the command runs, or single precision if `single`."""
+def _configured(single: bool) -> Iterator[None]:
+    """Set JAX's options while the command runs: the precision, and a folder for compiled programs."""
     import jax
 
-    before = jax.config.values["jax_enable_x64"]
-    jax.config.update("jax_enable_x64", not single)
+    options = {"jax_enable_x64": not single, **_kept_programs(jax.config.values["jax_compilation_cache_dir"])}
+    before = {name: jax.config.values[name] for name in options}
     try:
+        for name, value in options.items():
+            jax.config.update(name, value)
         yield
     finally:
-        jax.config.update("jax_enable_x64", before)
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+def _kept_programs(chosen: str | None) -> dict[str, Any]:
+    """Options that keep compiled programs in the user's cache folder: none if the user has chosen a folder (environment
+    variable `JAX_COMPILATION_CACHE_DIR`), or if the folder cannot be written.
+    """
+    import pooch
+
+    folder = Path(pooch.os_cache(NAME)) / "programs"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return {}
+    if chosen or not os.access(folder, os.W_OK):
+        return {}
+    return {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": MIN_KEPT_COMPILE_SECONDS,
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

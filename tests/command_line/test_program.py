@@ -9,9 +9,10 @@ import time
 
 import jax
 import numpy as np
+import pooch
 import pytest
 
-from neural_lagrangian.command_line import fit, info, main, text
+from neural_lagrangian.command_line import fit, info, main, program, text
 from neural_lagrangian.identification import NoAnswerError, identifying, model_folder
 from neural_lagrangian.training import Progress, display
 
@@ -217,3 +218,21 @@ def test_of_two_processes_that_begin_at_once_one_gets_the_folder(tmp_path, monke
     with pytest.raises(NoAnswerError, match="holds a fit already"):
         model_folder.claim(tmp_path / "new" / "fit")
     model_folder.claim(tmp_path / "new" / "fit", resume=True)
+
+
+def test_compiled_programs_are_kept_in_the_cache_folder_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
+    folder = str(tmp_path / "neural_lagrangian" / "programs")
+    before = {name: jax.config.values[name] for name in ("jax_compilation_cache_dir", "jax_enable_x64")}
+    jax.config.update("jax_compilation_cache_dir", None)
+    try:
+        with program._configured(single=True):
+            assert jax.config.values["jax_compilation_cache_dir"] == folder
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+        assert jax.config.values["jax_enable_x64"] == before["jax_enable_x64"]
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before["jax_compilation_cache_dir"])
+    assert program._kept_programs("chosen by the user") == {}
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "a file" / name)
+    assert program._kept_programs(None) == {}
