@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import pytest
+
 import neural_lagrangian as nl
 
 from . import xla_flags
@@ -59,6 +61,8 @@ import sys
 import warnings
 import jax
 before = dict(jax.config.values)
+import pytest
+
 import neural_lagrangian as nl
 nl.NeuralLagrangian, nl.simulate, nl.fit
 assert not {"matplotlib", "scipy.io", "scipy.optimize"} & set(sys.modules)
@@ -106,3 +110,11 @@ def test_no_import_goes_past_the_face_of_a_room():
     files = {path.relative_to(PACKAGE): path for path in PACKAGE.rglob("*.py")}
     wrong = {str(name): [m for m in imported(path) if past_a_face(name.parts, m)] for name, path in files.items()}
     assert {name: modules for name, modules in wrong.items() if modules} == {}
+
+
+def test_a_name_at_the_wrong_place_is_answered_with_the_right_one():
+    with pytest.raises(AttributeError, match=r"has no `Cholesky`; it is `neural_lagrangian\.mechanics\.Cholesky`"):
+        nl.Cholesky  # noqa: B018
+    with pytest.raises(AttributeError, match="no_such_name"):
+        nl.no_such_name  # noqa: B018
+    assert not hasattr(nl, "__wrapped__")
