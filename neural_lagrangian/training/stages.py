@@ -16,6 +16,9 @@ from .alike import alike
 from .devices import agreed
 from .options import Rollouts
 
+MAX_MEDIAN_INTERVALS = 1_000_000
+"""Number of intervals from which the usual one is taken; of longer recordings every k-th, as memory allows."""
+
 
 class Stage(NamedTuple):
     """Training steps on windows of one length. If `controller` is `None`, rollouts use the model's own."""
@@ -95,12 +98,13 @@ def _extra_intervals(runs: Sequence[np.ndarray], horizon: int, stride: int) -> i
     intervals = [lengths for lengths in runs if len(lengths) > (horizon - 1) * stride]
     if horizon == 0 or not intervals:
         return 0
-    usual = np.median(np.concatenate(intervals))
+    apart = -(-sum(map(len, intervals)) // MAX_MEDIAN_INTERVALS)
+    usual = np.median(np.concatenate([lengths[::apart] for lengths in intervals]))
     most = 0
     for lengths in intervals:
-        further = np.maximum(np.rint(lengths / usual) - 1, 0)
-        windows = len(lengths) - (horizon - 1) * stride
-        if further.any():
+        if lengths.max() >= 1.5 * usual:  # else all count as one, and files larger than memory need no copy
+            further = np.maximum(np.rint(lengths / usual) - 1, 0)
+            windows = len(lengths) - (horizon - 1) * stride
             of_windows = np.sum([further[k * stride : k * stride + windows] for k in range(horizon)], axis=0)
             most = max(most, int(of_windows.max()))
     return most
