@@ -68,7 +68,7 @@ def stages_of(
         raise ValueError(f"`stepsize_controller` is {controller!r}; expected one controller, or {n}, one a stage")
     if _says_nothing_of_steps(model):
         controllers = [StepsPerSample(1) if c is None else c for c in controllers]
-    of_runs = [_intervals(recording, stride) for recording in recordings]
+    of_runs = [_times(recording) for recording in recordings]
     longest = [max((_extra_intervals(runs, h, stride) for runs in of_runs), default=0) for h in horizons]
     further = [agreed(count, mesh) for count in longest]
     controllers = [_by_time(model, *pair) for pair in zip(controllers, further, strict=True)]
@@ -84,30 +84,36 @@ def _by_time(model: Any, controller: Controller | None, further: int) -> Control
     return replace(chosen, extra=chosen.substeps * further)
 
 
-def _intervals(trajectories: Trajectories, stride: int) -> list[np.ndarray]:
-    """Time from each sample to the one `stride` samples later, for each run."""
-    runs = [trajectories.ts[i, samples] for i, samples in trajectories.runs().slices()]
-    return [np.asarray(ts[stride:], np.float64) - ts[:-stride] for ts in runs]
+def _times(trajectories: Trajectories) -> list[np.ndarray]:
+    """The times of each run, as views."""
+    return [trajectories.ts[i, samples] for i, samples in trajectories.runs().slices()]
 
 
 def _extra_intervals(runs: Sequence[np.ndarray], horizon: int, stride: int) -> int:
     """How many usual intervals the most stretched window is longer than a window of an even recording.
 
-    The usual interval is the median. Each interval counts as the nearest whole number of usual ones.
+    An interval reaches from a sample to the one `stride` samples later. The usual interval is the median. Each interval
+    counts as the nearest whole number of usual ones. Runs may lie in files, so one at a time is in memory.
     """
-    intervals = [lengths for lengths in runs if len(lengths) > (horizon - 1) * stride]
-    if horizon == 0 or not intervals:
+    runs = [ts for ts in runs if len(ts) > horizon * stride]
+    if horizon == 0 or not runs:
         return 0
-    apart = -(-sum(map(len, intervals)) // MAX_MEDIAN_INTERVALS)
-    usual = np.median(np.concatenate([lengths[::apart] for lengths in intervals]))
+    apart = -(-sum(map(len, runs)) // MAX_MEDIAN_INTERVALS)
+    usual = np.median(np.concatenate([_intervals(ts, stride, apart) for ts in runs]))
     most = 0
-    for lengths in intervals:
-        if lengths.max() >= 1.5 * usual:  # else all count as one, and files larger than memory need no copy
+    for ts in runs:
+        lengths = _intervals(ts, stride)
+        if lengths.max() >= 1.5 * usual:  # else each counts as one
             further = np.maximum(np.rint(lengths / usual) - 1, 0)
             windows = len(lengths) - (horizon - 1) * stride
             of_windows = np.sum([further[k * stride : k * stride + windows] for k in range(horizon)], axis=0)
             most = max(most, int(of_windows.max()))
     return most
+
+
+def _intervals(ts: np.ndarray, stride: int, apart: int = 1) -> np.ndarray:
+    """Time from each sample, or every `apart`-th, to the one `stride` samples later."""
+    return np.asarray(ts[stride::apart], np.float64) - ts[:-stride:apart]
 
 
 def with_controller(model: Any, controller: Controller | None) -> Any:
