@@ -210,7 +210,7 @@ def test_friction_and_errors_are_stored_with_the_formula(place, tmp_path):
     formula = Formula(library, shown.network.coefficients / 3, errors)
     damped = nl.NeuralLagrangian(formula, force=LinearDamping(jnp.asarray([1 / 7])))
     (tmp_path / "settings.json").write_bytes((place / "spring-fit" / "settings.json").read_bytes())
-    write_formula(tmp_path, refinement.Refined("the recording", damped, np.nan))
+    write_formula(tmp_path, refinement.RefinedFormula("the recording", damped, np.nan))
     again = nl.load_model(tmp_path, "formula")
     q, v = jnp.array([0.3]), jnp.array([-0.7])
     assert float(again.force(0.0, q, v)[0]) == float(damped.force(0.0, q, v)[0])

@@ -151,7 +151,10 @@ def test_a_network_with_a_clock_learns_driven_motion(name):
         (lambda: TimeDependent(TimeReversible(mlp(4)), 1, 1.0), "TimeReversible part whose `dof` is None"),
         (lambda: nl.NeuralLagrangian(TimeDependent(mlp(3), 1, 1.0)), "`network` fails on inputs"),
         (lambda: nl.NeuralLagrangian(TimeDependent(mlp(4, 2), 1, 1.0)), r"`network` returned shape \(2,\)"),
-        (lambda: nl.NeuralODE(mlp(4, 1), clock=Clock(1.0)), "`dof` is None; expected it beside a `clock`"),
+        (
+            lambda: nl.NeuralODE(mlp(4, 1), clock=Clock(1.0)),
+            "`dof` is None; expected a positive integer, since a `clock`",
+        ),
         (lambda: nl.NeuralODE(mlp(4, 1), dof=1, clock=1.0), "`clock` is 1.0; expected a Clock"),
         (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=Clock(1.0)), "`network` fails on inputs"),
     ],

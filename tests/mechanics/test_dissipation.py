@@ -196,7 +196,7 @@ def test_the_damping_matrix_of_a_sum_at_joints():
         expected = -jax.jacfwd(lambda v, alone=alone: alone(0.0, q, v))(v)
         np.testing.assert_allclose(damped.damping_matrix(q, v), expected, rtol=1e-6)
     for without in (AtJoints(dry, JOINTS), dry + dry):
-        with pytest.raises(ValueError, match="expected a LinearDamping"):
+        with pytest.raises(ValueError, match=r"expected a (sum that contains a )?LinearDamping"):
             without.damping_matrix(q, v)
 
 

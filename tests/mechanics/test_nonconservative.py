@@ -55,7 +55,7 @@ def test_only_the_linear_part_survives_the_limit():
 @pytest.mark.parametrize("wrap", [lambda K: K, eqx.filter_jit])
 def test_a_momentum_that_depends_on_velocity_is_refused(wrap):
     t, q, v = (x[0] for x in states(2, 1))
-    with pytest.raises(ValueError, match=r"depends on v_plus.*expected that part in the Lagrangian"):
+    with pytest.raises(ValueError, match=r"depends on v_plus.*expected this term in the Lagrangian"):
         nl.mechanics.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, vp)))(t, q, v)
     fine = nl.mechanics.NonconservativePotential(wrap(lambda t, qm, vm, qp, vp: jnp.dot(vm, qp) - jnp.dot(qm, vp)))
     np.testing.assert_allclose(fine(t, q, v), -2 * v, rtol=RTOL)
