@@ -108,6 +108,8 @@ def _kept_programs(chosen: str | None) -> dict[str, Any]:
     """Options that keep compiled programs in the user's cache folder: none if the user has chosen a folder (environment
     variable `JAX_COMPILATION_CACHE_DIR`), or if the folder cannot be written.
     """
+    if chosen:
+        return {}
     import pooch
 
     folder = Path(pooch.os_cache(NAME)) / "programs"
@@ -115,7 +117,7 @@ def _kept_programs(chosen: str | None) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return {}
-    if chosen or not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK):
         return {}
     return {
         "jax_compilation_cache_dir": str(folder),

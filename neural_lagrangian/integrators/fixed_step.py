@@ -4,8 +4,6 @@ They are faster than diffrax's general loop: no interpolation, no step-size cont
 trajectories of a batch take the same steps, and the gradient of shared parameters is computed once for the batch.
 """
 
-from typing import TypeGuard
-
 import diffrax
 import equinox as eqx
 import jax
@@ -15,6 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from .._types import Scalar, State, Times, Trajectory
 from ..numerics import KEEP_STAGES
+from .runge_kutta import stage_slopes, tableau_of
 
 
 class StepsPerSample(eqx.Module):
@@ -79,11 +78,6 @@ class StepsPerSample(eqx.Module):
         return ts[:-1][interval] + within * lengths, lengths, ends - 1
 
 
-def is_explicit_runge_kutta(solver: diffrax.AbstractSolver) -> TypeGuard[diffrax.AbstractERK]:
-    """Whether `explicit_rollout` supports the solver: it needs one explicit Butcher tableau."""
-    return isinstance(solver, diffrax.AbstractERK) and isinstance(solver.tableau, diffrax.ButcherTableau)
-
-
 def explicit_rollout(
     term: diffrax.AbstractTerm,
     solver: diffrax.AbstractERK,
@@ -101,8 +95,7 @@ def explicit_rollout(
 
     **Returns:** shape `(time, 2 dof)`, the first row `y0`.
     """
-    tableau = solver.tableau
-    assert isinstance(tableau, diffrax.ButcherTableau)
+    tableau = tableau_of(solver)
     substeps = controller.substeps
 
     def one(y, start_and_length):
@@ -132,19 +125,7 @@ def explicit_rollout(
 def _explicit_step(
     term: diffrax.AbstractTerm, tableau: diffrax.ButcherTableau, t: Scalar, h: Scalar, y: Array, args: PyTree
 ) -> Array:
-    # y_i = y + h sum_j a_ij k_j,  k_i = f(t + c_i h, y_i),  y' = y + h sum_i b_i k_i.
     # Stages without weight in the solution (such as the last one of first-same-as-last methods) are skipped.
     stages = int(np.max(np.nonzero(tableau.b_sol))) + 1
-    a = np.zeros((stages, stages))
-    for i, row in enumerate(tableau.a_lower[: stages - 1]):
-        a[i + 1, : i + 1] = row
-    c = np.concatenate([[0.0], tableau.c])[:stages]
-
-    @KEEP_STAGES
-    def stage(k, node):
-        i, a_i, c_i = node
-        return k.at[i].set(term.vf(t + c_i * h, y + h * (a_i @ k), args)), None
-
-    nodes = (jnp.arange(stages), jnp.asarray(a, y.dtype), jnp.asarray(c, y.dtype))
-    k, _ = jax.lax.scan(stage, jnp.zeros((stages, *y.shape), y.dtype), nodes)
+    k = stage_slopes(tableau, stages, lambda _, t, y: term.vf(t, y, args), t, h, y)
     return y + h * (jnp.asarray(tableau.b_sol[:stages], y.dtype) @ k)

@@ -13,8 +13,9 @@ from jaxtyping import Array, PyTree
 from .._checks import check_instance
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
-from .fixed_step import StepsPerSample, explicit_rollout, is_explicit_runge_kutta
+from .fixed_step import StepsPerSample, explicit_rollout
 from .replay import replayed_rollout
+from .runge_kutta import is_explicit_runge_kutta
 from .save_times import SaveTimes, later
 from .variational import AbstractVariationalSolver
 from .variational_rollout import variational_rollout
@@ -132,17 +133,17 @@ class Integration(eqx.Module):
         """The states at the times `ts`. After a failure the remaining rows are infinite."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
         controller = self._controller(y0.dtype)
-        if isinstance(controller, StepsPerSample) and self.adjoint is None:
+        if self.adjoint is None:
             self._check_term(term)
-            moved = later(term, clock.start)
-            if is_explicit_runge_kutta(self.solver):
-                return explicit_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
-            if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
-                return variational_rollout(moved, self.solver, clock.elapsed, y0, controller, args)
-        if self.adjoint is None and is_explicit_runge_kutta(self.solver) and not _jumps(controller):
-            steps = self._steps(clock, y0.dtype, diffrax.ForwardMode())
-            moved = later(term, clock.start)
-            return replayed_rollout(moved, self.solver, clock.elapsed, y0, args, max_steps=self.max_steps, solve=steps)
+            moved, ts = later(term, clock.start), clock.elapsed
+            if isinstance(controller, StepsPerSample):
+                if is_explicit_runge_kutta(self.solver):
+                    return explicit_rollout(moved, self.solver, ts, y0, controller, args)
+                if isinstance(self.solver, AbstractVariationalSolver) and isinstance(moved, EulerLagrangeTerm):
+                    return variational_rollout(moved, self.solver, ts, y0, controller, args)
+            elif is_explicit_runge_kutta(self.solver) and not _jumps(controller):
+                steps = self._steps(clock, y0.dtype, diffrax.ForwardMode())
+                return replayed_rollout(moved, self.solver, ts, y0, args, max_steps=self.max_steps, solve=steps)
         ys = self.solve(term, clock, y0, args).ys
         assert ys is not None
         return ys
@@ -201,11 +202,10 @@ class _Steps(eqx.Module):
     max_steps: int = eqx.field(static=True)
 
     def __call__(
-        self, term: Any, ts: Array, y0: Array, saveat: diffrax.SaveAt, args: PyTree = None
+        self, term: diffrax.AbstractTerm, ts: Array, y0: Array, saveat: diffrax.SaveAt, args: PyTree = None
     ) -> diffrax.Solution:
-        """The solution of a term, or of a vector field `(t, y)`."""
         return diffrax.diffeqsolve(
-            term if isinstance(term, diffrax.AbstractTerm) else diffrax.ODETerm(lambda t, y, _: term(t, y)),
+            term,
             self.solver,
             t0=ts[0],
             t1=ts[-1],

@@ -14,14 +14,14 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._types import Flag, Scalar, State, Times, Trajectory
 from ..numerics import KEEP_STAGES, any_in_batch
+from .runge_kutta import stage_slopes, tableau_of
 
 VectorField = Callable[[Scalar, State], State]
-Solve = Callable[[VectorField, Times, State, diffrax.SaveAt], diffrax.Solution]
+Solve = Callable[[diffrax.AbstractTerm, Times, State, diffrax.SaveAt], diffrax.Solution]
 
 MIN_SPAN_STEPS, MAX_SPAN_STEPS = 16, 128
 """Steps of a span: a quarter of the samples, within these."""
@@ -67,8 +67,8 @@ def replayed_rollout(
     **Arguments:**
 
     - `ts`: save times, shape `(time,)`, from the start of the motion.
-    - `solve`: finds the solution of a vector field: callable `(vf, ts, y0, saveat) -> diffrax.Solution`, with a
-      derivative in forward mode.
+    - `solve`: finds the solution of a term: callable `(term, ts, y0, saveat) -> diffrax.Solution`, with a derivative in
+      forward mode.
 
     **Returns:** shape `(time, 2 dof)`; rows that the solve did not reach are infinite. Differentiable to any order,
     forward and reverse; a row that was not reached has the derivative zero.
@@ -90,7 +90,7 @@ def _found(
     quarter = 2 ** math.ceil(math.log2(max(ts.shape[0] / 4, 1)))
     span = min(max(MIN_SPAN_STEPS, quarter), MAX_SPAN_STEPS, max_steps)
     solution = solve(
-        vf,
+        diffrax.ODETerm(lambda t, y, _: vf(jnp.asarray(t), y)),
         ts,
         y0,
         diffrax.SaveAt(
@@ -147,7 +147,7 @@ def _of_span(
     y_dot: State,
 ) -> Tangents:
     steps = partial(_steps, found, solver, first)
-    (y_dot, rows_dot) = eqx.filter_jvp(lambda vf, ts, y: steps(vf, ts, y), (*problem, y), (*problem_dot, y_dot))[1]
+    y_dot, rows_dot = eqx.filter_jvp(steps, (*problem, y), (*problem_dot, y_dot))[1]
     return y_dot, rows_dot, y_dot
 
 
@@ -187,8 +187,7 @@ def _steps(
     found: Found, solver: diffrax.AbstractERK, first: Int[Array, ""], vf: VectorField, ts: Times, y: State
 ) -> tuple[State, Trajectory]:
     """The steps of a span taken again: the state after them, and the rows in them."""
-    tableau = solver.tableau
-    assert isinstance(tableau, diffrax.ButcherTableau)
+    tableau = tableau_of(solver)
     bounds = found.bounds(first)
 
     def step(carry, times):
@@ -219,21 +218,13 @@ def _step(
     is_first: Flag,
 ) -> tuple[tuple[State, State], tuple[State, Float[Array, "stage two_dof"]]]:
     """One step from a state and the slope there, which is known but in the first step where a method ends with it."""
-    # y_i = y + h sum_j a_ij k_j,  k_i = f(t + c_i h, y_i),  y' = y + h sum_i b_i k_i.
     y, slope = before
-    h, count = t1 - t0, len(tableau.c) + 1
-    a = np.zeros((count, count))
-    for i, row in enumerate(tableau.a_lower):
-        a[i + 1, : i + 1] = row
+    h = t1 - t0
 
-    @KEEP_STAGES
-    def stage(k, node):
-        i, a_i, c_i = node
-        evaluated = partial(vf, t0 + c_i * h, y + h * (a_i @ k))
-        k_i = jax.lax.cond(is_first | (i > 0), evaluated, lambda: slope) if tableau.fsal else evaluated()
-        return k.at[i].set(k_i), None
+    def slope_at(i, t, y):
+        evaluated = partial(vf, t, y)
+        return jax.lax.cond(is_first | (i > 0), evaluated, lambda: slope) if tableau.fsal else evaluated()
 
-    nodes = (jnp.arange(count), jnp.asarray(a, y.dtype), jnp.asarray([0.0, *tableau.c], y.dtype))
-    k, _ = jax.lax.scan(stage, jnp.zeros((count, *y.shape), y.dtype), nodes)
+    k = stage_slopes(tableau, len(tableau.c) + 1, slope_at, t0, h, y)
     y = y + h * (jnp.asarray(tableau.b_sol, y.dtype) @ k)
     return (y, k[-1]), (y, h * k)

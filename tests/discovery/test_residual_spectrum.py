@@ -1,4 +1,4 @@
-"""Noise that was smoothed is told from noise that was not, and from what a wrong formula leaves."""
+"""The spectrum of residuals distinguishes smoothed noise from white noise and from the error of a wrong formula."""
 
 import numpy as np
 import pytest
