@@ -40,10 +40,10 @@ def phase_states(states: Any) -> Array:
 
 
 def positive_integer(name: str, value: Any) -> int:
-    """Check that `value` is a positive integer. The `ValueError` says its `name`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    """Check that `value` is a positive integer, and return it as an `int`. The `ValueError` says its `name`."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"`{name}` is {value!r}; expected a positive integer")
-    return value
+    return int(value)
 
 
 def check_instance(name: str, value: Any, *kinds: type, optional: bool = False) -> None:

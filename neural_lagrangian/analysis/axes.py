@@ -18,7 +18,7 @@ def legend_below(ax: Axes, *, columns: int = 3, background: str | None = None) -
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, fontsize="small", **frame)
 
 
-def finite(values: Any) -> np.ndarray:
+def nan_where_infinite(values: Any) -> np.ndarray:
     """Replace values that are not finite by NaN, which matplotlib shows as a gap."""
     values = np.asarray(values, float)
     return np.where(np.isfinite(values), values, np.nan)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .axes import axes, finite, legend_below
+from .axes import axes, legend_below, nan_where_infinite
 
 
 def plot_phase_portrait(
@@ -38,7 +38,7 @@ def plot_phase_portrait(
     truth = np.asarray(truth)
     pair = [coordinate, truth.shape[1] // 2 + coordinate]
     for name, ys in predicted.items():
-        ax.plot(*finite(np.asarray(ys)[:, pair]).T, label=name, linewidth=1.2)
+        ax.plot(*nan_where_infinite(np.asarray(ys)[:, pair]).T, label=name, linewidth=1.2)
     ax.plot(*truth[:, pair].T, "k--", label="truth", linewidth=1.0)
     ax.plot(*truth[0, pair], "ko", markersize=5, label="start")
     ax.set(xlabel=labels[0], ylabel=labels[1])

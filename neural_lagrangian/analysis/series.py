@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .axes import axes, finite, legend_below
+from .axes import axes, legend_below, nan_where_infinite
 
 
 def plot_trajectories(
@@ -31,7 +31,7 @@ def plot_trajectories(
     """
     ax = axes(ax)
     for name, ys in predicted.items():
-        ax.plot(ts, finite(np.asarray(ys)[:, coordinate]), label=name, linewidth=1.2)
+        ax.plot(ts, nan_where_infinite(np.asarray(ys)[:, coordinate]), label=name, linewidth=1.2)
     truth = np.asarray(truth)[:, coordinate]
     ax.plot(ts, truth, "k--", label="truth", linewidth=1.0)
     reach = 1.6 * np.max(np.abs(truth - truth.mean()))
@@ -62,7 +62,7 @@ def plot_energy(
     """
     ax = axes(ax)
     for name, energy in energies.items():
-        ax.plot(ts, finite(energy), label=name, linewidth=1.2)
+        ax.plot(ts, nan_where_infinite(energy), label=name, linewidth=1.2)
     if truth is not None:
         ax.plot(ts, truth, "k--", label="truth", linewidth=1.0)
     ax.ticklabel_format(axis="y", useOffset=False)

@@ -24,7 +24,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "the recording",
         "By default the first column is time, the next ones are coordinates, and the next ones their velocities.",
     )
-    group.add_argument("--dof", type=positive_integer, metavar="N", help="number of degrees of freedom")
+    group.add_argument("--dof", type=parse_count, metavar="N", help="number of degrees of freedom")
     group.add_argument("--time", metavar="COLUMN", help="column of times")
     group.add_argument("--coordinates", nargs="+", metavar="COLUMN", help="columns of the coordinates")
     group.add_argument(
@@ -37,7 +37,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--units",
         nargs="+",
-        type=_unit,
+        type=_parse_unit,
         default=[],
         metavar="COLUMN=UNIT",
         help="units of columns, such as t=ms theta=deg (default: units in the headings, or SI)",
@@ -50,7 +50,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--gap",
-        type=positive,
+        type=parse_positive,
         metavar="SECONDS",
         help="longest interval that is not a gap (default: 7 times the usual interval around it)",
     )
@@ -76,32 +76,38 @@ def _option(name: str, value: Any) -> str:
     return " ".join([f"--{name}", *(value if isinstance(value, list) else [])])
 
 
-def positive_integer(text: str) -> int:
-    """An integer of at least 1."""
-    value = int(text)
+def parse_count(text: str) -> int:
+    """Parse an integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:  # not a number: refused below, in our words
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"is {value}; expected at least 1")
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected a positive integer")
     return value
 
 
-def finite(text: str) -> float:
-    """A number that is neither infinite nor NaN."""
-    value = float(text)
+def parse_finite(text: str) -> float:
+    """Parse a number that is neither infinite nor NaN."""
+    try:
+        value = float(text)
+    except ValueError:  # not a number: refused below, in our words
+        value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"is {value}; expected a finite number")
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected a finite number")
     return value
 
 
-def positive(text: str) -> float:
-    """A number above zero."""
-    value = finite(text)
+def parse_positive(text: str) -> float:
+    """Parse a number above zero."""
+    value = parse_finite(text)
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"is {value}; expected a positive number")
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected a positive number")
     return value
 
 
-def _unit(text: str) -> tuple[str, str]:
-    """A column and its unit, from `COLUMN=UNIT`."""
+def _parse_unit(text: str) -> tuple[str, str]:
+    """Parse a column and its unit, from `COLUMN=UNIT`."""
     column, separator, unit = text.partition("=")
     if not (column and separator and unit):
         raise argparse.ArgumentTypeError(f"is {text!r}; expected COLUMN=UNIT, such as theta=deg")

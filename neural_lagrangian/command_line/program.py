@@ -22,7 +22,7 @@ from typing import Any, get_args
 from .._errors import NeuralLagrangianError
 from ..identification import Predictor, Structure
 from .interruption import Terminated
-from .options import add_columns, finite, in_options, positive, positive_integer
+from .options import add_columns, in_options, parse_count, parse_finite, parse_positive
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
@@ -177,14 +177,16 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--friction", action="store_true", help="learn linear damping in addition to the Lagrangian")
     group = parser.add_argument_group("the training")
     group.add_argument(
-        "--steps", type=positive_integer, default=2400, help="total number of gradient steps (default: %(default)s)"
+        "--steps", type=parse_count, default=2400, help="total number of gradient steps (default: %(default)s)"
     )
     group.add_argument(
         "--minutes",
-        type=positive,
+        type=parse_positive,
         help="time limit for everything, in minutes (default: none); the best result so far is reported",
     )
-    group.add_argument("--seed", type=_seed, default=0, help="random seed for initial weights and batches (default: 0)")
+    group.add_argument(
+        "--seed", type=_parse_seed, default=0, help="random seed for initial weights and batches (default: 0)"
+    )
     group.add_argument(
         "--output", metavar="FOLDER", help="folder to write to (default: RECORDING-fit in the current folder)"
     )
@@ -195,16 +197,16 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a folder that `fit` has written")
     parser.add_argument(
         "--start",
-        type=finite,
+        type=parse_finite,
         nargs="+",
         required=True,
         metavar="VALUE",
         help="coordinates, then velocities, in the units of the recording",
     )
     parser.add_argument(
-        "--until", type=positive, required=True, metavar="T", help="duration, in the recording's unit of time"
+        "--until", type=parse_positive, required=True, metavar="T", help="duration, in the recording's unit of time"
     )
-    parser.add_argument("--step", type=positive, required=True, metavar="DT", help="time between two rows")
+    parser.add_argument("--step", type=parse_positive, required=True, metavar="DT", help="time between two rows")
     parser.add_argument(
         "--output", metavar="FILE", help="file to write: .csv, .npz, .parquet or .h5 (default: print a table)"
     )
@@ -225,11 +227,14 @@ def _add_predictor(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _seed(text: str) -> int:
-    """An integer of at most 63 bits and a sign."""
-    value = int(text)
-    if not -(2**63) <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"is {value}; expected an integer of at most 63 bits and a sign")
+def _parse_seed(text: str) -> int:
+    """Parse an integer of at most 63 bits and a sign."""
+    try:
+        value = int(text)
+    except ValueError:  # not a number: refused below, in our words
+        value = None
+    if value is None or not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected an integer of at most 63 bits and a sign")
     return value
 
 

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from ..identification import predicted, write_predicted
-from .text import write_table
+from .text import print_table
 
 
 def run(asked: argparse.Namespace) -> None:
@@ -17,4 +17,4 @@ def run(asked: argparse.Namespace) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         write_predicted(table := Path(folder) / "rollout.csv", motion, columns)
-        write_table(table.read_text(encoding="utf-8"))
+        print_table(table.read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ def to_errors(line: str) -> None:
     _write(line, sys.stderr)
 
 
-def write_table(text: str) -> None:
+def print_table(text: str) -> None:
     """Write a table to standard output, without changes."""
     _write(text.removesuffix("\n"), sys.stdout)
 

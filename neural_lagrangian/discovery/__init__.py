@@ -2,10 +2,10 @@
 
 from .atoms import Atom
 from .coefficients import CoefficientFit, fit_coefficients
-from .compare import Comparison, compare_lagrangians
 from .distill import distill
 from .encoder import CoefficientEncoder, encoder_loss
 from .equations import EquationSamples, sample_equations
+from .equivalence import Comparison, compare_lagrangians
 from .errors import EquationsError
 from .family import LagrangianFamily
 from .formula import Formula

@@ -19,7 +19,7 @@ from .library import Library
 from .parts import Part
 from .term_columns import Independent, TermColumns, independent_terms, sample_columns
 
-MIN_GAP = 1.5
+MIN_GAP_DISTILLED = 1.5
 """Least growth factor of the residual without one term; below it no support stands out from the next smaller one."""
 RESIDUAL_ZERO = 1e-9
 """Relative residual that counts as zero: rounding in double precision."""
@@ -187,7 +187,7 @@ def _missing(choice: _Choice, match: str, largest_residual: float) -> list[str]:
         if match == "equations":
             missing.append("or the Lagrangian is complicated although its motion is simple: try match='motion'")
         return missing
-    if gap < MIN_GAP:
+    if gap < MIN_GAP_DISTILLED:
         return [
             f"one term fewer increases the residual by a factor of only {gap:.2f}: no clear support; use a smaller "
             "library, or more states"

@@ -16,7 +16,7 @@ from .family import LagrangianFamily, Vector
 from .identifiability import identifiability
 from .integral_form import Motion, driven_term
 from .natural_units import NaturalUnits
-from .shared_least_squares import descend, linearized, projected
+from .shared_least_squares import descend, linearized, projected_jacobian
 
 FAILED_RESIDUAL = 1e3
 """Residual of a failed rollout, relative to the size of the data, so large that the step is rejected."""
@@ -116,7 +116,7 @@ def _report(family: LagrangianFamily, problem: _Rollouts, c: Vector, scale: Vect
     at = linearized(lambda x, y, run: problem.errors(x * scale, y, run), c / scale, shifts, problem.runs)
     remaining = at.r.reshape(*rows.shape)
     noise = jnp.sum(remaining**2, axis=(0, 1)) / jnp.maximum(count - (len(c) + shifts.size) / channels, 1)
-    report, covariance = identifiability(projected(at), c / scale, jnp.tile(noise, mask.size))
+    report, covariance = identifiability(projected_jacobian(at), c / scale, jnp.tile(noise, mask.size))
     covariance = covariance * jnp.outer(scale, scale)
     deviations = jnp.where(report.fixed, jnp.sqrt(jnp.diagonal(covariance)), jnp.inf)
     return {

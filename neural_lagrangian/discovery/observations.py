@@ -57,9 +57,8 @@ class Samples(NamedTuple):
         return Samples(trajectories.ys[mask].astype(np.float64), trajectories.ts[mask].astype(np.float64), controls)
 
 
-def at_samples(trajectories: Trajectories, library: Library, length: int, most: int) -> Observations:
+def at_samples(trajectories: Trajectories, library: Library, most: int) -> Observations:
     """Observations from single samples with accelerations."""
-    del length
     samples = Samples.of(trajectories)
     assert trajectories.accelerations is not None
     a = trajectories.accelerations[trajectories.mask].astype(np.float64)

@@ -40,7 +40,7 @@ def parts_of(changes: Float[np.ndarray, "coefficient direction"]) -> list[tuple[
     return [tuple(part) for part in parts]
 
 
-def described(names: Sequence[str], parts: Sequence[Part], errors: np.ndarray, c: np.ndarray) -> list[str]:
+def notes_on_parts(names: Sequence[str], parts: Sequence[Part], errors: np.ndarray, c: np.ndarray) -> list[str]:
     """Notes on the parts: which scales are free, then intervals within each part except the first.
 
     **Arguments:**

@@ -44,11 +44,11 @@ class Descent(NamedTuple):
     steps: Int[Array, ""]
 
 
-Residual = Callable[[Array, Array, Any], Array]
+RunResidual = Callable[[Array, Array, Any], Array]
 """Residuals of one run: `(x, y, run) -> (row,)`."""
 
 
-def linearized(residual: Residual, x: Array, ys: Array, runs: Any) -> Linearized:
+def linearized(residual: RunResidual, x: Array, ys: Array, runs: Any) -> Linearized:
     """Residuals and Jacobians at the given unknowns. Each array in `runs` has a leading axis of runs."""
 
     def one(y, run):
@@ -62,7 +62,7 @@ def linearized(residual: Residual, x: Array, ys: Array, runs: Any) -> Linearized
     return Linearized(*jax.vmap(one)(ys, runs))
 
 
-def projected(at: Linearized) -> Float[Array, "rows k"]:
+def projected_jacobian(at: Linearized) -> Float[Array, "rows k"]:
     """The Jacobian in the shared unknowns, with the unknowns of each run projected out; runs are stacked."""
     Q, _ = jnp.linalg.qr(at.B)
     A = at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ at.A)
@@ -70,7 +70,7 @@ def projected(at: Linearized) -> Float[Array, "rows k"]:
 
 
 def descend(
-    residual: Residual, x: Array, ys: Array, runs: Any, *, weight: float, tolerance: float, max_steps: int
+    residual: RunResidual, x: Array, ys: Array, runs: Any, *, weight: float, tolerance: float, max_steps: int
 ) -> Descent:
     """Finds a local minimum by the Levenberg-Marquardt method.
 

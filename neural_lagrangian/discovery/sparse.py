@@ -7,13 +7,13 @@ import numpy as np
 from .._checks import positive_integer
 from ..trajectories import Trajectories
 from .double_precision import double_precision, in_default_precision
+from .doubts import doubts
 from .found import FoundLagrangian, warn_if_undetermined
-from .judging import judged
 from .library import Library
+from .noisy_motion import windows_of, without_noise
 from .observations import Observations, Samples, at_samples, in_windows
 from .observations import window_samples as _window
-from .parts import described
-from .refinement import windows_of, without_noise
+from .parts import notes_on_parts
 from .selection import Selection, chosen_by_terms
 from .term_columns import Independent
 
@@ -132,8 +132,8 @@ def _found(
     if not np.isfinite(fitted.residual):
         reason = "no combination of the terms has a regular mass matrix: add terms to the library"
         return _nothing(library, reason, observed)
-    missing, notes = judged(choice, seen.smooth, library, observed, seen.pointed, tolerance, largest_residual)
-    notes += described(named.names, named.parts, named.spread, named.c)
+    missing, notes = doubts(choice, seen.smooth, library, observed, seen.pointed, tolerance, largest_residual)
+    notes += notes_on_parts(named.names, named.parts, named.spread, named.c)
     damping, control = named.matrices(named.c)
     damping_errors, control_errors = named.matrices(named.reported)
     return FoundLagrangian(
@@ -169,7 +169,7 @@ def _observed(
     pointed = recorded.accelerations is not None and method != "weak"
     if pointed and method == "auto" and noisy:  # averages over windows have the least bias from noise
         pointed = int((recorded.lengths // max(1, length // 2)).sum()) * library.dof < 4 * len(library)
-    observed = (at_samples if pointed else in_windows)(smooth, library, length, rows)
+    observed = at_samples(smooth, library, rows) if pointed else in_windows(smooth, library, length, rows)
     if isinstance(observed, str):
         return _nothing(library, observed)
     terms = len(observed.independent.kept)

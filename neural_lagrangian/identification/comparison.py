@@ -18,14 +18,14 @@ from .measure import Measure, lyapunov_time
 from .model_folder import Learned, is_folder, read_folder
 from .outcome import why
 from .pieces import cut
+from .plain_text import aligned
 from .recording import read_recording
 from .region import Region
 from .starts import Starts, starts_of
-from .suspicious import described
-from .tables import aligned
-from .verdict import NOT_BETTER, judged
+from .suspicious import sampling_summary
+from .verdict import NOT_BETTER, verdict_on
 
-MAX_STATES = 500
+MAX_COMPARED_STATES = 500
 """Largest number of states at which two Lagrangians are compared."""
 
 
@@ -73,7 +73,7 @@ def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared
     errors, _ = rollout_errors({name: one.model for name, one in by_name.items()}, starts, first.columns, measure)
     states = motion.ys[motion.mask]
     facts = [
-        ("recording", f"{path}: {described(recording.recorded)}"),
+        ("recording", f"{path}: {sampling_summary(recording.recorded)}"),
         ("motion", str(measure)),
         ("errors", aligned(errors.table(first.columns))),
         *(("verdict", _verdict(name, one, errors, starts, states)) for name, one in by_name.items()),
@@ -101,13 +101,13 @@ def _named(names: Sequence[str]) -> tuple[Path | None, list[str]]:
 def _verdict(name: str, one: Learned, errors: Errors, starts: Starts, states: np.ndarray) -> str:
     """How long a model predicts, why rollouts fail, and how much of the recording is outside its training data."""
     reasons = f"failed rollouts: {why(one.model, starts)}" if errors.failures(name) else ""
-    lines = [judged(errors, name, "this recording", reasons), reasons, _outside(one, states)]
+    lines = [verdict_on(errors, name, "this recording", reasons), reasons, _outside(one, states)]
     return "\n".join(line for line in lines if line)
 
 
 def _difference(one: Learned, other: Learned, states: np.ndarray) -> Comparison:
     """Compare two Lagrangians at states of the recording."""
-    chosen = states[np.linspace(0, len(states) - 1, min(MAX_STATES, len(states))).astype(int)]
+    chosen = states[np.linspace(0, len(states) - 1, min(MAX_COMPARED_STATES, len(states))).astype(int)]
     return compare_lagrangians(
         one.model.lagrangian, other.model.lagrangian, jnp.asarray(chosen, jnp.result_type(float))
     )

@@ -14,9 +14,9 @@ from .formula_file import FORMULA, write_formula
 from .judging import Errors, better_than_baselines
 from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, SETTINGS, claim, write_model, write_settings
 from .outcome import Outcome
+from .plain_text import aligned, stated_all
 from .remark import Remark
 from .report import write_report
-from .tables import aligned, stated_all
 from .templates import rendered
 from .verdict import verdict
 

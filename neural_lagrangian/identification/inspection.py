@@ -13,10 +13,10 @@ from .columns import Columns, roles
 from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
 from .model_folder import Learned, is_folder, read_folder
+from .plain_text import aligned, stated_all
 from .recording import Recording, read_recording, recording_of, wrong_rates
 from .remark import Remark
-from .suspicious import described, refusals, suspicious
-from .tables import aligned, stated_all
+from .suspicious import refusals, sampling_summary, suspicious
 
 IN_MEMORY = "trajectories in memory"
 """Name of a recording that is not a file."""
@@ -71,7 +71,7 @@ class Inspection:
     @property
     def described(self) -> str:
         """Number of samples, duration, and sampling interval, as text."""
-        return described(self.recording.recorded)
+        return sampling_summary(self.recording.recorded)
 
     @property
     def roles(self) -> str:

@@ -22,7 +22,7 @@ from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError
 from .formula_file import read_formula
-from .tables import stated_all
+from .plain_text import stated_all
 
 MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
 """Names of the files."""

@@ -25,7 +25,7 @@ SPIKE_WINDOW = 7
 """Number of samples of the local polynomial that finds spikes."""
 
 
-def described(trajectories: Trajectories) -> str:
+def sampling_summary(trajectories: Trajectories) -> str:
     """Number of samples, duration, sampling interval and gaps, as text."""
     split = trajectories.split_at_gaps()
     lengths, ts = trajectories.lengths, [t for t, _ in split]

@@ -16,7 +16,7 @@ def verdict(outcome: Outcome) -> list[str]:
     failures, lines = outcome.failures(), []
     for name in outcome.rollouts:
         reasons = failures.get(name, "")
-        lines.append(judged(outcome.errors, name, "held-out motion", reasons))
+        lines.append(verdict_on(outcome.errors, name, "held-out motion", reasons))
         lines += [f"{name.capitalize()}: {reasons}."] if reasons else []
     if outcome.formula is None:
         cut_short = outcome.cut_short
@@ -27,7 +27,7 @@ def verdict(outcome: Outcome) -> list[str]:
     return [*lines, f"The formula found: {outcome.formula.formula}."]
 
 
-def judged(errors: Errors, name: str, where: str, failures: str = "") -> str:
+def verdict_on(errors: Errors, name: str, where: str, failures: str = "") -> str:
     """A sentence on the errors of one predictor. `failures`: why rollouts fail, if some do."""
     time, period = errors.valid_time(name), errors.measure.period
     if better_than_baselines(errors, name):

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from .._checks import check_instance
+from .._checks import check_instance, positive_integer
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout
@@ -86,8 +86,7 @@ class Integration(eqx.Module):
             )
         if isinstance(dt0, float | int) and not dt0 > 0:
             raise ValueError(f"`dt0` is {dt0}; expected a positive step size, also for decreasing times")
-        if not isinstance(max_steps, int) or max_steps < 1:
-            raise ValueError(f"`max_steps` is {max_steps!r}; expected a positive integer")
+        positive_integer("max_steps", max_steps)
         self.solver = solver
         self.stepsize_controller = stepsize_controller
         self.dt0 = dt0

@@ -1,5 +1,6 @@
 """Checks of a network or Lagrangian when a model is built: degrees of freedom and output shape."""
 
+from .._checks import positive_integer
 from .._types import Network
 from ..networks import output_shape, unfrozen
 from .lagrangian import AbstractLagrangian, StateNetwork, of_state
@@ -14,8 +15,8 @@ def infer_dof(network: Network, dof: int | None) -> int | None:
     """
     if not callable(network):
         raise ValueError(f"`network` is {network!r}; expected a callable on states [q, v]")
-    if dof is not None and (not isinstance(dof, int) or dof < 1):
-        raise ValueError(f"`dof` is {dof!r}; expected a positive integer")
+    if dof is not None:
+        dof = positive_integer("dof", dof)
     network = unfrozen(network)
     if isinstance(network, AbstractLagrangian):
         if dof is not None and network.dof not in (None, dof):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, PRNGKeyArray
 
+from .._checks import positive_integer
 from .._types import MassMatrix, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky
 from ..networks import PeriodicEmbedding
@@ -64,8 +65,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         linear: Network | None = None,
         floor: float = 1e-3,
     ):
-        if not isinstance(dof, int) or dof < 1:
-            raise ValueError(f"`dof` is {dof!r}; expected a positive integer")
+        dof = positive_integer("dof", dof)
         if not floor >= 0:
             raise ValueError(f"`floor` is {floor!r}; expected a number >= 0")
         for name, value in {"potential": potential, "linear": linear}.items():

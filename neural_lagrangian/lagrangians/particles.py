@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from .._checks import is_concrete
+from .._checks import is_concrete, positive_integer
 from .._types import Scalar
 from ..mechanics import AbstractMassSolve, BlockDiagonal, PseudoInverse
 from ..numerics import at_regular_point
@@ -89,8 +89,7 @@ class ParticleLagrangian(AbstractLagrangian):
         features: PyTree = None,
         bonds: ArrayLike | Sequence[tuple[int, int]] | None = None,
     ):
-        if not isinstance(dimension, int) or dimension < 1:
-            raise ValueError(f"`dimension` is {dimension!r}; expected a positive integer")
+        positive_integer("dimension", dimension)
         self.one = one
         self.pair = pair
         self.features = jax.tree.map(jnp.asarray, features)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from .._checks import is_concrete
+from .._checks import is_concrete, positive_integer
 from .._types import Coordinates, Scalar
 from ..integrators import Integration
 from .drawing import Drawing, projected, zigzag
@@ -49,8 +49,8 @@ class HarmonicOscillator(AbstractConservativeSystem):
 
     def __check_init__(self):
         n, K = self.dimension, self.stiffness
-        if n is not None and not (isinstance(n, int) and n >= 1):
-            raise ValueError(f"`dimension` is {n!r}; expected a positive integer")
+        if n is not None:
+            positive_integer("dimension", n)
         if not isinstance(K, Array) or K.ndim == 0:
             return
         shape = K.shape

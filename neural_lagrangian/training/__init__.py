@@ -9,10 +9,10 @@ from .equation_losses import (
     torque_mse,
 )
 from .fit import fit
+from .fit_options import Rollouts, Running, Watching
 from .gauss_newton import gauss_newton
 from .history import History
 from .loss import Loss as Loss
-from .options import Rollouts, Running, Watching
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, StartError, polish
 from .progress import Callback as Callback

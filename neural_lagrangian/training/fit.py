@@ -9,9 +9,9 @@ from .._checks import check_instance
 from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .devices import check_mesh
+from .fit_options import Rollouts, Running, Watching, check_at_least_one
 from .loop import Loop
 from .loss import Loss
-from .options import Rollouts, Running, Watching, check_at_least_one
 from .parameters import begun_states, check_key, check_members, check_motion, parameters_of, warn_of_unused_states
 from .result import FitResult
 from .rollout_losses import trajectory_mse

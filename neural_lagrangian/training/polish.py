@@ -16,8 +16,8 @@ from .._errors import NeuralLagrangianError
 from ..integrators import Controller, with_integration, without_integration
 from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
+from .fit_options import Rollouts
 from .loss import Loss, evaluated
-from .options import Rollouts
 from .parameters import check_motion, parameters_of, warn_of_unused_states
 from .rollout_losses import trajectory_mse
 from .safe_gradient import scalar

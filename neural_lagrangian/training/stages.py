@@ -14,7 +14,7 @@ from ..integrators import AbstractMotionModel, Controller, StepsPerSample
 from ..trajectories import Trajectories
 from .alike import alike
 from .devices import agreed
-from .options import Rollouts
+from .fit_options import Rollouts
 
 MAX_MEDIAN_INTERVALS = 1_000_000
 """Number of intervals from which the usual one is taken; of longer recordings every k-th, as memory allows."""

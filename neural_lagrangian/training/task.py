@@ -10,8 +10,8 @@ from jaxtyping import DTypeLike, PRNGKeyArray, PyTree
 from ..trajectories import Trajectories, Windows
 from .alike import name_of
 from .devices import digests
+from .fit_options import Rollouts, Running, Watching
 from .loss import Loss
-from .options import Rollouts, Running, Watching
 from .stages import Stage
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import DTypeLike
 
+from .._checks import positive_integer
 from .errors import ShapeError
 from .gaps import Runs, check_gap, runs_of
 from .validation import as_array, check_resolution, check_shapes, check_values, checked_names, stacked
@@ -162,8 +163,7 @@ class Trajectories(eqx.Module):
 
     def thin(self, every: int) -> "Trajectories":
         """Keep every `every`-th sample of each trajectory, starting with the first. The result is split at gaps."""
-        if every < 1:
-            raise ValueError(f"`every` is {every}; expected a positive integer")
+        every = positive_integer("every", every)
         return self.split_at_gaps()._each(lambda rows: rows[:, ::every])
 
     @property

@@ -123,6 +123,19 @@ def test_what_is_not_there_is_named(arguments, status, message, tmp_path, monkey
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["x", "0", "1.5", "-1", "nan", ""])
+def test_a_number_that_an_option_cannot_take_is_quoted_with_what_was_expected(value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "a.csv", "--steps", value])
+    assert ended.value.code == 2
+    assert f"--steps: is {value!r}; expected a positive integer" in capsys.readouterr().err
+    for option, kind in (("--minutes", "positive number"), ("--seed", "integer of at most 63 bits and a sign")):
+        with pytest.raises(SystemExit):
+            main(["fit", "a.csv", option, value if value in ("x", "nan", "") else "1e999"])
+        assert f"{option}: is " in (written := capsys.readouterr().err)
+        assert kind in written or "finite number" in written
+
+
 def test_the_precision_of_the_process_is_as_before(tmp_path):
     before = jax.config.values["jax_enable_x64"]
     assert main(["info", str(write(tmp_path / "a.csv")), "--float32"]) == 0

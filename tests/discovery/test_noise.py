@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.discovery.refinement import without_noise
+from neural_lagrangian.discovery.noisy_motion import without_noise
 from neural_lagrangian.trajectories import differentiate
 
 from .cases import CASES

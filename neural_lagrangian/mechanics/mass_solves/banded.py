@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from ..._checks import positive_integer
 from ..._types import Coordinates
 from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
 
-Band = Float[Array, "diagonal dof"]
+Diagonals = Float[Array, "diagonal dof"]
 """The main diagonal and the w diagonals above it: entry `[k, i]` is $M_{i, i + k}$, zero beyond the end of a chain."""
 
-Columns = Float[Array, "dof column"]
+RightHandSides = Float[Array, "dof column"]
 
 
 class Banded(AbstractMassSolve):
@@ -56,8 +57,7 @@ class Banded(AbstractMassSolve):
     periodic: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
-        if not isinstance(self.width, int) or self.width < 1:
-            raise ValueError(f"`width` is {self.width!r}; expected a positive integer")
+        positive_integer("width", self.width)
 
     def seeds(self, dof: int) -> np.ndarray:
         colour = self._colours(dof)
@@ -100,7 +100,7 @@ class Banded(AbstractMassSolve):
         return colour
 
 
-def _product(band: Band, w: Coordinates | Columns) -> Coordinates | Columns:
+def _product(band: Diagonals, w: Coordinates | RightHandSides) -> Coordinates | RightHandSides:
     """The product M w, for one vector or for each column of `w`."""
     entries = band.reshape(band.shape + (1,) * (w.ndim - 1))
     total = entries[0] * w
@@ -109,7 +109,7 @@ def _product(band: Band, w: Coordinates | Columns) -> Coordinates | Columns:
     return total
 
 
-def _ring_solve(band: Band, b: Columns) -> Columns:
+def _ring_solve(band: Diagonals, b: RightHandSides) -> RightHandSides:
     """Solve on a ring: without its last `width` sites it is a chain (Schur complement)."""
     w, n = len(band) - 1, band.shape[1]
     coupling = _product(band, jnp.eye(n, w, w - n, dtype=b.dtype))  # the last w columns of M
@@ -121,7 +121,7 @@ def _ring_solve(band: Band, b: Columns) -> Columns:
     return jnp.concatenate([x - X @ last, last])
 
 
-def _chain_solve(band: Band, b: Columns) -> Columns:
+def _chain_solve(band: Diagonals, b: RightHandSides) -> RightHandSides:
     if len(band) == 2:
         diagonal, upper = band
         return jax.lax.linalg.tridiagonal_solve(jnp.roll(upper, 1), diagonal, upper, b)
@@ -145,7 +145,7 @@ def _chain_solve(band: Band, b: Columns) -> Columns:
     return jnp.concatenate([before, last[None]]).reshape(-1, b.shape[1])[: len(b)]
 
 
-def _block_tridiagonal(band: Band, b: Columns) -> tuple[Array, Array, Array]:
+def _block_tridiagonal(band: Diagonals, b: RightHandSides) -> tuple[Array, Array, Array]:
     """The diagonal blocks, the blocks above them, and the blocks of `b`. The last block is padded by unit masses."""
     w, n = len(band) - 1, band.shape[1]
     missing = -n % w

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from ..._checks import positive_integer
 from ..._types import Coordinates
 from ...numerics import cutoff, pseudoinverse, pseudoinverse_tangent
 from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
@@ -51,8 +52,7 @@ class BlockDiagonal(AbstractMassSolve):
     rcond: float | None = None
 
     def __check_init__(self):
-        if not isinstance(self.size, int) or self.size < 1:
-            raise ValueError(f"`size` is {self.size!r}; expected a positive integer")
+        positive_integer("size", self.size)
 
     def seeds(self, dof: int) -> np.ndarray:
         if dof % self.size:

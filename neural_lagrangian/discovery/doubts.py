@@ -31,7 +31,7 @@ MAX_DISAGREEMENT_REFINED = 0.05
 """The same limit for coefficients refined by rollouts."""
 
 
-def judged(
+def doubts(
     choice: Choice,
     trajectories: Trajectories,
     library: Library,
@@ -70,18 +70,20 @@ def judged(
             f"elsewhere), as on a single orbit or at a single energy: record motions with other energies and phases"
         )
     if better is not None:
-        missing += _doubts(choice, library, samples, scales, compare_halves=not missing)
+        missing += _doubts_of_refined(choice, library, samples, scales, compare_halves=not missing)
         if np.isinf(better.noise).any():
             notes.append("the recorded velocities were smoothed: the coefficients are fitted to the positions only")
     elif residual > 3 * tolerance:
-        missing += _unclear(fitted, named, library, samples, scales, compare_halves=not missing)
+        missing += _doubts_of_unrefined(fitted, named, library, samples, scales, compare_halves=not missing)
     more = equivalent - (len(named.parts) - 1)
     if more > 0:
         notes.append(f"{more} further combinations of the terms have the same motion; this is the simplest")
     return missing, notes
 
 
-def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, *, compare_halves: bool) -> list[str]:
+def _doubts_of_refined(
+    choice: Choice, library: Library, samples: Samples, scales: Scales, *, compare_halves: bool
+) -> list[str]:
     """Reasons to doubt refined coefficients; `compare_halves`: whether to compare fits to the halves of the data."""
     better, rival, terms = choice.better, choice.rival, choice.named.terms
     assert better is not None
@@ -110,10 +112,10 @@ def _doubts(choice: Choice, library: Library, samples: Samples, scales: Scales, 
     return [] if apart < MAX_DISAGREEMENT_REFINED else [_halves_differ(apart)]
 
 
-def _unclear(
+def _doubts_of_unrefined(
     fitted: Fitted, named: Named, library: Library, samples: Samples, scales: Scales, *, compare_halves: bool
 ) -> list[str]:
-    """Reasons why noise in the accelerations hides the formula; `compare_halves` as for `_doubts`."""
+    """Reasons why noise in the accelerations hides the formula; `compare_halves` as for `_doubts_of_refined`."""
     if fitted.gap < MIN_GAP:
         return [
             f"leaving out one more of {len(fitted.step.support)} terms increases the residual by a factor of only "

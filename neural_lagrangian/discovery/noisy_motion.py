@@ -9,7 +9,7 @@ from .observations import Samples, channel_scales, periods
 from .rollout_fit import WindowedMotion, windowed
 from .smoothing import noise_of, smoothed
 
-MIN_RUN_SAMPLES = 9
+MIN_SAMPLES_FOR_NOISE = 9
 """Least samples of a run from which noise can be estimated."""
 
 
@@ -22,7 +22,7 @@ def without_noise(trajectories: Trajectories, tolerance: float) -> tuple[Traject
     pieces = [(t.astype(np.float64), y.astype(np.float64)) for t, y in trajectories]
     states = np.concatenate([y for _, y in pieces])
     found = periods(trajectories, states)
-    long = [k for k, (t, _) in enumerate(pieces) if len(t) >= MIN_RUN_SAMPLES]
+    long = [k for k, (t, _) in enumerate(pieces) if len(t) >= MIN_SAMPLES_FOR_NOISE]
     if not long:
         return trajectories, np.zeros(states.shape[1]), False
     noise, coloured = noise_of([pieces[k] for k in long], found)
