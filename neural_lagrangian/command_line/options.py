@@ -83,7 +83,7 @@ def parse_count(text: str) -> int:
     except ValueError:  # not a number: refused below, in our words
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"is {text!r}; expected a positive integer")
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected a positive integer")
     return value
 
 
@@ -94,7 +94,7 @@ def parse_finite(text: str) -> float:
     except ValueError:  # not a number: refused below, in our words
         value = math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"is {text!r}; expected a finite number")
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected a finite number")
     return value
 
 
@@ -102,7 +102,7 @@ def parse_positive(text: str) -> float:
     """Parse a number above zero."""
     value = parse_finite(text)
     if not value > 0:
-        raise argparse.ArgumentTypeError(f"is {text!r}; expected a positive number")
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected a positive number")
     return value
 
 
@@ -110,5 +110,5 @@ def _parse_unit(text: str) -> tuple[str, str]:
     """Parse a column and its unit, from `COLUMN=UNIT`."""
     column, separator, unit = text.partition("=")
     if not (column and separator and unit):
-        raise argparse.ArgumentTypeError(f"is {text!r}; expected COLUMN=UNIT, such as theta=deg")
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected COLUMN=UNIT, such as theta=deg")
     return column, unit

@@ -234,7 +234,7 @@ def _parse_seed(text: str) -> int:
     except ValueError:  # not a number: refused below, in our words
         value = None
     if value is None or not -(2**63) <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"is {text!r}; expected an integer of at most 63 bits and a sign")
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected an integer of at most 63 bits and a sign")
     return value
 
 

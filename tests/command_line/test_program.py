@@ -212,7 +212,7 @@ class Broken(io.StringIO):
 def test_a_stream_that_nobody_reads_stops_nothing(stream, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     text.say("recording", "a.csv")
-    text.write_table("t,x\n")
+    text.print_table("t,x\n")
 
 
 def test_progress_that_nobody_reads_stops_no_training(monkeypatch):
