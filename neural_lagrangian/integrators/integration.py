@@ -14,6 +14,7 @@ from .._checks import check_instance, positive_integer
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout
+from .implicit_stages import with_stages_in_units
 from .replay import replayed_rollout
 from .runge_kutta import is_explicit_runge_kutta
 from .save_times import SaveTimes, later
@@ -165,7 +166,8 @@ class Integration(eqx.Module):
             dt0 = jax.lax.stop_gradient(ts[1])
         elif dt0 is not None:
             dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
-        return _Steps(self.solver, controller, dt0, adjoint, max_steps)
+        solver = with_stages_in_units(self.solver, controller, float(jnp.finfo(dtype).eps))
+        return _Steps(solver, controller, dt0, adjoint, max_steps)
 
     def _controller(self, dtype: Any) -> Controller:
         if self.stepsize_controller is not None:
