@@ -33,6 +33,24 @@ def test_the_reference_has_every_namespace_and_name(names):
     assert top - offered == {"NeuralLagrangianError"}  # it is of every namespace
 
 
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("NeuralLagrangian", "neural_lagrangian.models.NeuralLagrangian"),
+        ("nl.fit(...)", "neural_lagrangian.training.fit"),
+        ("systems.parameters", "neural_lagrangian.systems.parameters"),
+        ("models.parameters", None),
+        ("parameters", None),  # also a field of a window
+        ("force", None),  # an argument only
+        ("momentum", None),  # also a method of a model
+        ("fit", None),  # also a command
+        ("polish", "neural_lagrangian.training.polish"),
+    ],
+)
+def test_a_word_of_the_text_links_only_if_it_has_one_meaning(names, text, full):
+    assert names.target(text) == full
+
+
 def test_every_public_name_has_a_docstring(names):
     assert [item.full for item in names.public().values() if not item.definition.doc] == []
 

@@ -103,7 +103,7 @@ def test_a_training_that_cannot_begin_is_no_fault_of_the_program():
     lagrangian = nl.lagrangians.ParametricLagrangian(
         lambda t, q, v, *, k: v[0] ** 2 - k * q[0] ** 2, dof=1, k=jnp.asarray(np.nan)
     )
-    with pytest.raises(nl.training.StartError, match="not finite to begin with"):
+    with pytest.raises(nl.training.StartError, match="the loss of `model` is not finite"):
         polish(nl.NeuralLagrangian(lagrangian), MOTION, steps=1, horizon=2, windows=2)
 
 

@@ -12,18 +12,29 @@ from .runs import load, run_notebook, run_script, save, stored_notebook
 from .table import table
 
 DOCS = Path(__file__).parents[2] / "docs"
-QUICK = """# Leaderboard, quick
+QUICK = """# Leaderboard, quick settings
 
-The table of [the leaderboard](leaderboard.md) with shorter trainings, fewer systems and fewer models
-(`nox -s leaderboard -- --quick`): whether everything runs, from the motion to the table. Networks are trained for a
-fraction of the steps, a twentieth or so, from one seed, and err accordingly; goals are those of the full settings. As
-many examples run at a time as there are cores, compiled soon rather than well, so that times tell little.
+This table has the rows of [the leaderboard](leaderboard.md), from runs with quick settings
+(`nox -s leaderboard -- --quick`). It shows that every example runs, from the motion to the table. Do not compare
+these figures with published results:
+
+- Networks are trained from one random seed, for about a twentieth of the steps. There are fewer systems and models.
+- Goals are those of the full settings.
+- Examples run in parallel with little compiler optimisation, so their wall times mean little.
 
 """
 FULL = """# Leaderboard
 
-Published results beside ours, each measured by a notebook in `examples/` or by a benchmark, in full settings
-(`nox -s leaderboard`). Where the source shows a picture, or asks a question, there is no published figure.
+This table compares published results with those of this package, in full settings.
+
+- **ours**: a notebook in `examples/` or a benchmark measured the figure. The last column names it. A notebook prints
+  each figure as a line `name: value`; `bench/leaderboard/targets.toml` says which name belongs to which row.
+- **published**: the figure in the source, or in words what the source shows. "A picture" means that the source has only
+  a plot. "A question" means that it asks for the result. Some rows have no published result.
+- **goal**: a bound that this project chose. A number in brackets refers to a note below the tables.
+
+`nox -s leaderboard` runs all notebooks and makes this page. `nox -s leaderboard -- --table` makes it from the stored
+figures.
 
 """
 

@@ -5,22 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from .rows import Row
 from .runs import Run
 
-HEAD = ("what", "ours", "published", "ours / published", "goal", "from")
+HEAD = ("what", "ours", "published", "ours / published", "goal", "measured by")
+
+TIMES = "Wall times of the examples include compilation. They ran on a shared machine with two cores.\n"
 
 
 def table(sources: Mapping[str, str], rows: Sequence[Row], runs: Mapping[str, Run]) -> str:
-    """A table for each source, what its missed goals are due to, and how long the examples took and with what."""
+    """A table for each source, the reasons for missed goals, and the wall times and versions of the examples."""
     parts, notes = [], []
     for target, source in sources.items():
         lines = [_line(HEAD), _line(["---"] * len(HEAD))]
         lines += [_row(row, _figure(row, runs), notes) for row in rows if row.target == target]
         parts.append(f"## {target}. {source}\n\n" + "\n".join(lines) + "\n")
     parts += [f"[{i}] {note}\n" for i, note in enumerate(notes, 1)]
-    return "\n".join([*parts, "## Wall times\n", times(rows, runs)])
+    return "\n".join([*parts, "## Wall times\n", TIMES, times(rows, runs)])
 
 
 def _row(row: Row, ours: float | None, notes: list[str]) -> str:
-    """A line of the table. Of a goal that is missed the reason goes to the notes."""
+    """A line of the table. The reason for a missed goal is added to the notes."""
     met = None if ours is None else row.met(ours)
     goal = "" if row.goal is None else f"{'at least' if row.least else 'at most'} {row.goal:.3g}"
     goal += {True: ", met", False: ", missed", None: ""}[met]
@@ -36,7 +38,7 @@ def _row(row: Row, ours: float | None, notes: list[str]) -> str:
 
 
 def times(rows: Iterable[Row], runs: Mapping[str, Run]) -> str:
-    """Of the examples, with compilation, on a shared machine with two cores; and the versions that they ran with."""
+    """A table of the wall times of the examples and of the package versions that they ran with."""
     names = sorted({row.example for row in rows if row.example in runs})
     lines = [_line(("example", "wall time", "versions")), _line(["---"] * 3)]
     versions = ""

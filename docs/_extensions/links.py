@@ -1,53 +1,18 @@
-"""Names of the package in running text become links: `NeuralLagrangian`, `nl.fit(...)`, `examples/planets.py`.
+"""Names of the package in code style become links: `NeuralLagrangian`, `nl.fit(...)`, `examples/planets.py`.
 
-Text stays as it reads on any other Markdown viewer. Where the same word is also an argument somewhere, such as
-`force`, only the call or the qualified name is a link.
+The text does not change. If an argument, a field or a method has the same name, such as `force` or `parameters`, only
+a call or a qualified name (`systems.parameters`) is a link.
 """
 
-import ast
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from public_names import PACKAGE, definitions, public
+from public_names import definitions, public, target
 from sphinx import addnodes
 
-NAME = re.compile(
-    r"(?:(?:nl|neural_lagrangian)\.)?(?:([a-z]+)\.)?(\w+)(\(.*\))?", re.DOTALL
-)
 EXAMPLE = re.compile(r"examples/(\w+)\.(?:py|ipynb)")
-
-
-@cache
-def ambiguous() -> set[str]:
-    """Public names that some function or class also has for an argument."""
-    trees = [
-        definition.node for found in definitions().values() for definition in found
-    ]
-    return {
-        node.arg
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.arg)
-    } & public().keys()
-
-
-def target(text: str) -> str | None:
-    """The full name that a piece of code in the text stands for."""
-    match = NAME.fullmatch(text)
-    if match is None or match[2] not in public():
-        return None
-    qualified = (
-        match[1] is not None
-        or match[3] is not None
-        or text.startswith(("nl.", PACKAGE))
-    )
-    full = public()[match[2]].full
-    if match[1] is not None and f".{match[1]}." not in full:
-        return None
-    return full if qualified or match[2] not in ambiguous() else None
 
 
 def link(app: Any, doctree: nodes.document) -> None:

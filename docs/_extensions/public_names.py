@@ -6,12 +6,17 @@ Read from the source rather than from the objects, annotations and defaults stan
 import ast
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 PACKAGE = "neural_lagrangian"
+COMMANDS = ("fit", "rollout", "compare", "info")
+NAME = re.compile(
+    r"(?:(?:nl|neural_lagrangian)\.)?(?:([a-z]+)\.)?(\w+)(\(.*\))?", re.DOTALL
+)
 NAMESPACES = (
     "mechanics",
     "networks",
@@ -137,3 +142,35 @@ def methods(node: ast.ClassDef) -> list[tuple[ast.FunctionDef, str]]:
         for method, doc in own
         if not method.name.startswith("_") or method.name == "__call__"
     ]
+
+
+@cache
+def ambiguous() -> set[str]:
+    """Public names with another meaning: an argument, a field or method of a public class, or a command."""
+    trees = [one.node for several in definitions().values() for one in several]
+    found = {
+        node.arg
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.arg)
+    }
+    for item in public().values():
+        if isinstance(item.definition.node, ast.ClassDef):
+            found |= {name for name, _, _ in statements(item.definition.node.body)}
+    return (found | set(COMMANDS)) & public().keys()
+
+
+def target(text: str) -> str | None:
+    """The full name that a piece of code in the text stands for; `None` if it has another meaning too."""
+    match = NAME.fullmatch(text)
+    if match is None or match[2] not in public():
+        return None
+    qualified = (
+        match[1] is not None
+        or match[3] is not None
+        or text.startswith(("nl.", PACKAGE))
+    )
+    full = public()[match[2]].full
+    if match[1] is not None and f".{match[1]}." not in full:
+        return None
+    return full if qualified or match[2] not in ambiguous() else None

@@ -1,6 +1,7 @@
 r"""The Moore-Penrose pseudoinverse $M^{+}$ of a symmetric matrix, and the derivative of $M^{+} b$."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -12,6 +13,8 @@ from .batching import any_in_batch
 from .equilibration import equilibrated
 
 LinearMap = Callable[[Coordinates], Coordinates]
+Products = TypeVar("Products")
+"""How a mass solve holds a mass matrix."""
 
 
 def cutoff(rcond: float | None, M: Float[Array, "... dof"]) -> float:
@@ -25,7 +28,8 @@ def pseudoinverse_tangent(
     a: Coordinates,
     dr: Coordinates,
     dM: Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]],
-    equations: Callable[[], tuple[LinearMap, Coordinates]],
+    product: Callable[[Products, Coordinates], Coordinates],
+    equations: Callable[[], tuple[Products, Coordinates]],
 ) -> Coordinates:
     r"""The tangent of $a = M^{+} b$ at locally constant rank (Golub and Pereyra 1973, eq. 4.12), M symmetric:
 
@@ -38,14 +42,14 @@ def pseudoinverse_tangent(
     - `inverse`: the product with $M^{+}$. `deficient`: whether the matrix is singular, or, for each coordinate, whether
       its block is singular.
     - `a`: the acceleration. `dr`: $\dot b - \dot M a$. `dM`: the map `w -> dM w` for a stack of vectors.
-    - `equations`: callable that returns the product with $M$, and $b$.
+    - `product`: the map `(M, w) -> M w`. `equations`: callable that returns M, as `product` takes it, and $b$.
     """
 
     @jax.checkpoint  # else both branches of the `cond` would store its intermediate values
     def null_space_terms() -> Coordinates:
         M, b = equations()
-        first, second = dM(jnp.stack([b - M(inverse(b)), inverse(a)]))
-        return inverse(inverse(first)) + second - inverse(M(second))
+        first, second = dM(jnp.stack([b - product(M, inverse(b)), inverse(a)]))
+        return inverse(inverse(first)) + second - inverse(product(M, second))
 
     da = inverse(dr)
     return da + jax.lax.cond(

@@ -23,12 +23,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
-from ..integrators import Controller, with_integration, without_integration
+from ..integrators import Controller
 from ..trajectories import Trajectories, Window
 from .alike import alike, name_of
 from .jacobians import NormalEquations, Residuals, check_memory, forward_or_reverse, normal_equations
 from .loss import Residual, evaluated
-from .polish import Polished, check_begun, fixed_windows, window_states
+from .polish import Polished, fixed_windows, polished, window_states
 from .residuals import trajectory_residual
 
 FIRST_DAMPING = 1e-3
@@ -89,10 +89,7 @@ def gauss_newton(
             f"`states` are estimated, but {name_of(residual)} does not change with them; expected a residual that "
             f"starts from `window.states`, such as `trajectory_residual`"
         )
-    losses = np.asarray(losses)
-    check_begun(losses[0])
-    found = with_integration(eqx.combine(best, without_integration(model)), model)
-    return Polished(found, losses, None if estimates is None else np.asarray(estimates))
+    return polished(model, best, losses, estimates)
 
 
 def _size_of_residual(residual: Residual, weights: PyTree, static: PyTree, batch: Window, own: Array | None) -> int:

@@ -92,13 +92,11 @@ def polish(
         params = Estimated(weights, window_states(states, trajectories, rows, batch))
     steps = positive_integer("steps", steps)
     best, losses = _minimized(params, static, alike(loss), batch, memory, steps)
-    losses = np.asarray(losses)
-    check_begun(losses[0])
     found, estimates = weights_and_states(best)
+    result = polished(model, found, losses, estimates)
     if estimates is not None:
         warn_of_unused_states(params.states, estimates)
-    polished = with_integration(eqx.combine(found, without_integration(model)), model)
-    return Polished(polished, losses, None if estimates is None else np.asarray(estimates))
+    return result
 
 
 def fixed_windows(
@@ -126,10 +124,15 @@ def window_states(states: Any, trajectories: Trajectories, rows: tuple[Array, Ar
     return jnp.asarray(states, batch.ys.dtype)[rows]
 
 
-def check_begun(loss: Any) -> None:
-    """**Raises:** `StartError` if the first loss is not finite."""
-    if not np.isfinite(loss):
-        raise StartError("`model` has a loss that is not finite to begin with; expected one that was trained by `fit`")
+def polished(model: Any, weights: PyTree, losses: Array, estimates: Array | None) -> Polished:
+    """The result: `model` with new weights and with its own integration.
+
+    **Raises:** `StartError` if the first loss is not finite.
+    """
+    if not np.isfinite(losses[0]):
+        raise StartError("the loss of `model` is not finite; train the model with `fit` first")
+    found = with_integration(eqx.combine(weights, without_integration(model)), model)
+    return Polished(found, np.asarray(losses), None if estimates is None else np.asarray(estimates))
 
 
 @eqx.filter_jit

@@ -97,7 +97,7 @@ def test_bad_arguments_are_named(keywords, message):
 
 
 def test_what_it_cannot_do_is_said(monkeypatch):
-    with pytest.raises(ValueError, match="not finite to begin with"):
+    with pytest.raises(ValueError, match="the loss of `model` is not finite"):
         gauss_newton(spring(jnp.nan), data(), steps=1)
     monkeypatch.setattr(jacobians, "memory", lambda: 1)
     with pytest.raises(ValueError, match=r"has 2 weights, whose curvature needs .* GiB of memory; .* or `polish`"):

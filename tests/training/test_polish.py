@@ -73,7 +73,7 @@ def test_bad_options_are_named(keywords, message):
 
 def test_a_model_that_diverges_is_to_be_trained_first():
     lost = nl.NeuralODE(Spring(jnp.asarray(jnp.nan), jnp.asarray(0.2)))
-    with pytest.raises(ValueError, match="not finite to begin with"):
+    with pytest.raises(ValueError, match="the loss of `model` is not finite"):
         polish(lost, data(), steps=2)
 
 

@@ -74,13 +74,8 @@ class BlockDiagonal(AbstractMassSolve):
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
     ) -> Coordinates:
         inverses, deficient = factor
-
-        def mass_and_force():
-            M, b = equations()
-            return partial(self.product, M), b
-
         deficient = jnp.repeat(deficient, self.size)
-        return pseudoinverse_tangent(partial(_product, inverses), deficient, a, dr, dM, mass_and_force)
+        return pseudoinverse_tangent(partial(_product, inverses), deficient, a, dr, dM, self.product, equations)
 
     def _blocks(self, M: Products) -> Blocks:
         return M.T.reshape(-1, self.size, self.size)

@@ -46,9 +46,4 @@ class PseudoInverse(AbstractDenseSolve):
         self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
     ) -> Coordinates:
         inverse, deficient = factor
-
-        def mass_and_force():
-            M, b = equations()
-            return partial(jnp.matmul, M), b
-
-        return pseudoinverse_tangent(partial(jnp.matmul, inverse), deficient, a, dr, dM, mass_and_force)
+        return pseudoinverse_tangent(partial(jnp.matmul, inverse), deficient, a, dr, dM, jnp.matmul, equations)
