@@ -36,13 +36,23 @@ def doubts(
     trajectories: Trajectories,
     library: Library,
     observed: Observations,
+    uniform: np.ndarray,
     pointed: bool,
     tolerance: float,
     largest_residual: float,
 ) -> tuple[list[str], list[str]]:
-    """Returns the reasons why the formula is not determined, and further notes."""
+    """Returns the reasons why the formula is not determined, and further notes.
+
+    **Arguments:**
+
+    - `uniform`: which coordinates move uniformly within their noise.
+    """
     fitted, named, better, _ = choice
     missing, notes, residual = [], [], fitted.residual
+    unexplained = _unexplained(fitted.errors, uniform)
+    if uniform.any():
+        names = ", ".join(name for name, still in zip(library.symbols[0], uniform, strict=True) if still)
+        notes.append(f"moves uniformly within the noise, so its accelerations are noise: {names}")
     samples, scales, kept = Samples.of(trajectories), observed.scales, observed.independent.kept
     damping, _ = named.matrices(named.c)
     if damping is not None and not is_passive(damping):
@@ -50,9 +60,9 @@ def doubts(
             f"the data need a force {(-damping).tolist()} v, which feeds in energy and is no damping: the "
             "library may lack a term"
         )
-    if residual > largest_residual:
+    if unexplained > largest_residual:
         missing.append(
-            f"{100 * residual:.2g} % of the accelerations remain unexplained: the library lacks a term, a force "
+            f"{100 * unexplained:.2g} % of the accelerations remain unexplained: the library lacks a term, a force "
             f"acts that no Lagrangian describes, or the noise is too large"
         )
     elif pointed and residual > 3 * tolerance and (follows := _follows(fitted.errors, trajectories)) > 0.5:
@@ -142,6 +152,15 @@ def _disagreement(fitted: Fitted, library: Library, terms: list[int], samples: S
     size = balance.size[list(step.support)]
     first, second = ((half.coefficients / size)[: len(terms)] for half in halves)
     return disagreement(library, terms, first, second, samples.states, samples.times, scales)
+
+
+def _unexplained(errors: np.ndarray, uniform: np.ndarray) -> float:
+    """Root mean square of the errors, relative to the accelerations; noise of uniform motion does not count.
+
+    A uniform motion has accelerations of relative size one, all of them noise.
+    """
+    squares = np.mean(errors**2, axis=0)
+    return float(np.sqrt(np.mean(np.where(uniform, np.maximum(squares - 1, 0), squares))))
 
 
 def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:

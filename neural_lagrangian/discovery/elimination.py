@@ -91,12 +91,31 @@ def eliminate(
         several = order[: int(idle.sum()) // 3]
         fitted = problem.fit(*step.without(*several)) if len(several) > 1 else None
         if fitted is None or not fitted.rss <= step.rss + allowed:
-            single = (problem.fit(*step.without(k)) for k in order)
-            fitted = next((fit for fit in single if np.isfinite(fit.rss)), None)
+            fitted = _one_fewer(problem, step, order, int(idle.sum()), step.rss + allowed)
         if fitted is None:
             break
         path.append(fitted)
     return path
+
+
+def _one_fewer(problem: AbstractFit, step: SparseFit, order: Sequence[int], idle: int, most: float) -> SparseFit | None:
+    """The fit without the first term of `order` that can be left out; `None` if no fit succeeds.
+
+    The first `idle` terms count as idle by their contributions, which hold to first order. In a part that does not
+    interact with the others all coefficients can shrink together without any effect. So the contribution of a term of
+    this part may be nearly zero, although the part cannot do without it. Therefore an idle term is left out only if the
+    sum of squares stays below `most`. If there is no such term, the one with the least sum of squares is left out.
+    """
+    best = None
+    for rank, k in enumerate(order):
+        if rank >= idle and best is not None:
+            break
+        fit = problem.fit(*step.without(k))
+        if np.isfinite(fit.rss) and (rank >= idle or fit.rss <= most):
+            return fit
+        if np.isfinite(fit.rss) and (best is None or fit.rss < best.rss):
+            best = fit
+    return best
 
 
 def score(problem: AbstractFit, step: SparseFit, terms: int, tolerance: float) -> float:
@@ -104,6 +123,15 @@ def score(problem: AbstractFit, step: SparseFit, terms: int, tolerance: float) -
     rows = problem.rows
     size = len(step.support) * (np.log(rows) + 2 * np.log(terms))
     return float(rows * np.log((step.rss + tolerance) / rows) + size)
+
+
+def price_of_a_parameter(problem: AbstractFit) -> float:
+    """What a parameter costs in the criterion. A formula must be better than a simpler one by at least this.
+
+    Of two formulas with as many terms, one can have a parameter more. Where parts do not interact, the scale of each
+    part is a coefficient that changes nothing. A product that couples the parts makes it a parameter, which fits noise.
+    """
+    return float(np.log(problem.rows))
 
 
 def by_information(
@@ -115,15 +143,18 @@ def by_information(
 
     for N rows, k terms and K candidate terms. The sum of squares $f$, `tolerance`, stands for numerical errors. Terms
     are eliminated in several orders. Then single terms of the best formula are exchanged or removed, as long as this
-    lowers the criterion.
+    lowers the criterion. The simplest formula is returned whose criterion exceeds the least one by less than
+    `price_of_a_parameter`.
     """
 
     def score_of(step: SparseFit) -> float:
         return score(problem, step, terms, tolerance)
 
-    best = min(eliminate(problem, terms, complexity, floor, chance=F_RATIO_INSIGNIFICANT / problem.rows), key=score_of)
+    tried = eliminate(problem, terms, complexity, floor, chance=F_RATIO_INSIGNIFICANT / problem.rows)
+    best = min(tried, key=score_of)
     for chance in PERMISSIVE_SHARES if best.rss > 1e-2 * tolerance else ():
-        best = min([best, *eliminate(problem, terms, complexity, floor, chance=chance)], key=score_of)
+        tried += eliminate(problem, terms, complexity, floor, chance=chance)
+        best = min(tried, key=score_of)
     for _ in range(MAX_EXCHANGE_ROUNDS):
         support = best.support
         others = [k for k in range(terms) if k not in support]
@@ -132,11 +163,16 @@ def by_information(
         if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MAX_EXCHANGES_TRIED:
             pairs = [(i, k) for i in range(len(support)) for k in others]
             exchanged = problem.fit_each([((*support[:i], k, *support[i + 1 :]), None) for i, k in pairs], hurry=True)
+        tried += [*fewer, *exchanged]
         better = min([best, *fewer, *exchanged], key=score_of)
         if score_of(better) >= score_of(best) - 1e-9:
             break
         best = better
-    return best
+    allowed = score_of(best) + price_of_a_parameter(problem)
+    return min(
+        (step for step in tried if score_of(step) <= allowed),
+        key=lambda step: (complexity[list(step.support)].sum(), score_of(step)),
+    )
 
 
 def by_gap(path: Sequence[SparseFit], floor: float, largest: float) -> tuple[int, float]:

@@ -147,8 +147,12 @@ def _misfit(fit: RolloutFit, noise: np.ndarray, windows: int) -> tuple[float, fl
     if autocorrelation(left) >= MAX_CORRELATION_INDEPENDENT:
         left = cosines(left)[:, : SLOW_COSINES[1]]
     numbers = max(windows * (left.shape[1] * left.shape[2] - len(noise)), 1)
-    allowed = max(MAX_MISFIT, float(np.sqrt(chi2.ppf(MISFIT_QUANTILE, numbers) / numbers)))
-    return float(np.sqrt(np.sum(left**2) / numbers)), allowed
+    return float(np.sqrt(np.sum(left**2) / numbers)), allowed_misfit(numbers)
+
+
+def allowed_misfit(numbers: int) -> float:
+    """Largest root mean square of `numbers` independent residuals, relative to the noise, that counts as noise."""
+    return max(MAX_MISFIT, float(np.sqrt(chi2.ppf(MISFIT_QUANTILE, max(numbers, 1)) / max(numbers, 1))))
 
 
 def autocorrelation(residuals: np.ndarray) -> float:

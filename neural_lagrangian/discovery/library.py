@@ -188,9 +188,12 @@ class Library(eqx.Module):
         """Complexity of each term: the sum of its atoms' complexities times the absolute exponents.
 
         A product costs `PRODUCT_COMPLEXITY` more for each further atom, so a square is simpler than a product of two.
+        It costs as much again for each further velocity, because a product of velocities couples the accelerations.
         """
         size = {atom.name: atom.complexity for atom in self.atoms}
+        rates = {a.name for a in self.atoms if isinstance(a.function, Component) and a.function.argument == 2}
         factors = np.array([max(len(term) - 1, 0) for term in self.terms], float)
+        factors += [max(sum(name in rates for name, _ in term) - 1, 0) for term in self.terms]
         return (
             np.array([sum(size[n] * abs(e) for n, e in term) for term in self.terms], float)
             + PRODUCT_COMPLEXITY * factors

@@ -14,6 +14,9 @@ from .observations import Observations
 from .parts import Part, parts_of
 from .rollout_fit import ForceEntries
 
+MIN_RELATIVE_NOISE = 1e-3
+"""Least error of an acceleration, relative to those of all, when the standard errors weight the coordinates."""
+
 
 class Named(NamedTuple):
     """A formula with its forces, at the scale of its pivots.
@@ -89,13 +92,22 @@ def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named
     first, second = len(kept), len(kept) + dof * m
     terms = [kept[k] for k in step.support if k < first]
     parts = _parts(fitted, library.select(terms))
-    c, covariance = balance.scaled(step, parts)
+    weighted = balance.weighted(balance.sigma * _relative_noise(fitted))
+    c, covariance = weighted.scaled(step, parts)
     unseen = _between_samples(fitted, parts, observed)
     spread = np.hypot(np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance)), unseen)
     pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
     controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
     damping = tuple(pairs[k - second] for k in step.support if k >= second)
     return Named(library, m, terms, ForceEntries(controls, damping), c, spread, unseen, parts)
+
+
+def _relative_noise(fitted: Fitted) -> np.ndarray:
+    """Errors of each acceleration relative to those of all: coordinates may have different noise."""
+    if fitted.balance.response is not None:  # its residuals are relative to the noise already
+        return np.ones(fitted.errors.shape[1])
+    each = np.sqrt(np.mean(fitted.errors**2, axis=0))
+    return np.maximum(each / fitted.residual, MIN_RELATIVE_NOISE) if fitted.residual > 0 else np.ones(len(each))
 
 
 def _between_samples(fitted: Fitted, parts: list[Part], observed: Observations) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .balance import Balance
-from .elimination import F_RATIO_INSIGNIFICANT, SparseFit, Try, eliminate, score
+from .elimination import F_RATIO_INSIGNIFICANT, SparseFit, Try, eliminate, price_of_a_parameter, score
 
 BEAM_WIDTH, TERMS_ADDED_TO_EACH = 8, 8
 """Number of formulas of each size that are extended, and number of terms tried as extension of each formula."""
@@ -42,15 +42,25 @@ class Ranking:
 
     @property
     def best(self) -> tuple[float, SparseFit]:
-        """The simplest formula that equals, on the motion, the formula with the least score."""
+        """The simplest formula that fits as well as the formula with the least score.
+
+        It equals this formula on the motion; or it has as many terms, its score exceeds the least one by less than the
+        price of a parameter, and no formula with fewer terms has a lower score.
+        """
         value, least = self.least
         if not np.isfinite(value):
             return value, least
-        near = [
-            scored
-            for scored in self._scores.values()
-            if scored[0] < value + SAME_RESIDUAL and self._same(scored[1], least)
-        ]
+
+        size = len(least.support)
+        smaller = (score for key, (score, _) in self._scores.items() if len(key) < size)
+        allowed = min(value + price_of_a_parameter(self._problem), *smaller, np.inf)
+
+        def as_good(scored: tuple[float, SparseFit]) -> bool:
+            if len(scored[1].support) == size:
+                return scored[0] <= allowed
+            return scored[0] < value + SAME_RESIDUAL and self._same(scored[1], least)
+
+        near = filter(as_good, self._scores.values())
         return min(near, key=lambda scored: (self._complexity[list(scored[1].support)].sum(), scored[0]))
 
     def rival(self, support: Iterable[int]) -> tuple[float, SparseFit] | None:

@@ -16,6 +16,7 @@ from .observations import window_samples as _window
 from .parts import notes_on_parts
 from .selection import Selection, chosen_by_terms
 from .term_columns import Independent
+from .uniform_motion import uniform_coordinates
 
 
 def sparse_lagrangian(
@@ -56,7 +57,7 @@ def sparse_lagrangian(
     - `tolerance`: numerical error of the accelerations, relative to their root mean square (default: 1e-3). Terms that
       explain less are ignored.
     - `largest_residual`: largest relative residual of the accelerations (default: 0.5); above it no formula is
-      returned.
+      returned. Noise does not count in a coordinate that moves uniformly within its noise.
     - `rows`: most observations used, spread evenly over the motion (default: 3000). More take longer and change little.
 
     **Returns:** a `FoundLagrangian` without scale, constant and gauge function, which data do not determine. Without a
@@ -132,7 +133,8 @@ def _found(
     if not np.isfinite(fitted.residual):
         reason = "no combination of the terms has a regular mass matrix: add terms to the library"
         return _nothing(library, reason, observed)
-    missing, notes = doubts(choice, seen.smooth, library, observed, seen.pointed, tolerance, largest_residual)
+    uniform = uniform_coordinates(seen.recorded, seen.noise)
+    missing, notes = doubts(choice, seen.smooth, library, observed, uniform, seen.pointed, tolerance, largest_residual)
     notes += notes_on_parts(named.names, named.parts, named.spread, named.c)
     damping, control = named.matrices(named.c)
     damping_errors, control_errors = named.matrices(named.reported)
