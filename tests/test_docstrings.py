@@ -16,6 +16,9 @@ ARRAY = re.compile(r"(?<!\[)\b(Array|ArrayLike|np\.ndarray)\b")
 SHAPE = re.compile(r"shape|scalar|as (for|of) `")
 """Shapes are stated, or those of another function hold."""
 
+ELSEWHERE = re.compile(r"[Aa]rguments[^.]{0,30}as (for|of) `")
+"""The arguments are those of another function."""
+
 
 @pytest.fixture(scope="module")
 def names():
@@ -63,6 +66,22 @@ def test_every_public_method_has_a_docstring_its_own_or_of_what_it_implements(na
             public = [name for name in own if not name.startswith("_")]
             bare += [f"{item.full}.{name}" for name in public if not inspect.getdoc(getattr(item.value, name))]
     assert bare == []
+
+
+def unsaid(node, doc):
+    """What a docstring leaves out: arguments that it does not name, and that the function raises an error."""
+    arguments = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    found = [] if ELSEWHERE.search(doc) else [name for name in arguments if f"`{name}`" not in doc]
+    raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    return found + ["Raises"] * (raises and "**Raises:**" not in doc)
+
+
+def test_functions_name_their_arguments_and_errors(names):
+    (bad,) = ast.parse("def f(a, *, b):\n    raise ValueError").body
+    assert unsaid(bad, "Sum of `a`.") == ["b", "Raises"]
+    assert unsaid(bad, "**Arguments:** as for `g`. **Raises:** `ValueError`.") == []
+    functions = [item for item in names.public().values() if isinstance(item.definition.node, ast.FunctionDef)]
+    assert {f.full: found for f in functions if (found := unsaid(f.definition.node, f.definition.doc))} == {}
 
 
 def test_functions_of_arrays_state_shapes(names):

@@ -80,7 +80,14 @@ def calibrated_factor(
 
 
 def coverage(band: Band, truth: Float[ArrayLike, "*rollouts time channel"]) -> Scalar:
-    """The coverage of a band: the fraction of a motion that is inside. The first time does not count.
+    """The coverage of a band: the fraction of the values of a motion that are inside, a scalar.
+
+    The first time does not count, because all predictions start from the same state.
+
+    **Arguments:**
+
+    - `band`: the band, such as one of `ensemble_band`.
+    - `truth`: the true motion, with the shape of `band.centre`: `(time, channel)`, or one such array for each rollout.
 
     **Example:**
 

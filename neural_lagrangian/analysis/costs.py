@@ -23,6 +23,7 @@ def plot_work_precision(
     **Arguments:**
 
     - `points`: pairs `(work, error)` by method. `work`, `error`: axis labels, with units.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -47,6 +48,7 @@ def plot_parameter_scaling(points: Points, *, cost: str = "time [s]", ax: Axes |
     **Arguments:**
 
     - `points`: pairs `(parameters, cost)` by method. `cost`: axis label, with its unit.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -69,6 +71,10 @@ def power_law(pairs: Any) -> float:
     """The exponent k of a power law `y = c x^k`, by least squares in the logarithms; NaN for a single pair.
 
     For cost against the number of parameters, 1 means proportional and 0 means independent.
+
+    **Arguments:**
+
+    - `pairs`: pairs (x, y) of positive numbers, shape `(pair, 2)`.
 
     **Example:**
 

@@ -32,10 +32,14 @@ def plot_lagrangian(
 
     **Arguments:**
 
+    - `lagrangian`: callable `(t, q, v) -> scalar`. `t`: time, in seconds.
     - `q`, `v`: grids, shapes `(k,)` and `(m,)`.
     - `kind`: filled contours, or a surface (`ax` must then have `projection="3d"`).
     - `levels`: contour levels, as for matplotlib. Use the same levels in panels to compare.
     - `labels`: names and units of coordinate and velocity.
+    - `ax`: axes to draw on (default: those of a new figure).
+
+    **Raises:** `ValueError` for another `kind`.
 
     **Example:**
 
@@ -80,6 +84,7 @@ def plot_loss_landscape(
     - `loss`: `(first, second) -> scalar`, differentiable or not.
     - `first`, `second`: grids, shapes `(k,)` and `(m,)`. `labels`: their names and units.
     - `truth`: the true parameters, if known.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 

@@ -16,7 +16,11 @@ RolloutRows = Float[Array, "trajectory time two_dof"]
 
 
 def wrap_angle(angle: Array) -> Array:
-    """Wrap an angle to [-pi, pi), in radians. Arrays of any shape are allowed.
+    """Wrap an angle to [-pi, pi).
+
+    **Arguments:**
+
+    - `angle`: angles in radians, an array of any shape.
 
     **Example:**
 
@@ -62,7 +66,7 @@ def angle_rmse(
     **Arguments:**
 
     - `predicted`, `truth`: shape `(trajectory, time, 2 dof)`, angles in radians first.
-    - `ts`: times, shape `(time,)`. `at`: the times t.
+    - `ts`: times, shape `(time,)`. `at`: the times t. `window`: length of the interval, in seconds.
 
     **Example:**
 
@@ -197,7 +201,15 @@ class Summary(eqx.Module):
 
 
 def summarize(values: Any) -> Summary:
-    """Median and quartiles of all entries of `values`. Values that are not finite count as failures (the worst).
+    """Median and quartiles of errors over many rollouts.
+
+    **Arguments:**
+
+    - `values`: errors, an array of any shape. Values that are not finite are failures. They count as infinite errors.
+
+    **Returns:** a `Summary`, in the unit of `values`.
+
+    **Raises:** `ValueError` if `values` is empty.
 
     **Example:**
 

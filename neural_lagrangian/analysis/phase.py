@@ -13,6 +13,10 @@ def phase_shift(predicted: RolloutRows, truth: RolloutRows) -> Float[Array, "tra
     It is positive if the prediction leads. It is the angle between the two Fourier coefficients, with a Hann window.
     Times must be uniform. A rollout that is not finite gives NaN.
 
+    **Arguments:**
+
+    - `predicted`, `truth`: rollouts `[q, v]` at uniform times, shape `(trajectory, time, 2 dof)`.
+
     **Example:**
 
     ```python

@@ -19,6 +19,8 @@ def poincare_section(
 
     **Returns:** times, shape `(crossing,)`, and states, shape `(crossing, 2 dof)`.
 
+    **Raises:** `ValueError` if the shapes do not match.
+
     **Example:**
 
     ```python

@@ -23,6 +23,7 @@ def plot_phase_portrait(
 
     - `truth` and each of `predicted`: states, shape `(time, 2 dof)`.
     - `coordinate`: index of the coordinate. `labels`: names and units of coordinate and velocity.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -55,6 +56,7 @@ def plot_poincare_section(
 
     - `sections`: states on the surface by name, from `poincare_section`, shape `(crossing, 2 dof)`.
     - `columns`: the two components of the state to show. `labels`: their names and units.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 

@@ -18,6 +18,7 @@ def plot_trajectories(
 
     - `ts`: shape `(time,)`. `truth` and each of `predicted`: shape `(time, 2 dof)`.
     - `coordinate`: its index. `label`: its name and unit.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -50,6 +51,7 @@ def plot_energy(
 
     - `ts`: shape `(time,)`. `truth` and each of `energies`: shape `(time,)`.
     - `label`: the quantity and its unit.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -81,6 +83,7 @@ def plot_error_growth(
     - `ts`: shape `(time,)`. `errors`: errors by name, each of shape `(trajectory, time)`.
     - `floor`: error of `perturbation_floor`, shape `(trajectory, time)`, shown dashed as the accuracy limit.
     - `label`: name of the error, with its unit.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 
@@ -116,6 +119,7 @@ def plot_history(histories: Mapping[str, Any], *, ax: Axes | None = None) -> Axe
     **Arguments:**
 
     - `histories`: `History` of trainings (`fit(...).history`) by name.
+    - `ax`: axes to draw on (default: those of a new figure).
 
     **Example:**
 

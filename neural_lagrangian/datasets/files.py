@@ -15,7 +15,10 @@ DATA_VARIABLE = "NEURAL_LAGRANGIAN_DATA"
 
 @dataclass(frozen=True)
 class DataFile:
-    """A data file: its `name` below the data folder, its public address, and its SHA-256 checksum.
+    """A file of a published data set: where to download it, and how to check it.
+
+    - `name`: path of the file below the data folder.
+    - `url`: public address. `sha256`: SHA-256 checksum of the content, in hexadecimal digits.
 
     **Example:**
 

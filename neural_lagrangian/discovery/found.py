@@ -17,7 +17,11 @@ from .term_columns import Independent
 
 
 class UndeterminedWarning(UserWarning):
-    """The data do not determine a formula; the message says which data to record."""
+    """The data do not determine a formula.
+
+    `distill`, `sparse_lagrangian` and `search_lagrangian` give this warning. The message gives the reasons, and says
+    which data to record. `FoundLagrangian.missing` holds the same reasons.
+    """
 
 
 class GaugeFunction(eqx.Module):

@@ -26,8 +26,9 @@ IN_MEMORY = "trajectories in memory"
 class Inspection:
     """The result of `inspect` for a recording. `print` shows a summary.
 
-    `name` and `path`: of the file; `path` is `None` for trajectories in memory. `columns`: the role of each column.
-    `recording`: the motion in SI units.
+    - `name`, `path`: name and path of the file. `path` is `None` for trajectories in memory.
+    - `columns`: role of each column. `recording`: the motion as recorded and as read, in SI units.
+    - `remarks`: suspicious samples. `refusals`: reasons why `identify` refuses the recording; empty if it accepts it.
 
     **Example:**
 

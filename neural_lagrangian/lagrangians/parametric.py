@@ -21,13 +21,14 @@ from .positive_mass import has_positive_parts
 class ParametricLagrangian(AbstractLagrangian):
     r"""A Lagrangian given by a formula $L(t, q, \dot q; c)$ whose coefficients c are trained.
 
-    Motion does not determine the overall scale of a Lagrangian: only ratios such as $k / m$ can be found. Write one
-    known coefficient (such as a mass) as a number in the formula, and the others are found in its units; or compare
-    ratios. (Bigwood 2025, section 1.3.)
+    Motion does not determine the overall scale of a Lagrangian. It determines only ratios such as $k / m$. So compare
+    ratios, or write one known coefficient (such as a mass) as a number in the formula: then the other coefficients have
+    the right scale. (Bigwood 2025, section 1.3.)
 
-    A positive coefficient is stored as $c = e^s$, and $s$ is trained: training steps are relative, and c never reaches
-    zero. Do not declare a coefficient positive if it may be zero. The other coefficients change by steps of about the
-    learning rate, in their own units: write the formula so that they are of order one, such as `1e6 * stiffness`.
+    A positive coefficient is stored as $c = e^s$, and $s$ is trained. So training steps are relative, and c never
+    reaches zero. Do not declare a coefficient positive if it may be zero. A step changes the other coefficients by
+    about the learning rate, in their own units. Write the formula so that they are of order one, such as
+    `1e6 * stiffness`.
 
     **Arguments:**
 

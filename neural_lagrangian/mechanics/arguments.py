@@ -34,7 +34,9 @@ def scalar_valued(lagrangian: Lagrangian) -> Lagrangian:
     def checked(t, q, v):
         L = jnp.asarray(lagrangian(t, q, v))
         if L.shape != () or not jnp.issubdtype(L.dtype, jnp.floating):
-            raise ValueError(f"`lagrangian` returned shape {L.shape}, dtype {L.dtype}; expected a real scalar")
+            raise ValueError(
+                f"`lagrangian` returned shape {L.shape}, dtype {L.dtype}; expected a real scalar, such as `0.5 * v @ v`"
+            )
         return L
 
     return checked

@@ -88,6 +88,8 @@ def mass_matrix_report(
     - `rcond`: relative cut-off of the rank. `None` means `10 n eps`, the default of `jax.numpy.linalg.pinv`.
     - `force`: optional callable `(t, q, v) -> (dof,)`, whose derivatives are checked too.
 
+    **Raises:** `ValueError` if `ys` does not have one row for each time.
+
     **Example:**
 
     ```python

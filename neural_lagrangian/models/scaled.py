@@ -140,7 +140,9 @@ class _Units(eqx.Module):
 
     def __init__(self, scaling: Scaling, q: Array):
         if q.shape != scaling.q_scale.shape:
-            raise ValueError(f"`q` has shape {q.shape}; expected {scaling.q_scale.shape}, as the scaling has")
+            raise ValueError(
+                f"`q` has shape {q.shape}; expected {scaling.q_scale.shape}, one entry for each coordinate of `scaling`"
+            )
         constants = (scaling.centre, scaling.q_scale, scaling.t_scale)
         self.c, self.s, self.tau = (jax.lax.stop_gradient(jnp.asarray(x, q.dtype)) for x in constants)
 

@@ -57,6 +57,10 @@ class Frozen(AbstractFrozen):
 def unfrozen(tree: Tree) -> Tree:
     """The same model without `Frozen` wrappers: each is replaced by its value, whose gradient is zero.
 
+    **Arguments:**
+
+    - `tree`: a model, or another pytree.
+
     **Example:**
 
     ```python

@@ -84,6 +84,10 @@ class GroupAverage(eqx.Module):
 def parity(dof: int) -> Matrices:
     r"""The reflection of all coordinates, $q \to -q$, shape `(1, dof, dof)`.
 
+    **Arguments:**
+
+    - `dof`: degrees of freedom n.
+
     **Example:**
 
     ```python
@@ -97,6 +101,10 @@ def parity(dof: int) -> Matrices:
 
 def permutations(particles: int, dimension: int) -> Matrices:
     """Two permutations of identical particles that generate all `particles!` permutations, shape `(2, dof, dof)`.
+
+    **Arguments:**
+
+    - `particles`: number of particles. `dimension`: dimension of space. There are `particles * dimension` coordinates.
 
     **Example:**
 
@@ -116,6 +124,13 @@ def permutations(particles: int, dimension: int) -> Matrices:
 
 def rotations(order: int, particles: int = 1, dimension: int = 2) -> Matrices:
     r"""The rotation of all particles by $2 \pi /$ `order` in the plane of the first two axes, shape `(1, dof, dof)`.
+
+    **Arguments:**
+
+    - `order`: number of rotations in a full turn.
+    - `particles`: number of particles. `dimension`: dimension of space. There are `particles * dimension` coordinates.
+
+    **Raises:** `ValueError` for a `dimension` below 2, or a number that is no positive integer.
 
     **Example:**
 

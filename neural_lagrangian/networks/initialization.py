@@ -17,6 +17,8 @@ def cranmer_init(mlp: eqx.nn.MLP, key: PRNGKeyArray) -> eqx.nn.MLP:
     - `mlp`: a network with at least one hidden layer.
     - `key`: a JAX random key.
 
+    **Raises:** `ValueError` for a network without a hidden layer.
+
     **Example:**
 
     ```python

@@ -65,6 +65,10 @@ def parameter(
 def parameters(system: eqx.Module) -> dict[str, Parameter]:
     """The parameters of a system by name, with values and units. Parameters that are `None` are left out.
 
+    **Arguments:**
+
+    - `system`: a system, such as `Pendulum()`.
+
     **Example:**
 
     ```python

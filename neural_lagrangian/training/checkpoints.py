@@ -67,8 +67,8 @@ class Checkpoints:
                 self.alone = True
             except BlockingIOError as error:
                 raise CheckpointError(
-                    f"`resume` is {str(self.folder)!r}, where another training writes its checkpoints now; each "
-                    f"training needs its own folder: wait for the other, or name another folder"
+                    f"`resume` is {str(self.folder)!r}, but another training writes its checkpoints to this folder; "
+                    f"wait until it ends, or give another folder"
                 ) from error
             except OSError:  # a file system without locks
                 pass

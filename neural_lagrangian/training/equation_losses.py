@@ -51,7 +51,7 @@ def acceleration_mae(
     model: AbstractMotionModel,
     window: Window,
 ) -> Scalar:
-    r"""Mean absolute error of the model's accelerations: as `acceleration_mse`, and less drawn to the largest of them.
+    r"""Mean absolute error of the model's accelerations: less sensitive to outliers than `acceleration_mse`.
 
     $$\frac{1}{n T} \sum_{i=1}^{T} \sum_j |\hat a_j(t_i, q_i, v_i) - a_{ij}|$$
 
@@ -81,7 +81,10 @@ def euler_lagrange_mse(model: Any, window: Window) -> Scalar:
 
     **Arguments:**
 
-    - `model`: a model with a `lagrangian(t, q, v)` and a `force`. The window, and errors, as for `acceleration_mse`.
+    - `model`: a model with a `lagrangian(t, q, v)` and a `force`.
+    - `window`: with `ts`, `ys` and `accelerations`.
+
+    **Raises:** `ValueError` as `acceleration_mse`.
 
     **Example:**
 

@@ -47,15 +47,15 @@ class Watching:
     **Arguments:**
 
     - `look_every`: number of steps from one validation loss to the next.
-    - `patience`: early stopping: a stage ends after so many validation losses in a row without a better model (default:
-      never). It needs `held_out`.
-    - `largest_divergence`: largest share of windows that may diverge, from 0 to 1, over the last 100 steps. Above it,
+    - `patience`: early stopping: a stage ends after this number of validation losses in a row without a better model
+      (default: no early stopping). It needs the argument `held_out` of `fit`.
+    - `largest_divergence`: largest share of windows that may diverge over the last 100 steps, from 0 to 1. Above it,
       `fit` raises `DivergenceError`.
-    - `callbacks`: functions that get a `Progress` every few steps, such as `json_lines(path)`. Training ends when one
-      of them returns `True`.
+    - `callbacks`: functions `callback(progress)` that are called every few steps with a `Progress`, such as
+      `json_lines(path)`. Training ends when one of them returns `True`.
     - `progress`: whether to show progress: a bar on a terminal or in a notebook, otherwise a line every few seconds.
 
-    **Raises:** `ValueError` for numbers below 1.
+    **Raises:** `ValueError` if `look_every` or `patience` is below 1.
 
     **Example:**
 

@@ -125,12 +125,15 @@ def force_penalty(model: Any, window: Window) -> Scalar:
 def scale_penalty(model: Any, window: Window) -> Scalar:
     r"""Penalty that fixes the scale and the sign of a Lagrangian: zero if the mean mass at a window's states is one.
 
-    $$\Bigl(\overline{\mathrm{tr}\, M / n} - 1\Bigr)^2$$
+    $$\Bigl(\frac{1}{T} \sum_{i=1}^{T} \frac{\mathrm{tr}\, M(t_i, q_i, v_i)}{n} - 1\Bigr)^2$$
 
-    Motion alone does not determine them. Energies are then those of a unit mass. Do not use it if recorded torques or
-    forces fix the scale.
+    with the mass matrix M of n degrees of freedom. Motion alone does not determine scale and sign. With this penalty,
+    energies are those of a unit mass. Do not use it if recorded torques or forces fix the scale.
 
-    **Arguments:** as for `force_penalty`; the force of the model does not matter.
+    **Arguments:**
+
+    - `model`: a model with a `lagrangian` of `(t, q, v)`.
+    - `window`: with `ts` and `ys`.
 
     **Example:**
 

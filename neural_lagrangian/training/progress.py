@@ -49,6 +49,10 @@ def json_lines(path: str | Path) -> Callback:
     A resumed training may write some steps a second time; then the later lines are valid. A number that is not finite
     is written as `null`.
 
+    **Arguments:**
+
+    - `path`: the file, such as `"history.jsonl"`. New lines are added at its end.
+
     **Example:**
 
     ```python

@@ -123,7 +123,12 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None 
     The noise of the recorded positions is independent, with standard deviation one. The result is
     $(\sum_j c_{ij}^2)^{1/2}$ at each sample that `differentiate` returns, shape `(time, 3)`.
 
-    **Arguments:** as for `differentiate`, for one trajectory.
+    **Arguments:**
+
+    - `ts`: times of one trajectory, shape `(time,)`.
+    - `window`, `degree`, `gap`: as for `differentiate`.
+
+    **Raises:** `ValueError` if there are fewer than `window` times.
 
     **Example:**
 
@@ -145,6 +150,10 @@ def noise_gain(ts: Any, *, window: int = 11, degree: int = 4, gap: float | None 
 
 def without_velocities(trajectories: Trajectories) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The times and positions of each trajectory, without velocities, as input for `differentiate`.
+
+    **Arguments:**
+
+    - `trajectories`: the motion. Its velocities are not used.
 
     **Example:**
 

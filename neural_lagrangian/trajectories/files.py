@@ -130,9 +130,15 @@ def write_trajectories(
 
     The write is atomic, and numbers are exact. `read_trajectories` reads the file again.
 
-    **Arguments:** as for `read_trajectories`. The default of `positions` is the `names` of the trajectories.
-    Velocities, accelerations and controls are written only if their names are given. The column `trajectory` numbers
-    the trajectories from 0. With `units` the numbers are converted.
+    **Arguments:**
+
+    - `path`: the file. Its suffix gives the format.
+    - `trajectories`: the motion, in SI units.
+    - `positions`: one column name for each coordinate (default: the `names` of the trajectories).
+    - `velocities`, `accelerations`, `controls`: column names. Without names, these quantities are not written.
+    - `time`: column of the times.
+    - `trajectory`: column for the number of the trajectory, counted from 0. Required for several trajectories.
+    - `units`: unit of each column in the file, such as `{"t": "ms"}` (default: SI). The numbers are converted.
 
     **Raises:** `ValueError` for names that do not match the motion; `DataFileError` for an unknown or unsuitable unit;
     `OSError` if the file cannot be written; `ImportError` as for reading.

@@ -244,7 +244,9 @@ def test_a_second_training_in_one_folder_is_refused_and_removes_nothing(tmp_path
         if not said and progress.step >= 20:
             half.touch()
             before = sorted(tmp_path.iterdir())
-            with pytest.raises(CheckpointError, match="another training writes its checkpoints now") as error:
+            with pytest.raises(
+                CheckpointError, match="another training writes its checkpoints to this folder"
+            ) as error:
                 trained(tmp_path)
             said.append(error)
             assert sorted(tmp_path.iterdir()) == before

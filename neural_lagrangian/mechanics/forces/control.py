@@ -72,9 +72,9 @@ class ControlForce(AbstractForce):
     **Arguments:**
 
     - `matrix`: $G$, shape `(dof, m)`: a callable of q, an array (trained by `fit`), or nested sequences of numbers (not
-      trained). `None` means $G = I$, a motor at each coordinate.
-    - `control`: $u$, callable of t to shape `(m,)`, such as a `SampledControl`. `None` means that the control comes
-      with the data (see `with_control`); without it the force is zero.
+      trained). `None` means $G = I$, a motor at each coordinate. $G u$ is in joules per unit of q.
+    - `control`: $u$, callable of t in seconds to shape `(m,)`, such as a `SampledControl`. `None` means that the
+      control comes with the data (see `with_control`). The force is zero until a control is set.
 
     **Raises:** `ValueError` if the shapes do not match.
 
