@@ -99,3 +99,19 @@ def test_links_lead_to_files(page):
 def test_every_guide_has_blocks():
     expected = {"tutorials/messy_recording", "how_to/dissipation", "how_to/discovery", "how_to/positions"}
     assert expected <= RUN.keys()
+
+
+FILE = re.compile(r"`((?:\w+/)+(?:\w+\.(?:py|toml))?)`")
+"""A file or folder in code style, such as `trajectories/gaps.py`."""
+
+
+def absent(text):
+    """Files and folders that a text names, and that are neither in the package nor in the checkout."""
+    roots = (CHECKOUT / "neural_lagrangian", CHECKOUT)
+    named = [name for name in FILE.findall(text) if name != "examples/output/"]  # made by the examples
+    return [name for name in named if not any((root / name).exists() for root in roots)]
+
+
+def test_files_named_by_the_pages_exist():
+    assert absent("`trajectories/gaps.py`, `mechanics/forces/`, `trajectories/holes.py`") == ["trajectories/holes.py"]
+    assert {name: found for name, page in PAGES.items() if (found := absent(page.read_text()))} == {}
