@@ -30,6 +30,11 @@ class Attempt(NamedTuple):
         return () if formula is None else formula.support
 
     @property
+    def cut_short(self) -> bool:
+        """Whether the time limit came before the search."""
+        return self.fault == TIME_IS_UP
+
+    @property
     def reason(self) -> str:
         """Why there is no formula."""
         return self.fault if self.found is None else "; ".join(self.found.missing)

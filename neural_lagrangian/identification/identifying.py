@@ -20,7 +20,7 @@ from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
 from .faults import UsageError
-from .formulas import TIME_IS_UP, Attempt, look_for_formulas
+from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
 from .judging import rollout_errors
@@ -238,7 +238,7 @@ def _cut_short(
         if done >= steps
         else [f"The time limit ended training after {done} of {steps} steps. More may give a better network."]
     )
-    if any(one.fault == TIME_IS_UP for one in attempts):
+    if any(attempt.cut_short for attempt in attempts):
         lines.append("The time limit ended the search for a formula. A longer search may find one.")
     if formula is not None and not formula.refined:
         lines.append("The time limit left no time to refine the coefficients of the formula.")

@@ -57,13 +57,17 @@ def spacing(trajectories: Trajectories) -> float:
 
 
 def plan_of(parts: Parts, scaling: Scaling, steps: int) -> Plan:
-    """Plan the training such that windows fit into the longest piece of every part."""
+    """Plan the training such that windows fit into the longest piece of every part.
+
+    The stages have `steps` gradient steps together. If there are fewer steps than stages, the last stages get them.
+    """
     stride = rows_apart(parts.train, scaling)
     row = stride * spacing(parts.train) / float(scaling.t_scale)
     most = min((int(part.lengths.max()) - 1) // stride for part in parts)
-    horizons = sorted({min(max(round(horizon / row), 1), most) for horizon in STAGE_HORIZONS})
+    horizons = sorted({min(max(round(horizon / row), 1), most) for horizon in STAGE_HORIZONS})[-steps:]
     shares = np.array(STAGE_SHARES[: len(horizons)])
     counts = np.maximum(1, np.round(steps * shares / shares.sum())).astype(int)
+    counts[0] += steps - counts.sum()
     return Plan(stride, max(1, round(row / ROW_INTERVAL)), tuple(horizons), tuple(counts.tolist()))
 
 

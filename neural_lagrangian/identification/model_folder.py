@@ -175,9 +175,14 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write `settings.json`, all or nothing. Numbers that are not finite become `null`: JSON has none."""
+    """Write `settings.json`, all or nothing."""
     with atomic_write(folder / SETTINGS) as file:
-        file.write((json.dumps(_finite(settings), indent=2, allow_nan=False) + "\n").encode())
+        file.write((settings_text(settings) + "\n").encode())
+
+
+def settings_text(settings: dict[str, Any]) -> str:
+    """The settings as JSON. Numbers that are not finite become `null`: JSON has none."""
+    return json.dumps(_finite(settings), indent=2, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

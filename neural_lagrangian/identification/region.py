@@ -23,9 +23,9 @@ class Region(NamedTuple):
         return Region(ys.min(axis=0), ys.max(axis=0))
 
     @property
-    def settings(self) -> dict[str, list[float | None]]:
-        """The fields, as JSON can hold them: `None` for NaN."""
-        return {name: [None if np.isnan(x) else float(x) for x in row] for name, row in self._asdict().items()}
+    def settings(self) -> dict[str, list[float]]:
+        """The fields as lists."""
+        return {name: row.tolist() for name, row in self._asdict().items()}
 
     def outside(self, ys: np.ndarray, names: Sequence[str]) -> str:
         """Text: the share of states outside by more than a tenth of the range, and where; empty if none is outside."""

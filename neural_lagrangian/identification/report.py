@@ -1,13 +1,13 @@
 """Write the report of a fit: one HTML page that needs no other file."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
 from .._atomic import atomic_write
 from ..discovery import Formula
 from .figures import energy_and_history, error_growth, predictions
+from .model_folder import settings_text
 from .outcome import Outcome
 from .templates import rendered
 from .verdict import limits, verdict
@@ -40,7 +40,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "errors": outcome.errors.table(outcome.columns),
         "facts": outcome.facts(),
         "python": _python(folder, outcome),
-        "settings": json.dumps(outcome.settings, indent=2),
+        "settings": settings_text(outcome.settings),
         **{name: base64.b64encode(png).decode() for name, png in figures.items()},
     }
 

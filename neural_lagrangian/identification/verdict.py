@@ -19,7 +19,7 @@ def verdict(outcome: Outcome) -> list[str]:
         lines.append(verdict_on(outcome.errors, name, "held-out motion", reasons))
         lines += [f"{name.capitalize()}: {reasons}."] if reasons else []
     if outcome.formula is None:
-        cut_short = outcome.cut_short
+        cut_short = any(attempt.cut_short for attempt in outcome.attempts)  # training may be, and the search not
         why_none = (
             "No formula was found within the time limit." if cut_short else "The data do not determine a formula."
         )

@@ -8,11 +8,13 @@ import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
 from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.formulas import TIME_IS_UP, Attempt
 from neural_lagrangian.identification.judging import Errors, better_than_baselines, rollout_errors
 from neural_lagrangian.identification.measure import Measure, lyapunov_time
+from neural_lagrangian.identification.outcome import Outcome
 from neural_lagrangian.identification.region import Region
 from neural_lagrangian.identification.starts import starts_of
-from neural_lagrangian.identification.verdict import judged
+from neural_lagrangian.identification.verdict import verdict, verdict_on
 from neural_lagrangian.systems import CoupledPendulums, DoublePendulum
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories
@@ -141,7 +143,7 @@ def test_a_prediction_is_valid_until_its_error_exceeds_a_tenth_of_the_spread():
     errors, _ = rollout_errors({"drifting": drifting, "exact": oscillating}, starts, STEADY, measure)
     assert errors.valid_time("drifting") == pytest.approx(1.0, abs=0.051)
     assert errors.valid_time("exact") == errors.times[-1]
-    assert "for 1 s" in judged(errors, "drifting", "held-out motion") or "for 1.05 s" in judged(
+    assert "for 1 s" in verdict_on(errors, "drifting", "held-out motion") or "for 1.05 s" in verdict_on(
         errors, "drifting", "held-out motion"
     )
 
@@ -149,9 +151,13 @@ def test_a_prediction_is_valid_until_its_error_exceeds_a_tenth_of_the_spread():
 def test_lack_of_steps_is_not_called_a_fault_of_the_model():
     starts = starts_of(motion(lambda ts: oscillations(ts, (0.0, 1.0))), 1)
     errors, _ = rollout_errors({"lost": lambda ts, y0: oscillating(ts, y0) / 0}, starts, STEADY, UNIT)
-    assert "ran out of integration steps" in judged(errors, "lost", "this recording", "4 need more (max_steps_reached)")
-    assert "ran out of integration steps" not in judged(errors, "lost", "this recording", "4 become NaN (not finite)")
-    assert "do not use it" in judged(errors, "lost", "this recording")
+    assert "ran out of integration steps" in verdict_on(
+        errors, "lost", "this recording", "4 need more (max_steps_reached)"
+    )
+    assert "ran out of integration steps" not in verdict_on(
+        errors, "lost", "this recording", "4 become NaN (not finite)"
+    )
+    assert "do not use it" in verdict_on(errors, "lost", "this recording")
 
 
 def test_states_outside_of_what_was_trained_on_are_told():
@@ -193,3 +199,18 @@ def test_training_ends_after_minutes_not_seconds():
     assert at(599.0)[0] is False
     assert at(601.0)[0] is True
     assert not Budget(None, clock=lambda: np.inf).is_spent()
+
+
+def test_the_time_limit_is_named_only_if_it_ended_the_search():
+    """Training that was cut short does not matter to a search that ended by itself."""
+
+    starts = starts_of(motion(going_round), 1)
+    errors, _ = rollout_errors({"network": steady}, starts, STEADY, UNIT)
+    nothing = dict.fromkeys(Outcome._fields) | {"rollouts": {}, "cut_short": ("The time limit ended training.",)}
+
+    def verdict_of(*faults):
+        attempts = [Attempt("somewhere", None, fault) for fault in faults]
+        return verdict(Outcome(**nothing)._replace(attempts=attempts, errors=errors, starts=starts))
+
+    assert verdict_of("few data", "no kinetic energy") == ["The data do not determine a formula."]
+    assert verdict_of("few data", TIME_IS_UP) == ["No formula was found within the time limit."]

@@ -15,7 +15,8 @@ from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.energies import energies_of
-from neural_lagrangian.identification.learning import loss_for
+from neural_lagrangian.identification.learning import loss_for, plan_of
+from neural_lagrangian.identification.pieces import Parts
 from neural_lagrangian.identification.prediction import predicted, write_predicted
 from neural_lagrangian.identification.recording import wrong_rates
 from neural_lagrangian.identification.refinement import _at_scale
@@ -42,6 +43,19 @@ def test_an_error_of_one_spread_counts_the_same_in_every_channel():
         assert float(found) == pytest.approx(2**2 / 4)
     off = jnp.asarray([0.0, 0.0, 2 * spread[2], 0.0])
     assert float(loss_for(data, velocity=0.1)(lambda ts, y0: ys + off[None], window)) == pytest.approx(0.2**2 / 4)
+
+
+@pytest.mark.parametrize("samples", [121, 9])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 7, 60, 2400])
+def test_the_stages_of_a_training_have_as_many_steps_as_wanted(steps, samples):
+    """Each has at least one, and the last windows are as long as the data allow."""
+    data = nl.Trajectories(TS[:samples], np.stack([np.sin(TS), np.cos(TS)], axis=1)[:samples])
+    parts, scaling = Parts(data, data, data), nl.trajectories.Scaling.of(motion(np.sin(TS), np.cos(TS)))
+    plan, whole = (plan_of(parts, scaling, n) for n in (steps, 10**4))
+    assert sum(plan.steps) == steps
+    assert min(plan.steps) >= 1
+    assert plan.horizons == whole.horizons[-steps:]
+    assert len(plan.steps) == len(plan.horizons)
 
 
 def test_a_formula_at_another_scale_has_the_same_motion():
