@@ -132,6 +132,18 @@ def better_than_baselines(errors: Errors, name: str) -> bool:
     return all(ratio(baseline) < 0 for baseline in BASELINES)
 
 
+def predicts_a_period(errors: Errors, name: str) -> bool:
+    """Whether a model is so good that its energy means something.
+
+    The RMS error in one period, or up to the last time if that comes first, must not exceed `MAX_VALID_ERROR` of the
+    spread.
+    """
+    index = min(int(np.searchsorted(errors.times, errors.measure.period)), len(errors.times) - 1)
+    spreads = errors.measure.spreads
+    sizes = np.array([errors.median(name, i, index) for i in range(len(spreads))]) / spreads
+    return bool(np.mean(sizes**2) <= MAX_VALID_ERROR**2)
+
+
 @eqx.filter_jit
 def _rollouts(model: Callable[[Array, Array], Array], ts: Array, ys: Array) -> Array:
     return jax.vmap(model)(ts, ys[:, 0])

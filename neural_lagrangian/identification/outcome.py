@@ -11,7 +11,7 @@ from ..training import History, failures_of, in_words
 from .columns import Columns
 from .energies import Energies
 from .formulas import Attempt
-from .judging import Errors, better_than_baselines
+from .judging import Errors, better_than_baselines, predicts_a_period
 from .refinement import RefinedFormula, damping_matrix
 from .remark import Remark
 from .starts import Starts
@@ -68,8 +68,9 @@ class Outcome(NamedTuple):
         return facts
 
     def hints(self) -> tuple[Remark, ...]:
-        """Options to try next."""
-        if self.model.force is not None or not self.energies.suggests_friction(self.starts):
+        """Options to try next. The energy of a network that predicts badly hints at nothing."""
+        conserves = self.model.force is None and predicts_a_period(self.errors, "network")
+        if not conserves or not self.energies.suggests_friction(self.starts):
             return ()
         lost = f"the learned energy falls by {self.energies.lost(self.starts):.0%} along the recorded motion: try "
         return (Remark(lost, {"friction": True}),)

@@ -15,12 +15,16 @@ from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.energies import energies_of
+from neural_lagrangian.identification.judging import rollout_errors
 from neural_lagrangian.identification.learning import loss_for, plan_of
+from neural_lagrangian.identification.measure import Measure
+from neural_lagrangian.identification.outcome import Outcome
 from neural_lagrangian.identification.pieces import Parts
 from neural_lagrangian.identification.prediction import predicted, write_predicted
 from neural_lagrangian.identification.recording import wrong_rates
 from neural_lagrangian.identification.refinement import _at_scale
 from neural_lagrangian.identification.starts import Starts, starts_of
+from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import LinearDamping
 
 pytestmark = pytest.mark.double
@@ -100,6 +104,27 @@ def test_a_network_that_has_not_learned_enough_is_no_hint_of_friction(friction, 
     assert energies.lost(starts) > 0.05
     assert 0.6 < energies.falling <= 1
     assert energies.suggests_friction(starts) == hint
+
+
+@pytest.mark.parametrize(("stiffness", "friction", "hint"), [(0.4, 0.0, False), (1.0, 0.0, False), (1.0, 0.05, True)])
+def test_a_network_that_predicts_badly_is_no_hint_of_friction(stiffness, friction, hint):
+    """The energy of a spring that is too soft falls while the mass goes outwards."""
+    phases, ts = np.linspace(-0.1, 0.1, 25) * np.pi, np.linspace(0, 0.5 * np.pi, 17)
+    t = phases[:, None] + ts[None]
+    ys = np.stack([np.cos(t), -np.sin(t)], axis=2) * np.exp(-friction * ts)[None, :, None]
+    if stiffness < 1:
+        ys = ys[:, ::-1] * [1, -1]  # backwards in time, so outwards
+    starts = Starts(jnp.broadcast_to(ts, t.shape), jnp.asarray(ys))
+    columns = Columns("t", ("x",), ("v",), None, {}, ())
+    model = nl.NeuralLagrangian.from_lagrangian(
+        lambda t, q, v: 0.5 * v[0] ** 2 - 0.5 * stiffness * q[0] ** 2, RK4(), dof=1
+    )
+    errors, rollouts = rollout_errors({"network": model}, starts, columns, Measure(np.array([0.7]), 2 * np.pi))
+    energies = energies_of(model, starts, rollouts["network"])
+    assert energies.suggests_friction(starts) == (hint or stiffness < 1)
+    outcome = Outcome(**dict.fromkeys(Outcome._fields))
+    outcome = outcome._replace(model=model, errors=errors, starts=starts, energies=energies)
+    assert bool(outcome.hints()) == hint
 
 
 def test_rates_of_a_motion_that_moves_away_are_its_rates():
