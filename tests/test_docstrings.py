@@ -84,6 +84,20 @@ def test_functions_name_their_arguments_and_errors(names):
     assert {f.full: found for f in functions if (found := unsaid(f.definition.node, f.definition.doc))} == {}
 
 
+def test_fields_of_results_are_explained(names):
+    """Where a class is built from its fields, its docstring names each, or the field has a docstring of its own."""
+    silent = []
+    for item in names.public().values():
+        node, doc = item.definition.node, item.definition.doc
+        if isinstance(node, ast.ClassDef) and not any(getattr(inner, "name", "") == "__init__" for inner in node.body):
+            own = [
+                (name, note) for name, (kind, note) in names.fields(node).items() if "ClassVar" not in ast.unparse(kind)
+            ]
+            named = [name for name, note in own if not (note or f"`{name}`" in doc or f"`{name}()`" in doc)]
+            silent += [f"{item.full}.{name}" for name in named]
+    assert silent == []
+
+
 def test_functions_of_arrays_state_shapes(names):
     silent = []
     for item in names.public().values():

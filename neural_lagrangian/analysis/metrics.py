@@ -183,9 +183,12 @@ def perturbation_floor(
 
 
 class Summary(eqx.Module):
-    """Summary of an error over many rollouts: median, quartiles, and number of failures.
+    """Summary of an error over many rollouts.
 
-    Failures count as infinite in the quartiles. There is no mean, because the worst rollout would dominate it.
+    - `median`, `lower_quartile`, `upper_quartile`: quantiles of the error. Failures count as infinite.
+    - `failures`: number of errors that are not finite. `count`: number of all errors.
+
+    There is no mean, because the worst rollout would dominate it.
     """
 
     _: KW_ONLY

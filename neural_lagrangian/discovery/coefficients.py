@@ -36,6 +36,7 @@ class CoefficientFit(eqx.Module):
     errors come from a linear fit at the solution; the noise of each channel is estimated from its residuals. Arrays
     have a leading axis of systems if the data had one.
 
+    - `family`: the `LagrangianFamily` that was fitted.
     - `coefficients`, `standard_errors`: by name. A standard error is infinite if the data do not determine the
       coefficient.
     - `covariance`: covariance of the coefficients, shape `(coefficients, coefficients)`.

@@ -21,7 +21,7 @@ Kind = Literal["equal", "gauge-equivalent", "solution-equivalent", "different"]
 class Comparison(eqx.Module):
     r"""How two Lagrangians are related: $L_2 \approx \alpha L_1 + \frac{d}{dt} F(t, q) + c$.
 
-    - `scale`: $\alpha$. `constant`: $c$.
+    - `first`, `second`: $L_1$ and $L_2$. `scale`: $\alpha$. `constant`: $c$.
     - `gauge_function`: $F$, callable `(t, q) -> scalar`, zero at the mean of the states. It has a meaning only if the
       two Lagrangians are gauge-equivalent.
     - `gauge_residual`: $|X_2 - \alpha X_1| / |X_2|$, the difference that neither scale nor gauge explains.

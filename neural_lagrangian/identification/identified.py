@@ -43,6 +43,7 @@ class Identified:
     """
 
     outcome: Outcome
+    """All results as numbers and models: errors, rollouts, network, formula, settings."""
     facts: tuple[tuple[str, str], ...]
     """The results as text: pairs of a topic and a text."""
     hints: tuple[Remark, ...]

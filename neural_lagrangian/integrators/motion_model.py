@@ -22,6 +22,7 @@ class AbstractMotionModel(eqx.Module):
     """
 
     integration: eqx.AbstractVar[Integration]
+    """Solver and steps of rollouts."""
 
     @abc.abstractmethod
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:

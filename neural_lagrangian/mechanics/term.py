@@ -17,7 +17,9 @@ from .mass_solves import AbstractMassSolve
 
 
 class TangentPoint(eqx.Module):
-    """A position and a velocity $(q, v)$, at which `EulerLagrangeTerm.vf` returns momentum and force.
+    """A position and a velocity, at which `EulerLagrangeTerm.vf` returns momentum and force.
+
+    - `q`, `v`: shape `(dof,)`.
 
     For a state array `vf` returns the rate of change instead.
 

@@ -18,7 +18,10 @@ Sign: TypeAlias = Literal["positive", "non-negative", "any"]
 
 
 class Parameter(NamedTuple):
-    """A parameter of a system: its value (one number, or one for each part) and its unit, such as `"kg m^2/s"`.
+    """A parameter of a system.
+
+    - `value`: one number, or one for each part of the system, in `unit`.
+    - `unit`: the SI unit as text, such as `"kg m^2/s"`; `"1"` for a pure number.
 
     **Example:**
 

@@ -33,6 +33,7 @@ class AbstractSystem(AbstractRolloutModel):
     """
 
     integration: eqx.AbstractVar[Integration]
+    """Solver and steps of rollouts."""
 
     def __check_init__(self):
         check_parameters(self)
@@ -86,7 +87,7 @@ class AbstractSystem(AbstractRolloutModel):
 
 
 class AbstractConservativeSystem(AbstractSystem):
-    """Base class of systems whose forces are all in the Lagrangian."""
+    """Base class of systems whose forces are all in the Lagrangian: $Q = 0$. Otherwise as `AbstractSystem`."""
 
     def force(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         return jnp.zeros_like(q)
