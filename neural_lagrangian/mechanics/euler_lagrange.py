@@ -279,30 +279,23 @@ def _(primals, tangents, *, mass_solve: AbstractMassSolve) -> tuple[Any, Any]:
         saddle = keep(SaddlePoint.of(mass_solve, factor, C.jacobian(t, q)))
         a, lam = saddle.constrain(a, C.residual(t, q, v, jnp.zeros_like(a)))
     a, lam = keep((a, lam))
-    dr = _tangent(lambda L, Q, C, t, q, v: _residual(L, Q, C, t, q, v, a, lam), primals, tangents)
+    r, dr = _with_tangent(lambda L, Q, C, t, q, v: _residual(L, Q, C, t, q, v, a, lam), primals, tangents)
 
-    def mass_product(L, t, q, v, w):  # M w
-        return jax.jvp(lambda v: jax.grad(L, argnums=2)(t, q, v), (v,), (w,))[1]
+    def products(W):  # M w and dM w
+        def product(L, t, q, v, w):
+            return jax.jvp(lambda v: jax.grad(L, argnums=2)(t, q, v), (v,), (w,))[1]
 
-    def dM(W):
-        def one(w):
-            product = partial(mass_product, w=w)
-            return _tangent(product, (L, t, q, v), (tangents[0], *tangents[3:]))
+        varied = (L, t, q, v), (tangents[0], *tangents[3:])
+        return jax.vmap(lambda w: _with_tangent(partial(product, w=w), *varied))(W)
 
-        return jax.vmap(one)(W)
-
-    def equations():
-        M, b = _equations(L, Q, t, q, v, mass_solve)
-        return M, b if C is None or lam is None else b + C.force(t, q, lam)
-
-    da, dlam = mass_solve.tangent(factor, a, dr, dM, equations), None
+    da, dlam = mass_solve.tangent(factor, a, r, dr, products), None
     if C is not None and saddle is not None:
-        ds = _tangent(lambda C, t, q, v: C.residual(t, q, v, a), primals[2:], tangents[2:])
+        _, ds = _with_tangent(lambda C, t, q, v: C.residual(t, q, v, a), primals[2:], tangents[2:])
         da, dlam = saddle.constrain(da, ds)
     return (a, lam), (da, dlam)
 
 
-def _tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> Array:
-    """The tangent of `fn`, zeros where it depends on nothing that varies."""
+def _with_tangent(fn: Callable[..., Array], primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """The value and the tangent of `fn`, which is zero where `fn` depends on nothing that varies."""
     out, out_dot = eqx.filter_jvp(fn, primals, tangents)
-    return jnp.zeros_like(out) if out_dot is None else out_dot
+    return out, jnp.zeros_like(out) if out_dot is None else out_dot

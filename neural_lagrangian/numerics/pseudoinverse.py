@@ -1,11 +1,11 @@
 r"""The Moore-Penrose pseudoinverse $M^{+}$ of a symmetric matrix, and the derivative of $M^{+} b$."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._types import Coordinates, Flag, MassMatrix
@@ -13,8 +13,7 @@ from .batching import any_in_batch
 from .equilibration import equilibrated
 
 LinearMap = Callable[[Coordinates], Coordinates]
-Products = TypeVar("Products")
-"""How a mass solve holds a mass matrix."""
+Stack = Float[Array, "k dof"]
 
 
 def cutoff(rcond: float | None, M: Float[Array, "... dof"]) -> float:
@@ -26,14 +25,15 @@ def pseudoinverse_tangent(
     inverse: LinearMap,
     deficient: Flag | Bool[Array, " dof"],
     a: Coordinates,
+    r: Coordinates,
     dr: Coordinates,
-    dM: Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]],
-    product: Callable[[Products, Coordinates], Coordinates],
-    equations: Callable[[], tuple[Products, Coordinates]],
+    products: Callable[[Stack], tuple[Stack, Stack]],
+    product: Callable[[Stack, Coordinates], Coordinates],
+    seeds: np.ndarray,
 ) -> Coordinates:
     r"""The tangent of $a = M^{+} b$ at locally constant rank (Golub and Pereyra 1973, eq. 4.12), M symmetric:
 
-    $$\dot a = M^{+} (\dot b - \dot M a) + M^{+} M^{+} \dot M (I - M M^{+}) b + (I - M^{+} M) \dot M M^{+} a.$$
+    $$\dot a = M^{+} (\dot b - \dot M a) + M^{+} M^{+} \dot M r + (I - M^{+} M) \dot M M^{+} a, \qquad r = b - M a.$$
 
     The last two terms vanish at full rank. They are evaluated only if a matrix of the batch is `deficient`.
 
@@ -41,15 +41,16 @@ def pseudoinverse_tangent(
 
     - `inverse`: the product with $M^{+}$. `deficient`: whether the matrix is singular, or, for each coordinate, whether
       its block is singular.
-    - `a`: the acceleration. `dr`: $\dot b - \dot M a$. `dM`: the map `w -> dM w` for a stack of vectors.
-    - `product`: the map `(M, w) -> M w`. `equations`: callable that returns M, as `product` takes it, and $b$.
+    - `a`: the acceleration. `r`: the residual $b - M a$. `dr`: $\dot b - \dot M a$.
+    - `products`: the map `w -> (M w, dM w)` for a stack of vectors. `product(M, w)`: one product, from those with the
+      `seeds`.
     """
 
     @jax.checkpoint  # else both branches of the `cond` would store its intermediate values
     def null_space_terms() -> Coordinates:
-        M, b = equations()
-        first, second = dM(jnp.stack([b - product(M, inverse(b)), inverse(a)]))
-        return inverse(inverse(first)) + second - inverse(product(M, second))
+        M_W, dM_W = products(jnp.concatenate([jnp.stack([r, inverse(a)]), jnp.asarray(seeds, a.dtype)]))
+        M, (dM_r, dM_x) = M_W[2:], dM_W[:2]
+        return inverse(inverse(dM_r)) + dM_x - inverse(product(M, dM_x))
 
     da = inverse(dr)
     return da + jax.lax.cond(

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ..._checks import positive_integer
 from ..._types import Coordinates
-from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
+from .mass_solve import AbstractMassSolve, MassProducts, Products
 
 Diagonals = Float[Array, "diagonal dof"]
 """The main diagonal and the w diagonals above it: entry `[k, i]` is $M_{i, i + k}$, zero beyond the end of a chain."""
@@ -82,7 +82,7 @@ class Banded(AbstractMassSolve):
         )
 
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         return self.apply(factor, dr)
 

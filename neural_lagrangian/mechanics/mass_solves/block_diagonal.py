@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from ..._checks import positive_integer
 from ..._types import Coordinates
 from ...numerics import cutoff, pseudoinverse, pseudoinverse_tangent
-from .mass_solve import AbstractMassSolve, Equations, MassTangent, Products
+from .mass_solve import AbstractMassSolve, MassProducts, Products
 
 Blocks = Float[Array, "block size size"]
 
@@ -71,11 +71,11 @@ class BlockDiagonal(AbstractMassSolve):
         return _product(inverses, b)
 
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         inverses, deficient = factor
-        deficient = jnp.repeat(deficient, self.size)
-        return pseudoinverse_tangent(partial(_product, inverses), deficient, a, dr, dM, self.product, equations)
+        inverse, deficient = partial(_product, inverses), jnp.repeat(deficient, self.size)
+        return pseudoinverse_tangent(inverse, deficient, a, r, dr, products, self.product, self.seeds(len(a)))
 
     def _blocks(self, M: Products) -> Blocks:
         return M.T.reshape(-1, self.size, self.size)

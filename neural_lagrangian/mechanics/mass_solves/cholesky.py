@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from ..._types import Coordinates, MassMatrix
-from .mass_solve import AbstractDenseSolve, Equations, MassTangent
+from .mass_solve import AbstractDenseSolve, MassProducts
 
 
 class Cholesky(AbstractDenseSolve):
@@ -30,7 +30,7 @@ class Cholesky(AbstractDenseSolve):
         return _triangular_solves(factor, b)
 
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         return _triangular_solves(factor, dr)
 

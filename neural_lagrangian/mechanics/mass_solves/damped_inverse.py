@@ -6,7 +6,7 @@ from jaxtyping import PyTree
 
 from ..._types import ComplexVector, Coordinates, MassMatrix
 from ...numerics import equilibrated, power_of_two, symmetric_scales
-from .mass_solve import AbstractDenseSolve, Equations, MassTangent
+from .mass_solve import AbstractDenseSolve, MassProducts
 
 
 class DampedInverse(AbstractDenseSolve):
@@ -47,15 +47,15 @@ class DampedInverse(AbstractDenseSolve):
         return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
 
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         # (M + i lam) z = b, a = Re z:  dz = (M + i lam)^-1 (db - dM z - i dlam z).
         M, damping = factor
-        _, b = equations()
+        b = r + M @ a
         z = _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b)))
-        products = dM(jnp.concatenate([z.imag[None], jnp.eye(M.shape[0], dtype=M.dtype)]))
-        _, ddamping = jax.jvp(self._damping, (M,), (products[1:],))
-        rest = jax.lax.complex(dr + ddamping * z.imag, -products[0] - ddamping * z.real)
+        _, dM_W = products(jnp.concatenate([z.imag[None], jnp.eye(M.shape[0], dtype=M.dtype)]))
+        _, ddamping = jax.jvp(self._damping, (M,), (dM_W[1:],))
+        rest = jax.lax.complex(dr + ddamping * z.imag, -dM_W[0] - ddamping * z.real)
         return _shifted_solve(M, damping, rest).real
 
     def _damping(self, M: MassMatrix) -> Coordinates:

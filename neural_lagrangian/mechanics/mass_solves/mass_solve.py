@@ -14,14 +14,11 @@ from jaxtyping import Array, Float, PyTree
 
 from ..._types import Coordinates, MassMatrix
 
-MassTangent = Callable[[Float[Array, "k dof"]], Float[Array, "k dof"]]
-"""The map `w -> dM w` for a stack of vectors, with `dM` the tangent of the mass matrix."""
+MassProducts = Callable[[Float[Array, "k dof"]], tuple[Float[Array, "k dof"], Float[Array, "k dof"]]]
+"""The map `w -> (M w, dM w)` for a stack of vectors, with `dM` the tangent of the mass matrix."""
 
 Products = Float[Array, "k dof"]
 """Products of a symmetric $M$ with the k seed vectors of a mass solve, or all rows of $M$."""
-
-Equations = Callable[[], tuple[Products, Coordinates]]
-"""Callable that computes `(M, b)` of $M a = b$."""
 
 
 class AbstractMassSolve(eqx.Module):
@@ -52,11 +49,10 @@ class AbstractMassSolve(eqx.Module):
 
     @abc.abstractmethod
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
-        r"""The tangent $\dot a$, from $\dot r = \dot b - \dot M a$ (with $a$ held) and products $\dot M w$.
-
-        `equations()` computes $(M, b)$ again, if the factor is not enough.
+        r"""The tangent $\dot a$, from $r = b - M a$, $\dot r = \dot b - \dot M a$ (with $a$ held) and products
+        $M w$, $\dot M w$.
         """
 
     def solve(self, M: Products, b: Coordinates) -> Coordinates:

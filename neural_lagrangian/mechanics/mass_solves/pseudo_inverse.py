@@ -3,11 +3,12 @@
 from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 from ..._types import Coordinates, MassMatrix
 from ...numerics import cutoff, pseudoinverse, pseudoinverse_tangent
-from .mass_solve import AbstractDenseSolve, Equations, MassTangent
+from .mass_solve import AbstractDenseSolve, MassProducts
 
 
 class PseudoInverse(AbstractDenseSolve):
@@ -43,7 +44,8 @@ class PseudoInverse(AbstractDenseSolve):
         return inverse @ b
 
     def tangent(
-        self, factor: PyTree, a: Coordinates, dr: Coordinates, dM: MassTangent, equations: Equations
+        self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         inverse, deficient = factor
-        return pseudoinverse_tangent(partial(jnp.matmul, inverse), deficient, a, dr, dM, jnp.matmul, equations)
+        inverse_product = partial(jnp.matmul, inverse)
+        return pseudoinverse_tangent(inverse_product, deficient, a, r, dr, products, jnp.matmul, np.eye(len(a)))
