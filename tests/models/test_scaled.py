@@ -189,7 +189,9 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"`scaling` is 2.0; expected a Scaling"):
         nl.Scaled(inner, 2.0)
     model = nl.Scaled(inner, SCALING)
-    with pytest.raises(ValueError, match=r"`q` has shape \(1,\); expected \(2,\), as the scaling"):
+    with pytest.raises(
+        ValueError, match=r"`q` has shape \(1,\); expected \(2,\), one entry for each coordinate of `scaling`"
+    ):
         model(jnp.linspace(0.0, 1.0, 3), jnp.zeros(2))
     with pytest.raises(AttributeError, match="lagrangian"):
         model.lagrangian(0.0, jnp.zeros(2), jnp.zeros(2))
