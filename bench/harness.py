@@ -102,15 +102,25 @@ class Report:
 
     folder: Path
 
-    def table(self, name: str, title: str, rows: list[dict[str, Any]], columns: dict[str, str]) -> None:
-        """Write `rows` to `name`.json in full and to `name`.md in the given columns, `{key: heading}`."""
+    def table(
+        self,
+        name: str,
+        title: str,
+        rows: list[dict[str, Any]],
+        columns: dict[str, str],
+        how: str = "medians of runs taken in turns",
+    ) -> None:
+        """Write `rows` to `name`.json in full and to `name`.md in the given columns, `{key: heading}`.
+
+        `how` says what the figures are.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         rows = [{**environment(), **row} for row in rows]
         (self.folder / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n")
         lines = [f"### {title}", "", "| " + " | ".join(columns.values()) + " |", "| --- " * len(columns) + "|"]
         lines += ["| " + " | ".join(_cell(key, row.get(key)) for key in columns) + " |" for row in rows]
         device = f"{rows[0]['device']}, {rows[0]['dtype']}, jax {rows[0]['jax']}"
-        text = "\n".join([*lines, "", f"({device}; medians of runs taken in turns.)"])
+        text = "\n".join([*lines, "", f"({device}; {how}.)"])
         (self.folder / f"{name}.md").write_text(text + "\n")
         print(f"\n\n{text}")
 
