@@ -67,11 +67,13 @@ def read_archive(
         raise ArchiveError(f"{path} is a folder; expected a {kind} file")
     with path.open("rb") as file:
         if file.readline(len(_first_line(kind))) != _first_line(kind):
-            raise DamageError(f"{path} is not a {kind} file: it does not begin as one")
+            raise DamageError(
+                f"{path} is not a {kind} file: it does not begin as one; expected one that this version has written"
+            )
         digest = file.readline(65).rstrip(b"\n").decode("ascii", "replace")
         start = file.tell()
         if hashlib.file_digest(file, "sha256").hexdigest() != digest:
-            raise DamageError(f"{path} is damaged: the SHA-256 of its content is not the one recorded")
+            raise _damaged(path, "the SHA-256 of its content is not the one recorded")
         end = file.tell()
         file.seek(start)
         header = _header(path, file)
@@ -103,6 +105,10 @@ def architecture(tree: Any) -> dict[str, str]:
     return {**parts, "structure": hashlib.sha256(without_addresses(str(structure)).encode()).hexdigest()}
 
 
+def _damaged(path: str | os.PathLike[str], fault: str) -> DamageError:
+    return DamageError(f"{path} is damaged: {fault}; use a copy of the file, or write it again")
+
+
 def _first_line(kind: str) -> bytes:
     return f"neural_lagrangian {kind} 2\n".encode()
 
@@ -112,15 +118,15 @@ def _header(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, Any]:
     try:
         header = json.loads(line)
     except (ValueError, RecursionError) as error:  # from JSON or from the text encoding
-        raise DamageError(f"{path} is damaged: its header cannot be read ({type(error).__name__})") from error
+        raise _damaged(path, f"its header cannot be read ({type(error).__name__})") from error
     if not line.endswith(b"\n") or not isinstance(header, dict):
-        raise DamageError(f"{path} is damaged: its header is no line of JSON with names")
+        raise _damaged(path, "its header is no line of JSON with names")
     return header
 
 
 def _check_architecture(path: str | os.PathLike[str], stored: Any, like: Any) -> None:
     if not isinstance(stored, dict):
-        raise DamageError(f"{path} is damaged: its header has no architecture")
+        raise _damaged(path, "its header has no architecture")
     expected = architecture(like)
     names = [name for name in dict.fromkeys([*expected, *stored]) if name != "structure"]
     for name in [*names, "structure"]:  # the hash comes last: its message says the least

@@ -49,7 +49,9 @@ class Clock(eqx.Module):
         try:
             values = jnp.atleast_1d(jnp.asarray(frequencies, jnp.result_type(float)))
         except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
-            raise ValueError(f"`frequencies` cannot be read as numbers: {error}") from error
+            raise ValueError(
+                f"`frequencies` cannot be read as numbers: {error}; expected one number or a sequence of numbers"
+            ) from error
         values = floating("frequencies", values, ("frequency",))
         if is_concrete(values) and not (values.size and np.all(np.isfinite(values)) and np.all(np.asarray(values))):
             raise ValueError(f"`frequencies` is {frequencies!r}; expected finite numbers different from zero")

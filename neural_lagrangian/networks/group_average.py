@@ -56,7 +56,9 @@ class GroupAverage(eqx.Module):
         try:
             matrices = np.asarray(transformations, float)
         except (TypeError, ValueError) as error:  # from NumPy, whose message does not name the argument
-            raise ValueError(f"`transformations` cannot be read as matrices: {error}") from error
+            raise ValueError(
+                f"`transformations` cannot be read as matrices: {error}; expected an array of shape (matrix, dof, dof)"
+            ) from error
         if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or 0 in matrices.shape:
             raise ValueError(f"`transformations` has shape {matrices.shape}; expected (k, dof, dof)")
         self.network = network

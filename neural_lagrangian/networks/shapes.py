@@ -23,7 +23,9 @@ def output_shape(network: Network, *shapes: tuple[int, ...]) -> tuple[int, ...]:
         out = eqx.filter_eval_shape(lambda f, args: f(*args), network, arguments)
     except Exception as error:  # a user's network may raise anything
         named = ", ".join(map(str, shapes))
-        raise ValueError(f"`network` fails on inputs of shape {named}: {error}") from error
+        raise ValueError(
+            f"`network` fails on inputs of shape {named}: {error}; expected a network that takes such an input"
+        ) from error
     if not hasattr(out, "shape") or not jnp.issubdtype(out.dtype, jnp.floating):
         raise ValueError(f"`network` returned {out}; expected one real floating array")
     return out.shape

@@ -32,8 +32,10 @@ def complete_rows(
     if not complete.any():
         bare = [name for name, wrong in missing.items() if wrong.all()]
         if bare:
-            raise DataFileError("has no number in any row", path=path, column=bare[0])
-        raise DataFileError(f"no row has a number in each of the columns {', '.join(map(repr, numbers))}", path=path)
+            raise DataFileError("has no number in any row; name another column", path=path, column=bare[0])
+        raise DataFileError(
+            f"no row has a number in each of the columns {', '.join(map(repr, numbers))}; name fewer columns", path=path
+        )
     return np.flatnonzero(complete)
 
 

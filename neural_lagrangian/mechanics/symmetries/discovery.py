@@ -139,7 +139,9 @@ def discover_symmetries(
     rows = _rows(lagrangian, terms, units, times.astype(states.dtype), states, boundary_terms == "any")
     R, F_dot, equations = (np.asarray(x, np.float64) for x in rows)
     if not all(np.isfinite(x).all() for x in (R, F_dot, equations)):
-        raise ValueError("`lagrangian` or one of `boundary_terms` is not finite at some of `states`")
+        raise ValueError(
+            "`lagrangian` or one of `boundary_terms` is not finite at some of `states`; leave these states out"
+        )
     f = np.linalg.lstsq(F_dot, R, rcond=len(F_dot) * float(jnp.finfo(states.dtype).eps))[0]
     X = equations.reshape(-1, offered) if boundary_terms == "any" else R - F_dot @ f
     _, s, V = np.linalg.svd(X, full_matrices=False)
