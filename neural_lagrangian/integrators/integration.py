@@ -8,9 +8,10 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PyTree
 
-from .._checks import check_instance, positive_integer
+from .._checks import check_instance, is_concrete, positive_integer
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout
@@ -27,6 +28,11 @@ Controller: TypeAlias = diffrax.AbstractStepSizeController | StepsPerSample
 DEFAULT_MAX_STEPS = 2**14
 """Default maximum number of steps. The memory of a gradient grows with its square root: about 180 solver states."""
 
+LANDING = 1e-3
+"""Largest distance from the end of a constant step to a sample, in steps, for the step to end at the sample: sampling
+times have rounding errors.
+"""
+
 
 class Integration(eqx.Module):
     """Options of the integration: solver, step sizes, adjoint method.
@@ -42,8 +48,9 @@ class Integration(eqx.Module):
     - `dt0`: first (or constant) step size, in units of time. `None`: adaptive steps start with the first sampling
       interval.
     - `adjoint`: a diffrax adjoint. `None`: rollouts of an explicit Runge-Kutta solver find their steps once and replay
-      them on the way back. `StepsPerSample` with such a solver, or with a variational one, is a checkpointed scan. All
-      else has `diffrax.RecursiveCheckpointAdjoint()`.
+      them on the way back. `StepsPerSample` with such a solver, or with a variational one, is a checkpointed scan; so
+      are constant steps of an explicit solver that end at every sample, if the times are not traced. All else has
+      `diffrax.RecursiveCheckpointAdjoint()`.
     - `max_steps`: maximum number of steps. A solve that needs more fails with `RESULTS.max_steps_reached`. Long or fast
       motion may need a larger number; `solve(...).stats["num_steps"]` counts the steps.
 
@@ -133,6 +140,8 @@ class Integration(eqx.Module):
         """The states at the times `ts`. After a failure the remaining rows are infinite."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
         controller = self._controller(y0.dtype)
+        if isinstance(controller, diffrax.ConstantStepSize) and is_explicit_runge_kutta(self.solver):
+            controller = self._landing(clock) or controller
         if self.adjoint is None:
             self._check_term(term)
             moved, ts = later(term, clock.start), clock.elapsed
@@ -168,6 +177,15 @@ class Integration(eqx.Module):
             dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
         solver = with_stages_in_units(self.solver, controller, float(jnp.finfo(dtype).eps))
         return _Steps(solver, controller, dt0, adjoint, max_steps)
+
+    def _landing(self, clock: SaveTimes) -> StepsPerSample | None:
+        """Constant steps as steps per sample, if it is known that they end at the samples."""
+        if clock.intervals is None or self.dt0 is None or not is_concrete(self.dt0):
+            return None
+        exact = np.abs(clock.intervals) / float(self.dt0)
+        substeps = max(1, round(exact[0]))
+        lands = np.abs(exact - substeps).max() < LANDING and substeps * len(exact) <= self.max_steps
+        return StepsPerSample(substeps) if lands else None
 
     def _controller(self, dtype: Any) -> Controller:
         if self.stepsize_controller is not None:

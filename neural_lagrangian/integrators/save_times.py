@@ -18,19 +18,26 @@ from ..mechanics import EulerLagrangeTerm
 
 
 class SaveTimes(eqx.Module):
-    """The times of a rollout: the first time `start`, and the times since then, `elapsed`, shape `(time,)`."""
+    """The times of a rollout: the first time `start`, and the times since then, `elapsed`, shape `(time,)`.
+
+    `intervals`: times from sample to sample if their values are known, else `None`.
+    """
 
     start: Scalar
     elapsed: Times
+    intervals: tuple[float, ...] | None = eqx.field(static=True, default=None)
 
     @classmethod
     def of(cls, ts: ArrayLike, dtype: DTypeLike) -> "SaveTimes":
         """The save times from an array in any precision. Known times are subtracted before rounding to `dtype`."""
-        if is_concrete(ts) and np.ndim(ts) == 1 and np.size(ts) and np.asarray(ts).dtype == np.float64:
+        known, intervals = is_concrete(ts) and np.ndim(ts) == 1 and np.size(ts) > 0, None
+        if known:
+            intervals = tuple(np.diff(np.asarray(ts, np.float64)).tolist())
+        if known and np.asarray(ts).dtype == np.float64:
             ts = np.asarray(ts)
-            return cls(jnp.asarray(ts[0], dtype), jnp.asarray(ts - ts[0], dtype))
+            return cls(jnp.asarray(ts[0], dtype), jnp.asarray(ts - ts[0], dtype), intervals)
         ts = floating("ts", ts, ("time",)).astype(dtype)
-        return cls(ts[0], ts - ts[0])
+        return cls(ts[0], ts - ts[0], intervals)
 
     @property
     def ts(self) -> Times:

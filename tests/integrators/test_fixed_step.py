@@ -52,6 +52,19 @@ def test_scan_takes_the_steps_that_diffrax_takes(solver, direction, extra):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=100 * atol), our_gradient, their_gradient)
 
 
+@pytest.mark.parametrize(
+    ("dt0", "max_steps", "lands"), [(0.05, 100, True), (0.025, 100, True), (0.04, 100, False), (0.05, 10, False)]
+)
+def test_constant_steps_that_end_at_known_samples_are_a_scan(dt0, max_steps, lands):
+    """The states are those of the constant steps of diffrax, without its loop."""
+    constant = {"stepsize_controller": diffrax.ConstantStepSize(), "dt0": dt0, "max_steps": max_steps}
+    model = nl.NeuralLagrangian.from_lagrangian(DoublePendulum().lagrangian, RK4(), dof=2, **constant)
+    ts = np.linspace(0, 1, 21)
+    program = str(jax.make_jaxpr(lambda y0: model(ts, y0))(Y0))
+    assert ("while[" not in program) == lands
+    np.testing.assert_allclose(model(ts, Y0), model.solve(ts, Y0).ys, atol=1e-11 if DOUBLE else 1e-5)
+
+
 def test_further_steps_go_to_the_longest_intervals():
     """No other way to deal them out has a shorter longest step."""
     for ts in (TS, -TS[::-1]):
