@@ -17,6 +17,7 @@ from .found import damping_force
 from .library import Library
 from .naming import Named
 from .observations import Observations, Samples
+from .residual_spectrum import lag_one
 from .selection import MIN_ODDS, Choice
 
 MAX_PREDICTED_MOTIONS, SAMPLES_PER_MOTION = 30, 100
@@ -168,8 +169,9 @@ def _follows(errors: np.ndarray, trajectories: Trajectories) -> float:
     if int(trajectories.lengths.sum()) != len(errors):
         return 0.0
     pieces = np.split(errors, np.cumsum(trajectories.lengths)[:-1])
-    products = np.concatenate([(e[1:] * e[:-1]).ravel() for e in pieces])
-    return float(products.mean() / np.mean(errors**2)) if len(products) else 0.0
+    products = sum(lag_one(piece[None])[0].sum() for piece in pieces)
+    pairs = errors.size - len(pieces) * errors.shape[1]
+    return float(products / pairs / np.mean(errors**2)) if pairs else 0.0
 
 
 def _predicted(named: Named, trajectories: Trajectories) -> tuple[np.ndarray, np.ndarray]:

@@ -67,6 +67,10 @@ class AbstractFit(eqx.Module):
         - `hurry`: whether to take few steps only, because there are many tries.
         """
 
+    def fits_without_one(self, step: SparseFit) -> list[SparseFit]:
+        """Fits a step without each of its terms that may be left out."""
+        return self.fit_each([step.without(i) for i in range(len(step.support)) if step.covariance[i, i] > 0])
+
     def fit(self, support: Sequence[int], start: np.ndarray | None) -> SparseFit:
         """Fits one support."""
         return self.fit_each([(support, start)])[0]
@@ -158,7 +162,7 @@ def by_information(
     for _ in range(MAX_EXCHANGE_ROUNDS):
         support = best.support
         others = [k for k in range(terms) if k not in support]
-        fewer = problem.fit_each([best.without(i) for i in range(len(support)) if best.covariance[i, i] > 0])
+        fewer = problem.fits_without_one(best)
         exchanged = []
         if best.rss > 1e-2 * tolerance and len(others) * len(support) <= MAX_EXCHANGES_TRIED:
             pairs = [(i, k) for i in range(len(support)) for k in others]

@@ -21,7 +21,7 @@ from jaxtyping import Array, ArrayLike, Float
 from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import euler_lagrange_residual, mass_matrix, scalar_valued
-from ..numerics import natural_scales
+from ..numerics import natural_scales, root_mean_square
 from .double_precision import double_precision, refuse_single
 from .errors import EquationsError
 
@@ -48,7 +48,7 @@ class Scales(eqx.Module):
     @staticmethod
     def of(states: np.ndarray, accelerations: np.ndarray) -> "Scales":
         q, v = np.split(np.asarray(states, np.float64), 2, axis=1)
-        size, speed, a = (np.sqrt(np.mean(x**2, axis=0)) for x in (q, v, accelerations))
+        size, speed, a = (root_mean_square(x) for x in (q, v, np.asarray(accelerations)))
         spread = q.std(axis=0)
         spread = np.where(spread > CONSTANT_SPREAD * size, spread, 0.0)
         radian = _radian(spread, speed, a)

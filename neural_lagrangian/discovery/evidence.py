@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import chi2
 
+from .force_entries import ForceEntries
 from .library import Library
 from .residual_spectrum import (
     MAX_NOISE_ESTIMATES,
@@ -13,10 +14,11 @@ from .residual_spectrum import (
     SLOW_COSINES,
     cosines,
     is_smoothed_noise,
+    lag_one,
     level,
     spectrum,
 )
-from .rollout_fit import FAILED_RESIDUAL, ForceEntries, RolloutFit, WindowedMotion, fit_rollouts
+from .rollout_fit import FAILED_RESIDUAL, RolloutFit, WindowedMotion, fit_rollouts
 
 MAX_CORRELATION_INDEPENDENT = 0.1
 """Autocorrelation of residuals at lag one below which samples count as independent.
@@ -163,8 +165,8 @@ def allowed_misfit(numbers: int) -> float:
 
 def autocorrelation(residuals: np.ndarray) -> float:
     """Autocorrelation at lag one. Fitted initial states reduce it a little."""
-    square = np.sum(residuals**2)
-    return float(np.sum(residuals[:, 1:] * residuals[:, :-1]) / square) if square > 0 else 0.0
+    products, squares = map(np.sum, lag_one(residuals))
+    return float(products / squares) if squares > 0 else 0.0
 
 
 def _standard_errors(fit: RolloutFit, free: np.ndarray, noise: np.ndarray) -> np.ndarray:

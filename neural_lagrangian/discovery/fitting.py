@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..numerics import natural_scales
-from .balance import Balance, damping_columns
+from ..numerics import natural_scales, root_mean_square
+from .balance import Balance
 from .elimination import SparseFit, by_information
 from .equations import Scales
+from .force_entries import Candidates
 from .library import Library
 from .observations import Observations
 
@@ -37,11 +38,12 @@ class Fitted(NamedTuple):
 
 def fit_terms(observed: Observations, library: Library, tolerance: float) -> Fitted:
     """Selects terms; adds linear damping if it explains enough of the residual."""
-    entries = library.dof * observed.controls.shape[1]
+    candidates = observed.candidates
+    entries = candidates.first_damping - candidates.terms
     complexity = np.concatenate([library.complexity[list(observed.independent.kept)], np.ones(entries)])
     balance, scales = observed.balance, observed.scales
     step, gap = _search(balance, scales, complexity, tolerance)
-    damped = _damped(balance, step, gap, observed.rates, scales, complexity, tolerance)
+    damped = _damped(observed, step, gap, complexity, tolerance)
     if damped is not None:
         balance, step, gap = damped
     return Fitted(balance, step, gap, balance.residual(step) / scales.acceleration)
@@ -52,7 +54,7 @@ def fit_terms(observed: Observations, library: Library, tolerance: float) -> Fit
 def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance: float) -> tuple[SparseFit, float]:
     """The selected terms, and the factor by which the residual would grow with one term fewer."""
     full = balance.fit(range(len(complexity)), None)
-    noise = np.sqrt(np.mean(balance.residual(full) ** 2, axis=0))
+    noise = root_mean_square(balance.residual(full))
     noise = np.where(np.isfinite(noise), np.minimum(noise, scales.acceleration), scales.acceleration)
     weighted = balance.weighted(np.sqrt(noise**2 + (tolerance * scales.acceleration) ** 2))
     floor = balance.rows * float(np.mean((tolerance * scales.acceleration / weighted.sigma) ** 2))
@@ -60,18 +62,12 @@ def _search(balance: Balance, scales: Scales, complexity: np.ndarray, tolerance:
     order = np.argsort(step.support)
     support = [step.support[k] for k in order]
     step = weighted.fit(support, step.coefficients[order])  # a full fit from the solution of the search
-    less = [weighted.fit(*step.without(i)).rss for i in range(len(step.support)) if step.covariance[i, i] > 0]
+    less = [fit.rss for fit in weighted.fits_without_one(step)]
     return step, float(np.sqrt((min(less, default=np.inf) + floor) / (step.rss + floor)))
 
 
 def _damped(
-    balance: Balance,
-    step: SparseFit,
-    gap: float,
-    rates: np.ndarray,
-    scales: Scales,
-    complexity: np.ndarray,
-    tolerance: float,
+    observed: Observations, step: SparseFit, gap: float, complexity: np.ndarray, tolerance: float
 ) -> tuple[Balance, SparseFit, float] | None:
     """The formula with linear damping, if damping explains enough of the residual; else `None`.
 
@@ -79,9 +75,8 @@ def _damped(
     are free, a large mass can balance such a force and so hide noise: on circular motion of one frequency,
     accelerations are proportional to velocities of the other axis.
     """
-    damped = balance.with_forces(damping_columns(rates), scales)
-    first = len(complexity)
-    entries = range(first, len(damped.kinetic))
+    damped, scales = observed.damped, observed.scales
+    entries = range(observed.candidates.first_damping, len(damped.kinetic))
     errors = damped.residual(step)
     if not np.isfinite(errors).all():
         return None
@@ -96,7 +91,7 @@ def _damped(
     if not explains(without.rss - weighted.fit([*step.support, *entries], start).rss):
         return None
     found, found_gap = _search(damped, scales, np.concatenate([complexity, np.ones(len(entries))]), tolerance)
-    matrix = damping_of(damped, found, first)
+    matrix = damping_of(damped, found, observed.candidates)
     believed = gap < MIN_GAP or matrix is None or is_passive(matrix) or explains(weighted.gain(without, entries))
     return (damped, found, found_gap) if believed and np.isfinite(found.rss) else None
 
@@ -107,13 +102,10 @@ def is_passive(damping: np.ndarray) -> bool:
     return bool(np.linalg.eigvalsh(damping * np.outer(d, d))[0] >= -1e-3)
 
 
-def damping_of(balance: Balance, step: SparseFit, first: int) -> np.ndarray | None:
-    """The damping matrix from its lower-triangle entries, which begin at index `first`; `None` without any."""
-    dof = balance.b.shape[2]
-    matrix, lower = np.zeros((dof, dof)), list(zip(*np.tril_indices(dof), strict=True))
-    entries = [(k - first, c / balance.size[k]) for k, c in zip(step.support, step.coefficients, strict=True)]
-    entries = [(k, value) for k, value in entries if k >= 0]
-    for k, value in entries:
-        i, j = lower[k]
-        matrix[i, j] = matrix[j, i] = value
-    return matrix if entries else None
+def damping_of(balance: Balance, step: SparseFit, candidates: Candidates) -> np.ndarray | None:
+    """The damping matrix of a fit; `None` if it has no entry."""
+    matrix = np.zeros((candidates.dof, candidates.dof))
+    chosen = [(k, c) for k, c in zip(step.support, step.coefficients, strict=True) if k >= candidates.first_damping]
+    for (i, j), (k, c) in zip(candidates.entries(step.support).damping, chosen, strict=True):
+        matrix[i, j] = matrix[j, i] = c / balance.size[k]
+    return matrix if chosen else None

@@ -116,7 +116,9 @@ def _report(family: LagrangianFamily, problem: _Rollouts, c: Vector, scale: Vect
     at = linearized(lambda x, y, run: problem.errors(x * scale, y, run), c / scale, shifts, problem.runs)
     remaining = at.r.reshape(*rows.shape)
     noise = jnp.sum(remaining**2, axis=(0, 1)) / jnp.maximum(count - (len(c) + shifts.size) / channels, 1)
-    report, covariance = identifiability(projected_jacobian(at), c / scale, jnp.tile(noise, mask.size))
+    report, covariance = identifiability(
+        projected_jacobian(at).reshape(-1, len(c)), c / scale, jnp.tile(noise, mask.size)
+    )
     covariance = covariance * jnp.outer(scale, scale)
     deviations = jnp.where(report.fixed, jnp.sqrt(jnp.diagonal(covariance)), jnp.inf)
     return {

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._checks import floating
+from ..numerics import root_mean_square
 from ..trajectories import Trajectories
 from .family import LagrangianFamily
 from .integral_form import Motion, Quadrature
@@ -161,7 +162,7 @@ def scaled(motions: Recorded, momenta: bool) -> ScaledMotions:
     for runs in motions.data:
         q, second = np.split(np.concatenate(runs), 2, axis=1)
         length = _rms(q)
-        speed = _speed(motions.ts, runs) if momenta else np.sqrt(np.mean(second**2, axis=0))
+        speed = _speed(motions.ts, runs) if momenta else root_mean_square(second)
         rate = np.sqrt(np.mean((speed / length) ** 2))
         time = 1 / rate if rate > 0 else duration
         energy = np.sqrt(np.mean((second * length) ** 2)) / time if momenta else 1.0
@@ -184,7 +185,7 @@ def _padded(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def _rms(x: np.ndarray) -> np.ndarray:
-    size = np.sqrt(np.mean(x**2, axis=0))
+    size = root_mean_square(x)
     return np.where(size > 0, size, 1.0)
 
 
@@ -192,4 +193,4 @@ def _speed(ts: Sequence[np.ndarray], runs: Sequence[np.ndarray]) -> np.ndarray:
     """Root mean square of the finite differences of each coordinate."""
     dof = runs[0].shape[1] // 2
     slopes = [np.diff(y[:, :dof], axis=0) / np.diff(t)[:, None] for t, y in zip(ts, runs, strict=True)]
-    return np.sqrt(np.mean(np.concatenate(slopes) ** 2, axis=0))
+    return root_mean_square(np.concatenate(slopes))

@@ -1,18 +1,20 @@
 """Converts a fit to a named formula, scaled so that a pivot in each part has the coefficient one half."""
 
+from itertools import compress
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from ..numerics import root_mean_square
 from .balance import control_columns
 from .fitting import Fitted
+from .force_entries import ForceEntries
 from .formula import Formula
 from .found import pivot_of
 from .library import Library
 from .observations import Observations
 from .parts import Part, parts_of
-from .rollout_fit import ForceEntries
 
 MIN_RELATIVE_NOISE = 1e-3
 """Least error of an acceleration, relative to those of all, when the standard errors weight the coordinates."""
@@ -62,51 +64,46 @@ class Named(NamedTuple):
 
     def matrices(self, values: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """The matrices D and G filled with `values`, which are coefficients or standard errors; `None` without them."""
-        dof, first = self.library.dof, len(self.terms)
-        second = first + len(self.forces.controls)
+        dof = self.library.dof
         G, D = np.zeros((dof, self.controls)), np.zeros((dof, dof))
-        for (i, j), value in zip(self.forces.controls, values[first:second], strict=True):
+        _, of_controls, of_damping = self.forces.split(values, len(self.terms))
+        for (i, j), value in zip(self.forces.controls, of_controls, strict=True):
             G[i, j] = value
-        for (i, j), value in zip(self.forces.damping, values[second:], strict=True):
+        for (i, j), value in zip(self.forces.damping, of_damping, strict=True):
             D[i, j] = D[j, i] = value
         return D if self.forces.damping else None, G if self.controls else None
 
     def with_coefficients(self, c: np.ndarray, spread: np.ndarray, kept: np.ndarray) -> "Named":
         """The same formula with new values and new standard errors from noise; only `kept` coefficients remain."""
-        first, second = len(self.terms), len(self.terms) + len(self.forces.controls)
         new = np.cumsum(kept) - 1
-        controls = tuple(e for e, k in zip(self.forces.controls, kept[first:second], strict=True) if k)
-        damping = tuple(e for e, k in zip(self.forces.damping, kept[second:], strict=True) if k)
-        terms = [t for t, k in zip(self.terms, kept[:first], strict=True) if k]
+        of_terms, of_controls, of_damping = self.forces.split(kept, len(self.terms))
+        terms = list(compress(self.terms, of_terms))
+        forces = ForceEntries(
+            tuple(compress(self.forces.controls, of_controls)), tuple(compress(self.forces.damping, of_damping))
+        )
         parts = [Part(tuple(int(new[k]) for k in part.members if kept[k]), int(new[part.pivot])) for part in self.parts]
         spread, unseen = np.hypot(spread, self.unseen)[kept], self.unseen[kept]
-        return Named(
-            self.library, self.controls, terms, ForceEntries(controls, damping), c[kept], spread, unseen, parts
-        )
+        return Named(self.library, self.controls, terms, forces, c[kept], spread, unseen, parts)
 
 
 def named_fit(fitted: Fitted, library: Library, observed: Observations) -> Named:
     """Names the terms of a fit, finds its parts, and scales its coefficients and standard errors."""
     balance, step = fitted.balance, fitted.step
-    kept, dof, m = observed.independent.kept, library.dof, observed.controls.shape[1]
-    first, second = len(kept), len(kept) + dof * m
-    terms = [kept[k] for k in step.support if k < first]
+    kept, candidates = observed.independent.kept, observed.candidates
+    terms = [kept[k] for k in step.support if k < candidates.terms]
     parts = _parts(fitted, library.select(terms))
     weighted = balance.weighted(balance.sigma * _relative_noise(fitted))
     c, covariance = weighted.scaled(step, parts)
     unseen = _between_samples(fitted, parts, observed)
     spread = np.hypot(np.sqrt(np.mean(fitted.errors**2) * np.diag(covariance)), unseen)
-    pairs = [(int(i), int(j)) for i, j in zip(*np.tril_indices(dof), strict=True)]
-    controls = tuple(divmod(k - first, m) for k in step.support if first <= k < second)
-    damping = tuple(pairs[k - second] for k in step.support if k >= second)
-    return Named(library, m, terms, ForceEntries(controls, damping), c, spread, unseen, parts)
+    return Named(library, candidates.controls, terms, candidates.entries(step.support), c, spread, unseen, parts)
 
 
 def _relative_noise(fitted: Fitted) -> np.ndarray:
     """Errors of each acceleration relative to those of all: coordinates may have different noise."""
     if fitted.balance.response is not None:  # its residuals are relative to the noise already
         return np.ones(fitted.errors.shape[1])
-    each = np.sqrt(np.mean(fitted.errors**2, axis=0))
+    each = root_mean_square(fitted.errors)
     return np.maximum(each / fitted.residual, MIN_RELATIVE_NOISE) if fitted.residual > 0 else np.ones(len(each))
 
 
@@ -116,7 +113,7 @@ def _between_samples(fitted: Fitted, parts: list[Part], observed: Observations) 
     if not observed.chords.any():
         return np.zeros(len(step.coefficients))
     smooth, support = observed.damped, list(step.support)
-    straight = smooth.moved(len(observed.independent.kept), control_columns(observed.chords, observed.rates.shape[1]))
+    straight = smooth.moved(observed.candidates.terms, control_columns(observed.chords, observed.rates.shape[1]))
     start = step.coefficients * smooth.size[support] / fitted.balance.size[support]
     one, two = (balance.scaled(balance.fit(step.support, start), parts)[0] for balance in (smooth, straight))
     return np.abs(two - one)

@@ -6,9 +6,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
+from ..numerics import root_mean_square
 from ..trajectories import Trajectories
 from .balance import Balance, WeakWindows, control_columns, damping_columns, pointwise, weak
 from .equations import Scales
+from .force_entries import Candidates
 from .library import Library
 from .term_columns import MIN_FREE_STATES, Independent, TermColumns, free_states, independent_terms, sample_columns
 
@@ -35,6 +37,11 @@ class Observations(eqx.Module):
     controls: Float[np.ndarray, "row m"]
     chords: Float[np.ndarray, "row m"]
     used: tuple[int, int] = eqx.field(static=True)
+
+    @property
+    def candidates(self) -> Candidates:
+        """The numbers of the terms and of the entries of forces."""
+        return Candidates(len(self.independent.kept), self.rates.shape[1], self.controls.shape[1])
 
     @property
     def damped(self) -> Balance:
@@ -159,7 +166,7 @@ def channel_scales(states: np.ndarray, found: Float[np.ndarray, " dof"]) -> Floa
     - `found`: the result of `periods`.
     """
     q, v = np.split(states, 2, axis=1)
-    length, speed = q.std(axis=0), np.sqrt(np.mean(v**2, axis=0))
+    length, speed = q.std(axis=0), root_mean_square(v)
     radian = speed * found / (2 * np.pi)
     length = np.where(radian > 0, np.minimum(length, radian), length)
     return np.concatenate([np.where(length > 0, length, 1.0), np.where(speed > 0, speed, 1.0)])

@@ -144,7 +144,7 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, mos
 
 def _exchange(problem: Balance, best: SparseFit, ranking: Ranking) -> None:
     """Tries to add, remove or exchange one term of the best formula."""
-    fewer = problem.fit_each([best.without(i) for i in range(len(best.support)) if best.covariance[i, i] > 0])
+    fewer = problem.fits_without_one(best)
     bases = [best, *(less for less in fewer if np.isfinite(less.rss))]
     for step in [*fewer, *problem.fit_each(_with_another(problem, bases), hurry=True)]:
         ranking.add(step)

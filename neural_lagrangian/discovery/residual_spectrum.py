@@ -29,6 +29,13 @@ MAX_NOISE_ESTIMATES, NOISE_TOLERANCE = 4, 0.1
 """Most repeated estimates of the noise, and the relative change at which the estimate has converged."""
 
 
+def lag_one(
+    residuals: Float[np.ndarray, "window time channel"],
+) -> tuple[Float[np.ndarray, " channel"], Float[np.ndarray, " channel"]]:
+    """Sums of products of neighbouring residuals and of their squares: their ratio is the autocorrelation."""
+    return np.sum(residuals[:, 1:] * residuals[:, :-1], axis=(0, 1)), np.sum(residuals**2, axis=(0, 1))
+
+
 def cosines(residuals: Float[np.ndarray, "window time column"]) -> Float[np.ndarray, "window cosine column"]:
     r"""The cosine transform $\hat r_k$ of each window."""
     return np.asarray(dct(residuals, axis=1, norm="ortho"))

@@ -16,9 +16,10 @@ from jaxtyping import Array, Float
 
 from ..integrators import RK4, Integration, StepsPerSample
 from ..mechanics import EulerLagrangeTerm, SampledControl
+from .force_entries import ForceEntries
 from .formula import Formula
 from .library import Library
-from .shared_least_squares import descend
+from .shared_least_squares import descend, projected_jacobian
 from .smoothing import ROUNDING
 
 MAX_SAMPLES, MAX_WINDOWS, MAX_WINDOW_SAMPLES = 6000, 240, 100
@@ -33,13 +34,6 @@ FAILED_RESIDUAL, MIN_PIVOT = 1e3, 1e-12
 """Residual of a failed rollout, and the addition that keeps the Jacobian of an unused window regular."""
 LEFT_OUT_WEIGHT = 1e-6
 """Weight of an unused channel of size one: negligible in the sum, but its derivatives stay accurate."""
-
-
-class ForceEntries(NamedTuple):
-    """Which entries `(i, j)` of the control matrix G and of the damping matrix D have a coefficient."""
-
-    controls: tuple[tuple[int, int], ...]
-    damping: tuple[tuple[int, int], ...]
 
 
 class WindowedMotion(eqx.Module):
@@ -156,16 +150,16 @@ def _fit(
         return c * (1 + free * x)
 
     def forces(c: Array, control: SampledControl | None):
-        split = len(library) + len(entries.controls)
+        _, G, D = entries.split(c, len(library))
 
         def force(t, q, v):
             Q = jnp.zeros_like(q)
             u = None if control is None else control(t)
             for k, (i, j) in enumerate(entries.controls):
-                Q = Q.at[i].add(c[len(library) + k] * u[j])  # pyright: ignore[reportOptionalSubscript]
+                Q = Q.at[i].add(G[k] * u[j])  # pyright: ignore[reportOptionalSubscript]
             for k, (i, j) in enumerate(entries.damping):
-                Q = Q.at[i].add(-c[split + k] * v[j])
-                Q = Q if i == j else Q.at[j].add(-c[split + k] * v[i])
+                Q = Q.at[i].add(-D[k] * v[j])
+                Q = Q if i == j else Q.at[j].add(-D[k] * v[i])
             return Q
 
         return force if entries.controls or entries.damping else None
@@ -183,8 +177,7 @@ def _fit(
     runs = motion.ts, motion.ys, motion.us, y0s, counts
     start = jnp.zeros_like(c), jnp.zeros_like(y0s)
     end = descend(residual, *start, runs, weight=1e-6, tolerance=1e-7, max_steps=MAX_STEPS)
-    Q, _ = jnp.linalg.qr(end.at.B + MIN_PIVOT * jnp.eye(*end.at.B.shape[1:], dtype=c.dtype)[None])
-    J = end.at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ end.at.A)
+    J = projected_jacobian(end.at, pivot=MIN_PIVOT)
     values = coefficients(end.x)
     J = (
         J * jnp.where(values == 0, 0, values / jnp.where(c == 0, 1, c))[None, None]

@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike
 from .._checks import floating, phase_states
 from .._types import Lagrangian
 from ..mechanics import gauge_fix
-from ..numerics import nearest_thousand
+from ..numerics import nearest_thousand, root_mean_square
 from .atoms import Atom, coordinate_names, velocity_names
 from .distill import distill
 from .double_precision import double_precision, in_default_precision, refuse_single
@@ -198,7 +198,7 @@ class _Question(NamedTuple):
         fixed = gauge_fix(lagrangian, origin)
         values = np.asarray(jax.jit(jax.vmap(lambda q, v: fixed(0.0, q, v)))(q, v))
         X, names = np.asarray(ys), [*coordinate_names(dof), *velocity_names(dof)]
-        units = nearest_thousand(np.sqrt(np.mean(X**2, axis=0)))
+        units = nearest_thousand(root_mean_square(X))
         of_values = nearest_thousand(np.sqrt(np.mean(values**2, keepdims=True)))
         return _Question(X / units, values / of_values, names, units)
 

@@ -186,9 +186,10 @@ class Selection(NamedTuple):
         off-diagonal mass can balance such a force.
         """
         ranking = self._ranked(seen, starts, most)
-        terms = len(seen.kinetic) - self.library.dof * (self.library.dof + 1) // 2
+        candidates = self.observed.candidates
+        terms = candidates.first_damping
         value, step = ranking.best
-        damping = damping_of(seen, step, terms)
+        damping = damping_of(seen, step, candidates)
         if damping is None or is_passive(damping):
             return ranking
         alone = ([k for k in start if k < terms] for start in starts)

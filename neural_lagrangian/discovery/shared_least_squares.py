@@ -62,11 +62,13 @@ def linearized(residual: RunResidual, x: Array, ys: Array, runs: Any) -> Lineari
     return Linearized(*jax.vmap(one)(ys, runs))
 
 
-def projected_jacobian(at: Linearized) -> Float[Array, "rows k"]:
-    """The Jacobian in the shared unknowns, with the unknowns of each run projected out; runs are stacked."""
-    Q, _ = jnp.linalg.qr(at.B)
-    A = at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ at.A)
-    return A.reshape(-1, A.shape[2])
+def projected_jacobian(at: Linearized, pivot: float = 0.0) -> Float[Array, "run row k"]:
+    """The Jacobian in the shared unknowns, with the unknowns of each run projected out.
+
+    `pivot` is added to the diagonal of B; it keeps B regular for a run without data.
+    """
+    Q, _ = jnp.linalg.qr(at.B + pivot * jnp.eye(*at.B.shape[1:], dtype=at.B.dtype)[None])
+    return at.A - Q @ (jnp.swapaxes(Q, 1, 2) @ at.A)
 
 
 def descend(

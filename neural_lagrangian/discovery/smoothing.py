@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from .residual_spectrum import lag_one
+
 SMOOTHING_DEGREE = 4
 """Degree of the smoothing polynomials."""
 WINDOW_SAMPLES_TRIED = (5, 7, 11, 15, 21, 31, 45, 65)
@@ -90,8 +92,9 @@ def _correlation(pieces: Pieces, lengths: Int[np.ndarray, " dof"]) -> Float[np.n
     products, squares = np.zeros(2 * dof), np.zeros(2 * dof)
     for i, length in enumerate(lengths):
         for rows in _rests(pieces, i, max(int(length), MIN_COLOURED_SAMPLES), NOISE_DEGREE + 2):
-            products[[i, dof + i]] += np.sum(rows[:, 1:] * rows[:, :-1], axis=(0, 1))
-            squares[[i, dof + i]] += np.sum(rows**2, axis=(0, 1))
+            both = lag_one(rows)
+            products[[i, dof + i]] += both[0]
+            squares[[i, dof + i]] += both[1]
     return products / np.where(squares > 0, squares, 1.0)
 
 

@@ -13,6 +13,7 @@ weights. A force that varies slowly exceeds this in long windows, even if it is 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ..numerics import root_mean_square
 from ..trajectories import Trajectories
 from .balance import WeakWindows
 from .evidence import allowed_misfit
@@ -63,5 +64,5 @@ def _within_noise(
     )
     if trajectories.accelerations is not None:
         a = trajectories.accelerations[rows].astype(np.float64)
-        uniform &= small(a, windows.weight, np.sqrt(np.mean(a**2, axis=(0, 1))))
+        uniform &= small(a, windows.weight, root_mean_square(a))
     return uniform
