@@ -26,10 +26,8 @@ from .options import add_columns, in_options, parse_count, parse_finite, parse_p
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
-MIN_KEPT_COMPILE_SECONDS = 0.1
-"""Compile time in seconds from which a compiled program is kept for later runs. JAX's default of one second would leave
-out most programs of a job.
-"""
+MAX_DEVICES = 4
+"""Largest number of CPU devices that share a training: each should have some windows of a batch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ..identification import UsageError
 
     command = importlib.import_module(f".{asked.command}", __package__)
+    if asked.command == "fit":
+        _use_cores()
     with _configured(asked.float32), _terminable(), warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # warnings of the package on the data or the training
         warnings.showwarning = lambda message, *_: note(str(message))
@@ -88,6 +88,24 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
+def _use_cores() -> None:
+    """Make several devices of the cores of this machine, which then share the windows of each gradient step.
+
+    Nothing changes if the user has chosen a number of devices, or if this process computes already.
+    """
+    import jax
+
+    if jax.config.values["jax_num_cpu_devices"] != -1 or "host_platform_device_count" in os.environ.get(
+        "XLA_FLAGS", ""
+    ):
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        jax.config.update("jax_num_cpu_devices", 1 << min(cores, MAX_DEVICES).bit_length() - 1)
+    except RuntimeError:  # JAX has begun to compute
+        return
+
+
 @contextmanager
 def _configured(single: bool) -> Iterator[None]:
     """Set JAX's options while the command runs: the precision, and a folder for compiled programs."""
@@ -119,10 +137,7 @@ def _kept_programs(chosen: str | None) -> dict[str, Any]:
         return {}
     if not os.access(folder, os.W_OK):
         return {}
-    return {
-        "jax_compilation_cache_dir": str(folder),
-        "jax_persistent_cache_min_compile_time_secs": MIN_KEPT_COMPILE_SECONDS,
-    }
+    return {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.0}
 
 
 def _parser() -> argparse.ArgumentParser:

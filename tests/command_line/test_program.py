@@ -249,3 +249,23 @@ def test_compiled_programs_are_kept_in_the_cache_folder_of_the_user(tmp_path, mo
     (tmp_path / "a file").write_text("")
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "a file" / name)
     assert program._kept_programs(None) == {}
+
+
+@pytest.mark.parametrize(("chosen", "cores", "devices"), [("", 1, 1), ("", 3, 2), ("", 64, 4), ("3", 64, 3)])
+def test_cores_share_a_training(chosen, cores, devices):
+    """A power of two, so that batches can be shared; or what the user has chosen."""
+    code = f"""
+import os
+os.sched_getaffinity = lambda _: range({cores})
+from neural_lagrangian.command_line import program
+program._use_cores()
+import jax, numpy as np
+from neural_lagrangian import Trajectories
+from neural_lagrangian.identification import learning
+mesh = learning._cores(Trajectories(np.arange(3.0), np.zeros((3, 2))))
+print(jax.device_count(), None if mesh is None else mesh.size)
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    environment |= {"JAX_NUM_CPU_DEVICES": chosen} if chosen else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(devices), str(devices) if devices in (2, 4) else "None"]
