@@ -95,9 +95,8 @@ def _use_cores() -> None:
     """
     import jax
 
-    if jax.config.values["jax_num_cpu_devices"] != -1 or "host_platform_device_count" in os.environ.get(
-        "XLA_FLAGS", ""
-    ):
+    flags = os.environ.get("XLA_FLAGS", "")
+    if jax.config.values["jax_num_cpu_devices"] != -1 or "host_platform_device_count" in flags:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
