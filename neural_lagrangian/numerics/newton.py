@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Flag, MassMatrix
+from .._types import Flag, MassMatrix, Scalar
 from .batching import any_in_batch
 from .checkpointing import keep
 from .equilibration import power_of_two
@@ -98,17 +98,13 @@ def _root(
 
     size_of_guess = by_coordinate(guess)
 
-    def left(before, size):
-        """Estimate of the remaining error: the sum of all later steps, as a geometric series."""
-        return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
-
     def found(before, size):
         stalled = (size > STALLED_STEP_RATIO * before) & (size <= 64 * eps)
-        return (left(before, size) <= eps / 8) | stalled
+        return (_left(before, size) <= eps / 8) | stalled
 
     def steps_help(state):
         _, _, before, size, inverse, count = state
-        fast = (size <= MAX_STEP_RATIO * before) & (left(before, size) > eps / 8)
+        fast = (size <= MAX_STEP_RATIO * before) & (_left(before, size) > eps / 8)
         return inverse.formed & ((count == 0) | (fast & (count < MAX_STEPS_PER_JACOBIAN)))
 
     def take_step(state):
@@ -148,6 +144,11 @@ def _root(
     start = *with_one_inverse(guess, inverse), inverse, jnp.zeros((), int)
     z, before, size, inverse, _ = jax.lax.while_loop(go_on, with_new_inverse, start)
     return z, inverse, found(before, size) & jnp.all(jnp.isfinite(z))
+
+
+def _left(before: Scalar, size: Scalar) -> Scalar:
+    """Estimate of the remaining error: the sum of all later steps, as a geometric series."""
+    return jnp.where(before == jnp.inf, size, size / jnp.where(before == 0, 1, before) * size)
 
 
 @_root.def_jvp

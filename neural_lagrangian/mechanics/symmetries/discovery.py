@@ -137,11 +137,7 @@ def discover_symmetries(
         raise ValueError(f"`states` has {len(states)} rows; expected at least {offered}, one for each generator")
 
     rows = _rows(lagrangian, terms, units, times.astype(states.dtype), states, boundary_terms == "any")
-    R, F_dot, equations = (np.asarray(x, np.float64) for x in rows)
-    if not all(np.isfinite(x).all() for x in (R, F_dot, equations)):
-        raise ValueError(
-            "`lagrangian` or one of `boundary_terms` is not finite at some of `states`; leave these states out"
-        )
+    R, F_dot, equations = _finite(rows)
     f = np.linalg.lstsq(F_dot, R, rcond=len(F_dot) * float(jnp.finfo(states.dtype).eps))[0]
     X = equations.reshape(-1, offered) if boundary_terms == "any" else R - F_dot @ f
     _, s, V = np.linalg.svd(X, full_matrices=False)
@@ -154,8 +150,8 @@ def discover_symmetries(
     found = _sparse(np.hstack([null @ units.outward, null, null @ f.T]), units.size, units.dof)
     coefficients, null, f = np.split(found, np.cumsum(units.outward.T.shape), axis=1)
     accounts = np.linalg.norm(R @ null.T, axis=0) > tolerance * np.linalg.norm(R, axis=0).max()
-    symmetries = []
-    for c, f_c, has_boundary in zip(coefficients, f, accounts, strict=True):
+
+    def symmetry(c: np.ndarray, f_c: np.ndarray, has_boundary: bool) -> Symmetry:
         title, dtype = affine_generator.name(c, units.size, units.dof), states.dtype
         A, b, drift, tau = (jnp.asarray(x, dtype) for x in affine_generator.split(c, units.dof))
         F = None
@@ -164,11 +160,13 @@ def discover_symmetries(
             F = BoundaryTerm(total, jnp.asarray(units.centre, dtype))
         elif has_boundary and terms:
             F = Combination(jnp.asarray(f_c, dtype), terms)
-        symmetries.append(Symmetry.affine(A, b, drift=drift, tau=tau, boundary=F, name=title))
+        return Symmetry.affine(A, b, drift=drift, tau=tau, boundary=F, name=title)
+
+    symmetries = tuple(map(symmetry, coefficients, f, accounts.tolist()))
     matrix, shift, drift, tau = affine_generator.split(coefficients, units.dof)
     formulas = tuple(_formula(c, f_c, units, s, terms) for c, f_c, s in zip(coefficients, f, symmetries, strict=True))
     return DiscoveredSymmetries(
-        symmetries=tuple(symmetries),
+        symmetries=symmetries,
         matrix=matrix,
         shift=shift,
         drift=drift,
@@ -178,6 +176,15 @@ def discover_symmetries(
         tolerance=float(tolerance),
         formulas=formulas,
     )
+
+
+def _finite(rows: tuple[Array, ...]) -> list[np.ndarray]:
+    found = [np.asarray(x, np.float64) for x in rows]
+    if not all(np.isfinite(x).all() for x in found):
+        raise ValueError(
+            "`lagrangian` or one of `boundary_terms` is not finite at some of `states`; leave these states out"
+        )
+    return found
 
 
 class _Units(eqx.Module):
