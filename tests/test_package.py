@@ -37,6 +37,28 @@ def test_each_name_is_offered_by_one_namespace():
     assert {name: spaces for name, spaces in owners.items() if len(spaces) > 1} == {}
 
 
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 320, 60
+
+
+def function_lines(source):
+    """Lines of each function, without its docstring."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            documented = ast.get_docstring(node) is not None
+            docstring = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - docstring
+
+
+def test_a_file_holds_one_concept_and_a_function_fits_a_screen():
+    sources = {path: path.read_text() for path in Path(nl.__file__).parent.rglob("*.py")}
+    assert len(sources) > 100
+    files = {path: len(source.splitlines()) for path, source in sources.items()}
+    functions = {(path, *found) for path, source in sources.items() for found in function_lines(source)}
+    assert [path for path, lines in files.items() if lines > MAX_FILE_LINES] == []
+    assert [found for found in functions if found[2] > MAX_FUNCTION_LINES] == []
+    assert max(lines for *_, lines in functions) > 40  # the negative control: functions are found, and counted
+
+
 def test_no_flag_is_set_that_xla_does_not_know(monkeypatch):
     """It aborts on those, so that no test would run."""
     assert xla_knows("xla_force_host_platform_device_count")
