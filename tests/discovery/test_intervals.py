@@ -12,6 +12,8 @@ from neural_lagrangian.discovery.formula import NORMAL_95
 from neural_lagrangian.systems import HenonHeiles, Pendulum
 from neural_lagrangian.trajectories import differentiate
 
+from ..helpers import slow
+
 pytestmark = pytest.mark.double
 TS = np.arange(200) * 0.02
 PENDULUM = Pendulum(), Library.waves(1, 2) * Library.velocities(1, 2), np.array([[1.5, 0], [0.8, 2], [2, 0], [-1, 3.0]])
@@ -46,7 +48,7 @@ def pulls_of(case, smoothing, seeds):
     return np.array(pulls)
 
 
-@pytest.mark.parametrize("smoothing", [False, True])
+@pytest.mark.parametrize("smoothing", [slow(False), True])
 def test_a_pendulum_lies_within_its_intervals(smoothing):
     pulls = pulls_of(PENDULUM, smoothing, range(6))
     assert len(pulls) >= 5

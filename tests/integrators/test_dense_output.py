@@ -10,7 +10,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import StormerVerlet, VariationalMidpoint
 
-from ..helpers import DTYPE
+from ..helpers import DTYPE, slow
 
 SOLVERS = [StormerVerlet(), VariationalMidpoint(), nl.GalerkinGaussLobatto(2)]
 TERM = nl.EulerLagrangeTerm(lambda t, q, v: 0.5 * jnp.dot(v, v) + jnp.sum(jnp.cos(q)))
@@ -54,7 +54,7 @@ def test_its_velocity_is_the_slope_of_its_coordinates(solver):
     np.testing.assert_allclose(slope, velocity, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("solver", SOLVERS, ids=str)
+@pytest.mark.parametrize("solver", [*map(slow, SOLVERS[:-1]), SOLVERS[-1]], ids=str)
 def test_a_row_moves_with_its_save_time_at_the_velocity(solver):
     """Whether it falls on the end of a step, as 0.5 and 1.0 do, or not; and against the starting time."""
     model = nl.NeuralLagrangian.from_lagrangian(

@@ -19,7 +19,7 @@ from neural_lagrangian.training import (
 )
 from neural_lagrangian.trajectories import Windows
 
-from ..helpers import small_network
+from ..helpers import slow, small_network
 from .killed import data
 from .test_polish import Spring
 
@@ -137,7 +137,7 @@ def by_reverse_mode(monkeypatch):
     monkeypatch.setattr(sys.modules[gauss_newton.__module__], "forward_or_reverse", lambda *_: None)
 
 
-@pytest.mark.parametrize("controller", [nl.StepsPerSample(1), diffrax.PIDController(rtol=1e-9, atol=1e-9)])
+@pytest.mark.parametrize("controller", [nl.StepsPerSample(1), slow(diffrax.PIDController(rtol=1e-9, atol=1e-9))])
 def test_both_modes_take_the_same_steps(controller, monkeypatch):
     """Forward mode, that of few weights, goes through adaptive solves too."""
     start = nl.NeuralODE(Spring(jnp.asarray(0.3), jnp.asarray(0.2)), stepsize_controller=controller)
