@@ -15,7 +15,7 @@ from .._checks import check_instance, is_concrete, positive_integer
 from ..mechanics import EulerLagrangeTerm
 from .adaptive_steps import DEFAULT_TOLERANCE_FLOAT32, DEFAULT_TOLERANCE_FLOAT64, AdaptiveSteps
 from .fixed_step import StepsPerSample, explicit_rollout
-from .implicit_stages import with_stages_in_units
+from .implicit_stages import with_attainable_tolerance
 from .replay import replayed_rollout
 from .runge_kutta import is_explicit_runge_kutta
 from .save_times import SaveTimes, later
@@ -175,7 +175,7 @@ class Integration(eqx.Module):
             dt0 = jax.lax.stop_gradient(ts[1])
         elif dt0 is not None:
             dt0 = jnp.asarray(dt0, ts.dtype) * jnp.sign(ts[-1])
-        solver = with_stages_in_units(self.solver, controller, float(jnp.finfo(dtype).eps))
+        solver = with_attainable_tolerance(self.solver, controller, dtype)
         return _Steps(solver, controller, dt0, adjoint, max_steps)
 
     def _landing(self, clock: SaveTimes) -> StepsPerSample | None:

@@ -9,6 +9,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import RK4
+from neural_lagrangian.integrators.replay import MIN_SPAN_STEPS
 
 from ..helpers import DOUBLE, DTYPE, slow, small_network
 
@@ -58,7 +59,9 @@ def test_the_gradient_is_that_of_the_adjoint_of_diffrax(name, backward):
 
 @pytest.mark.double
 def test_derivatives_of_second_order_and_forward():
-    model = model_of()
+    """Of a rollout of several spans."""
+    model = model_of(stepsize_controller=diffrax.ConstantStepSize(), dt0=0.05)
+    assert model.solve(UNEVEN, Y0S[0]).stats["num_accepted_steps"] > 2 * MIN_SPAN_STEPS
     last = jax.jit(lambda y0: jnp.sum(jnp.sin(model(UNEVEN, y0)[-1])))
     gradient, h = jax.jit(jax.grad(last)), 1e-4
     units = h * jnp.eye(4)
