@@ -2,6 +2,7 @@ from . import (
     analysis,
     datasets,
     discovery,
+    export,
     identification,
     integrators,
     lagrangians,
@@ -21,7 +22,7 @@ from .mechanics import EulerLagrangeTerm, acceleration, energy, euler_lagrange_r
 from .models import HamiltonianNetwork, NeuralLagrangian, NeuralODE, Scaled, load, save
 from .networks import PeriodicEmbedding
 from .training import fit, trajectory_mse
-from .trajectories import Trajectories, read_trajectories
+from .trajectories import Trajectories
 
 __version__: str
 
@@ -43,6 +44,7 @@ __all__ = [
     "discovery",
     "energy",
     "euler_lagrange_residual",
+    "export",
     "fit",
     "identification",
     "integrators",
@@ -54,7 +56,6 @@ __all__ = [
     "models",
     "momentum",
     "networks",
-    "read_trajectories",
     "save",
     "simulate",
     "systems",

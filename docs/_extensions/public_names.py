@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 PACKAGE = "neural_lagrangian"
-COMMANDS = ("fit", "rollout", "compare", "info")
+COMMANDS = ("fit", "rollout", "compare", "info", "export")
 NAME = re.compile(
     r"(?:(?:nl|neural_lagrangian)\.)?(?:([a-z]+)\.)?(\w+)(\(.*\))?", re.DOTALL
 )
@@ -29,6 +29,7 @@ NAMESPACES = (
     "analysis",
     "training",
     "discovery",
+    "export",
     "identification",
 )
 

@@ -31,7 +31,7 @@ KEY = jax.random.key(0)
 
 
 def my_trajectories() -> nl.Trajectories:
-    """What this process alone reads: here simulated, elsewhere `nl.read_trajectories(f"shard-{rank}.npz", ...)`, or
+    """What this process alone reads: here simulated, elsewhere `nl.trajectories.read_trajectories(f"shard-{rank}.npz", ...)`, or
     mapped files where it is more than fits into memory.
     """
     system = nl.systems.DoublePendulum()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from .._errors import NeuralLagrangianError
-from ..identification import Predictor, Structure
+from ..identification import Language, Predictor, Structure
 from .interruption import Terminated
 from .options import add_columns, in_options, parse_count, parse_finite, parse_positive
 from .text import note, to_errors
@@ -165,6 +165,9 @@ def _parser() -> argparse.ArgumentParser:
             "rollout pendulum-fit --start 1.2 0 --until 10 --step 0.01 --output predicted.csv",
         )
     )
+    _add_export(
+        command("export", "write a model as a C file for a microcontroller", "export pendulum-fit --output pendulum.c")
+    )
     _add_compare(
         command(
             "compare",
@@ -225,6 +228,20 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="FILE", help="file to write: .csv, .npz, .parquet or .h5 (default: print a table)"
     )
     _add_predictor(parser)
+    _add_anyway(parser)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a folder that `fit` has written")
+    parser.add_argument("--to", choices=get_args(Language), default="c", help="language (default: %(default)s)")
+    parser.add_argument(
+        "--output", metavar="FILE", required=True, help="file to write, such as pendulum.c; pendulum.h is written too"
+    )
+    _add_predictor(parser)
+    _add_anyway(parser)
+
+
+def _add_anyway(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anyway",
         action="store_true",

@@ -1,6 +1,8 @@
+from .choices import Language as Language
 from .choices import Predictor as Predictor
 from .choices import Structure as Structure
 from .comparison import compared as compared
+from .exporting import exported as exported
 from .faults import NoAnswerError as NoAnswerError
 from .faults import UsageError as UsageError
 from .identified import Identified as Identified

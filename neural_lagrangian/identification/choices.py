@@ -2,6 +2,9 @@
 
 from typing import Literal
 
+Language = Literal["c"]
+"""Language of an exported program."""
+
 Predictor = Literal["network", "formula"]
 """Which model predicts: `"network"`, the trained network, or `"formula"`, the formula with its friction."""
 

@@ -5,8 +5,9 @@ from typing import Any, Literal, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
+from jaxtyping import Array, ArrayLike
 
+from .._types import Signal
 from ..mechanics import ControlForce, SampledControl
 from .scaled import Scaled
 
@@ -51,8 +52,17 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
     (force,) = forces
     if kind is None:
         kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
-    driven = eqx.tree_at(lambda f: f.control, force, SampledControl(ts, us, kind), is_leaf=lambda x: x is None)
-    return jax.tree.map(lambda node: driven if node is force else node, model, is_leaf=_is_control_force)
+    return _with_signal(model, SampledControl(ts, us, kind))
+
+
+def control_sizes(model: Any, dof: int) -> tuple[int, ...]:
+    """Number of controls of each `ControlForce` of a model with `dof` degrees of freedom."""
+    return tuple(_control_size(force, dof) for force in _control_forces(model))
+
+
+def with_held_control(model: Model, u: Array) -> Model:
+    """The same model driven by a control that does not change, shape `(m,)`. It replaces each control signal."""
+    return _with_signal(model, _Held(u))
 
 
 def takes_control(model: Any) -> bool:
@@ -67,13 +77,32 @@ def is_driven(model: Any) -> bool:
 
 def without_control(model: Model) -> Model:
     """The same model without a control signal in its `ControlForce`, whose force is then zero."""
+    return _with_signal(model, None)
 
-    def undriven(node: Any) -> Any:
+
+class _Held(eqx.Module):
+    u: Array
+
+    def __call__(self, t: ArrayLike) -> Array:
+        return self.u
+
+
+def _with_signal(model: Model, signal: Signal | None) -> Model:
+    def driven(node: Any) -> Any:
         if not _is_control_force(node):
             return node
-        return eqx.tree_at(lambda f: f.control, node, None, is_leaf=lambda x: x is None)
+        return eqx.tree_at(lambda f: f.control, node, signal, is_leaf=lambda x: x is None)
 
-    return jax.tree.map(undriven, model, is_leaf=_is_control_force)
+    return jax.tree.map(driven, model, is_leaf=_is_control_force)
+
+
+def _control_size(force: ControlForce, dof: int) -> int:
+    if force.constant is not None:
+        return len(force.constant[0])
+    if force.matrix is None:
+        return dof
+    q = jax.ShapeDtypeStruct((dof,), jnp.result_type(float))
+    return (eqx.filter_eval_shape(force.matrix, q) if callable(force.matrix) else force.matrix).shape[1]
 
 
 def _control_forces(model: Any) -> list[ControlForce]:

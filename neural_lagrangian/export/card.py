@@ -1,0 +1,71 @@
+"""The comments of an exported file: what the model is, and how it is called."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from .scalar_text import c_type
+
+
+def card(
+    described: list[str],
+    name: str,
+    kind: np.dtype,
+    known: Any,
+    uses_time: bool,
+    wanted: list[str],
+    constants: int,
+    stack: int,
+) -> str:
+    """The comment at the top of the file."""
+    lines = [
+        *described,
+        f"functions: {', '.join(f'{name}_{one}' for one in wanted)}",
+        f"memory: {constants} bytes of constants, about {stack} bytes of arrays on the stack, no heap; reentrant",
+        "compile: cc -std=c99 -O2 -c FILE.c, and link with -lm",
+        "",
+        "example:",
+        *example(name, kind, known, uses_time, wanted),
+    ]
+    return comment(lines)
+
+
+def example(name: str, kind: np.dtype, known: Any, uses_time: bool, wanted: list[str]) -> list[str]:
+    """Lines of a call."""
+    t, zero = c_type(kind), "0.0F" if kind == np.float32 else "0.0"
+    first = wanted[0]
+    arrays = [f"q[{known.dof}] = {{{zero}}}", f"v[{known.dof}] = {{{zero}}}"]
+    arguments = [zero] * uses_time + ["q", "v"]
+    if known.controls and first != "energy" and first != "torque":
+        arrays.append(f"u[{known.controls}] = {{{zero}}}")
+        arguments.append("u")
+    lines = [f"    {t} {', '.join(arrays)};"]
+    if first == "acceleration":
+        return [*lines, f"    {t} a[{known.dof}];", f"    {name}_acceleration({', '.join([*arguments, 'a'])});"]
+    if first == "rate":
+        both = f"    {t} dq[{known.dof}], dv[{known.dof}];"
+        return [*lines, both, f"    {name}_rate({', '.join([*arguments, 'dq', 'dv'])});"]
+    return [*lines, f"    (see the header for the arguments of {name}_{first})"]
+
+
+def header(title: str, name: str, dof: int, prototypes: list[tuple[str, str]]) -> str:
+    """The header file."""
+    guard = f"{name.upper()}_H"
+    declared = [f"{comment([meaning])}\n{prototype};" for meaning, prototype in prototypes]
+    opening = f"#ifndef {guard}\n#define {guard}\n\n#define {name.upper()}_DOF {dof}"
+    cpp = '#ifdef __cplusplus\nextern "C" {\n#endif'
+    closing = "#ifdef __cplusplus\n}\n#endif\n\n#endif"
+    return "\n\n".join([comment([title.replace(".c:", ".h:", 1)]), opening, cpp, *declared, closing]) + "\n"
+
+
+def comment(lines: list[str]) -> str:
+    """A comment in C. Text of users cannot end it."""
+    safe = [
+        " ".join(line.split("\n")).replace("*/", "* /").replace("/*", "/ *").replace("??/", "?? /") for line in lines
+    ]
+    wrapped = [part for line in safe for part in (textwrap.wrap(line, 110, subsequent_indent="    ") or [""])]
+    wrapped = [part.rstrip("\\") for part in wrapped]
+    if len(wrapped) == 1:
+        return f"/* {wrapped[0]} */"
+    return "\n".join(["/*", *(f" * {part}".rstrip() for part in wrapped), " */"])

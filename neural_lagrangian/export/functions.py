@@ -1,0 +1,115 @@
+"""The functions of a model that a program in another language needs, as pure functions that JAX can trace."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+from jaxtyping import Array
+
+from ..integrators import AbstractMotionModel
+from ..mechanics import inverse_dynamics
+from ..models import Scaled, control_sizes, with_held_control, without_control
+from .errors import ExportError
+from .memory import Memory, whole
+from .translation import Translator
+
+
+class TracedFunction(NamedTuple):
+    """A function of some of t, q, v, a and u, as a jaxpr.
+
+    `inputs` are names and shapes of the arguments, `outputs` names and shapes of the results; `meaning` is a sentence.
+    """
+
+    name: str
+    jaxpr: core.ClosedJaxpr
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    meaning: str
+
+
+class ModelFunctions:
+    """The functions of a model with `dof` degrees of freedom, in the precision of `dtype`.
+
+    Controls of a `ControlForce` are an argument `u` of the functions, held during a step.
+    """
+
+    def __init__(self, model: AbstractMotionModel, dof: int, dtype: Any):
+        self.model, self.dof, self.dtype = model, dof, dtype
+        sizes = control_sizes(model, dof)
+        if len(sizes) > 1:
+            raise ExportError(
+                f"`model` has {len(sizes)} forces of the kind ControlForce; expected at most one, with all controls in it"
+            )
+        self.controls = sizes[0] if sizes else 0
+        inner = model.model if isinstance(model, Scaled) else model
+        self.is_second_order = self._is_second_order()
+        self.names = ["acceleration" if self.is_second_order else "rate"]
+        self.names += ["energy"] * hasattr(inner, "energy") + ["step"]
+        if hasattr(inner, "lagrangian") and getattr(inner, "constraint", None) is None:
+            self.names.append("torque")
+        self.names.append("linearization")
+
+    def traced(self, name: str) -> TracedFunction:
+        """A function by its name; not `step`, which is written in terms of the others."""
+        n, fn = self.dof, getattr(self, f"_{name}")
+        state, driven = self._state(), self._state() | self._held()
+        inputs, outputs, meaning = {
+            "acceleration": (driven, {"a": (n,)}, "Acceleration a at coordinates q and velocities v."),
+            "rate": (driven, {"dq": (n,), "dv": (n,)}, "Rate of change (dq, dv) of the state (q, v)."),
+            "energy": (state, {"": ()}, "Energy at coordinates q and velocities v."),
+            "torque": (
+                state | {"a": (n,)},
+                {"tau": (n,)},
+                "Force tau that the acceleration a needs in addition to the friction (inverse dynamics).",
+            ),
+            "linearization": (
+                driven,
+                {"A": (2 * n, 2 * n)},
+                "Derivative of the rate of change of [q, v] with respect to [q, v], row by row.",
+            ),
+        }[name]
+        return TracedFunction(name, self._trace(fn, inputs), inputs, outputs, meaning)
+
+    def _trace(self, fn: Callable[..., Any], inputs: dict[str, tuple[int, ...]]) -> core.ClosedJaxpr:
+        shapes = [jax.ShapeDtypeStruct(shape, self.dtype) for shape in inputs.values()]
+        return jax.make_jaxpr(lambda *args: fn(**dict(zip(inputs, args, strict=True))))(*shapes)
+
+    def _is_second_order(self) -> bool:
+        """Whether the rate of change of the coordinates is the velocity."""
+        memory = Memory()
+        inputs = self._state() | self._held()
+        arguments = [whole(memory.new(math.prod(s), self.dtype, is_array=True), s) for s in inputs.values()]
+        results = Translator(memory, "its vector field").run(self._trace(self._rate, inputs), arguments)
+        return np.array_equal(results[0].cells, arguments[2].cells)
+
+    def _state(self) -> dict[str, tuple[int, ...]]:
+        return {"t": (), "q": (self.dof,), "v": (self.dof,)}
+
+    def _held(self) -> dict[str, tuple[int, ...]]:
+        return {"u": (self.controls,)} if self.controls else {}
+
+    def _driven(self, u: Array | None) -> Any:
+        return with_held_control(self.model, u) if self.controls and u is not None else self.model
+
+    def _field(self, t: Array, q: Array, v: Array, u: Array | None = None) -> Array:
+        return self._driven(u).vector_field(t, jnp.concatenate([q, v]))
+
+    def _acceleration(self, t: Array, q: Array, v: Array, u: Array | None = None) -> Array:
+        return self._field(t, q, v, u)[self.dof :]
+
+    def _rate(self, t: Array, q: Array, v: Array, u: Array | None = None) -> list[Array]:
+        return jnp.split(self._field(t, q, v, u), 2)
+
+    def _energy(self, t: Array, q: Array, v: Array) -> Array:
+        return self.model.energy(t, q, v)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _torque(self, t: Array, q: Array, v: Array, a: Array) -> Array:
+        model: Any = without_control(self.model)
+        return inverse_dynamics(model.lagrangian, t, q, v, a, force=model.force)
+
+    def _linearization(self, t: Array, q: Array, v: Array, u: Array | None = None) -> Array:
+        return jax.jacfwd(lambda y: self._driven(u).vector_field(t, y))(jnp.concatenate([q, v]))

@@ -1,0 +1,70 @@
+"""Write the model of a folder as a program in another language."""
+
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
+
+from ..export import to_c
+from .choices import Language, Predictor
+from .faults import NoAnswerError, UsageError
+from .model_folder import Learned, may_be_used, read_folder
+from .verdict import NOT_BETTER
+
+
+def exported(
+    folder: str, output: str | Path, *, to: Language = "c", predictor: Predictor = "network", anyway: bool = False
+) -> list[tuple[str, str]]:
+    """Write a model as a C file and its header, in JAX's default precision. Returns facts: pairs of a topic and a text.
+
+    **Arguments:**
+
+    - `folder`: the folder of the model.
+    - `output`: the C file to write. Its name without the suffix is the prefix of the functions.
+    - `to`: the language.
+    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
+    - `anyway`: whether to use a model that predicts no better than the baselines.
+
+    **Raises:** `UsageError` for an impossible file name; `NoAnswerError` if the model should not be used; `ExportError`
+    if it contains an operation that has no C code.
+    """
+    path = Path(output)
+    if to != "c" or path.suffix != ".c":
+        raise UsageError(f"`output` is {str(output)!r}; expected a name that ends in .c")
+    if not path.parent.is_dir():
+        raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")
+    learned = read_folder(folder, predictor)
+    if not anyway and not may_be_used(folder, predictor):
+        raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
+    name = re.sub(r"^(?![A-Za-z])", "model_", re.sub(r"\W", "_", path.stem, flags=re.ASCII))
+    dtype = "double" if jnp.result_type(float) == jnp.float64 else "float"
+    source, header = to_c(
+        learned.model, path, dof=learned.columns.dof, name=name, dtype=dtype, notes=_notes(learned, predictor)
+    )
+    return [("written", f"{source}, {header}: functions {name}_acceleration, {name}_energy, {name}_step in {dtype}")]
+
+
+def _notes(learned: Learned, predictor: Predictor) -> list[str]:
+    """What the comment of the file says of the model."""
+    columns, settings = learned.columns, learned.settings
+    labels = [columns.labels(k) for k in range(columns.dof)]
+    states = [f"q[{k}] = {q}, v[{k}] = {v}" for k, (q, v) in enumerate(labels)]
+    return [
+        f"state: {'; '.join(states)}; SI units",
+        f"predictor: {predictor}, learned from {settings['recording']}, by {settings['command']}",
+        *_range(learned),
+    ]
+
+
+def _range(learned: Learned) -> list[str]:
+    """The range of states of the training data, if the settings hold it."""
+    region, columns = learned.settings.get("region"), learned.columns
+    names = (*columns.coordinates, *columns.rates)
+    if not isinstance(region, dict) or not all(len(region.get(end, ())) == len(names) for end in ("least", "most")):
+        return []
+    rows = zip(names, region["least"], region["most"], strict=True)
+    ranges = [
+        f"{name}: any" if low is None or high is None else f"{name}: {low:.3g} to {high:.3g}"
+        for name, low, high in rows
+    ]
+    return [f"range of the training data, in SI units: {'; '.join(ranges)}"]
