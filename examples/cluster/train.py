@@ -31,8 +31,8 @@ KEY = jax.random.key(0)
 
 
 def my_trajectories() -> nl.Trajectories:
-    """What this process alone reads: here simulated, elsewhere `nl.trajectories.read_trajectories(f"shard-{rank}.npz", ...)`, or
-    mapped files where it is more than fits into memory.
+    """What this process alone reads: here simulated, elsewhere `read_trajectories(f"shard-{rank}.npz", ...)` of
+    `nl.trajectories`, or mapped files where it is more than fits into memory.
     """
     system = nl.systems.DoublePendulum()
     mine = jax.random.fold_in(KEY, jax.process_index())

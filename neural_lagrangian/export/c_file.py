@@ -160,10 +160,8 @@ def _translated(memory: Memory, traced: TracedFunction) -> CFunction:
     results = translator.run(traced.jaxpr, arguments)
     block = translator.code.block
     for (one, shape), value in zip(traced.outputs.items(), results, strict=True):
-        if shape:
-            lines = written(translator.code, value, buffers[one])
-        else:
-            lines = [f"return {memory.text(int(value.cells))};"]
+        result = [] if shape else [f"return {memory.text(int(value.cells))};"]
+        lines = result or written(translator.code, value, buffers[one])
         block.results.append(Assignment(buffers[one], lines))
     layout = Layout(memory)
     lines = layout.lines(block)

@@ -42,11 +42,11 @@ class ModelFunctions:
         sizes = control_sizes(model, dof)
         if len(sizes) > 1:
             raise ExportError(
-                f"`model` has {len(sizes)} forces of the kind ControlForce; expected at most one, with all controls in it"
+                f"`model` has {len(sizes)} forces of the kind ControlForce; expected one with all controls"
             )
         self.controls = sizes[0] if sizes else 0
         inner = model.model if isinstance(model, Scaled) else model
-        self.is_second_order = self._is_second_order()
+        self.is_second_order = self._is_second_order(inner)
         self.names = ["acceleration" if self.is_second_order else "rate"]
         self.names += ["energy"] * hasattr(inner, "energy") + ["step"]
         if hasattr(inner, "lagrangian") and getattr(inner, "constraint", None) is None:
@@ -78,12 +78,17 @@ class ModelFunctions:
         shapes = [jax.ShapeDtypeStruct(shape, self.dtype) for shape in inputs.values()]
         return jax.make_jaxpr(lambda *args: fn(**dict(zip(inputs, args, strict=True))))(*shapes)
 
-    def _is_second_order(self) -> bool:
-        """Whether the rate of change of the coordinates is the velocity."""
+    def _is_second_order(self, inner: Any) -> bool:
+        """Whether the rate of change of the coordinates is the velocity. Units, which round, do not matter for it."""
         memory = Memory()
+
+        def rate(t: Array, q: Array, v: Array, u: Array | None = None) -> Array:
+            driven = with_held_control(inner, u) if self.controls and u is not None else inner
+            return driven.vector_field(t, jnp.concatenate([q, v]))[: self.dof]
+
         inputs = self._state() | self._held()
         arguments = [whole(memory.new(math.prod(s), self.dtype, is_array=True), s) for s in inputs.values()]
-        results = Translator(memory, "its vector field").run(self._trace(self._rate, inputs), arguments)
+        results = Translator(memory, "its vector field").run(self._trace(rate, inputs), arguments)
         return np.array_equal(results[0].cells, arguments[2].cells)
 
     def _state(self) -> dict[str, tuple[int, ...]]:

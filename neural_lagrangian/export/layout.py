@@ -2,7 +2,6 @@
 one array.
 """
 
-import math
 from itertools import count
 from typing import Any
 
@@ -113,12 +112,12 @@ def read_in(block: Block) -> set[int]:
     return set[int]().union(*map(reads, needed(block)), *(result.reads for result in block.results))
 
 
-def _last_uses(statements: list[Assignment | Branch], block: Block) -> dict[int, float]:
-    """For each buffer the number of the last statement that reads it."""
-    last: dict[int, float] = {}
+def _last_uses(statements: list[Assignment | Branch], block: Block) -> dict[int, int]:
+    """For each buffer the number of the last statement that reads it. Results are read after all statements."""
+    last: dict[int, int] = {}
     for k, statement in enumerate(statements):
         last |= dict.fromkeys(reads(statement), k)
-    return last | dict.fromkeys(set[int]().union(*(result.reads for result in block.results)), math.inf)
+    return last | dict.fromkeys(set[int]().union(*(result.reads for result in block.results)), len(statements))
 
 
 def named(memory: Memory, text: str, constants: list[Buffer]) -> str:

@@ -117,7 +117,7 @@ def reduced(code: Code, name: str, x: Value, axes: tuple[int, ...]) -> Value | N
         ones = Value(np.broadcast_to(one.cells, rows.shape), x.dtype)
         return _sum_of_products(code, Value(rows, x.dtype), ones, outer, rows.shape[-1:])
     # A tree of pairs, so that few roundings follow each other.
-    parts = [Value(rows[..., k], x.dtype) for k in range(rows.shape[-1])]
+    parts = [Value(np.asarray(rows[..., k]), x.dtype) for k in range(rows.shape[-1])]
     while len(parts) > 1:
         pairs = zip(parts[::2], parts[1::2], strict=False)
         joined = [

@@ -1,7 +1,7 @@
 """Arrays of a C program as numbered memory cells.
 
-Each number that a program holds has a cell. A value is an array of cell numbers. So an operation that only moves numbers,
-such as a transpose or a slice, moves cell numbers while the program is written, and costs nothing when it runs.
+Each number that a program holds has a cell. A value is an array of cell numbers. So an operation that only moves
+numbers, such as a transpose or a slice, moves cell numbers while the program is written. It costs nothing when it runs.
 """
 
 import bisect
@@ -140,7 +140,7 @@ class Memory:
 
 def whole(buffer: Buffer, shape: tuple[int, ...]) -> Value:
     """All cells of a buffer, in order, as a value."""
-    return Value(buffer.first + np.arange(buffer.size).reshape(shape), buffer.dtype)
+    return Value(np.arange(buffer.first, buffer.first + buffer.size).reshape(shape), buffer.dtype)
 
 
 def literal(number: np.generic) -> str:

@@ -82,7 +82,7 @@ class Translator:
         if name == "select_n" and known[0] is not None:
             choices = np.stack([value.cells for value in x[1:]])
             which = np.broadcast_to(known[0].astype(int), choices.shape[1:])
-            return [Value(np.take_along_axis(choices, which[None], 0)[0], x[1].dtype)]
+            return [Value(np.asarray(np.take_along_axis(choices, which[None], 0)[0]), x[1].dtype)]
         if name == "scatter":
             operands = [x[0].cells, known[1], x[2].cells]
         elif name in MOVED_OPERANDS:
@@ -92,8 +92,8 @@ class Translator:
             return None
         if any(operand is None for operand in operands):
             raise ExportError(
-                f"`model` has no C program: {self.what} contains the operation `{name}` with indices that depend on the "
-                f"state or on time; export a model without tables and without sampled signals"
+                f"`model` has no C program: {self.what} contains the operation `{name}` with indices that depend on "
+                f"the state or on time; export a model without tables and without sampled signals"
             )
         missing = self._constant(np.full((), np.nan, x[0].dtype)) if np.issubdtype(x[0].dtype, np.floating) else None
         results = moved(equation.primitive, equation.params, operands)  # pyright: ignore[reportArgumentType]
@@ -184,7 +184,8 @@ class Translator:
         consts, carry, xs = x[:constants], x[constants : constants + carried], x[constants + carried :]
         steps: list[list[Value]] = [[] for _ in range(length)]
         for k in reversed(range(length)) if params["reverse"] else range(length):
-            results = self.run(params["jaxpr"], [*consts, *carry, *(Value(v.cells[k], v.dtype) for v in xs)])
+            rows = [Value(np.asarray(v.cells[k]), v.dtype) for v in xs]
+            results = self.run(params["jaxpr"], [*consts, *carry, *rows])
             carry, steps[k] = results[:carried], results[carried:]
         stacked = [Value(np.stack([v.cells for v in values]), values[0].dtype) for values in zip(*steps, strict=True)]
         return [*carry, *stacked]

@@ -1,7 +1,7 @@
 """A JAX function as the list of its elementary operations (its jaxpr), for rules that work step by step.
 
-This is the only file that reads jaxprs. `jax.extend` does not promise compatibility. If it has changed, one warning is
-given, and each function becomes a program with one step: the function itself.
+This is the only file that rewrites jaxprs; `export` reads them too. `jax.extend` does not promise compatibility. If it
+has changed, one warning is given, and each function becomes a program with one step: the function itself.
 """
 
 import warnings
