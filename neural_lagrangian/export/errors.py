@@ -15,6 +15,6 @@ class ExportError(NeuralLagrangianError):
     ...     nl.export.to_c(strange, "strange.c")
     ... except nl.export.ExportError as error:
     ...     print(str(error).split(";")[0])
-    `model` has no C program: its acceleration contains the operation `sort`
+    `model` has no C program: its vector field contains the operation `sort`
     ```
     """
