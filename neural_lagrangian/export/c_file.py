@@ -141,8 +141,9 @@ def _identifier(name: str) -> str:
 def _wanted(known: ModelFunctions, functions: Sequence[str] | None, kind: str) -> list[str]:
     if functions is None:
         return [one for one in known.names if one in DEFAULT_FUNCTIONS]
-    if isinstance(functions, str) or not functions or (missing := [f for f in functions if f not in known.names]):
-        wrong = functions if isinstance(functions, str) or not functions else missing
+    missing = [] if isinstance(functions, str) else [one for one in functions if one not in known.names]
+    if isinstance(functions, str) or not functions or missing:
+        wrong = missing or functions
         raise ValueError(f"`functions` has {wrong!r}; expected a sequence of some of {known.names}, which {kind} has")
     needs = {known.names[0]} if "step" in functions else set()  # a step calls the acceleration
     return [one for one in known.names if one in functions or one in needs]

@@ -149,7 +149,7 @@ def literal(number: np.generic) -> str:
         return f"({int(number)})" if int(number) < 0 else str(int(number))
     single = number.dtype == np.float32
     if not np.isfinite(number):
-        return "NAN" if np.isnan(number) else f"({'-' if number < 0 else ''}INFINITY)"
+        return "NAN" if np.isnan(number) else f"({'-' if float(number) < 0 else ''}INFINITY)"
     text = f"{float(number):.9g}" if single else f"{float(number):.17g}"
     text += ("" if any(mark in text for mark in ".e") else ".0") + "F" * single
     return f"({text})" if text.startswith("-") else text

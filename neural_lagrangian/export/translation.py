@@ -127,14 +127,14 @@ class Translator:
     def _matrix(self, equation: core.JaxprEqn, x: list[Value], known: list[np.ndarray | None]) -> list[Value] | None:
         name, params = equation.primitive.name, equation.params
         if name == "dot_general":
-            return [product(self.code, *x, params["dimension_numbers"])] if x[0].dtype == x[1].dtype else None
+            return [product(self.code, x[0], x[1], params["dimension_numbers"])] if x[0].dtype == x[1].dtype else None
         if name.startswith("reduce_") and "axes" in params:
             result = reduced(self.code, name, x[0], tuple(int(axis) for axis in params["axes"]))
             return None if result is None else [result]
         if name == "cholesky" and x[0].cells.ndim == 2:
             return [cholesky(self.code, x[0])]
         if name == "triangular_solve" and x[0].cells.ndim == 2:
-            return [triangular_solve(self.code, *x, params)]
+            return [triangular_solve(self.code, x[0], x[1], params)]
         return None
 
     def _elementwise(
