@@ -119,7 +119,7 @@ def to_c(
 
 def _dof(model: Any, dof: int | None) -> int:
     inner = model.model if isinstance(model, Scaled) else model
-    own = len(model.scaling.q_scale) if isinstance(model, Scaled) else inner.dof
+    own = len(model.scaling.q_scale) if isinstance(model, Scaled) else getattr(inner, "dof", None)
     if dof is None and own is None:
         raise ValueError("`dof` is None, and the model does not know its degrees of freedom; expected an integer")
     if dof is not None and own is not None and dof != own:
