@@ -1,6 +1,9 @@
 """Finds formulas of Lagrangians in data or trained models, and reports what motion cannot determine."""
 
 from .atoms import Atom
+from .atoms import angle_name as angle_name
+from .atoms import coordinate_names as coordinate_names
+from .atoms import velocity_names as velocity_names
 from .coefficients import CoefficientFit, fit_coefficients
 from .distill import distill
 from .encoder import CoefficientEncoder, encoder_loss
@@ -15,6 +18,9 @@ from .helmholtz import HelmholtzReport, helmholtz_report
 from .identifiability import Identifiability
 from .library import Library
 from .search import AbstractSearchEngine, Operon, PySR, search_lagrangian
+from .shared_least_squares import descend as descend
+from .shared_least_squares import projected_jacobian as projected_jacobian
+from .smoothing import noise_of as noise_of
 from .sparse import sparse_lagrangian
 
 __all__ = [

@@ -6,15 +6,17 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from .._atomic import atomic_write
 from ..discovery import Formula, Library
-from ..mechanics import LinearDamping
+from ..mechanics import AbstractForce, AtJoints, ForceSum, LinearDamping, SmoothFriction
 from ..models import NeuralLagrangian
 from .candidates import library_for, symbols_for
 from .columns import Columns
 from .faults import NoAnswerError
 from .refinement import RefinedFormula
+from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 
 FORMULA = "formula.json"
 """Name of the file."""
@@ -26,7 +28,7 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
         (folder / FORMULA).unlink(missing_ok=True)
         return
     force = found.model.force
-    assert force is None or isinstance(force, LinearDamping)
+    damping = force if isinstance(force, LinearDamping) else None
     errors = found.formula.standard_errors
     content = {
         "formula": str(found.formula),
@@ -36,7 +38,9 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
         "terms": found.formula.library.terms,
         "coefficients": np.asarray(found.formula.coefficients, np.float64).tolist(),
         "standard_errors_of_the_search": None if errors is None else [e if np.isfinite(e) else None for e in errors],
-        "damping_factor": None if force is None else np.asarray(force.factor, np.float64).tolist(),
+        "damping_factor": None if damping is None else _numbers(damping.factor),
+        "friction_at_joints": [] if damping is not None else _written(force),
+        "constants": [one._asdict() for one in found.constants],
     }
     with atomic_write(folder / FORMULA) as file:
         file.write((json.dumps(content, indent=2) + "\n").encode())
@@ -61,6 +65,7 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
 def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
     dtype, names = jnp.result_type(float), symbols_for(columns)
     known = Library.coordinates(columns.dof, 1, names=names) + Library.velocities(columns.dof, 1, names=names)
+    known = known + atoms_of_a_chain(columns.dof, names) if columns.dof <= MAX_BODIES else known
     atoms = (known + library_for(columns)).atoms
     terms = [tuple((str(name), int(power)) for name, power in term) for term in content["terms"]]
     coefficients = np.asarray(content["coefficients"], np.float64)
@@ -71,5 +76,35 @@ def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
         errors = [np.inf if e is None else float(e) for e in errors]
     formula = Formula(Library(columns.dof, atoms, terms), jnp.asarray(coefficients, dtype), errors)
     factor = content["damping_factor"]
-    force = None if factor is None else LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))
-    return NeuralLagrangian(formula, force=force)
+    damping = [] if factor is None else [LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))]
+    forces = [*damping, *(_read(part) for part in content.get("friction_at_joints", []))]
+    return NeuralLagrangian(formula, force=sum(forces[1:], forces[0]) if forces else None)
+
+
+def _numbers(array: Any) -> list[float]:
+    return np.asarray(array, np.float64).tolist()
+
+
+def _written(force: Any) -> list[dict[str, Any]]:
+    """The forces at joints as JSON can hold them."""
+    if force is None:
+        return []
+    if isinstance(force, ForceSum):
+        return [part for term in force.terms for part in _written(term)]
+    assert isinstance(force, AtJoints)
+    joints, inner = [list(row) for row in force.joints], force.force
+    if isinstance(inner, LinearDamping):
+        return [{"joints": joints, "damping_factor": _numbers(inner.factor)}]
+    assert isinstance(inner, SmoothFriction)
+    return [{"joints": joints, "strength": _numbers(inner.strength), "width": _numbers(inner.width)}]
+
+
+def _read(part: dict[str, Any]) -> AbstractForce:
+    """A force at joints that `_written` wrote."""
+
+    def numbers(name: str) -> Array:
+        return jnp.asarray(np.asarray(part[name], np.float64), jnp.result_type(float))
+
+    if "damping_factor" in part:
+        return AtJoints(LinearDamping(numbers("damping_factor")), part["joints"])
+    return AtJoints(SmoothFriction(numbers("strength"), numbers("width")), part["joints"])

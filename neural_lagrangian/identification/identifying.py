@@ -16,6 +16,7 @@ from ..training import History, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
+from .chain_candidate import with_chain
 from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
@@ -217,6 +218,8 @@ def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: Histor
     attempts = look_for_formulas(model, motion, library_for(task.columns), budget.ends_search)
     evidence = Evidence(task.parts, task.observed, task.plan, task.window is None, task.columns.periodic)
     formula = best_formula(attempts, model, evidence, budget.ends_refinement)
+    formula, refused = with_chain(formula, task, budget.ends_refinement)
+    attempts += refused
     models = {"network": model} | ({} if formula is None else {"formula": formula.model})
     measure = Measure.of(motion, task.columns)
     if not budget.ends_refinement():

@@ -40,17 +40,33 @@ class Evidence(NamedTuple):
     periodic: tuple[int, ...] = ()
 
 
+class Constant(NamedTuple):
+    """A constant of a known family with its unit and standard error, which is zero if it is fixed."""
+
+    name: str
+    unit: str
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        digits = 2 - int(np.floor(np.log10(self.error / abs(self.value)))) if self.error > 0 and self.value else 6
+        number = f"{self.value:.{np.clip(digits, 2, 10)}g}"
+        return f"{self.name} = {number}{f' ± {self.error:.2g}' if self.error > 0 else ''}{self.unit and ' '}{self.unit}"
+
+
 class RefinedFormula(NamedTuple):
     """A formula with its damping, as a rollout model, after refinement.
 
-    `where`: what was searched. `model`: the formula and the damping, scaled so that a squared velocity has the
-    coefficient 1/2. `loss`: its loss. `refined`: whether there was time to refine the coefficients.
+    `where`: what was searched, or the name of the family. `model`: the formula and the damping, scaled so that a
+    squared velocity has the coefficient 1/2. `loss`: its loss. `refined`: whether there was time to refine the
+    coefficients. `constants`: those of the family, friction included; empty for a formula of the search.
     """
 
     where: str
     model: NeuralLagrangian
     loss: float
     refined: bool = True
+    constants: tuple[Constant, ...] = ()
 
     @property
     def formula(self) -> Formula:
@@ -60,6 +76,10 @@ class RefinedFormula(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"L = {self.formula}"]
+        if self.constants:
+            lines.append(f"{self.where}: {', '.join(map(str, self.constants))}")
+            lines.append("constants fitted by rollouts; data cannot determine the scale, a constant in L or dF/dt")
+            return "\n".join(lines)
         if self.model.force is not None:
             D = np.array2string(damping_matrix(self.model, jnp.zeros(self.formula.dof)), precision=5, separator=", ")
             lines.append(f"with the force -D v, D = {' '.join(D.split())}")

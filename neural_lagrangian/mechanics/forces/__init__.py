@@ -3,6 +3,7 @@
 from .control import ControlForce, SampledControl
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .force import AbstractForce
+from .force import ForceSum as ForceSum
 from .joints import AtJoints
 from .nonconservative import NonconservativePotential
 
