@@ -20,12 +20,17 @@ from .formulas import TIME_IS_UP, Attempt
 from .judging import better_than_baselines, rollout_errors
 from .measure import Measure
 from .preparation import Task
-from .refinement import MAX_LOSS_RATIO, Constant, RefinedFormula
+from .refinement import MAX_LOSS_RATIO, Constant, RefinedFormula, damping_matrix
 from .rigid_chain import MAX_BODIES, ChainTerms, Frame, RigidChain, frames, friction_at_joints
 from .starts import starts_of
 
 WIDTH_SHARE = 0.03
 """Speed below which dry friction falls to zero, as a share of the root mean square of the joint rate."""
+
+FIRST_NOISE = (1e-4, 0.03)
+"""Least noise of positions and of velocities at the start of a fit, as a share of their size. Recorded velocities are
+often filtered, which delays them: they count little until the fit to the positions has shown how good they are.
+"""
 
 
 class Candidate(NamedTuple):
@@ -110,7 +115,7 @@ def _noise(observed: Trajectories, size: np.ndarray, recorded_velocities: bool) 
     """Estimated noise of each channel; infinite for velocities that were not recorded."""
     pieces = [(np.asarray(t, np.float64), np.asarray(y, np.float64)) for t, y in observed]
     noise, _ = noise_of(pieces, np.full(observed.dof, 2 * np.pi))
-    noise = np.maximum(noise, 1e-4 * size)
+    noise = np.maximum(noise, np.repeat(FIRST_NOISE, observed.dof) * size)
     if not recorded_velocities:
         noise[observed.dof :] = np.inf
     return noise
@@ -186,6 +191,6 @@ def _chosen(
 
 def _constants_of(found: RefinedFormula) -> int:
     """Number of constants of a formula and its damping, without its scale."""
-    force = found.model.force
-    damping = 0 if force is None else np.count_nonzero(np.asarray(jax.tree.leaves(force)[0]))
-    return len(found.formula.support) - 1 + damping
+    model, dof = found.model, found.formula.dof
+    D = np.zeros((dof, dof)) if model.force is None else damping_matrix(model, jnp.zeros(dof))
+    return len(found.formula.support) - 1 + int(np.count_nonzero(np.triu(D)))

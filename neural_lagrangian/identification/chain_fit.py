@@ -7,7 +7,7 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from ..discovery import descend, projected_jacobian
 from ..integrators import RK4, Integration, StepsPerSample
@@ -20,8 +20,10 @@ GROWTH = (0.2, 0.5, 1.0)
 """Length of the windows of each stage, as a share of the last."""
 MAX_STEPS = 15
 """Most Levenberg-Marquardt steps of a stage."""
+REWEIGHTED = 2
+"""Number of times that the noise of each channel is taken from the residuals."""
 FAILED_RESIDUAL = 1e4
-"""Residual of a failed rollout, in standard deviations of the noise."""
+"""Residual of a failed rollout, and the largest one that counts, in standard deviations of the noise."""
 MIN_NOISE = 1e-5
 """Least noise of a channel, as a share of its size: the rollouts are not more accurate."""
 MAX_CORRELATION = 0.98
@@ -130,7 +132,8 @@ def fit_chain(
     fit = ChainFit(frame, x, np.ones(len(x)), width, noise, np.zeros_like(motion.y0s), *_nothing(motion, len(x)), 0)
     for share in GROWTH:
         fit = _descended(fit, motion, share)
-    fit = _descended(_reweighted(fit, motion), motion)
+    for _ in range(REWEIGHTED):
+        fit = _descended(_reweighted(fit, motion), motion)
     fit = _without_negative_friction(fit, motion)
     at = Unknowns.of(len(width))
     for group in (at.dry, at.linear, at.offset):
@@ -225,7 +228,7 @@ def _minimized(
     """Unknowns, shifts, residuals and their Jacobian. One program serves every frame and every set of constants."""
     integration = Integration(RK4(), stepsize_controller=StepsPerSample(substeps))
 
-    def turned(ys: Array, by: Array) -> Float[Array, "time two_dof"]:
+    def turned(ys: Array, by: Array) -> Array:
         return (ys.reshape(-1, len(by)) @ by.T).reshape(ys.shape)
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
@@ -234,7 +237,7 @@ def _minimized(
         term = EulerLagrangeTerm(chain.lagrangian, solved=chain.acceleration)
         rows = integration.rollout(term, ts, turned(y0 + size * shift, matrix))
         relative = (turned(rows, inverse) - ys) * weight[None]
-        relative = jnp.where(jnp.isfinite(relative), relative, FAILED_RESIDUAL)
+        relative = jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL)
         return jnp.where(counts[:, None] > 0, relative, 0).reshape(-1)
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}

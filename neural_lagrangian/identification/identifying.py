@@ -104,8 +104,9 @@ def identify(
     The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out. A
     network $L(q, \dot q)$ in natural units is trained with gradients through its rollouts, in single precision;
     everything else is computed in double precision. The search for a formula uses the recording and the network;
-    rollouts refine the coefficients. `neural_lagrangian fit` does the same, with the same result for the same seed.
-    By default nothing is printed and nothing is written.
+    rollouts refine the coefficients. If all coordinates are angles, a rigid chain is tried beside it.
+    `neural_lagrangian fit` does the same, with the same result for the same seed. By default nothing is printed and
+    nothing is written.
 
     **Arguments:**
 

@@ -13,9 +13,9 @@ from .forces import (
     SampledControl,
     SmoothFriction,
 )
+from .forces import ForceSum as ForceSum
 from .inverse_dynamics import TorqueParts, inverse_dynamics, torque_parts
 from .legendre import energy, momentum, velocity_from_momentum
-from .forces import ForceSum as ForceSum
 from .mass_solves import AbstractMassSolve, Banded, BlockDiagonal, Cholesky, DampedInverse, PseudoInverse
 from .projection import project
 from .regularity import MassMatrixReport, mass_matrix_report
