@@ -166,10 +166,11 @@ def _chosen(
     formula: RefinedFormula | None, chain: RefinedFormula, constants: int, task: Task
 ) -> tuple[RefinedFormula | None, list[Attempt]]:
     """The better one on the validation set. A chain that predicts no better than the baselines is not taken."""
-    steps = {"stepsize_controller": StepsPerSample(2 * task.plan.substeps)}
+    steps = StepsPerSample(2 * task.plan.substeps)
     candidates = {"chain": chain} | ({} if formula is None else {"formula": formula})
     models = {
-        name: NeuralLagrangian(one.formula, RK4(), force=one.model.force, **steps) for name, one in candidates.items()
+        name: NeuralLagrangian(one.formula, RK4(), force=one.model.force, stepsize_controller=steps)
+        for name, one in candidates.items()
     }
     starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
     errors, _ = rollout_errors(models, starts, task.columns, measure)

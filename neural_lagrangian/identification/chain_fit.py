@@ -79,7 +79,7 @@ class ChainFit(NamedTuple):
 
     `x`: the unknowns. `free`: one for a fitted one, zero for a fixed one. `width`: of the dry friction. `noise`:
     standard deviation of each channel, infinite if it is not used. `shifts`: of the initial states. `squares`: sum of
-    squared residuals of each window. `count`: number of residuals. `covariance`: of the unknowns.
+    squared residuals of each window. `used`: number of residuals. `covariance`: of the unknowns.
     """
 
     frame: Frame
@@ -90,7 +90,7 @@ class ChainFit(NamedTuple):
     shifts: np.ndarray
     residuals: np.ndarray
     jacobian: np.ndarray
-    count: int
+    used: int
 
     @property
     def squares(self) -> np.ndarray:
@@ -104,7 +104,7 @@ class ChainFit(NamedTuple):
         at = np.flatnonzero(self.free)
         J = self.jacobian[..., at]
         G = np.linalg.pinv(np.einsum("wrk,wrl->kl", J, J), hermitian=True)
-        white = G * self.squares.sum() / max(self.count - len(at) - self.shifts.size, 1)
+        white = G * self.squares.sum() / max(self.used - len(at) - self.shifts.size, 1)
         windows = len(J)
         covariance = np.zeros((len(self.x), len(self.x)))
         covariance[np.ix_(at, at)] = white
@@ -155,7 +155,7 @@ def misfit(fit: ChainFit, motion: ChainWindows) -> float:
     """Mean square residual on other windows, whose initial states are estimated, and nothing else."""
     shifts = np.zeros_like(motion.y0s)
     held = _descended(fit._replace(free=np.zeros_like(fit.free), shifts=shifts), motion)
-    return float(held.squares.sum() / max(held.count, 1))
+    return float(held.squares.sum() / max(held.used, 1))
 
 
 def _fixed(fit: ChainFit, indices: np.ndarray, value: np.ndarray | float) -> ChainFit:
@@ -181,9 +181,9 @@ def _explains_more(fit: ChainFit, simpler: ChainFit) -> bool:
     r = fit.residuals
     correlation = np.clip(np.sum(r[:, 1:] * r[:, :-1]) / max(np.sum(r**2), 1e-300), 0.0, MAX_CORRELATION)
     each = (1 + correlation) / (1 - correlation)  # residuals that count as one
-    removed, variance = fit.free.sum() - simpler.free.sum(), np.sum(r**2) / max(fit.count, 1)
+    removed, variance = fit.free.sum() - simpler.free.sum(), np.sum(r**2) / max(fit.used, 1)
     gained = simpler.squares.sum() - fit.squares.sum()
-    return bool(gained > removed * np.log(max(fit.count / each, 2)) * each * variance)
+    return bool(gained > removed * np.log(max(fit.used / each, 2)) * each * variance)
 
 
 def _reweighted(fit: ChainFit, motion: ChainWindows) -> ChainFit:
@@ -203,10 +203,10 @@ def _descended(fit: ChainFit, motion: ChainWindows, share: float = 1.0) -> Chain
     matrix = fit.frame.matrix.astype(float)
     parts = (motion.ts, motion.ys, motion.y0s, counts, motion.size, weight, matrix, np.linalg.inv(matrix))
     parts = (*parts, fit.width, fit.x, fit.free, fit.shifts)
-    found = _minimized(*(jnp.asarray(part, dtype) for part in parts), motion.substeps)
+    found = _minimized(*(jnp.asarray(part, dtype) for part in parts), substeps=motion.substeps)
     x, shifts, r, J = (np.asarray(part, np.float64) for part in found)
     count = int(counts.sum() * np.isfinite(fit.noise).sum())
-    return fit._replace(x=x, shifts=shifts, residuals=r.reshape(motion.ys.shape), jacobian=J, count=count)
+    return fit._replace(x=x, shifts=shifts, residuals=r.reshape(motion.ys.shape), jacobian=J, used=count)
 
 
 @eqx.filter_jit

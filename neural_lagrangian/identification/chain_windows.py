@@ -63,5 +63,5 @@ class WindowPlan(NamedTuple):
         ts = np.stack([t[at] - t[at][0] for ((t, _), _), at in rows])
         ys = np.stack([y[at] for (_, (_, y)), at in rows])
         y0s = np.stack([y[at][0] for ((_, y), _), at in rows])
-        parts = (np.asarray(part, np.float64) for part in (ts, ys, y0s))
-        return ChainWindows(*parts, np.ones(ts.shape), size, self.substeps)
+        ts, ys, y0s = (np.asarray(part, np.float64) for part in (ts, ys, y0s))
+        return ChainWindows(ts, ys, y0s, np.ones(ts.shape), size, self.substeps)
