@@ -168,10 +168,11 @@ def _chosen(
     """The better one on the validation set. A chain that predicts no better than the baselines is not taken."""
     steps = StepsPerSample(2 * task.plan.substeps)
     candidates = {"chain": chain} | ({} if formula is None else {"formula": formula})
-    models = {
-        name: NeuralLagrangian(one.formula, RK4(), force=one.model.force, stepsize_controller=steps)
-        for name, one in candidates.items()
-    }
+
+    def model(one: RefinedFormula) -> NeuralLagrangian:
+        return NeuralLagrangian(one.formula, RK4(), force=one.model.force, stepsize_controller=steps)
+
+    models = {name: model(one) for name, one in candidates.items()}
     starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
     errors, _ = rollout_errors(models, starts, task.columns, measure)
     if not better_than_baselines(errors, "chain"):
