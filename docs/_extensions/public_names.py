@@ -121,6 +121,8 @@ def fields(node: ast.ClassDef) -> dict[str, tuple[ast.expr, str | None]]:
     for name, statement, doc in statements(node.body):
         if isinstance(statement, ast.AnnAssign) and not name.startswith("_"):
             found[name] = (statement.annotation, doc)
+        if isinstance(statement, ast.FunctionDef):  # a property in place of the field
+            found.pop(name, None)
     return found
 
 

@@ -1,10 +1,10 @@
 """A trained model as one C file and its header."""
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -43,7 +43,7 @@ class CFunction(NamedTuple):
 
 def to_c(
     model: AbstractMotionModel,
-    path: str | os.PathLike[str],
+    path: str | PathLike[str],
     *,
     dof: int | None = None,
     name: str | None = None,
