@@ -18,11 +18,11 @@ from .datasets import simulate
 from .identification import load_model
 from .integrators import GalerkinGaussLobatto, StepsPerSample
 from .lagrangians import MechanicalLagrangian
-from .mechanics import EulerLagrangeTerm, acceleration, energy, euler_lagrange_residual, mass_matrix, momentum
+from .mechanics import EulerLagrangeTerm, acceleration, energy, mass_matrix, momentum
 from .models import HamiltonianNetwork, NeuralLagrangian, NeuralODE, Scaled, load, save
 from .networks import PeriodicEmbedding
 from .training import fit, trajectory_mse
-from .trajectories import Trajectories
+from .trajectories import Trajectories, read_trajectories
 
 __version__: str
 
@@ -43,7 +43,6 @@ __all__ = [
     "datasets",
     "discovery",
     "energy",
-    "euler_lagrange_residual",
     "export",
     "fit",
     "identification",
@@ -56,6 +55,7 @@ __all__ = [
     "models",
     "momentum",
     "networks",
+    "read_trajectories",
     "save",
     "simulate",
     "systems",

@@ -42,11 +42,10 @@ class Translator:
         values = dict(zip(jaxpr.constvars, constants, strict=True)) | dict(zip(jaxpr.invars, arguments, strict=True))
 
         def read(atom: Any) -> Value:
-            return (
-                self._constant(np.asarray(atom.val, atom.aval.dtype))
-                if isinstance(atom, core.Literal)
-                else values[atom]
-            )
+            if not isinstance(atom, core.Literal):
+                return values[atom]
+            aval: Any = atom.aval
+            return self._constant(np.asarray(atom.val, aval.dtype))
 
         for equation in jaxpr.eqns:
             results = self._equation(equation, [read(atom) for atom in equation.invars])
@@ -141,7 +140,8 @@ class Translator:
         self, equation: core.JaxprEqn, x: list[Value], known: list[np.ndarray | None]
     ) -> list[Value] | None:
         name, params, (out, *others) = equation.primitive.name, equation.params, equation.outvars
-        dtype = np.dtype(out.aval.dtype)
+        aval: Any = out.aval
+        dtype = np.dtype(aval.dtype)
         if others or not _in_c(dtype) or not all(_in_c(value.dtype) for value in x):
             return None
         if name == "convert_element_type" and x[0].dtype == dtype:
@@ -152,7 +152,7 @@ class Translator:
 
         if write(["x"] * len(x)) is None:
             return None
-        return [self.code.each(dtype, out.aval.shape, x, write)]  # pyright: ignore[reportArgumentType]
+        return [self.code.each(dtype, aval.shape, x, write)]
 
     def _cond(self, branches: tuple[core.ClosedJaxpr, ...], index: Value, x: list[Value]) -> list[Value]:
         known = self.memory.known(index)

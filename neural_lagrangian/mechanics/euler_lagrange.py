@@ -155,7 +155,7 @@ def euler_lagrange_residual(
     ```python
     >>> import jax.numpy as jnp, neural_lagrangian as nl
     >>> spring = lambda t, q, v: 0.5 * v @ v - 2.0 * q @ q  # 1 kg on a spring of 4 N/m
-    >>> nl.euler_lagrange_residual(spring, 0.0, jnp.array([1.0]), jnp.zeros(1), jnp.array([-4.0])).tolist()
+    >>> nl.mechanics.euler_lagrange_residual(spring, 0.0, jnp.array([1.0]), jnp.zeros(1), jnp.array([-4.0])).tolist()
     [0.0]
     ```
     """

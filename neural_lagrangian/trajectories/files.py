@@ -72,7 +72,7 @@ def read_trajectories(
     >>> import pathlib, neural_lagrangian as nl
     >>> rows = "\n".join(f"0,{i:02};{i},5" for i in range(20))
     >>> _ = pathlib.Path("swing.csv").write_text("time (s);angle (deg)\n" + rows)
-    >>> motion = nl.trajectories.read_trajectories("swing.csv", time="time", positions=["angle"])
+    >>> motion = nl.read_trajectories("swing.csv", time="time", positions=["angle"])
     >>> motion.names, round(float(motion.ys[0, 0, 0]), 5)  # 0.5 degrees in radians
     (('angle',), 0.00873)
     ```

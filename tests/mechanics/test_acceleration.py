@@ -55,7 +55,7 @@ def test_residual_vanishes_on_the_motion_and_only_there(name):
     @jax.jit
     def residuals(t, q, v):
         a = nl.acceleration(lagrangian, t, q, v, force=force)
-        on, off = (nl.euler_lagrange_residual(lagrangian, t, q, v, b, force=force) for b in (a, a + 1e-2))
+        on, off = (nl.mechanics.euler_lagrange_residual(lagrangian, t, q, v, b, force=force) for b in (a, a + 1e-2))
         return on, off, nl.mass_matrix(lagrangian, t, q, v)
 
     on, off, M = map(np.asarray, residuals(t, q, v))

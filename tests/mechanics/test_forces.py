@@ -69,8 +69,8 @@ def test_the_force_enters_residual_acceleration_and_vector_field(name):
         model = nl.NeuralLagrangian.from_lagrangian(double_pendulum, dof=2, force=force)
         return (
             Q,
-            nl.euler_lagrange_residual(double_pendulum, t, q, v, a, force=force),
-            nl.euler_lagrange_residual(double_pendulum, t, q, v, a),
+            nl.mechanics.euler_lagrange_residual(double_pendulum, t, q, v, a, force=force),
+            nl.mechanics.euler_lagrange_residual(double_pendulum, t, q, v, a),
             nl.acceleration(double_pendulum, t, q, v, force=force) - nl.acceleration(double_pendulum, t, q, v),
             model.vector_field(t, jnp.concatenate([q, v]))[2:] - nl.acceleration(double_pendulum, t, q, v),
         )

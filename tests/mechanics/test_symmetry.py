@@ -52,7 +52,7 @@ def test_noether_s_identity_along_any_curve(name):
         _, rate = jax.jvp(charge, (t, q, v), (jnp.ones_like(t), v, a))
         tau, xi, _ = symmetry.at(t, q)
         residual = symmetry_residual(lagrangian, symmetry, t, q, v)
-        work = jnp.dot(nl.euler_lagrange_residual(lagrangian, t, q, v, a), xi - tau * v)
+        work = jnp.dot(nl.mechanics.euler_lagrange_residual(lagrangian, t, q, v, a), xi - tau * v)
         return rate, residual - work, residual
 
     t, q, v = states(dof, 20)

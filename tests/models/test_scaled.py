@@ -93,9 +93,9 @@ def test_in_physical_units_everything_is_what_the_definitions_say():
     def both(model, t, q, v):
         L = model.lagrangian
         a = model.acceleration(t, q, v)
-        residual = nl.euler_lagrange_residual(L, t, q, v, a, force=model.force)
-        size = nl.euler_lagrange_residual(L, t, q, v, jnp.zeros_like(a), force=model.force)
-        unforced = nl.euler_lagrange_residual(L, t, q, v, a)
+        residual = nl.mechanics.euler_lagrange_residual(L, t, q, v, a, force=model.force)
+        size = nl.mechanics.euler_lagrange_residual(L, t, q, v, jnp.zeros_like(a), force=model.force)
+        unforced = nl.mechanics.euler_lagrange_residual(L, t, q, v, a)
         mine = model.mass_matrix(t, q, v), model.momentum(t, q, v), model.energy(t, q, v), a
         theirs = nl.mass_matrix(L, t, q, v), nl.momentum(L, t, q, v), nl.energy(L, t, q, v)
         field = model.vector_field(t, jnp.concatenate([q, v]))
