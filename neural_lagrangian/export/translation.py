@@ -152,7 +152,7 @@ class Translator:
 
         if write(["x"] * len(x)) is None:
             return None
-        return [self.code.each(dtype, aval.shape, x, write)]
+        return [self.code.each(dtype, aval.shape, x, write)]  # pyright: ignore[reportArgumentType]
 
     def _cond(self, branches: tuple[core.ClosedJaxpr, ...], index: Value, x: list[Value]) -> list[Value]:
         known = self.memory.known(index)
