@@ -17,6 +17,7 @@ from .found import damping_force as damping_force
 from .helmholtz import HelmholtzReport, helmholtz_report
 from .identifiability import Identifiability
 from .library import Library
+from .residual_spectrum import lag_one as lag_one
 from .search import AbstractSearchEngine, Operon, PySR, search_lagrangian
 from .shared_least_squares import descend as descend
 from .shared_least_squares import projected_jacobian as projected_jacobian

@@ -34,7 +34,7 @@ often filtered, which delays them: they count little until the fit to the positi
 
 
 class Candidate(NamedTuple):
-    """A fitted chain, its mean square residual on the validation set, and its number of constants."""
+    """A fitted chain, and its mean square residual on the validation set."""
 
     fit: ChainFit
     misfit: float
@@ -85,10 +85,11 @@ def best_chain(task: Task, is_over: Callable[[], bool] = lambda: False) -> Candi
         pieces = [(t[:: plan.stride], *_turned(y[:: plan.stride], frame)) for t, y in estimate[0]]
         rates = np.concatenate([np.diff(w, axis=1, prepend=0.0) for _, _, w in pieces])
         width = WIDTH_SHARE * np.sqrt(np.mean(rates**2, axis=0))
-        start = estimated(pieces, np.where(width > 0, width, WIDTH_SHARE))
+        width = np.where(width > 0, width, WIDTH_SHARE)
+        start = estimated(pieces, width)
         if start is None or (found and is_over()):
             continue
-        fit = fit_chain(windows, frame, start, np.where(width > 0, width, WIDTH_SHARE), noise, is_over)
+        fit = fit_chain(windows, frame, start, width, noise, is_over)
         # both are measured in the same noise
         found.append(Candidate(fit, misfit(fit._replace(noise=(found[0].fit if found else fit).noise), held)))
     found = [one for one in found if np.isfinite(one.misfit) and np.isfinite(one.fit.squares).all()]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ..discovery import descend, projected_jacobian
+from ..discovery import descend, lag_one, projected_jacobian
 from ..integrators import RK4, Integration, StepsPerSample
 from ..mechanics import EulerLagrangeTerm
 from .chain_start import Start
@@ -78,8 +78,8 @@ class ChainFit(NamedTuple):
     """Fitted constants.
 
     `x`: the unknowns. `free`: one for a fitted one, zero for a fixed one. `width`: of the dry friction. `noise`:
-    standard deviation of each channel, infinite if it is not used. `shifts`: of the initial states. `squares`: sum of
-    squared residuals of each window. `used`: number of residuals. `covariance`: of the unknowns.
+    standard deviation of each channel, infinite if it is not used. `shifts`: of the initial states. `residuals`: shape
+    `(window, row, channel)`, in units of the noise. `jacobian`: of the residuals. `used`: number of residuals.
     """
 
     frame: Frame
@@ -94,6 +94,7 @@ class ChainFit(NamedTuple):
 
     @property
     def squares(self) -> np.ndarray:
+        """Sum of squared residuals of each window."""
         return np.sum(self.residuals**2, axis=(1, 2))
 
     @property
@@ -178,10 +179,10 @@ def _explains_more(fit: ChainFit, simpler: ChainFit) -> bool:
 
     Residuals of a model that is not exact are correlated (autocorrelation at lag one), so they count as fewer.
     """
-    r = fit.residuals
-    correlation = np.clip(np.sum(r[:, 1:] * r[:, :-1]) / max(np.sum(r**2), 1e-300), 0.0, MAX_CORRELATION)
+    products, squares = map(np.sum, lag_one(fit.residuals))
+    correlation = np.clip(products / max(squares, 1e-300), 0.0, MAX_CORRELATION)
     each = (1 + correlation) / (1 - correlation)  # residuals that count as one
-    removed, variance = fit.free.sum() - simpler.free.sum(), np.sum(r**2) / max(fit.used, 1)
+    removed, variance = fit.free.sum() - simpler.free.sum(), squares / max(fit.used, 1)
     gained = simpler.squares.sum() - fit.squares.sum()
     return bool(gained > removed * np.log(max(fit.used / each, 2)) * each * variance)
 

@@ -140,9 +140,9 @@ class Integration(eqx.Module):
         """The states at the times `ts`. After a failure the remaining rows are infinite."""
         clock = ts if isinstance(ts, SaveTimes) else SaveTimes.of(ts, y0.dtype)
         controller = self._controller(y0.dtype)
-        if isinstance(controller, diffrax.ConstantStepSize) and is_explicit_runge_kutta(self.solver):
-            controller = self._landing(clock) or controller
         if self.adjoint is None:
+            if isinstance(controller, diffrax.ConstantStepSize) and is_explicit_runge_kutta(self.solver):
+                controller = self._landing(clock) or controller
             self._check_term(term)
             moved, ts = later(term, clock.start), clock.elapsed
             if isinstance(controller, StepsPerSample):

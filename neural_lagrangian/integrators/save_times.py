@@ -25,14 +25,14 @@ class SaveTimes(eqx.Module):
 
     start: Scalar
     elapsed: Times
-    intervals: tuple[float, ...] | None = eqx.field(static=True, default=None)
+    intervals: np.ndarray | None = None
 
     @classmethod
     def of(cls, ts: ArrayLike, dtype: DTypeLike) -> "SaveTimes":
         """The save times from an array in any precision. Known times are subtracted before rounding to `dtype`."""
         known, intervals = is_concrete(ts) and np.ndim(ts) == 1 and np.size(ts) > 0, None
         if known:
-            intervals = tuple(np.diff(np.asarray(ts, np.float64)).tolist())
+            intervals = np.diff(np.asarray(ts, np.float64))
         if known and np.asarray(ts).dtype == np.float64:
             ts = np.asarray(ts)
             return cls(jnp.asarray(ts[0], dtype), jnp.asarray(ts - ts[0], dtype), intervals)
