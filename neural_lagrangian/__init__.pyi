@@ -1,5 +1,6 @@
 from . import (
     analysis,
+    control,
     datasets,
     discovery,
     export,
@@ -40,6 +41,7 @@ __all__ = [
     "Trajectories",
     "acceleration",
     "analysis",
+    "control",
     "datasets",
     "discovery",
     "energy",

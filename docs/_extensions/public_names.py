@@ -29,6 +29,7 @@ NAMESPACES = (
     "analysis",
     "training",
     "discovery",
+    "control",
     "export",
     "identification",
 )

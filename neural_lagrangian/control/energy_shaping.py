@@ -1,0 +1,169 @@
+"""Swing-up by energy shaping, and the switch to a regulator."""
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, PRNGKeyArray
+
+from .._types import Scalar, State
+from ..mechanics import energy, mass_matrix
+from .controller import AbstractController, ControlLimits, state_error
+from .driven import driven
+from .errors import ControlError
+from .regulator import LinearQuadraticRegulator
+
+
+class EnergyShaping(AbstractController):
+    r"""Swing-up by energy shaping: the motor moves so that the learned energy of the passive links reaches a target.
+
+    For a machine with one motor, at the coordinate $z = q_m$, such as a cart-pole, a pendubot or a rotary pendulum.
+    With $\tilde E$ the energy with the motor at rest, less that of the target, and $v_p$ the velocities of the other
+    coordinates, the motor gets the acceleration
+
+    $$\ddot z = k_E\, \tilde E\, M_{mp} v_p - k_p (z - \bar z) - k_d \dot z,$$
+
+    by partial feedback linearisation: the model's acceleration $a_0 + N u$ is solved for $u$. On a cart-pole without
+    friction and with $k_p = k_d = 0$ this gives $\dot{\tilde E} = -k_E \tilde E\, (M_{mp} v_p)^2$. (Spong 1996;
+    Chung and Hauser 1995.)
+
+    **Arguments:**
+
+    - `model`: a model with a Lagrangian and one `ControlForce` with one control.
+    - `target`: the state to reach, shape `(2 dof,)`, an equilibrium such as upright.
+    - `motor`: index of the coordinate with the motor.
+    - `energy_gain`: $k_E$. `stiffness`: $k_p$ per s^2. `damping`: $k_d$ per s.
+    - `extra_energy`: added to the energy of the target in joules, against friction.
+
+    **Raises:** `ControlError` when it is called, if the model has more than one control.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> cart = nl.systems.CartPole()
+    >>> model = nl.NeuralLagrangian.from_lagrangian(cart.lagrangian, force=nl.mechanics.ControlForce([[1.0], [0.0]]))
+    >>> swing = nl.control.EnergyShaping(model, jnp.array([0.0, jnp.pi, 0.0, 0.0]), 0, 3.0, 4.0, 3.0)
+    >>> float(swing(0.0, jnp.array([0.0, 0.0, 0.0, 2.0]))[0]) < 0  # the pole swings to the right: pull to the left
+    True
+    ```
+    """
+
+    model: Any
+    target: State
+    motor: int = eqx.field(static=True)
+    energy_gain: ArrayLike
+    stiffness: ArrayLike
+    damping: ArrayLike
+    _: KW_ONLY
+    extra_energy: ArrayLike = 0.0
+
+    def __call__(self, t: ArrayLike, y: State) -> Array:
+        system, t = driven(self.model, y), jnp.asarray(t, y.dtype)
+        if system.controls != 1:
+            raise ControlError(f"`model` has {system.controls} controls; expected one: energy shaping moves one motor")
+        kE, kp, kd = (jnp.asarray(k, y.dtype) for k in (self.energy_gain, self.stiffness, self.damping))
+        (q, v), m = jnp.split(y, 2), self.motor
+        coupling = mass_matrix(system.model.lagrangian, t, q, v)[m] @ v.at[m].set(0)
+        acceleration = kE * self.excess(t, y) * coupling - kp * (q[m] - self.target[m]) - kd * v[m]
+        a0, N = system.affine_acceleration(t, y)
+        return (acceleration - a0[m])[None] / N[m]
+
+    def excess(self, t: ArrayLike, y: State) -> Scalar:
+        r"""$\tilde E$ in joules at the time `t` and the state `y`, shape `(2 dof,)`; a scalar."""
+        lagrangian = driven(self.model, y).model.lagrangian
+        q, v = jnp.split(y, 2)
+        E = energy(lagrangian, t, q, v.at[self.motor].set(0))
+        return E - energy(lagrangian, t, *jnp.split(self.target, 2)) - jnp.asarray(self.extra_energy, y.dtype)
+
+
+class Catch(AbstractController):
+    r"""A swing-up that a regulator takes over close to the target: where $(y - \bar y)^\top P (y - \bar y) <$ `level`.
+
+    **Arguments:**
+
+    - `swing`: callable `(t, y) -> u`, used elsewhere.
+    - `regulator`: a `LinearQuadraticRegulator`.
+    - `level`: the value of the regulator below which it takes over, such as `attraction_level(model, regulator)`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum, motor = nl.systems.Pendulum(gravity=10.0), nl.mechanics.ControlForce()
+    >>> model = nl.NeuralLagrangian.from_lagrangian(pendulum.lagrangian, force=motor)
+    >>> upright = jnp.array([jnp.pi, 0.0])
+    >>> hold = nl.control.lqr(model, upright, state_cost=jnp.ones(2), control_cost=jnp.ones(1))
+    >>> catch = nl.control.Catch(lambda t, y: jnp.ones(1), hold, 1.0)
+    >>> catch(0.0, jnp.zeros(2)).tolist(), catch(0.0, upright).round(3).tolist()
+    ([1.0], [0.0])
+    ```
+    """
+
+    swing: Callable[..., Array]
+    regulator: LinearQuadraticRegulator
+    level: ArrayLike
+
+    def __call__(self, t: ArrayLike, y: State) -> Array:
+        close = self.regulator.value(y) < jnp.asarray(self.level, y.dtype)
+        return jnp.where(close, self.regulator(t, y), self.swing(t, y))
+
+
+def attraction_level(
+    model: Any,
+    regulator: LinearQuadraticRegulator,
+    *,
+    key: PRNGKeyArray,
+    limits: ControlLimits | None = None,
+    directions: int = 256,
+    levels: int = 60,
+) -> float:
+    r"""The largest level of a regulator's cost-to-go below which it decreases in the nonlinear model, by sampling.
+
+    Inside $V = (y - \bar y)^\top P (y - \bar y) <$ level, $\dot V < 0$ at all sampled states. The regulator then
+    attracts them. It is an estimate from random directions, and not a proof.
+
+    **Arguments:**
+
+    - `model`: the model with one `ControlForce`. `regulator`: its `LinearQuadraticRegulator` in continuous time, or of
+      a short sampling interval.
+    - `key`: random key. `directions`, `levels`: number of directions from the target, and of levels for each.
+    - `limits`: limits of the control. `None` means those of the regulator.
+
+    **Returns:** the level, a float; zero if the smallest level fails.
+
+    **Example:**
+
+    ```python
+    >>> import jax, jax.numpy as jnp, neural_lagrangian as nl
+    >>> pendulum, motor = nl.systems.Pendulum(gravity=10.0), nl.mechanics.ControlForce()
+    >>> model = nl.NeuralLagrangian.from_lagrangian(pendulum.lagrangian, force=motor)
+    >>> hold = nl.control.lqr(model, jnp.array([jnp.pi, 0.0]), state_cost=jnp.ones(2), control_cost=jnp.ones(1))
+    >>> strong, weak = (nl.control.ControlLimits(-u, u) for u in (8.0, 2.0))
+    >>> level = lambda limits: nl.control.attraction_level(model, hold, key=jax.random.key(0), limits=limits)
+    >>> level(strong) > level(weak) > 0
+    True
+    ```
+    """
+    P, dtype = regulator.cost_to_go, regulator.y.dtype
+    system = driven(model, regulator.y)
+    unit = jax.random.normal(key, (directions, P.shape[0]), dtype)
+    unit = unit / jnp.sqrt(jnp.einsum("ki,ij,kj->k", unit, P, unit))[:, None]  # on the surface V = 1
+    # V up to ten times that of a unit error in the costliest direction.
+    radii = jnp.sqrt(jnp.max(jnp.linalg.eigvalsh(P)) * 10) * jnp.geomspace(1e-3, 1.0, levels, dtype=dtype)
+
+    @eqx.filter_jit
+    def decreases(system, regulator, limits):
+        def rate(y):
+            u = regulator(0.0, y)
+            f = system.rate(0.0, y, u if limits is None else limits(u))
+            return 2 * state_error(y, regulator.y, regulator.periodic) @ regulator.cost_to_go @ f
+
+        return jax.lax.map(lambda r: jnp.all(jax.vmap(rate)(regulator.y[None] + r * unit) < 0), radii)
+
+    good = jnp.cumprod(decreases(system, regulator, limits))
+    count = int(jnp.sum(good))
+    return float(radii[count - 1] ** 2) if count else 0.0
