@@ -1,5 +1,6 @@
 """Trainable Lagrangians: callables `(t, q, v) -> scalar` from networks, formulas, particles and fields."""
 
+from .armature import Armature
 from .degrees_of_freedom import infer_dof as infer_dof
 from .degrees_of_freedom import scalar_network as scalar_network
 from .lagrangian import AbstractLagrangian, StateNetwork
@@ -16,6 +17,7 @@ from .velocity_hessian import check_velocity_hessian as check_velocity_hessian
 __all__ = [
     "AbstractLagrangian",
     "AdditivePolynomial",
+    "Armature",
     "LatticeLagrangian",
     "MechanicalLagrangian",
     "ParametricLagrangian",

@@ -5,6 +5,7 @@ from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .force import AbstractForce
 from .force import ForceSum as ForceSum
 from .joints import AtJoints
+from .load_friction import LoadFriction
 from .nonconservative import NonconservativePotential
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "AtJoints",
     "ControlForce",
     "LinearDamping",
+    "LoadFriction",
     "NonconservativePotential",
     "RayleighDissipation",
     "SampledControl",
