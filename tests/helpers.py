@@ -10,6 +10,7 @@ import numpy as np
 import optimistix as optx
 import pytest
 
+from neural_lagrangian import observation
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
 from neural_lagrangian.systems import DoublePendulum
@@ -140,3 +141,32 @@ SOLVERS = {
     "kvaerno5": diffrax.Kvaerno5(root_finder=diffrax.VeryChord(rtol=1e-12, atol=1e-12, norm=optx.max_norm)),
     "rk4": RK4(),
 }
+
+
+def bob(q):
+    """The bob of a pendulum of 1 m."""
+    return jnp.stack([jnp.sin(q[0]), -jnp.cos(q[0])])
+
+
+class Camera(eqx.Module):
+    """The second bob of a double pendulum in an image of unknown scale and tilt."""
+
+    scale: jax.Array
+    tilt: jax.Array
+
+    def __call__(self, t, q, v):
+        tip = DoublePendulum((1.0, 1.4), (0.8, 1.1), 9.81).drawing(q).bodies[-1]
+        c, s = jnp.cos(self.tilt), jnp.sin(self.tilt)
+        return self.scale * jnp.stack([c * tip[0] - s * tip[1], s * tip[0] + c * tip[1]])
+
+
+READINGS = {
+    "position": (observation.Position(1), 1),
+    "velocity": (observation.Velocity(), 2),
+    "camera": (observation.StateFunction(Camera(jnp.asarray(1.3, DTYPE), jnp.asarray(0.2, DTYPE))), 2),
+    "angle between": (observation.StateFunction(lambda t, q, v: q[1] - q[0]), 1),
+    "accelerometer": (observation.Accelerometer(bob, lambda q: q[0] + 0.1), 2),
+    "gyroscope": (observation.Gyroscope(lambda q: q[0] + q[0] * q[1]), 1),
+    "force": (observation.AppliedForce(0), 1),
+}
+"""Readings of a double pendulum with damping, and the number of their columns."""

@@ -30,6 +30,7 @@ NAMESPACES = (
     "training",
     "discovery",
     "control",
+    "observation",
     "export",
     "identification",
 )

@@ -43,6 +43,10 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
         ts = jnp.asarray(ts)
         inner = with_control(model.model, ts / jnp.asarray(model.scaling.t_scale, ts.dtype), us, kind=kind)
         return eqx.tree_at(lambda m: m.model, model, inner)
+    if any(map(_is_scaled, jax.tree.leaves(model, is_leaf=_is_scaled))):  # a model around a scaled one
+        return jax.tree.map(
+            lambda node: with_control(node, ts, us, kind=kind) if _is_scaled(node) else node, model, is_leaf=_is_scaled
+        )
     forces = _control_forces(model)
     if len(forces) != 1:
         raise ValueError(
@@ -107,6 +111,10 @@ def _control_size(force: ControlForce, dof: int) -> int:
 
 def _control_forces(model: Any) -> list[ControlForce]:
     return [node for node in jax.tree.leaves(model, is_leaf=_is_control_force) if _is_control_force(node)]
+
+
+def _is_scaled(node: Any) -> bool:
+    return isinstance(node, Scaled)
 
 
 def _is_control_force(node: Any) -> bool:

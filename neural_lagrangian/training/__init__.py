@@ -13,6 +13,7 @@ from .fit_options import Rollouts, Running, Watching
 from .gauss_newton import gauss_newton
 from .history import History
 from .loss import Loss as Loss
+from .loss import check_driven as check_driven
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, StartError, polish
 from .progress import Callback as Callback

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import DTypeLike
 
 from .._checks import positive_integer
+from .channels import as_columns, columns_of, named
 from .errors import ShapeError
 from .gaps import Runs, check_gap, runs_of
 from .validation import as_array, check_resolution, check_shapes, check_values, checked_names, stacked
@@ -29,13 +31,17 @@ class Trajectories(eqx.Module):
     - `accelerations`: optional accelerations, measured or known. Shape as `ys` with `dof` in place of `2 dof`.
     - `controls`: optional control signals, such as motor torques, in their own units. Shape as `ys` with any `m` in
       place of `2 dof`.
+    - `observations`: optional readings of sensors by the names of their channels, each of shape `(trajectory, time)`,
+      or `(trajectory, time, k)` for a sensor with `k` columns. NaN marks a missing value. What the channels mean is
+      said by an `observation.Observed` model; `ys` may then be rough guesses of the states.
     - `mask`: shape `(trajectory, time)`, true for real samples. Only samples at the end of a trajectory may be false.
     - `gap`: the longest interval in seconds that is not a gap. No window, derivative or piece crosses a gap. `None`: an
       interval is a gap if it is more than 7 times the upper quartile of the 15, and of the 61, intervals around it.
       `math.inf`: no gaps.
     - `names`: optional names of the coordinates, `dof` of them. They can be used in place of indices.
 
-    **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` or `TimeOrderError`. Each is a `TrajectoryError` and a
+    **Raises:** `ShapeError`, `DtypeError`, `NonFiniteError` (also for a channel without any value) or `TimeOrderError`.
+    Each is a `TrajectoryError` and a
     `ValueError`, and names trajectory and index. `ValueError` for an invalid `gap` or `names`.
 
     **Example:**
@@ -53,6 +59,7 @@ class Trajectories(eqx.Module):
     ys: Float[np.ndarray, "trajectory time two_dof"]
     accelerations: Float[np.ndarray, "trajectory time dof"] | None
     controls: Float[np.ndarray, "trajectory time m"] | None
+    observations: dict[str, Float[np.ndarray, "trajectory time _"]] | None
     mask: Bool[np.ndarray, "trajectory time"]
     gap: float | None = eqx.field(static=True)
     names: tuple[str, ...] | None = eqx.field(static=True)
@@ -64,13 +71,14 @@ class Trajectories(eqx.Module):
         *,
         accelerations: Any = None,
         controls: Any = None,
+        observations: Any = None,
         mask: Any = None,
         gap: float | None = None,
         names: Sequence[str] | None = None,
     ):
         check_gap(gap)
         extras = {"accelerations": accelerations, "controls": controls}
-        extras = {name: value for name, value in extras.items() if value is not None}
+        extras = {name: value for name, value in extras.items() if value is not None} | columns_of(observations)
         if isinstance(ys, Sequence):
             if mask is not None:
                 raise ShapeError(
@@ -82,9 +90,10 @@ class Trajectories(eqx.Module):
             extras = {name: as_array(name, value) for name, value in extras.items()}
             if ys.ndim == 2:
                 ys = ys[None]
-                extras = {name: array[None] for name, array in extras.items()}
+                extras = {name: as_columns(name, array, 2)[None] for name, array in extras.items()}
             if ys.ndim != 3:
                 raise ShapeError(f"`ys` has shape {ys.shape}; expected (trajectory, time, 2 dof)")
+            extras = {name: as_columns(name, array, 3) for name, array in extras.items()}
             if ts.ndim == 1:
                 ts = np.broadcast_to(ts, (ys.shape[0], ts.shape[0]))
             mask = np.broadcast_to(True, ys.shape[:2]) if mask is None else np.asarray(mask)
@@ -94,6 +103,7 @@ class Trajectories(eqx.Module):
         self.names = None if names is None else checked_names(names, ys.shape[2] // 2)
         self.ts, self.ys, self.mask = ts, ys, mask
         self.accelerations, self.controls = extras.get("accelerations"), extras.get("controls")
+        self.observations = named(observations, extras)
 
     @property
     def dof(self) -> int:
@@ -138,7 +148,7 @@ class Trajectories(eqx.Module):
         if len(runs.length) == len(self):
             return self._each(lambda rows: rows, gap=math.inf)
         parts = list(runs.slices())
-        rows = {name: [array[i, samples] for i, samples in parts] for name, array in self._arrays.items()}
+        rows = jax.tree.map(lambda array: [array[i, samples] for i, samples in parts], self._arrays)
         return Trajectories(**rows, gap=math.inf, names=self.names)
 
     def from_zero(self) -> "Trajectories":
@@ -167,19 +177,21 @@ class Trajectories(eqx.Module):
         return self.split_at_gaps()._each(lambda rows: rows[:, ::every])
 
     @property
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def _arrays(self) -> dict[str, Any]:
         """The arrays of samples by argument name, without the mask."""
-        arrays = {"ts": self.ts, "ys": self.ys, "accelerations": self.accelerations, "controls": self.controls}
+        names = ("ts", "ys", "accelerations", "controls", "observations")
+        arrays = {name: getattr(self, name) for name in names}
         return {name: array for name, array in arrays.items() if array is not None}
 
     def _each(self, fn: Callable[[np.ndarray], np.ndarray], **changed: Any) -> "Trajectories":
         """Apply `fn` to every array, including the mask."""
-        arrays = {name: fn(rows) for name, rows in self._arrays.items()}
+        arrays = jax.tree.map(fn, self._arrays)
         return Trajectories(**arrays, mask=fn(self.mask), **{"gap": self.gap, "names": self.names} | changed)
 
     def __repr__(self) -> str:
         lengths = self.lengths
         span = f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
         driven = "" if self.controls is None else f", {self.controls.shape[2]} controls"
+        seen = "" if self.observations is None else f", observations {', '.join(self.observations)}"
         coordinates = f"dof={self.dof}" if self.names is None else ", ".join(self.names)
-        return f"Trajectories({len(self)} of {span} samples, {coordinates}{driven}, {self.ys.dtype})"
+        return f"Trajectories({len(self)} of {span} samples, {coordinates}{driven}{seen}, {self.ys.dtype})"

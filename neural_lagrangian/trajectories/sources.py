@@ -117,20 +117,21 @@ def _runs_of_all(mine: Runs, count: int) -> Runs:
 
 def whole(trajectories: Trajectories) -> Window:
     """All trajectories as one window with a batch axis."""
-    a, us = trajectories.accelerations, trajectories.controls
-    return Window(trajectories.ts, trajectories.ys, accelerations=a, controls=us)
+    names = ("accelerations", "controls", "observations")
+    return Window(trajectories.ts, trajectories.ys, **{name: getattr(trajectories, name) for name in names})
 
 
 def _largest(trajectories: Trajectories, mesh: Mesh) -> tuple[int, int]:
     """Largest number of trajectories of a process, rounded up to a multiple of its devices, and of samples of one."""
-    parts = (trajectories.ys, trajectories.accelerations, trajectories.controls)
+    seen = (trajectories.observations or {}).values()
+    parts = (trajectories.ys, trajectories.accelerations, trajectories.controls, *seen)
     columns = [0 if part is None else part.shape[-1] for part in parts]
     mine = np.array([*trajectories.ts.shape, *columns], np.int32)
     everyone = np.asarray(multihost_utils.process_allgather(mine)).reshape(-1, len(mine))
     if (everyone[:, 2:] != everyone[0, 2:]).any():
         raise ValueError(
-            f"`trajectories` have {everyone[:, 2:].tolist()} columns of states, accelerations and controls in the "
-            f"processes; expected the same in each"
+            f"`trajectories` have {everyone[:, 2:].tolist()} columns of states, accelerations, controls and "
+            f"observations in the processes; expected the same in each"
         )
     devices = len(mesh.local_devices)
     count, longest = everyone[:, :2].max(axis=0)

@@ -6,10 +6,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .channels import as_columns, check_present, is_observation
 from .errors import DtypeError, NonFiniteError, ShapeError, TimeOrderError
 
 Extras: TypeAlias = dict[str, Any]
-"""Optional arrays of trajectories by name: accelerations, controls."""
+"""Optional arrays of trajectories by name: accelerations, controls, observations."""
 MAX_TIME_ERROR = 0.01
 """Maximum relative change (no unit) of a time step when times are rounded to another precision."""
 MAX_TIME_SPACING = 0.05
@@ -84,7 +85,7 @@ def stacked(ts: Any, ys: Sequence[Any], extras: Extras) -> tuple[np.ndarray, np.
 
     stacked = {}
     for name, values in extras.items():
-        pieces = [as_array(name, value, i) for i, value in enumerate(values)]
+        pieces = [as_columns(name, as_array(name, value, i), 2) for i, value in enumerate(values)]
         if len(pieces) != len(rows):
             raise ShapeError(f"`{name}` holds {len(pieces)} trajectories; expected {len(rows)}, as `ys`")
         width = pieces[0].shape[1] if pieces[0].ndim == 2 else "m"
@@ -111,9 +112,9 @@ def check_shapes(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarra
     expected = (*ys.shape[:2], ys.shape[2] // 2)
     if "accelerations" in extras and extras["accelerations"].shape != expected:
         raise ShapeError(f"`accelerations` has shape {extras['accelerations'].shape}; expected {expected}")
-    u = extras.get("controls")
-    if u is not None and (u.ndim != 3 or u.shape[:2] != ys.shape[:2] or u.shape[2] == 0):
-        raise ShapeError(f"`controls` has shape {u.shape}; expected ({ys.shape[0]}, {ys.shape[1]}, m)")
+    for name, u in extras.items():
+        if name != "accelerations" and (u.ndim != 3 or u.shape[:2] != ys.shape[:2] or u.shape[2] == 0):
+            raise ShapeError(f"`{name}` has shape {u.shape}; expected ({ys.shape[0]}, {ys.shape[1]}, m)")
     if mask.shape != ys.shape[:2] or mask.dtype != bool:
         raise ShapeError(f"`mask` has shape {mask.shape}, dtype {mask.dtype}; expected {ys.shape[:2]}, bool")
     for block in blocks(mask.shape):
@@ -151,7 +152,8 @@ def check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarra
         offset = np.array([block[0].start, block[1].start])
         for name, whole in {"ts": ts[..., None], "ys": ys, **extras}.items():
             array = whole[block]
-            bad = ~np.isfinite(array) & mask[block][..., None]
+            wrong = np.isinf(array) if is_observation(name) else ~np.isfinite(array)
+            bad = wrong & mask[block][..., None]
             if bad.any():
                 *at, column = np.argwhere(bad)[0]
                 where = f" in column {column}" if name != "ts" else ""
@@ -171,6 +173,8 @@ def check_values(ts: np.ndarray, ys: np.ndarray, extras: Extras, mask: np.ndarra
                 trajectory=trajectory,
                 index=before + 1,
             )
+    for name in filter(is_observation, extras):
+        check_present(name, extras[name], mask)
 
 
 def checked_names(names: Sequence[str], dof: int) -> tuple[str, ...]:

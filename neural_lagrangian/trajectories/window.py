@@ -21,10 +21,11 @@ class Window(eqx.Module):
     - `controls`: control signals, shape `(time, m)`, in their own units. `fit`, `polish` and `gauss_newton` put them
       into the `ControlForce` of the model before they call the loss. In your own code use
       `with_control(model, window.ts, window.controls)`.
+    - `observations`: readings of sensors by the names of their channels, each of shape `(time, k)`; NaN where missing.
     - `parameters`: known parameters of this motion, any pytree. This package does not use them.
     - `states`: estimates of the true states, shape `(time, 2 dof)`. Losses with rollouts start from them.
-    - `mask`: the rows of `ys`, `accelerations` and `controls` that count in a loss, booleans, shape `(time,)`. `None`
-      means all.
+    - `mask`: the rows of `ys`, `accelerations`, `controls` and `observations` that count in a loss, booleans, shape
+      `(time,)`. `None` means all.
 
     **Example:**
 
@@ -41,6 +42,7 @@ class Window(eqx.Module):
     _: KW_ONLY
     accelerations: Array | np.ndarray | None = None
     controls: Array | np.ndarray | None = None
+    observations: dict[str, Array] | dict[str, np.ndarray] | None = None
     parameters: PyTree = None
     states: Array | np.ndarray | None = None
     mask: Array | np.ndarray | None = None

@@ -1,0 +1,30 @@
+"""What sensors see of a motion: observation models, and their likelihood for training."""
+
+from .accelerometer import Accelerometer
+from .applied_force import AppliedForce
+from .gyroscope import Gyroscope
+from .instant import Instant
+from .likelihood import negative_log_likelihood, observation_residual
+from .merge import merge_channels
+from .observed import Observed
+from .position import Position
+from .reading import AbstractReading
+from .sensor import Sensor
+from .state_function import StateFunction
+from .velocity import Velocity
+
+__all__ = [
+    "AbstractReading",
+    "Accelerometer",
+    "AppliedForce",
+    "Gyroscope",
+    "Instant",
+    "Observed",
+    "Position",
+    "Sensor",
+    "StateFunction",
+    "Velocity",
+    "merge_channels",
+    "negative_log_likelihood",
+    "observation_residual",
+]

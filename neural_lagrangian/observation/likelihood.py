@@ -1,0 +1,139 @@
+r"""How likely observations are under a model: a loss and a residual for training.
+
+The noise of all channels is independent and Gaussian, so the negative logarithm of the likelihood of one value is
+
+$$\tfrac12 r^2 + \log \sigma + \tfrac12 \log 2 \pi, \qquad r = (y_k - h(t_k, x(t_k))) / \sigma.$$
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._types import Scalar
+from ..networks import unfrozen
+from ..training import check_driven
+from ..trajectories import Window
+from .observed import Observed
+
+
+def negative_log_likelihood(model: Observed, window: Window) -> Scalar:
+    r"""Negative log-likelihood of the observations of a window, a loss for `fit` and `polish`.
+
+    The motion is a rollout from the first row of `window.states` (or of `window.ys`, if no states are estimated):
+
+    $$\frac1N \sum_k \tfrac12 \left(\frac{y_k - \hat y_k}{\sigma}\right)^2 + \log \sigma + \tfrac12 \log 2 \pi$$
+
+    Missing and masked values are left out of the sum. $N$ counts them, so that windows with many values weigh more. The
+    noise is trained too, unless it is `Frozen`.
+
+    **Arguments:**
+
+    - `model`: an `Observed` model.
+    - `window`: with `ts`, `observations`, and `states` or `ys`, whose first row is the initial state.
+
+    **Returns:** a scalar; infinite or NaN if the rollout failed.
+
+    **Raises:** `ValueError` if the model has no sensors, or the channels of model and window differ.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> from neural_lagrangian.observation import Observed, Position, Sensor, negative_log_likelihood
+    >>> rig = Observed(nl.systems.Pendulum(), {"angle": Sensor(Position(), noise=0.1)})
+    >>> seen = {"angle": jnp.array([[0.0], [0.1], [jnp.nan]])}  # one value is off by 0.1, one is missing
+    >>> window = nl.trajectories.Window(jnp.array([0.0, 1.0, 2.0]), jnp.zeros((3, 2)), observations=seen)
+    >>> round(float(negative_log_likelihood(rig, window)), 3)  # (0.5 - 2 * 1.384) / 3
+    -0.756
+    ```
+    """
+    total, count = jnp.zeros((), jnp.asarray(window.ys).dtype), 0
+    for name, (error, counted) in errors(model, window).items():
+        deviation = jnp.broadcast_to(unfrozen(model.sensors[name]).deviation, error.shape[1:])[None]
+        each = 0.5 * (error / deviation) ** 2 + jnp.log(deviation) + 0.5 * jnp.log(2 * jnp.pi).astype(error.dtype)
+        total, count = total + jnp.sum(jnp.where(counted, each, 0)), count + error.size
+    return total / count
+
+
+def observation_residual(model: Observed, window: Window) -> Float[Array, "time column"]:
+    r"""Errors of the observations of a window over their noise, $(\hat y_k - y_k) / \sigma$, for `gauss_newton`.
+
+    The columns of all channels stand side by side. Missing and masked values have the residual zero. The noise is not
+    trained, since least squares cannot estimate it: use `polish` with `negative_log_likelihood` afterwards.
+
+    Arguments and errors as for `negative_log_likelihood`.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> from neural_lagrangian.observation import Observed, Position, Sensor, observation_residual
+    >>> rig = Observed(nl.systems.Pendulum(), {"angle": Sensor(Position(), noise=0.1)})
+    >>> seen = {"angle": jnp.array([[0.0], [0.1], [jnp.nan]])}  # one value is off by 0.1, one is missing
+    >>> window = nl.trajectories.Window(jnp.array([0.0, 1.0, 2.0]), jnp.zeros((3, 2)), observations=seen)
+    >>> observation_residual(rig, window).round(3).tolist()
+    [[0.0], [-1.0], [0.0]]
+    ```
+    """
+    found = errors(model, window)
+    return jnp.concatenate([normalized(model, name, error) for name, (error, _) in found.items()], axis=1)
+
+
+def normalized(model: Observed, name: str, error: Array) -> Array:
+    """Errors of one channel, shape `(..., column)`, over their noise, which has no gradient."""
+    deviation = jnp.broadcast_to(jax.lax.stop_gradient(model.sensors[name].deviation), error.shape[-1:])
+    return error / deviation.reshape((1,) * (error.ndim - 1) + deviation.shape)
+
+
+def errors(model: Any, window: Window) -> dict[str, tuple[Float[Array, "time column"], Bool[Array, "time column"]]]:
+    """Errors of a rollout for each channel, zero where they do not count, and where they count."""
+    check_observed(model, window.observations)
+    check_driven(model, window)
+    ts = jnp.asarray(window.ts)
+    start = jnp.asarray(window.ys if window.states is None else window.states)[0]
+    expected = model.readings(ts, model(ts, start))
+    found = {}
+    for name, sensor in model.sensors.items():
+        value, counted = known(name, window.observations, expected[name].shape)
+        if window.mask is not None:
+            counted &= jnp.asarray(window.mask)[:, None]
+        if window.controls is not None and sensor.is_late:  # the controls before the window are not known
+            counted &= (ts - sensor.lag(ts) >= ts[0])[:, None]
+        found[name] = jnp.where(counted, expected[name] - value, 0), counted
+    return found
+
+
+def known(name: str, observations: Any, shape: tuple[int, ...]) -> tuple[Array, Bool[Array, "..."]]:
+    """Values of a channel, zero where they are missing, and where they are not.
+
+    **Raises:** `ValueError` for another shape.
+    """
+    value = jnp.asarray(observations[name])
+    if value.shape != shape:
+        raise ValueError(
+            f"`observations[{name!r}]` has shape {value.shape}; expected {shape}, with as many columns as its "
+            f"sensor reads"
+        )
+    present = jnp.isfinite(value)
+    return jnp.where(present, value, 0), present
+
+
+def check_observed(model: Any, observations: Mapping[str, Any] | None) -> None:
+    """**Raises:** `ValueError` if the model has no sensors, or other channels than the observations."""
+    if not isinstance(model, Observed):
+        raise ValueError(f"`model` is a {type(model).__name__}; expected an `observation.Observed` with sensors")
+    if observations is None:
+        raise ValueError("`observations` is None; expected `Trajectories(ts, ys, observations={...})`")
+    if unknown := sorted(observations.keys() - model.sensors.keys()):
+        raise ValueError(
+            f"channels {unknown} of the observations have no sensor; expected some of {sorted(model.sensors)}, the "
+            f"sensors of the model"
+        )
+    if missing := sorted(model.sensors.keys() - observations.keys()):
+        raise ValueError(
+            f"sensors {missing} have no channel; the observations have {sorted(observations)}. Leave these sensors out "
+            f"of the model, or give them a channel with NaN where values are missing"
+        )
