@@ -58,11 +58,11 @@ class Sensor(eqx.Module):
     """
 
     reading: AbstractReading
-    gain: Array | Frozen | None
-    offset: Array | Frozen | None
-    delay: Array | Frozen | None
-    drift: Array | Frozen | None
-    log_noise: Array | Frozen
+    gain: Any  # this and those below: an array, `Frozen`, or None
+    offset: Any
+    delay: Any
+    drift: Any
+    log_noise: Any
     quantum: float | None = eqx.field(static=True)
 
     def __init__(

@@ -45,7 +45,7 @@ def as_columns(name: str, value: Any, ndim: int) -> Any:
 
 def check_present(name: str, array: np.ndarray, mask: np.ndarray) -> None:
     """**Raises:** `NonFiniteError` if a column of an observation has no value in any trajectory."""
-    empty = ~np.isfinite(array[mask]).any(axis=0)
+    empty = np.atleast_1d(~np.isfinite(array[mask]).any(axis=0))
     if empty.any():
         column = f" in column {int(np.argmax(empty))}" if len(empty) > 1 else ""
         raise NonFiniteError(f"`{name}` has no value at all{column}, only NaN; leave this channel out")
