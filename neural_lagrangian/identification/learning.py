@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from jax.sharding import Mesh
 
 from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian
@@ -78,18 +77,6 @@ def loss_for(trajectories: Trajectories, periodic: Sequence[int] = (), *, veloci
     return weighted(trajectory_mse, position=1 / q_spread, velocity=velocity / v_spread)
 
 
-def _cores(trajectories: Trajectories) -> Mesh | None:
-    """The CPU devices of this process, which share the windows of each step; `None` if one does all.
-
-    Trajectories in memory-mapped files stay there, on one device.
-    """
-    devices = jax.devices()
-    alone = len(devices) == 1 or BATCH_SIZE % len(devices) or jax.process_count() > 1
-    if alone or devices[0].platform != "cpu" or isinstance(trajectories.ys, np.memmap):
-        return None
-    return Mesh(np.array(devices), ("window",))
-
-
 def train(
     model: NeuralLagrangian,
     parts: Parts,
@@ -116,6 +103,6 @@ def train(
         "held_out": inside.validation,
         "rollouts": Rollouts(stride=plan.stride, stepsize_controller=StepsPerSample(plan.substeps)),
         "watching": Watching(look_every=max(1, sum(plan.steps) // VALIDATIONS), callbacks=callbacks, progress=progress),
-        "running": Running(resume=checkpoints, mesh=_cores(parts.train)),
+        "running": Running(resume=checkpoints),
     }
     return fit(model, inside.train, key=jax.random.key(seed), **options)

@@ -98,6 +98,16 @@ def digests(trajectories: Trajectories, mesh: Mesh | None) -> list[str]:
     return [bytes(each).hex() for each in everyone.reshape(-1, found.size)]
 
 
+def mesh_of_cores(trajectories: Trajectories, batch_size: int, estimate_states: bool) -> Mesh | None:
+    """The CPU devices of this process, if it has several and they can share the training."""
+    devices = jax.devices()
+    several = len(devices) > 1 and devices[0].platform == "cpu" and jax.process_count() == 1
+    mapped = isinstance(trajectories.ys, np.memmap)  # stays in its file, on one device
+    if not several or batch_size % len(devices) or estimate_states or mapped:
+        return None
+    return Mesh(np.array(devices), ("window",))
+
+
 def check_mesh(mesh: Mesh | None, batch_size: int, estimate_states: bool) -> None:
     """**Raises:** `ValueError` if the devices of `mesh` cannot share the training."""
     if mesh is None:

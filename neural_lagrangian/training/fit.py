@@ -1,6 +1,7 @@
 """`fit`: train a model on windows of trajectories."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import optax
 from jaxtyping import Array, PRNGKeyArray
@@ -8,7 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 from .._checks import check_instance
 from ..trajectories import Trajectories, Windows
 from .alike import alike
-from .devices import check_mesh
+from .devices import check_mesh, mesh_of_cores
 from .fit_options import Rollouts, Running, Watching, check_at_least_one
 from .loop import Loop
 from .loss import Loss
@@ -88,9 +89,11 @@ def fit(
     for name, option, kind in (("rollouts", rollouts, Rollouts), ("watching", watching, Watching)):
         check_instance(name, option, kind)
     check_instance("running", running, Running)
+    check_at_least_one(batch_size=batch_size)
+    if running.mesh is None:
+        running = replace(running, mesh=mesh_of_cores(trajectories, batch_size, rollouts.estimate_states))
     stages = stages_of(model, horizon, steps, optimizer, rollouts, [*sets.values()], running.mesh)
     check_key(key)
-    check_at_least_one(batch_size=batch_size)
     if watching.patience is not None and held_out is None:
         raise ValueError(f"`patience` is {watching.patience}, but `held_out` is None; expected a validation set")
     check_mesh(running.mesh, batch_size, rollouts.estimate_states)

@@ -91,6 +91,7 @@ class Running:
     - `mesh`: devices along one axis, such as `jax.make_mesh((4,), ("data",))`. They share the windows of each step, and
       the trajectories are sharded over them. With several processes (`jax.distributed`) all call `fit`, each with its
       own trajectories and otherwise the same arguments. Only the first one writes files and calls the callbacks.
+      Default: all CPU devices of this process, if there are several and their number divides `batch_size`.
     - `resume`: a folder of checkpoints, for one training at a time. An interrupted training continues from the newest
       sound checkpoint, and ends with exactly the same weights as without the interruption. If there are no checkpoints,
       training starts from the beginning.

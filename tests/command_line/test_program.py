@@ -261,8 +261,8 @@ from neural_lagrangian.command_line import program
 program._use_cores()
 import jax, numpy as np
 from neural_lagrangian import Trajectories
-from neural_lagrangian.identification import learning
-mesh = learning._cores(Trajectories(np.arange(3.0), np.zeros((3, 2))))
+from neural_lagrangian.training.devices import mesh_of_cores
+mesh = mesh_of_cores(Trajectories(np.arange(3.0), np.zeros((3, 2))), 64, False)
 print(jax.device_count(), None if mesh is None else mesh.size)
 """
     environment = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}

@@ -38,6 +38,7 @@ def main(folder, members=None):
     """What each process does, once they are connected."""
     rank, processes = jax.process_index(), jax.process_count()
     shares = np.split(np.arange(len(data())), [5] if processes > 1 else [])  # five and three of eight
-    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Explicit,))
+    several = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Explicit,))
+    mesh = several if processes > 1 else None  # one process takes all its devices by itself
     result = trained(data().select(shares[rank]), members, mesh=mesh, resume=Path(folder) / "checkpoints")
     np.savez(Path(folder) / f"{rank}.npz", *weights(result), loss=result.history.loss)
