@@ -28,10 +28,11 @@ def environment(session: nox.Session, **variables: str) -> dict[str, str | None]
     return env
 
 
-def cores() -> str:
+def cores() -> dict[str, str]:
     """As many devices of JAX as there are cores, up to four and a power of two: they share each training step."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return str(1 << min(count, 4).bit_length() - 1)
+    devices = str(1 << min(count, 4).bit_length() - 1)
+    return {"JAX_NUM_CPU_DEVICES": devices, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
 
 
 @nox.session
@@ -43,7 +44,7 @@ def demo(session: nox.Session) -> None:
         "examples/double_pendulum.py",
         "--demo",
         *session.posargs,
-        env=environment(session, JAX_NUM_CPU_DEVICES=cores()),
+        env=environment(session, **cores()),
     )
 
 
@@ -138,7 +139,7 @@ def notebooks(session: nox.Session) -> None:
     """Execute each example in full into the notebook beside it, its claims checked."""
     install(session, "examples", "mujoco")
     inline = "module://matplotlib_inline.backend_inline"  # figures go into the notebook
-    env = environment(session, MPLBACKEND=inline, JAX_NUM_CPU_DEVICES=cores())
+    env = environment(session, MPLBACKEND=inline, **cores())
     for script in sorted(Path("examples").glob("*.py")):
         session.run("jupytext", "--to", "ipynb", "--execute", str(script), env=env)
 
@@ -148,7 +149,7 @@ def leaderboard(session: nox.Session) -> None:
     """Every published result beside ours: notebooks executed in full, `-- --stored` as they are, or `-- --quick`."""
     install(session, "examples", "mujoco")
     backend = "agg" if "--quick" in session.posargs else "module://matplotlib_inline.backend_inline"
-    env = environment(session, MPLBACKEND=backend, JAX_NUM_CPU_DEVICES=cores())
+    env = environment(session, MPLBACKEND=backend, **cores())
     session.run("python", "-m", "bench.leaderboard", *session.posargs, env=env)
 
 

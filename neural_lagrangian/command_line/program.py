@@ -91,6 +91,7 @@ def _terminable() -> Iterator[None]:
 def _use_cores() -> None:
     """Make several devices of the cores of this machine, which then share the windows of each gradient step.
 
+    Each device computes its products with one thread, since threads of several devices would wait for each other.
     Nothing changes if the user has chosen a number of devices, or if this process computes already.
     """
     import jax
@@ -103,6 +104,9 @@ def _use_cores() -> None:
         jax.config.update("jax_num_cpu_devices", 1 << min(cores, MAX_DEVICES).bit_length() - 1)
     except RuntimeError:  # JAX has begun to compute
         return
+    os.environ["XLA_FLAGS"] = (
+        f"--xla_cpu_multi_thread_eigen=false {flags}"  # the user's own flag comes later and counts
+    )
 
 
 @contextmanager
