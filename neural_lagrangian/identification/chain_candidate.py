@@ -79,7 +79,7 @@ def best_chain(task: Task, is_over: Callable[[], bool] = lambda: False) -> Candi
     size = _size(estimate[0])
     windows = plan.windows(estimate[0], observed[0], max(1, MAX_ROWS // plan.rows), size)
     held = plan.windows(estimate[1], observed[1], len(windows.ts), size).padded(len(windows.ts))
-    noise = _noise(observed[0], size, task.window is None)
+    noise = _noise(observed[0], size, bool(task.columns.velocities))
     found: list[Candidate] = []
     for frame in frames(task.columns.dof):
         pieces = [(t[:: plan.stride], *_turned(y[:: plan.stride], frame)) for t, y in estimate[0]]

@@ -216,8 +216,9 @@ def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, Histo
 def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History, budget: Budget) -> Outcome:
     """Search for a formula, and compute the errors of the network and of the formula on held-out motion."""
     starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
-    attempts = look_for_formulas(model, motion, library_for(task.columns), budget.ends_search)
-    evidence = Evidence(task.parts, task.observed, task.plan, task.window is None, task.columns.periodic)
+    searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
+    attempts = look_for_formulas(model, searched, library_for(task.columns), budget.ends_search)
+    evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
     formula = best_formula(attempts, model, evidence, budget.ends_refinement)
     formula, refused = with_chain(formula, task, budget.ends_refinement)
     attempts += refused
@@ -257,6 +258,7 @@ def _settings(task: Task, wanted: _Wanted) -> dict[str, Any]:
         "recording": task.name,
         "columns": task.columns.settings,
         "velocity_window": task.window,
+        "velocity_lag": task.lag,
         "architecture": task.architecture.settings,
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},

@@ -14,6 +14,7 @@ from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
 from .model_folder import Learned, is_folder, read_folder
 from .plain_text import aligned, stated_all
+from .recorded_rates import late_velocities
 from .recording import Recording, read_recording, recording_of, wrong_rates
 from .remark import Remark
 from .suspicious import refusals, sampling_summary, suspicious
@@ -56,7 +57,8 @@ class Inspection:
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:
         """What looks wrong. Each remark holds the options that help."""
-        return tuple(suspicious(self.recording.recorded, self.columns))
+        late = [] if self.recording.lag is None else late_velocities(self.recording.lag, self.columns)
+        return (*suspicious(self.recording.recorded, self.columns), *late)
 
     @cached_property
     def wrong_rates(self) -> tuple[Remark, ...]:

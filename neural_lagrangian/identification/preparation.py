@@ -16,8 +16,9 @@ from .pieces import Parts, cut, dealt
 class Task(NamedTuple):
     """Everything that training and refinement need.
 
-    `parts`: pieces with smoothed positions and estimated velocities, or as recorded. `observed`: the same pieces with
-    positions as recorded. `window`: samples of the polynomials that gave the velocities; `None` if these were recorded.
+    `parts`: pieces with smoothed positions and estimated velocities, or as recorded. `observed`: the same pieces as
+    recorded, as far as they were. `window`: samples of the polynomials that gave or improved the velocities; `None` if
+    these are as recorded. `lag`: how late recorded velocities were, in seconds; they are moved.
     `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text.
     """
 
@@ -29,6 +30,7 @@ class Task(NamedTuple):
     observed: Parts
     plan: Plan
     window: int | None
+    lag: list[float] | None
     read: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
 
@@ -48,9 +50,11 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
     parts, observed = (dealt(cut(inspection.name, one, shortest).astype(dtype)) for one in motions)
     architecture = Architecture(columns.dof, structure, friction, columns.periodic)
     plan = plan_of(parts, scaling, steps)
-    found = (
-        "as recorded" if recording.window is None else f"estimated by local polynomials of {recording.window} samples"
-    )
+    found = "as recorded"
+    if recording.window is not None:
+        how = "as recorded, combined with" if columns.velocities else "estimated by"
+        found = f"{how} local polynomials of {recording.window} samples"
+    lag = None if recording.lag is None else recording.lag.seconds.tolist()
     lengths = ", ".join(f"{h * plan.stride * spacing(motion):.3g}" for h in plan.horizons)
     facts = (
         ("recording", f"{inspection.name}: {inspection.described}"),
@@ -61,4 +65,4 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
     )
     read = (f"{inspection.described}.", f"{inspection.roles}.", *map(str, inspection.remarks))
     window = recording.window
-    return Task(inspection.name, columns, architecture, scaling, parts, observed, plan, window, read, facts)
+    return Task(inspection.name, columns, architecture, scaling, parts, observed, plan, window, lag, read, facts)

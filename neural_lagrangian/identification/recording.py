@@ -9,24 +9,22 @@ from typing import NamedTuple
 import numpy as np
 
 from ..trajectories import (
+    Scaling,
     Trajectories,
     continuous,
     differentiate,
-    noise_gain,
     read_trajectories,
     without_velocities,
 )
 from .columns import Columns
 from .declared import check_suffix
 from .faults import NoAnswerError
+from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_by_cross_validation
+from .recorded_rates import Lag, combined, lag_of, without_lag
 from .remark import Remark
 
 WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
 """Suffixes of files that can be written."""
-CANDIDATE_WINDOWS = (7, 9, 11, 15, 21, 31, 41, 61, 81, 121)
-"""Window lengths, in samples, from which cross-validation chooses."""
-MAX_SAMPLES_FOR_WINDOW = 20_000
-"""Largest number of samples that cross-validation uses, to bound its run time."""
 MAX_RATE_FACTOR, MAX_SHAPE_ERROR = 1.25, 0.5
 """Largest factor, and largest relative error after it is divided out, between a coordinate and its integrated velocity.
 Noise stays below both; degrees in place of radians do not.
@@ -38,13 +36,16 @@ class Recording(NamedTuple):
 
     `recorded`: the motion as in the file, with its gaps. `trajectories`: one run between two gaps each. If velocities
     were not recorded, local polynomials of `window` samples estimate them and smooth the positions of `trajectories`;
-    `observed` has the positions as recorded. Otherwise `window` is `None`, and `observed` is `trajectories`.
+    `observed` has the positions as recorded. Noisy recorded velocities are combined with those of the polynomials.
+    Without noise `window` is `None`, and `observed` is `trajectories`. `lag`: how late recorded velocities were, before
+    each was moved to the time of its coordinate.
     """
 
     recorded: Trajectories
     trajectories: Trajectories
     observed: Trajectories
     window: int | None
+    lag: Lag | None = None
 
 
 def read_recording(path: Path, columns: Columns) -> Recording:
@@ -78,7 +79,7 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     runs = recorded.split_at_gaps()
     if columns.velocities:
-        return Recording(recorded, runs, runs, None)
+        return _with_rates(recorded, runs, columns)
     longest = np.zeros(len(recorded), int)
     np.maximum.at(longest, recorded.runs().trajectory, runs.lengths)
     if (shortest := longest.min()) < CANDIDATE_WINDOWS[0]:
@@ -89,50 +90,23 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     runs = runs.select(runs.lengths >= CANDIDATE_WINDOWS[0])
     ts, qs = without_velocities(runs)
     window = window_by_cross_validation(ts, qs)
-    smooth = _smoothed(runs, window)
+    smooth = smoothed_runs(runs, window)
     observed = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in zip(qs, smooth, strict=True)]
-    return Recording(recorded, smooth, replace(smooth, ys=_padded(observed, smooth)), window)
+    return Recording(recorded, smooth, replace(smooth, ys=padded(observed, smooth)), window)
 
 
-def _smoothed(runs: Trajectories, window: int) -> Trajectories:
-    """Positions and velocities from local polynomials. Runs shorter than the window get a smaller one."""
-    found = [
-        differentiate(t, q, window=max(w for w in CANDIDATE_WINDOWS if w <= min(window, len(t))), gap=math.inf).ys[0]
-        for t, q in zip(*without_velocities(runs), strict=True)
-    ]
-    return replace(runs, ys=_padded(found, runs))
-
-
-def _padded(rows: list[np.ndarray], trajectories: Trajectories) -> np.ndarray:
-    """Put the rows of each trajectory into one array, zero after their end."""
-    ys = np.zeros_like(trajectories.ys)
-    for y, row in zip(ys, rows, strict=True):
-        y[: len(row)] = row
-    return ys
-
-
-def window_by_cross_validation(ts: list[np.ndarray], qs: list[np.ndarray]) -> int:
-    r"""Choose the window length of `differentiate` by leave-one-out cross-validation.
-
-    The error of a fit without sample $i$ is $(q_i - \hat q_i) / (1 - h_i)$, where $h_i$ is the square of the noise gain
-    of positions (Allen 1974). The window with the smallest mean square error is chosen. Only runs count that are at
-    least half as long as the longest, or long enough for every window.
-    """
-    enough = min(max(CANDIDATE_WINDOWS), -(-max(map(len, ts)) // 2))
-    long = [i for i, t in enumerate(ts) if len(t) >= enough]
-    each = max(MAX_SAMPLES_FOR_WINDOW // len(long), max(CANDIDATE_WINDOWS))
-    ts, qs = [ts[i][:each] for i in long], [qs[i][:each] for i in long]
-    scale = np.concatenate(qs).std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-
-    def error(window: int) -> float:
-        missed = [
-            (q - y[:, : q.shape[1]]) / (1 - noise_gain(t, window=window, gap=math.inf)[:, :1] ** 2) / scale
-            for t, q, (_, y) in zip(ts, qs, differentiate(ts, qs, window=window, gap=math.inf), strict=True)
-        ]
-        return float(np.mean(np.concatenate(missed) ** 2))
-
-    return min((window for window in CANDIDATE_WINDOWS if window <= min(map(len, ts))), key=error)
+def _with_rates(recorded: Trajectories, runs: Trajectories, columns: Columns) -> Recording:
+    """Move late velocities to the time of their coordinates, and smooth noisy states. Wrong velocities stay."""
+    if runs.lengths.min() < CANDIDATE_WINDOWS[0] or wrong_rates(runs, columns):
+        return Recording(recorded, runs, runs, None)
+    window = window_by_cross_validation(*without_velocities(runs))
+    smooth = smoothed_runs(runs, window)
+    time = float(Scaling.of(runs, centre=True, periodic=columns.periodic).t_scale)
+    lag = lag_of(runs, smooth, window, time)
+    moved = without_lag(runs, lag)
+    better = combined(moved, window, time)
+    states, used = (moved, None) if better is None else better
+    return Recording(recorded, states, moved, used, lag)
 
 
 def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
@@ -169,4 +143,4 @@ def _continuous(recorded: Trajectories, columns: Columns) -> Trajectories:
     qs = continuous([y[:, : columns.dof] for _, y in recorded], columns.periodic)
     pairs = zip(qs, recorded, strict=True)
     ys = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in pairs]
-    return replace(recorded, ys=_padded(ys, recorded))
+    return replace(recorded, ys=padded(ys, recorded))

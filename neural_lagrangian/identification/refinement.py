@@ -13,7 +13,9 @@ from ..discovery import Formula, FoundLagrangian, damping_force
 from ..integrators import StepsPerSample
 from ..mechanics import AbstractForce
 from ..models import NeuralLagrangian
+from ..numerics import root_mean_square
 from ..training import StartError, polish
+from ..trajectories import spread
 from .formulas import Attempt
 from .learning import Plan, loss_for
 from .pieces import Parts
@@ -154,8 +156,7 @@ def _with_fewer_terms(one: RefinedFormula, evidence: Evidence, is_over: Callable
 def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> RefinedFormula:
     """Refine the coefficients. The loss is infinite if rollouts fail from the start."""
     plan, motion = evidence.plan, evidence.observed.train
-    velocity = 1.0 if evidence.recorded_velocities else ESTIMATED_VELOCITY_WEIGHT
-    loss = loss_for(motion, evidence.periodic, velocity=velocity)
+    loss = loss_for(motion, evidence.periodic, velocity=_velocity_weight(evidence))
     try:
         polished = polish(
             model,
@@ -171,6 +172,16 @@ def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined
     except StartError:
         return RefinedFormula(where, model, np.inf)
     return RefinedFormula(where, _at_scale(polished.model), float(polished.loss[-1]))
+
+
+def _velocity_weight(evidence: Evidence) -> float:
+    """Weight of velocities in the loss, by their noise: what smoothing removes, as a share of the size."""
+    if not evidence.recorded_velocities:
+        return ESTIMATED_VELOCITY_WEIGHT
+    estimated, observed = evidence.estimated.train, evidence.observed.train
+    removed = root_mean_square((observed.ys - estimated.ys)[observed.mask]) / spread(observed, evidence.periodic)
+    q, v = np.split(removed, 2)
+    return float(np.clip(q.mean() / v.mean(), ESTIMATED_VELOCITY_WEIGHT, 1.0)) if v.any() else 1.0
 
 
 def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:

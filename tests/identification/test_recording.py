@@ -5,8 +5,9 @@ import pytest
 
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.declared import Declared, columns_of
+from neural_lagrangian.identification.local_polynomials import CANDIDATE_WINDOWS, window_by_cross_validation
 from neural_lagrangian.identification.pieces import cut, dealt
-from neural_lagrangian.identification.recording import CANDIDATE_WINDOWS, read_recording, window_by_cross_validation
+from neural_lagrangian.identification.recording import read_recording
 from neural_lagrangian.identification.suspicious import suspicious
 from neural_lagrangian.trajectories import Trajectories, differentiate
 
