@@ -15,4 +15,5 @@ from .plain_text import stated as stated
 from .prediction import predicted as predicted
 from .prediction import write_predicted as write_predicted
 from .remark import Remark as Remark
+from .user_family import Family as Family
 from .verdict import NOT_BETTER as NOT_BETTER

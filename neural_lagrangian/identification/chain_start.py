@@ -1,21 +1,17 @@
-r"""A first estimate of the constants of a rigid chain, by linear least squares.
+"""A first estimate of the constants of a rigid chain, by linear least squares.
 
 The equations of motion are linear in the inertias and weights, times sines and cosines of the offsets, and in the
-friction. They are integrated over short windows with a weight $\psi$ that vanishes at both ends, so that no
-acceleration is needed:
-
-$$-\int \psi' \frac{\partial L}{\partial \dot\theta}\, dt
-  = \int \psi \left(\frac{\partial L}{\partial \theta} + Q\right) dt$$
+friction (`weak_form`).
 """
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-TEST_DURATION, MIN_TEST_SAMPLES = 1.5, 9
-"""Length of a window in natural units of time (a period is 6.3), and the least number of its samples."""
+from .family import Pieces
+from .weak_form import solved, weak_rows
+
 MAX_CORRELATION, MIN_INERTIA = 0.95, 1e-3
 """Largest $|I_{ij}| / \\sqrt{I_{ii} I_{jj}}$, and least inertia beside the first one, of an estimate."""
 
@@ -31,10 +27,6 @@ class Start(NamedTuple):
     residual: float
 
 
-Pieces = Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Times, body angles and their rates of each piece, in natural units."""
-
-
 def estimated(pieces: Pieces, width: np.ndarray) -> Start | None:
     """Estimate the constants of a chain without knowing the offsets; `None` if no piece is long enough.
 
@@ -46,7 +38,7 @@ def estimated(pieces: Pieces, width: np.ndarray) -> Start | None:
         return None
     n = len(width)
     pairs = list(combinations(range(n), 2))
-    c = _solved(X)
+    c = solved(X)
     A, B, cosines, sines = np.split(c[n : n + 2 * len(pairs) + 2 * n], np.cumsum([len(pairs), len(pairs), n]))
     by_weight = np.arctan2(-sines, cosines)
     by_coupling = by_weight[:1] - np.cumsum(
@@ -56,13 +48,21 @@ def estimated(pieces: Pieces, width: np.ndarray) -> Start | None:
     return min((_with_offsets(pieces, width, offset) for offset in offsets), key=lambda start: start.residual)
 
 
+def unknowns_of(start: Start) -> np.ndarray:
+    """The vector of unknowns of estimated constants, in the order of `ChainFamily`. There is no drag."""
+    own = np.diagonal(start.inertia)
+    coupling = [start.inertia[i, j] / np.sqrt(own[i] * own[j]) for i, j in combinations(range(len(own)), 2)]
+    friction = (start.linear / own, start.dry / own, np.zeros(len(own)))
+    return np.concatenate([np.log(own[1:] / own[0]), coupling, start.weight / own, start.offset, *friction])
+
+
 def _with_offsets(pieces: Pieces, width: np.ndarray, offset: np.ndarray) -> Start:
     """Estimate the other constants. An offset is moved by half a turn if the weight would be negative."""
     n = len(width)
     count = n * (n - 1) // 2
     X = _equations([(t, theta + offset, w) for t, theta, w in pieces], width)
     sines = [*range(n + count, n + 2 * count), *range(2 * n + 2 * count, 3 * n + 2 * count)]
-    c = _solved(np.delete(X, sines, axis=1))
+    c = solved(np.delete(X, sines, axis=1))
     inertia = np.diag(np.maximum(c[:n], MIN_INERTIA))
     roots = np.sqrt(np.diagonal(inertia))
     sign = np.where(c[n + count : 2 * n + count] < 0, -1.0, 1.0)
@@ -76,33 +76,14 @@ def _with_offsets(pieces: Pieces, width: np.ndarray, offset: np.ndarray) -> Star
     return Start(inertia, weight, (offset + np.pi) % (2 * np.pi) - np.pi, linear, dry, float(left))
 
 
-def _solved(X: np.ndarray) -> np.ndarray:
-    """The coefficients $c$ with $c_0 = 1$ that make $X c$ smallest. Columns are scaled, so that units do not matter."""
-    size = np.linalg.norm(X, axis=0)
-    size = np.where(size > 0, size, 1.0)
-    return np.concatenate([[1.0], np.linalg.lstsq(X[:, 1:] / size[1:], -X[:, 0], rcond=1e-10)[0] / size[1:]])
-
-
 def _equations(pieces: Pieces, width: np.ndarray) -> np.ndarray:
-    """A row for each body and window, a column for each constant; shape `(row, constant)`.
+    """The integrated equations of motion, shape `(row, constant)`.
 
     The constants: $I_{ii}$; $I_{ij}$ times cosine, then minus sine, of the offset between two bodies; $g_i$ times
     cosine, then minus sine, of an offset; linear and dry friction.
     """
     n = len(width)
-    rows = [np.zeros((0, 5 * n + n * (n - 1)))]
-    for t, theta, w in pieces:
-        momentum, force = _columns(theta, w, width)
-        length = max(MIN_TEST_SAMPLES, int(np.ceil(TEST_DURATION / np.median(np.diff(t)))))
-        for first in range(0, len(t) - length + 1, max(1, length // 2)):
-            at = slice(first, first + length)
-            half = (t[at][-1] - t[at][0]) / 2
-            s = (t[at] - t[at][0]) / half - 1
-            weights = np.gradient(t[at])
-            test, slope = (1 - s**2) ** 3, -6 * s * (1 - s**2) ** 2 / half
-            rows.append(-np.einsum("t,tbc->bc", weights * slope, momentum[at]))
-            rows[-1] -= np.einsum("t,tbc->bc", weights * test, force[at])
-    return np.concatenate(rows)
+    return weak_rows(((t, *_columns(theta, w, width)) for t, theta, w in pieces), 5 * n + n * (n - 1))
 
 
 def _columns(theta: np.ndarray, w: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,15 +6,15 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from .._atomic import atomic_write
 from ..discovery import Formula, Library
-from ..mechanics import AbstractForce, AtJoints, ForceSum, LinearDamping, SmoothFriction
+from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian
 from .candidates import library_for, symbols_for
 from .columns import Columns
 from .faults import NoAnswerError
+from .friction import as_json, numbers, of_json
 from .refinement import RefinedFormula
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 
@@ -38,8 +38,8 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
         "terms": found.formula.library.terms,
         "coefficients": np.asarray(found.formula.coefficients, np.float64).tolist(),
         "standard_errors_of_the_search": None if errors is None else [e if np.isfinite(e) else None for e in errors],
-        "damping_factor": None if damping is None else _numbers(damping.factor),
-        "friction_at_joints": [] if damping is not None else _written(force),
+        "damping_factor": None if damping is None else numbers(damping.factor),
+        "friction_at_joints": [] if damping is not None else as_json(force),
         "constants": [one._asdict() for one in found.constants],
     }
     with atomic_write(folder / FORMULA) as file:
@@ -77,34 +77,5 @@ def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
     formula = Formula(Library(columns.dof, atoms, terms), jnp.asarray(coefficients, dtype), errors)
     factor = content["damping_factor"]
     damping = [] if factor is None else [LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))]
-    forces = [*damping, *(_read(part) for part in content.get("friction_at_joints", []))]
+    forces = [*damping, *(of_json(part) for part in content.get("friction_at_joints", []))]
     return NeuralLagrangian(formula, force=sum(forces[1:], forces[0]) if forces else None)
-
-
-def _numbers(array: Any) -> list[float]:
-    return np.asarray(array, np.float64).tolist()
-
-
-def _written(force: Any) -> list[dict[str, Any]]:
-    """The forces at joints as JSON can hold them."""
-    if force is None:
-        return []
-    if isinstance(force, ForceSum):
-        return [part for term in force.terms for part in _written(term)]
-    assert isinstance(force, AtJoints)
-    joints, inner = [list(row) for row in force.joints], force.force
-    if isinstance(inner, LinearDamping):
-        return [{"joints": joints, "damping_factor": _numbers(inner.factor)}]
-    assert isinstance(inner, SmoothFriction)
-    return [{"joints": joints, "strength": _numbers(inner.strength), "width": _numbers(inner.width)}]
-
-
-def _read(part: dict[str, Any]) -> AbstractForce:
-    """A force at joints that `_written` wrote."""
-
-    def numbers(name: str) -> Array:
-        return jnp.asarray(np.asarray(part[name], np.float64), jnp.result_type(float))
-
-    if "damping_factor" in part:
-        return AtJoints(LinearDamping(numbers("damping_factor")), part["joints"])
-    return AtJoints(SmoothFriction(numbers("strength"), numbers("width")), part["joints"])

@@ -10,6 +10,7 @@ from ..discovery import Formula
 from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
 from ..training import History
+from .contest import Contest
 from .formula_file import FORMULA, write_formula
 from .judging import Errors, better_than_baselines
 from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, SETTINGS, claim, write_model, write_settings
@@ -55,6 +56,7 @@ class Identified:
         facts = [
             ("motion", str(outcome.errors.measure)),
             ("errors", aligned(outcome.errors.table(outcome.columns))),
+            *([("candidates", aligned(outcome.contest.table()))] if outcome.contest.candidates else []),
             *outcome.facts(),
             ("formula", outcome.reading()),
             ("verdict", "\n".join(verdict(outcome))),
@@ -101,6 +103,11 @@ class Identified:
     def table(self) -> list[list[str]]:
         """The errors as a table: rows of text, the header first."""
         return self.errors.table(self.outcome.columns)
+
+    @property
+    def candidates(self) -> Contest:
+        """All candidates with their errors on the validation set, the best first."""
+        return self.outcome.contest
 
     @property
     def history(self) -> History:

@@ -16,7 +16,7 @@ from ..training import History, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
-from .chain_candidate import with_chain
+from .candidates_of import compared_candidates
 from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
@@ -34,6 +34,7 @@ from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
 from .remark import Remark
 from .starts import starts_of
+from .user_family import Family
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
 """Packages whose versions are written to the settings."""
@@ -56,6 +57,7 @@ class _Wanted(NamedTuple):
     folder: Path | None
     resume: bool
     command: str | None
+    candidates: tuple[Family, ...]
     tell: Tell | None
 
     def check(self) -> None:
@@ -68,6 +70,9 @@ class _Wanted(NamedTuple):
             raise ValueError(f"`minutes` is {self.minutes}; expected a positive number")
         if not isinstance(self.seed, int) or not -SEED_LIMIT <= self.seed < SEED_LIMIT:
             raise ValueError(f"`seed` is {self.seed!r}; expected an integer of at most 63 bits and a sign")
+        for one in self.candidates:
+            if not isinstance(one, Family):
+                raise ValueError(f"`candidates` has {one!r}; expected a `Family`")
         if self.resume and self.folder is None:
             raise UsageError("`resume` is True, but `folder` is None; give the folder of the interrupted call")
 
@@ -97,6 +102,7 @@ def identify(
     folder: str | Path | None = None,
     resume: bool = False,
     command: str | None = None,
+    candidates: Sequence[Family] = (),
     tell: Tell | None = None,
 ) -> Identified:
     r"""Learn the Lagrangian of a recorded motion, search for its formula, and test both on held-out motion.
@@ -104,7 +110,9 @@ def identify(
     The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out. A
     network $L(q, \dot q)$ in natural units is trained with gradients through its rollouts, in single precision;
     everything else is computed in double precision. The search for a formula uses the recording and the network;
-    rollouts refine the coefficients. If all coordinates are angles, a rigid chain is tried beside it.
+    rollouts refine the coefficients. Systems of known form with unknown constants are candidates too: chains of rigid
+    bodies, a cart with a pendulum, masses on springs, ..., each with several kinds of friction. All candidates are
+    compared on the validation set, with their initial states estimated.
     `neural_lagrangian fit` does the same, with the same result for the same seed. By default nothing is printed and
     nothing is written.
 
@@ -122,6 +130,7 @@ def identify(
       none). `Identified.save` can write it later.
     - `resume`: whether to continue an interrupted call. Give the same arguments and its `folder`.
     - `command`: text for the settings that says how to repeat the call (default: the call in Python).
+    - `candidates`: Lagrangians with unknown constants that are compared with all others, each a `Family`.
     - `tell`: function that gets messages during the call as `tell(topic, text)`, such as `print`. Training then shows
       its progress too.
 
@@ -148,7 +157,8 @@ def identify(
     """
     declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
     place = None if folder is None else Path(folder)
-    wanted = _Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, tell)
+    users = tuple(candidates)
+    wanted = _Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
     wanted.check()
     if command is None:
         wanted = wanted._replace(command=_call(source, declared, wanted))
@@ -165,7 +175,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _
     for topic, text in task.facts:
         wanted.said(topic, text)
     if wanted.folder is None:
-        return _judged(task, _settings(task, wanted), *_learned(task, wanted, budget), budget)
+        return _judged(task, _settings(task, wanted), wanted.candidates, *_learned(task, wanted, budget), budget)
     claim(wanted.folder, resume=wanted.resume)
     return _written(task, wanted, wanted.folder, budget)
 
@@ -187,7 +197,7 @@ def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outco
         model, history = _learned(task, wanted, budget)
         write_model(folder, model)
         write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
-        outcome = _judged(task, settings, model, history, budget)
+        outcome = _judged(task, settings, wanted.candidates, model, history, budget)
         write_outcome(folder, outcome)
         return outcome
     except KeyboardInterrupt as error:
@@ -213,15 +223,23 @@ def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, Histo
     return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
 
 
-def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: History, budget: Budget) -> Outcome:
+def _judged(
+    task: Task,
+    settings: dict[str, Any],
+    users: Sequence[Family],
+    model: Scaled,
+    history: History,
+    budget: Budget,
+) -> Outcome:
     """Search for a formula, and compute the errors of the network and of the formula on held-out motion."""
     starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
     searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
     attempts = look_for_formulas(model, searched, library_for(task.columns), budget.ends_search)
     evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
     formula = best_formula(attempts, model, evidence, budget.ends_refinement)
-    formula, refused = with_chain(formula, task, budget.ends_refinement)
-    attempts += refused
+    contest = compared_candidates(task, model, formula, users, budget.ends_refinement)
+    formula = contest.formula if contest.candidates else formula
+    attempts += contest.refused
     models = {"network": model} | ({} if formula is None else {"formula": formula.model})
     measure = Measure.of(motion, task.columns)
     if not budget.ends_refinement():
@@ -230,7 +248,7 @@ def _judged(task: Task, settings: dict[str, Any], model: Scaled, history: Histor
     energies = energies_of(model, starts, rollouts["network"])
     learned = (settings, task.columns, str(task.parts), model, history)
     cut_short = _cut_short(task, history, attempts, formula)
-    return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies, task.read, cut_short)
+    return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies, contest, task.read, cut_short)
 
 
 def _cut_short(

@@ -9,6 +9,7 @@ from ..mechanics import mass_matrix_report
 from ..models import Scaled
 from ..training import History, failures_of, in_words
 from .columns import Columns
+from .contest import Contest
 from .energies import Energies
 from .formulas import Attempt
 from .judging import Errors, better_than_baselines, predicts_a_period
@@ -35,6 +36,7 @@ class Outcome(NamedTuple):
     errors: Errors
     rollouts: dict[str, np.ndarray]
     energies: Energies
+    contest: Contest
     read: tuple[str, ...] = ()
     cut_short: tuple[str, ...] = ()
 

@@ -22,6 +22,8 @@ MAX_SAMPLES = 5000
 """Number of samples from which the noise of velocities is estimated, to bound the run time."""
 MAX_NOISE_SHARE = 0.8
 """Largest share of the noise of coordinates in a difference from which the noise of velocities is taken."""
+MIN_DIFFERENCE = 0.05
+"""Least relative difference of variances that tells one window from another."""
 MIN_LEFT = 1e-3
 """Least share of its noise that a polynomial leaves, which bounds how much the ends of a run count."""
 BLOCK_DURATION = 6.3
@@ -109,7 +111,8 @@ def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajecto
     r"""States from recorded velocities and local polynomials, each weighted by its noise; `None` if there is no noise.
 
     The noise of recorded velocities and the errors of the polynomials are independent, so the mean square difference is
-    the sum of both variances. The window of the smallest difference is taken for the velocities. In shorter windows the
+    the sum of both variances. The window of the smallest difference is taken for the velocities, or one as good
+    that is closer to `window`. In shorter windows the
     polynomials have no error but noise, which follows from the noise of the coordinates. What is left over is the noise
     of the recorded velocities.
 
@@ -135,7 +138,9 @@ def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajecto
         apart[candidate] = np.mean(missed**2, axis=0)
         of_d = np.mean(gains[:, 1:2] ** 2, axis=0) * of_q
         rest.append(np.where(of_d < MAX_NOISE_SHARE * apart[candidate], apart[candidate] - of_d, np.inf))
-    best = min(apart, key=lambda candidate: float(np.sum(np.log(apart[candidate] + 1e-300))))
+    size = {candidate: float(np.mean(np.log(squares + 1e-300))) for candidate, squares in apart.items()}
+    good = [candidate for candidate in apart if size[candidate] < min(size.values()) + MIN_DIFFERENCE]
+    best = min(good, key=lambda candidate: abs(np.log(candidate / window)))
     of_v = np.clip(np.min(rest, axis=0), MIN_LEFT * apart[best], apart[best])
     share = np.where(noise[dof:] > 0, of_v / apart[best], 0.0)  # of the polynomials, whose variance is the rest
     ys = []

@@ -71,10 +71,22 @@ class RefinedFormula(NamedTuple):
     constants: tuple[Constant, ...] = ()
 
     @property
+    def is_formula(self) -> bool:
+        """Whether the Lagrangian is a formula of terms."""
+        return isinstance(self.model.network, Formula)
+
+    @property
     def formula(self) -> Formula:
         """The Lagrangian, without the damping."""
         assert isinstance(self.model.network, Formula)
         return self.model.network
+
+    @property
+    def count(self) -> int:
+        """Number of constants of the formula and its damping, without its scale."""
+        dof = self.formula.dof
+        D = np.zeros((dof, dof)) if self.model.force is None else damping_matrix(self.model, jnp.zeros(dof))
+        return len(self.formula.support) - 1 + int(np.count_nonzero(np.triu(D)))
 
     def __str__(self) -> str:
         lines = [f"L = {self.formula}"]

@@ -12,8 +12,8 @@ NOT_BETTER = "predicts no better than constant velocity or rest: do not use it"
 
 
 def verdict(outcome: Outcome) -> list[str]:
-    """Sentences: how long each predictor is valid on held-out motion, why rollouts fail, and the formula."""
-    failures, lines = outcome.failures(), []
+    """Sentences: the best candidate, how long each predictor is valid on held-out motion, and the formula."""
+    failures, lines = outcome.failures(), outcome.contest.verdict()
     for name in outcome.rollouts:
         reasons = failures.get(name, "")
         lines.append(verdict_on(outcome.errors, name, "held-out motion", reasons))

@@ -143,7 +143,7 @@ def options_of(command):
 def test_every_option_of_the_command_line_is_an_argument_with_the_same_default():
     arguments = {name: p.default for name, p in signatures.signature(identify).parameters.items()}
     options = options_of("fit")
-    assert {*options, "source", "command", "tell", "folder"} - {"help", "output"} == arguments.keys()
+    assert {*options, "source", "command", "tell", "folder", "candidates"} - {"help", "output"} == arguments.keys()
     for name in set(options) & arguments.keys() - {"units"}:
         assert options[name] == arguments[name], name
     assert set(COLUMNS) == signatures.signature(inspect).parameters.keys() - {"source"}

@@ -8,6 +8,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
 from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.contest import Contest
 from neural_lagrangian.identification.formulas import TIME_IS_UP, Attempt
 from neural_lagrangian.identification.judging import Errors, better_than_baselines, rollout_errors
 from neural_lagrangian.identification.measure import Measure, lyapunov_time
@@ -207,6 +208,7 @@ def test_the_time_limit_is_named_only_if_it_ended_the_search():
     starts = starts_of(motion(going_round), 1)
     errors, _ = rollout_errors({"network": steady}, starts, STEADY, UNIT)
     nothing = dict.fromkeys(Outcome._fields) | {"rollouts": {}, "cut_short": ("The time limit ended training.",)}
+    nothing["contest"] = Contest((), ())
 
     def verdict_of(*faults):
         attempts = [Attempt("somewhere", None, fault) for fault in faults]

@@ -1,7 +1,5 @@
 """A rigid chain is fitted to recordings of angles, with its friction and the offsets of the sensors."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,18 +7,23 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
-from neural_lagrangian.identification import chain_candidate, identify, predicted
-from neural_lagrangian.identification.chain_candidate import best_chain, is_tried, with_chain
-from neural_lagrangian.identification.chain_fit import chain_of, unknowns_of
+from neural_lagrangian.identification import identify, predicted
+from neural_lagrangian.identification.candidates_of import FORMULA, compared_candidates
 from neural_lagrangian.identification.chain_start import estimated
 from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.contest import Contest
 from neural_lagrangian.identification.declared import Declared
+from neural_lagrangian.identification.family import Expansion, Units, friction_of, labels_of_friction
+from neural_lagrangian.identification.fitted_families import fitted_families
 from neural_lagrangian.identification.formula_file import read_formula, write_formula
 from neural_lagrangian.identification.formulas import TIME_IS_UP
+from neural_lagrangian.identification.friction import Friction
 from neural_lagrangian.identification.inspection import inspected
+from neural_lagrangian.identification.known_families import families_for
 from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.refinement import RefinedFormula
-from neural_lagrangian.identification.rigid_chain import ChainTerms, RigidChain, frames, friction_at_joints
+from neural_lagrangian.identification.rigid_chain import ChainFamily, RigidChain, frames
+from neural_lagrangian.identification.trial import Trial
 from neural_lagrangian.integrators import RK4
 
 pytestmark = pytest.mark.double
@@ -33,8 +36,22 @@ KINDS = [f"{dof} {frame.kind}" for dof, frame in FRAMES]
 
 def chain(inertia, *others):
     """Of weights, offsets, linear and dry friction."""
-    arrays = (np.asarray(part, float) for part in (inertia, *others, np.full(len(inertia), 0.02)))
-    return RigidChain(*map(jnp.asarray, arrays))
+    n = len(inertia)
+    inertia, weight, offset, linear, dry = (jnp.asarray(part, float) for part in (inertia, *others))
+    return RigidChain(inertia, weight, offset, Friction(linear, dry, jnp.zeros(n), jnp.full(n, 0.02)))
+
+
+def unknowns(true):
+    """The unknowns of a chain, in the order of its family."""
+    own, n = np.diagonal(true.inertia), len(true.weight)
+    coupling = [true.inertia[i, j] / np.sqrt(own[i] * own[j]) for i in range(n) for j in range(i + 1, n)]
+    friction = (true.friction.linear / own, true.friction.dry / own, np.zeros(n))
+    return jnp.concatenate(
+        [jnp.log(own[1:] / own[0]), jnp.asarray(coupling), true.weight / own, true.offset, *map(jnp.asarray, friction)]
+    )
+
+
+SECONDS = Units(1.0, 1.0)
 
 
 PENDULUM = chain([[1.0]], [20.0], [0.4], [0.1], [0.3])
@@ -62,32 +79,47 @@ def task_of(motion, angles=None, velocities=()):
     return prepared(inspected(motion, declared), structure="mechanical", friction=False, steps=10)
 
 
+def constants_of(true, frame):
+    family = ChainFamily(frame, np.asarray(true.friction.width))
+    x = unknowns(true)
+    friction = friction_of(family, x, SECONDS)
+    values = jnp.concatenate([family.constants(x, SECONDS), friction.linear, friction.dry, friction.drag])
+    names = [name for name, _ in (*family.labels, *labels_of_friction(family))]
+    return dict(zip(names, np.asarray(values).tolist(), strict=True))
+
+
 def differs(found, true, frame):
     """The largest difference of a constant from the true one, in standard errors. Offsets are the same up to a turn."""
-    n = len(true.weight)
-    first = 0 if frame.kind == "absolute" else n - 1
-    values = chain_candidate._constants(true.in_units(1 / true.inertia[first, first], 1.0))
-    names = ["".join(name) for name in chain_candidate._names(n)]
-    expected = dict(zip(names, np.asarray(values).tolist(), strict=True))
-    assert {one.name + one.unit for one in found.constants} == {name for name in names if expected[name] != 0}
+    expected = constants_of(true, frame)
+    assert {one.name for one in found.constants} == {name for name, value in expected.items() if value != 0}
     off = []
     for one in found.constants:
-        apart = one.value - expected[one.name + one.unit]
+        apart = one.value - expected[one.name]
         apart = (apart + 180) % 360 - 180 if one.unit == "deg" else apart
         off.append(abs(apart) / max(one.error, 1e-9))
     return max(off)
 
 
+def families(task, is_over=lambda: False):
+    """The comparison of chains, without a network."""
+    chains = [one for one in families_for(task.columns) if isinstance(one, ChainFamily)]
+    candidates, refused, _ = fitted_families(chains, task, Trial.of(task), is_over)
+    return Contest.of(candidates, refused)
+
+
 @pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
 def test_a_chain_moves_as_its_formula_with_its_friction(dof, frame):
     true, B = CHAINS[dof - 1], frame.matrix.astype(float)
-    terms = ChainTerms.of(frame, None)
-    formula = terms.formula(true, np.zeros(len(terms.library)))
-    friction = friction_at_joints(true.linear, true.dry, true.width, frame.joints)
+    family = ChainFamily(frame, np.asarray(true.friction.width))
+    x, expansion = unknowns(true), Expansion.of(family.library(None))
+    coefficients = np.asarray(expansion.coefficients(family, x, SECONDS, tuple(range(dof))))
+    formula = expansion.formula(coefficients, np.zeros(len(coefficients)))
+    friction = friction_of(family, x, SECONDS).force(family.joints @ B)
     q, v = jnp.asarray(np.random.default_rng(0).normal(size=(2, dof)))
     expected = np.linalg.solve(B, true.acceleration(0.0, B @ q, B @ v))
     found = jax.jit(lambda q, v: nl.acceleration(formula, 0.0, q, v, force=friction))(q, v)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(family.body(x).acceleration(0.0, B @ q, B @ v), B @ expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("true", CHAINS, ids=["1", "2", "3"])
@@ -96,21 +128,31 @@ def test_the_start_has_the_constants_of_a_clean_motion(true):
     motion = recorded(true, frames(n)[0], [1.2, 1.5, 2.0][:n], seconds=20.0, step=0.005, noise=0.0)
     ((t, y),) = motion
     scale = np.sqrt(20.0)
-    start = estimated([(t * scale, y[:, :n], y[:, n:] / scale)], np.asarray(true.width) / scale)
+    width = np.asarray(true.friction.width) / scale
+    start = estimated([(t * scale, y[:, :n], y[:, n:] / scale)], width)
     assert start is not None
     assert start.residual < 1e-3
-    again = chain_of(jnp.asarray(unknowns_of(start)), true.width).in_units(start.inertia[0, 0], 1 / scale)
-    for name in ("inertia", "weight", "offset"):
-        np.testing.assert_allclose(getattr(again, name), getattr(true, name), rtol=0.02, atol=0.02)
+    family = ChainFamily(frames(n)[0], width)
+    again = family.body(jnp.asarray(family.start([(t * scale, y[:, :n], y[:, n:] / scale)])))
+    ratio = true.inertia[0, 0] / again.inertia[0, 0]
+    np.testing.assert_allclose(again.inertia * ratio, true.inertia, rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(again.weight * ratio * scale**2, true.weight, rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(again.offset, true.offset, rtol=0.02, atol=0.02)
 
 
 def test_a_chain_is_tried_on_angles_only():
     def columns(names, angles):
         return Columns("t", tuple(names), (), None, {}, tuple(angles))
 
-    assert is_tried(columns("ab", "ab"))
+    def chains(names, angles):
+        return [one for one in families_for(columns(names, angles)) if isinstance(one, ChainFamily)]
+
+    assert [one.name for one in chains("ab", "ab")] == [
+        "rigid chain of 2 bodies, absolute angles",
+        "rigid chain of 2 bodies, relative angles",
+    ]
     for names, angles in (("a", ""), ("ab", "a"), ("abcd", "abcd")):
-        assert not is_tried(columns(names, angles))
+        assert chains(names, angles) == []
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +161,16 @@ def pendulum():
     (frame,) = frames(1)
     with jax.numpy_dtype_promotion("strict"):
         task = task_of(recorded(PENDULUM, frame, [2.0], seconds=16.0, step=0.02))
-        found, refused = with_chain(None, task)
-    assert refused == []
-    return task, found
+        found = families(task)
+    assert found.refused == ()
+    return task, found.formula
 
 
-def test_no_chain_is_fitted_to_an_oscillator_or_after_the_time_limit(pendulum):
-    task, _ = pendulum
-    duffing = task._replace(columns=replace(task.columns, angles=()))
-    assert with_chain(None, duffing) == (None, [])
-    formula, (attempt,) = with_chain(None, task, lambda: True)
-    assert formula is None
-    assert attempt.fault == TIME_IS_UP
+def test_no_chain_is_fitted_after_the_time_limit(pendulum):
+    task, found = pendulum
+    late = compared_candidates(task, found.model, None, (), lambda: True)
+    assert late.candidates == ()
+    assert [attempt.fault for attempt in late.refused] == [TIME_IS_UP]
 
 
 def test_a_pendulum_with_an_offset_and_two_kinds_of_friction(pendulum):
@@ -138,7 +178,7 @@ def test_a_pendulum_with_an_offset_and_two_kinds_of_friction(pendulum):
     assert differs(found, PENDULUM, frames(1)[0]) < ERRORS_ALLOWED
     errors = {one.name: one.error / one.value for one in found.constants}
     assert errors["g_1"] < 0.005
-    assert errors["dry friction_1"] < 0.2
+    assert errors["dry friction at joint 1"] < 0.2
     assert "rigid chain of 1 body" in str(found)
     assert f"{dict((one.name, one) for one in found.constants)['g_1']}" in str(found)
 
@@ -155,16 +195,18 @@ def test_the_better_one_is_taken_and_of_equals_the_one_with_fewer_constants(pend
     task, found = pendulum
     terms = Library.waves(1, 1, names=["a"]) + Library.velocities(1, 2, names=["a"])
     frictionless = RefinedFormula("it", nl.NeuralLagrangian(found.formula), 0.0)
-    assert with_chain(frictionless, task)[0] != frictionless
-    same = found._replace(where="it", constants=())
-    kept, (attempt,) = with_chain(same, task)
-    assert kept is same
-    assert "its squared error on the validation set is 1 of that of the formula" in attempt.reason
+    contest = compared_candidates(task, frictionless.model, frictionless)
+    margins = {one.title: contest.ratio(one) for one in contest.candidates}
+    assert contest.formula.where == found.where
+    assert margins[FORMULA] == pytest.approx(margins["network"])  # here the same model
+    assert margins[FORMULA] > 1.5
     more = np.zeros(len(terms))
     more[[terms.names.index(name) for name in found.formula.support]] = np.asarray(found.formula.coefficients)
     more[[terms.names.index(name) for name in ("1", "a_dot")]] = 1e-9
     longer = RefinedFormula("it", nl.NeuralLagrangian(Formula(terms, more), force=found.model.force), 0.0)
-    assert with_chain(longer, task)[0].where == found.where
+    contest = compared_candidates(task, frictionless.model, longer)
+    assert contest.formula.where == found.where
+    assert contest.ratio(next(one for one in contest.candidates if one.name == FORMULA)) == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.slow
@@ -174,6 +216,7 @@ def test_a_chain_is_the_formula_of_an_identification(tmp_path):
     motion = recorded(PENDULUM, frames(1)[0], [2.0], seconds=16.0, step=0.02)
     found = identify(motion, angles=["a"], velocities=[], steps=3, folder=tmp_path / "fit")
     assert "rigid chain of 1 body: I_11 = 1, g_1 = " in str(found)
+    assert "Best description of the motion: rigid chain of 1 body, linear friction, dry friction" in found.verdict
     assert found.errors.valid_time("formula") > 1.0
     assert "rigid chain" in (tmp_path / "fit" / "report.html").read_text()
     ts, y0 = jnp.linspace(0.0, 1.0, 11), jnp.asarray([1.0, 0.0])
@@ -189,7 +232,7 @@ def test_a_chain_is_the_formula_of_an_identification(tmp_path):
 @pytest.mark.parametrize("start", [(1.2, 1.5), (2.5, 0.5)], ids=["low", "high"])
 def test_a_double_pendulum_with_offsets(frame, start):
     task = task_of(recorded(DOUBLE, frame, start, seconds=20.0, step=0.01))
-    found, _ = with_chain(None, task)
+    found = families(task).formula
     assert f"{frame.kind} angles" in found.where
     assert differs(found, DOUBLE, frame) < ERRORS_ALLOWED
 
@@ -199,7 +242,7 @@ def test_a_triple_pendulum_with_relative_angles():
     frame = frames(3)[1]
     true = chain(TRIPLE.inertia, TRIPLE.weight, TRIPLE.offset, [0.1, 0.05, 0.02], np.zeros(3))
     task = task_of(recorded(true, frame, (0.8, 1.0, 1.2), seconds=30.0, step=0.01, noise=0.005))
-    found, _ = with_chain(None, task)
+    found = families(task).formula
     assert "relative angles" in found.where
     assert differs(found, true, frame) < ERRORS_ALLOWED
 
@@ -221,10 +264,9 @@ def test_oscillators_that_are_declared_as_angles_are_no_chain():
     chosen = terms.select([terms.names.index(name) for name in ("a_dot^2", "b_dot^2", "a^2", "b^2", "a b")])
     stiffness = [-(4.0 + 25.0) / 4, -(4.0 + 25.0) / 4, (25.0 - 4.0) / 2]
     true = RefinedFormula("it", nl.NeuralLagrangian(Formula(chosen, np.array([0.5, 0.5, *stiffness]))), 0.0)
-    kept, (attempt,) = with_chain(true, task)
-    assert kept is true
-    assert "rigid chain" in attempt.where
-    assert np.all(best_chain(task).fit.noise[:2] > 0.05)
+    contest = compared_candidates(task, true.model, true)
+    assert contest.formula is true
+    assert min(contest.ratio(one) for one in contest.candidates if "chain" in one.name) > 4
 
 
 @pytest.mark.slow
@@ -234,7 +276,7 @@ def test_a_measured_double_pendulum():
         train, test = (nl.datasets.kaheman_pendulum("double", part) for part in ("even", "odd"))
     except (nl.NeuralLagrangianError, OSError) as error:
         pytest.skip(f"no recording: {error}")
-    found, _ = with_chain(None, task_of(train, velocities=None))
+    found = families(task_of(train, velocities=None)).formula
     steps = {"stepsize_controller": nl.StepsPerSample(2)}
     model = nl.NeuralLagrangian(found.formula, RK4(), force=found.model.force, **steps)
     windows = nl.trajectories.Windows(test, 100, stride=5, dtype=float)

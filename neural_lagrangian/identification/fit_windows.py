@@ -1,4 +1,4 @@
-"""Windows of recorded angles for the fit of a rigid chain, in natural units of time."""
+"""Windows of recorded motion for the fit of a family, in natural units."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ MAX_ROWS, MIN_ROWS = 6000, 8
 """Largest number of rows of all windows, which bounds the run time, and least number of rows of a window."""
 
 
-class ChainWindows(NamedTuple):
+class FitWindows(NamedTuple):
     """Windows that do not overlap.
 
     `ts`: shape `(window, row)`. `ys`: as recorded, shape `(window, row, 2 dof)`. `y0s`: estimated initial states.
@@ -29,12 +29,12 @@ class ChainWindows(NamedTuple):
     size: np.ndarray
     substeps: int
 
-    def padded(self, windows: int) -> "ChainWindows":
+    def padded(self, windows: int) -> "FitWindows":
         """The same number of windows as others have, so that one program serves both: more do not count."""
         index = np.arange(windows) % len(self.ts)
         real = (np.arange(windows) < len(self.ts))[:, None]
         ts, ys, y0s, counts = (part[index] for part in (self.ts, self.ys, self.y0s, self.counts))
-        return ChainWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
+        return FitWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
 
 
 class WindowPlan(NamedTuple):
@@ -53,7 +53,7 @@ class WindowPlan(NamedTuple):
         rows = min(round(WINDOW_DURATION / (stride * step)) + 1, most)
         return WindowPlan(stride, rows, max(1, int(np.ceil(stride * step / ROW_INTERVAL * (1 - 1e-9)))))
 
-    def windows(self, estimated: Trajectories, observed: Trajectories, most: int, size: np.ndarray) -> ChainWindows:
+    def windows(self, estimated: Trajectories, observed: Trajectories, most: int, size: np.ndarray) -> FitWindows:
         """At most `most` windows, spread evenly over the pieces."""
         span = (self.rows - 1) * self.stride + 1
         pairs = list(zip(estimated, observed, strict=True))
@@ -64,4 +64,4 @@ class WindowPlan(NamedTuple):
         ys = np.stack([y[at] for (_, (_, y)), at in rows])
         y0s = np.stack([y[at][0] for ((_, y), _), at in rows])
         ts, ys, y0s = (np.asarray(part, np.float64) for part in (ts, ys, y0s))
-        return ChainWindows(ts, ys, y0s, np.ones(ts.shape), size, self.substeps)
+        return FitWindows(ts, ys, y0s, np.ones(ts.shape), size, self.substeps)

@@ -1,0 +1,123 @@
+"""The comparison of all candidates on the validation set, and the verdict with its margin."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .family_fit import FamilyFit
+from .formulas import Attempt
+from .refinement import MAX_LOSS_RATIO, RefinedFormula
+
+MIN_WORSE = 1.05
+"""A candidate is called worse if its error is at least this factor larger."""
+SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
+"""Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
+MAX_NAMED_RATIO = 10.0
+"""Largest factor between errors that is given in numbers."""
+
+
+class Candidate(NamedTuple):
+    """A fitted candidate.
+
+    `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
+    in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
+    that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
+    """
+
+    name: str
+    friction: str
+    parameters: int
+    misfit: float
+    information: float = np.nan
+    found: RefinedFormula | None = None
+    fit: FamilyFit | None = None
+
+    @property
+    def title(self) -> str:
+        """Name and friction."""
+        return f"{self.name}, {self.friction}" if self.friction else self.name
+
+
+class Contest(NamedTuple):
+    """All candidates, the best first, and what could not be fitted."""
+
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Attempt, ...]
+
+    @staticmethod
+    def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
+        """Find the best candidate. Of those with nearly the least error on the validation set it is the simplest one:
+        the more probable one of two families, else the one with fewer constants.
+        """
+        candidates = distinct(candidates)
+        sound = sorted((one for one in candidates if np.isfinite(one.misfit)), key=lambda one: one.misfit)
+        failed = [one for one in candidates if not np.isfinite(one.misfit)]
+        if not sound:
+            return Contest(tuple(failed), tuple(refused))
+        equal = [one for one in sound if one.misfit <= MAX_LOSS_RATIO * sound[0].misfit]
+        families = sorted((one for one in equal if not np.isnan(one.information)), key=lambda one: one.information)
+        others = [one for one in equal if np.isnan(one.information)]
+        best = min([*families[:1], *others], key=lambda one: one.parameters)
+        rest = [one for one in sound if one is not best]
+        return Contest((best, *rest, *failed), tuple(refused))
+
+    @property
+    def formula(self) -> RefinedFormula | None:
+        """The best candidate that is a formula."""
+        return next((one.found for one in self.candidates if one.found is not None and one.found.is_formula), None)
+
+    @property
+    def winner(self) -> Candidate:
+        """The best candidate."""
+        return self.candidates[0]
+
+    def ratio(self, one: Candidate) -> float:
+        """Error of a candidate over that of the winner."""
+        return float(np.sqrt(one.misfit / max(self.winner.misfit, 1e-300)))
+
+    def table(self) -> list[list[str]]:
+        """Rows of text, the header first."""
+        rows = [["candidate", "constants", "error / best", "criterion"]]
+        least = np.nanmin([*(one.information for one in self.candidates), np.inf])
+        for one in self.candidates:
+            criterion = "" if np.isnan(one.information) else f"{one.information - least:.3g}"
+            rows.append([one.title, str(one.parameters), f"{self.ratio(one):.3g}", criterion])
+        return rows
+
+    def verdict(self) -> list[str]:
+        """Sentences: what describes the motion best, and how much worse the others are."""
+        if not self.candidates or not np.isfinite(self.winner.misfit):
+            return []
+        best = self.winner
+        shown = {one.name: one for one in reversed(self.candidates[1:]) if one.name != best.name}
+        others = [(one.friction, one) for one in self.candidates[1:] if one.name == best.name]
+        others += [(one.name, one) for one in self.candidates[1:] if shown.get(one.name) is one]
+        worse = [f"{name} {self._margin(one)}" for name, one in others if self.ratio(one) >= MIN_WORSE]
+        equal = [name for name, one in others if self.ratio(one) < MIN_WORSE]
+        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)})."]
+        lines += [f"Worse on the validation set: {', '.join(worse)}."] if worse else []
+        return [*lines, f"No better: {', '.join(equal)}."] if equal else lines
+
+    def _margin(self, one: Candidate) -> str:
+        ratio = self.ratio(one)
+        if not ratio < np.inf:
+            return "(it fails)"
+        return f"by {ratio - 1:.0%}" if ratio < MAX_NAMED_RATIO else f"by a factor of {ratio:.2g}"
+
+
+def _counted(parameters: int) -> str:
+    return f"{parameters} constant{'s' * (parameters != 1)}"
+
+
+def distinct(candidates: list[Candidate]) -> list[Candidate]:
+    """Leave out a candidate that is the same as an earlier one, as when its additional constants are zero."""
+    kept: list[Candidate] = []
+    for one in candidates:
+        if not any(_same(one, other) for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    close = abs(one.misfit - other.misfit) <= SAME_MISFIT * abs(other.misfit)
+    return close and one.parameters == other.parameters and abs(one.information - other.information) < SAME_CRITERION

@@ -1,0 +1,130 @@
+"""Families of known form as candidates: each is started, fitted by rollouts, and compared in each kind of friction."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..models import NeuralLagrangian
+from .candidates import symbols_for
+from .contest import Candidate
+from .family import AbstractFamily, Expansion, InSI, Units, friction_of, labels_of_friction
+from .family_fit import FamilyFit, fit_family, held_out, information, simplified, with_each_friction
+from .fit_windows import FitWindows
+from .formulas import TIME_IS_UP, Attempt
+from .preparation import Task
+from .refinement import Constant, RefinedFormula
+from .trial import Trial, width_of
+
+MAX_LOG_NOISE = np.log(3.0)
+"""A family whose residuals are larger by more than this, in the mean over channels, is tried with one friction only."""
+
+
+def fitted_families(
+    families: list[AbstractFamily], task: Task, trial: Trial, is_over: Callable[[], bool]
+) -> tuple[list[Candidate], list[Attempt], np.ndarray]:
+    """Fit each family with each kind of friction.
+
+    **Returns:** the candidates; why others could not be fitted; and the noise in which all errors are measured.
+    """
+    fits: list[dict[str, FamilyFit]] = []
+    refused: list[Attempt] = []
+    least = np.inf
+    for family in families:
+        if is_over():
+            refused.append(Attempt(family.name, None, TIME_IS_UP))
+            continue
+        grown = _grown(family, trial)
+        if grown is None:
+            refused.append(Attempt(family.name, None, "the motion does not determine its constants"))
+            continue
+        noise = _log_noise(grown)
+        if noise > least + MAX_LOG_NOISE:
+            fits.append({"linear and dry friction": grown})
+            continue
+        least = min(least, noise)
+        kinds = with_each_friction(grown, trial.fitted, is_over)
+        if not kinds:
+            continue
+        best = min(kinds, key=lambda name: information(kinds[name], grown))
+        kinds[best] = simplified(kinds[best], trial.fitted, is_over)
+        fits.append(kinds)
+    if not fits:
+        return [], refused, trial.noise
+    every = [fit for kinds in fits for fit in kinds.values()]
+    reference = min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
+    held = trial.held.padded(len(trial.fitted.ts))
+    candidates = [one for kinds in fits for one in _candidates(kinds, reference, task, trial, held)]
+    return candidates, refused, reference.noise
+
+
+def _grown(family: AbstractFamily, trial: Trial) -> FamilyFit | None:
+    """A fit of all constants; `None` if the motion does not determine them, or if rollouts fail."""
+    matrix = np.asarray(family.matrix, np.float64)
+    pieces = trial.pieces(matrix)
+    rates = np.concatenate([v @ family.joints.T for _, _, v in pieces])
+    family = eqx.tree_at(lambda one: one.width, family, jnp.asarray(width_of(rates), jnp.result_type(float)))
+    start = family.start(pieces)
+    if start is None:
+        return None
+    fit = fit_family(trial.fitted, family, start, trial.noise)
+    return fit if np.isfinite(fit.squares).all() else None
+
+
+def _log_noise(fit: FamilyFit) -> float:
+    """Mean logarithm of the residuals of the channels."""
+    return float(np.mean(np.log(fit.noise[np.isfinite(fit.noise)])))
+
+
+def _candidates(
+    kinds: dict[str, FamilyFit], reference: FamilyFit, task: Task, trial: Trial, held: FitWindows
+) -> list[Candidate]:
+    """The kinds of friction of one family. The most probable one gets its formula and its constants."""
+    least = information(reference, reference)
+    criteria = {name: information(fit, reference) - least for name, fit in kinds.items()}
+    best, found = min(criteria, key=lambda name: criteria[name]), []
+    for name, fit in kinds.items():
+        there = held_out(fit._replace(noise=reference.noise), held)
+        misfit = float(there.squares.sum() / max(there.used, 1))
+        friction = friction_of(fit.family, jnp.asarray(fit.x), trial.units)
+        words = friction.named(fit.family.joint_names) if name == best else name
+        one = Candidate(fit.family.name, words, int(fit.free.sum()), misfit, criteria[name], fit=fit)
+        found.append(one._replace(found=found_of(one, fit, task, trial.units)) if name == best else one)
+    return found
+
+
+def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> RefinedFormula:
+    """The member of a family as a formula with its friction and its constants, in SI units."""
+    family, dtype = fit.family.shared, jnp.result_type(float)
+    x = jnp.asarray(fit.x, dtype)
+    library, angles = family.library(symbols_for(task.columns)), task.columns.periodic
+
+    def errors(of: Callable[[jax.Array], jax.Array]) -> np.ndarray:
+        J = np.asarray(jax.jit(jax.jacfwd(of))(x), np.float64)
+        return np.sqrt(np.maximum(np.einsum("ik,kl,il->i", J, fit.covariance, J), 0.0))
+
+    def constants(x: jax.Array) -> jax.Array:
+        friction = friction_of(family, x, units)
+        return jnp.concatenate([family.constants(x, units), friction.linear, friction.dry, friction.drag])
+
+    labels = [*family.labels, *labels_of_friction(family)]
+    values = np.asarray(constants(x), np.float64)
+    named = [
+        Constant(*label, value, error)
+        for label, value, error in zip(labels, values.tolist(), errors(constants).tolist(), strict=True)
+        if value != 0 or error > 0
+    ]
+    joints = family.joints @ np.asarray(family.matrix, np.float64)
+    force = friction_of(family, x, units).force(joints)
+    if library is None:
+        model = NeuralLagrangian.from_lagrangian(InSI(family, x, units, angles), dof=task.columns.dof, force=force)
+        return RefinedFormula(one.name, model, one.misfit, constants=tuple(named))
+    expansion = Expansion.of(library)
+
+    def coefficients(x: jax.Array) -> jax.Array:
+        return expansion.coefficients(family, x, units, angles)
+
+    formula = expansion.formula(np.asarray(jax.jit(coefficients)(x), np.float64), errors(coefficients))
+    return RefinedFormula(one.name, NeuralLagrangian(formula, force=force), one.misfit, constants=tuple(named))

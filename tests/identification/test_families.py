@@ -1,0 +1,197 @@
+"""Families of known systems are fitted with their friction, and compared with each other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.identification import Family
+from neural_lagrangian.identification.contest import Candidate, Contest
+from neural_lagrangian.identification.declared import Declared
+from neural_lagrangian.identification.family import Expansion, InSI, Units, friction_of
+from neural_lagrangian.identification.fitted_families import fitted_families
+from neural_lagrangian.identification.friction import Friction, as_json, of_json
+from neural_lagrangian.identification.inspection import inspected
+from neural_lagrangian.identification.known_families import (
+    CartPendulum,
+    CoupledPendulums,
+    ElasticPendulum,
+    Springs,
+    families_for,
+)
+from neural_lagrangian.identification.preparation import prepared
+from neural_lagrangian.identification.trial import Trial
+
+pytestmark = pytest.mark.double
+
+ERRORS_ALLOWED = 4.0
+"""In standard errors."""
+
+
+def made(kind, dof, *options):
+    return kind(jnp.eye(dof), jnp.full(dof, 0.1), tuple("abc"[:dof]), *options)
+
+
+FAMILIES = {
+    "cart": (made(CartPendulum, 2, 1), (1,)),
+    "cart, angle first": (made(CartPendulum, 2, 0), (0,)),
+    "elastic": (made(ElasticPendulum, 2, 1), (1,)),
+    "elastic, angle first": (made(ElasticPendulum, 2, 0), (0,)),
+    "spring": (made(Springs, 1, False), ()),
+    "springs": (made(Springs, 3, True), ()),
+    "coupled": (made(CoupledPendulums, 3), (0, 1, 2)),
+}
+UNITS = Units(0.3, 0.07)
+
+
+def unknowns(family):
+    x = np.random.default_rng(0).uniform(0.5, 1.5, family.slices.drag.stop)
+    if isinstance(family, CartPendulum):
+        x[1] = 0.3  # the mass matrix is positive definite
+    return jnp.asarray(x)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_its_formula_in_si_units(name):
+    """The same acceleration, friction included."""
+    family, angles = FAMILIES[name]
+    dof, x = family.matrix.shape[0], unknowns(family)
+    expansion = Expansion.of(family.library(None))
+    coefficients = np.asarray(expansion.coefficients(family, x, UNITS, angles))
+    formula = expansion.formula(coefficients, np.zeros(len(coefficients)))
+    assert "1" not in formula.support
+    friction = friction_of(family, x, UNITS)
+    q, v = jnp.asarray(np.random.default_rng(1).normal(size=(2, dof))) * 0.1
+    scaling = UNITS.scaling(angles, dof)
+    sizes = jnp.asarray(scaling.q_scale)
+    natural = family.body(x).acceleration(0.0, q / sizes, v / sizes * UNITS.time) * sizes / UNITS.time**2
+    found = nl.acceleration(formula, 0.0, q, v, force=friction.force(np.eye(dof)))
+    np.testing.assert_allclose(found, natural, rtol=1e-6)
+    lagrangian = InSI(family, x, UNITS, angles)
+    np.testing.assert_allclose(jax.grad(lagrangian, 2)(0.0, q, v), jax.grad(formula, 2)(0.0, q, v), rtol=1e-6)
+
+
+def test_friction_in_other_units_has_the_same_power():
+    friction = Friction(*(jnp.asarray([a, b]) for a, b in ((0.3, 0.0), (0.2, 0.4), (0.0, 0.7), (0.1, 0.2))))
+    rates, sizes = jnp.asarray([0.4, -1.3]), jnp.asarray([2.0, 5.0])
+    other = friction.in_units(11.0, sizes)
+    np.testing.assert_allclose(other(rates * sizes) * rates * sizes, 11.0 * friction(rates) * rates)
+    force = friction.force(np.eye(2))
+    np.testing.assert_allclose(force(0.0, rates, rates), friction(rates), rtol=1e-12)
+    again = [of_json(part) for part in as_json(force)]
+    np.testing.assert_allclose(sum(part(0.0, rates, rates) for part in again), friction(rates), rtol=1e-12)
+    assert Friction(*[jnp.zeros(1)] * 3, jnp.ones(1)).force(np.eye(1)) is None
+    assert friction.named(["a", "b"]) == "linear friction at a, dry friction at every joint, quadratic drag at b"
+
+
+def moving(lagrangian, y0, *, force=None, seconds=16.0, noise=0.01):
+    ts = np.arange(0.0, seconds, 0.02)
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=len(y0) // 2, force=force)
+    ys = np.asarray(jax.jit(model)(jnp.asarray(ts), jnp.asarray(y0)))
+    ys = ys + noise * ys.std(axis=0) * np.random.default_rng(0).normal(size=ys.shape)
+    return nl.Trajectories(ts, ys, names=list("ab"[: len(y0) // 2]))
+
+
+def contest(motion, angles, users=(), only=None):
+    declared = Declared(None, None, None, [], None, None, angles, None)
+    task = prepared(inspected(motion, declared), structure="mechanical", friction=False, steps=10)
+    trial = Trial.of(task)
+    families = [one for one in families_for(task.columns) if only is None or isinstance(one, only)]
+    families += [one.on(task.columns, trial.units, np.zeros(motion.dof)) for one in users]
+    candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
+    assert refused == []
+    return Contest.of(candidates, refused)
+
+
+def off(found, expected):
+    """Differences from the true constants, in standard errors."""
+    constants = {one.name: one for one in found.constants}
+    return max(abs(constants[name].value - value) / constants[name].error for name, value in expected.items())
+
+
+def drag(t, q, v):
+    return -0.08 * v * jnp.abs(v)
+
+
+@pytest.fixture(scope="module")
+def spring():
+    with jax.numpy_dtype_promotion("strict"):
+        motion = moving(lambda t, q, v: 0.5 * v[0] ** 2 - 5.0 * q[0] ** 2, [1.0, 0.0], force=drag)
+
+        def lagrangian(c, q, v):
+            return 0.5 * v[0] ** 2 - c["wall"] * jnp.cosh(q[0])
+
+        users = [Family("between walls", lagrangian, {"wall": 4.0})]
+        return contest(motion, [], users)
+
+
+def test_a_spring_with_drag_is_found_with_its_friction(spring):
+    assert spring.winner.title == "mass on a spring, quadratic drag"
+    assert off(spring.winner.found, {"k_11": 10.0, "quadratic drag at a": 0.08}) < ERRORS_ALLOWED
+    margins = {one.title: spring.ratio(one) for one in spring.candidates}
+    assert margins["mass on a spring, no friction"] > 1.5
+    assert "no friction by" in " ".join(spring.verdict())
+    assert [row[0] for row in spring.table()[1:]] == [one.title for one in spring.candidates]
+
+
+def test_a_family_of_the_user_is_a_candidate(spring):
+    """A wrong one, so it is worse; its constant has the units of its Lagrangian."""
+    (own,) = [one for one in spring.candidates if one.name == "between walls" and one.found is not None]
+    assert spring.ratio(own) > 1.05
+    (wall,) = [one for one in own.found.constants if one.name == "wall"]
+    assert 7.0 < wall.value < 10.0
+    assert not own.found.is_formula
+    q, v = jnp.asarray([0.3]), jnp.asarray([0.2])
+    frictionless = nl.NeuralLagrangian.from_lagrangian(own.found.model.network, dof=1)
+    np.testing.assert_allclose(frictionless.acceleration(0.0, q, v), -wall.value * np.sinh(0.3), rtol=1e-6)
+
+
+def test_a_guess_of_zero_is_refused():
+    with pytest.raises(ValueError, match=r"`start` has k = 0.0; expected a finite number other than zero"):
+        Family("spring", lambda c, q, v: 0.0, {"k": 0.0})
+
+
+@pytest.mark.slow
+def test_a_cart_with_a_pendulum_is_told_from_a_pendulum_on_a_spring():
+    def cart(t, q, v):
+        return 0.5 * (v[0] ** 2 + 0.3 * v[1] ** 2) + 0.4 * jnp.cos(q[1]) * (v[0] * v[1] + 9.81) - 2.0 * q[0] ** 2
+
+    friction = nl.mechanics.LinearDamping(jnp.sqrt(jnp.asarray([0.1, 0.02])))
+    found = contest(moving(cart, [0.3, 1.0, 0.0, 0.0], force=friction), ["b"])
+    assert found.winner.title == "cart with a pendulum, linear friction at every joint"
+    true = {"a": 0.3, "b": 0.4, "g": 0.4 * 9.81, "k": 4.0, "linear friction at a": 0.1, "linear friction at b": 0.02}
+    assert off(found.winner.found, true) < ERRORS_ALLOWED
+    assert min(found.ratio(one) for one in found.candidates if "spring" in one.name) > 10
+
+
+@pytest.mark.slow
+def test_a_pendulum_on_a_spring_is_told_from_a_cart():
+    """The recorded length is the extension; the sensor's offset, the length at rest, is found."""
+
+    def elastic(t, q, v):
+        r = q[0] + 1.0
+        return 0.5 * (v[0] ** 2 + r**2 * v[1] ** 2) + 9.81 * r * jnp.cos(q[1]) - 20.0 * (q[0] - 0.2) ** 2
+
+    found = contest(moving(elastic, [0.1, 1.0, 0.0, 0.0]), ["b"])
+    assert found.winner.title == "pendulum on a spring, no friction"
+    true = {"g": 9.81, "k": 40.0, "f": 48.0, "offset of a": 1.0}
+    assert off(found.winner.found, true) < ERRORS_ALLOWED
+    assert min(found.ratio(one) for one in found.candidates if "cart" in one.name) > 10
+
+
+def test_of_equals_the_simpler_one_wins_and_without_an_answer_nothing_is_said():
+    def one(name, parameters, misfit, information=np.nan):
+        return Candidate(name, "", parameters, misfit, information)
+
+    assert Contest.of([one("long", 9, 1.0), one("short", 2, 1.05)], []).winner.name == "short"
+    assert Contest.of([one("long", 9, 1.0), one("short", 2, 1.3)], []).winner.name == "long"
+    families = [one("few", 2, 1.05, 30.0), one("more", 3, 1.0, 0.0)]  # the data show the third constant
+    assert Contest.of(families, []).winner.name == "more"
+    assert Contest.of([one("lost", 1, np.inf)], []).verdict() == []
+    assert Contest.of([], []).verdict() == []
+    margins = Contest.of([one("good", 2, 1.0), one("bad", 3, 4.0), one("worst", 9, 1e6), one("lost", 1, np.inf)], [])
+    assert margins.verdict() == [
+        "Best description of the motion: good (2 constants).",
+        "Worse on the validation set: bad by 100%, worst by a factor of 1e+03, lost (it fails).",
+    ]
