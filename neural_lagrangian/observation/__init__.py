@@ -2,7 +2,9 @@
 
 from .accelerometer import Accelerometer
 from .applied_force import AppliedForce
+from .determination import information
 from .gyroscope import Gyroscope
+from .information import Information
 from .instant import Instant
 from .likelihood import negative_log_likelihood, observation_residual
 from .merge import merge_channels
@@ -18,12 +20,14 @@ __all__ = [
     "Accelerometer",
     "AppliedForce",
     "Gyroscope",
+    "Information",
     "Instant",
     "Observed",
     "Position",
     "Sensor",
     "StateFunction",
     "Velocity",
+    "information",
     "merge_channels",
     "negative_log_likelihood",
     "observation_residual",

@@ -61,8 +61,9 @@ def negative_log_likelihood(model: Observed, window: Window) -> Scalar:
 def observation_residual(model: Observed, window: Window) -> Float[Array, "time column"]:
     r"""Errors of the observations of a window over their noise, $(\hat y_k - y_k) / \sigma$, for `gauss_newton`.
 
-    The columns of all channels stand side by side. Missing and masked values have the residual zero. The noise is not
-    trained, since least squares cannot estimate it: use `polish` with `negative_log_likelihood` afterwards.
+    The columns of all channels stand side by side, in alphabetical order of the names. Missing and masked values have
+    the residual zero. The noise is not trained, since least squares cannot estimate it: use `polish` with
+    `negative_log_likelihood` afterwards.
 
     Arguments and errors as for `negative_log_likelihood`.
 

@@ -52,7 +52,7 @@ class Observed(AbstractMotionModel):
         for name, sensor in sensors.items():
             check_instance(f"sensors[{name!r}]", sensor, Sensor)
         self.model = model
-        self.sensors = dict(sensors)
+        self.sensors = dict(sorted(sensors.items()))  # as JAX orders a dictionary
 
     @property  # Equinox allows a property for an abstract variable
     def integration(self) -> Integration:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -12,10 +12,14 @@ from .fit import fit
 from .fit_options import Rollouts, Running, Watching
 from .gauss_newton import gauss_newton
 from .history import History
+from .jacobians import forward_or_reverse as forward_or_reverse
+from .jacobians import normal_equations as normal_equations
 from .loss import Loss as Loss
 from .loss import check_driven as check_driven
+from .loss import evaluated as evaluated
 from .penalties import force_penalty, gauge_penalty, penalized, scale_penalty, symmetry_penalty
 from .polish import Polished, StartError, polish
+from .polish import fixed_windows as fixed_windows
 from .progress import Callback as Callback
 from .progress import Progress, json_lines, scalars
 from .residuals import acceleration_residual, torque_residual, trajectory_residual

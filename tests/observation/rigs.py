@@ -1,6 +1,5 @@
 """Observed systems that the tests of this folder share."""
 
-import diffrax
 import jax.numpy as jnp
 
 import neural_lagrangian as nl
@@ -17,7 +16,7 @@ def pendulum(k=9.0, damping=0.2, steps=FINE):
     r"""A pendulum of $k = g / l$ with friction; both are trained."""
     lagrangian = ParametricLagrangian(lambda t, q, v, *, k: 0.5 * v @ v + k * jnp.cos(q[0]), dof=1, k=k)
     force = LinearDamping(jnp.asarray([damping], DTYPE))
-    return nl.NeuralLagrangian(lagrangian, diffrax.Tsit5(), stepsize_controller=steps, force=force)
+    return nl.NeuralLagrangian(lagrangian, nl.integrators.RK4(), stepsize_controller=steps, force=force)
 
 
 def rig(k=9.0, gain=1.1, offset=0.05, delay=0.037, noise=0.01, **others):
@@ -30,6 +29,6 @@ def double_rig(name, **quantities):
     """A double pendulum with damping, observed by one reading."""
     force = LinearDamping(jnp.asarray([0.1, 0.2], DTYPE))
     motion = nl.NeuralLagrangian.from_lagrangian(
-        double_pendulum, diffrax.Tsit5(), stepsize_controller=FINE, force=force
+        double_pendulum, nl.integrators.RK4(), stepsize_controller=FINE, force=force
     )
     return Observed(motion, {"seen": Sensor(READINGS[name][0], **quantities)})

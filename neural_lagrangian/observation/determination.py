@@ -1,0 +1,137 @@
+"""`information`: the information matrix of observations, without the initial states of their windows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int, PyTree
+
+from ..networks import Frozen
+from ..training import evaluated, fixed_windows, forward_or_reverse, normal_equations
+from ..trajectories import Trajectories, Window, Windows
+from .information import Information, described, undetermined_share
+from .likelihood import check_observed, observation_residual
+from .observed import Observed
+
+STATE_STEPS = 8
+"""Number of Gauss-Newton steps for the initial states of the windows."""
+
+
+def information(model: Observed, trajectories: Trajectories, *, horizon: int = 100, stride: int = 1) -> Information:
+    """Find out which sensors and constants observations determine, how well, and what is confounded.
+
+    Before training, it says whether a recording can determine what you want to know. After training, it gives standard
+    errors. The recording is cut into windows that do not overlap, and the initial state of each is unknown. The noise
+    counts as known.
+
+    **Arguments:**
+
+    - `model`: an `Observed` model, before or after training.
+    - `trajectories`: the recording, with `observations`. Its `ys` are first guesses of the states.
+    - `horizon`: number of intervals of a window. `stride`: number of samples from one row to the next.
+
+    **Returns:** an `Information`.
+
+    **Raises:** `ValueError` if the channels of model and trajectories differ, or if nothing but noise is trained.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
+    >>> from neural_lagrangian.observation import Observed, Position, Sensor, Velocity, information
+    >>> ts = np.linspace(0.0, 1.0, 11)
+    >>> free = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v)
+    >>> sensors = {"place": Sensor(Position(), noise=0.01), "speed": Sensor(Velocity(), noise=0.01, gain=1.0)}
+    >>> seen = {"place": ts, "speed": 0 * ts + 1}
+    >>> motion = nl.Trajectories(ts, np.stack([ts, np.ones(11)], axis=1), observations=seen)
+    >>> found = information(Observed(free, sensors), motion, horizon=10)
+    >>> found.names, found.standard_errors.round(3).tolist()
+    (("sensors['speed'].gain",), [0.01])
+    ```
+    """
+    check_observed(model, trajectories.observations)
+    model = _with_known_noise(model)
+    trained, rest, _, first = fixed_windows(model, trajectories, horizon, stride, 1, None)
+    every = Windows(trajectories, horizon, stride=stride, dtype=first.ys.dtype)
+    batch = every.gather(jnp.asarray(_apart(every)))
+    size = sum(value[0].size for value in (batch.observations or {}).values())
+    tangent = forward_or_reverse(observation_residual, trained, rest, batch, jnp.asarray(batch.ys)[:, :1], size)
+    own, matrix, misfit = _found(trained, rest if tangent is None else tangent, batch, tangent is not None)
+    return described(model, own, matrix, {name: float(x) for name, x in misfit.items()})
+
+
+def _with_known_noise(model: Observed) -> Observed:
+    """The model with all noise frozen, since least squares does not see it."""
+    return eqx.tree_at(
+        lambda m: [sensor.log_noise for sensor in m.sensors.values()],
+        model,
+        replace_fn=lambda noise: noise if isinstance(noise, Frozen) else Frozen(noise),
+        is_leaf=lambda node: isinstance(node, Frozen),
+    )
+
+
+def _apart(windows: Windows) -> Int[np.ndarray, " window"]:
+    """Numbers of windows that do not overlap, from the beginning of each run."""
+    ends = np.asarray(windows.ends)
+    starts = np.concatenate([[0], ends[:-1]])
+    step = windows.horizon * windows.stride + 1
+    return np.concatenate([np.arange(start, end, step) for start, end in zip(starts, ends, strict=True)])
+
+
+@eqx.filter_jit
+def _found(
+    trained: PyTree, rest: PyTree, batch: Window, forward: bool
+) -> tuple[Float[Array, " weight"], Float[Array, "weight weight"], dict[str, Array]]:
+    """Information of each number alone, of all without the initial states, and misfits of the channels."""
+    weights, unravel = ravel_pytree(trained)
+
+    def of_window(w: Array, x: Array, window: Window) -> Array:
+        window = replace(window, states=x[None])
+        return evaluated("residual", observation_residual, eqx.combine(unravel(w), rest), window).reshape(-1)
+
+    states = jax.vmap(lambda window: _settled(lambda x: of_window(weights, x, window), window.ys[0], forward))(batch)
+    residuals = jax.vmap(of_window, (None, 0, 0))(weights, states, batch)
+    blocks = normal_equations(of_window, weights, states, batch, forward)
+    C, D = blocks.C * residuals.size, blocks.D * residuals.size
+    H = blocks.H * residuals.size
+    eliminated = jax.vmap(lambda C, D: C @ _pseudoinverse(D) @ C.T)(C, D)
+    return jnp.diagonal(H), H - jnp.sum(eliminated, axis=0), _misfits(batch, residuals)
+
+
+def _settled(residual: Callable[[Array], Array], x: Array, forward: bool) -> Array:
+    """The initial state of a window with the least residual, from the guess `x`."""
+    jacobian = (jax.jacfwd if forward else jax.jacrev)(residual)
+
+    def step(x: Array, _: None) -> tuple[Array, None]:
+        r, J = residual(x), jacobian(x)
+        moved = x - _pseudoinverse(J.T @ J) @ (J.T @ r)
+        better = jnp.sum(residual(moved) ** 2) < jnp.sum(r**2)
+        return jnp.where(better, moved, x), None
+
+    return jax.lax.scan(step, x, length=STATE_STEPS)[0]
+
+
+def _pseudoinverse(D: Array) -> Array:
+    """Of a positive semidefinite matrix, in units in which its diagonal is one."""
+    size = jnp.sqrt(jnp.diagonal(D))
+    unit = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0)
+    s, V = jnp.linalg.eigh(unit[:, None] * D * unit[None])
+    kept = s > undetermined_share(D.dtype)
+    inverse = (V * jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)[None]) @ V.T
+    return unit[:, None] * inverse * unit[None]
+
+
+def _misfits(batch: Window, residuals: Array) -> dict[str, Array]:
+    """Root mean square residual of each channel, over the values that are there."""
+    observations = batch.observations or {}
+    columns = residuals.reshape(*batch.ts.shape, -1)
+    found, first = {}, 0
+    for name, value in observations.items():
+        own = columns[..., first : first + value.shape[-1]]
+        found[name] = jnp.sqrt(jnp.sum(own**2) / jnp.sum(jnp.isfinite(value)).astype(own.dtype))
+        first += value.shape[-1]
+    return found
