@@ -151,3 +151,18 @@ def test_stabilizability_does_not_depend_on_units(scale):
     assert found.eigenvalues.real.max() < 0
     with pytest.raises(ControlError, match="cannot be stabilised"):
         lqr(model(0.0), array(np.pi, 0.0), **options)
+
+
+@pytest.mark.double
+def test_a_learned_model_that_tilts_a_little_has_nearly_the_same_level():
+    """Its own equilibrium is beside the target, where V' is not zero."""
+    model = cart_pole()
+    tilted = type(model).from_lagrangian(
+        lambda t, q, v: model.lagrangian(t, q, v) + 1e-3 * q[1], dof=2, force=ControlForce([[1.0], [0.0]])
+    )
+    options = {"state_cost": Q, "control_cost": R, "periodic": [1]}
+    levels = [
+        attraction_level(one, lqr(one, array(*UPRIGHT), **options), key=jax.random.key(0)) for one in (model, tilted)
+    ]
+    assert levels[0] > 0.1
+    np.testing.assert_allclose(levels[1], levels[0], rtol=0.3)
