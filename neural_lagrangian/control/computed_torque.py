@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._checks import floating
 from .._types import State
-from ..mechanics import inverse_dynamics
+from ..mechanics import Cholesky, inverse_dynamics
 from .controller import AbstractController, state_error
 from .driven import driven
 from .errors import ControlError
@@ -70,7 +70,8 @@ class ComputedTorque(AbstractController):
         a = desired_a + kd * (desired_v - v) - kp * state_error(q, desired_q, self.periodic)
         passive = system.passive
         torque = inverse_dynamics(passive.lagrangian, t, q, v, a, force=passive.force)
-        return jnp.linalg.solve(system.actuation(t, q, v), torque)
+        G, solve = system.actuation(t, q, v), Cholesky()  # normal equations: they can be exported to C
+        return solve.apply(solve.factor(G.T @ G), G.T @ torque)
 
     def desired(self, t: ArrayLike) -> tuple[Array, Array, Array]:
         """Desired position, velocity and acceleration at the time `t`, shape `(dof,)` each."""

@@ -34,11 +34,14 @@ class TracedFunction(NamedTuple):
 class ModelFunctions:
     """The functions of a model with `dof` degrees of freedom, in the precision of `dtype`.
 
-    Controls of a `ControlForce` are an argument `u` of the functions, held during a step.
+    Controls of a `ControlForce` are an argument `u` of the functions, held during a step. A controller, callable
+    `(t, y) -> u`, is the function `control`.
     """
 
-    def __init__(self, model: AbstractMotionModel, dof: int, dtype: Any):
-        self.model, self.dof, self.dtype = model, dof, dtype
+    def __init__(
+        self, model: AbstractMotionModel, dof: int, dtype: Any, controller: Callable[..., Array] | None = None
+    ):
+        self.model, self.dof, self.dtype, self.controller = model, dof, dtype, controller
         sizes = control_sizes(model, dof)
         if len(sizes) > 1:
             raise ExportError(
@@ -52,6 +55,8 @@ class ModelFunctions:
         if hasattr(inner, "lagrangian") and getattr(inner, "constraint", None) is None:
             self.names.append("torque")
         self.names.append("linearization")
+        if controller is not None:
+            self.names.append("control")
 
     def traced(self, name: str) -> TracedFunction:
         """A function by its name; not `step`, which is written in terms of the others."""
@@ -70,6 +75,11 @@ class ModelFunctions:
                 driven,
                 {"A": (2 * n, 2 * n)},
                 "Derivative of the rate of change of [q, v] with respect to [q, v], row by row.",
+            ),
+            "control": (
+                state,
+                {"u": (self.controls,)},
+                "Control u of the controller at coordinates q and velocities v.",
             ),
         }[name]
         return TracedFunction(name, self._trace(fn, inputs), inputs, outputs, meaning)
@@ -118,3 +128,12 @@ class ModelFunctions:
 
     def _linearization(self, t: Array, q: Array, v: Array, u: Array | None = None) -> Array:
         return jax.jacfwd(lambda y: self._driven(u).vector_field(t, y))(jnp.concatenate([q, v]))
+
+    def _control(self, t: Array, q: Array, v: Array) -> Array:
+        assert self.controller is not None
+        u = jnp.asarray(self.controller(t, jnp.concatenate([q, v])))
+        if u.shape != (self.controls,):
+            raise ValueError(
+                f"`controller` returned shape {u.shape}; expected ({self.controls},), the controls of `model`"
+            )
+        return u
