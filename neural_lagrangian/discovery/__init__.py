@@ -20,6 +20,7 @@ from .library import Library
 from .residual_spectrum import lag_one as lag_one
 from .search import AbstractSearchEngine, Operon, PySR, search_lagrangian
 from .shared_least_squares import descend as descend
+from .shared_least_squares import linearized as linearized
 from .shared_least_squares import projected_jacobian as projected_jacobian
 from .smoothing import noise_of as noise_of
 from .sparse import sparse_lagrangian

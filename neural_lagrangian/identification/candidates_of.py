@@ -5,12 +5,11 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from .contest import Candidate, Contest
-from .fitted_families import fitted_families
+from .fitted_families import fitted_families, ranked
 from .judging import better_than_baselines, rollout_errors
 from .known_families import families_for
 from .measure import Measure
@@ -55,7 +54,8 @@ def compared_candidates(
     for name, (model, found) in models.items():
         count = _weights(model) if found is None else found.count
         candidates.append(Candidate(name, "", count, trial.misfit(model, noise), found=found))
-    return Contest.of([_sound(one, task) for one in candidates], refused)
+    contest = ranked(candidates, refused, task, trial)
+    return contest._replace(candidates=tuple(_sound(one, task) for one in contest.candidates))
 
 
 def _weights(model: Any) -> int:
@@ -70,4 +70,4 @@ def _sound(one: Candidate, task: Task) -> Candidate:
     model = NeuralLagrangian(one.found.model.network, RK4(), force=one.found.model.force, stepsize_controller=steps)
     starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
     errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
-    return one if better_than_baselines(errors, "one") else one._replace(misfit=np.inf, found=None)
+    return one if better_than_baselines(errors, "one") else one._replace(found=None)

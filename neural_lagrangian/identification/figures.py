@@ -12,7 +12,9 @@ from matplotlib.text import Text
 
 from ..analysis import plot_energy, plot_error_growth, plot_history, plot_phase_portrait, plot_trajectories
 from ..training import History
+from .bands import Bands
 from .columns import Columns
+from .diagnosis import Diagnosis
 from .judging import Errors
 from .starts import Starts
 
@@ -39,6 +41,43 @@ def error_growth(errors: Errors, columns: Columns) -> bytes:
         plot_error_growth(errors.times[1:], of_one, label=f"error of {columns.labels(i)[0]}", ax=ax)
     for ax in axes[columns.dof :]:
         ax.set_axis_off()
+    return _png(figure)
+
+
+def prediction_with_band(bands: Bands, columns: Columns) -> bytes:
+    """Plot each coordinate of the first held-out windows: recorded, predicted, and the band of the prediction."""
+    across = min(len(bands.ts), 3)
+    figure = Figure(figsize=(4.2 * across, 2.8 * columns.dof), layout="constrained")
+    axes = figure.subplots(columns.dof, across, squeeze=False)
+    chosen = np.linspace(0, len(bands.ts) - 1, across).astype(int)
+    for i, row in enumerate(axes):
+        for ax, k in zip(row, chosen, strict=True):
+            t, y, half = bands.ts[k], bands.predicted[k, :, i], bands.half[k, :, i]
+            ax.fill_between(t[bands.seen :], (y - half)[bands.seen :], (y + half)[bands.seen :], alpha=0.3, lw=0)
+            ax.plot(t, y, lw=1.2, label="prediction")
+            ax.plot(t, bands.recorded[k, :, i], "k.", ms=2.5, label="recording")
+            ax.axvline(t[bands.seen], color="0.6", lw=0.8)
+            ax.set_xlabel("time [s]")
+        row[0].set_ylabel(columns.labels(i)[0])
+    axes[0, 0].legend(loc="best", fontsize="small")
+    return _png(figure)
+
+
+def missing_force(diagnosis: Diagnosis) -> bytes:
+    """Plot the missing force at each joint against position, velocity and energy, with means in ten classes."""
+    count = len(diagnosis.names)
+    figure = Figure(figsize=(11, 2.8 * count), layout="constrained")
+    for i, row in enumerate(figure.subplots(count, 3, squeeze=False)):
+        f = diagnosis.force[:, i]
+        quantities = {"position": diagnosis.position[:, i], "velocity": diagnosis.velocity[:, i]}
+        quantities["energy"] = diagnosis.energy
+        for ax, (name, x) in zip(row, quantities.items(), strict=True):
+            ax.plot(x, f, ".", ms=2, alpha=0.5)
+            classes = np.array_split(np.argsort(x), 10)
+            ax.plot([x[k].mean() for k in classes if len(k)], [f[k].mean() for k in classes if len(k)], "k-", lw=1.2)
+            ax.axhline(0.0, color="0.6", lw=0.8)
+            ax.set_xlabel(f"{name}, {diagnosis.names[i]}")
+        row[0].set_ylabel("missing force")
     return _png(figure)
 
 

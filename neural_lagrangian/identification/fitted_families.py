@@ -9,7 +9,7 @@ import numpy as np
 
 from ..models import NeuralLagrangian
 from .candidates import symbols_for
-from .contest import Candidate
+from .contest import Candidate, Contest
 from .family import AbstractFamily, Expansion, InSI, Units, friction_of, labels_of_friction
 from .family_fit import FamilyFit, fit_family, held_out, information, simplified, with_each_friction
 from .fit_windows import FitWindows
@@ -81,7 +81,7 @@ def _log_noise(fit: FamilyFit) -> float:
 def _candidates(
     kinds: dict[str, FamilyFit], reference: FamilyFit, task: Task, trial: Trial, held: FitWindows
 ) -> list[Candidate]:
-    """The kinds of friction of one family. The most probable one gets its formula and its constants."""
+    """The kinds of friction of one family. The most probable one, which was simplified, says where it acts."""
     least = information(reference, reference)
     criteria = {name: information(fit, reference) - least for name, fit in kinds.items()}
     best, found = min(criteria, key=lambda name: criteria[name]), []
@@ -90,9 +90,21 @@ def _candidates(
         misfit = float(there.squares.sum() / max(there.used, 1))
         friction = friction_of(fit.family, jnp.asarray(fit.x), trial.units)
         words = friction.named(fit.family.joint_names) if name == best else name
-        one = Candidate(fit.family.name, words, int(fit.free.sum()), misfit, criteria[name], fit=fit)
-        found.append(one._replace(found=found_of(one, fit, task, trial.units)) if name == best else one)
+        found.append(Candidate(fit.family.name, words, int(fit.free.sum()), misfit, criteria[name], fit=fit))
     return found
+
+
+def ranked(candidates: list[Candidate], refused: list[Attempt], task: Task, trial: Trial) -> Contest:
+    """The comparison of candidates. The best one of each family gets its formula and its constants."""
+    contest = Contest.of(candidates, refused)
+    known: set[str] = set()
+    rows = []
+    for one in contest.candidates:
+        if one.fit is not None and one.name not in known and np.isfinite(one.misfit):
+            one = one._replace(found=found_of(one, one.fit, task, trial.units))
+        known.add(one.name)
+        rows.append(one)
+    return contest._replace(candidates=tuple(rows))
 
 
 def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> RefinedFormula:

@@ -59,6 +59,7 @@ class Identified:
             *([("candidates", aligned(outcome.contest.table()))] if outcome.contest.candidates else []),
             *outcome.facts(),
             ("formula", outcome.reading()),
+            *([] if outcome.examination is None else outcome.examination.facts()),
             ("verdict", "\n".join(verdict(outcome))),
         ]
         return Identified(outcome, tuple(facts), outcome.hints())

@@ -20,6 +20,7 @@ from .candidates_of import compared_candidates
 from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
+from .examination import examined
 from .faults import UsageError
 from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
@@ -248,7 +249,9 @@ def _judged(
     energies = energies_of(model, starts, rollouts["network"])
     learned = (settings, task.columns, str(task.parts), model, history)
     cut_short = _cut_short(task, history, attempts, formula)
-    return Outcome(*learned, attempts, formula, starts, errors, rollouts, energies, contest, task.read, cut_short)
+    examination = examined(contest, task) if not budget.ends_refinement() else None
+    results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
+    return Outcome(*learned, *results, task.read, cut_short)
 
 
 def _cut_short(

@@ -162,7 +162,8 @@ class AbstractLinearFamily(AbstractFamily):
             over = [f"s^{time}"] if time else []
             over += [f"m^{-length}".removesuffix("^1")] if length < 0 else []
             above = f"m^{length}".removesuffix("^1") if length > 0 else "1"
-            return f"{above}/{' '.join(over)}" if over else above.removesuffix("1") if length == 0 else above
+            below = f"({' '.join(over)})" if len(over) > 1 else "".join(over)
+            return f"{above}/{below}" if below else above if length > 0 else ""
 
         named = [(term.name, unit(first.length - term.length, 2 - term.rates)) for term in self.terms[1:]]
         sensors = [(f"offset of {self.names[i]}", "deg" if kind == "angle" else "m") for i, kind in self.offsets]

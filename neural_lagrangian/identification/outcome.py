@@ -11,6 +11,7 @@ from ..training import History, failures_of, in_words
 from .columns import Columns
 from .contest import Contest
 from .energies import Energies
+from .examination import Examination
 from .formulas import Attempt
 from .judging import Errors, better_than_baselines, predicts_a_period
 from .refinement import RefinedFormula, damping_matrix
@@ -37,6 +38,7 @@ class Outcome(NamedTuple):
     rollouts: dict[str, np.ndarray]
     energies: Energies
     contest: Contest
+    examination: Examination | None = None
     read: tuple[str, ...] = ()
     cut_short: tuple[str, ...] = ()
 

@@ -50,10 +50,14 @@ class Constant(NamedTuple):
     value: float
     error: float
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """Name and value, with as many digits as are known."""
         digits = 2 - int(np.floor(np.log10(self.error / abs(self.value)))) if self.error > 0 and self.value else 6
-        number = f"{self.value:.{np.clip(digits, 2, 10)}g}"
-        return f"{self.name} = {number}{f' ± {self.error:.2g}' if self.error > 0 else ''}{self.unit and ' '}{self.unit}"
+        return f"{self.name} = {self.value:.{np.clip(digits, 2, 10)}g}"
+
+    def __str__(self) -> str:
+        return f"{self.text}{f' ± {self.error:.2g}' if self.error > 0 else ''}{self.unit and ' '}{self.unit}"
 
 
 class RefinedFormula(NamedTuple):

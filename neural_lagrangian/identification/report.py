@@ -6,7 +6,7 @@ from typing import Any
 
 from .._atomic import atomic_write
 from ..discovery import Formula
-from .figures import energy_and_history, error_growth, predictions
+from .figures import energy_and_history, error_growth, missing_force, prediction_with_band, predictions
 from .model_folder import settings_text
 from .outcome import Outcome
 from .templates import rendered
@@ -23,7 +23,10 @@ def write_report(path: Path, outcome: Outcome) -> None:
 def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts["network"][0], outcome.formula
+    examination = outcome.examination
     figures = {
+        "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
+        "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
         "error_growth": error_growth(outcome.errors, outcome.columns),
         "predictions": predictions(outcome.starts, outcome.rollouts, outcome.columns),
         "energy_and_history": energy_and_history(outcome.model, outcome.starts, rollout, outcome.history),
@@ -34,6 +37,12 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "verdict": verdict(outcome),
         "read": [*outcome.read, outcome.pieces],
         "limits": limits(outcome),
+        "candidates": outcome.contest.table() if outcome.contest.candidates else [],
+        "constants": [] if examination is None else examination.constants(),
+        "certainty": [] if examination is None else examination.certainty,
+        "coverage": "" if examination is None else f"{examination.bands}.",
+        "unexplained": [] if examination is None else list(examination.diagnosis.sentences),
+        "next": "" if examination is None else examination.next,
         "formula": outcome.reading(),
         "latex": None if formula is None else _latex(formula.formula),
         "attempts": [(attempt.where, str(attempt)) for attempt in outcome.attempts],

@@ -90,7 +90,7 @@ def test_all_files_are_there(place):
 
 def test_the_report_holds_itself(place):
     page = (place / "spring-fit" / "report.html").read_text()
-    assert len(re.findall(r'<img alt="" src="data:image/png;base64,iVBOR', page)) == 3
+    assert len(re.findall(r'<img alt="" src="data:image/png;base64,iVBOR', page)) == 5
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert str(place) not in page
     for needed in ("constant velocity", "x_dot^2", r"\dot{x}^{2}", "load_model", "q_scale", nl.__version__):
@@ -122,7 +122,8 @@ def test_resuming_another_fit_is_refused(place, capsys):
 def test_the_report_begins_with_the_verdict_and_what_is_not_known(place):
     page = (place / "spring-fit" / "report.html").read_text()
     headings = re.findall(r"<h2>(.*?)</h2>", page)
-    assert headings[:3] == ["Verdict", "Recording", "Limits"]
+    assert headings[:6] == ["Verdict", "Prediction", "Candidates", "Constants", "Recording", "Limits"]
+    assert {"What is not explained", "What to record next"} <= set(headings)
     start = page[: page.index("Errors of prediction")]
     for needed in (
         "On held-out motion, the median error of the network stays below",

@@ -10,7 +10,7 @@ from neural_lagrangian.identification import Family
 from neural_lagrangian.identification.contest import Candidate, Contest
 from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.family import Expansion, InSI, Units, friction_of
-from neural_lagrangian.identification.fitted_families import fitted_families
+from neural_lagrangian.identification.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.friction import Friction, as_json, of_json
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.known_families import (
@@ -101,7 +101,7 @@ def contest(motion, angles, users=(), only=None):
     families += [one.on(task.columns, trial.units, np.zeros(motion.dof)) for one in users]
     candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
     assert refused == []
-    return Contest.of(candidates, refused)
+    return ranked(candidates, refused, task, trial)
 
 
 def off(found, expected):

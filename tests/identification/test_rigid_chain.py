@@ -11,10 +11,9 @@ from neural_lagrangian.identification import identify, predicted
 from neural_lagrangian.identification.candidates_of import FORMULA, compared_candidates
 from neural_lagrangian.identification.chain_start import estimated
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import Contest
 from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.family import Expansion, Units, friction_of, labels_of_friction
-from neural_lagrangian.identification.fitted_families import fitted_families
+from neural_lagrangian.identification.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.formula_file import read_formula, write_formula
 from neural_lagrangian.identification.formulas import TIME_IS_UP
 from neural_lagrangian.identification.friction import Friction
@@ -104,7 +103,7 @@ def families(task, is_over=lambda: False):
     """The comparison of chains, without a network."""
     chains = [one for one in families_for(task.columns) if isinstance(one, ChainFamily)]
     candidates, refused, _ = fitted_families(chains, task, Trial.of(task), is_over)
-    return Contest.of(candidates, refused)
+    return ranked(candidates, refused, task, Trial.of(task))
 
 
 @pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
