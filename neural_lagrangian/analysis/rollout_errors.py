@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..models import takes_control, with_control
+from ..networks import with_args
 from ..trajectories import Trajectories, check_resolution
 
 
@@ -90,8 +91,9 @@ def errors(
     dtype = jax.dtypes.canonicalize_dtype(runs.ys.dtype)
     check_resolution(runs.ts, runs.mask, dtype)
     us = None if runs.controls is None or not takes_control(model) else jnp.asarray(runs.controls, dtype)
+    args = jax.tree.map(lambda array: jnp.asarray(array, dtype), runs.parameters)
     # Times continue in the padding of short runs, so all runs have rollouts of equal length; the padding is masked.
-    predicted = np.asarray(_rollouts(model, jnp.asarray(runs.ts, dtype), jnp.asarray(runs.ys[:, 0], dtype), us))
+    predicted = np.asarray(_rollouts(model, jnp.asarray(runs.ts, dtype), jnp.asarray(runs.ys[:, 0], dtype), us, args))
     with np.errstate(invalid="ignore"):
         values = (predicted - runs.ys)[..., : runs.dof].astype(np.float64)
         values[..., angles] = (values[..., angles] + np.pi) % (2 * np.pi) - np.pi
@@ -101,7 +103,9 @@ def errors(
 
 
 @eqx.filter_jit
-def _rollouts(model: Any, ts: Array, y0s: Array, us: Array | None) -> Array:
-    if us is None:
-        return jax.vmap(model)(ts, y0s)
-    return jax.vmap(lambda t, y0, u: with_control(model, t, u)(t, y0))(ts, y0s, us)
+def _rollouts(model: Any, ts: Array, y0s: Array, us: Array | None, args: dict[str, Array] | None) -> Array:
+    def rollout(t: Array, y0: Array, u: Array | None, args: dict[str, Array] | None) -> Array:
+        of_run = with_args(model, args)
+        return (of_run if u is None else with_control(of_run, t, u))(t, y0)
+
+    return jax.vmap(rollout)(ts, y0s, us, args)

@@ -69,6 +69,11 @@ def _from_trajectories(trajectories: Trajectories, family: LagrangianFamily) -> 
             "`force=lambda t, q, v, u, *, g: g * u`, or leave out the controls: "
             "`Trajectories([t for t, _ in ts], [y for _, y in ts])`"
         )
+    if trajectories.parameters is not None:
+        raise ValueError(
+            "`ts` are Trajectories with parameters, which this fit does not use; expected the motion of one system, or "
+            "`data` of shape (systems, time, 2 dof)"
+        )
     if trajectories.accelerations is not None:
         raise ValueError(
             "`ts` are Trajectories with accelerations, which this fit does not use; leave them out: "

@@ -84,6 +84,11 @@ def sparse_lagrangian(
         raise ValueError(f"`method` is {method!r}; expected 'auto', 'accelerations' or 'weak'")
     if method == "accelerations" and trajectories.accelerations is None:
         raise ValueError("`method` is 'accelerations', but `trajectories` has none; choose 'weak' or 'auto'")
+    if trajectories.parameters is not None:
+        raise ValueError(
+            "`trajectories` have parameters, which this search does not use; expected the motion of one system, or of "
+            "several with one formula (leave the parameters out)"
+        )
     if trajectories.dof != library.dof:
         raise ValueError(f"`library` has dof {library.dof}; expected {trajectories.dof}, the dof of `trajectories`")
     if not 0 < tolerance < 1:

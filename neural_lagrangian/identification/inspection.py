@@ -171,6 +171,8 @@ def inspected(
         return Inspection(str(path), path, columns, read_recording(path, columns))
     if source.controls is not None:
         raise UsageError("`source` is Trajectories with controls; expected none: driven motion cannot be identified")
+    if source.parameters is not None:
+        raise UsageError("`source` is Trajectories with parameters; expected none: one system is identified at a time")
     columns = columns_of_motion(source, declared)
     plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names).astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))

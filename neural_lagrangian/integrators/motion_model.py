@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from .._checks import floating, is_concrete
 from .._types import State, Trajectory
+from ..networks import with_args
 from .integration import Integration
 from .save_times import SaveTimes
 
@@ -39,14 +40,14 @@ class AbstractMotionModel(eqx.Module):
 
         - `ts`: strictly increasing (or decreasing) times, shape `(time,)`, in seconds; `ts[0]` is the time of `y0`.
         - `y0`: initial state `[q, v]`, shape `(2 dof,)`.
-        - `args`: passed to the vector field. The models of this package require None.
+        - `args`: parameters of the run by name, for a model with a `networks.Conditioned` part; otherwise `None`.
 
         **Raises:** `ValueError` for wrong shapes, dtypes other than float32 and float64, `args` that are not None, and
         (outside `jit`) times that are not strictly monotonic.
         """
 
     @abc.abstractmethod
-    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+    def __call__(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> Trajectory:
         """The states at the times `ts`, starting from `y0`, shape `(time, 2 dof)`. Arguments as for `solve`."""
 
 
@@ -59,11 +60,11 @@ class AbstractRolloutModel(AbstractMotionModel):
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         clock, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.solve(self.term(y0), clock, y0, args)
+        return self.integration.solve(with_args(self, args).term(y0), clock, y0)
 
-    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+    def __call__(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> Trajectory:
         clock, y0 = check_rollout_arguments(ts, y0)
-        return self.integration.rollout(self.term(y0), clock, y0)
+        return self.integration.rollout(with_args(self, args).term(y0), clock, y0)
 
 
 def check_state(y: Array, dof: int | None) -> None:

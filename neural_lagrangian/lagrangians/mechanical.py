@@ -1,17 +1,18 @@
 """Lagrangians of the form kinetic minus potential energy, with a positive definite mass matrix."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, PRNGKeyArray
 
 from .._checks import positive_integer
 from .._types import MassMatrix, Network, Scalar
 from ..mechanics import AbstractMassSolve, Cholesky
-from ..networks import PeriodicEmbedding
+from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from ..numerics import lower_triangular
 from .lagrangian import AbstractLagrangian
 
@@ -87,6 +88,7 @@ class MechanicalLagrangian(AbstractLagrangian):
         mass: Literal["full", "diagonal", "constant", "constant diagonal", "unit"] = "full",
         linear: bool = False,
         periodic: Sequence[int] = (),
+        parameters: Mapping[str, ArrayLike] | None = None,
         activation: Callable[[Array], Array] = jax.nn.silu,
         floor: float = 1e-3,
         dtype: DTypeLike | None = None,
@@ -101,6 +103,8 @@ class MechanicalLagrangian(AbstractLagrangian):
           `"constant diagonal"` and `"unit"` do not depend on the coordinates.
         - `linear`: whether there is a term linear in the velocities (magnetic or Coriolis forces).
         - `periodic`: indices of the coordinates that are angles, see `PeriodicEmbedding`.
+        - `parameters`: typical values by name of known parameters that differ between runs, such as `{"length": 1.0}`.
+          The networks get them as inputs, divided by these values, see `networks.Conditioned`.
         - `activation`: activation function. `dtype`: precision of the weights.
         - `floor`: as for `MechanicalLagrangian`. `key`: JAX random key for the initial weights.
         """
@@ -110,10 +114,11 @@ class MechanicalLagrangian(AbstractLagrangian):
             raise ValueError(f"`mass` is {mass!r}; expected one of {', '.join(map(repr, kinds))}")
 
         def network(out: int | Literal["scalar"], number: int) -> Network:
-            in_size = dof + len(periodic)
+            in_size = dof + len(periodic) + sum(np.size(value) for value in (parameters or {}).values())
             own = jax.random.fold_in(key, number)
             mlp = eqx.nn.MLP(in_size, out, width, depth, activation=activation, dtype=dtype, key=own)
-            return PeriodicEmbedding(mlp, dof, periodic) if periodic else mlp
+            features = mlp if parameters is None else Conditioned(WithInputs(mlp, parameters), parameters)
+            return PeriodicEmbedding(features, dof, periodic) if periodic else features
 
         if mass in sizes:
             masses = network(sizes[mass], 1)

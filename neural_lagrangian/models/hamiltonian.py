@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import no_args, same_precision
+from .._checks import same_precision
 from .._types import Coordinates, Network, Scalar, State, VectorFunction
 from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import of_coordinates, of_state, scalar_network
-from ..networks import unfrozen
+from ..networks import unfrozen, with_args
 
 
 class HamiltonianNetwork(AbstractRolloutModel):
@@ -134,7 +134,8 @@ class HamiltonianNetwork(AbstractRolloutModel):
         return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        no_args(args)
+        if args is not None:
+            return with_args(self, args).vector_field(t, y)
         check_state(y, self.dof)
         q, v = jnp.split(y, 2)
         t = jnp.asarray(t, y.dtype)

@@ -13,7 +13,7 @@ from .._types import Coordinates, Force, Lagrangian, MassMatrix, Network, Scalar
 from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import AbstractLagrangian, check_velocity_hessian, of_coordinates, of_state, scalar_network
 from ..mechanics import AbstractMassSolve, EulerLagrangeTerm, HolonomicConstraint
-from ..networks import unfrozen
+from ..networks import unfrozen, with_args
 
 
 class NeuralLagrangian(AbstractRolloutModel):
@@ -149,7 +149,7 @@ class NeuralLagrangian(AbstractRolloutModel):
         return EulerLagrangeTerm(self.lagrangian, force, constraint=constraint, mass_solve=self.mass_solve)
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        return self.term(y).vf(t, y, args)
+        return with_args(self, args).term(y).vf(t, y, None)
 
 
 class _LearnedLagrangian(AbstractLagrangian):

@@ -5,11 +5,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PyTree
 
-from .._checks import no_args, positive_integer, same_precision
+from .._checks import positive_integer, same_precision
 from .._types import Network, State
 from ..integrators import DEFAULT_MAX_STEPS, AbstractRolloutModel, Controller, Integration, check_state
 from ..lagrangians import infer_dof
-from ..networks import Clock, check_time_reversible_dof, output_shape, unfrozen
+from ..networks import Clock, check_time_reversible_dof, output_shape, unfrozen, with_args
 
 
 class NeuralODE(AbstractRolloutModel):
@@ -72,7 +72,8 @@ class NeuralODE(AbstractRolloutModel):
         return diffrax.ODETerm(lambda t, y, args: same_precision(self.vector_field(t, y, args), y))
 
     def vector_field(self, t: ArrayLike, y: Array, args: PyTree = None) -> State:
-        no_args(args)
+        if args is not None:
+            return with_args(self, args).vector_field(t, y)
         check_state(y, self.dof)
         network, clock = unfrozen((self.network, self.clock))
         out = network(y if clock is None else jnp.concatenate([clock(t, y.dtype), y]))

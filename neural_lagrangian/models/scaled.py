@@ -119,10 +119,10 @@ class Scaled(AbstractMotionModel):
             (clock.start, clock.ts[-1], clock.ts, units.outward(solution.ys)),
         )
 
-    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
+    def __call__(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> Trajectory:
         _, y0 = check_rollout_arguments(ts, y0)
         units = _Units(self.scaling, y0[: y0.shape[0] // 2])
-        return units.outward(self.model(self._inner_times(ts, y0), units.inward_state(y0)))
+        return units.outward(self.model(self._inner_times(ts, y0), units.inward_state(y0), args))
 
     def _inner_times(self, ts: ArrayLike, y0: Array) -> Array | np.ndarray:
         """The times of the inner model. Known times stay in double precision until the start time is subtracted."""

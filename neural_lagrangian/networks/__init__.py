@@ -1,6 +1,10 @@
 """Wrappers for networks: input features, built-in symmetries, initial weights, and frozen (untrained) parts."""
 
 from .clock import Clock
+from .conditioned import Conditioned, with_parameters
+from .conditioned import WithInputs as WithInputs
+from .conditioned import parameters_of_runs as parameters_of_runs
+from .conditioned import with_args as with_args
 from .embedding import PeriodicEmbedding
 from .frozen import Frozen, unfrozen
 from .group_average import GroupAverage, parity, permutations, rotations
@@ -13,6 +17,7 @@ from .time_reversal import check_time_reversible_dof as check_time_reversible_do
 
 __all__ = [
     "Clock",
+    "Conditioned",
     "Frozen",
     "GroupAverage",
     "PeriodicEmbedding",
@@ -24,4 +29,5 @@ __all__ = [
     "permutations",
     "rotations",
     "unfrozen",
+    "with_parameters",
 ]

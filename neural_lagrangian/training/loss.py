@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..models import is_driven, takes_control, with_control
-from ..networks import unfrozen
+from ..networks import parameters_of_runs, unfrozen, with_parameters
 from ..trajectories import Window
 from .alike import name_of, unwrapped
 
@@ -21,11 +21,27 @@ Residual: TypeAlias = Callable[[Any, Window], Array]
 
 
 def evaluated(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:
-    """Evaluate a loss or a residual for one window, with the model `unfrozen` and driven by the window's controls.
+    """Evaluate a loss or a residual for one window, with the model `unfrozen`, driven by the window's controls and with
+    the window's parameters.
 
     **Raises:** `ValueError` if the function cannot be called with (model, window). `argument` names it in the message.
     """
-    return called(argument, function, driven(unfrozen(model), window), window)
+    return called(argument, function, driven(conditioned(unfrozen(model), window), window), window)
+
+
+def conditioned(model: Any, window: Window) -> Any:
+    """The model with the parameters of a window.
+
+    **Raises:** `ValueError` if the model depends on other parameters than those of the window.
+    """
+    if window.parameters is not None:
+        return with_parameters(model, window.parameters)
+    if known := parameters_of_runs(model):
+        raise ValueError(
+            f"`model` depends on the parameters {sorted(known)}, but the trajectories have none; expected "
+            f"`Trajectories(..., parameters={{...}})`"
+        )
+    return model
 
 
 def driven(model: Any, window: Window) -> Any:

@@ -14,6 +14,7 @@ from .._checks import positive_integer
 from .channels import as_columns, columns_of, named
 from .errors import ShapeError
 from .gaps import Runs, check_gap, runs_of
+from .parameters import checked_parameters
 from .validation import as_array, check_resolution, check_shapes, check_values, checked_names, stacked
 
 
@@ -34,6 +35,8 @@ class Trajectories(eqx.Module):
     - `observations`: optional readings of sensors by the names of their channels, each of shape `(trajectory, time)`,
       or `(trajectory, time, k)` for a sensor with `k` columns. NaN marks a missing value. What the channels mean is
       said by an `observation.Observed` model; `ys` may then be rough guesses of the states.
+    - `parameters`: optional known parameters of each trajectory by name, such as a length or a payload, each of shape
+      `(trajectory,)` or `(trajectory, k)`. Models with a `networks.Conditioned` part use them.
     - `mask`: shape `(trajectory, time)`, true for real samples. Only samples at the end of a trajectory may be false.
     - `gap`: the longest interval in seconds that is not a gap. No window, derivative or piece crosses a gap. `None`: an
       interval is a gap if it is more than 7 times the upper quartile of the 15, and of the 61, intervals around it.
@@ -60,6 +63,7 @@ class Trajectories(eqx.Module):
     accelerations: Float[np.ndarray, "trajectory time dof"] | None
     controls: Float[np.ndarray, "trajectory time m"] | None
     observations: dict[str, Float[np.ndarray, "trajectory time _"]] | None
+    parameters: dict[str, np.ndarray] | None
     mask: Bool[np.ndarray, "trajectory time"]
     gap: float | None = eqx.field(static=True)
     names: tuple[str, ...] | None = eqx.field(static=True)
@@ -72,6 +76,7 @@ class Trajectories(eqx.Module):
         accelerations: Any = None,
         controls: Any = None,
         observations: Any = None,
+        parameters: Any = None,
         mask: Any = None,
         gap: float | None = None,
         names: Sequence[str] | None = None,
@@ -104,6 +109,7 @@ class Trajectories(eqx.Module):
         self.ts, self.ys, self.mask = ts, ys, mask
         self.accelerations, self.controls = extras.get("accelerations"), extras.get("controls")
         self.observations = named(observations, extras)
+        self.parameters = None if parameters is None else checked_parameters(parameters, len(ys))
 
     @property
     def dof(self) -> int:
@@ -149,7 +155,8 @@ class Trajectories(eqx.Module):
             return self._each(lambda rows: rows, gap=math.inf)
         parts = list(runs.slices())
         rows = jax.tree.map(lambda array: [array[i, samples] for i, samples in parts], self._arrays)
-        return Trajectories(**rows, gap=math.inf, names=self.names)
+        parameters = jax.tree.map(lambda array: array[runs.trajectory], self.parameters)
+        return Trajectories(**rows, parameters=parameters, gap=math.inf, names=self.names)
 
     def from_zero(self) -> "Trajectories":
         """The same motion with times counted from the first sample of each trajectory.
@@ -164,12 +171,14 @@ class Trajectories(eqx.Module):
         **Raises:** `TimeOrderError` if `dtype` cannot resolve the time steps, because the times are too large.
         """
         check_resolution(self.ts, self.mask, dtype)
-        return self._each(lambda rows: rows if rows.dtype == bool else rows.astype(dtype))
+        parameters = jax.tree.map(lambda array: array.astype(dtype), self.parameters)
+        return self._each(lambda rows: rows if rows.dtype == bool else rows.astype(dtype), parameters=parameters)
 
     def select(self, trajectories: Any) -> "Trajectories":
         """The trajectories of the given indices (integers, a slice or a boolean array), in that order."""
         index = np.arange(len(self))[trajectories].reshape(-1)
-        return self._each(lambda rows: rows[index])
+        parameters = jax.tree.map(lambda array: array[index], self.parameters)
+        return self._each(lambda rows: rows[index], parameters=parameters)
 
     def thin(self, every: int) -> "Trajectories":
         """Keep every `every`-th sample of each trajectory, starting with the first. The result is split at gaps."""
@@ -186,12 +195,14 @@ class Trajectories(eqx.Module):
     def _each(self, fn: Callable[[np.ndarray], np.ndarray], **changed: Any) -> "Trajectories":
         """Apply `fn` to every array, including the mask."""
         arrays = jax.tree.map(fn, self._arrays)
-        return Trajectories(**arrays, mask=fn(self.mask), **{"gap": self.gap, "names": self.names} | changed)
+        same = {"gap": self.gap, "names": self.names, "parameters": self.parameters}
+        return Trajectories(**arrays, mask=fn(self.mask), **same | changed)
 
     def __repr__(self) -> str:
         lengths = self.lengths
         span = f"{lengths.min()}" if lengths.min() == lengths.max() else f"{lengths.min()} to {lengths.max()}"
         driven = "" if self.controls is None else f", {self.controls.shape[2]} controls"
         seen = "" if self.observations is None else f", observations {', '.join(self.observations)}"
+        known = "" if self.parameters is None else f", parameters {', '.join(self.parameters)}"
         coordinates = f"dof={self.dof}" if self.names is None else ", ".join(self.names)
-        return f"Trajectories({len(self)} of {span} samples, {coordinates}{driven}{seen}, {self.ys.dtype})"
+        return f"Trajectories({len(self)} of {span} samples, {coordinates}{driven}{seen}{known}, {self.ys.dtype})"

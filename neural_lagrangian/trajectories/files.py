@@ -13,6 +13,7 @@ from .container import Trajectories
 from .differentiate import differentiate
 from .gaps import check_gap
 from .headings import find_heading
+from .parameters import constant_of
 from .quantities import quantities_of, si_factors
 from .rows import check_order, complete_rows, grouped
 from .tables import headings_of, read_table, write_table
@@ -26,6 +27,7 @@ def read_trajectories(
     velocities: Sequence[str] | None = None,
     accelerations: Sequence[str] | None = None,
     controls: Sequence[str] | None = None,
+    parameters: Sequence[str] | None = None,
     time: str = "t",
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
@@ -49,6 +51,8 @@ def read_trajectories(
       `estimate`.
     - `accelerations`: optional column names of the accelerations, in the same order.
     - `controls`: optional column names of control signals, such as motor torques. They are not converted.
+    - `parameters`: optional column names of known parameters, such as a length, which are constant in each trajectory.
+      They are not converted.
     - `time`: column name of the times: numbers, ISO 8601 dates, or times of day. Dates and times of day become seconds
       from the first.
     - `trajectory`: column name of a label (number or word) that identifies the trajectory of each row. `None`: the file
@@ -79,7 +83,7 @@ def read_trajectories(
     """
     source = Path(path) if isinstance(path, (str, PathLike)) else path
     file = source if isinstance(source, Path) else None
-    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory)
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, parameters)
     if velocities is None and accelerations is not None:
         raise ValueError("`accelerations` are given, `velocities` are not; expected both, or neither")
     check_gap(gap)
@@ -107,11 +111,17 @@ def read_trajectories(
     qs = continuous(pieces(positions), angles, step=0.5 if velocities is None else 0.75)
     named = {"accelerations": accelerations, "controls": controls}
     extras = {argument: pieces(names) for argument, names in named.items() if names is not None}
+    values = None if parameters is None else constant_of(parameters, pieces(parameters), file)
     names = [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]
     if velocities is None:
-        return replace(_estimated(ts, qs, estimate, gap, **extras), names=names, gap=gap).split_at_gaps()
+        motion = _estimated(ts, qs, estimate, gap, **extras)
+        if values is not None:  # the estimate may have split trajectories
+            of = np.concatenate(_at_times(motion, ts, [np.full((len(t), 1), i) for i, t in enumerate(ts)]))[:, 0]
+            first = np.concatenate([[0], np.cumsum(motion.lengths)[:-1]])
+            values = {name: value[of[first]] for name, value in values.items()}
+        return replace(motion, parameters=values, names=names, gap=gap).split_at_gaps()
     ys = [np.concatenate(pair, axis=1) for pair in zip(qs, pieces(velocities), strict=True)]
-    return Trajectories(ts, ys, **extras, names=names, gap=gap).split_at_gaps()
+    return Trajectories(ts, ys, **extras, parameters=values, names=names, gap=gap).split_at_gaps()
 
 
 def write_trajectories(

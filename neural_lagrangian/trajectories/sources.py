@@ -1,5 +1,7 @@
 """Storage of trajectories while windows are cut from them: on one device, sharded over several, or in files."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -116,22 +118,37 @@ def _runs_of_all(mine: Runs, count: int) -> Runs:
 
 
 def whole(trajectories: Trajectories) -> Window:
-    """All trajectories as one window with a batch axis."""
+    """All trajectories as one window with a batch axis. Parameters have a row for each sample, as all else."""
     names = ("accelerations", "controls", "observations")
-    return Window(trajectories.ts, trajectories.ys, **{name: getattr(trajectories, name) for name in names})
+    extras = {name: getattr(trajectories, name) for name in names}
+    count, samples = trajectories.ts.shape
+
+    def of_each_sample(parameter: np.ndarray) -> np.ndarray:
+        rows = parameter.reshape(count, 1, -1) if parameter.ndim > 1 else parameter[:, None]
+        return np.broadcast_to(rows, (count, samples, *parameter.shape[1:]))
+
+    extras["parameters"] = jax.tree.map(of_each_sample, trajectories.parameters)
+    return Window(trajectories.ts, trajectories.ys, **extras)
+
+
+def first_row(window: Window) -> Window:
+    """A batch of windows from `whole` with one value of each parameter for each window."""
+    parameters = jax.tree.map(lambda rows: rows[:, 0], window.parameters)
+    return replace(window, parameters=parameters)
 
 
 def _largest(trajectories: Trajectories, mesh: Mesh) -> tuple[int, int]:
     """Largest number of trajectories of a process, rounded up to a multiple of its devices, and of samples of one."""
-    seen = (trajectories.observations or {}).values()
-    parts = (trajectories.ys, trajectories.accelerations, trajectories.controls, *seen)
-    columns = [0 if part is None else part.shape[-1] for part in parts]
+    window = whole(trajectories)
+    named = jax.tree.leaves((window.observations, window.parameters))
+    parts = (window.ys, window.accelerations, window.controls, *named)
+    columns = [0 if part is None else np.prod(part.shape[2:], dtype=int) for part in parts]
     mine = np.array([*trajectories.ts.shape, *columns], np.int32)
     everyone = np.asarray(multihost_utils.process_allgather(mine)).reshape(-1, len(mine))
     if (everyone[:, 2:] != everyone[0, 2:]).any():
         raise ValueError(
-            f"`trajectories` have {everyone[:, 2:].tolist()} columns of states, accelerations, controls and "
-            f"observations in the processes; expected the same in each"
+            f"`trajectories` have {everyone[:, 2:].tolist()} columns of states, accelerations, controls, "
+            f"observations and parameters in the processes; expected the same in each"
         )
     devices = len(mesh.local_devices)
     count, longest = everyone[:, :2].max(axis=0)

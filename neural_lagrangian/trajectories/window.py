@@ -22,7 +22,9 @@ class Window(eqx.Module):
       into the `ControlForce` of the model before they call the loss. In your own code use
       `with_control(model, window.ts, window.controls)`.
     - `observations`: readings of sensors by the names of their channels, each of shape `(time, k)`; NaN where missing.
-    - `parameters`: known parameters of this motion, any pytree. This package does not use them.
+    - `parameters`: known parameters of this motion by name, each of shape `()` or `(k,)`. `fit`, `polish` and
+      `gauss_newton` put them into the `networks.Conditioned` parts of the model before they call the loss. In your own
+      code use `with_parameters(model, window.parameters)`.
     - `states`: estimates of the true states, shape `(time, 2 dof)`. Losses with rollouts start from them.
     - `mask`: the rows of `ys`, `accelerations`, `controls` and `observations` that count in a loss, booleans, shape
       `(time,)`. `None` means all.

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, DTypeLike, Int
 
 from .container import Trajectories
-from .sources import Dealt, Mapped, Resident, placed
+from .sources import Dealt, Mapped, Resident, first_row, placed
 from .validation import check_resolution
 from .window import Window
 
@@ -96,7 +96,7 @@ class Windows(eqx.Module):
 
         With a mesh, call it only inside `jax.shard_map`, where each device gets its share of the batch.
         """
-        return self.source.take(*self.rows(indices))
+        return first_row(self.source.take(*self.rows(indices)))
 
     def rows(self, indices: Int[Array, " batch"]) -> tuple[Int[Array, "batch 1"], Int[Array, "batch row"]]:
         """The trajectories and the samples of the windows with the given numbers."""

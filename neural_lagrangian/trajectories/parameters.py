@@ -1,0 +1,59 @@
+"""Known parameters of trajectories, by name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError
+
+
+def checked_parameters(parameters: Any, count: int) -> dict[str, np.ndarray]:
+    """The parameters of `count` trajectories as floating-point arrays.
+
+    **Raises:** `ShapeError` if they are not arrays by name with one row for each trajectory; `DtypeError` for other
+    values than real numbers; `NonFiniteError` for NaN and infinity.
+    """
+    named = isinstance(parameters, Mapping) and parameters and all(isinstance(name, str) for name in parameters)
+    if not named:
+        raise ShapeError(
+            f"`parameters` is {parameters!r:.80}; expected a dictionary from names to arrays, such as "
+            f'{{"length": array of shape (trajectory,)}}'
+        )
+    return {name: _checked(f"parameters[{name!r}]", value, count) for name, value in parameters.items()}
+
+
+def _checked(name: str, value: Any, count: int) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise DtypeError(f"`{name}` has dtype {array.dtype}; expected real numbers")
+    if array.ndim == 0 and count == 1:
+        array = array[None]
+    if array.ndim not in (1, 2) or len(array) != count:
+        raise ShapeError(
+            f"`{name}` has shape {array.shape}; expected ({count},) or ({count}, k), a row for each trajectory"
+        )
+    array = array if array.dtype.kind == "f" else array.astype(float)
+    wrong = ~np.isfinite(array).reshape(count, -1).all(axis=1)
+    if wrong.any():
+        raise NonFiniteError(f"`{name}` is not finite in trajectory {int(np.argmax(wrong))}; expected finite numbers")
+    return array
+
+
+def constant_of(names: Sequence[str], samples: Sequence[np.ndarray], file: Path | None) -> dict[str, np.ndarray]:
+    """Parameters by name from columns that repeat them at each sample, `(time, k)` for each trajectory.
+
+    **Raises:** `DataFileError` for a column that changes within a trajectory.
+    """
+    for number, rows in enumerate(samples):
+        for name, column in zip(names, rows.T, strict=True):
+            if (column != column[0]).any():
+                raise DataFileError(
+                    f"is named in `parameters`, but changes in trajectory {number}, from {column.min():g} to "
+                    f"{column.max():g}; expected one value for each trajectory: name a `trajectory` column, or name "
+                    f"this column in `controls`",
+                    path=file,
+                    column=name,
+                )
+    return {name: np.array([rows[0, k] for rows in samples]) for k, name in enumerate(names)}
