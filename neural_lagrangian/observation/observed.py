@@ -65,8 +65,8 @@ class Observed(AbstractMotionModel):
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         return self.model.solve(ts, y0, args)
 
-    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        return self.model(ts, y0)
+    def __call__(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> Trajectory:
+        return self.model(ts, y0, args)
 
     def readings(self, ts: ArrayLike, ys: ArrayLike) -> dict[str, Float[Array, "time column"]]:
         """The expected value of each channel, of shape `(time, column)`, along a motion.
