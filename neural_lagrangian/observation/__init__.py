@@ -3,6 +3,7 @@
 from .accelerometer import Accelerometer
 from .applied_force import AppliedForce
 from .determination import information
+from .filter import Belief, ExtendedKalmanFilter, Innovation
 from .gyroscope import Gyroscope
 from .information import Information
 from .instant import Instant
@@ -12,6 +13,7 @@ from .observed import Observed
 from .position import Position
 from .reading import AbstractReading
 from .sensor import Sensor
+from .smoother import Smoothed, smooth
 from .state_function import StateFunction
 from .velocity import Velocity
 
@@ -19,16 +21,21 @@ __all__ = [
     "AbstractReading",
     "Accelerometer",
     "AppliedForce",
+    "Belief",
+    "ExtendedKalmanFilter",
     "Gyroscope",
     "Information",
+    "Innovation",
     "Instant",
     "Observed",
     "Position",
     "Sensor",
+    "Smoothed",
     "StateFunction",
     "Velocity",
     "information",
     "merge_channels",
     "negative_log_likelihood",
     "observation_residual",
+    "smooth",
 ]

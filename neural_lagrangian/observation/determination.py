@@ -10,11 +10,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..networks import Frozen
 from ..training import evaluated, fixed_windows, forward_or_reverse, normal_equations
 from ..trajectories import Trajectories, Window, Windows
 from .information import Information, described, undetermined_share
 from .likelihood import check_observed, observation_residual
+from .linearized import with_known_noise
 from .observed import Observed
 
 STATE_STEPS = 8
@@ -54,7 +54,7 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
     ```
     """
     check_observed(model, trajectories.observations)
-    model = _with_known_noise(model)
+    model = with_known_noise(model)
     trained, rest, _, first = fixed_windows(model, trajectories, horizon, stride, 1, None)
     every = Windows(trajectories, horizon, stride=stride, dtype=first.ys.dtype)
     batch = every.gather(jnp.asarray(_apart(every)))
@@ -62,16 +62,6 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
     tangent = forward_or_reverse(observation_residual, trained, rest, batch, jnp.asarray(batch.ys)[:, :1], size)
     own, matrix, misfit = _found(trained, rest if tangent is None else tangent, batch, tangent is not None)
     return described(model, own, matrix, {name: float(x) for name, x in misfit.items()})
-
-
-def _with_known_noise(model: Observed) -> Observed:
-    """The model with all noise frozen, since least squares does not see it."""
-    return eqx.tree_at(
-        lambda m: [sensor.log_noise for sensor in m.sensors.values()],
-        model,
-        replace_fn=lambda noise: noise if isinstance(noise, Frozen) else Frozen(noise),
-        is_leaf=lambda node: isinstance(node, Frozen),
-    )
 
 
 def _apart(windows: Windows) -> Int[np.ndarray, " window"]:

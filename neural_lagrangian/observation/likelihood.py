@@ -122,10 +122,15 @@ def known(name: str, observations: Any, shape: tuple[int, ...]) -> tuple[Array, 
     return jnp.where(present, value, 0), present
 
 
-def check_observed(model: Any, observations: Mapping[str, Any] | None) -> None:
-    """**Raises:** `ValueError` if the model has no sensors, or other channels than the observations."""
+def check_sensors(model: Any) -> None:
+    """**Raises:** `ValueError` if the model is not `Observed`."""
     if not isinstance(model, Observed):
         raise ValueError(f"`model` is a {type(model).__name__}; expected an `observation.Observed` with sensors")
+
+
+def check_observed(model: Any, observations: Mapping[str, Any] | None) -> None:
+    """**Raises:** `ValueError` if the model has no sensors, or other channels than the observations."""
+    check_sensors(model)
     if observations is None:
         raise ValueError("`observations` is None; expected `Trajectories(ts, ys, observations={...})`")
     if unknown := sorted(observations.keys() - model.sensors.keys()):
