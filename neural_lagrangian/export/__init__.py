@@ -2,5 +2,6 @@
 
 from .c_file import to_c
 from .errors import ExportError
+from .stablehlo import ExportedModel, load_stablehlo, to_stablehlo
 
-__all__ = ["ExportError", "to_c"]
+__all__ = ["ExportError", "ExportedModel", "load_stablehlo", "to_c", "to_stablehlo"]

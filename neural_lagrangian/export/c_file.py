@@ -3,23 +3,21 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array
 
 from .._atomic import atomic_write
-from .._checks import check_instance, positive_integer
+from .._checks import check_instance
 from ..integrators import AbstractMotionModel
 from ..models import Scaled, with_precision
 from ..numerics import precision
-from .card import card, header
+from .card import card, description, header
 from .code import Assignment
-from .functions import ModelFunctions, TracedFunction
+from .functions import ModelFunctions, TracedFunction, degrees_of_freedom
 from .layout import Layout, named, needed, reads
 from .memory import Buffer, Memory, literal, whole
 from .runge_kutta import step
@@ -109,27 +107,17 @@ def to_c(
     with precision(double=dtype == "double"):
         kind = np.dtype(np.float64 if dtype == "double" else np.float32)
         of_kind = None if controller is None else with_precision(controller, kind)
-        known = ModelFunctions(with_precision(model, kind), _dof(model, dof), kind, of_kind)
+        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, of_kind)
         wanted = _wanted(known, functions, type(model).__name__)
         memory = Memory()
         written_functions = [_translated(memory, known.traced(one)) for one in wanted if one != "step"]
     uses_time = any(function.uses_time for function in written_functions)
-    described = _described(model, known, path, dtype, notes)
+    described = description(model, known.dof, path, dtype, notes)
     text, head = _texts(memory, written_functions, name, kind, known, uses_time, described, wanted)
     for file, content in ((path, text), (path.with_suffix(".h"), head)):
         with atomic_write(file) as out:
             out.write(content.encode())
     return path, path.with_suffix(".h")
-
-
-def _dof(model: Any, dof: int | None) -> int:
-    inner = model.model if isinstance(model, Scaled) else model
-    own = len(model.scaling.q_scale) if isinstance(model, Scaled) else getattr(inner, "dof", None)
-    if dof is None and own is None:
-        raise ValueError("`dof` is None, and the model does not know its degrees of freedom; expected an integer")
-    if dof is not None and own is not None and dof != own:
-        raise ValueError(f"`dof` is {dof}; expected {own}, the degrees of freedom of the model")
-    return positive_integer("dof", own if dof is None else dof)
 
 
 def _prefix(model: Any) -> str:
@@ -174,21 +162,6 @@ def _translated(memory: Memory, traced: TracedFunction) -> CFunction:
     found = set[int]().union(*map(reads, needed(block)), *(result.reads for result in block.results))
     unused = [f"(void){one};" for one in traced.inputs if one != "t" and buffers[one].number not in found]
     return CFunction(traced, [*unused, *lines], buffers["t"].number in found, layout.bytes)
-
-
-def _described(model: Any, known: ModelFunctions, path: Path, dtype: str, notes: Sequence[str]) -> list[str]:
-    inner = model.model if isinstance(model, Scaled) else model
-    network = getattr(inner, "network", None)
-    of = "" if network is None else f" of a {type(network).__name__}"
-    return [
-        f"{path.name}: a model of motion, written by neural_lagrangian {version('neural_lagrangian')}, "
-        f"JAX {jax.__version__}",
-        "",
-        f"model: {type(inner).__name__}{of}{', in natural units inside' if inner is not model else ''}",
-        f"degrees of freedom: {known.dof}",
-        f"numbers: {dtype}",
-        *notes,
-    ]
 
 
 def _texts(

@@ -1,11 +1,32 @@
 """The comments of an exported file: what the model is, and how it is called."""
 
 import textwrap
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from ..models import Scaled
 from .scalar_text import c_type
+
+
+def description(model: Any, dof: int, path: Path, dtype: str, notes: Sequence[str]) -> list[str]:
+    """What the model is, and who wrote the file; the first lines of a model card."""
+    inner = model.model if isinstance(model, Scaled) else model
+    network = getattr(inner, "network", None)
+    of = "" if network is None else f" of a {type(network).__name__}"
+    return [
+        f"{path.name}: a model of motion, written by neural_lagrangian {version('neural_lagrangian')}, "
+        f"JAX {jax.__version__}",
+        "",
+        f"model: {type(inner).__name__}{of}{', in natural units inside' if inner is not model else ''}",
+        f"degrees of freedom: {dof}",
+        f"numbers: {dtype}",
+        *notes,
+    ]
 
 
 def card(

@@ -10,6 +10,7 @@ import numpy as np
 from jax.extend import core
 from jaxtyping import Array
 
+from .._checks import positive_integer
 from ..integrators import AbstractMotionModel
 from ..mechanics import inverse_dynamics
 from ..models import Scaled, control_sizes, with_held_control, without_control
@@ -137,3 +138,14 @@ class ModelFunctions:
                 f"`controller` returned shape {u.shape}; expected ({self.controls},), the controls of `model`"
             )
         return u
+
+
+def degrees_of_freedom(model: Any, dof: int | None) -> int:
+    """The degrees of freedom of a model, or those that are given if it does not know them."""
+    inner = model.model if isinstance(model, Scaled) else model
+    own = len(model.scaling.q_scale) if isinstance(model, Scaled) else getattr(inner, "dof", None)
+    if dof is None and own is None:
+        raise ValueError("`dof` is None, and the model does not know its degrees of freedom; expected an integer")
+    if dof is not None and own is not None and dof != own:
+        raise ValueError(f"`dof` is {dof}; expected {own}, the degrees of freedom of the model")
+    return positive_integer("dof", own if dof is None else dof)

@@ -1,0 +1,83 @@
+"""Machines with one motor, simulated by MuJoCo with what real ones have: delay, dry friction, coarse encoders."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CART_POLE = """
+<mujoco>
+  <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
+  <worldbody>
+    <body>
+      <joint name="cart" type="slide" axis="1 0 0" damping="0.4" frictionloss="0.15"/>
+      <geom type="box" size="0.1 0.05 0.05" mass="0.8"/>
+      <body>
+        <joint name="pole" type="hinge" axis="0 -1 0" damping="0.003" frictionloss="0.002"/>
+        <geom type="capsule" fromto="0 0 0 0 0 -0.6" size="0.01" mass="0.2"/>
+      </body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="cart"/></actuator>
+</mujoco>
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine behind its encoders and its motor.
+
+    - `mjcf`: the MuJoCo model; one motor, at the first coordinate.
+    - `sample`: seconds between two commands. `delay`: seconds until a command acts, shorter than `sample`.
+    - `resolution`: smallest step of each encoder. `noise`: standard deviation of each, before rounding.
+    - `limit`: largest force of the motor.
+    """
+
+    mjcf: str
+    sample: float = 0.02
+    delay: float = 0.01
+    resolution: tuple[float, float] = (1e-4, 2 * np.pi / 4096)
+    noise: tuple[float, float] = (1e-4, 5e-4)
+    limit: float = 10.0
+
+    def run(self, command, start, seconds, seed, *, measure_every=0.01):
+        """Move for some seconds: `command(t, q)` gets the encoders' angles every `sample`, and returns the force.
+
+        **Returns:** times, measured coordinates, commanded forces (held until the next), and true states, every
+        `measure_every` seconds.
+        """
+        import mujoco
+
+        model = mujoco.MjModel.from_xml_string(self.mjcf)
+        data = mujoco.MjData(model)
+        data.qpos[:], data.qvel[:] = np.split(np.asarray(start, float), 2)
+        draw = np.random.default_rng(seed)
+        h = model.opt.timestep
+        per_sample, per_row, late = (round(x / h) for x in (self.sample, measure_every, self.delay))
+        rows, u, queue = [], 0.0, {}
+        for k in range(round(seconds / h) + 1):
+            if k % per_row == 0:
+                q = data.qpos + draw.normal(size=2) * self.noise
+                q = np.round(q / self.resolution) * self.resolution
+                if k % per_sample == 0:
+                    u = float(np.clip(command(k * h, q), -self.limit, self.limit))
+                    queue[k + late] = u
+                rows.append([k * h, *q, u, *data.qpos, *data.qvel])
+            data.ctrl[0] = queue.pop(k, data.ctrl[0])
+            mujoco.mj_step(model, data)
+        ts, qs, us, ys = np.split(np.array(rows), [1, 3, 4], axis=1)
+        return ts[:, 0], qs, us, ys
+
+    def inertia(self, q):
+        """MuJoCo's mass matrix, and the generalised gravity, at the coordinates `q`."""
+        import mujoco
+
+        model = mujoco.MjModel.from_xml_string(self.mjcf)
+        data = mujoco.MjData(model)
+        data.qpos[:] = q
+        mujoco.mj_forward(model, data)
+        M = np.zeros((2, 2))
+        mujoco.mj_fullM(model, data, M)
+        return M, data.qfrc_bias.copy()
+
+
+MACHINES = {"cart_pole": Machine(CART_POLE)}
