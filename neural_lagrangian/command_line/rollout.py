@@ -4,14 +4,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from ..identification import predicted, write_predicted
-from .text import print_table
+from ..identification import outside_training, predicted, write_predicted
+from .text import note, print_table
 
 
 def run(asked: argparse.Namespace) -> None:
     """Predict the motion, and write or print times and states in the units of the model's recording."""
     options = {name: getattr(asked, name) for name in ("until", "step", "output", "predictor", "anyway")}
     motion, columns = predicted(asked.model, asked.start, **options)
+    for text in outside_training(asked.model, motion, asked.predictor):
+        note(text)
     if asked.output is not None:
         write_predicted(asked.output, motion, columns)
         return

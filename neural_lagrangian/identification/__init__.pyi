@@ -12,6 +12,7 @@ from .inspection import inspect as inspect
 from .model_folder import Learned as Learned
 from .model_folder import load_model as load_model
 from .plain_text import stated as stated
+from .prediction import outside_training as outside_training
 from .prediction import predicted as predicted
 from .prediction import write_predicted as write_predicted
 from .remark import Remark as Remark

@@ -115,8 +115,5 @@ def _difference(one: Learned, other: Learned, states: np.ndarray) -> Comparison:
 
 def _outside(one: Learned, states: np.ndarray) -> str:
     """How much of the recording is outside the training data; empty if the model's settings do not hold its region."""
-    region = one.settings.get("region")
-    if not isinstance(region, dict):
-        return ""
-    least, most = (np.array(region[name], float) for name in ("least", "most"))
-    return Region(least, most).outside(states, (*one.columns.coordinates, *one.columns.rates))
+    region = Region.read(one.settings)
+    return "" if region is None else region.outside(states, (*one.columns.coordinates, *one.columns.rates))

@@ -12,6 +12,8 @@ from .starts import Starts
 
 MIN_ENERGY_LOST = 0.05
 """Threshold for friction: share of the mean kinetic energy that is lost during a prediction."""
+ENERGY_MARGIN = 0.2
+"""Share of the mean kinetic energy by which a prediction may leave the energies of the recording."""
 MIN_SHARE_FALLING = 0.9
 """Threshold for friction: share of starts from which the energy falls. The energy of a network that is not trained
 enough rises from some starts and falls from others.
@@ -42,6 +44,22 @@ class Energies(NamedTuple):
             f"relative drift {self.along_rollouts:.2g} 1/s along predictions, {self.along_recorded:.2g} 1/s along the "
             f"recording (divided by the mean kinetic energy)"
         )
+
+
+def energy_range(model: Any, starts: Starts) -> list[float]:
+    """The least and the largest energy of recorded motion, less and plus a share of the mean kinetic energy."""
+    ys = starts.ys.reshape(-1, starts.ys.shape[-1])
+    energies, kinetic = _energies(model, *jnp.split(ys, 2, axis=1))
+    margin = ENERGY_MARGIN * float(jnp.mean(kinetic))
+    return [float(energies.min()) - margin, float(energies.max()) + margin]
+
+
+@eqx.filter_jit
+def _energies(model: Any, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def at(q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return model.energy(0.0, q, v), jnp.dot(model.momentum(0.0, q, v), v) / 2
+
+    return jax.vmap(at)(q, v)
 
 
 def energies_of(model: Any, starts: Starts, rollouts: np.ndarray) -> Energies:

@@ -10,7 +10,7 @@ from ..models import Scaled
 from ..training import History, failures_of, in_words
 from .columns import Columns
 from .contest import Contest
-from .energies import Energies
+from .energies import Energies, energy_range
 from .examination import Examination
 from .formulas import Attempt
 from .judging import Errors, better_than_baselines, predicts_a_period
@@ -44,13 +44,17 @@ class Outcome(NamedTuple):
 
     @property
     def judgement(self) -> dict[str, dict[str, Any]]:
-        """For each predictor, for the settings: may it be used, how long is it valid, how many rollouts fail?"""
+        """For each predictor, for the settings: may it be used, how long is it valid, how many rollouts fail, and
+        which energies has the recording?
+        """
+        models = {"network": self.model} | ({} if self.formula is None else {"formula": self.formula.model})
         return {
             name: {
                 "predicts": better_than_baselines(self.errors, name),
                 "valid_time": self.errors.valid_time(name),
                 "longest_time": float(self.errors.times[-1]),
                 "failures": self.errors.failures(name),
+                "energy": energy_range(models[name], self.starts),
             }
             for name in self.rollouts
         }

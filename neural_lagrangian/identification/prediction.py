@@ -14,6 +14,7 @@ from .columns import Columns
 from .faults import NoAnswerError, UsageError
 from .model_folder import may_be_used, read_columns, read_folder
 from .recording import WRITTEN_SUFFIXES
+from .region import Region
 from .verdict import NOT_BETTER
 
 MAX_ROWS = 10_000_000
@@ -61,6 +62,23 @@ def predicted(
             f"{folder}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on{why and ': '}{why}"
         )
     return Trajectories(np.asarray(ts), ys), columns
+
+
+def outside_training(folder: str, motion: Trajectories, predictor: Predictor = "network") -> list[str]:
+    """Sentences: where a predicted motion leaves the range of states and energies of the training data, if it does."""
+    learned = read_folder(folder, predictor)
+    columns, region = learned.columns, Region.read(learned.settings)
+    names, found = (*columns.coordinates, *columns.rates), []
+    if region is not None and (text := region.outside(motion.ys[0], names, "predicted motion")):
+        found.append(f"{folder}: {text}")
+    judged = learned.settings.get("judged")
+    of_one = judged.get(predictor) if isinstance(judged, dict) else None
+    limits = of_one.get("energy") if isinstance(of_one, dict) else None
+    if isinstance(limits, list) and len(limits) == 2 and None not in limits:
+        q, v = jnp.split(jnp.asarray(motion.ys[0, 0], jnp.result_type(float)), 2)
+        if not limits[0] <= float(learned.model.energy(0.0, q, v)) <= limits[1]:
+            found.append(f"{folder}: the energy of the start lies outside of the energies in the recording")
+    return found
 
 
 def write_predicted(path: str | Path, motion: Trajectories, columns: Columns) -> None:

@@ -1,7 +1,7 @@
 """The range of states that a model was trained on."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,15 @@ class Region(NamedTuple):
         """The fields as lists."""
         return {name: row.tolist() for name, row in self._asdict().items()}
 
-    def outside(self, ys: np.ndarray, names: Sequence[str]) -> str:
+    @staticmethod
+    def read(settings: dict[str, Any]) -> "Region | None":
+        """The region in the settings of a model; `None` if they do not hold it."""
+        region = settings.get("region")
+        if not isinstance(region, dict):
+            return None
+        return Region(*(np.array(region[name], float) for name in Region._fields))
+
+    def outside(self, ys: np.ndarray, names: Sequence[str], what: str = "recording") -> str:
         """Text: the share of states outside by more than a tenth of the range, and where; empty if none is outside."""
         margin = 0.1 * (self.most - self.least)
         beyond = (ys < self.least - margin) | (ys > self.most + margin)
@@ -36,6 +44,6 @@ class Region(NamedTuple):
             return ""
         k = int(np.argmax(beyond.mean(axis=0)))
         return (
-            f"{max(share, 0.01):.0%} of the recording lies outside of the training data of the model: {names[k]} from "
+            f"{max(share, 0.01):.0%} of the {what} lies outside of the training data of the model: {names[k]} from "
             f"{ys[:, k].min():.3g} to {ys[:, k].max():.3g}; trained on {self.least[k]:.3g} to {self.most[k]:.3g}"
         )

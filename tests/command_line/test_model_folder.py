@@ -36,6 +36,17 @@ def test_a_rollout_is_that_of_the_model_loaded_in_python(place, capsys):
     np.testing.assert_allclose(written.ys[0], ys, rtol=1e-6)
 
 
+@pytest.mark.parametrize("predictor", ["network", "formula"])
+@pytest.mark.parametrize(("start", "outside"), [("1", False), ("0.95", False), ("3", True)])
+def test_a_rollout_that_leaves_the_recording_says_so(place, predictor, start, outside, capsys):
+    """The recording is an oscillation of amplitude 1."""
+    arguments = ["rollout", "spring-fit", "--predictor", predictor, "--start", start, "0", "--until", "0.4"]
+    assert main([*arguments, "--step", "0.1"]) == 0
+    said = capsys.readouterr().err
+    assert ("of the predicted motion lies outside of the training data" in said) == outside
+    assert ("the energy of the start lies outside of the energies in the recording" in said) == outside
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("options", "message"),

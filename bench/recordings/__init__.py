@@ -1,0 +1,1 @@
+"""The recordings gym: recordings with faults of systems that are known, and what `identify` says of them."""
