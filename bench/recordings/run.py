@@ -35,12 +35,12 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
         return row | {"verdict": "refused", "said": str(error), "seconds": time.perf_counter() - began}
     row["seconds"] = time.perf_counter() - began
     contest, examination = found.candidates, found.outcome.examination
-    own = [one for one in contest.candidates if one.found is not None and system.family in one.name]
+    own = [one.found for one in contest.candidates if one.found is not None and system.family in one.name]
     if not contest.candidates or found.formula_model is None:
         return row | {"verdict": "refused", "said": "no formula"}
     said = contest.winner.title
     error = prediction_error(found.formula_model, system, exact)
-    oracle = prediction_error(own[0].found.model, system, exact) if own else np.inf
+    oracle = prediction_error(own[0].model, system, exact) if own else np.inf
     ratio = error / oracle if np.isfinite(oracle) and oracle > 0 else np.nan
     named = system.family in said and all(word in said for word in system.friction)
     equal = contest.winner.fit is None and ratio <= MAX_RATIO

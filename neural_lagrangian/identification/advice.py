@@ -9,8 +9,8 @@ from .refinement import Constant
 
 WELL_KNOWN = 0.02
 """Relative standard error below which a constant is well known."""
-MIN_SIZE = 0.1
-"""Smallest size of an unknown, in natural units, relative to which its uncertainty counts."""
+MIN_SIZE, MIN_FRICTION = 0.1, 1e-4
+"""Smallest sizes of an unknown and of a constant of friction, in natural units, relative to which errors count."""
 ADVICE = {
     "offset": "record the system at rest for some seconds, and swings to both sides",
     "linear": "record one long decay from the largest motion to rest",
@@ -28,7 +28,7 @@ def weakest(fit: FamilyFit) -> tuple[str, list[int]]:
     unknown divided by its size.
     """
     free = np.flatnonzero(fit.free)
-    size = np.maximum(np.abs(fit.x[free]), MIN_SIZE)
+    size = _sizes(fit)[free]
     _, vectors = np.linalg.eigh(fit.covariance[np.ix_(free, free)] / np.outer(size, size))
     weak = np.abs(vectors[:, -1])
     chosen = free[np.flatnonzero(weak > 0.5 * weak.max())]
@@ -43,13 +43,20 @@ def what_next(one: Candidate) -> str:
     if not one.fit.free.any():
         return "All constants are known."
     kind, chosen = weakest(one.fit)
-    free, size = np.flatnonzero(one.fit.free), np.maximum(np.abs(one.fit.x), MIN_SIZE)
-    errors = np.sqrt(np.maximum(np.diagonal(one.fit.covariance), 0.0))[free] / size[free]
+    free = np.flatnonzero(one.fit.free)
+    errors = np.sqrt(np.maximum(np.diagonal(one.fit.covariance), 0.0))[free] / _sizes(one.fit)[free]
     if errors.max() < WELL_KNOWN:
         return "All constants are known to better than 2 %. Another recording should cover states beyond this one."
     named = _named(one, chosen)
     what = f" ({', '.join(named)})" if named else ""
     return f"The least certain constants{what} would profit most from another motion: {ADVICE[kind]}."
+
+
+def _sizes(fit: FamilyFit) -> np.ndarray:
+    """Sizes of the unknowns, relative to which their errors count."""
+    least = np.full(len(fit.x), MIN_SIZE)
+    least[fit.family.slices.of_friction] = MIN_FRICTION
+    return np.maximum(np.abs(fit.x), least)
 
 
 def _named(one: Candidate, chosen: list[int]) -> list[str]:

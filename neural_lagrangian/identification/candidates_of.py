@@ -52,7 +52,7 @@ def compared_candidates(
         return Contest((), tuple(refused))
     models = {NETWORK: (network, None)} | ({} if formula is None else {FORMULA: (formula.model, formula)})
     for name, (model, found) in models.items():
-        count = _weights(model) if found is None else found.count
+        count = _weights(model) if found is None else found.constants_count
         candidates.append(Candidate(name, "", count, trial.misfit(model, noise), found=found))
     contest = ranked(candidates, refused, task, trial)
     return contest._replace(candidates=tuple(_sound(one, task) for one in contest.candidates))

@@ -48,7 +48,8 @@ def fitted_families(
         kinds = with_each_friction(grown, trial.fitted, is_over)
         if not kinds:
             continue
-        best = min(kinds, key=lambda name: information(kinds[name], grown))
+        criteria = {name: information(fit, grown) for name, fit in kinds.items()}
+        best = min(criteria, key=lambda name: criteria[name])
         kinds[best] = simplified(kinds[best], trial.fitted, is_over)
         fits.append(kinds)
     if not fits:

@@ -1,5 +1,7 @@
 """Families of well-known systems: one formula each. Which of them fit a recording depends on its coordinates."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -53,7 +55,8 @@ class CartPendulum(AbstractLinearFamily):
         return jnp.stack([u**2 / 2, w**2 / 2, u * w * c, c, -(x**2) / 2, x])
 
     def library(self, names: list[str] | None) -> Library:
-        theta, x, named = [self.angle], [1 - self.angle], {"names": names}
+        theta, x = [self.angle], [1 - self.angle]
+        named: dict[str, Any] = {"names": names}
         waves = Library.waves(2, 1, theta, **named)
         coupled = Library.velocities(2, 2, **named)
         mixed = coupled.select([k for k, name in enumerate(coupled.names) if " " in name])
@@ -94,7 +97,8 @@ class ElasticPendulum(AbstractLinearFamily):
         return jnp.stack([(u**2 + (r * w) ** 2) / 2, r * jnp.cos(theta), -(r**2) / 2, r])
 
     def library(self, names: list[str] | None) -> Library:
-        theta, r, named = [self.angle], [1 - self.angle], {"names": names}
+        theta, r = [self.angle], [1 - self.angle]
+        named: dict[str, Any] = {"names": names}
         waves, powers = Library.waves(2, 1, theta, **named), Library.coordinates(2, 2, r, **named)
         linear = Library.coordinates(2, 1, r, **named)
         squares = Library.velocities(2, 2, **named)
@@ -146,7 +150,7 @@ class Springs(AbstractLinearFamily):
         return jnp.concatenate(parts)
 
     def library(self, names: list[str] | None) -> Library:
-        n, named = len(self.names), {"names": names}
+        n, named = len(self.names), dict[str, Any](names=names)
         squares = Library.velocities(n, 2, **named)
         own = squares.select([k for k, name in enumerate(squares.names) if "^2" in name])
         terms = own + Library.coordinates(n, 2, **named)
@@ -188,7 +192,7 @@ class CoupledPendulums(AbstractLinearFamily):
         return jnp.concatenate([v**2 / 2, jnp.cos(q), -(jnp.diff(q) ** 2) / 2])
 
     def library(self, names: list[str] | None) -> Library:
-        n, named = len(self.names), {"names": names}
+        n, named = len(self.names), dict[str, Any](names=names)
         squares = Library.velocities(n, 2, **named)
         own = squares.select([k for k, name in enumerate(squares.names) if "^2" in name])
         return own + Library.waves(n, 1, **named) + Library.coordinates(n, 2, **named)

@@ -103,7 +103,9 @@ class AbstractLinearFamily(AbstractFamily):
     def body(self, x: Array) -> LinearBody:
         at = self.slices
         coefficients = jnp.concatenate([jnp.ones_like(x[:1]), x[at.constants]])
-        return LinearBody(self, coefficients, x[at.offset], at.friction(x, self.width))
+        return LinearBody(
+            family=self, coefficients=coefficients, offset=x[at.offset], friction=at.friction(x, self.width)
+        )
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
         """Unknowns with the least residual of the integrated equations of motion, from several offsets."""
@@ -133,7 +135,8 @@ class AbstractLinearFamily(AbstractFamily):
 
     def _rows(self, pieces: Pieces, offset: np.ndarray) -> np.ndarray:
         columns = partial(_columns, self, jnp.asarray(offset, jnp.result_type(float)))
-        parts = ((t, *(np.asarray(part) for part in columns(jnp.asarray(q), jnp.asarray(v)))) for t, q, v in pieces)
+        found = ((t, columns(jnp.asarray(q), jnp.asarray(v))) for t, q, v in pieces)
+        parts = ((t, np.asarray(momentum), np.asarray(force)) for t, (momentum, force) in found)
         return weak_rows(parts, len(self.terms) + 2 * len(self.names))
 
     def scale(self, x: Array, units: Units) -> tuple[Array, Array]:

@@ -86,7 +86,7 @@ class RefinedFormula(NamedTuple):
         return self.model.network
 
     @property
-    def count(self) -> int:
+    def constants_count(self) -> int:
         """Number of constants of the formula and its damping, without its scale."""
         dof = self.formula.dof
         D = np.zeros((dof, dof)) if self.model.force is None else damping_matrix(self.model, jnp.zeros(dof))

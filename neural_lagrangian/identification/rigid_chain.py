@@ -113,7 +113,8 @@ class ChainFamily(AbstractFamily):
             coupling = coupling.at[i, j].set(couplings[k]).at[j, i].set(couplings[k])
         relative = at.friction(x, self.width)
         friction = Friction(relative.linear * own, relative.dry * own, relative.drag * own, self.width)
-        return RigidChain(coupling * root[:, None] * root[None], weight * own, x[at.offset], friction)
+        inertia = coupling * root[:, None] * root[None]
+        return RigidChain(inertia=inertia, weight=weight * own, offset=x[at.offset], friction=friction)
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
         found = estimated(pieces, np.asarray(self.width))

@@ -101,7 +101,7 @@ class UserFamily(AbstractFamily):
         return list(self.coordinates)
 
     def body(self, x: Array) -> "UserBody":
-        return UserBody(self, x, self.slices.friction(x, self.width))
+        return UserBody(family=self, x=x, friction=self.slices.friction(x, self.width))
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
         signs = np.sign([value for _, value in self.guesses])
