@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.export
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from .._archive import ArchiveError, read_archive, write_archive
 from .._checks import check_instance
@@ -76,8 +77,7 @@ def to_stablehlo(
     >>> exported = nl.export.load_stablehlo(nl.export.to_stablehlo(model, "spring.stablehlo"))
     >>> exported.arguments["energy"]
     ('t', 'q', 'v')
-    >>> one = jnp.ones(1, jnp.float32)
-    >>> exported.functions["acceleration"](jnp.float32(0.0), one, one).tolist()
+    >>> exported.functions["acceleration"](0.0, jnp.ones(1), jnp.zeros(1)).tolist()
     [-4.0]
     ```
     """
@@ -124,11 +124,25 @@ def load_stablehlo(path: str | PathLike[str]) -> ExportedModel:
 
     try:
         header, programs = read_archive(path, KIND, like)
-        functions = {name: jax.export.deserialize(bytearray(x.tobytes())).call for name, x in programs.items()}
+        functions = {name: _callable(jax.export.deserialize(bytearray(x.tobytes()))) for name, x in programs.items()}
     except (ArchiveError, KeyError, ValueError) as error:
         raise ExportError(f"{path} cannot be read: {error}") from error
     arguments = {name: tuple(names) for name, names in header["arguments"].items()}
     return ExportedModel(header["card"], functions, arguments)
+
+
+def _callable(exported: jax.export.Exported) -> Callable[..., Any]:
+    """The function of a program, whose arguments are converted to its precision."""
+    kinds = [aval.dtype for aval in exported.in_avals]
+    if jax.dtypes.canonicalize_dtype(kinds[0]) != kinds[0]:
+        raise ValueError(
+            f'its numbers are {kinds[0]}, which JAX disables; call `jax.config.update("jax_enable_x64", True)` first'
+        )
+
+    def call(*args: ArrayLike) -> Any:
+        return exported.call(*(jnp.asarray(x, kind) for x, kind in zip(args, kinds, strict=True)))
+
+    return call
 
 
 def _program(function: Any, kind: np.dtype, platforms: Sequence[str]) -> np.ndarray:

@@ -47,6 +47,7 @@ def test_a_network_in_single_precision(tmp_path):
     q, v = jnp.asarray([0.3, -0.2], jnp.float32), jnp.asarray([0.1, 0.4], jnp.float32)
     found = jax.jit(exported.functions["acceleration"])(jnp.float32(0.0), q, v)
     assert found.dtype == jnp.float32
+    np.testing.assert_array_equal(exported.functions["acceleration"](0.0, *map(np.asarray, (q, v))), found)
     np.testing.assert_allclose(found, model.acceleration(0.0, q.astype(float), v.astype(float)), rtol=1e-3, atol=1e-4)
 
 
@@ -58,6 +59,12 @@ def test_a_damaged_or_foreign_file_is_refused(tmp_path):
         load_stablehlo(path)
     path.write_bytes(b"another file")
     with pytest.raises(ExportError, match="is not a stablehlo file"):
+        load_stablehlo(path)
+
+
+def test_double_precision_that_is_disabled_is_refused(tmp_path):
+    path = to_stablehlo(nl.NeuralLagrangian(mlp(2)), tmp_path / "net.stablehlo", dtype="double")
+    with jax.enable_x64(False), pytest.raises(ExportError, match="float64, which JAX disables"):
         load_stablehlo(path)
 
 
