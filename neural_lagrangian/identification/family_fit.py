@@ -54,6 +54,11 @@ class FamilyFit(NamedTuple):
     used: int
 
     @property
+    def is_sound(self) -> bool:
+        """Whether all rollouts and their derivatives are finite."""
+        return bool(np.isfinite(self.residuals).all() and np.isfinite(self.jacobian).all())
+
+    @property
     def squares(self) -> np.ndarray:
         """Sum of squared residuals of each window."""
         return np.sum(self.residuals**2, axis=(1, 2))
@@ -106,7 +111,7 @@ def with_each_friction(fit: FamilyFit, motion: FitWindows, is_over: Callable[[],
         fixed = [i for kind in FRICTION_CONSTANTS if kind not in kinds for i in np.r_[getattr(at, kind)]]
         one = _fixed(_released(fit, kinds), np.array(fixed, int), 0.0)
         found[name] = _without_negative_friction(_descended(one, motion), motion)
-    return {name: one for name, one in found.items() if np.isfinite(one.squares).all()}
+    return {name: one for name, one in found.items() if one.is_sound}
 
 
 def simplified(fit: FamilyFit, motion: FitWindows, is_over: Callable[[], bool]) -> FamilyFit:
@@ -182,7 +187,7 @@ def _without_negative_friction(fit: FamilyFit, motion: FitWindows) -> FamilyFit:
 
 def explains_more(fit: FamilyFit, simpler: FamilyFit) -> bool:
     """Whether the motion shows the constants that `simpler` lacks."""
-    return bool(information(fit, fit) < information(simpler, fit))
+    return not simpler.is_sound or bool(information(fit, fit) < information(simpler, fit))
 
 
 def _reweighted(fit: FamilyFit, motion: FitWindows) -> FamilyFit:

@@ -71,7 +71,7 @@ def _grown(family: AbstractFamily, trial: Trial) -> FamilyFit | None:
     if start is None:
         return None
     fit = fit_family(trial.fitted, family, start, trial.noise)
-    return fit if np.isfinite(fit.squares).all() else None
+    return fit if fit.is_sound else None
 
 
 def _log_noise(fit: FamilyFit) -> float:
