@@ -78,7 +78,8 @@ class FamilyFit(NamedTuple):
         if windows > len(at) + 1:
             scores = np.einsum("wrk,wr->wk", J, self.residuals.reshape(windows, -1))
             scattered = G @ (scores.T @ scores) @ G * windows / (windows - len(at))
-            growth = np.sqrt(np.maximum(np.diagonal(scattered) / np.diagonal(white), 1.0))
+            known = np.maximum(np.diagonal(white), np.finfo(float).tiny)  # zero in a direction without any information
+            growth = np.sqrt(np.maximum(np.diagonal(scattered) / known, 1.0))
             covariance[np.ix_(at, at)] *= np.outer(growth, growth)
         return covariance
 
