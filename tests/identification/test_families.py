@@ -88,7 +88,7 @@ def test_friction_in_other_units_has_the_same_power():
 def moving(lagrangian, y0, *, force=None, seconds=16.0, noise=0.01):
     ts = np.arange(0.0, seconds, 0.02)
     model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=len(y0) // 2, force=force)
-    ys = np.asarray(jax.jit(model)(jnp.asarray(ts), jnp.asarray(y0)))
+    ys = np.asarray(jax.jit(lambda ts, y0: model(ts, y0))(jnp.asarray(ts), jnp.asarray(y0)))
     ys = ys + noise * ys.std(axis=0) * np.random.default_rng(0).normal(size=ys.shape)
     return nl.Trajectories(ts, ys, names=list("ab"[: len(y0) // 2]))
 
