@@ -26,7 +26,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from .elimination import AbstractFit, SparseFit, Try, solve
+from .elimination import AbstractFitWithErrors, SparseFit, Try, solve
 from .equations import Scales
 from .parts import Part
 from .response import Response
@@ -37,7 +37,7 @@ MAX_STEPS, MAX_STEPS_HURRIED = 30, 5
 """Most Gauss-Newton steps of one fit, and of each of many trial fits."""
 
 
-class Balance(AbstractFit):
+class Balance(AbstractFitWithErrors):
     r"""Gauss-Newton fit of $\sum |r(c)_j / \sigma_j|^2$, with coefficients normalised to mean kinetic energy one.
 
     - `M`, shape `(row, term, dof, dof)`, and `b`, shape `(row, term, dof)`: mass matrices and balances of the terms,
@@ -88,7 +88,6 @@ class Balance(AbstractFit):
         return self.b.shape[0] * self.b.shape[2] if self.response is None else self.response.rows
 
     def errors(self, step: SparseFit) -> Float[np.ndarray, " row"]:
-        """The residuals, whose sum of squares is minimised."""
         return self._equations(step.support, step.coefficients)[0]
 
     def seen_in(self, response: Response) -> "Balance":

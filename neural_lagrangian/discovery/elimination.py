@@ -76,6 +76,14 @@ class AbstractFit(eqx.Module):
         return self.fit_each([(support, start)])[0]
 
 
+class AbstractFitWithErrors(AbstractFit):
+    """A least-squares problem whose residuals are known for each step."""
+
+    @abc.abstractmethod
+    def errors(self, step: SparseFit) -> Float[np.ndarray, " row"]:
+        """The residuals of a step, whose sum of squares is minimised."""
+
+
 def eliminate(
     problem: AbstractFit, terms: int, complexity: np.ndarray, floor: float, *, chance: float
 ) -> list[SparseFit]:

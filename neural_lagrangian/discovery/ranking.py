@@ -5,7 +5,15 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .balance import Balance
-from .elimination import F_RATIO_INSIGNIFICANT, SparseFit, Try, eliminate, price_of_a_parameter, score
+from .elimination import (
+    F_RATIO_INSIGNIFICANT,
+    AbstractFitWithErrors,
+    SparseFit,
+    Try,
+    eliminate,
+    price_of_a_parameter,
+    score,
+)
 
 BEAM_WIDTH, TERMS_ADDED_TO_EACH = 8, 8
 """Number of formulas of each size that are extended, and number of terms tried as extension of each formula."""
@@ -23,7 +31,7 @@ class Ranking:
     - `complexity`: complexity of each term. `floor`: sum of squares of numerical errors.
     """
 
-    def __init__(self, problem: Balance, complexity: np.ndarray, floor: float):
+    def __init__(self, problem: AbstractFitWithErrors, complexity: np.ndarray, floor: float):
         self._problem, self._complexity, self._floor = problem, complexity, floor
         self._scores: dict[tuple[int, ...], tuple[float, SparseFit]] = {}
 
@@ -64,16 +72,30 @@ class Ranking:
         return min(near, key=lambda scored: (self._complexity[list(scored[1].support)].sum(), scored[0]))
 
     def rival(self, support: Iterable[int]) -> tuple[float, SparseFit] | None:
-        """The best formula that lacks one of these terms and differs on the motion; `None` without one."""
-        whole = set(support)
-        own = self._scores.get(tuple(sorted(whole)))
-        others = [scored for key, scored in self._scores.items() if not whole <= set(key) and np.isfinite(scored[0])]
-        others.sort(key=lambda scored: scored[0])
+        """The best formula that lacks one of these terms and differs on the motion; `None` without one.
+
+        A formula that contains another one of as many terms, equal on the motion, says no more than one that contains
+        these terms, so it is no rival either.
+        """
+        equal = [set(key) for key in self._equal(support)]
+        others = [scored for key, scored in self._scores.items() if not any(terms <= set(key) for terms in equal)]
+        own = self._scores.get(tuple(sorted(support)))
+        others = sorted((scored for scored in others if np.isfinite(scored[0])), key=lambda scored: scored[0])
         found = next((scored for scored in others if own is None or not self._same(scored[1], own[1])), None)
         if found is None:
             return None
         step = self._problem.fit(found[1].support, found[1].coefficients)  # a full fit, since the search used few steps
         return min(self.add(step), found[0]), step
+
+    def _equal(self, support: Iterable[int]) -> list[tuple[int, ...]]:
+        """These terms, and all others of the same number whose formula is equal on the motion."""
+        own = tuple(sorted(support))
+        if own not in self._scores:
+            return [own]
+        value, step = self._scores[own]
+        near = value + price_of_a_parameter(self._problem)
+        as_many = [key for key, (score, _) in self._scores.items() if len(key) == len(own) and score <= near]
+        return [own, *(key for key in as_many if key != own and self._same(self._scores[key][1], step))]
 
     def gap(self, support: Iterable[int]) -> float:
         """Factor by which the residual grows with one term fewer."""
@@ -134,7 +156,8 @@ def _add(problem: Balance, bases: Sequence[Sequence[int]], ranking: Ranking, mos
     while waited < PATIENCE:
         for step in level:
             ranking.add(step)
-        level = sorted((step for step in level if np.isfinite(step.rss)), key=lambda step: step.rss)
+        worst_first = sorted((step for step in level if np.isfinite(step.rss)), key=lambda step: -step.rss)
+        level = sorted({tuple(sorted(step.support)): step for step in worst_first}.values(), key=lambda step: step.rss)
         if not level or len(level[0].support) >= most:
             break
         value = ranking.add(level[0])
@@ -146,16 +169,21 @@ def _exchange(problem: Balance, best: SparseFit, ranking: Ranking) -> None:
     """Tries to add, remove or exchange one term of the best formula."""
     fewer = problem.fits_without_one(best)
     bases = [best, *(less for less in fewer if np.isfinite(less.rss))]
-    for step in [*fewer, *problem.fit_each(_with_another(problem, bases), hurry=True)]:
+    afresh: list[Try] = [(less.support, None) for less in fewer]
+    for step in [*fewer, *problem.fit_each([*afresh, *_with_another(problem, bases)], hurry=True)]:
         ranking.add(step)
 
 
 def _with_another(problem: Balance, steps: Sequence[SparseFit]) -> list[Try]:
-    """Extends each step by each of its most promising further terms."""
-    tries: dict[tuple[int, ...], Try] = {}
+    """Extends each step by each of its most promising further terms.
+
+    Each extension is fitted from the coefficients of the step, and afresh. No descent from a step changes the sign of
+    the determinant of its mass matrix, which is singular in between.
+    """
+    tries: dict[tuple[int, ...], list[Try]] = {}
     for step, gains in zip(steps, problem.gains(steps), strict=True):
         for k in np.argsort(-gains)[:TERMS_ADDED_TO_EACH].tolist():
             if gains[k] > 0:
                 more = (*step.support, k)
-                tries.setdefault(tuple(sorted(more)), (more, np.append(step.coefficients, 0.0)))
-    return list(tries.values())
+                tries.setdefault(tuple(sorted(more)), [(more, np.append(step.coefficients, 0.0)), (more, None)])
+    return [each for both in tries.values() for each in both]
