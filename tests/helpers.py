@@ -12,7 +12,19 @@ import pytest
 
 from neural_lagrangian import observation
 from neural_lagrangian.integrators import RK4
-from neural_lagrangian.mechanics import Cholesky, DampedInverse, PseudoInverse
+from neural_lagrangian.mechanics import (
+    BoucWen,
+    Cholesky,
+    ControlForce,
+    DampedInverse,
+    DeadTime,
+    FirstOrderLag,
+    LearnedMemory,
+    LuGre,
+    Maxwell,
+    PseudoInverse,
+    SecondOrderLag,
+)
 from neural_lagrangian.systems import DoublePendulum
 from neural_lagrangian.training import Rollouts, Running, Watching
 
@@ -170,3 +182,23 @@ READINGS = {
     "force": (observation.AppliedForce(0), 1),
 }
 """Readings of a double pendulum with damping, and the number of their columns."""
+
+
+def _command(t):
+    return jnp.stack([jnp.sin(3 * t)])
+
+
+def _learned_memory():
+    rate, output = (mlp(3, 1, activation=jnp.tanh, seed=seed) for seed in (1, 2))
+    return LearnedMemory(rate, output, internal=1)
+
+
+MEMORIES = {
+    "lugre": LuGre([60.0], coulomb=[0.3], breakaway=[0.5], stribeck_velocity=[0.4], damping=[0.5], viscous=[0.1]),
+    "bouc_wen": BoucWen([0.8], yield_displacement=[0.2], exponent=[1.7], unloading=[0.4]),
+    "maxwell": Maxwell([3.0], relaxation_time=[0.4]),
+    "first_order_lag": FirstOrderLag(ControlForce(control=_command), 0.2),
+    "second_order_lag": SecondOrderLag(DeadTime(ControlForce(control=_command), 0.1), 8.0, 0.3),
+    "learned": _learned_memory(),
+}
+"""Forces with memory for one degree of freedom."""

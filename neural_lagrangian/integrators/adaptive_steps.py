@@ -41,6 +41,8 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     **Arguments:**
 
     - `tolerance`: relative error of a step, positive.
+    - `internal`: number of internal states $z$ behind the motion, for states $[q, v, z]$. The error of each is divided
+      by its largest size so far. `models.WithMemory` sets it.
 
     **Example:**
 
@@ -57,17 +59,19 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     rtol: Any
     atol: Any
     norm: Callable[[PyTree], Scalar] = eqx.field(static=True)
+    internal: int = eqx.field(static=True)
 
-    def __init__(self, tolerance: float):
+    def __init__(self, tolerance: float, internal: int = 0):
         if not tolerance > 0:
             raise ValueError(f"`tolerance` is {tolerance!r}; expected a positive number")
         self.rtol = tolerance
         # The root finder of an implicit solver needs both. The tiny `atol` means a purely relative tolerance.
         self.atol = 1e-30
         self.norm = optx.rms_norm
+        self.internal = internal
 
     def __repr__(self) -> str:
-        return f"AdaptiveSteps({self.rtol})"
+        return f"AdaptiveSteps({self.rtol})" if self.internal == 0 else f"AdaptiveSteps({self.rtol}, {self.internal})"
 
     def wrap(self, direction: Any) -> "AdaptiveSteps":
         return self
@@ -107,7 +111,7 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         y0, y1, y_error = jax.lax.stop_gradient((y0, y1_candidate, y_error))
         reached = jnp.maximum(size, jnp.abs(jnp.where(jnp.isfinite(y1), y1, y0)))
         keep, next_t0, next_t1, made_jump, inner, result = self._inner.adapt_step_size(
-            t0, t1, y0, y0, args, _relative(y_error, reached, span), error_order, inner
+            t0, t1, y0, y0, args, _relative(y_error, reached, span, self.internal), error_order, inner
         )
         return keep, next_t0, next_t1, made_jump, (inner, jnp.where(keep, reached, size), span), result
 
@@ -116,8 +120,9 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         return diffrax.PIDController(rtol=0.0, atol=self.rtol)
 
 
-def _relative(error: Array, size: Array, span: Array) -> Array:
-    q_size, v_size = jnp.split(size, 2, axis=-1)
-    scale = jnp.concatenate([q_size, jnp.maximum(v_size, q_size / span)], axis=-1)
+def _relative(error: Array, size: Array, span: Array, internal: int) -> Array:
+    motion = size.shape[-1] - internal
+    q_size, v_size, z_size = jnp.split(size, (motion // 2, motion), axis=-1)
+    scale = jnp.concatenate([q_size, jnp.maximum(v_size, q_size / span), z_size], axis=-1)
     still = (error == 0) & (scale == 0)
     return jnp.where(still, 0, error / jnp.where(still, 1, scale))

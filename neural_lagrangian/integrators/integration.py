@@ -157,6 +157,19 @@ class Integration(eqx.Module):
         assert ys is not None
         return ys
 
+    def beside_motion(self, internal: int, dtype: Any) -> "Integration":
+        """The same integration for states $[q, v, z]$ with `internal` internal states z, in the precision `dtype`."""
+        if internal == 0:
+            return self
+
+        def counted(node: Any) -> Any:
+            return AdaptiveSteps(node.rtol, internal) if isinstance(node, AdaptiveSteps) else node
+
+        controller = jax.tree.map(
+            counted, self._controller(dtype), is_leaf=lambda node: isinstance(node, AdaptiveSteps)
+        )
+        return eqx.tree_at(lambda own: own.stepsize_controller, self, controller, is_leaf=lambda node: node is None)
+
     def _steps(self, clock: SaveTimes, dtype: Any, adjoint: diffrax.AbstractAdjoint) -> "_Steps":
         """How steps are chosen, in the time since the start of the motion."""
         controller, dt0, max_steps, ts = self._controller(dtype), self.dt0, self.max_steps, clock.elapsed

@@ -8,6 +8,7 @@ from .controlled import with_held_control as with_held_control
 from .controlled import without_control as without_control
 from .files import ModelFileError, load, save
 from .hamiltonian import HamiltonianNetwork
+from .memory import WithMemory
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
 from .positions import position_errors as position_errors
@@ -21,6 +22,7 @@ __all__ = [
     "NeuralLagrangian",
     "NeuralODE",
     "Scaled",
+    "WithMemory",
     "load",
     "recovered_velocities",
     "save",

@@ -61,7 +61,7 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
 
 def control_sizes(model: Any, dof: int) -> tuple[int, ...]:
     """Number of controls of each `ControlForce` of a model with `dof` degrees of freedom."""
-    return tuple(_control_size(force, dof) for force in _control_forces(model))
+    return tuple(force.controls(dof) for force in _control_forces(model))
 
 
 def with_held_control(model: Model, u: Array) -> Model:
@@ -98,15 +98,6 @@ def _with_signal(model: Model, signal: Signal | None) -> Model:
         return eqx.tree_at(lambda f: f.control, node, signal, is_leaf=lambda x: x is None)
 
     return jax.tree.map(driven, model, is_leaf=_is_control_force)
-
-
-def _control_size(force: ControlForce, dof: int) -> int:
-    if force.constant is not None:
-        return len(force.constant[0])
-    if force.matrix is None:
-        return dof
-    q = jax.ShapeDtypeStruct((dof,), jnp.result_type(float))
-    return (eqx.filter_eval_shape(force.matrix, q) if callable(force.matrix) else force.matrix).shape[1]
 
 
 def _control_forces(model: Any) -> list[ControlForce]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
@@ -115,13 +116,32 @@ class ControlForce(AbstractForce):
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         if self.control is None:
             return jnp.zeros_like(q)
+        return self.of_command(q, self.command(t, q))
+
+    def command(self, t: ArrayLike, q: Array) -> Float[Array, " m"]:
+        """The control $u(t)$, shape `(m,)`. It is zero until a control is set."""
+        if self.control is None:
+            return jnp.zeros(self.controls(q.shape[0]), q.dtype)
         u = jnp.asarray(self.control(t))
         if u.ndim != 1:
             raise ValueError(f"`control` returned shape {u.shape}; expected (m,)")
+        return u
+
+    def of_command(self, q: Array, u: Array) -> Coordinates:
+        """The force $G(q) u$ of a control `u`, shape `(m,)`, at the coordinates `q`; shape `(dof,)`."""
         G = self._matrix(q, u)
         if G.shape != (q.shape[0], u.shape[0]):
             raise ValueError(f"`matrix` has shape {G.shape}; expected {(q.shape[0], u.shape[0])}, (dof, m)")
         return G @ u
+
+    def controls(self, dof: int) -> int:
+        """Number of controls m, for `dof` degrees of freedom."""
+        if self.constant is not None:
+            return len(self.constant[0])
+        if self.matrix is None:
+            return dof
+        q = jax.ShapeDtypeStruct((dof,), jnp.result_type(float))
+        return (eqx.filter_eval_shape(self.matrix, q) if callable(self.matrix) else self.matrix).shape[1]
 
     def _matrix(self, q: Array, u: Array) -> Array:
         if self.constant is not None:
