@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .. import mechanics
-from .._checks import check_instance, floating, no_args, same_precision
+from .._checks import check_instance, floating, same_precision
 from .._types import Coordinates, Force, Lagrangian, MassMatrix, Scalar, State, Trajectory
 from ..integrators import (
     AbstractMotionModel,
@@ -20,7 +20,7 @@ from ..integrators import (
     check_rollout_arguments,
 )
 from ..mechanics import AbstractForceWithMemory, EulerLagrangeTerm
-from ..networks import unfrozen
+from ..networks import unfrozen, with_args
 
 InternalStates = Float[Array, " internal"]
 
@@ -158,31 +158,36 @@ class WithMemory(AbstractMotionModel):
 
         **Raises:** `ValueError` for a state $[q, v]$ without internal states.
         """
-        no_args(args)
+        if args is not None:
+            return with_args(self, args).vector_field(t, y)
         dof = self._dof_of_extended(y)
         q, v, z = jnp.split(y, (dof, 2 * dof))
         own, parts = self._motion(y[: 2 * dof]), tuple(self._parts(z, dof))
         total = _TotalForce(own.force, parts)
         moved = EulerLagrangeTerm(own.lagrangian, total, constraint=own.constraint, mass_solve=own.mass_solve)
         rates = [force.rate(t, q, v, z_k) for force, z_k in parts]
-        return jnp.concatenate([moved.vf(t, y[: 2 * dof], args), same_precision(jnp.concatenate(rates), y)])
+        return jnp.concatenate([moved.vf(t, y[: 2 * dof], None), same_precision(jnp.concatenate(rates), y)])
 
-    def rollout(self, ts: ArrayLike, y0: ArrayLike) -> tuple[Trajectory, Float[Array, "time internal"]]:
+    def rollout(
+        self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None
+    ) -> tuple[Trajectory, Float[Array, "time internal"]]:
         """The states, shape `(time, 2 dof)`, and the internal states, shape `(time, internal)`, at the times `ts`.
 
         **Arguments:** as for `solve`.
         """
-        clock, y0, x0, integration = self._started(ts, y0)
-        xs = integration.rollout(self._term, clock, x0)
+        model = with_args(self, args)
+        clock, y0, x0, integration = model._started(ts, y0)
+        xs = integration.rollout(model._term, clock, x0)
         return xs[:, : y0.shape[0]], xs[:, y0.shape[0] :]
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
-        clock, y0, x0, integration = self._started(ts, y0)
-        solution = integration.solve(self._term, clock, x0, args)
+        model = with_args(self, args)
+        clock, y0, x0, integration = model._started(ts, y0)
+        solution = integration.solve(model._term, clock, x0)
         return eqx.tree_at(lambda found: found.ys, solution, replace_fn=lambda xs: xs[:, : y0.shape[0]])
 
-    def __call__(self, ts: ArrayLike, y0: ArrayLike) -> Trajectory:
-        return self.rollout(ts, y0)[0]
+    def __call__(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> Trajectory:
+        return self.rollout(ts, y0, args)[0]
 
     @property
     def _term(self) -> diffrax.ODETerm:

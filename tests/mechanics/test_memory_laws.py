@@ -157,6 +157,7 @@ def test_frozen_constants_are_not_trained():
     frozen = nl.networks.Frozen
     law = LuGre(frozen([60.0]), coulomb=[0.3], breakaway=[0.5], stribeck_velocity=frozen([0.4]))
     np.testing.assert_allclose(law.stiffness, [60.0], rtol=1e-6)
+    np.testing.assert_allclose(BoucWen([1.0], yield_displacement=[1.0], exponent=frozen([1.7])).exponent, [1.7])
     trained, _ = trained_and_rest(law)
     assert len(jax.tree.leaves(trained)) == 2
 

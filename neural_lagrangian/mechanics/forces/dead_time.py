@@ -80,4 +80,4 @@ class DeadTime(AbstractForce):
                 "`delay` is trained, but the control is held between samples (kind='hold'), so a rollout has no "
                 "derivative in it; expected `kind='linear'` for the control, or a known delay, `Frozen(delay)`"
             )
-        return t - jnp.asarray(self.delay)
+        return jnp.asarray(t) - jnp.asarray(self.delay)

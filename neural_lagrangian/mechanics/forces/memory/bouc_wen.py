@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
@@ -114,7 +115,7 @@ class BoucWen(AbstractForceWithMemory):
 
 def _log_of_excess(exponent: Any, shape: tuple[int, ...]) -> Any:
     if isinstance(exponent, AbstractFrozen):
-        return type(exponent)(_log_of_excess(jnp.asarray(exponent), shape))
+        return jax.tree.map(lambda n: _log_of_excess(n, shape), exponent, is_leaf=lambda node: node is not exponent)
     n = jnp.asarray(exponent)
     if is_concrete(n) and not bool(jnp.all(n > 1)):
         raise ValueError(f"`exponent` is {exponent}; expected numbers above 1, or None for 1")
