@@ -128,6 +128,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def recordings(session: nox.Session) -> None:
+    """What `identify` finds in recordings with faults; `-- --quick` for three of them. Writes docs/recordings.md."""
+    install(session)
+    options = session.posargs if "--quick" in session.posargs else ("--docs", "docs/recordings.md", *session.posargs)
+    session.run("python", "-m", "bench.recordings", *options, env=environment(session))
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Single faults in a copy of the package, each of which the tests must notice; `-- --sample 10` takes ten."""
     install(session, "tests", "io")
