@@ -115,7 +115,16 @@ def load_stablehlo(path: str | PathLike[str]) -> ExportedModel:
     **Raises:** `ExportError` if the file is damaged, of another kind, or too new for this version of JAX. `OSError` if
     it cannot be opened.
 
-    **Example:** see `to_stablehlo`.
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v, dof=1)  # 1 kg
+    >>> path = nl.export.to_stablehlo(model, "free.stablehlo")
+    >>> exported = nl.export.load_stablehlo(path)
+    >>> float(exported.functions["energy"](0.0, jnp.zeros(1), jnp.array([2.0])))
+    2.0
+    ```
     """
     _require_flatbuffers()
 
@@ -125,7 +134,7 @@ def load_stablehlo(path: str | PathLike[str]) -> ExportedModel:
     try:
         header, programs = read_archive(path, KIND, like)
         functions = {name: _callable(jax.export.deserialize(bytearray(x.tobytes()))) for name, x in programs.items()}
-    except (ArchiveError, KeyError, ValueError) as error:
+    except (ArchiveError, KeyError, ValueError) as error:  # ValueError: JAX cannot read the program
         raise ExportError(f"{path} cannot be read: {error}") from error
     arguments = {name: tuple(names) for name, names in header["arguments"].items()}
     return ExportedModel(header["card"], functions, arguments)
@@ -156,7 +165,7 @@ def _program(function: Any, kind: np.dtype, platforms: Sequence[str]) -> np.ndar
     try:
         exported = jax.export.export(jax.jit(call), platforms=tuple(platforms))(*shapes)
         return np.frombuffer(bytes(exported.serialize()), np.uint8)
-    except (NotImplementedError, ValueError) as error:
+    except (NotImplementedError, ValueError) as error:  # ValueError: JAX cannot lower an operation
         raise ExportError(f"`model` has no StableHLO program of its {function.name}: {error}") from error
 
 

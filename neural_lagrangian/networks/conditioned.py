@@ -97,7 +97,14 @@ def with_parameters(model: Model, parameters: Mapping[str, ArrayLike]) -> Model:
     **Raises:** `ValueError` if the model has no `Conditioned` part, if names are missing or unknown, or for other
     shapes.
 
-    **Example:** see `Conditioned`.
+    **Example:**
+
+    ```python
+    >>> import neural_lagrangian as nl
+    >>> weight = nl.networks.Conditioned(lambda q, p: p["mass"] * 9.81 * q, {"mass": 1.0})
+    >>> nl.networks.with_parameters(weight, {"mass": 2.0})(1.0).item()
+    19.62
+    ```
     """
     known = parameters_of_runs(model)
     given = _arrays(parameters)

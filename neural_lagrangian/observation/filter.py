@@ -22,6 +22,15 @@ class Belief(eqx.Module):
     - `y`: the mean of the state `[q, v]`, shape `(2 dof,)`.
     - `parameters`: the mean of the trained numbers of the model; empty if they are not estimated.
     - `covariance`: that of `y` and `parameters` together.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> belief = nl.observation.Belief(jnp.array(0.0), jnp.zeros(2), jnp.zeros(0), jnp.diag(jnp.array([4.0, 9.0])))
+    >>> belief.deviation.tolist()
+    [2.0, 3.0]
+    ```
     """
 
     t: Scalar
@@ -40,6 +49,15 @@ class Innovation(eqx.Module):
 
     - `squared`: the normalised innovation squared. Its mean is `count` if model and noise are right.
     - `count`: number of values that were observed.
+
+    **Example:**
+
+    ```python
+    >>> import jax.numpy as jnp, neural_lagrangian as nl
+    >>> innovation = nl.observation.Innovation(jnp.array(1.8), jnp.array(2))  # two values agree with the belief
+    >>> bool(innovation.squared < 5.99 * innovation.count)
+    True
+    ```
     """
 
     squared: Scalar
