@@ -114,6 +114,17 @@ def test_every_optimiser_passes_them_on(train):
     assert float(length) == 1.0  # not trained, and not that of a run
 
 
+def test_weight_decay_does_not_change_the_parameters():
+    """A training replaces them in each window, so only what acts without a gradient could change them."""
+    decay = optax.chain(optax.set_to_zero(), optax.add_decayed_weights(-0.1))
+    model = model_of(Gravity(jnp.array(7.0)))
+    options = fit_options(optimizer=decay, steps=2, horizon=2, progress=False)
+    found = nl.fit(model, motions(), key=jax.random.key(0), **options).model
+    gravity, length = jax.tree.leaves(eqx.filter(found.network, eqx.is_inexact_array))
+    assert float(gravity) < 6.0
+    assert float(length) == 1.0
+
+
 def test_a_network_sees_the_parameters_in_natural_units():
     """A length in millimetres is the same length."""
 
