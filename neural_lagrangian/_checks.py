@@ -1,7 +1,7 @@
 """Checks of arguments: shape and dtype of arrays (they also work inside `jit`), types, and call signatures."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -56,6 +56,11 @@ def check_instance(name: str, value: Any, *kinds: type, optional: bool = False) 
     names = [*(own for kind in kinds for own in _names(kind)), *(["None"] if optional else [])]
     listed = " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
     raise ValueError(f"`{name}` is {value!r}; expected an instance of {listed}")
+
+
+def is_named(values: Any) -> bool:
+    """Whether `values` is a mapping from names to values, and not empty."""
+    return isinstance(values, Mapping) and len(values) > 0 and all(isinstance(name, str) for name in values)
 
 
 def no_args(args: Any) -> None:

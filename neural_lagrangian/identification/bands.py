@@ -8,10 +8,8 @@ import numpy as np
 from jaxtyping import Array
 
 from ..discovery import descend, linearized
-from ..integrators import RK4, Integration, StepsPerSample
-from ..mechanics import EulerLagrangeTerm
 from .family import AbstractFamily
-from .family_fit import FAILED_RESIDUAL, MAX_STEPS, PRIOR_WEIGHT, TOLERANCE, FamilyFit
+from .family_fit import MAX_STEPS, PRIOR_WEIGHT, TOLERANCE, FamilyFit, residual_of
 from .fit_windows import FitWindows
 from .preparation import Task
 from .trial import Trial
@@ -101,22 +99,14 @@ def _linearized(
     substeps: int,
 ) -> tuple[Array, Array, Array, Array]:
     """Residuals of whole windows whose states are fitted to the first rows, and their derivatives."""
-    integration = Integration(RK4(), stepsize_controller=StepsPerSample(substeps))
-    inverse, start = jnp.linalg.inv(family.matrix), x
+    relative, start = residual_of(family, size, weight, substeps), x
 
-    def turned(ys: Array, by: Array) -> Array:
-        return (ys.reshape(-1, len(by)) @ by.T).reshape(ys.shape)
+    def residual(x: Array, shift: Array, run: tuple[Array, Array, Array]) -> Array:
+        return relative(x, shift, run).reshape(-1)
 
-    def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
+    def first(x: Array, shift: Array, run: tuple[Array, Array, Array]) -> Array:
         ts, ys, y0 = run
-        body = family.body(x)
-        term = EulerLagrangeTerm(body.lagrangian, solved=body.acceleration)
-        rows = integration.rollout(term, ts, turned(y0 + size * shift, family.matrix))
-        relative = (turned(rows, inverse) - ys) * weight[None]
-        return jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL).reshape(-1)
-
-    def first(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
-        return residual(start + 0 * x[0], shift, tuple(part[:seen] for part in run[:2]) + run[2:])
+        return residual(start + 0 * x[0], shift, (ts[:seen], ys[:seen], y0))
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}
     runs = (ts, ys, y0s)

@@ -58,13 +58,13 @@ def _of_a_chain(dof: int, angles: list[int], others: list[int], named: dict[str,
         for j in [k for k in angles if k > i]:
             waves = Library.waves(dof, 2, [i, j], **named)
             mixed = [k for k, name in enumerate(waves.names) if " - " in name or " + " in name]
-            library += waves.select(mixed) * _product(dof, i, j, named)
+            library += waves.select(mixed) * product_of_velocities(dof, i, j, named)
         for j in others:
-            library += Library.waves(dof, 1, [i], **named) * _product(dof, i, j, named)
+            library += Library.waves(dof, 1, [i], **named) * product_of_velocities(dof, i, j, named)
     return library
 
 
-def _product(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
+def product_of_velocities(dof: int, i: int, j: int, named: dict[str, Any]) -> Library:
     """The product of the velocities of coordinates `i` and `j`, as a library of one term."""
     squares = Library.velocities(dof, 2, [i, j], **named)
     return squares.select([k for k, name in enumerate(squares.names) if " " in name])

@@ -13,7 +13,7 @@ from ..integrators import RK4, Integration, StepsPerSample
 from ..mechanics import EulerLagrangeTerm
 from .family import AbstractFamily
 from .fit_windows import FitWindows
-from .friction import FRICTIONS
+from .friction import FRICTIONS, WORDS
 
 GROWTH = (0.2, 0.5, 1.0)
 """Length of the windows of each stage, as a share of the last."""
@@ -25,8 +25,6 @@ FAILED_RESIDUAL = 1e4
 """Residual of a failed rollout, and the largest one that counts, in standard deviations of the noise."""
 MIN_NOISE = 1e-5
 """Least noise of a channel, as a share of its size: the rollouts are not more accurate."""
-FRICTION_CONSTANTS = ("linear", "dry", "drag")
-"""Names of the slices of friction."""
 MIN_SIGNIFICANCE = 2.0
 """A constant that may be zero is left out below this many standard errors, if the criterion agrees."""
 MAX_CORRELATION = 0.98
@@ -109,7 +107,7 @@ def with_each_friction(fit: FamilyFit, motion: FitWindows, is_over: Callable[[],
     for name, kinds in FRICTIONS.items():
         if found and is_over():
             break
-        fixed = [i for kind in FRICTION_CONSTANTS if kind not in kinds for i in np.r_[getattr(at, kind)]]
+        fixed = [i for kind in WORDS if kind not in kinds for i in np.r_[getattr(at, kind)]]
         one = _fixed(_released(fit, kinds), np.array(fixed, int), 0.0)
         found[name] = _without_negative_friction(_descended(one, motion), motion)
     return {name: one for name, one in found.items() if one.is_sound}
@@ -179,8 +177,7 @@ def _released(fit: FamilyFit, kinds: tuple[str, ...]) -> FamilyFit:
 
 def _without_negative_friction(fit: FamilyFit, motion: FitWindows) -> FamilyFit:
     """Friction that would feed in energy is none."""
-    at = fit.family.slices
-    friction = np.r_[at.linear, at.dry, at.drag]
+    friction = fit.family.slices.of_friction
     while (wrong := friction[fit.x[friction] < 0]).size:
         fit = _descended(_fixed(fit, wrong, 0.0), motion)
     return fit
@@ -212,6 +209,30 @@ def _descended(fit: FamilyFit, motion: FitWindows, share: float = 1.0) -> Family
     return fit._replace(x=x, shifts=shifts, residuals=r.reshape(motion.ys.shape), jacobian=J, used=count)
 
 
+def residual_of(
+    family: AbstractFamily, size: Array, weight: Array, substeps: int
+) -> Callable[[Array, Array, tuple[Array, Array, Array]], Array]:
+    """The residuals of a window, callable of the unknowns, the shift of the initial state, and `ts, ys, y0`.
+
+    They have the shape `(row, channel)`, are multiplied by `weight`, and do not exceed `FAILED_RESIDUAL`.
+    """
+    integration = Integration(RK4(), stepsize_controller=StepsPerSample(substeps))
+    inverse = jnp.linalg.inv(family.matrix)
+
+    def turned(ys: Array, by: Array) -> Array:
+        return (ys.reshape(-1, len(by)) @ by.T).reshape(ys.shape)
+
+    def residual(x: Array, shift: Array, window: tuple[Array, Array, Array]) -> Array:
+        ts, ys, y0 = window
+        body = family.body(x)
+        term = EulerLagrangeTerm(body.lagrangian, solved=body.acceleration)
+        rows = integration.rollout(term, ts, turned(y0 + size * shift, family.matrix))
+        relative = (turned(rows, inverse) - ys) * weight[None]
+        return jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL)
+
+    return residual
+
+
 @eqx.filter_jit
 def _minimized(
     family: AbstractFamily,
@@ -227,20 +248,11 @@ def _minimized(
     substeps: int,
 ) -> tuple[Array, Array, Array, Array]:
     """Unknowns, shifts, residuals and their Jacobian. One program serves every set of constants of a family."""
-    integration = Integration(RK4(), stepsize_controller=StepsPerSample(substeps))
-    inverse = jnp.linalg.inv(family.matrix)
-
-    def turned(ys: Array, by: Array) -> Array:
-        return (ys.reshape(-1, len(by)) @ by.T).reshape(ys.shape)
+    relative = residual_of(family, size, weight, substeps)
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
         ts, ys, y0, counts = run
-        body = family.body(base + free * x)
-        term = EulerLagrangeTerm(body.lagrangian, solved=body.acceleration)
-        rows = integration.rollout(term, ts, turned(y0 + size * shift, family.matrix))
-        relative = (turned(rows, inverse) - ys) * weight[None]
-        relative = jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL)
-        return jnp.where(counts[:, None] > 0, relative, 0).reshape(-1)
+        return jnp.where(counts[:, None] > 0, relative(base + free * x, shift, (ts, ys, y0)), 0).reshape(-1)
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}
     end = descend(residual, jnp.zeros_like(base), shifts, (ts, ys, y0s, counts), **options)

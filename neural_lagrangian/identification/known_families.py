@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..discovery import Library
+from .candidates import product_of_velocities
 from .columns import Columns
 from .family import AbstractFamily
 from .linear_family import AbstractLinearFamily, Term
@@ -57,12 +58,9 @@ class CartPendulum(AbstractLinearFamily):
     def library(self, names: list[str] | None) -> Library:
         theta, x = [self.angle], [1 - self.angle]
         named: dict[str, Any] = {"names": names}
-        waves = Library.waves(2, 1, theta, **named)
-        coupled = Library.velocities(2, 2, **named)
-        mixed = coupled.select([k for k, name in enumerate(coupled.names) if " " in name])
-        squares = coupled.select([k for k, name in enumerate(coupled.names) if "^2" in name])
+        waves, mixed = Library.waves(2, 1, theta, **named), product_of_velocities(2, 0, 1, named)
         constant = Library.coordinates(2, 2, x, **named)  # with the constant term
-        return squares + waves * mixed + waves + constant
+        return _squares(2, named) + waves * mixed + waves + constant
 
 
 class ElasticPendulum(AbstractLinearFamily):
@@ -101,11 +99,7 @@ class ElasticPendulum(AbstractLinearFamily):
         named: dict[str, Any] = {"names": names}
         waves, powers = Library.waves(2, 1, theta, **named), Library.coordinates(2, 2, r, **named)
         linear = Library.coordinates(2, 1, r, **named)
-        squares = Library.velocities(2, 2, **named)
-        own = squares.select([k for k, name in enumerate(squares.names) if "^2" in name])
-        turning = Library.velocities(2, 2, theta, **named)
-        turning = turning.select([k for k, name in enumerate(turning.names) if "^2" in name])
-        return own + powers * turning + linear * waves + waves + powers
+        return _squares(2, named) + powers * _squares(2, named, theta) + linear * waves + waves + powers
 
 
 class Springs(AbstractLinearFamily):
@@ -151,9 +145,7 @@ class Springs(AbstractLinearFamily):
 
     def library(self, names: list[str] | None) -> Library:
         n, named = len(self.names), dict[str, Any](names=names)
-        squares = Library.velocities(n, 2, **named)
-        own = squares.select([k for k, name in enumerate(squares.names) if "^2" in name])
-        terms = own + Library.coordinates(n, 2, **named)
+        terms = _squares(n, named) + Library.coordinates(n, 2, **named)
         for i in range(n if self.hardening else 0):
             terms += Library.coordinates(n, 4, [i], **named)
         return terms
@@ -193,9 +185,13 @@ class CoupledPendulums(AbstractLinearFamily):
 
     def library(self, names: list[str] | None) -> Library:
         n, named = len(self.names), dict[str, Any](names=names)
-        squares = Library.velocities(n, 2, **named)
-        own = squares.select([k for k, name in enumerate(squares.names) if "^2" in name])
-        return own + Library.waves(n, 1, **named) + Library.coordinates(n, 2, **named)
+        return _squares(n, named) + Library.waves(n, 1, **named) + Library.coordinates(n, 2, **named)
+
+
+def _squares(dof: int, named: dict[str, Any], coordinates: list[int] | None = None) -> Library:
+    """The squares of the velocities of these coordinates, or of all."""
+    products = Library.velocities(dof, 2, coordinates, **named)
+    return products.select([k for k, name in enumerate(products.names) if "^2" in name])
 
 
 def families_for(columns: Columns) -> list[AbstractFamily]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import no_args
+from .._checks import is_named, no_args
 from .._types import Network
 from ..numerics import AbstractFrozen
 
@@ -158,8 +158,7 @@ def _is_conditioned(node: Any) -> bool:
 
 def _arrays(parameters: Any) -> dict[str, Array]:
     """**Raises:** `ValueError` unless `parameters` are numbers or arrays by name."""
-    named = isinstance(parameters, Mapping) and parameters and all(isinstance(name, str) for name in parameters)
-    if not named:
+    if not is_named(parameters):
         raise ValueError(f"`parameters` is {parameters!r:.80}; expected values by name, such as {{'length': 1.0}}")
     arrays = {}
     for name, value in parameters.items():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._checks import is_named
 from .errors import NonFiniteError, ShapeError
 
 PREFIX = "observations["
@@ -18,7 +19,7 @@ def columns_of(observations: Any) -> dict[str, Any]:
     """
     if observations is None:
         return {}
-    if not isinstance(observations, Mapping) or not observations or not all(isinstance(k, str) for k in observations):
+    if not is_named(observations):
         raise ShapeError(
             f"`observations` is {observations!r:.80}; expected a dictionary from names of channels to arrays, such as "
             f'{{"angle": array of shape (trajectory, time)}}'

@@ -1,11 +1,12 @@
 """Known parameters of trajectories, by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._checks import is_named
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError
 
 
@@ -15,8 +16,7 @@ def checked_parameters(parameters: Any, count: int) -> dict[str, np.ndarray]:
     **Raises:** `ShapeError` if they are not arrays by name with one row for each trajectory; `DtypeError` for other
     values than real numbers; `NonFiniteError` for NaN and infinity.
     """
-    named = isinstance(parameters, Mapping) and parameters and all(isinstance(name, str) for name in parameters)
-    if not named:
+    if not is_named(parameters):
         raise ShapeError(
             f"`parameters` is {parameters!r:.80}; expected a dictionary from names to arrays, such as "
             f'{{"length": array of shape (trajectory,)}}'

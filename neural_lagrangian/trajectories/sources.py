@@ -124,8 +124,7 @@ def whole(trajectories: Trajectories) -> Window:
     count, samples = trajectories.ts.shape
 
     def of_each_sample(parameter: np.ndarray) -> np.ndarray:
-        rows = parameter.reshape(count, 1, -1) if parameter.ndim > 1 else parameter[:, None]
-        return np.broadcast_to(rows, (count, samples, *parameter.shape[1:]))
+        return np.broadcast_to(parameter[:, None], (count, samples, *parameter.shape[1:]))
 
     extras["parameters"] = jax.tree.map(of_each_sample, trajectories.parameters)
     return Window(trajectories.ts, trajectories.ys, **extras)
