@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+LONGEST = 1200
+"""Seconds after which an example counts as hanging."""
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = sorted([*EXAMPLES.glob("*.py"), *EXAMPLES.glob("cluster/launch.py")])
 
@@ -18,5 +20,5 @@ def test_example(program):
         pytest.importorskip("mujoco")
     environment = os.environ | {"JAX_ENABLE_X64": "false", "MPLBACKEND": "agg"}
     command = [sys.executable, str(program), "--smoke"]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST)
     assert process.returncode == 0, f"{process.stdout[-2000:]}\n{process.stderr[-4000:]}"

@@ -185,4 +185,16 @@ def _inverse(A: Matrix) -> Matrix:
         rows = A[0], A[1], A[2]
         cofactors = jnp.stack([jnp.cross(rows[i - 2], rows[i - 1]) for i in range(3)], axis=1)
         return cofactors / jnp.dot(rows[0], cofactors[:, 0])
+    return _lapack_inverse(A)
+
+
+@jax.custom_jvp
+def _lapack_inverse(A: Matrix) -> Matrix:
     return jnp.linalg.inv(A)
+
+
+@_lapack_inverse.defjvp
+def _(primals, tangents) -> Any:
+    (A,), (dA,) = primals, tangents
+    inverse = _lapack_inverse(A)
+    return inverse, -inverse @ dA @ inverse  # by products, which are cheaper than solves

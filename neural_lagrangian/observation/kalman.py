@@ -30,9 +30,11 @@ def corrected(x: Vector, P: Matrix, error: Float[Array, " m"], H: Float[Array, "
     A missing value has a zero `error` and a zero row of `H`, and so no effect.
     """
     S = cho_factor(H @ P @ H.T + jnp.eye(len(H), dtype=x.dtype))
-    K = cho_solve(S, H @ P).T
+    # One solve for both: jaxlib 0.10 may hang when two batched LAPACK calls run at once, as they would under `vmap`.
+    solved = cho_solve(S, jnp.concatenate([H @ P, error[:, None]], axis=1))
+    K, of_error = solved[:, :-1].T, solved[:, -1]
     rest = jnp.eye(len(x), dtype=x.dtype) - K @ H
-    return x + K @ error, rest @ P @ rest.T + K @ K.T, error @ cho_solve(S, error)
+    return x + K @ error, rest @ P @ rest.T + K @ K.T, error @ of_error
 
 
 def smoothing_gain(P: Matrix, F: Matrix, ahead: Matrix) -> Matrix:

@@ -61,8 +61,10 @@ class NormalEquations(NamedTuple):
         if k == 0:
             return -_solved(H, g_w), jnp.zeros_like(g_x)
         D = D + of_states * jnp.eye(k, dtype=D.dtype)[None]
-        inverse_C = jax.vmap(_solved)(D, jnp.swapaxes(C, 1, 2))  # (window, state, weight)
-        inverse_g = jax.vmap(_solved)(D, g_x)
+        # One solve for C and g, not one each: jaxlib 0.10 may hang when two batched LAPACK calls run at once.
+        right = jnp.concatenate([jnp.swapaxes(C, 1, 2), g_x[..., None]], axis=2)
+        inverse_C, inverse_g = jnp.split(jax.vmap(_solved)(D, right), [n], axis=2)  # (window, state, weight or 1)
+        inverse_g = inverse_g[..., 0]
         complement = H - jnp.einsum("ink,ikm->nm", C, inverse_C)
         step_w = -_solved(complement, g_w - jnp.einsum("ink,ik->n", C, inverse_g))
         return step_w, -inverse_g - jnp.einsum("ikn,n->ik", inverse_C, step_w)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from ..._types import ComplexVector, Coordinates, MassMatrix
+from ..._types import ComplexMatrix, ComplexVector, Coordinates, MassMatrix
 from ...numerics import equilibrated, power_of_two, symmetric_scales
 from .mass_solve import AbstractDenseSolve, MassProducts
 
@@ -40,23 +40,22 @@ class DampedInverse(AbstractDenseSolve):
     eps: float | None = None
 
     def factor(self, M: MassMatrix) -> PyTree:
-        return M, self._damping(M)
+        return M, *_shifted_inverse(M, self._damping(M))
 
     def apply(self, factor: PyTree, b: Coordinates) -> Coordinates:
-        M, damping = factor
-        return _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b))).real
+        *_, inverse, d = factor
+        return _solved(inverse, d, b, jnp.zeros_like(b)).real
 
     def tangent(
         self, factor: PyTree, a: Coordinates, r: Coordinates, dr: Coordinates, products: MassProducts
     ) -> Coordinates:
         # (M + i lam) z = b, a = Re z:  dz = (M + i lam)^-1 (db - dM z - i dlam z).
-        M, damping = factor
+        M, inverse, d = factor
         b = r + M @ a
-        z = _shifted_solve(M, damping, jax.lax.complex(b, jnp.zeros_like(b)))
+        z = _solved(inverse, d, b, jnp.zeros_like(b))
         _, dM_W = products(jnp.concatenate([z.imag[None], jnp.eye(M.shape[0], dtype=M.dtype)]))
         _, ddamping = jax.jvp(self._damping, (M,), (dM_W[1:],))
-        rest = jax.lax.complex(dr + ddamping * z.imag, -dM_W[0] - ddamping * z.real)
-        return _shifted_solve(M, damping, rest).real
+        return _solved(inverse, d, dr + ddamping * z.imag, -dM_W[0] - ddamping * z.real).real
 
     def _damping(self, M: MassMatrix) -> Coordinates:
         relative = self.eps
@@ -66,20 +65,24 @@ class DampedInverse(AbstractDenseSolve):
         return relative * (symmetric_scales(A) / d) ** 2
 
 
-def _shifted_solve(M: MassMatrix, shift: Coordinates, b: ComplexVector) -> ComplexVector:
-    """(M + i diag(shift))^-1 b. The result is zero for coordinates with zero shift: their row of M is zero."""
+def _shifted_inverse(M: MassMatrix, shift: Coordinates) -> tuple[ComplexMatrix, Coordinates]:
+    """A^-1 and d, where (M + i diag(shift))^-1 = diag(d) A^-1 diag(d).
+
+    A has entries of order one, so products do not overflow or underflow. A coordinate with zero shift, whose row of M
+    is zero, has zero d.
+    """
     n = M.shape[0]
     lost = shift == 0
-    # Scale to entries of order one, so that products do not overflow or underflow. The solution does not change.
     d = jnp.where(lost, 0, power_of_two(jnp.sqrt(shift)))
     A = jax.lax.complex(M * d[:, None] * d[None], jnp.diag(jnp.where(lost, 1, shift * d * d)))
-    b = jax.lax.complex(b.real * d, b.imag * d)
     if n == 1:
-        x = b / A[0]
-    elif n == 2:
-        x = jnp.stack([A[1, 1] * b[0] - A[0, 1] * b[1], A[0, 0] * b[1] - A[1, 0] * b[0]]) / (
-            A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]
-        )
-    else:
-        x = jnp.linalg.solve(A, b)
+        return 1 / A, d
+    if n == 2:
+        adjugate = jnp.stack([jnp.stack([A[1, 1], -A[0, 1]]), jnp.stack([-A[1, 0], A[0, 0]])])
+        return adjugate / (A[0, 0] * A[1, 1] - A[0, 1] * A[1, 0]), d
+    return jnp.linalg.inv(A), d
+
+
+def _solved(inverse: ComplexMatrix, d: Coordinates, real: Coordinates, imaginary: Coordinates) -> ComplexVector:
+    x = inverse @ jax.lax.complex(real * d, imaginary * d)
     return jax.lax.complex(x.real * d, x.imag * d)
