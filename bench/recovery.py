@@ -37,7 +37,7 @@ from neural_lagrangian.systems import (
 )
 from neural_lagrangian.trajectories import differentiate
 
-MOST_SHARED = 200
+MOST_SHARED = 100
 """Runs that share compiled programs: a process may hold only so many."""
 SAME = 1e-6
 """Residual of the true Lagrangian in the terms found, below which they are the right ones."""
