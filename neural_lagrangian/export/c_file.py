@@ -82,8 +82,8 @@ def to_c(
 
     **Returns:** the paths of the file and of its header.
 
-    **Raises:** `ExportError` if the model contains an operation that has no C code, such as the decomposition of a mass
-    matrix for `PseudoInverse` with three or more coordinates (use `Cholesky`), or a loop of unknown length.
+    **Raises:** `ExportError` if the model contains an operation that has no C code, such as the complex numbers of
+    `DampedInverse` (use `PseudoInverse` or `Cholesky`), or a loop of unknown length.
     `ValueError` for other arguments. `OSError` if a file cannot be written.
 
     **Example:**
@@ -160,6 +160,7 @@ def _translated(memory: Memory, traced: TracedFunction) -> CFunction:
     layout = Layout(memory)
     lines = layout.lines(block)
     found = set[int]().union(*map(reads, needed(block)), *(result.reads for result in block.results))
+    translator.check(found)
     unused = [f"(void){one};" for one in traced.inputs if one != "t" and buffers[one].number not in found]
     return CFunction(traced, [*unused, *lines], buffers["t"].number in found, layout.bytes)
 

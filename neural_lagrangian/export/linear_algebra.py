@@ -1,4 +1,4 @@
-"""Products, sums and triangular systems, as loops in C."""
+"""Products, sums, systems of equations and eigenvalues, as loops in C."""
 
 import math
 from typing import Any
@@ -7,10 +7,12 @@ import numpy as np
 
 from .code import MAX_SCALARS, OUT, Code, entry, index, loops, row_major
 from .memory import Value
-from .scalar_text import c_type, expression, function
+from .scalar_text import c_type, expression, function, number
 
 MAX_TERMS = 16
 """Largest number of terms of a sum that is written as one expression."""
+MAX_SWEEPS = 30
+"""Largest number of sweeps of Jacobi's method, which converges in five to ten."""
 CHAINS = 4
 """Number of partial sums of a long scalar product. They do not wait for each other, and they round less."""
 
@@ -176,3 +178,107 @@ def triangular_solve(code: Code, matrix: Value, right: Value, params: dict[str, 
     lines = [f"for (int c = 0; c < {columns}; c++) {{", *("    " + line for line in solve), "}"]
     out = code.array(lines, b.shape, b.dtype)
     return out if params["left_side"] else Value(out.cells.T, out.dtype)
+
+
+def solve(code: Code, matrix: Value, right: Value) -> Value:
+    """The solution of a regular system with several right-hand sides, by elimination with partial pivoting."""
+    n, columns = right.shape
+    A, B, dtype = code.access(matrix), code.access(right), matrix.dtype
+    t, fabs, width = c_type(dtype), function("fabs", dtype), n + columns
+    lines = [  # the rows of [A, b], of which A becomes upper triangular and b the solution
+        f"for (int i = 0; i < {n}; i++) {{",
+        f"    for (int j = 0; j < {n}; j++)",
+        f"        {OUT}[{width} * i + j] = {A.text('ij')};",
+        f"    for (int c = 0; c < {columns}; c++)",
+        f"        {OUT}[{width} * i + {n} + c] = {B.text('ic')};",
+        "}",
+        f"for (int k = 0; k < {n}; k++) {{",
+        "    int pivot = k;",
+        f"    for (int i = k + 1; i < {n}; i++)",
+        f"        if ({fabs}({OUT}[{width} * i + k]) > {fabs}({OUT}[{width} * pivot + k]))",
+        "            pivot = i;",
+        f"    for (int j = 0; j < {width}; j++) {{",
+        f"        const {t} held = {OUT}[{width} * k + j];",
+        f"        {OUT}[{width} * k + j] = {OUT}[{width} * pivot + j];",
+        f"        {OUT}[{width} * pivot + j] = held;",
+        "    }",
+        f"    for (int i = k + 1; i < {n}; i++) {{",
+        f"        const {t} ratio = {OUT}[{width} * i + k] / {OUT}[{width} * k + k];",
+        f"        for (int j = k; j < {width}; j++)",
+        f"            {OUT}[{width} * i + j] -= ratio * {OUT}[{width} * k + j];",
+        "    }",
+        "}",
+        f"for (int c = {n}; c < {width}; c++)",
+        f"    for (int i = {n - 1}; i >= 0; i--) {{",
+        f"        for (int k = i + 1; k < {n}; k++)",
+        f"            {OUT}[{width} * i + c] -= {OUT}[{width} * i + k] * {OUT}[{width} * k + c];",
+        f"        {OUT}[{width} * i + c] /= {OUT}[{width} * i + i];",
+        "    }",
+    ]
+    rows = code.array(lines, (n, width), dtype)
+    return Value(rows.cells[:, n:], dtype)
+
+
+def eigenvalues(code: Code, matrix: Value) -> tuple[Value, Value]:
+    """Eigenvectors, in columns, and eigenvalues, the smallest first, of a symmetric matrix.
+
+    Jacobi's method (Golub and Van Loan 2013, section 8.5), row by row, until no rotation changes the diagonal.
+    """
+    n, A, dtype = matrix.shape[-1], code.access(matrix), matrix.dtype
+    t, zero, one, half = c_type(dtype), *(number(x, dtype) for x in ("0.0", "1.0", "0.5"))
+    sqrt, fabs = function("sqrt", dtype), function("fabs", dtype)
+    v, w = f"{OUT} + {n * n}", f"{OUT} + {2 * n * n}"
+
+    def rotated(array: str, first: str, second: str) -> list[str]:
+        return [
+            f"const {t} x = {array}[{first}], y = {array}[{second}];",
+            f"{array}[{first}] = c * x - s * y;",
+            f"{array}[{second}] = s * x + c * y;",
+        ]
+
+    def turn(array: str, first: str, second: str) -> list[str]:
+        lines = [f"for (int k = 0; k < {n}; k++) {{", *("    " + x for x in rotated(array, first, second)), "}"]
+        return ["            " + line for line in lines]
+
+    lines = [
+        "{",
+        f"{t} *const a = {OUT}, *const v = {v}, *const w = {w};",
+        f"for (int i = 0; i < {n}; i++)",
+        f"    for (int j = 0; j < {n}; j++) {{",
+        f"        a[{n} * i + j] = {A.text('ij')};",
+        f"        v[{n} * i + j] = i == j ? {one} : {zero};",
+        "    }",
+        f"for (int sweep = 0, turned = 1; turned && sweep < {MAX_SWEEPS}; sweep++) {{",
+        "    turned = 0;",
+        f"    for (int p = 0; p < {n}; p++)",
+        f"        for (int q = p + 1; q < {n}; q++) {{",
+        f"            const {t} off = {fabs}(a[{n} * p + q]), size = {fabs}(a[{n} * p + p]) + {fabs}(a[{n} * q + q]);",
+        f"            if (!(size + {half} * off > size || off > size))",
+        "                continue;",
+        "            turned = 1;",
+        f"            const {t} h = {half} * (a[{n} * q + q] - a[{n} * p + p]) / a[{n} * p + q];",
+        f"            const {t} tangent = (h < 0 ? -{one} : {one}) / ({fabs}(h) + {sqrt}(h * h + {one}));",
+        f"            const {t} c = {one} / {sqrt}(tangent * tangent + {one}), s = tangent * c;",
+        *turn("a", f"{n} * p + k", f"{n} * q + k"),
+        *turn("a", f"{n} * k + p", f"{n} * k + q"),
+        *turn("v", f"{n} * k + p", f"{n} * k + q"),
+        "        }",
+        "}",
+        f"for (int i = 0; i < {n}; i++)",
+        f"    w[i] = a[{n} * i + i];",
+        f"for (int i = 0; i < {n}; i++)",
+        f"    for (int j = i + 1; j < {n}; j++)",
+        "        if (w[j] < w[i]) {",
+        f"            const {t} held = w[i];",
+        "            w[i] = w[j];",
+        "            w[j] = held;",
+        f"            for (int k = 0; k < {n}; k++) {{",
+        f"                const {t} x = v[{n} * k + i];",
+        f"                v[{n} * k + i] = v[{n} * k + j];",
+        f"                v[{n} * k + j] = x;",
+        "            }",
+        "        }",
+        "}",
+    ]
+    cells = code.array(lines, (2 * n * n + n,), dtype).cells
+    return Value(cells[n * n : 2 * n * n].reshape(n, n), dtype), Value(cells[2 * n * n :], dtype)

@@ -7,7 +7,7 @@ from jax.extend import core
 
 from .code import OUT, Assignment, Branch, Code
 from .errors import ExportError
-from .linear_algebra import cholesky, product, reduced, triangular_solve
+from .linear_algebra import cholesky, eigenvalues, product, reduced, solve, triangular_solve
 from .memory import Buffer, Memory, Value, whole
 from .moves import IDENTITIES, MOVED_OPERANDS, evaluated, moved, scattered
 from .scalar_text import expression
@@ -20,7 +20,7 @@ CALLS = {
 """Operations that only call a function, and the parameter that holds it."""
 MAX_UNROLLED_STEPS = 64
 """Longest loop that is written out."""
-DECOMPOSITIONS = {"eigh", "eig", "svd", "lu", "qr", "householder_product", "schur", "custom_linear_solve", "lu_pivots"}
+DECOMPOSITIONS = {"eigh", "eig", "svd", "lu", "qr", "householder_product", "schur", "custom_linear_solve"}
 """Decompositions of matrices for which there is no C code."""
 
 
@@ -30,6 +30,7 @@ class Translator:
     def __init__(self, memory: Memory, what: str):
         self.memory, self.what = memory, what
         self.code = Code(memory)
+        self._refused: dict[int, str] = {}
 
     def run(self, closed: core.ClosedJaxpr, arguments: list[Value]) -> list[Value]:
         """The results of a function at arguments."""
@@ -134,6 +135,28 @@ class Translator:
             return [cholesky(self.code, x[0])]
         if name == "triangular_solve" and x[0].cells.ndim == 2:
             return [triangular_solve(self.code, x[0], x[1], params)]
+        if name == "eigh" and x[0].cells.ndim == 2 and np.issubdtype(x[0].dtype, np.floating):
+            return list(eigenvalues(self.code, x[0]))
+        if name == "lu" and x[0].cells.ndim == 2:  # only `custom_linear_solve` needs it, and has code of its own
+            return [self._without_code(name, out.aval) for out in equation.outvars]
+        if name == "custom_linear_solve":
+            return self._solve(params, x)
+        return None
+
+    def _solve(self, params: dict[str, Any], x: list[Value]) -> list[Value] | None:
+        """`A x = b`, where the operator of the equation is the product with a matrix."""
+        A, b, matvec = x[0], x[-1], params["jaxprs"].matvec
+        square = A.cells.ndim == 2 and A.shape[0] == A.shape[1]
+        if params["const_lengths"].matvec != 1 or not square or b.cells.ndim not in (1, 2):
+            return None
+        draw = np.random.default_rng(0)
+        some_A, some_b = (draw.normal(size=v.shape).astype(v.dtype) for v in (A, b))
+        (applied,) = core.jaxpr_as_fun(matvec)(some_A, some_b)
+        if A.shape[0] == b.shape[0] and np.allclose(applied, some_A @ some_b, rtol=1e-4, atol=1e-4):
+            columns = b.cells.reshape(len(A.cells), -1)
+            return [Value(solve(self.code, A, Value(columns, b.dtype)).cells.reshape(b.shape), b.dtype)]
+        if A.shape[0] == b.shape[-1] and np.allclose(applied, some_b @ some_A.T, rtol=1e-4, atol=1e-4):  # rows
+            return [Value(solve(self.code, A, Value(b.cells.T, b.dtype)).cells.T, b.dtype)]
         return None
 
     def _elementwise(
@@ -189,6 +212,17 @@ class Translator:
             carry, steps[k] = results[:carried], results[carried:]
         stacked = [Value(np.stack([v.cells for v in values]), values[0].dtype) for values in zip(*steps, strict=True)]
         return [*carry, *stacked]
+
+    def _without_code(self, name: str, aval: Any) -> Value:
+        """A result of an operation that is refused if the program needs it."""
+        buffer = self.memory.new(int(np.prod(aval.shape, dtype=int)), np.dtype(aval.dtype), is_array=True)
+        self._refused[buffer.number] = name
+        return whole(buffer, aval.shape)
+
+    def check(self, needed: set[int]) -> None:
+        """**Raises:** `ExportError` if one of the buffers with these numbers is the result of a refused operation."""
+        for number in sorted(needed & self._refused.keys()):
+            raise self._refusal(self._refused[number])
 
     def _refusal(self, name: str) -> ExportError:
         advice = "write this part of the model with other operations"

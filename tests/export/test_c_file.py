@@ -45,6 +45,7 @@ MODELS = {
     "free_1": lambda: nl.NeuralLagrangian(mlp(2, width=12)),
     "free_2": lambda: nl.NeuralLagrangian(mlp(4, width=12)),
     "free_3_cholesky": lambda: nl.NeuralLagrangian(mlp(6, width=8), mass_solve=Cholesky()),
+    "free_3": lambda: nl.NeuralLagrangian(mlp(6, width=8)),
     "mechanical_1": lambda: mechanical(1),
     "friction": with_friction,
     "mechanical_4": lambda: mechanical(4),
@@ -191,6 +192,46 @@ def test_a_singular_mass_matrix_of_two_coordinates_has_no_acceleration_without_m
     np.testing.assert_allclose(compiled("acceleration", 2, q=np.ones(2), v=np.zeros(2)), [-4.0, 0.0])
 
 
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["double", "float"])
+def test_a_singular_mass_matrix_of_more_coordinates_is_inverted_as_in_jax(dtype, tmp_path):
+    """The last coordinate has no mass, and of the two before it only the sum has."""
+
+    def lagrangian(t, q, v):
+        return v[0] ** 2 + 0.3 * v[0] * v[1] + (v[1] + 2 * v[2]) ** 2 - q @ q
+
+    model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=4)
+    compiled = exported(model, tmp_path, dtype=dtype, functions=("acceleration", "linearization"))
+    q, v = np.array([0.3, -0.4, 0.5, 0.6]), np.array([0.1, 0.2, -0.3, 0.7])
+    y, tolerance = jnp.concatenate([jnp.asarray(q), jnp.asarray(v)]), 1e-11 if dtype == "double" else 1e-5
+    a = model.acceleration(0.0, *jnp.split(y, 2))
+    found = compiled("acceleration", 4, q=q, v=v)
+    np.testing.assert_allclose(found, a, rtol=tolerance, atol=tolerance)
+    assert abs(found[3]) < tolerance < abs(found[2])
+    slopes = jax.jacfwd(lambda y: model.vector_field(0.0, y))(y)
+    found = np.reshape(compiled("linearization", 64, q=q, v=v), (8, 8))
+    np.testing.assert_allclose(found, slopes, atol=100 * tolerance)  # slopes up to 44
+
+
+@needs_compiler
+def test_systems_of_equations_and_eigenvalues(tmp_path):
+    """`jnp.linalg.solve` and `eigvalsh` of a matrix of five rows, whose first pivot is zero."""
+    some = np.random.default_rng(4).normal(size=(5, 5))
+    some[0, 0] = 0.0
+
+    def field(y):
+        A = jnp.asarray(some) + 0.1 * jnp.outer(y, y)[0, 1] * (1 - jnp.eye(5))
+        x = jnp.linalg.solve(A, jnp.arange(5.0) + y[0])
+        w = jnp.linalg.eigvalsh(A + A.T)
+        return jnp.stack([x @ w, w[0]]) / 10
+
+    model = nl.NeuralODE(field, dof=1)
+    compiled = exported(model, tmp_path)
+    q, v = np.array([0.3]), np.array([0.7])
+    expected = model.vector_field(0.0, jnp.array([0.3, 0.7]))
+    np.testing.assert_allclose(np.ravel(compiled("rate", 1, q=q, v=v)), expected, rtol=1e-11)
+
+
 @pytest.mark.parametrize("dtype", slow_but(["double", "float"], "float"))
 def test_weights_are_written_to_the_last_bit(dtype, tmp_path):
     network = mlp(2, width=12)
@@ -210,7 +251,10 @@ def test_an_operation_that_c_cannot_hold_is_named(tmp_path):
         "its rate contains the operation `sort`|vector field contains the operation `sort`": nl.NeuralODE(
             lambda y: jnp.sort(y)[:1], dof=1
         ),
-        r"`lu`; it decomposes a matrix.*mass_solve=nl\.mechanics\.Cholesky": nl.NeuralLagrangian(mlp(6)),
+        r"`householder_product|`geqrf`|`qr`": nl.NeuralODE(lambda y: jnp.linalg.qr(jnp.outer(y, y))[0][0, :1], dof=1),
+        r"`lu`; it decomposes a matrix.*mass_solve=nl\.mechanics\.Cholesky": nl.NeuralODE(
+            lambda y: jax.scipy.linalg.lu_factor(jnp.outer(y, y))[0][0, :1], dof=1
+        ),
         "contains the operation `while`": nl.NeuralODE(
             lambda y: jax.lax.while_loop(lambda x: x[0] < 1, lambda x: x + 1, y)[:1], dof=1
         ),
