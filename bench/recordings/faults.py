@@ -11,6 +11,8 @@ from .systems import System
 
 PERIODS = 24
 """Length of a recording, in periods of the motion."""
+HELD_OUT_PERIODS = 12
+"""Length of the exact motion with which predictions are compared, in periods."""
 
 
 class Sampling(NamedTuple):
@@ -21,10 +23,11 @@ class Sampling(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A recording: trajectories, and options of `identify`."""
+    """A recording: trajectories, options of `identify`, and what the sensors show too much, shape `(dof,)`."""
 
     motion: nl.Trajectories
     options: dict[str, Any]
+    shift: np.ndarray
 
 
 Fault = Callable[[System, list[tuple[np.ndarray, np.ndarray]], np.random.Generator], Recorded]
@@ -34,7 +37,9 @@ def noisy(relative: float, *, velocities: bool = False) -> Fault:
     """Noise relative to the spread."""
 
     def fault(system, runs, rng):
-        sizes = np.minimum(np.concatenate([y for _, y in runs]).std(axis=0), np.inf)
+        sizes = np.concatenate([y for _, y in runs]).std(axis=0)
+        angles = [name in system.angles for name in system.names]
+        sizes[: system.dof] = np.where(angles, np.minimum(sizes[: system.dof], 1.0), sizes[: system.dof])
         pairs = [(t, y + relative * sizes * rng.normal(size=y.shape)) for t, y in runs]
         return recorded(system, pairs, {} if velocities else {"velocities": []})
 
@@ -45,7 +50,7 @@ def recorded(system: System, runs: list[tuple[np.ndarray, np.ndarray]], options:
     """Trajectories of the runs."""
     ts, ys = zip(*runs, strict=True)
     motion = nl.Trajectories(list(ts), list(ys), names=list(system.names))
-    return Recorded(motion, {"angles": list(system.angles), **options})
+    return Recorded(motion, {"angles": list(system.angles), **options}, np.zeros(system.dof))
 
 
 def gaps(system, runs, rng):
@@ -69,8 +74,9 @@ def wrapped(system, runs, rng):
 
 def offset(system, runs, rng):
     """Sensors of angles show 20 degrees too much."""
-    shift = np.array([np.deg2rad(20) * (name in system.angles) for name in system.names] + [0.0] * len(system.names))
-    return noisy(0.01)(system, [(t, y + shift) for t, y in runs], rng)
+    shift = np.array([np.deg2rad(20) * (name in system.angles) for name in system.names])
+    shown = [(t, y + np.concatenate([shift, 0 * shift])) for t, y in runs]
+    return noisy(0.01)(system, shown, rng)._replace(shift=shift)
 
 
 def outliers(system, runs, rng):
@@ -104,11 +110,12 @@ FAULTS: dict[str, tuple[Fault, Sampling]] = {
 """The faults by name, with the sampling of each."""
 
 
-def made(system: System, fault: str, seed: int) -> tuple[Recorded, list[tuple[np.ndarray, np.ndarray]]]:
-    """A recording with a fault, and the exact motion."""
-    rng = np.random.default_rng(seed)
+def made(system: System, fault: str, seed: int) -> tuple[Recorded, tuple[np.ndarray, np.ndarray]]:
+    """A recording with a fault, and exact motion from another start, which the recording does not hold."""
+    rng = np.random.default_rng([seed, *fault.encode()])
     apply, (per_period, runs) = FAULTS[fault]
     count = int(PERIODS * per_period / runs)
     ts = np.arange(count) * system.period / per_period
     exact = [(ts, system.motion(ts, rng)) for _ in range(runs)]
-    return apply(system, exact, rng), exact
+    later = np.arange(int(HELD_OUT_PERIODS * 60)) * system.period / 60
+    return apply(system, exact, rng), (later, system.motion(later, rng))

@@ -1,91 +1,179 @@
-"""Systems of the gym: a Lagrangian with friction, and where its motion begins."""
+"""Systems of the gym: a Lagrangian with constants, its friction, and where its motion begins."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
+from neural_lagrangian.identification import Family
 
-Force = Callable[[Any, Any, Any], Any]
+Values = Mapping[str, Any]
 
 
-class System(NamedTuple):
-    """A system whose family is known to `identify`.
+@dataclass(frozen=True, eq=False)
+class System:
+    r"""A system with friction $-c_k r_k - \mu_k \tanh(r_k / w) - d_k r_k |r_k|$ at the joint rates $r = R v$.
 
-    `family`: a part of the name of the candidate that is right. `friction`: words that its friction must have.
-    `period`: of its motion, in seconds. `start`: initial coordinates; the motion begins at rest.
+    `family`: a part of the name of the candidate that is right; empty if the formula must be searched for. `constants`:
+    of `lagrangian(constants, q, v)`. `joints`: $R$; `None` for the velocities. `drive`: a force that depends on time,
+    which no candidate has. `period`: of the motion, in seconds. `start`: initial state.
     """
 
     names: tuple[str, ...]
     angles: tuple[str, ...]
     family: str
-    friction: tuple[str, ...]
-    lagrangian: Callable[[Any, Any, Any], Any]
-    force: Force | None
+    lagrangian: Callable[[Values, Any, Any], Any]
+    constants: Values
     period: float
     start: tuple[float, ...]
+    linear: tuple[float, ...] = ()
+    dry: tuple[float, ...] = ()
+    drag: tuple[float, ...] = ()
+    joints: tuple[tuple[float, ...], ...] | None = None
+    drive: Callable[[Any], Any] | None = None
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom."""
+        return len(self.names)
+
+    @property
+    def kind(self) -> str:
+        """The name of the candidate's friction, as `identify` tries it."""
+        if self.drag:
+            return "linear friction and drag"
+        return "linear and dry friction" if self.dry else "linear friction" if self.linear else "no friction"
+
+    @property
+    def oracle(self) -> Family:
+        """The true family as a candidate of `identify`, which starts from the true constants."""
+        return Family(f"the true family of {self.names}", self.lagrangian, dict(self.constants), joints=self.joints)
 
     def motion(self, ts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """States at the times, from a start that differs a little each time; shape `(time, 2 dof)`."""
-        q = np.array(self.start) * rng.uniform(0.8, 1.2, len(self.start))
-        y0 = jnp.asarray(np.concatenate([q, np.zeros(len(q))]))
+        y0 = jnp.asarray(np.array(self.start) * rng.uniform(0.8, 1.2, len(self.start)))
         return np.asarray(jax.jit(self.model)(jnp.asarray(ts), y0))
 
-    @property
+    @cached_property
     def model(self) -> nl.NeuralLagrangian:
         """The true model."""
-        return nl.NeuralLagrangian.from_lagrangian(self.lagrangian, dof=len(self.names), force=self.force)
+        return nl.NeuralLagrangian.from_lagrangian(self._lagrangian, dof=self.dof, force=self._force)
+
+    def _lagrangian(self, t: Any, q: Any, v: Any) -> Any:
+        return self.lagrangian(self.constants, q, v)
+
+    def _force(self, t: Any, q: Any, v: Any) -> Any:
+        R = jnp.eye(self.dof) if self.joints is None else jnp.asarray(self.joints)
+        rates = R @ v
+        linear, dry, drag = (jnp.asarray(part or (0.0,) * self.dof) for part in (self.linear, self.dry, self.drag))
+        force = -(linear * rates + dry * jnp.tanh(rates / DRY_WIDTH) + drag * rates * jnp.abs(rates)) @ R
+        return force if self.drive is None else force + self.drive(t)
 
 
-def pendulum(t, q, v):
-    return 0.5 * v[0] ** 2 + 20.0 * jnp.cos(q[0])
+DRY_WIDTH = 0.05
+"""Rate below which dry friction falls to zero, in SI units."""
 
 
-def double_pendulum(t, q, v):
-    kinetic = 0.5 * v[0] ** 2 + 0.25 * v[1] ** 2 + 0.4 * jnp.cos(q[0] - q[1]) * v[0] * v[1]
-    return kinetic + 30.0 * jnp.cos(q[0]) + 12.0 * jnp.cos(q[1])
+def pendulum(c, q, v):
+    return 0.5 * v[0] ** 2 + c["g"] * jnp.cos(q[0])
 
 
-def cart(t, q, v):
-    kinetic = 0.5 * v[0] ** 2 + 0.15 * v[1] ** 2 + 0.4 * jnp.cos(q[1]) * v[0] * v[1]
-    return kinetic + 3.924 * jnp.cos(q[1]) - 2.0 * q[0] ** 2
+def hoop(c, q, v):
+    return 0.5 * v[0] ** 2 + c["g"] * jnp.cos(q[0]) + c["turning"] * jnp.sin(q[0]) ** 2
 
 
-def elastic(t, q, v):
-    return 0.5 * (v[0] ** 2 + (q[0] * v[1]) ** 2) + 9.81 * q[0] * jnp.cos(q[1]) - 20.0 * (q[0] - 1.0) ** 2
+def spring(c, q, v):
+    return 0.5 * v[0] ** 2 - 0.5 * c["k"] * q[0] ** 2
 
 
-def spring(t, q, v):
-    return 0.5 * v[0] ** 2 - 8.0 * q[0] ** 2
+def hard_spring(c, q, v):
+    return 0.5 * v[0] ** 2 - 0.5 * c["k"] * q[0] ** 2 - 0.25 * c["d"] * q[0] ** 4
 
 
-def springs(t, q, v):
-    return 0.5 * v[0] ** 2 + v[1] ** 2 - 5.0 * q[0] ** 2 - 4.0 * q[1] ** 2 - 6.0 * (q[0] - q[1]) ** 2
+def chain(c, q, v):
+    """A chain of bodies with absolute angles."""
+    n = len(q)
+    kinetic = sum(0.5 * c[f"I{i}{i}"] * v[i] ** 2 if i else 0.5 * v[i] ** 2 for i in range(n))
+    for i in range(n):
+        kinetic += sum(c[f"I{i}{j}"] * jnp.cos(q[i] - q[j]) * v[i] * v[j] for j in range(i + 1, n))
+    return kinetic + sum(c[f"g{i}"] * jnp.cos(q[i]) for i in range(n))
 
 
-def linear(*rates: float) -> Force:
-    """Linear friction at each coordinate."""
-    return lambda t, q, v: -jnp.asarray(rates) * v
+def relative_chain(c, q, v):
+    return chain(c, jnp.cumsum(q), jnp.cumsum(v))
 
 
-def dry(t, q, v):
-    return -0.25 * jnp.tanh(v / 0.05)
+def cart(c, q, v):
+    kinetic = 0.5 * v[0] ** 2 + 0.5 * c["a"] * v[1] ** 2 + c["b"] * jnp.cos(q[1]) * v[0] * v[1]
+    return kinetic + c["g"] * jnp.cos(q[1]) - 0.5 * c["k"] * q[0] ** 2
 
 
-def drag(t, q, v):
-    return -0.1 * v * jnp.abs(v)
+def elastic(c, q, v):
+    kinetic = 0.5 * (v[0] ** 2 + (q[0] * v[1]) ** 2)
+    return kinetic + c["g"] * q[0] * jnp.cos(q[1]) - 0.5 * c["k"] * (q[0] - c["rest"]) ** 2
 
 
-ONE, TWO, MIXED = ("a",), ("a", "b"), ("x", "a")
+def springs(c, q, v):
+    kinetic = 0.5 * v[0] ** 2 + 0.5 * c["m"] * v[1] ** 2
+    return kinetic - 0.5 * (c["k1"] * q[0] ** 2 + c["k2"] * q[1] ** 2 + c["k12"] * (q[0] - q[1]) ** 2)
+
+
+def coupled(c, q, v):
+    kinetic = 0.5 * v[0] ** 2 + 0.5 * c["m"] * v[1] ** 2
+    return kinetic + c["g0"] * jnp.cos(q[0]) + c["g1"] * jnp.cos(q[1]) - 0.5 * c["k"] * (q[1] - q[0]) ** 2
+
+
+ONE, TWO, THREE, MIXED = ("a",), ("a", "b"), ("a", "b", "c"), ("x", "a")
+JOINTS_OF_TWO = ((1.0, 0.0), (-1.0, 1.0))
+JOINTS_OF_THREE = ((1.0, 0.0, 0.0), (-1.0, 1.0, 0.0), (0.0, -1.0, 1.0))
+CHAIN_OF_TWO = {"I11": 0.5, "I01": 0.4, "g0": 30.0, "g1": 12.0}
+CHAIN_OF_THREE = {
+    "I11": 0.7, "I22": 0.3, "I01": 0.7, "I02": 0.35, "I12": 0.35, "g0": 30.0, "g1": 20.0, "g2": 10.0,
+}  # fmt: skip
+COUPLED = {"m": 1.5, "g0": 20.0, "g1": 36.0, "k": 3.0}
+SPRINGS = {"m": 2.0, "k1": 10.0, "k2": 8.0, "k12": 12.0}
+
 SYSTEMS = {
-    "pendulum, dry friction": System(ONE, ONE, "rigid chain", ("dry",), pendulum, dry, 1.5, (1.8,)),
-    "double pendulum": System(TWO, TWO, "absolute", ("linear",), double_pendulum, linear(0.03, 0.01), 1.2, (1.2, 1.5)),
-    "cart": System(MIXED, ONE, "cart", ("linear",), cart, linear(0.1, 0.02), 1.6, (0.3, 1.0)),
-    "elastic pendulum": System(MIXED, ONE, "pendulum on a spring", ("no friction",), elastic, None, 1.6, (1.4, 0.9)),
-    "spring, drag": System(ONE, (), "mass on a spring", ("drag",), spring, drag, 1.6, (2.0,)),
-    "two springs": System(TWO, (), "2 masses", ("linear",), springs, linear(0.05, 0.05), 1.5, (1.0, -0.5)),
-}
-"""The systems by name."""
+    "pendulum, dry friction": System(
+        ONE, ONE, "rigid chain", pendulum, {"g": 20.0}, 1.5, (1.8, 0.0), linear=(0.02,), dry=(0.25,)
+    ),
+    "turning pendulum": System(ONE, ONE, "rigid chain", pendulum, {"g": 20.0}, 1.0, (0.3, 14.0), linear=(0.05,)),
+    "bead on a hoop": System(ONE, ONE, "", hoop, {"g": 20.0, "turning": 15.0}, 2.4, (2.4, 0.0), linear=(0.02,)),
+    "spring, drag": System(ONE, (), "mass on a spring", spring, {"k": 16.0}, 1.6, (2.0, 0.0), drag=(0.1,)),
+    "hard spring": System(
+        ONE, (), "with a cubic force", hard_spring, {"k": 8.0, "d": 6.0}, 1.5, (1.5, 0.0), linear=(0.04,)
+    ),
+    "double pendulum": System(
+        TWO, TWO, "absolute", chain, CHAIN_OF_TWO, 1.2, (1.2, 1.5, 0.0, 0.0), linear=(0.05, 0.02), joints=JOINTS_OF_TWO
+    ),
+    "chaotic double pendulum": System(
+        TWO, TWO, "relative", relative_chain, CHAIN_OF_TWO, 1.2, (2.2, 0.8, 0.0, 1.0), dry=(0.1, 0.05)
+    ),
+    "cart": System(
+        MIXED, ONE, "cart", cart, {"a": 0.3, "b": 0.4, "g": 3.924, "k": 4.0}, 1.6, (0.3, 1.0, 0.0, 0.0),
+        linear=(0.1, 0.02),
+    ),
+    "elastic pendulum": System(
+        MIXED, ONE, "pendulum on a spring", elastic, {"g": 9.81, "k": 40.0, "rest": 1.0}, 1.6, (1.4, 0.9, 0.0, 0.0)
+    ),
+    "two springs": System(
+        TWO, (), "2 masses", springs, SPRINGS, 1.5, (1.0, -0.5, 0.0, 0.0), linear=(0.05, 0.05)
+    ),
+    "coupled pendulums": System(
+        TWO, TWO, "coupled by springs", coupled, COUPLED, 1.4, (1.0, -0.3, 0.0, 0.0), linear=(0.05, 0.05)
+    ),
+    "triple pendulum": System(
+        THREE, THREE, "absolute", chain, CHAIN_OF_THREE, 1.2, (0.7, 0.9, 1.1, 0.0, 0.0, 0.0),
+        linear=(0.05, 0.03, 0.02), joints=JOINTS_OF_THREE,
+    ),
+    "driven pendulum": System(
+        ONE, ONE, "", pendulum, {"g": 20.0}, 1.4, (0.4, 0.0), linear=(0.3,),
+        drive=lambda t: 6.0 * jnp.cos(jnp.asarray([3.0]) * t),
+    ),
+}  # fmt: skip
+"""The systems by name: swinging, turning, chaotic, damped, driven; one to three degrees of freedom."""

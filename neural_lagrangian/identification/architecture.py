@@ -1,7 +1,7 @@
 """The networks that `identify` can train, and their settings."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from ..lagrangians import MechanicalLagrangian
 from ..mechanics import LinearDamping
-from ..models import NeuralLagrangian
+from ..models import NeuralLagrangian, NeuralODE
 from ..networks import PeriodicEmbedding
 from .choices import Structure
 from .columns import Columns
@@ -76,6 +76,15 @@ class Architecture:
         if self.structure == "mechanical":
             lagrangian = MechanicalLagrangian.from_mlp(self.dof, self.width, periodic=self.periodic, **size)
             return NeuralLagrangian(lagrangian, force=force)
+        return NeuralLagrangian(self._network("scalar", size), force=force)
+
+    def without_mechanics(self, key: PRNGKeyArray) -> NeuralODE:
+        """An untrained network of the acceleration with the same sizes, in single precision: the null hypothesis."""
+        size = {"depth": self.depth, "dtype": jnp.float32, "key": key}
+        return NeuralODE(self._network(self.dof, size), dof=self.dof)
+
+    def _network(self, out: int | Literal["scalar"], size: dict[str, Any]) -> PeriodicEmbedding:
+        """A network of the state, with sines and cosines of angles."""
         features = 2 * self.dof + len(self.periodic)
-        network = eqx.nn.MLP(features, "scalar", self.width, activation=jax.nn.silu, **size)
-        return NeuralLagrangian(PeriodicEmbedding(network, self.dof, self.periodic), force=force)
+        network = eqx.nn.MLP(features, out, self.width, activation=jax.nn.silu, **size)
+        return PeriodicEmbedding(network, self.dof, self.periodic)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from ..training import Progress
 
-TRAINING_SHARE, SEARCH_SHARE, REFINEMENT_SHARE = 0.5, 0.65, 0.8
-"""Shares of the time limit, counted from the start. After its share, the training, the search for a formula or the
-refinement starts no further step. The last fifth is for rollouts, figures and the report.
+FAMILY_SHARE, TRAINING_SHARE, SEARCH_SHARE, REFINEMENT_SHARE = 0.3, 0.6, 0.7, 0.8
+"""Shares of the time limit, counted from the start. After its share, the fit of families, the training, the search for
+a formula or the refinement starts no further step. The last fifth is for rollouts, figures and the report.
 """
 
 
@@ -24,6 +24,10 @@ class Budget:
     def is_spent(self, share: float = 1.0) -> bool:
         """Whether more than this share of the time limit has passed."""
         return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
+
+    def ends_families(self) -> bool:
+        """Whether the time is up for the fit of families of known form."""
+        return self.is_spent(FAMILY_SHARE)
 
     def ends_training(self, progress: Progress) -> bool:
         """A callback of `training.fit`. When it returns true, `fit` returns the best model so far."""

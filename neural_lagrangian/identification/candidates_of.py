@@ -1,73 +1,122 @@
-"""All candidates of an identification in one comparison: families of known form, the formula found, the network."""
+"""All candidates of an identification in one comparison: families of known form, the formula found, networks."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import numpy as np
 
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from .contest import Candidate, Contest
 from .fitted_families import fitted_families, ranked
+from .formulas import Attempt
 from .judging import better_than_baselines, rollout_errors
 from .known_families import families_for
 from .measure import Measure
 from .preparation import Task
 from .refinement import RefinedFormula
+from .rest import MAX_EXPLAINED
 from .starts import starts_of
 from .trial import Trial
 from .user_family import Family
 
-FORMULA, NETWORK = "formula of the search", "network"
+FORMULA, NETWORK, NULL = "formula of the search", "network", "network without mechanics"
 """Names of the candidates that are no families."""
 NOTHING = Contest((), ())
 """The comparison of a recording whose pieces are too short for it."""
 
 
-def compared_candidates(
-    task: Task,
-    network: Any,
-    formula: RefinedFormula | None,
-    users: Sequence[Family] = (),
-    is_over: Callable[[], bool] = lambda: False,
-) -> Contest:
-    """Fit the families that may describe the recording, and compare all candidates on the validation set.
+class Known(NamedTuple):
+    """The families of known form, fitted to a task.
+
+    `candidates`: the fitted ones. `refused`: why others could not be fitted. `noise`: residuals of the best one, in
+    whose units all errors are measured. `cut_short`: whether the time limit left no time for any.
+    """
+
+    trial: Trial
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Attempt, ...]
+    noise: np.ndarray
+    cut_short: bool
+
+    @property
+    def explains(self) -> Candidate | None:
+        """The best family if its formula leaves nothing but the noise of the recording, on both the training set and
+        the validation set: then no other candidate can be much better.
+        """
+        best = next(iter(Contest.of(list(self.candidates), []).candidates), None)
+        if best is None or best.fit is None or best.fit.family.library(None) is None:
+            return None
+        fitted = self.trial.rest(best.fit.residuals, best.fit.noise, self.trial.fitted)
+        few = np.sqrt(2 / max(self.trial.held.counts.sum(), 1))  # two standard errors of a standard deviation
+        return best if fitted <= MAX_EXPLAINED and best.rest <= MAX_EXPLAINED + few else None
+
+
+def known_candidates(
+    task: Task, users: Sequence[Family] = (), is_over: Callable[[], bool] = lambda: False
+) -> Known | None:
+    """Fit the families that may describe the recording; `None` if its pieces are too short.
 
     **Arguments:**
 
-    - `network`: the trained network, a model of motion in SI units. `formula`: the formula of the search, if any.
     - `users`: candidates of the user.
     - `is_over`: no further fit begins once it returns true.
     """
     trial = Trial.of(task)
     if trial is None:
-        return NOTHING
+        return None
     motion = task.parts.train
     mean = motion.ys[motion.mask].mean(axis=0)[: motion.dof]
-    families = families_for(task.columns)
-    families += [one.on(task.columns, trial.units, mean) for one in users]
+    families = families_for(task.columns) + [one.on(task.columns, trial.units, mean) for one in users]
     candidates, refused, noise = fitted_families(families, task, trial, is_over)
-    if families and not candidates and is_over():
-        return Contest((), tuple(refused))
-    models = {NETWORK: (network, None)} | ({} if formula is None else {FORMULA: (formula.model, formula)})
-    for name, (model, found) in models.items():
+    cut_short = bool(families) and not candidates and is_over()
+    return Known(trial, tuple(candidates), tuple(refused), noise, cut_short)
+
+
+def compared_candidates(
+    task: Task, known: Known | None, models: Mapping[str, Any], formula: RefinedFormula | None
+) -> Contest:
+    """Compare all candidates on the validation set.
+
+    **Arguments:**
+
+    - `known`: the fitted families. `models`: networks by name, models of motion in SI units. `formula`: the formula of
+      the search, if any.
+    """
+    if known is None:
+        return NOTHING
+    if known.cut_short:
+        return Contest((), known.refused)
+    candidates = list(known.candidates)
+    compared = {name: (model, None) for name, model in models.items()}
+    compared |= {} if formula is None else {FORMULA: (formula.model, formula)}
+    for name, (model, found) in compared.items():
         count = _weights(model) if found is None else found.constants_count
-        candidates.append(Candidate(name, "", count, trial.misfit(model, noise), found=found))
-    contest = ranked(candidates, refused, task, trial)
-    return contest._replace(candidates=tuple(_sound(one, task) for one in contest.candidates))
+        misfit, rest = known.trial.misfit(model, known.noise)
+        candidates.append(Candidate(name, "", count, misfit, found=found, rest=rest, is_mechanical=name != NULL))
+    contest = ranked(candidates, list(known.refused), task, known.trial)
+    return contest._replace(candidates=tuple(_sound(contest.candidates, task)))
 
 
 def _weights(model: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
 
 
-def _sound(one: Candidate, task: Task) -> Candidate:
-    """A candidate whose formula predicts no better than the baselines has none."""
-    if one.found is None or one.name == FORMULA:
-        return one
+def _sound(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
+    """The candidates. The best ones whose formula predicts no better than the baselines have none."""
     steps = StepsPerSample(2 * task.plan.substeps)
-    model = NeuralLagrangian(one.found.model.network, RK4(), force=one.found.model.force, stepsize_controller=steps)
     starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
-    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
-    return one if better_than_baselines(errors, "one") else one._replace(found=None)
+    is_known = False
+    for one in candidates:
+        if one.found is None or one.name == FORMULA or is_known:
+            is_known = is_known or (one.found is not None and one.found.is_formula)
+            yield one
+            continue
+        found = one.found.model
+        model = NeuralLagrangian(found.network, RK4(), force=found.force, stepsize_controller=steps)
+        errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
+        is_sound = better_than_baselines(errors, "one")
+        is_known = is_sound and one.found.is_formula
+        yield one if is_sound else one._replace(found=None)

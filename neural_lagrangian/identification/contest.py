@@ -7,11 +7,14 @@ import numpy as np
 from .family_fit import FamilyFit
 from .formulas import Attempt
 from .refinement import MAX_LOSS_RATIO, RefinedFormula
+from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
 
 MIN_WORSE = 1.05
 """A candidate is called worse if its error is at least this factor larger."""
 SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
 """Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
+UNEXPLAINED = "The best description lacks something"
+"""Beginning of the sentence that warns of the best candidate."""
 MAX_NAMED_RATIO = 10.0
 """Largest factor between errors that is given in numbers."""
 
@@ -22,6 +25,8 @@ class Candidate(NamedTuple):
     `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
     in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
     that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
+    `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `is_mechanical`:
+    whether it has a Lagrangian.
     """
 
     name: str
@@ -31,6 +36,8 @@ class Candidate(NamedTuple):
     information: float = np.nan
     found: RefinedFormula | None = None
     fit: FamilyFit | None = None
+    rest: float = np.nan
+    is_mechanical: bool = True
 
     @property
     def title(self) -> str:
@@ -47,7 +54,7 @@ class Contest(NamedTuple):
     @staticmethod
     def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
         """Find the best candidate. Of those with nearly the least error on the validation set it is the simplest one:
-        the more probable one of two families, else the one with fewer constants.
+        the more probable one of two families, else the one with fewer constants. A model without mechanics is the last.
         """
         candidates = distinct(candidates)
         sound = sorted((one for one in candidates if np.isfinite(one.misfit)), key=lambda one: one.misfit)
@@ -57,7 +64,7 @@ class Contest(NamedTuple):
         equal = [one for one in sound if one.misfit <= MAX_LOSS_RATIO * sound[0].misfit]
         families = sorted((one for one in equal if not np.isnan(one.information)), key=lambda one: one.information)
         others = [one for one in equal if np.isnan(one.information)]
-        best = min([*families[:1], *others], key=lambda one: one.parameters)
+        best = min([*families[:1], *others], key=lambda one: (not one.is_mechanical, one.parameters))
         rest = [one for one in sound if one is not best]
         return Contest((best, *rest, *failed), tuple(refused))
 
@@ -71,17 +78,25 @@ class Contest(NamedTuple):
         """The best candidate."""
         return self.candidates[0]
 
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether the verdict warns that even the best candidate lacks something, or that none is mechanical."""
+        if not self.candidates or not np.isfinite(self.winner.misfit):
+            return True
+        return not self.winner.is_mechanical or bool(self.winner.rest >= MIN_UNEXPLAINED)
+
     def ratio(self, one: Candidate) -> float:
         """Error of a candidate over that of the winner."""
         return float(np.sqrt(one.misfit / max(self.winner.misfit, 1e-300)))
 
     def table(self) -> list[list[str]]:
         """Rows of text, the header first."""
-        rows = [["candidate", "constants", "error / best", "criterion"]]
+        rows = [["candidate", "constants", "error / best", "error / noise", "criterion"]]
         least = np.nanmin([*(one.information for one in self.candidates), np.inf])
         for one in self.candidates:
             criterion = "" if np.isnan(one.information) else f"{one.information - least:.3g}"
-            rows.append([one.title, str(one.parameters), f"{self.ratio(one):.3g}", criterion])
+            rest = "" if np.isnan(one.rest) else f"{one.rest:.3g}"
+            rows.append([one.title, str(one.parameters), f"{self.ratio(one):.3g}", rest, criterion])
         return rows
 
     def verdict(self) -> list[str]:
@@ -94,7 +109,7 @@ class Contest(NamedTuple):
         others += [(one.name, one) for one in self.candidates[1:] if shown.get(one.name) is one]
         worse = [f"{name} {self._margin(one)}" for name, one in others if self.ratio(one) >= MIN_WORSE]
         equal = [name for name, one in others if self.ratio(one) < MIN_WORSE]
-        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)})."]
+        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *_explained(best)]
         lines += [f"Worse on the validation set: {', '.join(worse)}."] if worse else []
         return [*lines, f"No better: {', '.join(equal)}."] if equal else lines
 
@@ -103,6 +118,16 @@ class Contest(NamedTuple):
         if not ratio < np.inf:
             return "(it fails)"
         return f"by {ratio - 1:.0%}" if ratio < MAX_NAMED_RATIO else f"by a factor of {ratio:.2g}"
+
+
+def _explained(best: Candidate) -> list[str]:
+    """What the best candidate leaves, compared with the noise."""
+    lines = [] if best.is_mechanical else ["No Lagrangian with friction describes the motion as well: is it driven?"]
+    if best.rest >= MIN_UNEXPLAINED:
+        return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
+    if best.rest <= MAX_EXPLAINED:
+        return [*lines, "Its errors are as small as the noise of the recording: no model can be much better."]
+    return lines
 
 
 def _counted(parameters: int) -> str:

@@ -91,7 +91,9 @@ def _candidates(
         misfit = float(there.squares.sum() / max(there.used, 1))
         friction = friction_of(fit.family, jnp.asarray(fit.x), trial.units)
         words = friction.named(fit.family.joint_names) if name == best else name
-        found.append(Candidate(fit.family.name, words, int(fit.free.sum()), misfit, criteria[name], fit=fit))
+        rest = trial.rest(there.residuals, there.noise, held)
+        free = int(fit.free.sum())
+        found.append(Candidate(fit.family.name, words, free, misfit, criteria[name], fit=fit, rest=rest))
     return found
 
 

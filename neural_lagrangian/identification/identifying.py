@@ -1,27 +1,25 @@
 """`identify`: read a recording, train a network, search for a formula, and compute the errors of both."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from .._checks import positive_integer
-from ..models import Scaled, with_precision
+from ..models import NeuralLagrangian, NeuralODE, Scaled, with_precision
 from ..numerics import precision
-from ..training import History, json_lines
+from ..training import Callback, History, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
-from .candidates_of import compared_candidates
+from .candidates_of import NETWORK, NULL, Known, compared_candidates, known_candidates
 from .choices import Structure
 from .declared import Declared
 from .energies import energies_of
 from .examination import examined
-from .faults import UsageError
 from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
@@ -33,54 +31,12 @@ from .outcome import Outcome
 from .preparation import Task, prepared
 from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
-from .remark import Remark
 from .starts import starts_of
 from .user_family import Family
+from .wanted import Tell, Wanted
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
 """Packages whose versions are written to the settings."""
-SEED_LIMIT = 2**63
-"""Seeds are below this number and not below its negative: JAX stores a seed in 64 bits."""
-
-Tell = Callable[[str, str | Remark], None]
-"""Function `tell(topic, text)` that gets the messages of `identify`, such as `print`. A remark has the topic "note"."""
-
-
-class _Wanted(NamedTuple):
-    """The options of `identify` that do not describe the recording."""
-
-    structure: str
-    friction: bool
-    steps: int
-    minutes: float | None
-    seed: int
-    float32: bool
-    folder: Path | None
-    resume: bool
-    command: str | None
-    candidates: tuple[Family, ...]
-    tell: Tell | None
-
-    def check(self) -> None:
-        """**Raises:** `ValueError` for an impossible value; `UsageError` for `resume` without a folder."""
-        if self.structure not in get_args(Structure):
-            known = ", ".join(map(repr, get_args(Structure)))
-            raise ValueError(f"`structure` is {self.structure!r}; expected one of {known}")
-        positive_integer("steps", self.steps)
-        if self.minutes is not None and not self.minutes > 0:
-            raise ValueError(f"`minutes` is {self.minutes}; expected a positive number")
-        if not isinstance(self.seed, int) or not -SEED_LIMIT <= self.seed < SEED_LIMIT:
-            raise ValueError(f"`seed` is {self.seed!r}; expected an integer of at most 63 bits and a sign")
-        for one in self.candidates:
-            if not isinstance(one, Family):
-                raise ValueError(f"`candidates` has {one!r}; expected a `Family`")
-        if self.resume and self.folder is None:
-            raise UsageError("`resume` is True, but `folder` is None; give the folder of the interrupted call")
-
-    def said(self, topic: str, text: str | Remark) -> None:
-        """Pass a message to `tell`, if it is given."""
-        if self.tell is not None:
-            self.tell(topic, text)
 
 
 def identify(
@@ -112,8 +68,10 @@ def identify(
     network $L(q, \dot q)$ in natural units is trained with gradients through its rollouts, in single precision;
     everything else is computed in double precision. The search for a formula uses the recording and the network;
     rollouts refine the coefficients. Systems of known form with unknown constants are candidates too: chains of rigid
-    bodies, a cart with a pendulum, masses on springs, ..., each with several kinds of friction. All candidates are
-    compared on the validation set, with their initial states estimated.
+    bodies, a cart with a pendulum, masses on springs, ..., each with several kinds of friction. The last candidate is a
+    network without mechanics. All candidates are compared on the validation set, with their initial states estimated.
+    If a system of known form leaves nothing but the noise of the recording, no formula is searched for, and the network
+    gets at most 300 steps.
     `neural_lagrangian fit` does the same, with the same result for the same seed. By default nothing is printed and
     nothing is written.
 
@@ -159,7 +117,7 @@ def identify(
     declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
     place = None if folder is None else Path(folder)
     users = tuple(candidates)
-    wanted = _Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
+    wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
     wanted.check()
     if command is None:
         wanted = wanted._replace(command=_call(source, declared, wanted))
@@ -167,7 +125,7 @@ def identify(
         return Identified.of(_identified(source, declared, wanted, Budget(minutes)))
 
 
-def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted, budget: Budget) -> Outcome:
+def _identified(source: str | Path | Trajectories, declared: Declared, wanted: Wanted, budget: Budget) -> Outcome:
     """Read the recording, report remarks and facts to `tell`, and compute the outcome."""
     inspection = inspected(source, declared)
     task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=wanted.steps)
@@ -175,13 +133,19 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: _
         wanted.said("note", remark)
     for topic, text in task.facts:
         wanted.said(topic, text)
+    if wanted.folder is not None:
+        claim(wanted.folder, resume=wanted.resume)
+    known = known_candidates(task, wanted.candidates, budget.ends_families)
+    best = None if known is None else known.explains
+    if best is not None:
+        task = task._replace(plan=task.plan.shortened)
+        wanted.said("families", f"{best.title}: its errors are as small as the noise; the rest is cut short")
     if wanted.folder is None:
-        return _judged(task, _settings(task, wanted), wanted.candidates, *_learned(task, wanted, budget), budget)
-    claim(wanted.folder, resume=wanted.resume)
-    return _written(task, wanted, wanted.folder, budget)
+        return _judged(task, wanted, known, *_learned(task, wanted, budget), budget)
+    return _written(task, wanted, wanted.folder, known, budget)
 
 
-def _call(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted) -> str:
+def _call(source: str | Path | Trajectories, declared: Declared, wanted: Wanted) -> str:
     """The call of `identify` that gives the same result, as text."""
     named = {name: value for name, value in vars(declared).items() if value is not None}
     named |= {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
@@ -189,7 +153,7 @@ def _call(source: str | Path | Trajectories, declared: Declared, wanted: _Wanted
     return f"identify({', '.join([first, *(f'{name}={value!r}' for name, value in named.items())])})"
 
 
-def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outcome:
+def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budget: Budget) -> Outcome:
     """Compute the outcome. Each file of the folder is written as soon as its content is known."""
     settings = _settings(task, wanted)
     try:
@@ -198,7 +162,7 @@ def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outco
         model, history = _learned(task, wanted, budget)
         write_model(folder, model)
         write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
-        outcome = _judged(task, settings, wanted.candidates, model, history, budget)
+        outcome = _judged(task, wanted, known, model, history, budget)
         write_outcome(folder, outcome)
         return outcome
     except KeyboardInterrupt as error:
@@ -206,39 +170,55 @@ def _written(task: Task, wanted: _Wanted, folder: Path, budget: Budget) -> Outco
         raise
 
 
-def _learned(task: Task, wanted: _Wanted, budget: Budget) -> tuple[Scaled, History]:
+def _learned(task: Task, wanted: Wanted, budget: Budget) -> tuple[Scaled, History]:
     """Train the network. It is returned in JAX's default precision."""
     folder = wanted.folder
     history = [] if folder is None else [json_lines(folder / HISTORY)]
+    checkpoints = None if folder is None else folder / CHECKPOINTS
+    network = task.architecture.model(jax.random.key(wanted.seed))
+    return _trained(network, task, wanted, [*history, budget.ends_training], checkpoints)
+
+
+def _trained(
+    network: NeuralLagrangian | NeuralODE,
+    task: Task,
+    wanted: Wanted,
+    callbacks: Sequence[Callback],
+    checkpoints: Path | None = None,
+) -> tuple[Scaled, History]:
     result = train(
-        task.architecture.model(jax.random.key(wanted.seed)),
+        network,
         task.parts,
         task.scaling,
         task.plan,
         periodic=task.columns.periodic,
         seed=wanted.seed,
-        callbacks=[*history, budget.ends_training],
-        checkpoints=None if folder is None else folder / CHECKPOINTS,
+        callbacks=callbacks,
+        checkpoints=checkpoints,
         progress=wanted.tell is not None,
     )
     return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
 
 
 def _judged(
-    task: Task,
-    settings: dict[str, Any],
-    users: Sequence[Family],
-    model: Scaled,
-    history: History,
-    budget: Budget,
+    task: Task, wanted: Wanted, known: Known | None, model: Scaled, history: History, budget: Budget
 ) -> Outcome:
-    """Search for a formula, and compute the errors of the network and of the formula on held-out motion."""
+    """Search for a formula, and compute the errors of the network and of the formula on held-out motion.
+
+    If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis.
+    """
     starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
-    searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
-    attempts = look_for_formulas(model, searched, library_for(task.columns), budget.ends_search)
-    evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
-    formula = best_formula(attempts, model, evidence, budget.ends_refinement)
-    contest = compared_candidates(task, model, formula, users, budget.ends_refinement)
+    attempts: list[Attempt] = []
+    formula, networks = None, {NETWORK: model}
+    if known is None or known.explains is None:
+        searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
+        attempts = look_for_formulas(model, searched, library_for(task.columns), budget.ends_search)
+        evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
+        formula = best_formula(attempts, model, evidence, budget.ends_refinement)
+        if known is not None and not budget.ends_refinement():
+            null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
+            networks[NULL], _ = _trained(null, task, wanted, [lambda _: budget.ends_refinement()])
+    contest = compared_candidates(task, known, networks, formula)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
     models = {"network": model} | ({} if formula is None else {"formula": formula.model})
@@ -247,18 +227,19 @@ def _judged(
         measure = measure._replace(lyapunov_time=lyapunov_time(model, starts, measure))
     errors, rollouts = rollout_errors(models, starts, task.columns, measure)
     energies = energies_of(model, starts, rollouts["network"])
-    learned = (settings, task.columns, str(task.parts), model, history)
-    cut_short = _cut_short(task, history, attempts, formula)
+    learned = (_settings(task, wanted), task.columns, str(task.parts), model, history)
+    cut_short = _cut_short(task, known, history, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
     return Outcome(*learned, *results, task.read, cut_short)
 
 
 def _cut_short(
-    task: Task, history: History, attempts: list[Attempt], formula: RefinedFormula | None
+    task: Task, known: Known | None, history: History, attempts: list[Attempt], formula: RefinedFormula | None
 ) -> tuple[str, ...]:
-    """What the time limit cut short, one sentence each."""
+    """What was cut short, by the time limit or because it was not needed; one sentence each."""
     done, steps = len(history.loss), sum(task.plan.steps)
+    best = None if known is None else known.explains
     lines = (
         []
         if done >= steps
@@ -266,12 +247,17 @@ def _cut_short(
     )
     if any(attempt.cut_short for attempt in attempts):
         lines.append("The time limit ended the search for a formula. A longer search may find one.")
+    if best is not None:
+        lines.append(
+            f"The errors of the {best.name} are as small as the noise of the recording. So no formula was searched "
+            f"for, and the network was trained for {done} steps only: the formula predicts better."
+        )
     if formula is not None and not formula.refined:
         lines.append("The time limit left no time to refine the coefficients of the formula.")
     return tuple(lines)
 
 
-def _settings(task: Task, wanted: _Wanted) -> dict[str, Any]:
+def _settings(task: Task, wanted: Wanted) -> dict[str, Any]:
     """All settings that are needed to repeat the call."""
     scaling = {"centre": task.scaling.centre, "q_scale": task.scaling.q_scale, "t_scale": task.scaling.t_scale}
     return {

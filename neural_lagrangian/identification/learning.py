@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from ..integrators import StepsPerSample
-from ..models import NeuralLagrangian
+from ..models import NeuralLagrangian, NeuralODE
 from ..training import Callback, FitResult, Loss, Rollouts, Running, Watching, fit, trajectory_mse, weighted
 from ..trajectories import Scaling, Trajectories, spread
 from .pieces import Parts
@@ -24,6 +24,8 @@ LEARNING_RATES = (2e-2, 5e-3, 1e-3)
 """Learning rate of Muon at the beginning of each stage. It falls to zero along a cosine."""
 BATCH_SIZE = 64
 """Number of windows in each gradient step."""
+MAX_SHORT_STEPS = 300
+"""Gradient steps of a network that need not be good, since a formula explains the motion."""
 VALIDATIONS = 30
 """Approximate number of times that the validation loss is computed."""
 
@@ -39,6 +41,12 @@ class Plan(NamedTuple):
     substeps: int
     horizons: tuple[int, ...]
     steps: tuple[int, ...]
+
+    @property
+    def shortened(self) -> "Plan":
+        """A plan of one stage with at most `MAX_SHORT_STEPS` steps, for a network that is not the best candidate."""
+        most = min(sum(self.steps), MAX_SHORT_STEPS)
+        return self._replace(horizons=self.horizons[:2][-1:], steps=(most,))
 
 
 def rows_apart(trajectories: Trajectories, scaling: Scaling) -> int:
@@ -78,7 +86,7 @@ def loss_for(trajectories: Trajectories, periodic: Sequence[int] = (), *, veloci
 
 
 def train(
-    model: NeuralLagrangian,
+    model: NeuralLagrangian | NeuralODE,
     parts: Parts,
     scaling: Scaling,
     plan: Plan,

@@ -15,6 +15,7 @@ from .family import Pieces, Units
 from .family_fit import FAILED_RESIDUAL, MAX_STEPS, PRIOR_WEIGHT, TOLERANCE
 from .fit_windows import MAX_ROWS, MIN_ROWS, FitWindows, WindowPlan
 from .preparation import Task
+from .rest import noise_level, rest_of
 
 WIDTH_SHARE = 0.03
 """Speed below which dry friction falls to zero, as a share of the root mean square of the joint rate."""
@@ -28,7 +29,8 @@ class Trial(NamedTuple):
     """Motion in natural units, with one unit for all lengths.
 
     `estimate`: the training set with estimated states. `fitted`, `held`: windows of the training and validation sets.
-    `noise`: of each channel, infinite for velocities that were not recorded.
+    `noise`: of each channel, infinite for velocities that were not recorded, at the start of a fit. `level`: noise of
+    the recorded coordinates, in whose units errors are given.
     """
 
     units: Units
@@ -38,6 +40,7 @@ class Trial(NamedTuple):
     fitted: FitWindows
     held: FitWindows
     noise: np.ndarray
+    level: np.ndarray
 
     @staticmethod
     def of(task: Task) -> "Trial | None":
@@ -58,7 +61,8 @@ class Trial(NamedTuple):
         windows = plan.windows(estimate[0], observed[0], max(1, MAX_ROWS // plan.rows), size)
         held = plan.windows(estimate[1], observed[1], len(windows.ts), size)
         noise = _noise(observed[0], size, recorded_velocities=bool(task.columns.velocities))
-        return Trial(units, scaling, estimate[0], plan, windows, held, noise)
+        level = noise_level(observed[0], FIRST_NOISE[0] * size[: observed[0].dof])
+        return Trial(units, scaling, estimate[0], plan, windows, held, noise, level)
 
     @property
     def width(self) -> np.ndarray:
@@ -71,18 +75,27 @@ class Trial(NamedTuple):
         turned = [(t[:: self.plan.stride], *np.split(y[:: self.plan.stride], 2, axis=1)) for t, y in self.estimate]
         return [(np.asarray(t, np.float64), q @ matrix.T, v @ matrix.T) for t, q, v in turned]
 
-    def misfit(self, model: Any, noise: np.ndarray) -> float:
-        """Mean square residual of any model in SI units on the validation set, in units of the noise.
+    def misfit(self, model: Any, noise: np.ndarray) -> tuple[float, float]:
+        """Mean square residual of any model in SI units on the validation set, in units of `noise`; and the errors of
+        the coordinates in units of the noise of the recording.
 
-        The initial states are estimated, and nothing else. It is infinite if rollouts fail.
+        The initial states are estimated, and nothing else. Both are infinite if rollouts fail.
         """
         dtype = jnp.result_type(float)
         sizes = np.concatenate([self.scaling.q_scale, self.scaling.q_scale / self.units.time])
         weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
         parts = (self.held.ts * self.units.time, self.held.ys, self.held.y0s, self.held.size, weight, sizes)
-        residuals = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=self.held.substeps)
-        found = np.sum(np.asarray(residuals, np.float64) ** 2) / (self.held.counts.sum() * np.isfinite(noise).sum())
-        return float(found) if found < FAILED_RESIDUAL else np.inf
+        found = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=self.held.substeps)
+        residuals = np.asarray(found, np.float64).reshape(self.held.ys.shape)
+        misfit = float(np.sum(residuals**2) / (self.held.counts.sum() * np.isfinite(noise).sum()))
+        if not misfit < FAILED_RESIDUAL:
+            return np.inf, np.inf
+        return misfit, self.rest(residuals, noise, self.held)
+
+    def rest(self, residuals: np.ndarray, noise: np.ndarray, windows: FitWindows) -> float:
+        """Errors of the coordinates in units of the noise of the recording, from residuals in units of `noise`."""
+        dof = len(self.level)
+        return rest_of(residuals[..., :dof] * noise[:dof], windows.counts, self.level)
 
 
 def width_of(rates: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification import Family
+from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.contest import Candidate, Contest
 from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.family import Expansion, InSI, Units, friction_of
@@ -147,6 +148,39 @@ def test_a_family_of_the_user_is_a_candidate(spring):
     np.testing.assert_allclose(frictionless.acceleration(0.0, q, v), -wall.value * np.sinh(0.3), rtol=1e-6)
 
 
+def test_friction_of_a_users_family_is_at_its_joints():
+    """A joint between two bodies turns both: the force is $R^T f(R v)$, in SI units."""
+    rows = [[1.0, 0.0], [-1.0, 1.0]]
+    columns = Columns("t", ("a", "b"), (), None, {}, ("a", "b"))
+    user = Family("two", lambda c, q, v: c["m"] * (v @ v) / 2 + jnp.cos(q).sum(), {"m": 2.0}, joints=rows)
+    family = user.on(columns, UNITS, np.zeros(2)).shared
+    assert family.joint_names == ["joint 1", "joint 2"]
+    x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1.5, family.slices.drag.stop))
+    force = friction_of(family, x, UNITS).force(family.joints)
+    q, v = jnp.asarray([0.3, -0.4]), jnp.asarray([0.5, 1.7])
+    lagrangian = InSI(family, x, UNITS, (0, 1))
+    expected = nl.acceleration(lagrangian, 0.0, q, v, force=force)
+    natural = family.body(x).acceleration(0.0, q, v * UNITS.time) / UNITS.time**2
+    np.testing.assert_allclose(natural, expected, rtol=1e-9)
+    apart = nl.acceleration(lagrangian, 0.0, q, v, force=friction_of(family, x, UNITS).force(np.eye(2)))
+    assert np.abs(apart - expected).max() > 0.1
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("joints", "message"),
+    [
+        ([[1.0]], "expected rows of 2 numbers, not all zero"),
+        ([[0.0, 0.0]], "expected rows of 2 numbers, not all zero"),
+        ([[1.0, -1.0]], "expected no row with both an angle and a length"),
+    ],
+)
+def test_joints_that_make_no_sense_are_refused(joints, message):
+    columns = Columns("t", ("x", "a"), (), None, {}, ("a",))
+    with pytest.raises(ValueError, match=message):
+        Family("one", lambda c, q, v: c["m"] * (v @ v), {"m": 1.0}, joints=joints).on(columns, UNITS, np.zeros(2))
+
+
 def test_a_guess_of_zero_is_refused():
     with pytest.raises(ValueError, match=r"`start` has k = 0.0; expected a finite number other than zero"):
         Family("spring", lambda c, q, v: 0.0, {"k": 0.0})
@@ -195,3 +229,29 @@ def test_of_equals_the_simpler_one_wins_and_without_an_answer_nothing_is_said():
         "Best description of the motion: good (2 constants).",
         "Worse on the validation set: bad by 100%, worst by a factor of 1e+03, lost (it fails).",
     ]
+
+
+def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():
+    """A warning if it is much, a promise if it is nothing; neither if that is not known."""
+
+    def verdict_of(rest):
+        return " ".join(Contest.of([Candidate("good", "", 2, 1.0, rest=rest)], []).verdict())
+
+    assert "lacks something: its errors are 3.5 times the noise" in verdict_of(3.5)
+    assert "no model can be much better" in verdict_of(1.1)
+    assert "noise" not in verdict_of(1.6) + verdict_of(np.nan)
+
+
+def test_a_model_without_mechanics_is_best_only_if_it_errs_less():
+    """Of equals the mechanical one is taken, whatever the number of its constants."""
+
+    def contest_of(misfit):
+        null = Candidate("null", "", 10, misfit, rest=1.0, is_mechanical=False)
+        return Contest.of([Candidate("network", "", 99, 1.0, rest=1.0), null], [])
+
+    assert contest_of(0.95).winner.name == "network"
+    assert not contest_of(0.95).is_unexplained
+    better = contest_of(0.5)
+    assert better.winner.name == "null"
+    assert better.is_unexplained
+    assert "No Lagrangian with friction describes the motion as well" in " ".join(better.verdict())

@@ -1,5 +1,7 @@
 """Errors against predictions that know nothing, and when a model is worth more than these."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -187,16 +189,23 @@ def test_training_ends_after_minutes_not_seconds():
     """And each part of a fit has its share, in the order in which they come."""
     now = [100.0]
     budget = Budget(10.0, clock=lambda: now[0])
-    asked = (budget.is_spent, lambda: budget.ends_training(PROGRESS), budget.ends_search, budget.ends_refinement)
+    asked = (
+        budget.is_spent,
+        budget.ends_families,
+        partial(budget.ends_training, PROGRESS),
+        budget.ends_search,
+        budget.ends_refinement,
+    )
 
     def at(seconds):
         now[0] = 100.0 + seconds
         return [over() for over in asked]
 
-    assert at(11.0) == [False, False, False, False]
-    assert at(301.0) == [False, True, False, False]
-    assert at(391.0) == [False, True, True, False]
-    assert at(481.0) == [False, True, True, True]
+    assert at(11.0) == [False, False, False, False, False]
+    assert at(181.0) == [False, True, False, False, False]
+    assert at(361.0) == [False, True, True, False, False]
+    assert at(421.0) == [False, True, True, True, False]
+    assert at(481.0) == [False, True, True, True, True]
     assert at(599.0)[0] is False
     assert at(601.0)[0] is True
     assert not Budget(None, clock=lambda: np.inf).is_spent()

@@ -8,7 +8,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import identify, predicted
-from neural_lagrangian.identification.candidates_of import FORMULA, compared_candidates
+from neural_lagrangian.identification.candidates_of import FORMULA, NETWORK, compared_candidates, known_candidates
 from neural_lagrangian.identification.chain_start import estimated
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.declared import Declared
@@ -167,9 +167,19 @@ def pendulum():
 
 def test_no_chain_is_fitted_after_the_time_limit(pendulum):
     task, found = pendulum
-    late = compared_candidates(task, found.model, None, (), lambda: True)
+    late = compared_candidates(task, known_candidates(task, (), lambda: True), {NETWORK: found.model}, None)
     assert late.candidates == ()
     assert [attempt.fault for attempt in late.refused] == [TIME_IS_UP]
+
+
+def test_a_chain_that_leaves_only_noise_explains_the_motion_and_one_without_friction_does_not(pendulum):
+    task, _ = pendulum
+    known = known_candidates(task)
+    assert known.explains.name == "rigid chain of 1 body"
+    assert known.explains.rest == pytest.approx(1.0, abs=0.2)
+    (poor,) = [one for one in known.candidates if one.friction == "no friction"]
+    assert poor.rest > 1.5
+    assert known._replace(candidates=(poor,)).explains is None
 
 
 def test_a_pendulum_with_an_offset_and_two_kinds_of_friction(pendulum):
@@ -194,7 +204,8 @@ def test_the_better_one_is_taken_and_of_equals_the_one_with_fewer_constants(pend
     task, found = pendulum
     terms = Library.waves(1, 1, names=["a"]) + Library.velocities(1, 2, names=["a"])
     frictionless = RefinedFormula("it", nl.NeuralLagrangian(found.formula), 0.0)
-    contest = compared_candidates(task, frictionless.model, frictionless)
+    known = known_candidates(task)
+    contest = compared_candidates(task, known, {NETWORK: frictionless.model}, frictionless)
     margins = {one.title: contest.ratio(one) for one in contest.candidates}
     assert contest.formula.where == found.where
     assert margins[FORMULA] == pytest.approx(margins["network"])  # here the same model
@@ -203,7 +214,7 @@ def test_the_better_one_is_taken_and_of_equals_the_one_with_fewer_constants(pend
     more[[terms.names.index(name) for name in found.formula.support]] = np.asarray(found.formula.coefficients)
     more[[terms.names.index(name) for name in ("1", "a_dot")]] = 1e-9
     longer = RefinedFormula("it", nl.NeuralLagrangian(Formula(terms, more), force=found.model.force), 0.0)
-    contest = compared_candidates(task, frictionless.model, longer)
+    contest = compared_candidates(task, known, {NETWORK: frictionless.model}, longer)
     assert contest.formula.where == found.where
     assert contest.ratio(next(one for one in contest.candidates if one.name == FORMULA)) == pytest.approx(1.0, abs=0.01)
 
@@ -263,7 +274,7 @@ def test_oscillators_that_are_declared_as_angles_are_no_chain():
     chosen = terms.select([terms.names.index(name) for name in ("a_dot^2", "b_dot^2", "a^2", "b^2", "a b")])
     stiffness = [-(4.0 + 25.0) / 4, -(4.0 + 25.0) / 4, (25.0 - 4.0) / 2]
     true = RefinedFormula("it", nl.NeuralLagrangian(Formula(chosen, np.array([0.5, 0.5, *stiffness]))), 0.0)
-    contest = compared_candidates(task, true.model, true)
+    contest = compared_candidates(task, known_candidates(task), {NETWORK: true.model}, true)
     assert contest.formula is true
     assert min(contest.ratio(one) for one in contest.candidates if "chain" in one.name) > 4
 

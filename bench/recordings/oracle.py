@@ -1,0 +1,64 @@
+"""The oracle: the true family alone, started from the true constants, and fitted by the package to the same data."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from neural_lagrangian.identification import Family
+from neural_lagrangian.identification.family import friction_of
+from neural_lagrangian.identification.family_fit import FamilyFit, fit_family, with_each_friction
+from neural_lagrangian.identification.preparation import Task
+from neural_lagrangian.identification.trial import Trial, width_of
+
+from .systems import System
+
+LEAST_FRICTION = 1e-6
+"""Start of a kind of friction that the system does not have, as a share of its natural unit."""
+
+
+def fitted(system: System, shift: np.ndarray, task: Task) -> tuple[FamilyFit, Trial] | None:
+    """The true family, fitted; `None` if its rollouts fail.
+
+    **Arguments:**
+
+    - `shift`: what the sensors show too much, in SI units, shape `(dof,)`. It is an unknown of the oracle too.
+    """
+    trial = Trial.of(task)
+    if trial is None:
+        return None
+    motion = task.parts.train
+    family = with_offset(system, shift).on(task.columns, trial.units, motion.ys[motion.mask].mean(axis=0)[: motion.dof])
+    rates = np.concatenate([v @ family.joints.T for _, _, v in trial.pieces(np.eye(motion.dof))])
+    family = eqx.tree_at(lambda one: one.width, family, jnp.asarray(width_of(rates)))
+    fit = fit_family(trial.fitted, family, start_of(family, system, trial), trial.noise)
+    found = with_each_friction(fit, trial.fitted, lambda: False).get(system.kind)
+    return None if found is None else (found, trial)
+
+
+def with_offset(system: System, shift: np.ndarray) -> Family:
+    """The true family in the coordinates that the sensors show."""
+    if not shift.any():
+        return system.oracle
+    names = [f"offset {i}" for i in np.flatnonzero(shift)]
+
+    def lagrangian(c: Any, q: Any, v: Any) -> Any:
+        for i, name in zip(np.flatnonzero(shift).tolist(), names, strict=True):
+            q = q.at[i].add(-c[name])
+        return system.lagrangian(c, q, v)
+
+    start = {**system.constants, **dict(zip(names, shift[shift != 0].tolist(), strict=True))}
+    return Family("the true family", lagrangian, start, joints=system.joints)
+
+
+def start_of(family: Any, system: System, trial: Trial) -> np.ndarray:
+    """The true constants and the true friction as unknowns of the family."""
+    at, x = family.slices, family.start([])
+    x[at.of_friction] = 1.0
+    of_one = friction_of(family, jnp.asarray(x), trial.units)  # the friction in SI units of unknowns of one
+    for kind in ("linear", "dry", "drag"):
+        true = np.array(getattr(system, kind) or (0.0,) * len(family.at))
+        x[getattr(at, kind)] = np.maximum(true / np.asarray(getattr(of_one, kind)), LEAST_FRICTION)
+    x[at.drag] = 0.0 if not system.drag else x[at.drag]
+    return x
