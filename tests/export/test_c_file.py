@@ -124,7 +124,7 @@ def strip(row, *names):
 @pytest.mark.parametrize("name", slow_but(MODELS, *QUICK))
 def test_a_compiled_model_computes_what_jax_computes(name, tmp_path):
     """The compiler has no warning, and the program takes no memory from the heap."""
-    compiled = compare(MODELS[name](), tmp_path, 1000, 1e-12)
+    compiled = compare(MODELS[name](), tmp_path, 10_000, 1e-12)
     text = compiled.source.read_text()
     assert not any(word in text for word in ("malloc", "calloc", "realloc", "free("))
     symbols = subprocess.run(["nm", "-u", compiled.path], capture_output=True, text=True).stdout
@@ -134,7 +134,7 @@ def test_a_compiled_model_computes_what_jax_computes(name, tmp_path):
 @needs_compiler
 @pytest.mark.parametrize("name", slow_but(SOME, "formula"))
 def test_a_float_file_computes_what_jax_computes_in_single_precision(name, tmp_path):
-    compare(MODELS[name](), tmp_path, 1000, 1e-5, dtype="float")
+    compare(MODELS[name](), tmp_path, 10_000, 1e-5, dtype="float")
 
 
 @needs_compiler
