@@ -19,6 +19,10 @@ DEFAULT_TOLERANCE_FLOAT64 = 1e-9
 DEFAULT_SIMULATION_TOLERANCE_FLOAT64 = 1e-12
 """Default relative error of a step of `simulate` in double precision (no unit). Simulated data serve as a reference, so
 they are more accurate than rollouts of models."""
+SHORTEST_STEP_ULPS = 16
+"""Steps of motion that sets in, in units of the resolution of time, below which their error is compared with the motion
+to which they lead in the whole time: no step from exact rest has a small error relative to its own end.
+"""
 
 
 class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
@@ -34,6 +38,9 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
     changes its coordinate in the whole time.) A step is accepted if the root mean square of these relative errors is
     below `tolerance`. There is no absolute tolerance, so the steps do not depend on units: motion of micrometres is
     integrated as accurately as motion of metres.
+
+    A component that has been exactly zero has no size yet. If a force sets in abruptly, after a dead time for example,
+    the steps become as short as time resolves, and grow again.
 
     Motion of the size of round-off takes many steps, for example motion from rest at an equilibrium $q = 0$ where
     forces of order one cancel.
@@ -110,8 +117,13 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
             )
         y0, y1, y_error = jax.lax.stop_gradient((y0, y1_candidate, y_error))
         reached = jnp.maximum(size, jnp.abs(jnp.where(jnp.isfinite(y1), y1, y0)))
+        error = _relative(y_error, _scale(reached, span, self.internal))
+        dt = jnp.abs(jnp.asarray(t1) - t0)
+        shortest = SHORTEST_STEP_ULPS * jnp.finfo(dt.dtype).eps * span
+        sets_in = (_scale(size, span, self.internal) == 0) & (dt <= shortest)
+        error = jnp.where(sets_in, error * jnp.asarray(dt / span, error.dtype), error)
         keep, next_t0, next_t1, made_jump, inner, result = self._inner.adapt_step_size(
-            t0, t1, y0, y0, args, _relative(y_error, reached, span, self.internal), error_order, inner
+            t0, t1, y0, y0, args, error, error_order, inner
         )
         return keep, next_t0, next_t1, made_jump, (inner, jnp.where(keep, reached, size), span), result
 
@@ -120,9 +132,12 @@ class AdaptiveSteps(diffrax.AbstractAdaptiveStepSizeController):
         return diffrax.PIDController(rtol=0.0, atol=self.rtol)
 
 
-def _relative(error: Array, size: Array, span: Array, internal: int) -> Array:
+def _scale(size: Array, span: Array, internal: int) -> Array:
     motion = size.shape[-1] - internal
     q_size, v_size, z_size = jnp.split(size, (motion // 2, motion), axis=-1)
-    scale = jnp.concatenate([q_size, jnp.maximum(v_size, q_size / span), z_size], axis=-1)
+    return jnp.concatenate([q_size, jnp.maximum(v_size, q_size / span), z_size], axis=-1)
+
+
+def _relative(error: Array, scale: Array) -> Array:
     still = (error == 0) & (scale == 0)
     return jnp.where(still, 0, error / jnp.where(still, 1, scale))

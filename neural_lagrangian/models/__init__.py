@@ -15,6 +15,7 @@ from .positions import position_errors as position_errors
 from .positions import recovered_velocities
 from .precision import with_precision
 from .scaled import Scaled
+from .warm_up import warmed_up
 
 __all__ = [
     "HamiltonianNetwork",
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "recovered_velocities",
     "save",
+    "warmed_up",
     "with_control",
     "with_precision",
 ]

@@ -36,8 +36,8 @@ class WithMemory(AbstractMotionModel):
     take and return states $[q, v]$, so every loss of rollouts, `fit`, `polish`, `gauss_newton`, `save`, `with_control`
     and `Scaled` accept the model. `rollout` returns the internal states too.
 
-    Every rollout starts with internal states `start`, also in the middle of a recording, where they are not known. So
-    train with windows that are longer than the memory, or with one window from a start at rest.
+    Every rollout starts with internal states `start`, also in the middle of a recording, where they are not known.
+    `warmed_up` lets a loss find them from the samples before. Or train with one window from a start at rest.
 
     An acceleration depends on internal states, which are not observed. So losses of accelerations and torques, sensors
     of accelerations and variational solvers refuse the model.
@@ -179,6 +179,29 @@ class WithMemory(AbstractMotionModel):
         clock, y0, x0, integration = model._started(ts, y0)
         xs = integration.rollout(model._term, clock, x0)
         return xs[:, : y0.shape[0]], xs[:, y0.shape[0] :]
+
+    def follow(self, ts: ArrayLike, ys: ArrayLike, args: PyTree = None) -> Float[Array, "time internal"]:
+        """The internal states along a recorded motion, shape `(time, internal)`, from those of a start of a rollout.
+
+        A fading memory forgets its start, so the last internal states are then those of the recorded machine.
+
+        **Arguments:**
+
+        - `ts`: times in seconds, shape `(time,)`. `ys`: the recorded states, shape `(time, 2 dof)`, which are
+          interpolated linearly. `args`: as for `solve`.
+        """
+        model, ys = with_args(self, args), floating("ys", ys, ("time", "2 dof"))
+        clock, y0 = check_rollout_arguments(ts, ys[0])
+        recorded = diffrax.LinearInterpolation(jnp.asarray(ts, y0.dtype), ys)
+
+        def rates(t: Scalar, z: Array, args: Any) -> Array:
+            q, v = jnp.split(recorded.evaluate(t), 2)
+            each = [force.rate(t, q, v, z_k) for force, z_k in model._parts(z, q.shape[0])]
+            return same_precision(jnp.concatenate(each), z)
+
+        z0 = model.initial_states(clock.start, y0)
+        integration = self.integration.beside_motion(z0.shape[0], y0.dtype)
+        return integration.rollout(diffrax.ODETerm(rates), clock, z0)
 
     def solve(self, ts: ArrayLike, y0: ArrayLike, args: PyTree = None) -> diffrax.Solution:
         model = with_args(self, args)

@@ -124,6 +124,11 @@ class Scaled(AbstractMotionModel):
         units = _Units(self.scaling, y0[: y0.shape[0] // 2])
         return units.outward(self.model(self._inner_times(ts, y0), units.inward_state(y0), args))
 
+    def inner_motion(self, ts: ArrayLike, ys: Array) -> tuple[Array, Array]:
+        """Times and states, shape `(time, 2 dof)`, in the units of the inner model."""
+        units = _Units(self.scaling, ys[0, : ys.shape[1] // 2])
+        return jnp.asarray(self._inner_times(ts, ys), ys.dtype), jax.vmap(units.inward_state)(ys)
+
     def _inner_times(self, ts: ArrayLike, y0: Array) -> Array | np.ndarray:
         """The times of the inner model. Known times stay in double precision until the start time is subtracted."""
         if is_concrete(ts, self.scaling.t_scale):

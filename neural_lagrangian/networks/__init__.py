@@ -1,8 +1,11 @@
 """Wrappers for networks: input features, built-in symmetries, initial weights, and frozen (untrained) parts."""
 
 from .clock import Clock
+from .conditioned import RUN as RUN
+from .conditioned import AbstractUnknown as AbstractUnknown
 from .conditioned import Conditioned, with_parameters
 from .conditioned import WithInputs as WithInputs
+from .conditioned import check_runs as check_runs
 from .conditioned import parameters_of_runs as parameters_of_runs
 from .conditioned import with_args as with_args
 from .embedding import PeriodicEmbedding

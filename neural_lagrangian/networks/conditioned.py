@@ -1,5 +1,6 @@
 """Parts of a model that depend on parameters of each run, such as a length or a payload."""
 
+import abc
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -9,11 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import is_named, no_args
+from .._checks import is_concrete, is_named, no_args
 from .._types import Network
 from ..numerics import AbstractFrozen
 
 Model = TypeVar("Model")
+
+RUN = "run"
+"""The name of the parameter that says of which run a trajectory is, for parameters that are not known."""
 
 
 class Conditioned(eqx.Module):
@@ -80,6 +84,30 @@ class WithInputs(eqx.Module):
         return self.network(jnp.concatenate([x, *inputs]))
 
 
+class AbstractUnknown(eqx.Module):
+    """Parameters of runs that are not known, as a part of a model beside its `Conditioned` parts.
+
+    The parameter `run` of a trajectory says which run it is. `with_parameters` then takes the values of that run.
+    """
+
+    @property
+    @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters that are not known."""
+
+    @abc.abstractmethod
+    def values_of(self, run: Array) -> dict[str, Array]:
+        """The present estimates of one run, by name."""
+
+    @abc.abstractmethod
+    def of_run(self, run: Array | None) -> "AbstractUnknown":
+        """The same estimates, which say of which run the model is. `None`: of a run with known parameters."""
+
+    @abc.abstractmethod
+    def check(self, runs: np.ndarray) -> None:
+        """**Raises:** `ValueError` for runs without estimates."""
+
+
 class _Parameters(AbstractFrozen):
     """Known values by name. Training does not change them; their derivatives are those of any input."""
 
@@ -92,10 +120,11 @@ def with_parameters(model: Model, parameters: Mapping[str, ArrayLike]) -> Model:
     **Arguments:**
 
     - `model`: a model, or a part of one.
-    - `parameters`: all parameters of the model by name, with the shapes that they have there.
+    - `parameters`: all parameters of the model by name, with the shapes that they have there. If the model has
+      estimates of some of them (`observation.Population`), the number of the `run` may stand for those.
 
-    **Raises:** `ValueError` if the model has no `Conditioned` part, if names are missing or unknown, or for other
-    shapes.
+    **Raises:** `ValueError` if the model has no `Conditioned` part, if names are missing or unknown, for other shapes,
+    or for a run without estimates.
 
     **Example:**
 
@@ -113,8 +142,18 @@ def with_parameters(model: Model, parameters: Mapping[str, ArrayLike]) -> Model:
             f"`parameters` are {', '.join(map(repr, given))}, but `model` does not depend on parameters; expected a "
             f"model with a `nl.networks.Conditioned` part"
         )
+    unknown = unknown_of(model)
+    if unknown is not None:
+        run = given.pop(RUN, None)
+        if run is not None and is_concrete(run):
+            unknown.check(np.asarray(run))
+        given |= {} if run is None else unknown.values_of(run)
+        model = eqx.tree_at(unknown_of, model, unknown.of_run(run))
     if set(given) != set(known):
-        raise ValueError(f"`parameters` has the names {sorted(given)}; expected those of the model, {sorted(known)}")
+        instead = "" if unknown is None else f"; {RUN!r} may stand for {sorted(unknown.names)}"
+        raise ValueError(
+            f"`parameters` has the names {sorted(parameters)}; expected those of the model, {sorted(known)}{instead}"
+        )
     for name, value in given.items():
         if value.shape != known[name].shape:
             raise ValueError(f"`parameters[{name!r}]` has shape {value.shape}; expected {known[name].shape}")
@@ -150,6 +189,23 @@ def parameters_of_runs(model: Any) -> dict[str, Array]:
         if _is_conditioned(node):
             found |= parameters_of_runs(node.function) | node.parameters.values
     return found
+
+
+def unknown_of(model: Any) -> AbstractUnknown | None:
+    """The estimates of parameters that are not known in a model; `None` if there are none."""
+    nodes = jax.tree.leaves(model, is_leaf=_is_unknown)
+    return next((node for node in nodes if _is_unknown(node)), None)
+
+
+def check_runs(model: Any, parameters: Mapping[str, np.ndarray] | None) -> None:
+    """**Raises:** `ValueError` if the parameters of trajectories are of runs without estimates in the model."""
+    unknown = unknown_of(model)
+    if unknown is not None and parameters is not None and RUN in parameters:
+        unknown.check(parameters[RUN])
+
+
+def _is_unknown(node: Any) -> bool:
+    return isinstance(node, AbstractUnknown)
 
 
 def _is_conditioned(node: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from .accelerometer import Accelerometer
 from .applied_force import AppliedForce
+from .calibrate import calibrate
 from .determination import information
 from .filter import Belief, ExtendedKalmanFilter, Innovation
 from .gyroscope import Gyroscope
@@ -9,11 +10,14 @@ from .information import Information
 from .instant import Instant
 from .likelihood import negative_log_likelihood, observation_residual
 from .merge import merge_channels
+from .noise import estimate_noise
 from .observed import Observed
+from .population import Normal, Population
 from .position import Position
 from .reading import AbstractReading
 from .sensor import Sensor
 from .smoother import Smoothed, smooth
+from .spread import estimate_spread
 from .state_function import StateFunction
 from .velocity import Velocity
 
@@ -27,12 +31,17 @@ __all__ = [
     "Information",
     "Innovation",
     "Instant",
+    "Normal",
     "Observed",
+    "Population",
     "Position",
     "Sensor",
     "Smoothed",
     "StateFunction",
     "Velocity",
+    "calibrate",
+    "estimate_noise",
+    "estimate_spread",
     "information",
     "merge_channels",
     "negative_log_likelihood",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,12 +14,24 @@ from jaxtyping import Array, Float, Int, PyTree
 from ..training import evaluated, fixed_windows, forward_or_reverse, normal_equations
 from ..trajectories import Trajectories, Window, Windows
 from .information import Information, described, undetermined_share
-from .likelihood import check_observed, observation_residual
+from .likelihood import check_observed, counted, observation_residual
 from .linearized import with_known_noise
 from .observed import Observed
 
 STATE_STEPS = 8
 """Number of Gauss-Newton steps for the initial states of the windows."""
+
+
+class Leftover(NamedTuple):
+    """What is left over in a channel, for each of its columns: shape `(column,)`.
+
+    - `squares`: sum of the squared residuals over their noise. `count`: number of values.
+    - `taken`: number of values that the initial states of the windows take up.
+    """
+
+    squares: Array
+    count: Array
+    taken: Array
 
 
 def information(model: Observed, trajectories: Trajectories, *, horizon: int = 100, stride: int = 1) -> Information:
@@ -30,7 +43,8 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
 
     **Arguments:**
 
-    - `model`: an `Observed` model, before or after training.
+    - `model`: an `Observed` model, before or after training. If it has a `Population`, the standard errors are those
+      with its prior, and the words say what the observations alone do not tell.
     - `trajectories`: the recording, with `observations`. Its `ys` are first guesses of the states.
     - `horizon`: number of intervals of a window. `stride`: number of samples from one row to the next.
 
@@ -55,13 +69,23 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
     """
     check_observed(model, trajectories.observations)
     model = with_known_noise(model)
+    own, matrix, leftover = of_observations(model, trajectories, horizon, stride)
+    misfit = {name: float(jnp.sqrt(x.squares.sum() / x.count.sum())) for name, x in leftover.items()}
+    return described(model, own, matrix, misfit)
+
+
+def of_observations(
+    model: Observed, trajectories: Trajectories, horizon: int, stride: int
+) -> tuple[Float[Array, " weight"], Float[Array, "weight weight"], dict[str, "Leftover"]]:
+    """Information of each trained number alone, of all without the initial states, and what the channels leave over. A
+    prior has no part in it. The noise of the model must be frozen.
+    """
     trained, rest, _, first = fixed_windows(model, trajectories, horizon, stride, 1, None)
     every = Windows(trajectories, horizon, stride=stride, dtype=first.ys.dtype)
     batch = every.gather(jnp.asarray(_apart(every)))
     size = sum(value[0].size for value in (batch.observations or {}).values())
     tangent = forward_or_reverse(observation_residual, trained, rest, batch, jnp.asarray(batch.ys)[:, :1], size)
-    own, matrix, misfit = _found(trained, rest if tangent is None else tangent, batch, tangent is not None)
-    return described(model, own, matrix, {name: float(x) for name, x in misfit.items()})
+    return _found(trained, rest if tangent is None else tangent, batch, tangent is not None)
 
 
 def _apart(windows: Windows) -> Int[np.ndarray, " window"]:
@@ -75,21 +99,32 @@ def _apart(windows: Windows) -> Int[np.ndarray, " window"]:
 @eqx.filter_jit
 def _found(
     trained: PyTree, rest: PyTree, batch: Window, forward: bool
-) -> tuple[Float[Array, " weight"], Float[Array, "weight weight"], dict[str, Array]]:
-    """Information of each number alone, of all without the initial states, and misfits of the channels."""
+) -> tuple[Float[Array, " weight"], Float[Array, "weight weight"], dict[str, Leftover]]:
+    """Information of each number alone, of all without the initial states, and what the channels leave over."""
     weights, unravel = ravel_pytree(trained)
 
     def of_window(w: Array, x: Array, window: Window) -> Array:
         window = replace(window, states=x[None])
-        return evaluated("residual", observation_residual, eqx.combine(unravel(w), rest), window).reshape(-1)
+        r = evaluated("residual", observation_residual, eqx.combine(unravel(w), rest), window).reshape(-1)
+        return r[: sum(value.size for value in (window.observations or {}).values())]
 
     states = jax.vmap(lambda window: _settled(lambda x: of_window(weights, x, window), window.ys[0], forward))(batch)
     residuals = jax.vmap(of_window, (None, 0, 0))(weights, states, batch)
     blocks = normal_equations(of_window, weights, states, batch, forward)
     C, D = blocks.C * residuals.size, blocks.D * residuals.size
     H = blocks.H * residuals.size
-    eliminated = jax.vmap(lambda C, D: C @ _pseudoinverse(D) @ C.T)(C, D)
-    return jnp.diagonal(H), H - jnp.sum(eliminated, axis=0), _misfits(batch, residuals)
+    inverse = jax.vmap(_pseudoinverse)(D)
+    eliminated = jnp.einsum("ink,ikj,imj->nm", C, inverse, C)
+
+    def taken(x: Array, inverse: Array, window: Window) -> Array:
+        J = (jax.jacfwd if forward else jax.jacrev)(lambda x: of_window(weights, x, window))(x)
+        return jnp.sum((J @ inverse) * J, axis=1)
+
+    def values(window: Window) -> Array:
+        return evaluated("residual", counted, eqx.combine(unravel(weights), rest), window).reshape(-1)
+
+    parts = residuals**2, jax.vmap(values)(batch).astype(residuals.dtype), jax.vmap(taken)(states, inverse, batch)
+    return jnp.diagonal(H), H - eliminated, _leftover(batch, *parts)
 
 
 def _settled(residual: Callable[[Array], Array], x: Array, forward: bool) -> Array:
@@ -115,13 +150,12 @@ def _pseudoinverse(D: Array) -> Array:
     return unit[:, None] * inverse * unit[None]
 
 
-def _misfits(batch: Window, residuals: Array) -> dict[str, Array]:
-    """Root mean square residual of each channel, over the values that are there."""
-    observations = batch.observations or {}
-    columns = residuals.reshape(*batch.ts.shape, -1)
+def _leftover(batch: Window, *parts: Array) -> dict[str, Leftover]:
+    """The parts of `Leftover` for each channel, from those of all components of windows, `(window, component)`."""
+    columns = [jnp.sum(part.reshape(*batch.ts.shape, -1), axis=(0, 1)) for part in parts]
     found, first = {}, 0
-    for name, value in observations.items():
-        own = columns[..., first : first + value.shape[-1]]
-        found[name] = jnp.sqrt(jnp.sum(own**2) / jnp.sum(jnp.isfinite(value)).astype(own.dtype))
+    for name, value in (batch.observations or {}).items():
+        own = slice(first, first + value.shape[-1])
+        found[name] = Leftover(*(part[own] for part in columns))
         first += value.shape[-1]
     return found

@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from .._checks import floating
 from .._types import Scalar, State
 from .kalman import acceleration_covariance, corrected
-from .likelihood import check_observed, check_sensors
+from .likelihood import check_observed, check_one_run, check_sensors
 from .linearized import driven_by, innovation, trained_numbers, with_jacobian, with_numbers
 from .observed import Observed
 
@@ -108,6 +108,7 @@ class ExtendedKalmanFilter(eqx.Module):
 
     def __init__(self, model: Observed, *, acceleration_noise: ArrayLike, parameter_noise: ArrayLike = 0.0):
         check_sensors(model)
+        check_one_run(model)
         self.model = model
         self.acceleration_noise = jnp.asarray(acceleration_noise, jnp.result_type(float))
         self.parameter_noise = jnp.asarray(parameter_noise, jnp.result_type(float))

@@ -7,7 +7,7 @@ $$I = \sum_i J_{w,i}^\top J_{w,i} - J_{w,i}^\top J_{x,i} (J_{x,i}^\top J_{x,i})^
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,6 +22,10 @@ from .observed import Observed
 
 MIN_SHARE = 1e-2
 """Relative component along an undetermined direction below which a quantity is not involved in it."""
+POPULATION, PRIOR = "population.", "population.means["
+"""How the names of all numbers of a population begin, and of those that only the prior contains."""
+MIN_SHARE_OF_PRIOR = 0.9
+"""Standard error over the spread of the prior (no unit) above which a run hardly tells its parameter."""
 MAX_CORRELATION = 0.995
 """Correlation (no unit) of the errors of two quantities above which they can hardly be told apart."""
 
@@ -29,6 +33,28 @@ MAX_CORRELATION = 0.995
 def undetermined_share(dtype: Any) -> float:
     """Share of its own information that a direction must keep to be determined: round-off of the elimination."""
     return float(jnp.finfo(dtype).eps) ** 0.55
+
+
+class Spectrum(NamedTuple):
+    """An information matrix by its eigenvectors.
+
+    - `lengths`: square root of the information of each trained number, if all else were known.
+    - `shares`: eigenvalues of the matrix in these units: the share that is left if nothing else is known.
+    - `directions`: eigenvectors, as rows.
+    """
+
+    lengths: Float[Array, " weight"]
+    shares: Float[Array, " direction"]
+    directions: Float[Array, "direction weight"]
+
+    @classmethod
+    def of(cls, own: Array, matrix: Array) -> "Spectrum":
+        """**Arguments:** the information of each number if all else were known, and the matrix of all together."""
+        lengths = jnp.sqrt(own)
+        unit = jnp.where(lengths > 0, 1 / jnp.where(lengths > 0, lengths, 1), 0)
+        scaled = unit[:, None] * matrix * unit[None] + jnp.diag(jnp.where(own > 0, 0.0, 1.0))
+        shares, vectors = jnp.linalg.eigh(scaled)
+        return cls(lengths, shares, vectors.T)
 
 
 class Information(eqx.Module):
@@ -39,6 +65,7 @@ class Information(eqx.Module):
     - `values`: their values as they are trained; a coefficient declared positive is its logarithm.
     - `standard_errors`: shape `(quantity,)`; infinite for what is not determined.
     - `correlation`: correlations of the errors, shape `(quantity, quantity)`; NaN for what is not determined.
+    - `hardly_observed`: unknown parameters of runs whose error is that of the prior, since their run tells little.
     - `misfit`: for each channel, the root mean square of the residuals over their noise. If it is far from one, then
       the declared noise or the model is wrong, and so are the standard errors.
 
@@ -63,12 +90,11 @@ class Information(eqx.Module):
     standard_errors: Float[Array, " quantity"]
     correlation: Float[Array, "quantity quantity"]
     misfit: dict[str, float]
-    _lengths: Float[Array, " weight"]
-    """Square root of the information of each trained number, if all else were known."""
-    _shares: Float[Array, " direction"]
-    """Eigenvalues of the information matrix in these units: the share that is left if nothing else is known."""
-    _directions: Float[Array, "direction weight"]
-    """Eigenvectors, as rows."""
+    hardly_observed: tuple[str, ...] = eqx.field(static=True)
+    _all: Spectrum
+    """With the prior of a population."""
+    _observed: Spectrum
+    """Of the observations alone."""
 
     def estimate(self, quantity: Callable[[Observed], Any]) -> tuple[float, float]:
         """Value and standard error of any scalar function of the model, to first order.
@@ -90,26 +116,28 @@ class Information(eqx.Module):
 
     def words(self) -> list[str]:
         """One line for each thing that the observations do not determine; empty if they determine everything."""
-        has_effect = np.asarray(self._lengths) > 0
-        names = _names(self.model)
-        lines = [f"{names[i]} has no effect on the observations" for i in np.flatnonzero(~has_effect)]
-        free = np.asarray(self._shares) <= undetermined_share(self._shares.dtype)
-        for direction in np.asarray(self._directions)[free]:
+        lengths, shares, directions = map(np.asarray, self._observed)
+        has_effect, names = lengths > 0, _names(self.model)
+        without = [name for name in (names[i] for i in np.flatnonzero(~has_effect)) if not name.startswith(PRIOR)]
+        lines = [f"{name} has no effect on the observations" for name in without]
+        for direction in directions[shares <= undetermined_share(shares.dtype)]:
             involved = np.flatnonzero((np.abs(direction) > MIN_SHARE) & has_effect)
             if len(involved) == 1:
                 lines.append(f"{names[involved[0]]} is confounded with the initial states")
             elif len(involved) > 1:
-                change = direction[involved] / np.asarray(self._lengths)[involved]
+                change = direction[involved] / lengths[involved]
                 ratio = " : ".join(f"{x / change[0]:.3g}" for x in change)
                 together = ", ".join(names[i] for i in involved)
-                lines.append(f"{together} are confounded: changes as {ratio} have no effect")
+                prior = "; only the prior tells them apart" if any(POPULATION in names[i] for i in involved) else ""
+                lines.append(f"{together} are confounded: changes as {ratio} have no effect{prior}")
         for i, j in np.argwhere(np.triu(np.abs(np.asarray(self.correlation)) > MAX_CORRELATION, 1)):
             close = f"their errors have the correlation {self.correlation[i, j]:.4f}"
             lines.append(f"{self.names[i]} and {self.names[j]} can hardly be told apart: {close}")
+        lines += [f"{name} is known by the prior alone: its run hardly tells it" for name in self.hardly_observed]
         return lines
 
     def _errors(self, gradients: Float[Array, "quantity weight"]) -> Float[Array, " quantity"]:
-        return _errors(gradients, self._lengths, self._shares, self._directions)[0]
+        return _errors(gradients, self._all)[0]
 
     def __repr__(self) -> str:
         rows = zip(self.names, np.asarray(self.values), np.asarray(self.standard_errors), strict=True)
@@ -122,31 +150,55 @@ def described(model: Observed, own: Array, information: Array, misfit: dict[str,
 
     **Arguments:**
 
-    - `own`: the information of each number if all else were known, shape `(weight,)`.
-    - `information`: the information matrix without the initial states, shape `(weight, weight)`.
+    - `own`: the information of each number if all else were known, shape `(weight,)`, from the observations alone.
+    - `information`: the information matrix without the initial states, shape `(weight, weight)`; likewise.
     """
-    lengths = jnp.sqrt(own)
-    unit = jnp.where(lengths > 0, 1 / jnp.where(lengths > 0, lengths, 1), 0)
-    shares, vectors = jnp.linalg.eigh(unit[:, None] * information * unit[None] + jnp.diag(jnp.where(own > 0, 0.0, 1.0)))
+    prior = prior_information(model).astype(own.dtype)
+    every = Spectrum.of(own + jnp.diagonal(prior), information + prior)
+    observed = every if model.population is None else Spectrum.of(own, information)
     chosen = _chosen(model)
-    errors, covariance = _errors(jnp.eye(len(own), dtype=own.dtype)[chosen], lengths, shares, vectors.T)
+    errors, covariance = _errors(jnp.eye(len(own), dtype=own.dtype)[chosen], every)
     finite = jnp.where(jnp.isfinite(errors), errors, jnp.nan)
     weights, _ = ravel_pytree([leaf for _, leaf in _leaves(model)])
+    names = tuple(_names(model)[i] for i in chosen)
     return Information(
         model=model,
-        names=tuple(_names(model)[i] for i in chosen),
+        names=names,
         values=weights[chosen],
         standard_errors=errors,
         correlation=covariance / jnp.outer(finite, finite),
         misfit=misfit,
-        _lengths=lengths,
-        _shares=shares,
-        _directions=vectors.T,
+        hardly_observed=_hardly_observed(model, names, errors),
+        _all=every,
+        _observed=observed,
     )
 
 
-def _errors(gradients: Array, lengths: Array, shares: Array, directions: Array) -> tuple[Array, Array]:
+def prior_information(model: Observed) -> Float[Array, "weight weight"]:
+    """The information of the prior of a population on all trained numbers; zero without one."""
+    trained, rest = trained_and_rest(without_integration(model))
+    weights, unravel = ravel_pytree(trained)
+    if model.population is None:
+        return jnp.zeros((len(weights), len(weights)), weights.dtype)
+
+    def deviations(w: Array) -> Array:
+        return eqx.combine(unravel(w), rest).population.all_deviations().reshape(-1)
+
+    J = jax.jacfwd(deviations)(weights)
+    return J.T @ J
+
+
+def _hardly_observed(model: Observed, names: tuple[str, ...], errors: Array) -> tuple[str, ...]:
+    if model.population is None:
+        return ()
+    spreads = {f"{POPULATION}values[{name!r}]": float(x.value) for name, x in model.population.spreads.items()}
+    found = zip(names, np.asarray(errors), strict=True)
+    return tuple(n for n, error in found if error > MIN_SHARE_OF_PRIOR * spreads.get(n.rsplit("[", 1)[0], np.inf))
+
+
+def _errors(gradients: Array, spectrum: Spectrum) -> tuple[Array, Array]:
     """Standard errors and covariance of linear functions of the trained numbers."""
+    lengths, shares, directions = spectrum
     unit = jnp.where(lengths > 0, 1 / jnp.where(lengths > 0, lengths, 1), 0)
     free = shares <= undetermined_share(shares.dtype)
     along = (gradients * unit[None]) @ directions.T
@@ -175,6 +227,9 @@ def _names(model: PyTree) -> list[str]:
 
 
 def _chosen(model: PyTree) -> np.ndarray:
-    """The numbers to report: all of sensors, and scalars of the model. The other arrays are weights of networks."""
-    kept = [np.full(leaf.size, name.startswith("sensors[") or leaf.ndim == 0) for name, leaf in _leaves(model)]
+    """The numbers to report: all of sensors and of a population, and scalars of the model. The other arrays are weights
+    of networks.
+    """
+    whole = ("sensors[", POPULATION)
+    kept = [np.full(leaf.size, name.startswith(whole) or leaf.ndim == 0) for name, leaf in _leaves(model)]
     return np.flatnonzero(np.concatenate(kept))

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._types import Scalar
-from ..networks import unfrozen
+from ..networks import RUN, unfrozen
 from ..training import check_driven
 from ..trajectories import Window
 from .observed import Observed
+from .population import Population
 
 
 def negative_log_likelihood(model: Observed, window: Window) -> Scalar:
@@ -27,7 +28,8 @@ def negative_log_likelihood(model: Observed, window: Window) -> Scalar:
     $$\frac1N \sum_k \tfrac12 \left(\frac{y_k - \hat y_k}{\sigma}\right)^2 + \log \sigma + \tfrac12 \log 2 \pi$$
 
     Missing and masked values are left out of the sum. $N$ counts them, so that windows with many values weigh more. The
-    noise is trained too, unless it is `Frozen`.
+    noise is trained too, unless it is `Frozen`. If the model has a `Population`, its prior is added to the sum, times
+    the share of the values of the run that are in the window.
 
     **Arguments:**
 
@@ -50,20 +52,22 @@ def negative_log_likelihood(model: Observed, window: Window) -> Scalar:
     -0.756
     ```
     """
-    total, count = jnp.zeros((), jnp.asarray(window.ys).dtype), 0
-    for name, (error, counted) in errors(model, window).items():
+    found = errors(model, window)
+    total, count = _negative_log_prior(model.population, found), 0
+    for name, (error, counted) in found.items():
         deviation = jnp.broadcast_to(unfrozen(model.sensors[name]).deviation, error.shape[1:])[None]
         each = 0.5 * (error / deviation) ** 2 + jnp.log(deviation) + 0.5 * jnp.log(2 * jnp.pi).astype(error.dtype)
         total, count = total + jnp.sum(jnp.where(counted, each, 0)), count + error.size
     return total / count
 
 
-def observation_residual(model: Observed, window: Window) -> Float[Array, "time column"]:
+def observation_residual(model: Observed, window: Window) -> Float[Array, "time column"] | Float[Array, " component"]:
     r"""Errors of the observations of a window over their noise, $(\hat y_k - y_k) / \sigma$, for `gauss_newton`.
 
     The columns of all channels stand side by side, in alphabetical order of the names. Missing and masked values have
-    the residual zero. The noise is not trained, since least squares cannot estimate it: use `polish` with
-    `negative_log_likelihood` afterwards.
+    the residual zero. If the model has a `Population`, the residual has one axis, and the deviations of the parameters
+    of the run from their means stand at its end. The noise is not trained, since least squares cannot estimate it: use
+    `polish` with `negative_log_likelihood` afterwards.
 
     Arguments and errors as for `negative_log_likelihood`.
 
@@ -80,7 +84,26 @@ def observation_residual(model: Observed, window: Window) -> Float[Array, "time 
     ```
     """
     found = errors(model, window)
-    return jnp.concatenate([normalized(model, name, error) for name, (error, _) in found.items()], axis=1)
+    residual = jnp.concatenate([normalized(model, name, error) for name, (error, _) in found.items()], axis=1)
+    if model.population is None:
+        return residual
+    share = model.population.share(_values(found)).astype(residual.dtype)
+    prior = jnp.sqrt(share) * model.population.deviations()
+    return jnp.concatenate([residual.reshape(-1), prior])
+
+
+def _negative_log_prior(population: Population | None, found: dict[str, tuple[Array, Array]]) -> Scalar:
+    """The part of the prior of the run that belongs to the values found; zero without a population."""
+    dtype = next(iter(found.values()))[0].dtype
+    if population is None:
+        return jnp.zeros((), dtype)
+    each = 0.5 * population.deviations() ** 2 + population.log_spreads() + 0.5 * jnp.log(2 * jnp.pi).astype(dtype)
+    return population.share(_values(found)).astype(dtype) * jnp.sum(each)
+
+
+def _values(found: dict[str, tuple[Array, Array]]) -> Array:
+    """Number of values that count."""
+    return jnp.stack([jnp.sum(counted) for _, counted in found.values()]).sum()
 
 
 def normalized(model: Observed, name: str, error: Array) -> Array:
@@ -92,6 +115,11 @@ def normalized(model: Observed, name: str, error: Array) -> Array:
 def errors(model: Any, window: Window) -> dict[str, tuple[Float[Array, "time column"], Bool[Array, "time column"]]]:
     """Errors of a rollout for each channel, zero where they do not count, and where they count."""
     check_observed(model, window.observations)
+    if model.population is not None and not model.population.is_bound:
+        raise ValueError(
+            f"`model` has a population, and the window does not say which run it is; expected `Trajectories(..., "
+            f"parameters={{{RUN!r}: [0, 1, ...]}})`"
+        )
     check_driven(model, window)
     ts = jnp.asarray(window.ts)
     start = jnp.asarray(window.ys if window.states is None else window.states)[0]
@@ -105,6 +133,11 @@ def errors(model: Any, window: Window) -> dict[str, tuple[Float[Array, "time col
             counted &= (ts - sensor.lag(ts) >= ts[0])[:, None]
         found[name] = jnp.where(counted, expected[name] - value, 0), counted
     return found
+
+
+def counted(model: Any, window: Window) -> Bool[Array, "time column"]:
+    """Which values of a window count, the columns of all channels side by side."""
+    return jnp.concatenate([counted for _, counted in errors(model, window).values()], axis=1)
 
 
 def known(name: str, observations: Any, shape: tuple[int, ...]) -> tuple[Array, Bool[Array, "..."]]:
@@ -126,6 +159,12 @@ def check_sensors(model: Any) -> None:
     """**Raises:** `ValueError` if the model is not `Observed`."""
     if not isinstance(model, Observed):
         raise ValueError(f"`model` is a {type(model).__name__}; expected an `observation.Observed` with sensors")
+
+
+def check_one_run(model: Observed) -> None:
+    """**Raises:** `ValueError` if the model is that of several runs."""
+    if model.population is not None:
+        raise ValueError("`model` has a population of runs; expected that of one run, `model.of_run({'run': 0})`")
 
 
 def check_observed(model: Any, observations: Mapping[str, Any] | None) -> None:

@@ -80,11 +80,11 @@ class Sensor(eqx.Module):
         if quantum is not None and not (np.isfinite(quantum) and quantum > 0):
             raise ValueError(f"`quantum` is {quantum!r}; expected a positive step, or None")
         self.reading = reading
-        self.gain = _quantity("gain", gain, columns=True)
-        self.offset = _quantity("offset", offset, columns=True)
-        self.delay = _quantity("delay", delay)
-        self.drift = _quantity("drift", drift)
-        self.log_noise = _logarithm(_quantity("noise", noise, columns=True))
+        self.gain = quantity("gain", gain, columns=True)
+        self.offset = quantity("offset", offset, columns=True)
+        self.delay = quantity("delay", delay)
+        self.drift = quantity("drift", drift)
+        self.log_noise = _logarithm(quantity("noise", noise, columns=True))
         self.quantum = quantum
 
     def __call__(self, model: AbstractMotionModel, t: Scalar, y: State) -> Float[Array, " column"]:
@@ -138,7 +138,7 @@ def _earlier(model: AbstractMotionModel, t: Scalar, y: State, lag: Scalar) -> tu
     return before, back.rollout(term, jnp.stack([t, before]), y)[-1]
 
 
-def _quantity(name: str, value: Any, *, columns: bool = False) -> Array | Frozen | None:
+def quantity(name: str, value: Any, *, columns: bool = False) -> Array | Frozen | None:
     """A number or an array as a trained array, `Frozen` as a known one."""
     if value is None:
         return None

@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 from .._checks import floating
 from ..networks import unfrozen
 from .kalman import acceleration_covariance, corrected, smoothing_gain
-from .likelihood import check_observed
+from .likelihood import check_observed, check_one_run
 from .linearized import driven_by, innovation, with_jacobian
 from .observed import Observed
 
@@ -90,6 +90,7 @@ def smooth(
     ```
     """
     check_observed(model, observations)
+    check_one_run(model)
     ys = floating("guess", guess, ("time", "2 dof"))
     ts = floating("ts", ts, (len(ys),)).astype(ys.dtype)
     if not np.all(np.diff(np.asarray(ts)) > 0):

@@ -7,6 +7,7 @@ import optax
 from jaxtyping import Array, PRNGKeyArray
 
 from .._checks import check_instance
+from ..networks import check_runs
 from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .devices import check_mesh, mesh_of_cores
@@ -86,6 +87,7 @@ def fit(
     sets = {"trajectories": trajectories} | ({} if held_out is None else {"held_out": held_out})
     for name, motion in sets.items():
         check_motion(name, motion)
+        check_runs(model, motion.parameters)
     for name, option, kind in (("rollouts", rollouts, Rollouts), ("watching", watching, Watching)):
         check_instance(name, option, kind)
     check_instance("running", running, Running)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from .._checks import positive_integer
 from .._errors import NeuralLagrangianError
 from ..integrators import Controller, with_integration, without_integration
+from ..networks import check_runs
 from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
 from .fit_options import Rollouts
@@ -106,6 +107,7 @@ def fixed_windows(
     rows are, and the windows, the batch axis first.
     """
     check_motion("trajectories", trajectories)
+    check_runs(model, trajectories.parameters)
     if np.ndim(horizon):
         raise ValueError(f"`horizon` is {horizon!r}; expected one number")
     rollouts = Rollouts(stride=stride, stepsize_controller=controller)

@@ -12,7 +12,7 @@ from jaxtyping import Array, PyTree
 
 from ..integrators import AbstractMotionModel, AbstractVariationalSolver, StepsPerSample
 from ..trajectories import Windows
-from .loss import driven
+from .loss import conditioned, driven
 from .step import weights_and_states
 
 STEPS_EXHAUSTED = "max_steps_reached"
@@ -103,7 +103,7 @@ def _solves(weights: PyTree, static: PyTree, windows: Windows, members: int | No
         model = eqx.combine(weights, static)
 
         def of_window(window):
-            return _outcome(driven(model, window), window.ts, window.ys[0])
+            return _outcome(driven(conditioned(model, window), window), window.ts, window.ys[0])
 
         return jax.vmap(of_window)(batch)
 

@@ -1,9 +1,9 @@
 """Recorded and simulated motion: containers, files, units, derivatives, scaling, splits and windows."""
 
+from .angles import continuous as continuous
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
-from .files import continuous as continuous
 from .files import read_trajectories, write_trajectories
 from .headings import find_heading as find_heading
 from .scaling import Scaling

@@ -14,20 +14,23 @@ from .differentiate import differentiate
 from .gaps import check_gap
 from .headings import find_heading
 from .parameters import constant_of
-from .quantities import quantities_of, si_factors
-from .rows import check_order, complete_rows, grouped
+from .quantities import check_dof, quantities_of, si_factors
+from .readings import channels_of, columns_by_channel, complete_states, coordinates, sample_rows
+from .rows import check_order, grouped
 from .tables import headings_of, read_table, write_table
-from .units import QuantityName, measures_angle
+from .units import QuantityName, known_unit, measures_angle
 
 
 def read_trajectories(
     path: str | PathLike[str] | Any,
     *,
-    positions: Sequence[str],
+    positions: Sequence[str] | None = None,
     velocities: Sequence[str] | None = None,
     accelerations: Sequence[str] | None = None,
     controls: Sequence[str] | None = None,
+    observations: Mapping[str, str | Sequence[str]] | Sequence[str] | None = None,
     parameters: Sequence[str] | None = None,
+    dof: int | None = None,
     time: str = "t",
     trajectory: str | None = None,
     units: Mapping[str, str] | None = None,
@@ -39,6 +42,9 @@ def read_trajectories(
     The result is in SI units and double precision. Each run between gaps becomes a separate trajectory with its own
     times. A row is a missing sample if one of the named columns is empty (or NaN). Other columns are ignored.
 
+    Columns of `observations` may have empty cells, so sensors may have times of their own: a row counts if a sensor
+    reads something in it. Empty cells of positions and velocities are then interpolated, since they are first guesses.
+
     **Arguments:**
 
     - `path`: a file, a pandas or polars data frame, or a mapping of names to arrays. The suffix of a file gives its
@@ -46,13 +52,17 @@ def read_trajectories(
       column names are detected. `.npz`: NumPy. With the extra `io` also `.xlsx`, `.xls`, `.ods` (the first sheet),
       `.parquet` and `.h5`.
     - `positions`: column names of the coordinates. A column with the heading `x (cm)`, `theta [deg]` or `t / s` can be
-      called `x`, `theta` or `t`; its unit is used. A line of units below the names is used too.
+      called `x`, `theta` or `t`; its unit is used. A line of units below the names is used too. `None` if there are
+      only observations.
     - `velocities`: column names of the velocities, in the same order. `None`: the velocities are estimated by
       `estimate`.
     - `accelerations`: optional column names of the accelerations, in the same order.
     - `controls`: optional column names of control signals, such as motor torques. They are not converted.
+    - `observations`: optional names of columns that sensors recorded, or such names by channel, such as `{"encoder":
+      "angle", "camera": ["x", "y"]}`. Known units are converted to SI, and others are left as they are.
     - `parameters`: optional column names of known parameters, such as a length, which are constant in each trajectory.
       They are not converted.
+    - `dof`: number of degrees of freedom, if there are no `positions`. The guesses of the states are then zero.
     - `time`: column name of the times: numbers, ISO 8601 dates, or times of day. Dates and times of day become seconds
       from the first.
     - `trajectory`: column name of a label (number or word) that identifies the trajectory of each row. `None`: the file
@@ -83,7 +93,10 @@ def read_trajectories(
     """
     source = Path(path) if isinstance(path, (str, PathLike)) else path
     file = source if isinstance(source, Path) else None
-    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, parameters)
+    channels = channels_of(observations)
+    readings = [column for own in channels.values() for column in own]
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, parameters, readings)
+    check_dof(dof, positions)
     if velocities is None and accelerations is not None:
         raise ValueError("`accelerations` are given, `velocities` are not; expected both, or neither")
     check_gap(gap)
@@ -97,7 +110,7 @@ def read_trajectories(
         factors.pop(time, None)
     for name, factor in factors.items():
         table.columns[name] = table.columns[name] * factor
-    rows = complete_rows(file, table, list(quantities), trajectory)
+    rows = sample_rows(file, table, quantities, trajectory)
     order, bounds = grouped(None if trajectory is None else table.columns[trajectory][rows], len(rows))
     rows = rows if order is None else rows[order]
 
@@ -107,21 +120,26 @@ def read_trajectories(
 
     ts = [t[:, 0] for t in pieces([time])]
     check_order(file, table, ts, rows, time, trajectory)
-    angles = [i for i, q in enumerate(positions) if measures_angle(known.get(q, ""))]
-    qs = continuous(pieces(positions), angles, step=0.5 if velocities is None else 0.75)
+    seen = columns_by_channel(channels, readings, pieces(readings)) if readings else None
     named = {"accelerations": accelerations, "controls": controls}
     extras = {argument: pieces(names) for argument, names in named.items() if names is not None}
     values = None if parameters is None else constant_of(parameters, pieces(parameters), file)
+    if positions is None:
+        ys = [np.zeros((len(t), 2 * (dof or 0))) for t in ts]
+        return Trajectories(ts, ys, **extras, observations=seen, parameters=values, gap=gap).split_at_gaps()
+    angles = [i for i, q in enumerate(positions) if measures_angle(known.get(q, ""))]
+    qs = coordinates(file, ts, pieces(positions), positions, angles, 0.5 if velocities is None else 0.75)
     names = [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]
     if velocities is None:
-        motion = _estimated(ts, qs, estimate, gap, **extras)
+        motion = _estimated(ts, qs, estimate, gap, seen, **extras)
         if values is not None:  # the estimate may have split trajectories
             of = np.concatenate(_at_times(motion, ts, [np.full((len(t), 1), i) for i, t in enumerate(ts)]))[:, 0]
             first = np.concatenate([[0], np.cumsum(motion.lengths)[:-1]])
             values = {name: value[of[first]] for name, value in values.items()}
         return replace(motion, parameters=values, names=names, gap=gap).split_at_gaps()
-    ys = [np.concatenate(pair, axis=1) for pair in zip(qs, pieces(velocities), strict=True)]
-    return Trajectories(ts, ys, **extras, parameters=values, names=names, gap=gap).split_at_gaps()
+    vs = complete_states(file, ts, pieces(velocities), velocities)
+    ys = [np.concatenate(pair, axis=1) for pair in zip(qs, vs, strict=True)]
+    return Trajectories(ts, ys, **extras, observations=seen, parameters=values, names=names, gap=gap).split_at_gaps()
 
 
 def write_trajectories(
@@ -195,28 +213,6 @@ def write_trajectories(
     write_table(path, columns)
 
 
-def continuous(qs: Sequence[np.ndarray], angles: Sequence[int], *, step: float = 0.5) -> list[np.ndarray]:
-    """Unwrap angles: coordinates without jumps of a turn.
-
-    Angles with a range of more than one turn were not wrapped, so they do not change: with few samples per turn, a step
-    of more than half a turn can be real.
-
-    **Arguments:**
-
-    - `qs`: coordinates of each trajectory, in radians, shape `(time, dof)`. `angles`: indices of the angles.
-    - `step`: a step between samples larger than this, in turns, is a jump.
-    """
-    qs = list(qs)
-    for i in angles:
-        least, most = min(q[:, i].min() for q in qs), max(q[:, i].max() for q in qs)
-        if most - least <= 2 * np.pi * (1 + 1e-6):
-            for k, q in enumerate(qs):
-                unwrapped = np.unwrap(q[:, i], discont=2 * np.pi * step * (1 + 1e-9))
-                if not np.array_equal(unwrapped, q[:, i]):
-                    qs[k] = np.concatenate([q[:, :i], unwrapped[:, None], q[:, i + 1 :]], axis=1)
-    return qs
-
-
 def _units_of(
     quantities: Mapping[str, QuantityName],
     places: Mapping[str, int],
@@ -226,7 +222,8 @@ def _units_of(
 ) -> dict[str, str]:
     """The units of the named columns: declared units, else those in the headings. Columns without unit are left out."""
     written = {name: headings[i].unit for name, i in places.items() if quantities[name] != "control"}
-    found = {name: unit for name, unit in written.items() if unit is not None}
+    own = {name for name, unit in written.items() if quantities[name] == "reading" and known_unit(unit or "") is None}
+    found = {name: unit for name, unit in written.items() if unit is not None and name not in own}
     return found | {_declared(name, places, headings, file): unit for name, unit in declared.items()}
 
 
@@ -235,14 +232,19 @@ def _estimated(
     qs: Sequence[np.ndarray],
     estimate: Callable[..., Trajectories],
     gap: float | None,
+    observations: Mapping[str, Sequence[np.ndarray]] | None = None,
     controls: Sequence[np.ndarray] | None = None,
 ) -> Trajectories:
-    """Motion with estimated velocities, and the recorded controls at the times of the estimate."""
+    """Motion with estimated velocities, and the recorded controls and observations at the times of the estimate."""
     motion = estimate(ts, qs) if gap is None else estimate(ts, qs, gap=gap)
-    if controls is None:
+    if controls is None and observations is None:
         return motion
-    kept = _at_times(motion, ts, controls)
-    return Trajectories(*map(list, zip(*motion, strict=True)), **_extras_of(motion), controls=kept)
+    extras = _extras_of(motion)
+    if controls is not None:
+        extras["controls"] = _at_times(motion, ts, controls)
+    if observations is not None:
+        extras["observations"] = {name: _at_times(motion, ts, values) for name, values in observations.items()}
+    return Trajectories(*map(list, zip(*motion, strict=True)), **extras)
 
 
 def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], file: Path | None) -> str:

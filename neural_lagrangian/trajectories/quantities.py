@@ -3,21 +3,24 @@
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
+from .._checks import positive_integer
 from .errors import DataFileError
 from .units import QuantityName, measures_angle, si_factor
 
 
 def quantities_of(
     time: str,
-    positions: Sequence[str],
+    positions: Sequence[str] | None,
     velocities: Sequence[str] | None,
     accelerations: Sequence[str] | None,
     controls: Sequence[str] | None,
     trajectory: str | None,
     parameters: Sequence[str] | None = None,
+    readings: Sequence[str] = (),
 ) -> dict[str, QuantityName]:
-    """The quantity of each named numeric column."""
-    if isinstance(positions, str) or len(positions) == 0:
+    """The quantity of each named numeric column. `positions` may be `None` if there are `readings`."""
+    positions = [] if positions is None and readings else positions
+    if positions is None or isinstance(positions, str) or (len(positions) == 0 and not readings):
         raise ValueError(f"`positions` is {positions!r}; expected a sequence of names of columns")
     for argument, names in (("velocities", velocities), ("accelerations", accelerations)):
         if names is not None and (isinstance(names, str) or len(names) != len(positions)):
@@ -31,6 +34,7 @@ def quantities_of(
         "velocity": velocities or [],
         "acceleration": accelerations or [],
         "control": [*(controls or []), *(parameters or [])],  # in their own units
+        "reading": readings,
     }
     names = [name for group in named.values() for name in group] + ([] if trajectory is None else [trajectory])
     for name in names:
@@ -68,3 +72,13 @@ def si_factors(
                 message = f"is in {units[rate]}, but {q!r} is in {units[q]}; expected both as angles or both as lengths"
                 raise DataFileError(message, path=path, column=rate)
     return factors
+
+
+def check_dof(dof: int | None, positions: Sequence[str] | None) -> None:
+    """**Raises:** `ValueError` unless the degrees of freedom are said once, by `dof` or by `positions`."""
+    if positions is None and dof is None:
+        raise ValueError("`positions` and `dof` are None; expected the number of degrees of freedom of the guesses")
+    if positions is None:
+        positive_integer("dof", dof)
+    elif dof is not None and dof != len(positions):
+        raise ValueError(f"`dof` is {dof}, and `positions` names {len(positions)} columns; expected the same, or None")

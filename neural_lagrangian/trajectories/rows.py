@@ -10,15 +10,21 @@ from .table import Table
 
 
 def complete_rows(
-    path: PathLike[str] | None, table: Table, numbers: Sequence[str], trajectory: str | None
+    path: PathLike[str] | None,
+    table: Table,
+    numbers: Sequence[str],
+    trajectory: str | None,
+    *,
+    optional: Sequence[str] = (),
 ) -> np.ndarray:
-    """The indices of the rows without empty cells. The other rows are missing samples.
+    """The indices of the rows without empty cells, except those in `optional` columns. The other rows are missing
+    samples.
 
     **Raises:** `DataFileError` for infinite numbers, a row without a trajectory, or if no row is complete.
     """
     missing = {name: np.isnan(table.columns[name]) for name in numbers}
     complete = ~np.logical_or.reduce(list(missing.values()))
-    faults = {name: np.isinf(table.columns[name]) for name in numbers}
+    faults = {name: np.isinf(table.columns[name]) for name in (*numbers, *optional)}
     if trajectory is not None:
         labels = table.columns[trajectory]
         empty = np.isnan(labels) if labels.dtype.kind == "f" else np.isin(labels, np.array(["", None, "nan"], object))

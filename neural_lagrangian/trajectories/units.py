@@ -6,7 +6,7 @@ from typing import Literal
 
 from .errors import DataFileError
 
-QuantityName = Literal["time", "position", "velocity", "acceleration", "control"]
+QuantityName = Literal["time", "position", "velocity", "acceleration", "control", "reading"]
 
 TIME = {
     "s": 1.0,
@@ -73,10 +73,12 @@ def si_factor(unit: str, quantity: QuantityName) -> float:
     Velocities are written as `deg/s`, accelerations as `deg/s^2` (or `deg/s2`). Other common spellings are known too:
     `°`, `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
 
+    A `reading` of a sensor may have a unit of any of these quantities.
+
     **Raises:** `DataFileError` for an unknown unit, or a unit of another quantity than `quantity`.
     """
     kind, factor = _parse(unit)
-    if kind != quantity:
+    if quantity not in (kind, "reading"):
         raise DataFileError(f"{unit!r} is a unit of {kind}; expected one of {quantity}")
     return factor
 

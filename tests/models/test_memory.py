@@ -263,3 +263,26 @@ def test_uses_that_need_more_than_rollouts_are_refused(name):
     use, message = refusals()[name]
     with pytest.raises(ValueError, match=message):
         use()
+
+
+def push(t):
+    """A command that sets in at time zero."""
+    return jnp.where(t >= 0, jnp.ones(1), 0.0)
+
+
+@pytest.mark.parametrize("delay", [0.37, 1.0])
+@pytest.mark.parametrize("lag", [None, slow(0.2)])
+def test_adaptive_steps_pass_the_moment_at_which_motion_sets_in(delay, lag):
+    """From exact rest before a dead time: there is nothing to compare errors with until the command arrives."""
+    motor = DeadTime(ControlForce(control=push), delay=jnp.asarray(delay, DTYPE))
+    if lag is None:
+        model = nl.NeuralLagrangian.from_lagrangian(free, dof=1, force=motor)
+    else:
+        body = nl.NeuralLagrangian.from_lagrangian(free, dof=1)
+        model = WithMemory(body, FirstOrderLag(motor, time_constant=jnp.asarray(lag, DTYPE)))
+    solution = model.solve(TS.astype(DTYPE), jnp.zeros(2, DTYPE))
+    assert solution.result == diffrax.RESULTS.successful
+    assert solution.stats["num_steps"] < 400
+    t = np.maximum(TS - delay, 0)
+    expected = t**2 / 2 if lag is None else t**2 / 2 - lag * t + lag**2 * (1 - np.exp(-t / lag))
+    np.testing.assert_allclose(solution.ys[:, 0], expected, atol=2e-5 if np.float32 == DTYPE else 1e-8)

@@ -23,9 +23,6 @@ class DeadTime(AbstractForce):
     The derivative of a rollout in the delay is exact for a smooth command. A `SampledControl` has kinks at its samples.
     Where they lie within a step, the derivative has an error of first order in the step.
 
-    Motion that starts exactly at rest and is pushed only after the dead time has no size to compare errors with, so
-    `AdaptiveSteps` may fail there. Use `StepsPerSample`, or a `diffrax.PIDController` with an absolute tolerance.
-
     **Arguments:**
 
     - `motor`: the `ControlForce`. `models.with_control` and controls in the data set its command.

@@ -1,0 +1,80 @@
+"""`calibrate`: sensors, constants, noise and populations from one recording, by repeated least squares."""
+
+from typing import Any
+
+import numpy as np
+
+from .._checks import positive_integer
+from ..networks import Frozen
+from ..training import Polished, gauss_newton
+from ..trajectories import Trajectories
+from .likelihood import check_observed, observation_residual
+from .noise import estimate_noise
+from .observed import Observed
+from .spread import estimate_spread
+
+
+def calibrate(
+    model: Observed,
+    trajectories: Trajectories,
+    *,
+    states: Any = None,
+    rounds: int = 3,
+    steps: int = 15,
+    horizon: int = 50,
+    stride: int = 1,
+    windows: int = 256,
+) -> Polished:
+    """Train an `Observed` model by least squares, and estimate the noise of its sensors, in turn.
+
+    Each round is one `gauss_newton` with `observation_residual`, then `estimate_noise`, and `estimate_spread` for a
+    population. The noise decides how much each sensor weighs in the next round (iteratively reweighted least squares).
+    The last round ends with `gauss_newton`, so its loss is near one if the model is right.
+
+    **Arguments:**
+
+    - `model`: an `Observed` model. Noise and spreads that are `Frozen` are kept.
+    - `trajectories`: the recording, with `observations`.
+    - `states`: first guesses of the states, shape of `trajectories.ys` (default: the `ys`). The initial state of each
+      window is estimated.
+    - `rounds`: number of times that noise and spreads are estimated; at least 1.
+    - `steps`, `horizon`, `stride`, `windows`: as for `gauss_newton`, in each round.
+
+    **Returns:** a `Polished`, that of the last `gauss_newton`.
+
+    **Raises:** as `gauss_newton` and `estimate_noise`.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> from neural_lagrangian.observation import Observed, Position, Sensor, Velocity, calibrate
+    >>> ts, rng = np.linspace(0.0, 10.0, 501), np.random.default_rng(0)
+    >>> steps = nl.StepsPerSample(1)
+    >>> free = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v, stepsize_controller=steps)
+    >>> seen = {"place": ts + 0.2 * rng.normal(size=501), "speed": 2.0 + 0.1 * rng.normal(size=501)}
+    >>> motion = nl.Trajectories(ts, np.stack([ts, np.ones(501)], axis=1), observations=seen)
+    >>> sensors = {"place": Sensor(Position(), noise=1.0), "speed": Sensor(Velocity(), noise=1.0, gain=1.0)}
+    >>> found = calibrate(Observed(free, sensors), motion, rounds=2).model.sensors
+    >>> [round(float(x), 1) for x in (found["place"].noise, found["speed"].noise, found["speed"].gain)]
+    [0.2, 0.1, 2.0]
+    ```
+    """
+    rounds = positive_integer("rounds", rounds)
+    check_observed(model, trajectories.observations)
+    noisy = any(not isinstance(sensor.log_noise, Frozen) for sensor in model.sensors.values())
+    spread = model.population is not None and bool(model.population.estimated)
+    guess = np.asarray(trajectories.ys if states is None else states)
+    cut = {"horizon": horizon, "stride": stride}
+
+    def fitted(model: Observed) -> Polished:
+        return gauss_newton(
+            model, trajectories, residual=observation_residual, states=guess, steps=steps, windows=windows, **cut
+        )
+
+    result = fitted(model)
+    for _ in range(rounds if noisy or spread else 0):
+        model = estimate_noise(result.model, trajectories, **cut) if noisy else result.model
+        model = estimate_spread(model, trajectories, **cut) if spread else model
+        result = fitted(model)
+    return result

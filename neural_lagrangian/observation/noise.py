@@ -1,0 +1,79 @@
+"""`estimate_noise`: how large the noise of each sensor is, from what is left over after training."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ..networks import Frozen
+from ..trajectories import Trajectories
+from .determination import Leftover, of_observations
+from .likelihood import check_observed
+from .observed import Observed
+from .sensor import Sensor
+
+MAX_DECREASE = 1e3
+"""Largest factor by which the noise of a sensor decreases at once. Data without noise would make it zero."""
+
+ROUND_OFF = 1e-6
+"""Values that are left over, as a share of all, below which none are."""
+
+
+def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int = 100, stride: int = 1) -> Observed:
+    r"""Estimate the noise of each sensor from the residuals of a trained model, for another `gauss_newton`.
+
+    $$\sigma^2 = \frac{1}{N - m} \sum_k (y_k - \hat y_k)^2$$
+
+    $N$ values were observed, and the initial states of the windows have taken $m$ of them. The estimate is that of the
+    likelihood but for $m$, without which noise is too small in short windows. Sensors whose noise is `Frozen` keep it.
+
+    **Arguments:**
+
+    - `model`: a trained `Observed` model.
+    - `trajectories`, `horizon`, `stride`: as for `information`.
+
+    **Returns:** the model with new noise.
+
+    **Raises:** `ValueError` if the noise of all sensors is known, or a channel has no more values than its windows have
+    unknown initial states.
+
+    **Example:**
+
+    ```python
+    >>> import numpy as np, neural_lagrangian as nl
+    >>> from neural_lagrangian.observation import Observed, Position, Sensor, estimate_noise
+    >>> ts, rng = np.linspace(0.0, 10.0, 1001), np.random.default_rng(0)
+    >>> steps = nl.StepsPerSample(1)
+    >>> free = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * v @ v, stepsize_controller=steps)
+    >>> seen = {"place": ts + 0.2 * rng.normal(size=1001)}
+    >>> motion = nl.Trajectories(ts, np.stack([ts, np.ones(1001)], axis=1), observations=seen)
+    >>> found = estimate_noise(Observed(free, {"place": Sensor(Position(), noise=1.0)}), motion)
+    >>> round(float(found.sensors["place"].noise), 2)
+    0.2
+    ```
+    """
+    check_observed(model, trajectories.observations)
+    unknown = [name for name, sensor in model.sensors.items() if not isinstance(sensor.log_noise, Frozen)]
+    if not unknown:
+        raise ValueError("`model` has sensors whose noise is `Frozen`; expected one with noise to estimate, a number")
+    _, _, leftover = of_observations(model, trajectories, horizon, stride)
+    found = [_log_noise(name, model.sensors[name], leftover[name], horizon) for name in unknown]
+    return eqx.tree_at(lambda m: [m.sensors[name].log_noise for name in unknown], model, found)
+
+
+def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int) -> Array:
+    squares, freedom = (np.asarray(part, float) for part in (leftover.squares, leftover.count - leftover.taken))
+    if sensor.log_noise.ndim == 0:
+        squares, freedom = squares.sum(), freedom.sum()
+    if not np.all(freedom > ROUND_OFF * leftover.count.sum()):
+        raise ValueError(
+            f"`observations[{name!r}]` has {int(leftover.count.sum())} values in windows of {horizon} intervals, no "
+            f"more than the windows have unknown initial states; expected a longer `horizon`, or `Frozen` noise"
+        )
+    deviation: Any = np.asarray(sensor.deviation, float)
+    square = deviation**2 * squares / freedom - (0.0 if sensor.quantum is None else sensor.quantum**2 / 12)
+    least = np.asarray(sensor.noise, float) / MAX_DECREASE
+    noise = np.sqrt(np.maximum(square, least**2))
+    return jnp.asarray(np.broadcast_to(np.log(noise), sensor.log_noise.shape), sensor.log_noise.dtype)
