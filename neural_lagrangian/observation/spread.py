@@ -64,8 +64,8 @@ def estimate_spread(model: Observed, trajectories: Trajectories, *, horizon: int
     >>> rig = Observed(model, {"place": Sensor(Position(), noise=0.01)}, population=runs)
     >>> options = {"residual": nl.observation.observation_residual, "horizon": 20, "steps": 8}
     >>> found = estimate_spread(nl.training.gauss_newton(rig, motion, **options).model, motion, horizon=20)
-    >>> found.population
-    Population(12 runs, k: Normal(mean=4, spread=0.5))
+    >>> round(float(found.population.means["k"]), 1), round(float(found.population.spreads["k"].value), 1)
+    (4.0, 0.5)
     ```
     """
     check_observed(model, trajectories.observations)

@@ -93,8 +93,7 @@ def read_trajectories(
     """
     source = Path(path) if isinstance(path, (str, PathLike)) else path
     file = source if isinstance(source, Path) else None
-    channels = channels_of(observations)
-    readings = [column for own in channels.values() for column in own]
+    channels, readings = channels_of(observations)
     quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, parameters, readings)
     check_dof(dof, positions)
     if velocities is None and accelerations is not None:
@@ -132,11 +131,7 @@ def read_trajectories(
     names = [headings[i].name if headings[i].text == q else q for q in positions for i in [places[q]]]
     if velocities is None:
         motion = _estimated(ts, qs, estimate, gap, seen, **extras)
-        if values is not None:  # the estimate may have split trajectories
-            of = np.concatenate(_at_times(motion, ts, [np.full((len(t), 1), i) for i, t in enumerate(ts)]))[:, 0]
-            first = np.concatenate([[0], np.cumsum(motion.lengths)[:-1]])
-            values = {name: value[of[first]] for name, value in values.items()}
-        return replace(motion, parameters=values, names=names, gap=gap).split_at_gaps()
+        return replace(motion, parameters=_of_parts(motion, ts, values), names=names, gap=gap).split_at_gaps()
     vs = complete_states(file, ts, pieces(velocities), velocities)
     ys = [np.concatenate(pair, axis=1) for pair in zip(qs, vs, strict=True)]
     return Trajectories(ts, ys, **extras, observations=seen, parameters=values, names=names, gap=gap).split_at_gaps()
@@ -245,6 +240,17 @@ def _estimated(
     if observations is not None:
         extras["observations"] = {name: _at_times(motion, ts, values) for name, values in observations.items()}
     return Trajectories(*map(list, zip(*motion, strict=True)), **extras)
+
+
+def _of_parts(
+    motion: Trajectories, ts: Sequence[np.ndarray], values: dict[str, np.ndarray] | None
+) -> dict[str, np.ndarray] | None:
+    """The parameters of each trajectory of `motion`, into which an estimate may have split those of `ts`."""
+    if values is None:
+        return None
+    of = np.concatenate(_at_times(motion, ts, [np.full((len(t), 1), i) for i, t in enumerate(ts)]))[:, 0]
+    first = np.concatenate([[0], np.cumsum(motion.lengths)[:-1]])
+    return {name: value[of[first]] for name, value in values.items()}
 
 
 def _declared(name: str, places: Mapping[str, int], headings: Sequence[Any], file: Path | None) -> str:

@@ -20,13 +20,13 @@ ROLES: dict[str, tuple[QuantityName, ...]] = {
 """What the cells of a row must have beside observations: required cells, and those of states, which are guesses."""
 
 
-def channels_of(observations: Any) -> dict[str, tuple[str, ...]]:
-    """The columns of each channel, by its name.
+def channels_of(observations: Any) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The columns of each channel, by its name, and all of these columns.
 
     **Raises:** `ValueError` for other than names of columns, or names of columns by channel.
     """
     if observations is None:
-        return {}
+        return {}, []
     if not isinstance(observations, Mapping):
         listed = isinstance(observations, Sequence) and not isinstance(observations, str)
         observations = {name: name for name in observations} if listed else None
@@ -36,7 +36,7 @@ def channels_of(observations: Any) -> dict[str, tuple[str, ...]]:
             f"`observations` is {observations!r:.80}; expected names of columns, or such names by channel, as in "
             f'{{"encoder": "angle", "camera": ["x", "y"]}}'
         )
-    return channels
+    return channels, [column for own in channels.values() for column in own]
 
 
 def _columns(given: Any) -> tuple[str, ...]:

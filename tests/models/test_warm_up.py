@@ -20,7 +20,7 @@ from ..helpers import MEMORIES, central_difference, inner, random_like, slow_but
 
 pytestmark = [pytest.mark.double, pytest.mark.optax]
 TS = np.linspace(0.0, 4.0, 201)
-MIDDLE = slice(80, 161)
+MIDDLE = slice(40, 181)
 
 
 def spring(t, q, v):
@@ -56,13 +56,13 @@ def test_memory_follows_the_recorded_motion_from_its_start(name):
 
 @pytest.mark.parametrize("name", slow_but(("lugre", "maxwell"), "maxwell"))
 def test_the_true_model_has_no_error_in_the_middle_of_a_recording(name):
-    """It has one without the warm-up."""
+    """It has one without the warm-up. What is left has decayed for 2 s."""
     model = oscillator(MEMORIES[name])
     window = middle(motion_of(model)[0])
-    late = dataclasses.replace(window, ts=window.ts[60:], ys=window.ys[60:])
+    late = dataclasses.replace(window, ts=window.ts[100:], ys=window.ys[100:])
     cold = nl.trajectory_mse(model, late)
-    warm = warmed_up(nl.trajectory_mse, 60)(model, window)
-    assert warm < 1e-4 * cold
+    warm = warmed_up(nl.trajectory_mse, 100)(model, window)
+    assert warm < 1e-3 * cold
 
 
 def test_gradients_go_through_the_warm_up():
@@ -85,15 +85,15 @@ def test_every_optimiser_finds_the_constants_from_windows_anywhere(train):
     recording = nl.Trajectories(TS, np.asarray(motion_of(oscillator(Maxwell([3.0], [0.3])))[0]))
     model = oscillator(Maxwell([2.0], [0.5]))
 
-    def trained(wrap):
+    def trained(wrap, horizon):
         if train == "gauss_newton":
-            options = {"residual": wrap(trajectory_residual), "horizon": 80, "windows": 8, "steps": 10}
+            options = {"residual": wrap(trajectory_residual), "horizon": horizon, "windows": 8, "steps": 10}
             return nl.training.gauss_newton(model, recording, **options).model
         if train == "polish":
-            options = {"loss": wrap(nl.trajectory_mse), "horizon": 80, "windows": 8, "steps": 25}
+            options = {"loss": wrap(nl.trajectory_mse), "horizon": horizon, "windows": 8, "steps": 25}
             return nl.training.polish(model, recording, **options).model
         optimizer = optax.adam(optax.cosine_decay_schedule(0.05, 200))
-        options = {"loss": wrap(nl.trajectory_mse), "horizon": 80, "steps": 200, "batch_size": 8}
+        options = {"loss": wrap(nl.trajectory_mse), "horizon": horizon, "steps": 200, "batch_size": 8}
         watching = nl.training.Watching(progress=False)
         return nl.fit(model, recording, optimizer=optimizer, key=jax.random.key(0), watching=watching, **options).model
 
@@ -101,9 +101,9 @@ def test_every_optimiser_finds_the_constants_from_windows_anywhere(train):
         law = model.forces[0]
         return max(abs(float(law.stiffness[0]) / 3.0 - 1), abs(float(law.relaxation_time[0]) / 0.3 - 1))
 
-    tolerance = 0.02 if train == "fit" else 2e-3
-    assert error(trained(lambda loss: warmed_up(loss, 50))) < tolerance
-    assert error(trained(lambda loss: loss)) > 10 * tolerance
+    warm = error(trained(lambda loss: warmed_up(loss, 100), horizon=140))
+    assert warm < (0.02 if train == "fit" else 5e-3)
+    assert error(trained(lambda loss: loss, horizon=40)) > max(0.03, 5 * warm)  # as many rows count
 
 
 def test_models_in_other_units_and_with_sensors_are_warmed_up():
@@ -119,7 +119,7 @@ def test_models_in_other_units_and_with_sensors_are_warmed_up():
     rig = Observed(inner_model, {"place": Sensor(Position(), noise=1.0)})
     seen = dataclasses.replace(window, observations={"place": window.ys[:, :1]})
     residual = warmed_up(observation_residual, 30)(rig, seen)
-    assert residual.shape == (51, 1)
+    assert residual.shape == (111, 1)
     np.testing.assert_allclose(residual[1:, 0], expected[:, 0], atol=1e-10)
 
 
@@ -127,8 +127,8 @@ def test_models_in_other_units_and_with_sensors_are_warmed_up():
 def test_bad_input_is_named():
     model = oscillator(MEMORIES["maxwell"])
     window = middle(jnp.zeros((201, 2)))
-    with pytest.raises(ValueError, match="`samples` is 80, and a window has 80 intervals"):
-        warmed_up(nl.trajectory_mse, 80)(model, window)
+    with pytest.raises(ValueError, match="`samples` is 140, and a window has 140 intervals"):
+        warmed_up(nl.trajectory_mse, 140)(model, window)
     with pytest.raises(ValueError, match="`samples` is 0"):
         warmed_up(nl.trajectory_mse, 0)
     with pytest.raises(ValueError, match="NeuralLagrangian without memory"):

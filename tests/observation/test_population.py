@@ -26,6 +26,8 @@ from neural_lagrangian.observation import (
     smooth,
 )
 
+from ..helpers import slow_but
+
 pytestmark = [pytest.mark.double, pytest.mark.optax]
 TS = np.arange(0, 2.0, 0.04)
 STEPS = nl.StepsPerSample(1)
@@ -101,7 +103,7 @@ def posterior(motion, mean, spread):
 ONE = {"horizon": 10, "windows": 99}
 
 
-@pytest.mark.parametrize("train", ["gauss_newton", pytest.param("polish", marks=pytest.mark.slow), "fit"])
+@pytest.mark.parametrize("train", slow_but(("gauss_newton", "polish", "fit"), "gauss_newton"))
 def test_estimates_are_those_of_bayes(train):
     """Also where a run is short, in every optimiser; without the prior they are others."""
     motion = falls([1.0, 2.0, 4.0], lengths=[11, 5, 11])
