@@ -194,7 +194,7 @@ class WithMemory(AbstractMotionModel):
         clock, y0 = check_rollout_arguments(ts, ys[0])
         recorded = diffrax.LinearInterpolation(jnp.asarray(ts, y0.dtype), ys)
 
-        def rates(t: Scalar, z: Array, args: Any) -> Array:
+        def rates(t: Any, z: Any, args: Any) -> Array:
             q, v = jnp.split(recorded.evaluate(t), 2)
             each = [force.rate(t, q, v, z_k) for force, z_k in model._parts(z, q.shape[0])]
             return same_precision(jnp.concatenate(each), z)

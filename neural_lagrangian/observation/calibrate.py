@@ -65,7 +65,7 @@ def calibrate(
     noisy = any(not isinstance(sensor.log_noise, Frozen) for sensor in model.sensors.values())
     spread = model.population is not None and bool(model.population.estimated)
     guess = np.asarray(trajectories.ys if states is None else states)
-    cut = {"horizon": horizon, "stride": stride}
+    cut: dict[str, Any] = {"horizon": horizon, "stride": stride}
 
     def fitted(model: Observed) -> Polished:
         return gauss_newton(

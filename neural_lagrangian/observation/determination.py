@@ -25,12 +25,12 @@ STATE_STEPS = 8
 class Leftover(NamedTuple):
     """What is left over in a channel, for each of its columns: shape `(column,)`.
 
-    - `squares`: sum of the squared residuals over their noise. `count`: number of values.
+    - `squares`: sum of the squared residuals over their noise. `observed`: number of values.
     - `taken`: number of values that the initial states of the windows take up.
     """
 
     squares: Array
-    count: Array
+    observed: Array
     taken: Array
 
 
@@ -70,7 +70,7 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
     check_observed(model, trajectories.observations)
     model = with_known_noise(model)
     own, matrix, leftover = of_observations(model, trajectories, horizon, stride)
-    misfit = {name: float(jnp.sqrt(x.squares.sum() / x.count.sum())) for name, x in leftover.items()}
+    misfit = {name: float(jnp.sqrt(x.squares.sum() / x.observed.sum())) for name, x in leftover.items()}
     return described(model, own, matrix, misfit)
 
 

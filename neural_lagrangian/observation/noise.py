@@ -64,12 +64,12 @@ def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int 
 
 
 def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int) -> Array:
-    squares, freedom = (np.asarray(part, float) for part in (leftover.squares, leftover.count - leftover.taken))
+    squares, freedom = (np.asarray(part, float) for part in (leftover.squares, leftover.observed - leftover.taken))
     if sensor.log_noise.ndim == 0:
         squares, freedom = squares.sum(), freedom.sum()
-    if not np.all(freedom > ROUND_OFF * leftover.count.sum()):
+    if not np.all(freedom > ROUND_OFF * leftover.observed.sum()):
         raise ValueError(
-            f"`observations[{name!r}]` has {int(leftover.count.sum())} values in windows of {horizon} intervals, no "
+            f"`observations[{name!r}]` has {int(leftover.observed.sum())} values in windows of {horizon} intervals, no "
             f"more than the windows have unknown initial states; expected a longer `horizon`, or `Frozen` noise"
         )
     deviation: Any = np.asarray(sensor.deviation, float)

@@ -102,12 +102,12 @@ class Population(AbstractUnknown):
 
     values: dict[str, Float[Array, " run"]]
     means: dict[str, Any]
-    spreads: dict[str, Frozen]
+    spreads: dict[str, Any]
     estimated: tuple[str, ...] = eqx.field(static=True)
     """Names of the parameters whose spread is estimated."""
     runs: tuple[int, ...] = eqx.field(static=True)
     """The number of each run, as the trajectories say it."""
-    counts: Frozen
+    counts: Any
     """Number of observed values of each run."""
     _run: Array | None
     """The number of the run of which the model is; `OTHER_RUN`, or `None` if that has not been said."""
@@ -222,4 +222,4 @@ def _values(trajectories: Trajectories) -> np.ndarray:
     if trajectories.observations is None:
         raise ValueError("`trajectories` have no `observations`; expected what the sensors recorded, by channel")
     seen = [np.isfinite(x) & trajectories.mask[..., None] for x in trajectories.observations.values()]
-    return sum(each.sum(axis=(1, 2)) for each in seen)
+    return np.sum([each.sum(axis=(1, 2)) for each in seen], axis=0)

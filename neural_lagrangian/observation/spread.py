@@ -75,10 +75,8 @@ def estimate_spread(model: Observed, trajectories: Trajectories, *, horizon: int
         raise ValueError(f"`model` has {found}; expected `Observed(..., population=...)` with a spread to estimate")
     _, matrix, _ = of_observations(with_known_noise(model), trajectories, horizon, stride)
     values = np.stack([np.asarray(value) for value in population.values.values()])
-    means, spreads = (
-        np.array([float(unfrozen(part)[name]) for name in population.names])
-        for part in (population.means, population.spreads)
-    )
+    parts: Any = unfrozen((population.means, population.spreads))
+    means, spreads = (np.array([float(part[name]) for name in population.names]) for part in parts)
     trained_means = np.array([not isinstance(mean, Frozen) for mean in population.means.values()])
     trained_spreads = np.isin(population.names, population.estimated)
     alone = _of_values(with_known_noise(model), np.asarray(matrix, float))
@@ -86,7 +84,7 @@ def estimate_spread(model: Observed, trajectories: Trajectories, *, horizon: int
     return _with(model, *found)
 
 
-def _of_values(model: Observed, matrix: np.ndarray) -> np.ndarray:
+def _of_values(model: Any, matrix: np.ndarray) -> np.ndarray:
     """The information of the values of runs, without the other trained numbers."""
     trained, _ = trained_and_rest(without_integration(model))
     marked = eqx.tree_at(

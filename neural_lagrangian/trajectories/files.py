@@ -121,7 +121,7 @@ def read_trajectories(
     check_order(file, table, ts, rows, time, trajectory)
     seen = columns_by_channel(channels, readings, pieces(readings)) if readings else None
     named = {"accelerations": accelerations, "controls": controls}
-    extras = {argument: pieces(names) for argument, names in named.items() if names is not None}
+    extras: dict[str, Any] = {argument: pieces(names) for argument, names in named.items() if names is not None}
     values = None if parameters is None else constant_of(parameters, pieces(parameters), file)
     if positions is None:
         ys = [np.zeros((len(t), 2 * (dof or 0))) for t in ts]
