@@ -24,9 +24,9 @@ from .runge_kutta import step
 from .scalar_text import POWER_OF_TWO, c_type, helper
 from .translation import Translator, written
 
-FunctionName = Literal["acceleration", "rate", "energy", "step", "torque", "linearization", "control"]
+FunctionName = Literal["acceleration", "rate", "energy", "step", "torque", "linearization", "control", "observation"]
 """Functions of an exported file."""
-DEFAULT_FUNCTIONS = ("acceleration", "rate", "energy", "step", "control")
+DEFAULT_FUNCTIONS = ("acceleration", "rate", "energy", "step", "control", "observation")
 """Functions that are exported by default, if the model has them."""
 RESERVED = {"double", "float", "int", "main", "static", "const", "void", "return", "for", "if", "else", "struct"}
 
@@ -49,6 +49,7 @@ def to_c(
     dtype: Literal["double", "float"] = "double",
     functions: Sequence[FunctionName] | None = None,
     controller: Callable[..., Array] | None = None,
+    observation: Callable[..., Array] | None = None,
     notes: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     r"""Write a model as one C99 file and its header, for microcontrollers and other programs without Python.
@@ -62,7 +63,8 @@ def to_c(
     - `arm_step(h, q, v)`: one step of length h of the classical Runge-Kutta method of order 4, in place;
     - `arm_torque(q, v, a, tau)`: inverse dynamics, as `mechanics.inverse_dynamics` with the force of the model;
     - `arm_linearization(q, v, A)`: the derivative of $[v, a]$ with respect to $[q, v]$, shape `(2 n, 2 n)`;
-    - `arm_control(q, v, u)`: the control of a `controller`, such as a regulator.
+    - `arm_control(q, v, u)`: the control of a `controller`, such as a regulator;
+    - `arm_observation(q, v, z)`: what sensors see, for a filter on the machine.
 
     All functions take the time `t` first if one of them depends on it. If the model has a `ControlForce`, the controls
     `u` are an argument of acceleration, step and linearization, and are held during the step. They replace a control
@@ -75,9 +77,11 @@ def to_c(
     - `dof`: degrees of freedom. `None` means those of the model.
     - `name`: prefix of the functions. `None` means the class of the model in snake case.
     - `dtype`: `"double"` or `"float"`, the type of all numbers.
-    - `functions`: the functions to write. `None` means acceleration (or rate), energy, step and control, as far as the
-      model has them.
+    - `functions`: the functions to write. `None` means acceleration (or rate), energy, step, control and observation,
+      as far as the model has them.
     - `controller`: optional callable `(t, y) -> u` with `y` of shape `(2 dof,)`, such as that of `nl.control.lqr`.
+    - `observation`: optional callable `(t, y) -> z`, such as `lambda t, y: rig.readings(t[None], y[None])["tip"][0]`
+      of an `Observed`. Noise and quantisation are not part of it.
     - `notes`: lines for the comment at the top, such as the range of states of the training data.
 
     **Returns:** the paths of the file and of its header.
@@ -106,8 +110,8 @@ def to_c(
     name = _prefix(model) if name is None else _identifier(name)
     with precision(double=dtype == "double"):
         kind = np.dtype(np.float64 if dtype == "double" else np.float32)
-        of_kind = None if controller is None else with_precision(controller, kind)
-        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, of_kind)
+        parts = [None if part is None else with_precision(part, kind) for part in (controller, observation)]
+        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, *parts)
         wanted = _wanted(known, functions, type(model).__name__)
         memory = Memory()
         written_functions = [_translated(memory, known.traced(one)) for one in wanted if one != "step"]

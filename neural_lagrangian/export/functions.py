@@ -36,13 +36,19 @@ class ModelFunctions:
     """The functions of a model with `dof` degrees of freedom, in the precision of `dtype`.
 
     Controls of a `ControlForce` are an argument `u` of the functions, held during a step. A controller, callable
-    `(t, y) -> u`, is the function `control`.
+    `(t, y) -> u`, is the function `control`, and what sensors see, callable `(t, y) -> (m,)`, is `observation`.
     """
 
     def __init__(
-        self, model: AbstractMotionModel, dof: int, dtype: Any, controller: Callable[..., Array] | None = None
+        self,
+        model: AbstractMotionModel,
+        dof: int,
+        dtype: Any,
+        controller: Callable[..., Array] | None = None,
+        observation: Callable[..., Array] | None = None,
     ):
-        self.model, self.dof, self.dtype, self.controller = model, dof, dtype, controller
+        self.model, self.dof, self.dtype = model, dof, dtype
+        self.controller, self.observation = controller, observation
         sizes = control_sizes(model, dof)
         if len(sizes) > 1:
             raise ExportError(
@@ -56,8 +62,7 @@ class ModelFunctions:
         if hasattr(inner, "lagrangian") and getattr(inner, "constraint", None) is None:
             self.names.append("torque")
         self.names.append("linearization")
-        if controller is not None:
-            self.names.append("control")
+        self.names += ["control"] * (controller is not None) + ["observation"] * (observation is not None)
 
     def traced(self, name: str) -> TracedFunction:
         """A function by its name; not `step`, which is written in terms of the others."""
@@ -81,6 +86,11 @@ class ModelFunctions:
                 state,
                 {"u": (self.controls,)},
                 "Control u of the controller at coordinates q and velocities v.",
+            ),
+            "observation": (
+                state,
+                {"z": (self._channels(),)},
+                "What the sensors see, z, at coordinates q and velocities v.",
             ),
         }[name]
         return TracedFunction(name, self._trace(fn, inputs), inputs, outputs, meaning)
@@ -138,6 +148,17 @@ class ModelFunctions:
                 f"`controller` returned shape {u.shape}; expected ({self.controls},), the controls of `model`"
             )
         return u
+
+    def _observation(self, t: Array, q: Array, v: Array) -> Array:
+        assert self.observation is not None
+        return jnp.ravel(jnp.asarray(self.observation(t, jnp.concatenate([q, v]))))
+
+    def _channels(self) -> int:
+        """The number of values that the sensors see."""
+        if self.observation is None:
+            return 0
+        t, q, v = (jax.ShapeDtypeStruct(shape, self.dtype) for shape in self._state().values())
+        return jax.eval_shape(self._observation, t, q, v).size
 
 
 def degrees_of_freedom(model: Any, dof: int | None) -> int:

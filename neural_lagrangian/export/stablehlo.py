@@ -47,6 +47,7 @@ def to_stablehlo(
     dof: int | None = None,
     dtype: Literal["double", "float"] = "float",
     controller: Callable[..., Array] | None = None,
+    observation: Callable[..., Array] | None = None,
     platforms: Sequence[str] = ("cpu",),
     notes: Sequence[str] = (),
 ) -> Path:
@@ -58,8 +59,8 @@ def to_stablehlo(
 
     **Arguments:**
 
-    - `model`, `dof`, `controller`, `notes`: as for `to_c`. All functions that the model has are written: acceleration
-      (or rate), energy, torque, linearization and control.
+    - `model`, `dof`, `controller`, `observation`, `notes`: as for `to_c`. All functions that the model has are written:
+      acceleration (or rate), energy, torque, linearization, control and observation.
     - `path`: the file to write.
     - `dtype`: `"double"` or `"float"`, the type of all numbers. `"double"` needs `jax_enable_x64` when it is loaded.
     - `platforms`: where it is to run, of `"cpu"`, `"cuda"`, `"rocm"`, `"tpu"`.
@@ -87,8 +88,8 @@ def to_stablehlo(
     _require_flatbuffers()
     path, kind = Path(path), np.dtype(np.float64 if dtype == "double" else np.float32)
     with precision(double=dtype == "double"):
-        of_kind = None if controller is None else with_precision(controller, kind)
-        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, of_kind)
+        parts = [None if part is None else with_precision(part, kind) for part in (controller, observation)]
+        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, *parts)
         wanted = [known.traced(name) for name in known.names if name != "step"]
         programs = {one.name: _program(one, kind, platforms) for one in wanted}
     header = {
