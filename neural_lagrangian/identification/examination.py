@@ -8,17 +8,23 @@ from .contest import Candidate, Contest
 from .diagnosis import Diagnosis, diagnosed
 from .preparation import Task
 from .trial import Trial
+from .whiteness import Whiteness, whiteness_of
 
 MAX_RATIO = 1.2
 """A family is examined if its error is at most this factor larger than that of the best candidate."""
 
 
 class Examination(NamedTuple):
-    """What is known of a family. `next`: a sentence on the next recording. `certainty`: sentences on the constants."""
+    """What is known of a family.
+
+    `whiteness`: the correlation of its errors in time. `next`: a sentence on the next recording. `certainty`: sentences
+    on the constants.
+    """
 
     candidate: Candidate
     bands: Bands
     diagnosis: Diagnosis
+    whiteness: Whiteness
     certainty: list[str]
     next: str
 
@@ -32,11 +38,16 @@ class Examination(NamedTuple):
             rows.append([name, value, f"{one.error:.2g}" if one.error > 0 else "fixed", one.unit])
         return rows
 
+    @property
+    def unexplained(self) -> list[str]:
+        """Sentences on what the family does not explain."""
+        return [*self.diagnosis.sentences, *self.whiteness.sentences]
+
     def facts(self) -> list[tuple[str, str]]:
         """The texts: pairs of a topic and a text."""
         return [
             ("certainty", "\n".join([*self.certainty, f"{self.bands}."])),
-            ("unexplained", "\n".join(self.diagnosis.sentences)),
+            ("unexplained", "\n".join(self.unexplained)),
             ("record next", self.next),
         ]
 
@@ -50,4 +61,6 @@ def examined(contest: Contest, task: Task) -> Examination | None:
     assert best.fit is not None
     assert best.found is not None
     certainty = uncertain(best.found.constants)
-    return Examination(best, bands_of(best.fit, task, trial), diagnosed(best.fit, trial), certainty, what_next(best))
+    bands, diagnosis = bands_of(best.fit, task, trial), diagnosed(best.fit, trial)
+    whiteness = whiteness_of(best.fit, trial, tuple(task.columns.coordinates))
+    return Examination(best, bands, diagnosis, whiteness, certainty, what_next(best))

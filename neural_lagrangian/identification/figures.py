@@ -17,6 +17,7 @@ from .columns import Columns
 from .diagnosis import Diagnosis
 from .judging import Errors
 from .starts import Starts
+from .whiteness import Whiteness
 
 
 def predictions(starts: Starts, rollouts: Mapping[str, np.ndarray], columns: Columns) -> bytes:
@@ -78,6 +79,20 @@ def missing_force(diagnosis: Diagnosis) -> bytes:
             ax.axhline(0.0, color="0.6", lw=0.8)
             ax.set_xlabel(f"{name}, {diagnosis.names[i]}")
         row[0].set_ylabel("missing force")
+    return _png(figure)
+
+
+def correlations(whiteness: Whiteness) -> bytes:
+    """Plot the correlation of the errors of each coordinate against the time between them, with the band of noise."""
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    ax = figure.subplots()
+    for name, values in zip(whiteness.names, whiteness.correlation.T, strict=True):
+        ax.plot(whiteness.lags[1:], values[1:], ".-", ms=4, lw=1, label=name)
+    ax.axhspan(-whiteness.band, whiteness.band, color="0.85", lw=0, label="white noise")
+    ax.axhline(0.0, color="0.6", lw=0.8)
+    ax.set_xlabel("time between errors [s]")
+    ax.set_ylabel("correlation")
+    ax.legend(loc="best", fontsize="small")
     return _png(figure)
 
 

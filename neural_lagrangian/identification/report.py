@@ -6,7 +6,7 @@ from typing import Any
 
 from .._atomic import atomic_write
 from ..discovery import Formula
-from .figures import energy_and_history, error_growth, missing_force, prediction_with_band, predictions
+from .figures import correlations, energy_and_history, error_growth, missing_force, prediction_with_band, predictions
 from .model_folder import settings_text
 from .outcome import Outcome
 from .templates import rendered
@@ -27,6 +27,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
         "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
+        "whiteness": b"" if examination is None else correlations(examination.whiteness),
         "error_growth": error_growth(outcome.errors, outcome.columns),
         "predictions": predictions(outcome.starts, outcome.rollouts, outcome.columns),
         "energy_and_history": energy_and_history(outcome.model, outcome.starts, rollout, outcome.history),
@@ -41,7 +42,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "constants": [] if examination is None else examination.constants(),
         "certainty": [] if examination is None else examination.certainty,
         "coverage": "" if examination is None else f"{examination.bands}.",
-        "unexplained": [] if examination is None else list(examination.diagnosis.sentences),
+        "unexplained": [] if examination is None else examination.unexplained,
         "next": "" if examination is None else examination.next,
         "formula": outcome.reading(),
         "latex": None if formula is None else _latex(formula.formula),

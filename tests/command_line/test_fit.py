@@ -90,7 +90,7 @@ def test_all_files_are_there(place):
 
 def test_the_report_holds_itself(place):
     page = (place / "spring-fit" / "report.html").read_text()
-    assert len(re.findall(r'<img alt="" src="data:image/png;base64,iVBOR', page)) == 5
+    assert len(re.findall(r'<img alt="" src="data:image/png;base64,iVBOR', page)) == 6
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert str(place) not in page
     for needed in ("constant velocity", "x_dot^2", r"\dot{x}^{2}", "load_model", "q_scale", nl.__version__):

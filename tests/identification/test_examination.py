@@ -7,7 +7,7 @@ import pytest
 from neural_lagrangian.identification.advice import weakest, what_next
 from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.examination import examined
-from neural_lagrangian.identification.figures import missing_force, prediction_with_band
+from neural_lagrangian.identification.figures import correlations, missing_force, prediction_with_band
 from neural_lagrangian.identification.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.known_families import Springs
@@ -54,8 +54,20 @@ def test_what_is_missing_is_named(examination):
         signs = np.sign(found.diagnosis.velocity[moves, 0])
         size = np.mean(force[moves] * signs) / task.scaling.t_scale**2 * task.scaling.q_scale[0]
         assert abs(size) == pytest.approx(0.4, rel=0.2)
-    for png in (missing_force(found.diagnosis), prediction_with_band(found.bands, task.columns)):
+    figures = (missing_force(found.diagnosis), prediction_with_band(found.bands, task.columns))
+    for png in (*figures, correlations(found.whiteness)):
         assert png.startswith(b"\x89PNG")
+
+
+def test_errors_are_white_in_time_only_if_nothing_is_missing(examination):
+    found, _, pattern = examination
+    white = found.whiteness
+    (sentence,) = white.sentences
+    assert ("white in time: they are noise" in sentence) == (pattern == "no pattern")
+    assert white.correlation[0] == pytest.approx(1.0)
+    beyond = np.mean(np.abs(white.correlation[1:]) > white.band)
+    assert beyond < 0.15 if pattern == "no pattern" else beyond > 0.5
+    assert sentence in dict(found.facts())["unexplained"]
 
 
 def test_a_band_holds_the_share_of_samples_that_it_says(examination):

@@ -22,6 +22,7 @@ PLAIN = {
     "certainty": ["plain"],
     "missing_force": "plain",
     "unexplained": ["plain"],
+    "whiteness": "plain",
     "next": "plain",
     "formula": "plain",
     "latex": "plain",
@@ -35,7 +36,7 @@ PLAIN = {
     "settings": "plain",
 }
 """Everything that the template shows."""
-FIGURES = ("error_growth", "predictions", "energy_and_history", "band", "missing_force")
+FIGURES = ("error_growth", "predictions", "energy_and_history", "band", "missing_force", "whiteness")
 TAGS = re.compile(r"<[^>]*>")
 
 
