@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from .faults import FAULTS
 from .run import FOUND, MAX_RATIO, MISSED, RIGHTLY, WRONG
+from .systems import SYSTEMS
 
 HEAD = """# Recordings gym
 
 `python -m bench.recordings` makes recordings of known systems with faults of real ones, and gives them to `identify`,
 with {steps} gradient steps of the network at most. The oracle is the true family, started from the true constants, and
 fitted by the same package to the same data. Both predict motion that the recording does not hold, over one period from
-exact states. This page is made of {cases} cases.
+exact states. This page is made of {cases} cases, out of {all} pairs of a system and a fault.
 
 - **found**: the best candidate is the true family with its friction, or it errs at most {ratio} times as much as the
   oracle.
@@ -30,7 +32,7 @@ RESULTS = (FOUND, RIGHTLY, MISSED, WRONG)
 def written(rows: list[dict[str, Any]]) -> str:
     """The page as Markdown."""
     steps = max((row["steps"] for row in rows), default=0)
-    parts = [HEAD.format(steps=steps, cases=len(rows), ratio=MAX_RATIO)]
+    parts = [HEAD.format(steps=steps, cases=len(rows), all=len(SYSTEMS) * len(FAULTS), ratio=MAX_RATIO)]
     for title, key in (("fault", "fault"), ("system", "system")):
         names = dict.fromkeys(row[key] for row in rows)
         lines = [_line(name, [row for row in rows if row[key] == name]) for name in names]

@@ -24,9 +24,9 @@ from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
 from .judging import rollout_errors
-from .learning import train
+from .learning import Plan, train
 from .measure import Measure, lyapunov_time
-from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, write_model, write_settings
+from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .outcome import Outcome
 from .preparation import Task, prepared
 from .refinement import Evidence, RefinedFormula, best_formula
@@ -137,12 +137,21 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
         claim(wanted.folder, resume=wanted.resume)
     known = known_candidates(task, wanted.candidates, budget.ends_families)
     best = None if known is None else known.explains
+    task = task._replace(plan=_plan(task, wanted, is_short=best is not None))
     if best is not None:
-        task = task._replace(plan=task.plan.shortened)
         wanted.said("families", f"{best.title}: its errors are as small as the noise; the rest is cut short")
     if wanted.folder is None:
         return _judged(task, wanted, known, *_learned(task, wanted, budget), budget)
     return _written(task, wanted, wanted.folder, known, budget)
+
+
+def _plan(task: Task, wanted: Wanted, *, is_short: bool) -> Plan:
+    """The plan of the training. A call that continues another has its plan, whatever the time limit left of it."""
+    short = task.plan.shortened
+    if wanted.resume and wanted.folder is not None and is_folder(wanted.folder):
+        stored = read_settings(wanted.folder)["training"]
+        is_short = [*short.horizons, *short.steps] == [*stored.get("horizons", []), *stored["steps"]]
+    return short if is_short else task.plan
 
 
 def _call(source: str | Path | Trajectories, declared: Declared, wanted: Wanted) -> str:
