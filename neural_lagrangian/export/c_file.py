@@ -13,11 +13,11 @@ from jaxtyping import Array
 from .._atomic import atomic_write
 from .._checks import check_instance
 from ..integrators import AbstractMotionModel
-from ..models import Scaled, with_precision
+from ..models import Scaled
 from ..numerics import precision
 from .card import card, description, header
 from .code import Assignment
-from .functions import ModelFunctions, TracedFunction, degrees_of_freedom
+from .functions import ModelFunctions, TracedFunction
 from .layout import Layout, named, needed, reads
 from .memory import Buffer, Memory, literal, whole
 from .runge_kutta import step
@@ -110,8 +110,7 @@ def to_c(
     name = _prefix(model) if name is None else _identifier(name)
     with precision(double=dtype == "double"):
         kind = np.dtype(np.float64 if dtype == "double" else np.float32)
-        parts = [None if part is None else with_precision(part, kind) for part in (controller, observation)]
-        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, *parts)
+        known = ModelFunctions(model, dof, kind, controller, observation)
         wanted = _wanted(known, functions, type(model).__name__)
         memory = Memory()
         written_functions = [_translated(memory, known.traced(one)) for one in wanted if one != "step"]

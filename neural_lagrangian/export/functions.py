@@ -13,7 +13,7 @@ from jaxtyping import Array
 from .._checks import positive_integer
 from ..integrators import AbstractMotionModel
 from ..mechanics import inverse_dynamics
-from ..models import Scaled, control_sizes, with_held_control, without_control
+from ..models import Scaled, control_sizes, with_held_control, with_precision, without_control
 from .errors import ExportError
 from .memory import Memory, whole
 from .translation import Translator
@@ -33,7 +33,7 @@ class TracedFunction(NamedTuple):
 
 
 class ModelFunctions:
-    """The functions of a model with `dof` degrees of freedom, in the precision of `dtype`.
+    """The functions of a model with `dof` degrees of freedom (`None`: those of the model), in the precision of `dtype`.
 
     Controls of a `ControlForce` are an argument `u` of the functions, held during a step. A controller, callable
     `(t, y) -> u`, is the function `control`, and what sensors see, callable `(t, y) -> (m,)`, is `observation`.
@@ -42,13 +42,16 @@ class ModelFunctions:
     def __init__(
         self,
         model: AbstractMotionModel,
-        dof: int,
+        dof: int | None,
         dtype: Any,
         controller: Callable[..., Array] | None = None,
         observation: Callable[..., Array] | None = None,
     ):
-        self.model, self.dof, self.dtype = model, dof, dtype
-        self.controller, self.observation = controller, observation
+        self.model, self.dof, self.dtype = with_precision(model, dtype), degrees_of_freedom(model, dof), dtype
+        self.controller, self.observation = (
+            None if part is None else with_precision(part, dtype) for part in (controller, observation)
+        )
+        model, dof = self.model, self.dof
         sizes = control_sizes(model, dof)
         if len(sizes) > 1:
             raise ExportError(

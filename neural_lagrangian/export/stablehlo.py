@@ -17,11 +17,10 @@ from .._archive import ArchiveError, read_archive, write_archive
 from .._checks import check_instance
 from .._errors import MissingPackageError
 from ..integrators import AbstractMotionModel
-from ..models import with_precision
 from ..numerics import precision
 from .card import description
 from .errors import ExportError
-from .functions import ModelFunctions, degrees_of_freedom
+from .functions import ModelFunctions
 
 KIND = "stablehlo"
 """The kind of the archive."""
@@ -88,8 +87,7 @@ def to_stablehlo(
     _require_flatbuffers()
     path, kind = Path(path), np.dtype(np.float64 if dtype == "double" else np.float32)
     with precision(double=dtype == "double"):
-        parts = [None if part is None else with_precision(part, kind) for part in (controller, observation)]
-        known = ModelFunctions(with_precision(model, kind), degrees_of_freedom(model, dof), kind, *parts)
+        known = ModelFunctions(model, dof, kind, controller, observation)
         wanted = [known.traced(name) for name in known.names if name != "step"]
         programs = {one.name: _program(one, kind, platforms) for one in wanted}
     header = {
