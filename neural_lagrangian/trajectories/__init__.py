@@ -4,7 +4,7 @@ from .angles import continuous as continuous
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
-from .files import read_trajectories, write_trajectories
+from .files import read_trajectories
 from .headings import find_heading as find_heading
 from .scaling import Scaling
 from .scaling import spread as spread
@@ -17,6 +17,7 @@ from .units import si_factor as si_factor
 from .validation import check_resolution as check_resolution
 from .window import Window
 from .windows import Windows
+from .written import write_trajectories
 
 __all__ = [
     "DataFileError",

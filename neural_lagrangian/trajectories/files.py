@@ -1,4 +1,4 @@
-"""Reading and writing of recordings: files and data frames with named columns."""
+"""Reading of recordings: files and data frames with named columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from .parameters import constant_of
 from .quantities import check_dof, quantities_of, si_factors
 from .readings import channels_of, columns_by_channel, complete_states, coordinates, sample_rows
 from .rows import check_order, grouped
-from .tables import headings_of, read_table, write_table
+from .tables import headings_of, read_table
 from .units import QuantityName, known_unit, measures_angle
 
 
@@ -29,7 +29,7 @@ def read_trajectories(
     accelerations: Sequence[str] | None = None,
     controls: Sequence[str] | None = None,
     observations: Mapping[str, str | Sequence[str]] | Sequence[str] | None = None,
-    parameters: Sequence[str] | None = None,
+    parameters: Mapping[str, str | Sequence[str]] | Sequence[str] | None = None,
     dof: int | None = None,
     time: str = "t",
     trajectory: str | None = None,
@@ -60,8 +60,8 @@ def read_trajectories(
     - `controls`: optional column names of control signals, such as motor torques. They are not converted.
     - `observations`: optional names of columns that sensors recorded, or such names by channel, such as `{"encoder":
       "angle", "camera": ["x", "y"]}`. Known units are converted to SI, and others are left as they are.
-    - `parameters`: optional column names of known parameters, such as a length, which are constant in each trajectory.
-      They are not converted.
+    - `parameters`: optional column names of known parameters, such as a length, which are constant in each trajectory,
+      or such names by parameter, as for `observations`. They are not converted.
     - `dof`: number of degrees of freedom, if there are no `positions`. The guesses of the states are then zero.
     - `time`: column name of the times: numbers, ISO 8601 dates, or times of day. Dates and times of day become seconds
       from the first.
@@ -94,7 +94,8 @@ def read_trajectories(
     source = Path(path) if isinstance(path, (str, PathLike)) else path
     file = source if isinstance(source, Path) else None
     channels, readings = channels_of(observations)
-    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, parameters, readings)
+    constants = channels_of(parameters, "parameters")[1] or None
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, constants, readings)
     check_dof(dof, positions)
     if velocities is None and accelerations is not None:
         raise ValueError("`accelerations` are given, `velocities` are not; expected both, or neither")
@@ -122,7 +123,7 @@ def read_trajectories(
     seen = columns_by_channel(channels, readings, pieces(readings)) if readings else None
     named = {"accelerations": accelerations, "controls": controls}
     extras: dict[str, Any] = {argument: pieces(names) for argument, names in named.items() if names is not None}
-    values = None if parameters is None else constant_of(parameters, pieces(parameters), file)
+    values = None if parameters is None else constant_of(parameters, pieces(constants or []), file)
     if positions is None:
         ys = [np.zeros((len(t), 2 * (dof or 0))) for t in ts]
         return Trajectories(ts, ys, **extras, observations=seen, parameters=values, gap=gap).split_at_gaps()
@@ -135,77 +136,6 @@ def read_trajectories(
     vs = complete_states(file, ts, pieces(velocities), velocities)
     ys = [np.concatenate(pair, axis=1) for pair in zip(qs, vs, strict=True)]
     return Trajectories(ts, ys, **extras, observations=seen, parameters=values, names=names, gap=gap).split_at_gaps()
-
-
-def write_trajectories(
-    path: str | PathLike[str],
-    trajectories: Trajectories,
-    *,
-    positions: Sequence[str] | None = None,
-    velocities: Sequence[str] | None = None,
-    accelerations: Sequence[str] | None = None,
-    controls: Sequence[str] | None = None,
-    time: str = "t",
-    trajectory: str | None = None,
-    units: Mapping[str, str] | None = None,
-) -> None:
-    """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file.
-
-    The write is atomic, and numbers are exact. `read_trajectories` reads the file again.
-
-    **Arguments:**
-
-    - `path`: the file. Its suffix gives the format.
-    - `trajectories`: the motion, in SI units.
-    - `positions`: one column name for each coordinate (default: the `names` of the trajectories).
-    - `velocities`, `accelerations`, `controls`: column names. Without names, these quantities are not written.
-    - `time`: column of the times.
-    - `trajectory`: column for the number of the trajectory, counted from 0. Required for several trajectories.
-    - `units`: unit of each column in the file, such as `{"t": "ms"}` (default: SI). The numbers are converted.
-
-    **Raises:** `ValueError` for names that do not match the motion; `DataFileError` for an unknown or unsuitable unit;
-    `OSError` if the file cannot be written; `ImportError` as for reading.
-
-    **Example:**
-
-    ```python
-    >>> import pathlib, numpy as np, neural_lagrangian as nl
-    >>> motion = nl.Trajectories(np.array([0.0, 0.5]), np.array([[1.0, 2.0], [2.0, 2.0]]))
-    >>> nl.trajectories.write_trajectories("stone.csv", motion, positions=["x"], velocities=["v"])
-    >>> pathlib.Path("stone.csv").read_text().split()
-    ['t,x,v', '0.0,1.0,2.0', '0.5,2.0,2.0']
-    ```
-    """
-    path = Path(path)
-    positions = _names_of(trajectories) if positions is None else positions
-    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory)
-    dof = trajectories.dof
-    if len(positions) != dof:
-        raise ValueError(f"`positions` names {len(positions)} columns; expected {dof}, the degrees of freedom")
-    if trajectory is None and len(trajectories) > 1:
-        raise ValueError(
-            f"`trajectory` is None; expected a column name for the number of the trajectory, since there are "
-            f"{len(trajectories)}"
-        )
-    if accelerations is not None and trajectories.accelerations is None:
-        raise ValueError("`accelerations` are named, but the trajectories have none; expected `accelerations=None`")
-    if controls is not None and (trajectories.controls is None or trajectories.controls.shape[2] != len(controls)):
-        found = 0 if trajectories.controls is None else trajectories.controls.shape[2]
-        raise ValueError(f"`controls` names {len(controls)} columns; expected {found}, as the trajectories have")
-    factors = si_factors(path, quantities, units)
-    mask = trajectories.mask
-    columns: dict[str, np.ndarray] = {}
-    if trajectory is not None:
-        columns[trajectory] = np.repeat(np.arange(len(trajectories)), trajectories.lengths)
-    columns[time] = trajectories.ts[mask]
-    columns.update(zip(list(positions) + list(velocities or ()), trajectories.ys[mask].T, strict=False))
-    if accelerations is not None and trajectories.accelerations is not None:
-        columns.update(zip(accelerations, trajectories.accelerations[mask].T, strict=True))
-    if controls is not None and trajectories.controls is not None:
-        columns.update(zip(controls, trajectories.controls[mask].T, strict=True))
-    for name in quantities:  # single precision is exact in double precision
-        columns[name] = columns[name].astype(np.float64) / factors.get(name, 1.0)
-    write_table(path, columns)
 
 
 def _units_of(
@@ -279,11 +209,3 @@ def _at_times(motion: Trajectories, ts: Sequence[np.ndarray], values: Sequence[n
 def _extras_of(motion: Trajectories) -> dict[str, Any]:
     a = motion.accelerations
     return {} if a is None else {"accelerations": [x[:n] for x, n in zip(a, motion.lengths, strict=True)]}
-
-
-def _names_of(trajectories: Trajectories) -> tuple[str, ...]:
-    if trajectories.names is None:
-        raise ValueError(
-            f"`positions` is None; expected {trajectories.dof} names, since the trajectories have no names"
-        )
-    return trajectories.names

@@ -1,6 +1,6 @@
 """Known parameters of trajectories, by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,37 @@ def _checked(name: str, value: Any, count: int) -> np.ndarray:
     return array
 
 
-def constant_of(names: Sequence[str], samples: Sequence[np.ndarray], file: Path | None) -> dict[str, np.ndarray]:
+def constant_of(
+    names: Mapping[str, str | Sequence[str]] | Sequence[str], samples: Sequence[np.ndarray], file: Path | None
+) -> dict[str, np.ndarray]:
     """Parameters by name from columns that repeat them at each sample, `(time, k)` for each trajectory.
+
+    **Arguments:**
+
+    - `names`: names of columns, or by parameter, in the order of the columns of `samples`. A parameter with a list of
+      columns has the shape `(trajectory, k)`.
 
     **Raises:** `DataFileError` for a column that changes within a trajectory.
     """
-    for number, rows in enumerate(samples):
-        for name, column in zip(names, rows.T, strict=True):
-            if (column != column[0]).any():
-                raise DataFileError(
-                    f"is named in `parameters`, but changes in trajectory {number}, from {column.min():g} to "
-                    f"{column.max():g}; expected one value for each trajectory: name a `trajectory` column, or name "
-                    f"this column in `controls`",
-                    path=file,
-                    column=name,
-                )
-    return {name: np.array([rows[0, k] for rows in samples]) for k, name in enumerate(names)}
+    by_name = names if isinstance(names, Mapping) else {name: name for name in names}
+    found, k = {}, 0
+    for name, own in by_name.items():
+        columns = [own] if isinstance(own, str) else own
+        values = np.stack([_constant(columns, k, number, rows, file) for number, rows in enumerate(samples)])
+        found[name] = values[:, 0] if isinstance(own, str) else values
+        k += len(columns)
+    return found
+
+
+def _constant(names: Sequence[str], first: int, number: int, rows: np.ndarray, file: Path | None) -> np.ndarray:
+    """The values of the columns `names` of one trajectory, from the column with the index `first` on."""
+    for name, column in zip(names, rows.T[first:], strict=False):
+        if (column != column[0]).any():
+            raise DataFileError(
+                f"is named in `parameters`, but changes in trajectory {number}, from {column.min():g} to "
+                f"{column.max():g}; expected one value for each trajectory: name a `trajectory` column, or name "
+                f"this column in `controls`",
+                path=file,
+                column=name,
+            )
+    return rows[0, first : first + len(names)]

@@ -58,7 +58,9 @@ def si_factors(
             )
         if quantities[name] == "control":
             raise DataFileError(
-                f"has a unit, {unit!r}; expected none, since controls are not converted", path=path, column=name
+                f"has a unit, {unit!r}; expected none, since controls and parameters are not converted",
+                path=path,
+                column=name,
             )
         try:
             factors[name] = si_factor(unit, quantities[name])

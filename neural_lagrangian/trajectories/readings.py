@@ -20,20 +20,21 @@ ROLES: dict[str, tuple[QuantityName, ...]] = {
 """What the cells of a row must have beside observations: required cells, and those of states, which are guesses."""
 
 
-def channels_of(observations: Any) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """The columns of each channel, by its name, and all of these columns.
+def channels_of(observations: Any, argument: str = "observations") -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The columns of each channel, or of each parameter, by its name, and all of these columns.
 
     **Raises:** `ValueError` for other than names of columns, or names of columns by channel.
     """
     if observations is None:
         return {}, []
+    given = observations
     if not isinstance(observations, Mapping):
         listed = isinstance(observations, Sequence) and not isinstance(observations, str)
         observations = {name: name for name in observations} if listed else None
-    channels = {} if observations is None else {str(name): _columns(given) for name, given in observations.items()}
+    channels = {} if observations is None else {str(name): _columns(own) for name, own in observations.items()}
     if not channels or not all(channels.values()):
         raise ValueError(
-            f"`observations` is {observations!r:.80}; expected names of columns, or such names by channel, as in "
+            f"`{argument}` is {given!r:.80}; expected names of columns, or such names by channel, as in "
             f'{{"encoder": "angle", "camera": ["x", "y"]}}'
         )
     return channels, [column for own in channels.values() for column in own]

@@ -69,7 +69,7 @@ def test_controls_that_do_not_fit_are_named(tmp_path):
         read_trajectories(path, **NAMES, controls="u")
     driven = Trajectories(data.ts, data.ys, mask=data.mask, controls=data.ys[..., :1])
     write_trajectories(path, driven, **NAMES, controls=["push"])
-    with pytest.raises(DataFileError, match="expected none, since controls are not converted"):
+    with pytest.raises(DataFileError, match="expected none, since controls and parameters are not converted"):
         read_trajectories(path, **NAMES, controls=["push"], units={"push": "deg"})
 
 

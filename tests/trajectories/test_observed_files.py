@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.trajectories import DataFileError
+from neural_lagrangian.trajectories import DataFileError, write_trajectories
+
+from .recordings import SUFFIXES, need, same
 
 T = np.arange(30) * 0.1
 
@@ -74,6 +76,86 @@ def test_each_trajectory_has_its_own_readings():
     assert len(motion) == 2
     np.testing.assert_allclose(motion.observations["imu"][..., 0], motion.ts, atol=1e-12)
     np.testing.assert_array_equal(motion.parameters["length"], [0.8, 1.2])
+
+
+def observed_runs():
+    """Two runs of sensors with clocks of their own, missing values, a wide channel and a wide parameter."""
+    rng, runs = np.random.default_rng(0), []
+    for count in (40, 31):
+        clocks = {"encoder": np.arange(count) * 0.1, "camera": np.sort(rng.uniform(0, 0.1 * count, 2 * count))}
+        values = {"encoder": rng.normal(size=count) / 3, "camera": 1e-7 * rng.normal(size=(2 * count, 2))}
+        values["encoder"][3::5] = np.nan
+        runs.append(nl.observation.merge_channels({name: (ts, values[name]) for name, ts in clocks.items()}))
+    ts, seen = zip(*runs, strict=True)
+    ys = [rng.normal(size=(len(t), 2)) for t in ts]
+    by_channel = {name: [values[name] for values in seen] for name in seen[0]}
+    known = {"length": np.array([0.8, 1.2]) / 3, "place": rng.normal(size=(2, 3))}
+    return nl.Trajectories(list(ts), ys, observations=by_channel, parameters=known, gap=np.inf, names=["q"])
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("named", [False, True])
+def test_observations_and_parameters_make_the_round_trip(named, suffix, tmp_path):
+    """Values, missing values, times of each sensor, wide channels: bit for bit, by default names and by given ones."""
+    need(suffix)
+    path, motion = tmp_path / f"seen{suffix}", observed_runs()
+    states = {"positions": ["q"], "velocities": ["v"], "trajectory": "run"}
+    names = {
+        "observations": {"encoder": "encoder", "camera": ["camera_0", "camera_1"]},
+        "parameters": {"length": "length", "place": ["place_0", "place_1", "place_2"]},
+    }
+    if named:
+        names["observations"] = {"camera": ["u", "w"], "encoder": "e"}
+        names["parameters"] = {"place": ["x", "y", "z"], "length": "l"}
+    write_trajectories(path, motion, **states, **names if named else {})
+    back = nl.read_trajectories(path, **states, **names, gap=np.inf)
+    same(back, motion)
+    for kind in ("observations", "parameters"):
+        written, read = getattr(motion, kind), getattr(back, kind)
+        assert set(read) == set(written)
+        for name, values in written.items():
+            real = motion.mask if kind == "observations" else np.ones(2, bool)
+            np.testing.assert_array_equal(read[name][real], values[real])
+    assert np.isnan(back.observations["encoder"][back.mask]).any()
+    write_trajectories(path, motion, **states, observations=[], parameters=[])
+    with pytest.raises(DataFileError, match="'encoder'"):  # what is left out is not in the file
+        nl.read_trajectories(path, **states, observations=["encoder"])
+
+
+def test_a_unit_of_a_channel_counts_in_both_directions(tmp_path):
+    """In `units`, or in the name of the column: the file has degrees, the motion radians."""
+    motion = nl.Trajectories(T, np.stack([T, T], axis=1), observations={"encoder": np.sin(T), "imu (cm/s^2)": T})
+    path, states = tmp_path / "seen.csv", {"positions": ["q"], "velocities": ["v"]}
+    for column, units in (("encoder", {"encoder": "deg"}), ("encoder [deg]", None)):
+        channels = {"encoder": column, "imu (cm/s^2)": "imu (cm/s^2)"}
+        write_trajectories(path, motion, **states, observations=channels, units=units)
+        written = np.genfromtxt(path, delimiter=",", skip_header=1)
+        np.testing.assert_allclose(written[:, 3:].T, [np.degrees(np.sin(T)), 100 * T], rtol=1e-12)
+        back = nl.read_trajectories(path, **states, observations=channels, units=units)
+        np.testing.assert_allclose(back.observations["encoder"][0, :, 0], np.sin(T), rtol=1e-12)
+        np.testing.assert_allclose(back.observations["imu (cm/s^2)"][0, :, 0], T, rtol=1e-12)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"observations": ["radar"]}, r"`observations` names .radar.; expected some of .*\[.camera., .encoder.\]"),
+            {"observations": ["radar"]},
+            r"`observations` names 'radar'; expected some of those of the motion, \['camera', 'encoder'\]",
+        ),
+        ({"observations": ["camera"]}, r"`observations\['camera'\]` names 1 columns; expected 2"),
+        ({"observations": "encoder"}, "`observations` is 'encoder'; expected names of columns"),
+        ({"parameters": ["mass"]}, "`parameters` names 'mass'"),
+        ({"parameters": {"place": ["x", "y"]}}, r"`parameters\['place'\]` names 2 columns; expected 3"),
+        ({"observations": {"encoder": "q"}}, "column 'q' is named 2 times"),
+        ({"units": {"length": "m"}}, "expected none, since controls and parameters are not converted"),
+    ],
+)
+def test_names_that_do_not_fit_what_is_written_are_refused(options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        write_trajectories(tmp_path / "a.csv", observed_runs(), velocities=["v"], trajectory="run", **options)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.bad_input
