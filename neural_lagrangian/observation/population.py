@@ -71,8 +71,8 @@ class Population(AbstractUnknown):
     Give it to `Observed(model, sensors, population=...)`. The parameters are those of `networks.Conditioned` parts of
     the model. The parameter `run` of the trajectories says which run each of them is, so several trajectories may be of
     the same run. The values and the mean are trained, by every optimiser. `negative_log_likelihood` and
-    `observation_residual` contain the prior, once for each run, however the run is cut into windows. Other losses have
-    no noise to compare it with: they leave the prior out.
+    `observation_residual` contain the prior, once for each run, however the run is cut into windows. Losses of
+    trajectories have no noise to compare it with: they refuse the model.
 
     **Arguments:**
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .._checks import check_instance, is_concrete
 from .._types import Scalar, State
 from ..integrators import AbstractMotionModel, Integration, StepsPerSample
-from ..networks import Frozen, unfrozen
+from ..networks import AbstractLate, Frozen, unfrozen
 from .instant import Instant
 from .reading import AbstractReading
 
@@ -19,7 +19,7 @@ STEPS_BACK = 2
 """Number of steps of order 5 from a sample back to the instant that a late sensor saw."""
 
 
-class Sensor(eqx.Module):
+class Sensor(AbstractLate):
     r"""A sensor: what it reads, how it distorts it, and its noise.
 
     $$y_k = c\, h(t_k - \tau_k) + b + \sigma\, \epsilon_k, \qquad \tau_k = d + s\, t_k$$
@@ -103,6 +103,11 @@ class Sensor(eqx.Module):
     def is_late(self) -> bool:
         """Whether the sensor has a delay or a drift."""
         return self.delay is not None or self.drift is not None
+
+    @property
+    def lags(self) -> tuple[Any, Any]:
+        """Delay and drift; `None` where they are absent."""
+        return self.delay, self.drift
 
     def lag(self, t: Array) -> Array:
         r"""How late a value with the time stamp `t` is, $\tau = d + s\, t$, in seconds; the shape of `t`."""

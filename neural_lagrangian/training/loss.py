@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from .._types import Scalar
 from ..models import is_driven, takes_control, with_control
-from ..networks import parameters_of_runs, unfrozen, with_parameters
+from ..networks import parameters_of_runs, unfrozen, unknown_of, with_parameters
 from ..trajectories import Window
 from .alike import name_of, unwrapped
 
@@ -79,6 +79,16 @@ def check_driven(model: Any, window: Window) -> None:
         raise ValueError(
             "`model` has a ControlForce without a control, and the window has `controls`; expected "
             "`with_control(model, window.ts, window.controls)`"
+        )
+
+
+def check_without_prior(model: Any) -> None:
+    """**Raises:** `ValueError` if the model has a population of runs, whose prior only a likelihood contains."""
+    if unknown_of(model) is not None:
+        raise ValueError(
+            "`model` has a population of runs, whose prior this loss would leave out; expected "
+            "`observation.negative_log_likelihood` or `observation.observation_residual`, or the model of one run, "
+            "`model.of_run({'run': 0})`"
         )
 
 

@@ -14,7 +14,7 @@ from ..integrators import AbstractMotionModel
 from ..mechanics import inverse_dynamics
 from ..models import takes_control
 from ..trajectories import Window
-from .loss import check_driven, check_without_states, filled, given, masked
+from .loss import check_driven, check_without_prior, check_without_states, filled, given, masked
 
 
 def trajectory_residual(model: Callable[[Array, Array], Array], window: Window) -> Float[Array, "time two_dof"]:
@@ -34,6 +34,7 @@ def trajectory_residual(model: Callable[[Array, Array], Array], window: Window) 
     ```
     """
     check_driven(model, window)
+    check_without_prior(model)
     ts, ys = jnp.asarray(window.ts), jnp.asarray(window.ys)
     if window.states is None:
         return masked(model(ts, ys[0])[1:] - ys[1:], window.mask)
@@ -58,6 +59,7 @@ def acceleration_residual(model: AbstractMotionModel, window: Window) -> Float[A
     check_without_states("accelerations", window)
     ts, ys, accelerations = states_and_accelerations(window)
     check_driven(model, window)
+    check_without_prior(model)
     dof = accelerations.shape[1]
     return masked(jax.vmap(lambda t, y: model.vector_field(t, y)[dof:])(ts, ys) - accelerations, window.mask)
 

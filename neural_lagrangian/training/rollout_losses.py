@@ -15,7 +15,7 @@ from jaxtyping import Array, ArrayLike
 
 from .._types import Scalar
 from ..trajectories import Window
-from .loss import Loss, called, check_driven, filled, mean_counted
+from .loss import Loss, called, check_driven, check_without_prior, filled, mean_counted
 from .residuals import trajectory_residual
 
 NEGLIGIBLE_WEIGHT = 2.0**-60
@@ -42,7 +42,8 @@ def trajectory_mse(
 
     **Returns:** a scalar; infinite or NaN where the rollout failed.
 
-    **Raises:** `ValueError` for a window with `controls` and a model that none drive.
+    **Raises:** `ValueError` for a window with `controls` and a model that none drive, and for a model with an
+    `observation.Population`, whose prior needs the noise of sensors.
 
     **Example:**
 
@@ -121,6 +122,7 @@ def multiple_shooting(segment: int = 1, continuity: float = 1.0) -> Loss:
         window: Window,
     ) -> Scalar:
         check_driven(model, window)
+        check_without_prior(model)
         ts, ys = jnp.asarray(window.ts), jnp.asarray(filled(window).ys)
         intervals = len(ts) - 1
         if intervals == 0 or intervals % segment:

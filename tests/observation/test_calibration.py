@@ -8,7 +8,8 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import training
-from neural_lagrangian.observation import negative_log_likelihood, observation_residual
+from neural_lagrangian.networks import Frozen
+from neural_lagrangian.observation import calibrate, negative_log_likelihood, observation_residual
 
 from .rigs import rig
 
@@ -55,12 +56,46 @@ def test_the_likelihood_estimates_the_noise():
     assert float(result.model.sensors["gyro"].noise) == pytest.approx(0.05, rel=0.1)
 
 
+def longer_windows(steps):
+    """Options of `fit` that a delay needs: estimated states, long windows, a learning rate that decays."""
+    adam = optax.adam(optax.cosine_decay_schedule(1e-2, steps))
+    options = {"rollouts": training.Rollouts(estimate_states=True), "watching": training.Watching(progress=False)}
+    return {"steps": steps, "optimizer": adam, "horizon": 49, "batch_size": 32, "key": jax.random.key(0)} | options
+
+
+@pytest.mark.slow
+def test_stochastic_training_finds_the_delay():
+    """From states that are late and scaled, by many steps, or by few and then least squares."""
+    motion = recording(6.0)
+    result = nl.fit(rig(**WRONG), motion, loss=negative_log_likelihood, **longer_windows(5000))
+    begun = nl.fit(rig(**WRONG), motion, loss=negative_log_likelihood, **longer_windows(300))
+    assert abs(found(begun.model)["delay"] - 0.037) > 3e-3
+    ended = calibrate(begun.model, motion, states=begun.states, rounds=1, horizon=49, windows=12)
+    for calibrated in (found(result.model), found(ended.model)):
+        assert calibrated["delay"] == pytest.approx(0.037, abs=1e-3)
+        assert calibrated["gain"] == pytest.approx(1.1, rel=5e-3)
+        assert calibrated["offset"] == pytest.approx(0.05, abs=np.deg2rad(0.5))
+        assert calibrated["noise"] == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("late", ["delay", "drift"])
+def test_a_delay_that_windows_do_not_show_is_not_trained(late):
+    """Errors of recorded states would count as a delay, and short windows hardly see one."""
+    motion, start = recording(1.0), rig(**{"delay": None, late: 0.02})
+    settings = {"loss": negative_log_likelihood, "key": jax.random.key(0), "horizon": (2, 8)}
+    with pytest.raises(ValueError, match=r"trained delay or drift.*estimate_states=True"):
+        nl.fit(start, motion, **settings)
+    with pytest.raises(UserWarning, match=r"`horizon` is 8.*hardly seen"):  # a warning, which is an error here
+        nl.fit(start, motion, rollouts=training.Rollouts(estimate_states=True), **settings)
+
+
 @pytest.mark.slow
 def test_stochastic_training_estimates_states_too():
     motion = recording(3.0)
     settings = {"horizon": 10, "batch_size": 32, "steps": 200, "optimizer": optax.adam(3e-3)}
     rollouts = training.Rollouts(estimate_states=True)
-    start = rig(k=8.5, delay=0.02)
+    start = rig(k=8.5, delay=Frozen(0.037))  # which windows as short as these hardly show
     result = nl.fit(start, motion, loss=negative_log_likelihood, key=jax.random.key(0), rollouts=rollouts, **settings)
     assert result.history.loss[-20:].mean() < result.history.loss[:5].mean() - 1
     assert np.abs(result.states - motion.ys)[..., 1].mean() > 0.01  # the gyroscope's noise is not followed

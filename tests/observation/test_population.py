@@ -251,6 +251,7 @@ def test_bad_input_is_named():
     bare = nl.Trajectories(TS, motion.ys, observations=motion.observations)
     others = nl.Trajectories(TS, motion.ys, observations=motion.observations, parameters={"run": [0, 7]})
     train = {"residual": observation_residual, "steps": 1}
+    window = nl.trajectories.Window(TS, motion.ys[0], accelerations=motion.ys[0, :, 1:])
     for call, message in [
         (lambda: Normal(mean=1.0, spread=0.0), "expected a number and a positive number"),
         (lambda: Population({}, motion), "`priors` is"),
@@ -265,8 +266,12 @@ def test_bad_input_is_named():
         (lambda: rig(TS, jnp.zeros(2), {"run": 5}), "has the runs 5, which are not"),
         (lambda: rig(TS, jnp.zeros(2), {"mass": 5}), "'run' may stand for"),
         (lambda: estimate_spread(rig, motion), "whose spreads are all known"),
+        (lambda: nl.trajectory_mse(with_parameters(rig, {"run": 0}), window), "whose prior this loss would leave out"),
+        (lambda: training.multiple_shooting()(rig, window), "whose prior this loss would leave out"),
+        (lambda: nl.training.acceleration_mse(rig, window), "whose prior this loss would leave out"),
         (lambda: smooth(rig, TS, {}, TS, deviation=1.0, acceleration_noise=1.0), "have no channel"),
     ]:
         with pytest.raises(ValueError, match=message):
             call()
+    assert np.isfinite(nl.trajectory_mse(rig.of_run({"run": 0}), window))  # the model of one run has no prior
     assert not np.isfinite(jax.jit(lambda run: rig(TS, jnp.zeros(2), {"run": run}))(5.0))[1:].any()

@@ -140,7 +140,10 @@ def test_a_unit_of_a_channel_counts_in_both_directions(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"observations": ["radar"]}, "`observations` names .radar.; expected some of those of the motion, .*camera"),
+        (
+            {"observations": ["radar"]},
+            "`observations` names .radar.; expected some of .*camera.*, as the trajectories have",
+        ),
         ({"observations": ["camera"]}, r"`observations\['camera'\]` names 1 columns; expected 2"),
         ({"observations": "encoder"}, "`observations` is 'encoder'; expected names of columns"),
         ({"parameters": ["mass"]}, "`parameters` names 'mass'"),
