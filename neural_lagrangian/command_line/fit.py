@@ -12,7 +12,7 @@ from .text import note, say
 def run(asked: argparse.Namespace) -> None:
     """Learn from a recording, write the folder, and print the results.
 
-    **Raises:** `NoAnswerError` if the network predicts no better than the baselines.
+    **Raises:** `NoAnswerError` if the best model predicts no better than the baselines.
     """
     folder = f"{Path(asked.recording).stem}-fit" if asked.output is None else asked.output
     own = ("structure", "friction", "steps", "minutes", "seed", "float32", "resume")
@@ -30,7 +30,7 @@ def run(asked: argparse.Namespace) -> None:
     for hint in found.hints:
         note(in_options(hint))
     if not found.predicts:
-        raise NoAnswerError(f"the network {NOT_BETTER}")
+        raise NoAnswerError(f"the {found.predictor} {NOT_BETTER}")
 
 
 def show(topic: str, text: str | Remark) -> None:

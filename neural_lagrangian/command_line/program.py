@@ -256,9 +256,8 @@ def _add_anyway(parser: argparse.ArgumentParser) -> None:
 def _add_predictor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predictor",
-        choices=get_args(Predictor),
-        default="network",
-        help="network: the trained network (default); formula: the formula with its friction",
+        choices=[name for name in get_args(Predictor) if name != "family"],  # a function of Python
+        help="network: the trained network; formula: the formula with its friction (default: what `fit` found best)",
     )
 
 

@@ -22,8 +22,8 @@ from .starts import starts_of
 from .trial import Trial
 from .user_family import Family
 
-FORMULA, NETWORK, NULL = "formula of the search", "network", "network without mechanics"
-"""Names of the candidates that are no families."""
+FORMULA, NULL = "formula of the search", "network without mechanics"
+"""Names of candidates that are no families."""
 NOTHING = Contest((), ())
 """The comparison of a recording whose pieces are too short for it."""
 

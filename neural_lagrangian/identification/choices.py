@@ -5,8 +5,10 @@ from typing import Literal
 Language = Literal["c"]
 """Language of an exported program."""
 
-Predictor = Literal["network", "formula"]
-"""Which model predicts: `"network"`, the trained network, or `"formula"`, the formula with its friction."""
+Predictor = Literal["network", "formula", "family"]
+"""Which model predicts: `"network"`, the trained network; `"formula"`, the formula with its friction, of a known system
+or of the search; or `"family"`, the best `Family` of the user, with its friction.
+"""
 
 Structure = Literal["mechanical", "free"]
 """Form of the Lagrangian: `"mechanical"`, kinetic minus potential energy, each a network; `"free"`, one network."""

@@ -39,14 +39,14 @@ class Compared(NamedTuple):
     refused: str
 
 
-def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared:
+def compared(names: Sequence[str], predictor: Predictor | None = None) -> Compared:
     """Compute errors by horizon and a verdict for each model. For two models, compare the Lagrangians too.
 
     **Arguments:**
 
     - `names`: the folder of a model, then the folder of another model, a recording, or both. The default recording is
       the one that the first model was learned from.
-    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
+    - `predictor`: as for `load_model`.
 
     **Raises:** `UsageError` for too many names; `NoAnswerError` if the models and the recording do not fit together.
     """
@@ -74,6 +74,7 @@ def compared(names: Sequence[str], predictor: Predictor = "network") -> Compared
     states = motion.ys[motion.mask]
     facts = [
         ("recording", f"{path}: {sampling_summary(recording.recorded)}"),
+        ("predictor", "\n".join(f"{name}: {one.predictor}" for name, one in by_name.items())),
         ("motion", str(measure)),
         ("errors", aligned(errors.table(first.columns))),
         *(("verdict", _verdict(name, one, errors, starts, states)) for name, one in by_name.items()),

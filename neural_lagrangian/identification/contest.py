@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .choices import Predictor
 from .family_fit import FamilyFit
 from .formulas import Attempt
 from .refinement import MAX_LOSS_RATIO, RefinedFormula
@@ -15,6 +16,8 @@ SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
 """Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
 UNEXPLAINED = "The best description lacks something"
 """Beginning of the sentence that warns of the best candidate."""
+NETWORK = "network"
+"""Name of the candidate that is the trained network."""
 MAX_NAMED_RATIO = 10.0
 """Largest factor between errors that is given in numbers."""
 
@@ -72,6 +75,29 @@ class Contest(NamedTuple):
     def formula(self) -> RefinedFormula | None:
         """The best candidate that is a formula."""
         return next((one.found for one in self.candidates if one.found is not None and one.found.is_formula), None)
+
+    @property
+    def family(self) -> RefinedFormula | None:
+        """The best candidate with constants that is no formula of terms: a `Family` of the user."""
+        return next((one.found for one in self.candidates if one.found is not None and not one.found.is_formula), None)
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor of the best candidate. A network without mechanics is left out: it has no Lagrangian. So are
+        candidates that predict no better than the baselines. Without a comparison it is the network.
+        """
+        for one in self.candidates:
+            if one.found is not None:
+                return "formula" if one.found.is_formula else "family"
+            if one.name == NETWORK and np.isfinite(one.misfit):
+                return "network"
+        return "network"
+
+    @property
+    def is_model(self) -> bool:
+        """Whether the best candidate is the model that `predictor` names."""
+        best = self.winner
+        return best.found is not None or (best.name == NETWORK and bool(np.isfinite(best.misfit)))
 
     @property
     def winner(self) -> Candidate:

@@ -13,7 +13,7 @@ from .verdict import NOT_BETTER
 
 
 def exported(
-    folder: str, output: str | Path, *, to: Language = "c", predictor: Predictor = "network", anyway: bool = False
+    folder: str, output: str | Path, *, to: Language = "c", predictor: Predictor | None = None, anyway: bool = False
 ) -> list[tuple[str, str]]:
     """Write a model as a C file and its header, in JAX's default precision. Returns facts: pairs of a topic and a text.
 
@@ -22,7 +22,7 @@ def exported(
     - `folder`: the folder of the model.
     - `output`: the C file to write. Its name without the suffix is the prefix of the functions.
     - `to`: the language.
-    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
+    - `predictor`: as for `load_model`.
     - `anyway`: whether to use a model that predicts no better than the baselines.
 
     **Raises:** `UsageError` for an impossible file name; `NoAnswerError` if the model should not be used; `ExportError`
@@ -34,24 +34,25 @@ def exported(
     if not path.parent.is_dir():
         raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")
     learned = read_folder(folder, predictor)
-    if not anyway and not may_be_used(folder, predictor):
-        raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
+    if not anyway and not may_be_used(folder, learned.predictor):
+        raise NoAnswerError(f"{folder}: the {learned.predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
     name = re.sub(r"^(?![A-Za-z])", "model_", re.sub(r"\W", "_", path.stem, flags=re.ASCII))
     dtype = "double" if jnp.result_type(float) == jnp.float64 else "float"
-    source, header = to_c(
-        learned.model, path, dof=learned.columns.dof, name=name, dtype=dtype, notes=_notes(learned, predictor)
-    )
-    return [("written", f"{source}, {header}: functions {name}_acceleration, {name}_energy, {name}_step in {dtype}")]
+    source, header = to_c(learned.model, path, dof=learned.columns.dof, name=name, dtype=dtype, notes=_notes(learned))
+    return [
+        ("written", f"{source}, {header}: functions {name}_acceleration, {name}_energy, {name}_step in {dtype}"),
+        ("predictor", learned.predictor),
+    ]
 
 
-def _notes(learned: Learned, predictor: Predictor) -> list[str]:
+def _notes(learned: Learned) -> list[str]:
     """What the comment of the file says of the model."""
     columns, settings = learned.columns, learned.settings
     labels = [columns.labels(k) for k in range(columns.dof)]
     states = [f"q[{k}] = {q}, v[{k}] = {v}" for k, (q, v) in enumerate(labels)]
     return [
         f"state: {'; '.join(states)}; SI units",
-        f"predictor: {predictor}, learned from {settings['recording']}, by {settings['command']}",
+        f"predictor: {learned.predictor}, learned from {settings['recording']}, by {settings['command']}",
         *_range(learned),
     ]
 

@@ -10,10 +10,12 @@ from ..discovery import Formula
 from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
 from ..training import History
+from .choices import Predictor
 from .contest import Contest
+from .family_file import FAMILY, write_family
 from .formula_file import FORMULA, write_formula
 from .judging import Errors, better_than_baselines
-from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, SETTINGS, claim, write_model, write_settings
+from .model_folder import CHECKPOINTS, HISTORY, MODEL, PREDICTOR, REPORT, SETTINGS, claim, write_model, write_settings
 from .outcome import Outcome
 from .plain_text import aligned, stated_all
 from .remark import Remark
@@ -37,7 +39,7 @@ class Identified:
     >>> found = nl.identification.identify(spring, steps=3)  # the network needs many more steps, the formula does not
     >>> found.verdict.splitlines()[-1]
     'The formula found: 0.5 x_dot^2 - 2 x^2.'
-    >>> ys = found.formula_model(jnp.array([0.0, np.pi / 2]), jnp.array([1.0, 0.0]))  # half a period
+    >>> ys = found.model(jnp.array([0.0, np.pi / 2]), jnp.array([1.0, 0.0]))  # half a period
     >>> round(float(ys[1, 0]), 3)
     -1.0
     ```
@@ -65,12 +67,24 @@ class Identified:
         return Identified(outcome, tuple(facts), outcome.hints())
 
     @property
-    def model(self) -> Scaled:
-        """The trained network, as a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`.
+    def model(self) -> Scaled | NeuralLagrangian:
+        """The best model of the verdict, as a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`.
 
-        It also has `energy`, `acceleration` and `force`, the friction.
+        It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is.
         """
-        scaled = self.outcome.model
+        if self.predictor == "network":
+            return self.network
+        return with_precision(self.outcome.model, jnp.result_type(float))
+
+    @property
+    def predictor(self) -> Predictor:
+        """What the best model is: the network, the formula, or a `Family` of yours. `load_model` has the same."""
+        return self.outcome.predictor
+
+    @property
+    def network(self) -> Scaled:
+        """The trained network, as a rollout model."""
+        scaled = self.outcome.network
         return Scaled(with_precision(scaled.model, jnp.result_type(float)), scaled.scaling)
 
     @property
@@ -87,8 +101,8 @@ class Identified:
 
     @property
     def predicts(self) -> bool:
-        """Whether the network may be used: it predicts held-out motion better than constant velocity and rest do."""
-        return better_than_baselines(self.outcome.errors, "network")
+        """Whether `model` may be used: it predicts held-out motion better than constant velocity and rest do."""
+        return better_than_baselines(self.outcome.errors, self.predictor)
 
     @property
     def verdict(self) -> str:
@@ -128,13 +142,13 @@ class Identified:
         folder = Path(folder)
         claim(folder)
         with self._precision():
-            write_model(folder, self.outcome.model)
+            write_model(folder, self.outcome.network)
             write_outcome(folder, self.outcome)
         (folder / CHECKPOINTS).rmdir()  # nothing is left to resume
 
     def files(self, folder: str | Path) -> str:
         """The names of the files in a folder that `save` has written."""
-        written = (REPORT, MODEL, FORMULA, SETTINGS, HISTORY)
+        written = (REPORT, MODEL, FORMULA, FAMILY, SETTINGS, HISTORY)
         return ", ".join(name for name in written if (Path(folder) / name).exists())
 
     def _precision(self) -> AbstractContextManager[None]:
@@ -154,7 +168,11 @@ class Identified:
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:
-    """Write the formula, the settings with the judgement, and the report. The model must be written before."""
+    """Write the formula, the user's family, the settings with the judgement, and the report, in this order.
+
+    The network must be written before.
+    """
     write_formula(folder, outcome.formula)
-    write_settings(folder, outcome.settings | {"judged": outcome.judgement})
+    write_family(folder, outcome.contest.family)
+    write_settings(folder, outcome.settings | {PREDICTOR: outcome.predictor, "judged": outcome.judgement})
     write_report(folder / REPORT, outcome)

@@ -15,8 +15,9 @@ from ..training import Callback, History, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
-from .candidates_of import NETWORK, NULL, Known, compared_candidates, known_candidates
+from .candidates_of import NULL, Known, compared_candidates, known_candidates
 from .choices import Structure
+from .contest import NETWORK
 from .declared import Declared
 from .energies import energies_of
 from .examination import examined
@@ -27,7 +28,7 @@ from .judging import rollout_errors
 from .learning import Plan, train
 from .measure import Measure, lyapunov_time
 from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
-from .outcome import Outcome
+from .outcome import Outcome, models_of
 from .preparation import Task, prepared
 from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
@@ -230,12 +231,13 @@ def _judged(
     contest = compared_candidates(task, known, networks, formula)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
-    models = {"network": model} | ({} if formula is None else {"formula": formula.model})
+    models = models_of(model, formula, contest)
+    best = models[contest.predictor]
     measure = Measure.of(motion, task.columns)
     if not budget.ends_refinement():
-        measure = measure._replace(lyapunov_time=lyapunov_time(model, starts, measure))
+        measure = measure._replace(lyapunov_time=lyapunov_time(best, starts, measure))
     errors, rollouts = rollout_errors(models, starts, task.columns, measure)
-    energies = energies_of(model, starts, rollouts["network"])
+    energies = energies_of(best, starts, rollouts[contest.predictor])
     learned = (_settings(task, wanted), task.columns, str(task.parts), model, history)
     cut_short = _cut_short(task, known, history, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None

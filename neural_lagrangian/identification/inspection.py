@@ -12,7 +12,7 @@ from ..trajectories import Trajectories
 from .columns import Columns, roles
 from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
-from .model_folder import Learned, is_folder, read_folder
+from .model_folder import Learned, is_folder, predictor_of, read_folder
 from .plain_text import aligned, stated_all
 from .recorded_rates import late_velocities
 from .recording import Recording, read_recording, recording_of, wrong_rates
@@ -134,7 +134,8 @@ def inspect(
       periodic in them, and jumps by a full turn are removed.
     - `gap`: longest interval in seconds that is not a gap (default: 7 times the usual interval around it).
 
-    **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`.
+    **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`; if the best model is a
+    `Family` of yours, it has the network.
 
     **Raises:** these subclasses of `NeuralLagrangianError`: `UsageError` for options that contradict each other or that
     `source` does not take; `NoAnswerError`, `DataFileError` or `TrajectoryError` if the recording cannot be read.
@@ -157,7 +158,8 @@ def inspect(
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
-        return read_folder(source)  # checks the SHA-256
+        network, predictor = read_folder(source, "network"), predictor_of(source)  # checks the SHA-256
+        return network if predictor == "family" else read_folder(source)  # no file holds the function of a family
     return inspected(source, declared, all_are_coordinates=True)
 
 

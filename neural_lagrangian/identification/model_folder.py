@@ -1,15 +1,16 @@
 """The folder that `identify` writes, and `load_model`, which reads it.
 
-`model` is a file of `save`. `formula.json` holds the formula, if there is one. `settings.json` holds how to build the
-model and how to read recordings with the same columns.
+`model` is a file of `save`, with the network. `formula.json` holds the formula, if there is one, and `family.json` the
+constants of a `Family`. `settings.json` holds which of them predicts best, how to build the network, and how to read
+recordings with the same columns.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, cast, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +21,18 @@ from ..trajectories import Scaling
 from .architecture import Architecture
 from .choices import Predictor
 from .columns import Columns
+from .family_file import read_family
 from .faults import NoAnswerError
 from .formula_file import read_formula
 from .plain_text import stated_all
+from .user_family import Family
 
 MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
 """Names of the files."""
 CHECKPOINTS = "checkpoints"
 """Name of the folder of checkpoints. `resume` needs it."""
+PREDICTOR = "predictor"
+"""Name of the setting that says which model is the best one. It is written with the verdict."""
 REQUIRED_SETTINGS: dict[str, type] = {
     "recording": str,
     "command": str,
@@ -44,7 +49,7 @@ class Learned(NamedTuple):
     """A model read from a folder, with its settings. `print` shows a summary.
 
     `model`: the rollout model, in SI units. `columns`: the columns of its recording. `settings`: how it was trained.
-    `folder`: the folder.
+    `folder`: the folder. `predictor`: what the model is.
 
     **Example:**
 
@@ -63,6 +68,7 @@ class Learned(NamedTuple):
     columns: Columns
     settings: dict[str, Any]
     folder: Path = Path()
+    predictor: Predictor = "network"
 
     def facts(self) -> list[tuple[str, str]]:
         """The summary as pairs of a topic and a text."""
@@ -73,6 +79,7 @@ class Learned(NamedTuple):
         angles = f"; angles {', '.join(columns.angles)}" if columns.angles else ""
         return [
             ("model", f"{self.folder}: undamaged, the SHA-256 of its arrays is the recorded one"),
+            ("predictor", f"{stored_predictor(self.settings)}, unless another one is named"),
             ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
@@ -90,7 +97,9 @@ class Learned(NamedTuple):
         return Scaling(**self.settings["scaling"])
 
 
-def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled | NeuralLagrangian:
+def load_model(
+    folder: str | Path, predictor: Predictor | None = None, *, candidates: Sequence[Family] = ()
+) -> Scaled | NeuralLagrangian:
     r"""Load the model from a folder that `identify` or `neural_lagrangian fit` has written.
 
     The model is a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`. It works in SI units, with angles in
@@ -99,11 +108,14 @@ def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled |
     **Arguments:**
 
     - `folder`: the folder.
-    - `predictor`: `"network"`, the trained network; or `"formula"`, the formula with its friction and its coefficients
-      to the last digit.
+    - `predictor`: `"network"`, the trained network; `"formula"`, the formula of a known system or of the search, with
+      its friction and its coefficients to the last digit; or `"family"`, a `Family` of yours. The default is the best
+      of them on the validation set, as the verdict says; for folders of earlier versions it is the network.
+    - `candidates`: the `candidates` of `identify`. They are needed only for `"family"`: no file holds their functions.
 
-    **Raises:** `NoAnswerError` if it is not such a folder, if its settings or its formula are damaged, or if there is
-    no formula; `ModelFileError` if the file of the network is damaged; `ValueError` for another `predictor`.
+    **Raises:** `NoAnswerError` if it is not such a folder, if its settings or its formula are damaged, if there is no
+    formula, or if `candidates` lacks the best family; `ModelFileError` if the file of the network is damaged;
+    `ValueError` for another `predictor`.
 
     **Example:**
 
@@ -111,32 +123,48 @@ def load_model(folder: str | Path, predictor: Predictor = "network") -> Scaled |
     >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
     >>> t = np.arange(0.0, 6.0, 0.02)
     >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
-    >>> found = nl.identification.identify(spring, steps=1, minutes=0.001, folder="spring-fit")  # one step, no formula
+    >>> found = nl.identification.identify(spring, steps=1, folder="spring-fit")
     >>> model = nl.load_model("spring-fit")
+    >>> found.predictor  # a known system, a mass on a spring, is the best description
+    'formula'
     >>> ts, y0 = jnp.linspace(0.0, 1.0, 11), jnp.array([1.0, 0.0])
     >>> model(ts, y0).shape, bool(jnp.allclose(model(ts, y0), found.model(ts, y0)))
     ((11, 2), True)
     ```
     """
-    return read_folder(folder, predictor).model
+    return read_folder(folder, predictor, candidates).model
 
 
-def read_folder(folder: str | Path, predictor: Predictor = "network") -> Learned:
-    """Read a model, its columns and its settings. Errors are those of `load_model`."""
-    if predictor not in get_args(Predictor):
-        raise ValueError(f"`predictor` is {predictor!r}; expected one of {get_args(Predictor)}")
+def read_folder(folder: str | Path, predictor: Predictor | None = None, candidates: Sequence[Family] = ()) -> Learned:
+    """Read a model, its columns and its settings. Arguments and errors are those of `load_model`."""
     folder = Path(folder)
-    settings, columns = read_settings(folder), read_columns(folder)
+    settings, columns, predictor = read_settings(folder), read_columns(folder), predictor_of(folder, predictor)
     with _named_faults(folder):
         architecture, scaling = Architecture.of(settings["architecture"]), Scaling(**settings["scaling"])
     if predictor == "formula":
-        return Learned(read_formula(folder, columns), columns, settings, folder)
+        return Learned(read_formula(folder, columns), columns, settings, folder, predictor)
+    if predictor == "family":
+        return Learned(read_family(folder, columns, candidates), columns, settings, folder, predictor)
     weights = (folder / MODEL).stat().st_size // 4
     with _named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
-    return Learned(Scaled(inner, model.scaling), columns, settings, folder)
+    return Learned(Scaled(inner, model.scaling), columns, settings, folder, predictor)
+
+
+def predictor_of(folder: str | Path, asked: Predictor | None = None) -> Predictor:
+    """The predictor that was asked for, else that of the verdict. Errors are those of `load_model`."""
+    if asked is None:
+        return stored_predictor(read_settings(Path(folder)))
+    if asked not in get_args(Predictor):
+        raise ValueError(f"`predictor` is {asked!r}; expected one of {get_args(Predictor)}")
+    return asked
+
+
+def stored_predictor(settings: dict[str, Any]) -> Predictor:
+    """The predictor of the verdict. For settings without it, those of an unfinished or an earlier fit, the network."""
+    return cast(Predictor, settings.get(PREDICTOR, "network"))
 
 
 def read_columns(folder: str | Path) -> Columns:
@@ -171,6 +199,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: it lacks {', '.join(missing)}")
     if not {"steps", "seed"} <= set(known["training"]) or not isinstance(known["training"]["steps"], list):
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: `training` lacks `steps` or `seed`")
+    if (predictor := stored_predictor(known)) not in get_args(Predictor):
+        raise NoAnswerError(f"{folder / SETTINGS} is damaged: `{PREDICTOR}` is {predictor!r}")
     return known
 
 

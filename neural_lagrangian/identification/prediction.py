@@ -12,7 +12,7 @@ from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError, UsageError
-from .model_folder import may_be_used, read_columns, read_folder
+from .model_folder import may_be_used, predictor_of, read_columns, read_folder
 from .recording import WRITTEN_SUFFIXES
 from .region import Region
 from .verdict import NOT_BETTER
@@ -28,7 +28,7 @@ def predicted(
     until: float,
     step: float,
     output: str | Path | None = None,
-    predictor: Predictor = "network",
+    predictor: Predictor | None = None,
     anyway: bool = False,
 ) -> tuple[Trajectories, Columns]:
     """Predict the motion from a start. Returns the motion and the columns of the recording of the model.
@@ -39,7 +39,7 @@ def predicted(
     - `start`: coordinates, then velocities, in the units of the recording.
     - `until`, `step`: duration, and time between two rows, in the recording's unit of time.
     - `output`: the file that the caller will write. Its name is checked before anything is computed.
-    - `predictor`: `"network"`, or `"formula"`, the formula with its friction.
+    - `predictor`: as for `load_model`.
     - `anyway`: whether to use a model that predicts no better than the baselines.
 
     **Raises:** `UsageError` for impossible values; `NoAnswerError` if the model should not be used, or if the rollout
@@ -47,6 +47,7 @@ def predicted(
     """
     columns = read_columns(folder)
     _check(start, until, step, output, columns)
+    predictor = predictor_of(folder, predictor)
     if not anyway and not may_be_used(folder, predictor):
         raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
     model = read_folder(folder, predictor).model
@@ -64,7 +65,7 @@ def predicted(
     return Trajectories(np.asarray(ts), ys), columns
 
 
-def outside_training(folder: str, motion: Trajectories, predictor: Predictor = "network") -> list[str]:
+def outside_training(folder: str, motion: Trajectories, predictor: Predictor | None = None) -> list[str]:
     """Sentences: where a predicted motion leaves the range of states and energies of the training data, if it does."""
     learned = read_folder(folder, predictor)
     columns, region = learned.columns, Region.read(learned.settings)
@@ -72,7 +73,7 @@ def outside_training(folder: str, motion: Trajectories, predictor: Predictor = "
     if region is not None and (text := region.outside(motion.ys[0], names, "predicted motion")):
         found.append(f"{folder}: {text}")
     judged = learned.settings.get("judged")
-    of_one = judged.get(predictor) if isinstance(judged, dict) else None
+    of_one = judged.get(learned.predictor) if isinstance(judged, dict) else None
     limits = of_one.get("energy") if isinstance(of_one, dict) else None
     if isinstance(limits, list) and len(limits) == 2 and None not in limits:
         q, v = jnp.split(jnp.asarray(motion.ys[0, 0], jnp.result_type(float)), 2)

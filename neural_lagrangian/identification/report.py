@@ -22,7 +22,7 @@ def write_report(path: Path, outcome: Outcome) -> None:
 
 def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
-    rollout, formula = outcome.rollouts["network"][0], outcome.formula
+    rollout, formula = outcome.rollouts[outcome.predictor][0], outcome.formula
     examination = outcome.examination
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
@@ -49,7 +49,8 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "attempts": [(attempt.where, str(attempt)) for attempt in outcome.attempts],
         "errors": outcome.errors.table(outcome.columns),
         "facts": outcome.facts(),
-        "python": _python(folder, outcome),
+        "predictor": outcome.predictor,
+        "python": python_of(folder, outcome),
         "settings": settings_text(outcome.settings),
         **{name: base64.b64encode(png).decode() for name, png in figures.items()},
     }
@@ -62,9 +63,11 @@ def _latex(formula: Formula) -> str:
         return "needs sympy: pip install 'neural_lagrangian[symbolic]'"
 
 
-def _python(folder: Path, outcome: Outcome) -> str:
+def python_of(folder: Path, outcome: Outcome) -> str:
+    """Code that loads the model of the verdict and predicts with it."""
     start, names = outcome.starts.ys[0, 0].tolist(), (*outcome.columns.coordinates, *outcome.columns.rates)
-    other = '  # or, with "formula" as second argument, the formula and its friction'
+    others = ", ".join(repr(name) for name in outcome.models if name not in (outcome.predictor, "family"))
+    given = ", candidates=[...]" if outcome.predictor == "family" else ""  # the function itself is not written
     return "\n".join(
         [
             "import jax",
@@ -72,7 +75,7 @@ def _python(folder: Path, outcome: Outcome) -> str:
             "import neural_lagrangian as nl",
             "",
             'jax.config.update("jax_enable_x64", True)',
-            f"model = nl.load_model({folder.name!a}){'' if outcome.formula is None else other}",
+            f"model = nl.load_model({folder.name!a}{given})  # the {outcome.predictor}{others and f'; or: {others}'}",
             f"y0 = jnp.array({[float(f'{x:.6g}') for x in start]})  # {', '.join(names)}, in SI units",
             f"ys = model(jnp.linspace(0.0, {outcome.starts.times[-1]:.3g}, 201), y0)",
             "energy = model.energy(0.0, *jnp.split(y0, 2))",

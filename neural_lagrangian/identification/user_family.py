@@ -91,6 +91,16 @@ class Family:
         return tuple(f"joint {k + 1}" for k in range(len(rows))), rows
 
 
+class UserLagrangian(eqx.Module):
+    """The Lagrangian of a `Family` with known constants, in SI units."""
+
+    constants: dict[str, Array]
+    formula: Lagrangian = eqx.field(static=True)
+
+    def __call__(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
+        return jnp.asarray(self.formula(self.constants, q, v))
+
+
 class UserFamily(AbstractFamily):
     """A `Family` in natural units. The unknowns are the constants divided by the sizes of their guesses.
 

@@ -52,6 +52,10 @@ def limits(outcome: Outcome) -> list[str]:
         "The model may be wrong outside of the recorded positions and velocities.",
         "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
+    contest = outcome.contest
+    if contest.candidates and not contest.is_model:
+        why = "has no Lagrangian" if not contest.winner.is_mechanical else NOT_BETTER
+        lines.append(f"The {contest.winner.name} {why}. The model to use is the {outcome.predictor}.")
     if outcome.formula is None:
         lines += [f"Formula: {line}." for line in outcome.reading().splitlines()]
     return [*lines, *outcome.cut_short]

@@ -4,6 +4,7 @@ from .armature import Armature
 from .degrees_of_freedom import infer_dof as infer_dof
 from .degrees_of_freedom import scalar_network as scalar_network
 from .lagrangian import AbstractLagrangian, StateNetwork
+from .lagrangian import GivenLagrangian as GivenLagrangian
 from .lagrangian import of_coordinates as of_coordinates
 from .lagrangian import of_state as of_state
 from .lattice import LatticeLagrangian

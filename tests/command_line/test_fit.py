@@ -142,5 +142,5 @@ def test_names_of_files_and_columns_never_lose_a_report(place, tmp_path, monkeyp
     assert main(["fit", name, "--dof", "1", "--steps", "60"]) == 0
     folder = tmp_path / f"{name[:-4]}-fit"
     assert "x$_{" in (folder / "report.html").read_text()
-    assert load_model(folder).scaling.dof == 1
+    assert load_model(folder, "network").scaling.dof == 1
     assert main(["info", str(folder)]) == 0

@@ -120,16 +120,18 @@ def test_a_model_that_fit_said_not_to_use_is_not_rolled_out(place, tmp_path, cap
     for name in ("settings.json", "model", "formula.json"):
         (tmp_path / name).write_bytes((place / "spring-fit" / name).read_bytes())
     settings = json.loads((tmp_path / "settings.json").read_text())
-    assert settings["judged"]["network"]["predicts"] is True
-    settings["judged"]["network"]["predicts"] = False
+    assert settings["predictor"] == "formula"
+    assert settings["judged"]["formula"]["predicts"] is True
+    settings["judged"]["formula"]["predicts"] = False
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     arguments = ["rollout", str(tmp_path), "--start", "1", "0", "--until", "0.2", "--step", "0.1"]
     assert main(arguments) == 1
     said = capsys.readouterr()
+    assert "the formula predicts no better" in said.err
     assert "do not use it; --anyway" in said.err
     assert said.out == ""
     assert main([*arguments, "--anyway"]) == 0
-    assert main([*arguments, "--predictor", "formula"]) == 0
+    assert main([*arguments, "--predictor", "network"]) == 0
 
 
 def test_a_recording_far_from_what_was_trained_on_gets_a_verdict_and_status_1(place, capsys):
@@ -138,7 +140,7 @@ def test_a_recording_far_from_what_was_trained_on_gets_a_verdict_and_status_1(pl
     rows = [line.split(",") for line in lines[1:]]
     moved = [f"{t},{float(x) + 1e3!r},{v}" for t, x, v in rows]
     (place / "far.csv").write_text("\n".join([lines[0], *moved]) + "\n")
-    assert main(["compare", "spring-fit", "far.csv"]) == 1
+    assert main(["compare", "spring-fit", "far.csv", "--predictor", "network"]) == 1
     said = capsys.readouterr()
     assert "100% of the recording lies outside of the training data of the model: x from 999" in said.out
     assert "do not use it" in said.out
@@ -212,7 +214,7 @@ def test_a_model_that_is_a_folder_is_named(place, tmp_path, capsys):
 def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monkeypatch, capsys):
     short = eqx.tree_at(
         lambda m: m.model.integration,
-        load_model(place / "spring-fit"),
+        load_model(place / "spring-fit", "network"),
         Integration(max_steps=3),
     )
     read = []

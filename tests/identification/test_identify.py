@@ -94,7 +94,7 @@ def test_trajectories_are_identified_saved_and_compared_with_a_file(tmp_path, mo
     assert said[0] == ("recording", "trajectories in memory: 300 samples, 5.98 s in all, 0.02 s apart")
     assert str(found.formula).startswith(("0.5 x_dot^2 - 4.5", "-4.5"))
     assert inspect(tmp_path / "fit").columns.gap == np.inf
-    assert nl.load_model(tmp_path / "fit").scaling.dof == 1
+    assert nl.load_model(tmp_path / "fit", "network").scaling.dof == 1
     path = tmp_path / "a.csv"
     nl.trajectories.write_trajectories(path, motion(), positions=["x"], velocities=["x_dot"])
     assert main(["compare", str(tmp_path / "fit"), str(path)]) == 0

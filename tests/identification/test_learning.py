@@ -14,6 +14,7 @@ from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.contest import Contest
 from neural_lagrangian.identification.energies import energies_of
 from neural_lagrangian.identification.judging import rollout_errors
 from neural_lagrangian.identification.learning import loss_for, plan_of
@@ -134,7 +135,7 @@ def test_a_network_that_predicts_badly_is_no_hint_of_friction(stiffness, frictio
     energies = energies_of(model, starts, rollouts["network"])
     assert energies.suggests_friction(starts) == (hint or stiffness < 1)
     outcome = Outcome(**dict.fromkeys(Outcome._fields))
-    outcome = outcome._replace(model=model, errors=errors, starts=starts, energies=energies)
+    outcome = outcome._replace(network=model, contest=Contest((), ()), errors=errors, starts=starts, energies=energies)
     assert bool(outcome.hints()) == hint
 
 

@@ -8,9 +8,10 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import identify, predicted
-from neural_lagrangian.identification.candidates_of import FORMULA, NETWORK, compared_candidates, known_candidates
+from neural_lagrangian.identification.candidates_of import FORMULA, compared_candidates, known_candidates
 from neural_lagrangian.identification.chain_start import estimated
 from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.contest import NETWORK
 from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.family import Expansion, Units, friction_of, labels_of_friction
 from neural_lagrangian.identification.fitted_families import fitted_families, ranked
