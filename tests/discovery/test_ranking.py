@@ -50,6 +50,6 @@ def test_what_contains_an_equal_formula_is_no_rival():
 @pytest.mark.parametrize(("noise", "seed"), [(0.04, 4), (0.04, 10), (0.08, 9)])
 def test_a_cart_released_at_rest_is_found(noise, seed):
     """Its momentum is zero, so other formulas of four terms, with an indefinite mass matrix, are equal there."""
-    found = _run("noise", "cart with pole", noise, WAYS[0], seed)
+    found = _run("noise", "cart with pole", noise, WAYS[0], False, seed)
     assert found["verdict"] == "right"
     assert found["worst"] < 0.01
