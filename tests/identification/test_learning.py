@@ -163,7 +163,7 @@ def test_a_rollout_is_in_the_units_of_its_recording(tmp_path, monkeypatch):
     model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
     monkeypatch.setattr(prediction, "read_columns", lambda _: columns)
     monkeypatch.setattr(prediction, "read_folder", lambda *_: SimpleNamespace(model=model))
-    motion, like = predicted("m", [3.0, 50.0], until=200.0, step=100.0, anyway=True)
+    motion, like = predicted("m", [3.0, 50.0], until=200.0, step=100.0, predictor="network", anyway=True)
     np.testing.assert_allclose(motion.ys[0, :, 0], [3e-3, 8e-3, 13e-3], atol=1e-12)
     write_predicted(tmp_path / "m.csv", motion, like)
     header, *rows = (tmp_path / "m.csv").read_text().splitlines()
