@@ -93,8 +93,7 @@ def read_trajectories(
     """
     source = Path(path) if isinstance(path, (str, PathLike)) else path
     file = source if isinstance(source, Path) else None
-    channels, readings = channels_of(observations)
-    constants = channels_of(parameters, "parameters")[1] or None
+    (channels, readings), (_, constants) = channels_of(observations), channels_of(parameters, "parameters")
     quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, constants, readings)
     check_dof(dof, positions)
     if velocities is None and accelerations is not None:
@@ -123,7 +122,7 @@ def read_trajectories(
     seen = columns_by_channel(channels, readings, pieces(readings)) if readings else None
     named = {"accelerations": accelerations, "controls": controls}
     extras: dict[str, Any] = {argument: pieces(names) for argument, names in named.items() if names is not None}
-    values = None if parameters is None else constant_of(parameters, pieces(constants or []), file)
+    values = None if parameters is None else constant_of(parameters, pieces(constants), file)
     if positions is None:
         ys = [np.zeros((len(t), 2 * (dof or 0))) for t in ts]
         return Trajectories(ts, ys, **extras, observations=seen, parameters=values, gap=gap).split_at_gaps()

@@ -15,7 +15,7 @@ def quantities_of(
     accelerations: Sequence[str] | None,
     controls: Sequence[str] | None,
     trajectory: str | None,
-    parameters: Sequence[str] | None = None,
+    parameters: Sequence[str] = (),
     readings: Sequence[str] = (),
 ) -> dict[str, QuantityName]:
     """The quantity of each named numeric column. `positions` may be `None` if there are `readings`."""
@@ -25,15 +25,14 @@ def quantities_of(
     for argument, names in (("velocities", velocities), ("accelerations", accelerations)):
         if names is not None and (isinstance(names, str) or len(names) != len(positions)):
             raise ValueError(f"`{argument}` is {names!r}; expected {len(positions)} names, as `positions`")
-    for argument, names in (("controls", controls), ("parameters", parameters)):
-        if names is not None and (isinstance(names, str) or len(names) == 0):
-            raise ValueError(f"`{argument}` is {names!r}; expected a sequence of names of columns")
+    if controls is not None and (isinstance(controls, str) or len(controls) == 0):
+        raise ValueError(f"`controls` is {controls!r}; expected a sequence of names of columns")
     named: dict[QuantityName, Sequence[str]] = {
         "time": [time],
         "position": positions,
         "velocity": velocities or [],
         "acceleration": accelerations or [],
-        "control": [*(controls or []), *(parameters or [])],  # in their own units
+        "control": [*(controls or []), *parameters],  # in their own units
         "reading": readings,
     }
     names = [name for group in named.values() for name in group] + ([] if trajectory is None else [trajectory])

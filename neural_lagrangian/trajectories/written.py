@@ -69,9 +69,7 @@ def write_trajectories(
     channels = _columns_of("observations", observations, trajectories.observations, 2)
     known = _columns_of("parameters", parameters, trajectories.parameters, 1)
     readings, constants = ([name for own in of.values() for name in own] for of in (channels, known))
-    quantities = quantities_of(
-        time, positions, velocities, accelerations, controls, trajectory, constants or None, readings
-    )
+    quantities = quantities_of(time, positions, velocities, accelerations, controls, trajectory, constants, readings)
     _check(trajectories, positions, accelerations, controls, trajectory)
     written = {name: unit for name, of in quantities.items() if of != "control" and (unit := heading_of(name).unit)}
     factors = si_factors(path, quantities, written | dict(units or {}))
