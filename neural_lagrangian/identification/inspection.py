@@ -10,6 +10,7 @@ import numpy as np
 
 from ..trajectories import Trajectories
 from .columns import Columns, roles
+from .constants_of_runs import constants_of_runs
 from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
 from .model_folder import Learned, is_folder, predictor_of, read_folder
@@ -58,7 +59,8 @@ class Inspection:
     def remarks(self) -> tuple[Remark, ...]:
         """What looks wrong. Each remark holds the options that help."""
         late = [] if self.recording.lag is None else late_velocities(self.recording.lag, self.columns)
-        return (*suspicious(self.recording.recorded, self.columns), *late)
+        constants = [] if self.path is None else constants_of_runs(self.path, self.columns)
+        return (*suspicious(self.recording.recorded, self.columns), *late, *constants)
 
     @cached_property
     def wrong_rates(self) -> tuple[Remark, ...]:
@@ -173,8 +175,23 @@ def inspected(
         return Inspection(str(path), path, columns, read_recording(path, columns))
     if source.controls is not None:
         raise UsageError("`source` is Trajectories with controls; expected none: driven motion cannot be identified")
-    if source.parameters is not None:
-        raise UsageError("`source` is Trajectories with parameters; expected none: one system is identified at a time")
+    if source.observations is not None:
+        raise UsageError(
+            "`source` is Trajectories with observations; expected none: what is identified are the states. Train an "
+            "`observation.Observed` model on observations"
+        )
+    _check_parameters(source.parameters or {})
     columns = columns_of_motion(source, declared)
     plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names).astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))
+
+
+def _check_parameters(parameters: Mapping[str, np.ndarray]) -> None:
+    """**Raises:** `UsageError` for parameters that differ between runs. Those of one system change nothing."""
+    for name, values in parameters.items():
+        if (values != values[:1]).any():
+            raise UsageError(
+                f"`source` is Trajectories with the parameter {name!r}, which differs between runs, from "
+                f"{values.min():.4g} to {values.max():.4g}; expected one system at a time: take the runs of one value "
+                f"(`source.select(...)`), or train a network on all of them (`networks.Conditioned`)"
+            )

@@ -10,6 +10,7 @@ from .scaling import Scaling
 from .scaling import spread as spread
 from .split import split
 from .tables import headings_of as headings_of
+from .tables import read_table as read_table
 from .tables import suffixes as suffixes
 from .units import QuantityName as QuantityName
 from .units import measures_angle as measures_angle

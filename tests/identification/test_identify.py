@@ -115,6 +115,8 @@ def test_what_is_not_used_is_refused(tmp_path):
         identify(motion(), resume=True)
     with pytest.raises(UsageError, match="with controls; expected none"):
         identify(motion(controls=np.zeros((300, 1))))
+    with pytest.raises(UsageError, match="with observations; expected none"):
+        inspect(motion(observations={"encoder": np.zeros(300)}))
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(UsageError, match="is a folder of a model; leave out all options"):
         inspect(tmp_path, dof=1)

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from neural_lagrangian.identification import UsageError, inspect
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.declared import Declared, columns_of
 from neural_lagrangian.identification.local_polynomials import CANDIDATE_WINDOWS, window_by_cross_validation
 from neural_lagrangian.identification.pieces import cut, dealt
 from neural_lagrangian.identification.recording import read_recording
 from neural_lagrangian.identification.suspicious import suspicious
-from neural_lagrangian.trajectories import Trajectories, differentiate
+from neural_lagrangian.trajectories import Trajectories, differentiate, write_trajectories
 
 from .recordings import FREQUENCY, oscillations, write, write_rows
 
@@ -136,3 +137,19 @@ class TestSuspicious:
         assert line.endswith("(angles=['theta_1'], units={'theta_1': 'deg'})")
         declared = Columns("t", ("theta_1",), (), None, {"theta_1": "deg"}, ("theta_1",))
         assert self.found(small, columns=declared) == []
+
+
+def test_parameters_that_differ_between_runs_are_not_ignored(tmp_path):
+    """In memory they are refused. In a file a column may be one: that is said. One value for all changes nothing."""
+    ts = 0.02 * np.arange(300)
+    runs = Trajectories(ts, oscillations(ts, (0.0, 1.0)), parameters={"length": [0.4, 0.9]}, names=["x"])
+    with pytest.raises(UsageError, match=r"'length', which differs between runs, from 0\.4 to 0\.9"):
+        inspect(runs)
+    alike = Trajectories(ts, runs.ys, parameters={"length": [0.4, 0.4]}, names=["x"])
+    assert inspect(alike).refusals == ()
+    for motion, expected in ((runs, 1), (alike, 0)):
+        path = tmp_path / "runs.csv"
+        write_trajectories(path, motion, velocities=["v"], trajectory="run")
+        said = [str(line) for line in inspect(path, coordinates=["x"], velocities=["v"], trajectory="run").remarks]
+        assert sum("length: constant in each trajectory, and from 0.4 to 0.9" in line for line in said) == expected
+        assert len(said) == expected

@@ -1,0 +1,33 @@
+"""Columns that are constant in each trajectory and differ between them, such as a length or a payload."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..trajectories import headings_of, read_table
+from .columns import Columns
+from .remark import Remark
+
+
+def constants_of_runs(path: Path, columns: Columns) -> list[Remark]:
+    """Remarks on columns without a role that may be parameters: `identify` takes all trajectories for one system."""
+    used = (columns.time, *columns.coordinates, *columns.velocities, columns.trajectory)
+    free = [heading.text for heading in headings_of(path) if heading.name not in used and heading.kind == "number"]
+    if columns.trajectory is None or not free:
+        return []
+    table = read_table(path, free, [columns.trajectory]).columns
+    _, first, run = np.unique(table[columns.trajectory].astype(str), return_index=True, return_inverse=True)
+    found = []
+    for name in free:
+        values = table[name]
+        each = values[first]
+        if np.isfinite(values).all() and (values == each[run]).all() and np.ptp(each) > 0:
+            found.append(
+                Remark(
+                    f"{name}: constant in each trajectory, and from {each.min():.4g} to {each.max():.4g} over all. "
+                    f"It is not used: all trajectories are taken for one system. If it is a parameter of the system, "
+                    f"such as a length, learn from the trajectories of one value at a time, or train a network on all "
+                    f"in Python (`networks.Conditioned`)"
+                )
+            )
+    return found
