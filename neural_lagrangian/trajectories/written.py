@@ -61,7 +61,7 @@ def write_trajectories(
     >>> motion = nl.Trajectories(np.array([0.0, 0.5]), np.array([[1.0, 2.0], [2.0, 2.0]]), observations=seen)
     >>> nl.trajectories.write_trajectories("stone.csv", motion, positions=["x"], velocities=["v"])
     >>> pathlib.Path("stone.csv").read_text().split()
-    ['t,x,v,camera', '0.0,1.0,2.0,3.0', '0.5,2.0,2.0,']
+    ['t,x,v,camera', '0.0,1.0,2.0,3.0', '0.5,2.0,2.0,nan']
     ```
     """
     path = Path(path)
