@@ -124,7 +124,7 @@ class Outcome(NamedTuple):
 
 
 def models_of(
-    network: Scaled, formula: RefinedFormula | None, contest: Contest
+    network: Scaled | NeuralLagrangian, formula: RefinedFormula | None, contest: Contest
 ) -> dict[str, Scaled | NeuralLagrangian]:
     """The models that predict, by predictor: the network, the formula, and the best family of the user."""
     models: dict[str, Scaled | NeuralLagrangian] = {"network": network}
