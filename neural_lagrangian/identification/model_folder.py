@@ -199,7 +199,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: it lacks {', '.join(missing)}")
     if not {"steps", "seed"} <= set(known["training"]) or not isinstance(known["training"]["steps"], list):
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: `training` lacks `steps` or `seed`")
-    if (predictor := stored_predictor(known)) not in get_args(Predictor):
+    if (predictor := known.get(PREDICTOR, "network")) not in get_args(Predictor):
         raise NoAnswerError(f"{folder / SETTINGS} is damaged: `{PREDICTOR}` is {predictor!r}")
     return known
 
