@@ -13,7 +13,7 @@ import json
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,28 +189,33 @@ def _recording(table: str, name: str, noise: float, way: str, seed: int) -> nl.T
     return differentiate([ts] * len(qs), qs)
 
 
-@cache
-def _true_terms(table: str, name: str) -> Library:
-    """The terms of the true Lagrangian, among those on offer."""
-    case, (_, ys, _) = TABLES[table][name], _clean(table, name)
+def _among(library: Library, terms: Iterable[Any]) -> Library:
+    """The library with these terms only."""
+    return library.select([library.names.index(str(term)) for term in terms])
+
+
+def _distilled(table: str, name: str, library: Library) -> FoundLagrangian:
+    """The true Lagrangian in the terms of a library."""
+    _, ys, _ = _clean(table, name)
     some = ys.reshape(-1, ys.shape[2])[:: max(1, ys.size // 4000)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = distill(case.system.lagrangian, case.library, jnp.asarray(some))
+        return distill(TABLES[table][name].system.lagrangian, library, jnp.asarray(some))
+
+
+@cache
+def _true_terms(table: str, name: str) -> Library:
+    """The terms of the true Lagrangian, among those on offer."""
+    case = TABLES[table][name]
+    found = _distilled(table, name, case.library)
     assert found.candidate is not None
-    return case.library.select([case.library.names.index(str(term)) for term in found.candidate.support])
+    return _among(case.library, found.candidate.support)
 
 
 @cache
 def _truth(table: str, name: str, support: tuple[str, ...]) -> dict[str, float] | None:
     """The true coefficients in these terms; `None` if the Lagrangian is not a combination of them."""
-    case = TABLES[table][name]
-    among = case.library.select([case.library.names.index(term) for term in support])
-    _, ys, _ = _clean(table, name)
-    some = ys.reshape(-1, ys.shape[2])[:: max(1, ys.size // 4000)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = distill(case.system.lagrangian, among, jnp.asarray(some))
+    found = _distilled(table, name, _among(TABLES[table][name].library, support))
     if found.candidate is None or not found.residual < SAME:
         return None
     truth = {term: float(c) for term, c in found.candidate.named.items()}
@@ -251,9 +256,9 @@ def _table(lines: list[dict[str, Any]]) -> str:
     for line in lines:
         groups[line["system"], line["noise"], line["way"], "true" if line["given"] else "all"].append(line)
     rows = [
-        "| system | noise | from | terms | right | refused | wrong | worst coefficient | 95 % intervals that hold |"
+        "| system | noise | from | terms | right | refused | wrong | worst coefficient | 95 % intervals that hold |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (system, noise, way, terms), runs in sorted(groups.items()):
         count = {v: sum(run["verdict"] == v for run in runs) for v in ("right", "refused", "wrong")}
         right = [run for run in runs if run["verdict"] == "right"]

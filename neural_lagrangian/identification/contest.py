@@ -95,7 +95,7 @@ class Contest(NamedTuple):
 
     @property
     def is_model(self) -> bool:
-        """Whether the best candidate is the model that `predictor` names."""
+        """Whether the best candidate can predict by itself. Otherwise `predictor` names a candidate behind it."""
         best = self.winner
         return best.found is not None or (best.name == NETWORK and bool(np.isfinite(best.misfit)))
 

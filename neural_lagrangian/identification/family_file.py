@@ -10,13 +10,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from .._atomic import atomic_write
 from ..lagrangians import GivenLagrangian
 from ..models import NeuralLagrangian
 from .columns import Columns
 from .family import InSI
 from .faults import NoAnswerError
 from .friction import as_json, of_json
+from .json_file import write_json
 from .refinement import RefinedFormula
 from .user_family import Family, UserFamily, UserLagrangian
 
@@ -41,8 +41,7 @@ def write_family(folder: Path, found: RefinedFormula | None) -> None:
         "friction_at_joints": as_json(found.model.force),
         "standard_errors": [one._asdict() for one in found.constants],
     }
-    with atomic_write(folder / FAMILY) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())
+    write_json(folder / FAMILY, content)
 
 
 def read_family(folder: Path, columns: Columns, candidates: Sequence[Family]) -> NeuralLagrangian:

@@ -7,7 +7,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from .._atomic import atomic_write
 from ..discovery import Formula, Library
 from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian
@@ -15,6 +14,7 @@ from .candidates import library_for, symbols_for
 from .columns import Columns
 from .faults import NoAnswerError
 from .friction import as_json, numbers, of_json
+from .json_file import write_json
 from .refinement import RefinedFormula
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 
@@ -42,8 +42,7 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
         "friction_at_joints": [] if damping is not None else as_json(force),
         "constants": [one._asdict() for one in found.constants],
     }
-    with atomic_write(folder / FORMULA) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())
+    write_json(folder / FORMULA, content)
 
 
 def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:

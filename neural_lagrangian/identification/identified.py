@@ -78,7 +78,7 @@ class Identified:
 
     @property
     def predictor(self) -> Predictor:
-        """What the best model is: the network, the formula, or a `Family` of yours. `load_model` has the same."""
+        """The kind of the best model: `"network"`, `"formula"` or `"family"`. `load_model` loads it by default."""
         return self.outcome.predictor
 
     @property

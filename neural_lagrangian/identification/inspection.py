@@ -161,7 +161,7 @@ def inspect(
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
         network, predictor = read_folder(source, "network"), predictor_of(source)  # checks the SHA-256
-        return network if predictor == "family" else read_folder(source)  # no file holds the function of a family
+        return read_folder(source, predictor) if predictor == "formula" else network  # no file holds a family
     return inspected(source, declared, all_are_coordinates=True)
 
 

@@ -34,7 +34,7 @@ def write_trajectories(
     """Write motion to a CSV, NumPy (.npz), Parquet or HDF5 file.
 
     The write is atomic, and numbers are exact. `read_trajectories` reads the file again if it is given the same names
-    and units. Missing values of observations are empty cells, or NaN in binary files.
+    and units. Missing values of observations are NaN.
 
     **Arguments:**
 
