@@ -73,7 +73,8 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
 def result(system: System, winner: Any, warned: bool, error: float, oracle: float, refused: str) -> str:
     """Whether an answer is right, or warns of itself, or neither."""
     friction = [word for word in ("linear", "dry", "drag") if getattr(system, word)] or ["no friction"]
-    named = bool(system.family) and system.family in winner.name and all(word in winner.friction for word in friction)
+    said = str(winner.variant or "")
+    named = bool(system.family) and system.family in winner.name and all(word in said for word in friction)
     if named or error <= MAX_RATIO * (oracle if oracle <= MAX_SOLVED else MAX_SOLVED / MAX_RATIO):
         return FOUND
     return refused if warned else WRONG

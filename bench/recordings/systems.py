@@ -144,7 +144,7 @@ SYSTEMS = {
     ),
     "turning pendulum": System(ONE, ONE, "rigid chain", pendulum, {"g": 20.0}, 1.0, (0.3, 14.0), linear=(0.05,)),
     "bead on a hoop": System(ONE, ONE, "", hoop, {"g": 20.0, "turning": 15.0}, 2.4, (2.4, 0.0), linear=(0.02,)),
-    "spring, drag": System(ONE, (), "mass on a spring", spring, {"k": 16.0}, 1.6, (2.0, 0.0), drag=(0.1,)),
+    "spring, drag": System(ONE, (), "mass on a linear spring", spring, {"k": 16.0}, 1.6, (2.0, 0.0), drag=(0.1,)),
     "hard spring": System(
         ONE, (), "with a cubic force", hard_spring, {"k": 8.0, "d": 6.0}, 1.5, (1.5, 0.0), linear=(0.04,)
     ),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
-from .contest import Candidate, Contest
+from .contest import FORMULA, NULL, Candidate, Contest
 from .fitted_families import fitted_families, ranked
 from .formulas import Attempt
 from .judging import better_than_baselines, rollout_errors
@@ -22,8 +22,6 @@ from .starts import starts_of
 from .trial import Trial
 from .user_family import Family
 
-FORMULA, NULL = "formula of the search", "network without mechanics"
-"""Names of candidates that are no families."""
 NOTHING = Contest((), ())
 """The comparison of a recording whose pieces are too short for it."""
 
@@ -95,7 +93,7 @@ def compared_candidates(
     for name, (model, found) in compared.items():
         count = _weights(model) if found is None else found.constants_count
         misfit, rest = known.trial.misfit(model, known.noise)
-        candidates.append(Candidate(name, "", count, misfit, found=found, rest=rest, is_mechanical=name != NULL))
+        candidates.append(Candidate(name, count, misfit, found=found, rest=rest, is_mechanical=name != NULL))
     contest = ranked(candidates, list(known.refused), task, known.trial)
     return contest._replace(candidates=tuple(_sound(contest.candidates, task)))
 

@@ -9,6 +9,7 @@ from .family_fit import FamilyFit
 from .formulas import Attempt
 from .refinement import MAX_LOSS_RATIO, RefinedFormula
 from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
+from .variant import Variant
 
 MIN_WORSE = 1.05
 """A candidate is called worse if its error is at least this factor larger."""
@@ -16,8 +17,8 @@ SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
 """Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
 UNEXPLAINED = "The best description lacks something"
 """Beginning of the sentence that warns of the best candidate."""
-NETWORK = "network"
-"""Name of the candidate that is the trained network."""
+NETWORK, FORMULA, NULL = "network", "formula of the search", "network without mechanics"
+"""Names of candidates that are no families."""
 MAX_NAMED_RATIO = 10.0
 """Largest factor between errors that is given in numbers."""
 
@@ -33,7 +34,6 @@ class Candidate(NamedTuple):
     """
 
     name: str
-    friction: str
     parameters: int
     misfit: float
     information: float = np.nan
@@ -43,9 +43,20 @@ class Candidate(NamedTuple):
     is_mechanical: bool = True
 
     @property
+    def variant(self) -> Variant | None:
+        """Which constants of its family it has; `None` for a candidate that is no family."""
+        return None if self.fit is None else Variant.of(self.fit.family, self.fit.free)
+
+    @property
     def title(self) -> str:
-        """Name and friction."""
-        return f"{self.name}, {self.friction}" if self.friction else self.name
+        """Name, friction, sensor offsets, and what is left out. No other candidate of a contest has the same title."""
+        return self.name if self.variant is None else f"{self.name}, {self.variant}"
+
+    def unlike(self, best: "Candidate") -> str:
+        """What it is, or how it differs from a candidate of the same family: words that do not describe that one."""
+        if self.variant is not None and best.variant is not None and self.name == best.name:
+            return self.variant.unlike(best.variant)
+        return f"{self.name} with mechanics" if best.name == NULL and self.name == NETWORK else self.name
 
 
 class Contest(NamedTuple):
@@ -131,18 +142,18 @@ class Contest(NamedTuple):
             return []
         best = self.winner
         shown = {one.name: one for one in reversed(self.candidates[1:]) if one.name != best.name}
-        others = [(one.friction, one) for one in self.candidates[1:] if one.name == best.name]
-        others += [(one.name, one) for one in self.candidates[1:] if shown.get(one.name) is one]
-        worse = [f"{name} {self._margin(one)}" for name, one in others if self.ratio(one) >= MIN_WORSE]
-        equal = [name for name, one in others if self.ratio(one) < MIN_WORSE]
+        others = [one for one in self.candidates[1:] if one.name == best.name]
+        others += [one for one in self.candidates[1:] if shown.get(one.name) is one]
+        worse = [f"{one.unlike(best)} ({self._margin(one)})" for one in others if self.ratio(one) >= MIN_WORSE]
+        equal = [one.unlike(best) for one in others if self.ratio(one) < MIN_WORSE]
         lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *_explained(best)]
-        lines += [f"Worse on the validation set: {', '.join(worse)}."] if worse else []
-        return [*lines, f"No better: {', '.join(equal)}."] if equal else lines
+        lines += [f"Worse on the validation set: {'; '.join(worse)}."] if worse else []
+        return [*lines, f"No better: {'; '.join(equal)}."] if equal else lines
 
     def _margin(self, one: Candidate) -> str:
         ratio = self.ratio(one)
         if not ratio < np.inf:
-            return "(it fails)"
+            return "it fails"
         return f"by {ratio - 1:.0%}" if ratio < MAX_NAMED_RATIO else f"by a factor of {ratio:.2g}"
 
 
@@ -161,14 +172,20 @@ def _counted(parameters: int) -> str:
 
 
 def distinct(candidates: list[Candidate]) -> list[Candidate]:
-    """Leave out a candidate that is the same as an earlier one, as when its additional constants are zero."""
-    kept: list[Candidate] = []
+    """Leave out a candidate that is the same as another one: the less probable one of two fits of the same constants,
+    and the later one of two families that are equal because the additional constants of one are zero.
+    """
+    kept: dict[str, Candidate] = {}
     for one in candidates:
-        if not any(_same(one, other) for other in kept):
-            kept.append(one)
-    return kept
+        twin = kept.get(one.title)
+        if twin is not None:
+            kept[one.title] = one if one.information < twin.information else twin
+        elif not any(_same(one, other) for other in kept.values()):
+            kept[one.title] = one
+    return list(kept.values())
 
 
 def _same(one: Candidate, other: Candidate) -> bool:
     close = abs(one.misfit - other.misfit) <= SAME_MISFIT * abs(other.misfit)
-    return close and one.parameters == other.parameters and abs(one.information - other.information) < SAME_CRITERION
+    equal = close and one.parameters == other.parameters and one.name != other.name
+    return equal and abs(one.information - other.information) < SAME_CRITERION

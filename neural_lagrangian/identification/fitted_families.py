@@ -9,7 +9,7 @@ import numpy as np
 
 from ..models import NeuralLagrangian
 from .candidates import symbols_for
-from .contest import Candidate, Contest
+from .contest import FORMULA, NETWORK, NULL, Candidate, Contest
 from .family import AbstractFamily, Expansion, InSI, Units, friction_of, labels_of_friction
 from .family_fit import FamilyFit, fit_family, held_out, information, simplified, with_each_friction
 from .fit_windows import FitWindows
@@ -28,7 +28,10 @@ def fitted_families(
     """Fit each family with each kind of friction.
 
     **Returns:** the candidates; why others could not be fitted; and the noise in which all errors are measured.
+
+    **Raises:** `ValueError` for two families with the same name.
     """
+    _check_names(families)
     fits: list[dict[str, FamilyFit]] = []
     refused: list[Attempt] = []
     least = np.inf
@@ -61,6 +64,18 @@ def fitted_families(
     return candidates, refused, reference.noise
 
 
+def _check_names(families: list[AbstractFamily]) -> None:
+    """A name tells a candidate from all others, so the families of the user have names of their own."""
+    known = {NETWORK, FORMULA, NULL}
+    for family in families:
+        if family.name in known:
+            raise ValueError(
+                f"`candidates` has a `Family` named {family.name!r}, which is the name of another candidate; "
+                "expected a name of its own: give it another `name`"
+            )
+        known.add(family.name)
+
+
 def _grown(family: AbstractFamily, trial: Trial) -> FamilyFit | None:
     """A fit of all constants; `None` if the motion does not determine them, or if rollouts fail."""
     matrix = np.asarray(family.matrix, np.float64)
@@ -82,18 +97,15 @@ def _log_noise(fit: FamilyFit) -> float:
 def _candidates(
     kinds: dict[str, FamilyFit], reference: FamilyFit, task: Task, trial: Trial, held: FitWindows
 ) -> list[Candidate]:
-    """The kinds of friction of one family. The most probable one, which was simplified, says where it acts."""
+    """The kinds of friction of one family."""
     least = information(reference, reference)
-    criteria = {name: information(fit, reference) - least for name, fit in kinds.items()}
-    best, found = min(criteria, key=lambda name: criteria[name]), []
-    for name, fit in kinds.items():
+    found = []
+    for fit in kinds.values():
         there = held_out(fit._replace(noise=reference.noise), held)
         misfit = float(there.squares.sum() / max(there.used, 1))
-        friction = friction_of(fit.family, jnp.asarray(fit.x), trial.units)
-        words = friction.named(fit.family.joint_names) if name == best else name
         rest = trial.rest(there.residuals, there.noise, held)
-        free = int(fit.free.sum())
-        found.append(Candidate(fit.family.name, words, free, misfit, criteria[name], fit=fit, rest=rest))
+        criterion = information(fit, reference) - least
+        found.append(Candidate(fit.family.name, int(fit.free.sum()), misfit, criterion, fit=fit, rest=rest))
     return found
 
 

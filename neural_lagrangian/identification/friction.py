@@ -56,15 +56,6 @@ class Friction(eqx.Module):
             forces.append(AtJoints(QuadraticDrag(self.drag[some]), joints[some].tolist()))
         return sum(forces[1:], forces[0]) if forces else None
 
-    def named(self, joints: list[str]) -> str:
-        """The friction in words, such as `dry friction at joint 1`; `no friction` if there is none."""
-        parts = []
-        for kind, words in WORDS.items():
-            at = [joint for joint, value in zip(joints, np.asarray(getattr(self, kind)), strict=True) if value > 0]
-            where = "" if len(joints) == 1 else " at every joint" if len(at) == len(joints) else f" at {', '.join(at)}"
-            parts += [f"{words}{where}"] if at else []
-        return ", ".join(parts) or "no friction"
-
 
 class QuadraticDrag(AbstractForce):
     r"""Drag of a turbulent flow at each rate, $Q_i = -d_i v_i |v_i|$. `strength`: $d$, shape `(joint,)`."""

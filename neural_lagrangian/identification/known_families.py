@@ -119,8 +119,8 @@ class Springs(AbstractLinearFamily):
     @property
     def name(self) -> str:
         count = len(self.names)
-        masses = "mass on a spring" if count == 1 else f"{count} masses between springs"
-        return f"{masses}, with a cubic force" if self.hardening else masses
+        masses, springs = ("mass on a", "spring") if count == 1 else (f"{count} masses between", "springs")
+        return f"{masses} {springs} with a cubic force" if self.hardening else f"{masses} linear {springs}"
 
     @property
     def lengths(self) -> list[bool]:

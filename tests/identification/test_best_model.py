@@ -63,11 +63,11 @@ def winner(request):
     if request.param == "formula":
         model = nl.NeuralLagrangian(found.formula)  # without friction, so another model
         searched = RefinedFormula("the recording", model, 0.0)
-        one = won_by(found, Candidate(FORMULA, "", 2, 1e-9, found=searched))
+        one = won_by(found, Candidate(FORMULA, 2, 1e-9, found=searched))
         return Identified.of(one.outcome._replace(formula=searched))
-    network = Candidate(NETWORK, "", 100, 1e-9)
+    network = Candidate(NETWORK, 100, 1e-9)
     if request.param == "no mechanics":
-        return won_by(found, Candidate(NULL, "", 100, 1e-10, is_mechanical=False), network)
+        return won_by(found, Candidate(NULL, 100, 1e-10, is_mechanical=False), network)
     return won_by(found, network)
 
 
