@@ -198,7 +198,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--friction", action="store_true", help="learn linear damping in addition to the Lagrangian")
     group = parser.add_argument_group("the training")
     group.add_argument(
-        "--steps", type=parse_count, default=2400, help="total number of gradient steps (default: %(default)s)"
+        "--steps",
+        type=parse_count,
+        help="total number of gradient steps of the network (default: 2400, or none if a known system explains all)",
     )
     group.add_argument(
         "--minutes",

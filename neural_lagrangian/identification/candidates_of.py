@@ -10,7 +10,7 @@ import numpy as np
 from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from .contest import FORMULA, NULL, Candidate, Contest
-from .fitted_families import fitted_families, ranked
+from .fitted_families import fitted_families, found_of, ranked
 from .formulas import Attempt
 from .judging import better_than_baselines, rollout_errors
 from .known_families import families_for
@@ -30,7 +30,8 @@ class Known(NamedTuple):
     """The families of known form, fitted to a task.
 
     `candidates`: the fitted ones. `refused`: why others could not be fitted. `noise`: residuals of the best one, in
-    whose units all errors are measured. `cut_short`: whether the time limit left no time for any.
+    whose units all errors are measured. `cut_short`: whether the time limit left no time for any. `explains`: the best
+    family, if no other candidate can be much better.
     """
 
     trial: Trial
@@ -38,18 +39,7 @@ class Known(NamedTuple):
     refused: tuple[Attempt, ...]
     noise: np.ndarray
     cut_short: bool
-
-    @property
-    def explains(self) -> Candidate | None:
-        """The best family if its formula leaves nothing but the noise of the recording, on both the training set and
-        the validation set: then no other candidate can be much better.
-        """
-        best = next(iter(Contest.of(list(self.candidates), []).candidates), None)
-        if best is None or best.fit is None or best.fit.family.library(None) is None:
-            return None
-        fitted = self.trial.rest(best.fit.residuals, best.fit.noise, self.trial.fitted)
-        few = np.sqrt(2 / max(self.trial.held.counts.sum(), 1))  # two standard errors of a standard deviation
-        return best if fitted <= MAX_EXPLAINED and best.rest <= MAX_EXPLAINED + few else None
+    explains: Candidate | None
 
 
 def known_candidates(
@@ -70,7 +60,25 @@ def known_candidates(
     families = families_for(task.columns) + [one.on(task.columns, trial.units, mean) for one in users]
     candidates, refused, noise = fitted_families(families, task, trial, is_over)
     cut_short = bool(families) and not candidates and is_over()
-    return Known(trial, tuple(candidates), tuple(refused), noise, cut_short)
+    explains = _explaining(candidates, task, trial)
+    if explains is not None:
+        candidates = [explains if one.fit is explains.fit else one for one in candidates]
+    return Known(trial, tuple(candidates), tuple(refused), noise, cut_short, explains)
+
+
+def _explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candidate | None:
+    """The best family with its formula, if it leaves nothing but the noise of the recording, on the training set and
+    on the validation set, and predicts better than the baselines.
+    """
+    best = next(iter(Contest.of(candidates, []).candidates), None)
+    if best is None or best.fit is None or best.fit.family.library(None) is None:
+        return None
+    fitted = trial.rest(best.fit.residuals, best.fit.noise, trial.fitted)
+    few = np.sqrt(2 / max(trial.held.counts.sum(), 1))  # two standard errors of a standard deviation
+    if not (fitted <= MAX_EXPLAINED and best.rest <= MAX_EXPLAINED + few):
+        return None
+    found = found_of(best, best.fit, task, trial.units)
+    return best._replace(found=found) if _predicts(found, task) else None
 
 
 def compared_candidates(
@@ -104,17 +112,21 @@ def _weights(model: Any) -> int:
 
 def _sound(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
     """The candidates. The best ones whose formula predicts no better than the baselines have none."""
-    steps = StepsPerSample(2 * task.plan.substeps)
-    starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
     is_known = False
     for one in candidates:
         if one.found is None or one.name == FORMULA or is_known:
             is_known = is_known or (one.found is not None and one.found.is_formula)
             yield one
             continue
-        found = one.found.model
-        model = NeuralLagrangian(found.network, RK4(), force=found.force, stepsize_controller=steps)
-        errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
-        is_sound = better_than_baselines(errors, "one")
+        is_sound = _predicts(one.found, task)
         is_known = is_sound and one.found.is_formula
         yield one if is_sound else one._replace(found=None)
+
+
+def _predicts(found: RefinedFormula, task: Task) -> bool:
+    """Whether a formula predicts the validation set better than the baselines."""
+    starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
+    steps, model = StepsPerSample(2 * task.plan.substeps), found.model
+    model = NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=steps)
+    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
+    return better_than_baselines(errors, "one")

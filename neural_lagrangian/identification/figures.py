@@ -96,18 +96,19 @@ def correlations(whiteness: Whiteness) -> bytes:
     return _png(figure)
 
 
-def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history: History) -> bytes:
-    """Plot the learned energy from the first start, and the training losses."""
+def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history: History | None) -> bytes:
+    """Plot the learned energy from the first start, and the training losses, if a network was trained."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    axes = figure.subplots(1, 1 if history is None else 2, squeeze=False)[0]
     ts, ys = starts.ts[0], starts.ys[0]
 
     def energy(ys: Any) -> np.ndarray:
         split = np.split(np.asarray(ys), 2, axis=1)
         return np.asarray(jax.jit(jax.vmap(model.energy))(ts, *split))
 
-    plot_energy(ts, {"predicted": energy(rollout), "recorded": energy(ys)}, label="learned energy", ax=left)
-    plot_history({"training": history}, ax=right)
+    plot_energy(ts, {"predicted": energy(rollout), "recorded": energy(ys)}, label="learned energy", ax=axes[0])
+    if history is not None:
+        plot_history({"training": history}, ax=axes[1])
     return _png(figure)
 
 

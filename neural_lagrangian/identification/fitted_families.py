@@ -115,7 +115,7 @@ def ranked(candidates: list[Candidate], refused: list[Attempt], task: Task, tria
     known: set[str] = set()
     rows = []
     for one in contest.candidates:
-        if one.fit is not None and one.name not in known and np.isfinite(one.misfit):
+        if one.fit is not None and one.found is None and one.name not in known and np.isfinite(one.misfit):
             one = one._replace(found=found_of(one, one.fit, task, trial.units))
         known.add(one.name)
         rows.append(one)

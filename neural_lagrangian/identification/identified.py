@@ -1,4 +1,4 @@
-"""`Identified`, the result of `identify`: a trained network, a formula, and the errors of both."""
+"""`Identified`, the result of `identify`: the best model, a formula, a network, and the errors of all."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Identified:
     >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
     >>> t = np.arange(0.0, 6.0, 0.02)
     >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
-    >>> found = nl.identification.identify(spring, steps=3)  # the network needs many more steps, the formula does not
+    >>> found = nl.identification.identify(spring)
     >>> found.verdict.splitlines()[-1]
     'The formula found: 0.5 x_dot^2 - 2 x^2.'
     >>> ys = found.model(jnp.array([0.0, np.pi / 2]), jnp.array([1.0, 0.0]))  # half a period
@@ -72,9 +72,8 @@ class Identified:
 
         It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is.
         """
-        if self.predictor == "network":
-            return self.network
-        return with_precision(self.outcome.model, jnp.result_type(float))
+        best = self.outcome.model
+        return _in_default_precision(best) if isinstance(best, Scaled) else with_precision(best, jnp.result_type(float))
 
     @property
     def predictor(self) -> Predictor:
@@ -82,10 +81,10 @@ class Identified:
         return self.outcome.predictor
 
     @property
-    def network(self) -> Scaled:
-        """The trained network, as a rollout model."""
-        scaled = self.outcome.network
-        return Scaled(with_precision(scaled.model, jnp.result_type(float)), scaled.scaling)
+    def network(self) -> Scaled | None:
+        """The trained network, as a rollout model; `None` if none was trained."""
+        trained = self.outcome.trained
+        return None if trained is None else _in_default_precision(trained.model)
 
     @property
     def formula_model(self) -> NeuralLagrangian | None:
@@ -125,9 +124,10 @@ class Identified:
         return self.outcome.contest
 
     @property
-    def history(self) -> History:
-        """Losses and times of the training."""
-        return self.outcome.history
+    def history(self) -> History | None:
+        """Losses and times of the training; `None` if no network was trained."""
+        trained = self.outcome.trained
+        return None if trained is None else trained.history
 
     def report(self, path: str | Path) -> None:
         """Write one HTML page with figures, tables, the formula and every setting. It needs no other file."""
@@ -142,7 +142,8 @@ class Identified:
         folder = Path(folder)
         claim(folder)
         with self._precision():
-            write_model(folder, self.outcome.network)
+            if self.outcome.trained is not None:
+                write_model(folder, self.outcome.trained.model)
             write_outcome(folder, self.outcome)
         (folder / CHECKPOINTS).rmdir()  # nothing is left to resume
 
@@ -167,10 +168,14 @@ class Identified:
         return rendered("summary.html", contents | {"formula": self.outcome.reading()})
 
 
+def _in_default_precision(scaled: Scaled) -> Scaled:
+    return Scaled(with_precision(scaled.model, jnp.result_type(float)), scaled.scaling)
+
+
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write the formula, the user's family, the settings with the judgement, and the report, in this order.
 
-    The network must be written before.
+    The network, if there is one, must be written before.
     """
     write_formula(folder, outcome.formula)
     write_family(folder, outcome.contest.family)

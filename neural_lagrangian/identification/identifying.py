@@ -1,23 +1,23 @@
-"""`identify`: read a recording, train a network, search for a formula, and compute the errors of both."""
+"""`identify`: read a recording, fit known systems, train a network, search for a formula, and compare them all."""
 
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 
 from ..models import NeuralLagrangian, NeuralODE, Scaled, with_precision
 from ..numerics import precision
-from ..training import Callback, History, json_lines
+from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
 from .candidates_of import NULL, Known, compared_candidates, known_candidates
 from .choices import Structure
-from .contest import NETWORK
+from .contest import NETWORK, Candidate
 from .declared import Declared
 from .energies import energies_of
 from .examination import examined
@@ -25,7 +25,7 @@ from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
 from .judging import rollout_errors
-from .learning import Plan, train
+from .learning import DEFAULT_STEPS, train
 from .measure import Measure, lyapunov_time
 from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .outcome import Outcome, models_of
@@ -33,6 +33,7 @@ from .preparation import Task, prepared
 from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
 from .starts import starts_of
+from .trained import Trained
 from .user_family import Family
 from .wanted import Tell, Wanted
 
@@ -53,7 +54,7 @@ def identify(
     gap: float | None = None,
     structure: Structure = "mechanical",
     friction: bool = False,
-    steps: int = 2400,
+    steps: int | None = None,
     minutes: float | None = None,
     seed: int = 0,
     float32: bool = False,
@@ -65,14 +66,14 @@ def identify(
 ) -> Identified:
     r"""Learn the Lagrangian of a recorded motion, search for its formula, and test both on held-out motion.
 
-    The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out. A
-    network $L(q, \dot q)$ in natural units is trained with gradients through its rollouts, in single precision;
-    everything else is computed in double precision. The search for a formula uses the recording and the network;
-    rollouts refine the coefficients. Systems of known form with unknown constants are candidates too: chains of rigid
-    bodies, a cart with a pendulum, masses on springs, ..., each with several kinds of friction. The last candidate is a
-    network without mechanics. All candidates are compared on the validation set, with their initial states estimated.
-    If a system of known form leaves nothing but the noise of the recording, no formula is searched for, and the network
-    gets at most 300 steps.
+    The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out.
+    Systems of known form with unknown constants are fitted first: chains of rigid bodies, a cart with a pendulum,
+    masses on springs, ..., each with several kinds of friction. If one of them leaves nothing but the noise of the
+    recording, no other model can be much better, and this is the answer. Otherwise a network $L(q, \dot q)$ in natural
+    units is trained with gradients through its rollouts, in single precision; everything else is computed in double
+    precision. The search for a formula uses the recording and the network; rollouts refine the coefficients. The last
+    candidate is a network without mechanics. All candidates are compared on the validation set, with their initial
+    states estimated.
     `neural_lagrangian fit` does the same, with the same result for the same seed. By default nothing is printed and
     nothing is written.
 
@@ -80,9 +81,11 @@ def identify(
 
     - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`: the recording and
       its columns, as for `inspect`. A file needs `dof` or `coordinates`.
-    - `structure`: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`, one network.
-    - `friction`: whether to learn linear damping in addition to the Lagrangian.
-    - `steps`: total number of gradient steps.
+    - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
+      one network.
+    - `friction`: whether the network learns linear damping in addition to the Lagrangian.
+    - `steps`: total number of gradient steps of the network. By default they are 2400, or none if a system of known
+      form leaves nothing but noise.
     - `minutes`: time limit for everything, in minutes (default: none). The best result so far is tested and returned.
     - `seed`: random seed for initial weights and batches.
     - `float32`: whether to compute everything in single precision, as for a GPU.
@@ -109,7 +112,7 @@ def identify(
     >>> t = np.arange(0.0, 6.0, 0.02)
     >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1))  # k / m = 4
     >>> nl.trajectories.write_trajectories("spring.csv", spring, positions=["x"], velocities=["v"])
-    >>> found = nl.identification.identify("spring.csv", dof=1, steps=3)  # use the default, 2400 steps, for your data
+    >>> found = nl.identification.identify("spring.csv", dof=1)
     >>> print(found.formula)
     0.5 x_dot^2 - 2 x^2
     >>> found.save("spring-fit")
@@ -129,7 +132,8 @@ def identify(
 def _identified(source: str | Path | Trajectories, declared: Declared, wanted: Wanted, budget: Budget) -> Outcome:
     """Read the recording, report remarks and facts to `tell`, and compute the outcome."""
     inspection = inspected(source, declared)
-    task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=wanted.steps)
+    steps = DEFAULT_STEPS if wanted.steps is None else wanted.steps
+    task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=steps)
     for remark in inspection.remarks:
         wanted.said("note", remark)
     for topic, text in task.facts:
@@ -137,28 +141,32 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     if wanted.folder is not None:
         claim(wanted.folder, resume=wanted.resume)
     known = known_candidates(task, wanted.candidates, budget.ends_families)
-    best = None if known is None else known.explains
-    task = task._replace(plan=_plan(task, wanted, is_short=best is not None))
-    if best is not None:
-        wanted.said("families", f"{best.title}: its errors are as small as the noise; the rest is cut short")
+    explains = None if known is None else known.explains
+    if explains is not None:
+        wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
+    task = task._replace(trains=_trains(wanted, explains))
+    if task.trains:
+        wanted.said("training", task.training)
     if wanted.folder is None:
-        return _judged(task, wanted, known, *_learned(task, wanted, budget), budget)
+        return _judged(task, wanted, known, _learned(task, wanted, budget), budget)
     return _written(task, wanted, wanted.folder, known, budget)
 
 
-def _plan(task: Task, wanted: Wanted, *, is_short: bool) -> Plan:
-    """The plan of the training. A call that continues another has its plan, whatever the time limit left of it."""
-    short = task.plan.shortened
-    if wanted.resume and wanted.folder is not None and is_folder(wanted.folder):
-        stored = read_settings(wanted.folder)["training"]
-        is_short = [*short.horizons, *short.steps] == [*stored.get("horizons", []), *stored["steps"]]
-    return short if is_short else task.plan
+def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
+    """Whether a network is trained: if no family explains the motion, if `steps` are wanted, or if the call that is
+    continued did.
+    """
+    if wanted.steps is not None or explains is None:
+        return True
+    continues = wanted.resume and wanted.folder is not None and is_folder(wanted.folder)
+    return continues and bool(read_settings(cast(Path, wanted.folder))["training"]["steps"])
 
 
 def _call(source: str | Path | Trajectories, declared: Declared, wanted: Wanted) -> str:
     """The call of `identify` that gives the same result, as text."""
     named = {name: value for name, value in vars(declared).items() if value is not None}
-    named |= {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
+    named |= {name: getattr(wanted, name) for name in ("structure", "friction", "seed", "float32")}
+    named |= {} if wanted.steps is None else {"steps": wanted.steps}
     first = "trajectories" if isinstance(source, Trajectories) else repr(str(source))
     return f"identify({', '.join([first, *(f'{name}={value!r}' for name, value in named.items())])})"
 
@@ -169,10 +177,11 @@ def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budg
     try:
         if not is_folder(folder):
             write_settings(folder, settings)
-        model, history = _learned(task, wanted, budget)
-        write_model(folder, model)
+        trained = _learned(task, wanted, budget)
+        if trained is not None:
+            write_model(folder, trained.model)
         write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
-        outcome = _judged(task, wanted, known, model, history, budget)
+        outcome = _judged(task, wanted, known, trained, budget)
         write_outcome(folder, outcome)
         return outcome
     except KeyboardInterrupt as error:
@@ -180,8 +189,10 @@ def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budg
         raise
 
 
-def _learned(task: Task, wanted: Wanted, budget: Budget) -> tuple[Scaled, History]:
-    """Train the network. It is returned in JAX's default precision."""
+def _learned(task: Task, wanted: Wanted, budget: Budget) -> Trained | None:
+    """Train the network, if it is needed. It is returned in JAX's default precision."""
+    if not task.trains:
+        return None
     folder = wanted.folder
     history = [] if folder is None else [json_lines(folder / HISTORY)]
     checkpoints = None if folder is None else folder / CHECKPOINTS
@@ -195,7 +206,7 @@ def _trained(
     wanted: Wanted,
     callbacks: Sequence[Callback],
     checkpoints: Path | None = None,
-) -> tuple[Scaled, History]:
+) -> Trained:
     result = train(
         network,
         task.parts,
@@ -207,61 +218,56 @@ def _trained(
         checkpoints=checkpoints,
         progress=wanted.tell is not None,
     )
-    return Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history
+    return Trained(Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history)
 
 
-def _judged(
-    task: Task, wanted: Wanted, known: Known | None, model: Scaled, history: History, budget: Budget
-) -> Outcome:
-    """Search for a formula, and compute the errors of the network and of the formula on held-out motion.
+def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | None, budget: Budget) -> Outcome:
+    """Search for a formula, and compute the errors of all models on held-out motion.
 
     If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis.
     """
     starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
     attempts: list[Attempt] = []
-    formula, networks = None, {NETWORK: model}
-    if known is None or known.explains is None:
+    formula, networks = None, {} if trained is None else {NETWORK: trained.model}
+    if trained is not None and (known is None or known.explains is None):
         searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
-        attempts = look_for_formulas(model, searched, library_for(task.columns), budget.ends_search)
+        attempts = look_for_formulas(trained.model, searched, library_for(task.columns), budget.ends_search)
         evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
-        formula = best_formula(attempts, model, evidence, budget.ends_refinement)
+        formula = best_formula(attempts, trained.model, evidence, budget.ends_refinement)
         if known is not None and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
-            networks[NULL], _ = _trained(null, task, wanted, [lambda _: budget.ends_refinement()])
+            networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model
     contest = compared_candidates(task, known, networks, formula)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
-    models = models_of(model, formula, contest)
+    models = models_of(trained, formula, contest)
     best = models[contest.predictor]
     measure = Measure.of(motion, task.columns)
     if not budget.ends_refinement():
         measure = measure._replace(lyapunov_time=lyapunov_time(best, starts, measure))
     errors, rollouts = rollout_errors(models, starts, task.columns, measure)
     energies = energies_of(best, starts, rollouts[contest.predictor])
-    learned = (_settings(task, wanted), task.columns, str(task.parts), model, history)
-    cut_short = _cut_short(task, known, history, attempts, formula)
+    learned = (_settings(task, wanted), task.columns, str(task.parts), trained)
+    cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
     return Outcome(*learned, *results, task.read, cut_short)
 
 
 def _cut_short(
-    task: Task, known: Known | None, history: History, attempts: list[Attempt], formula: RefinedFormula | None
+    task: Task, known: Known | None, trained: Trained | None, attempts: list[Attempt], formula: RefinedFormula | None
 ) -> tuple[str, ...]:
-    """What was cut short, by the time limit or because it was not needed; one sentence each."""
-    done, steps = len(history.loss), sum(task.plan.steps)
-    best = None if known is None else known.explains
-    lines = (
-        []
-        if done >= steps
-        else [f"The time limit ended training after {done} of {steps} steps. More may give a better network."]
-    )
+    """What was cut short by the time limit, or left out because it was not needed; one sentence each."""
+    lines = []
+    done, steps = 0 if trained is None else len(trained.history.loss), sum(task.plan.steps)
+    if task.trains and done < steps:
+        lines.append(f"The time limit ended training after {done} of {steps} steps. More may give a better network.")
     if any(attempt.cut_short for attempt in attempts):
         lines.append("The time limit ended the search for a formula. A longer search may find one.")
-    if best is not None:
+    if known is not None and known.explains is not None:
+        searched = "no formula was searched for" + ("" if task.trains else ", and no network was trained")
         lines.append(
-            f"The errors of the {best.name} are as small as the noise of the recording. So no formula was searched "
-            f"for, and the network was trained for {done} steps only: the formula predicts better."
+            f"The errors of the {known.explains.name} are as small as the noise of the recording, so {searched}."
         )
     if formula is not None and not formula.refined:
         lines.append("The time limit left no time to refine the coefficients of the formula.")
@@ -280,7 +286,7 @@ def _settings(task: Task, wanted: Wanted) -> dict[str, Any]:
         "architecture": task.architecture.settings,
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},
-        "training": {"seed": wanted.seed, **task.plan._asdict()},
+        "training": {"seed": wanted.seed, **(task.plan._asdict() if task.trains else {"steps": []})},
         "precision": "single" if wanted.float32 else "trained in single, judged in double",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }

@@ -13,7 +13,7 @@ from .columns import Columns, roles
 from .constants_of_runs import constants_of_runs
 from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
-from .model_folder import Learned, is_folder, predictor_of, read_folder
+from .model_folder import Learned, has_network, is_folder, predictor_of, read_folder
 from .plain_text import aligned, stated_all
 from .recorded_rates import late_velocities
 from .recording import Recording, read_recording, recording_of, wrong_rates
@@ -160,8 +160,9 @@ def inspect(
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
-        network, predictor = read_folder(source, "network"), predictor_of(source)  # checks the SHA-256
-        return read_folder(source, predictor) if predictor == "formula" else network  # no file holds a family
+        predictor = predictor_of(source)
+        network = read_folder(source, "network") if has_network(Path(source)) else None  # checks the SHA-256
+        return read_folder(source, predictor) if network is None or predictor == "formula" else network
     return inspected(source, declared, all_are_coordinates=True)
 
 

@@ -18,14 +18,14 @@ ROW_INTERVAL = 0.125
 """Time between two rows of a window, and longest integration step, in natural units of time (a period is 6.3)."""
 STAGE_HORIZONS = (0.25, 1.0, 4.0)
 """Length of the windows of each stage, in natural units of time. The last one is two thirds of a period."""
+DEFAULT_STEPS = 2400
+"""Gradient steps of all stages together."""
 STAGE_SHARES = (0.6, 0.25, 0.15)
 """Share of the gradient steps that each stage gets."""
 LEARNING_RATES = (2e-2, 5e-3, 1e-3)
 """Learning rate of Muon at the beginning of each stage. It falls to zero along a cosine."""
 BATCH_SIZE = 64
 """Number of windows in each gradient step."""
-MAX_SHORT_STEPS = 300
-"""Gradient steps of a network that need not be good, since a formula explains the motion."""
 VALIDATIONS = 30
 """Approximate number of times that the validation loss is computed."""
 
@@ -41,12 +41,6 @@ class Plan(NamedTuple):
     substeps: int
     horizons: tuple[int, ...]
     steps: tuple[int, ...]
-
-    @property
-    def shortened(self) -> "Plan":
-        """A plan of one stage with at most `MAX_SHORT_STEPS` steps, for a network that is not the best candidate."""
-        most = min(sum(self.steps), MAX_SHORT_STEPS)
-        return self._replace(horizons=self.horizons[:2][-1:], steps=(most,))
 
 
 def rows_apart(trajectories: Trajectories, scaling: Scaling) -> int:

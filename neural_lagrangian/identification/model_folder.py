@@ -1,8 +1,8 @@
 """The folder that `identify` writes, and `load_model`, which reads it.
 
-`model` is a file of `save`, with the network. `formula.json` holds the formula, if there is one, and `family.json` the
-constants of a `Family`. `settings.json` holds which of them predicts best, how to build the network, and how to read
-recordings with the same columns.
+`model` is a file of `save`, with the network, if one was trained. `formula.json` holds the formula, if there is one;
+`family.json` the constants of a `Family`. `settings.json` holds which of them predicts best, how to build the network,
+and how to read recordings with the same columns.
 """
 
 import json
@@ -33,6 +33,8 @@ CHECKPOINTS = "checkpoints"
 """Name of the folder of checkpoints. `resume` needs it."""
 PREDICTOR = "predictor"
 """Name of the setting that says which model is the best one. It is written with the verdict."""
+NO_NETWORK = "has no network: none was needed; load the formula, or fit again with `steps` to train one"
+"""What is said of a folder in which a system of known form leaves nothing but noise."""
 REQUIRED_SETTINGS: dict[str, type] = {
     "recording": str,
     "command": str,
@@ -77,13 +79,19 @@ class Learned(NamedTuple):
         friction = "linear damping" if architecture["friction"] else "no friction"
         networks = f"{architecture['depth']} hidden layers of {architecture['width']}"
         angles = f"; angles {', '.join(columns.angles)}" if columns.angles else ""
+        model, of_network = f"{self.folder}: no network was trained", []
+        if has_network(self.folder):
+            model = f"{self.folder}: undamaged, the SHA-256 of its arrays is the recorded one"
+            of_network = [
+                ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
+                ("training", f"{sum(training['steps'])} steps, seed {training['seed']}"),
+            ]
         return [
-            ("model", f"{self.folder}: undamaged, the SHA-256 of its arrays is the recorded one"),
+            ("model", model),
             ("predictor", f"{stored_predictor(self.settings)}, unless another one is named"),
-            ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
-            ("training", f"{sum(training['steps'])} steps, seed {training['seed']}"),
+            *of_network,
             ("versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())),
         ]
 
@@ -114,8 +122,8 @@ def load_model(
     - `candidates`: the `candidates` of `identify`. They are needed only for `"family"`: no file holds their functions.
 
     **Raises:** `NoAnswerError` if it is not such a folder, if its settings or its formula are damaged, if there is no
-    formula, or if `candidates` lacks the best family; `ModelFileError` if the file of the network is damaged;
-    `ValueError` for another `predictor`.
+    formula or no network, or if `candidates` lacks the best family; `ModelFileError` if the file of the network is
+    damaged; `ValueError` for another `predictor`.
 
     **Example:**
 
@@ -123,7 +131,7 @@ def load_model(
     >>> import jax.numpy as jnp, numpy as np, neural_lagrangian as nl
     >>> t = np.arange(0.0, 6.0, 0.02)
     >>> spring = nl.Trajectories(t, np.stack([np.cos(2 * t), -2 * np.sin(2 * t)], axis=1), names=["x"])
-    >>> found = nl.identification.identify(spring, steps=1, folder="spring-fit")
+    >>> found = nl.identification.identify(spring, folder="spring-fit")
     >>> model = nl.load_model("spring-fit")
     >>> found.predictor  # a known system, a mass on a spring, is the best description
     'formula'
@@ -145,6 +153,8 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
         return Learned(read_formula(folder, columns), columns, settings, folder, predictor)
     if predictor == "family":
         return Learned(read_family(folder, columns, candidates), columns, settings, folder, predictor)
+    if not has_network(folder):
+        raise NoAnswerError(left_in(folder) if settings["training"]["steps"] else f"{folder} {NO_NETWORK}")
     weights = (folder / MODEL).stat().st_size // 4
     with _named_faults(folder):
         architecture.check(columns, weights)
@@ -184,6 +194,11 @@ def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a folder holds a fit, finished or not."""
     return (path / SETTINGS).is_file()
+
+
+def has_network(folder: Path) -> bool:
+    """Whether a folder holds a trained network."""
+    return (folder / MODEL).is_file()
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -246,7 +261,7 @@ def claim(folder: Path, *, resume: bool = False) -> None:
 def left_in(folder: Path) -> str:
     """What an interrupted fit has written, and how to continue it."""
     if (folder / REPORT).is_file():
-        return f"{folder} holds a trained network and a report"
+        return f"{folder} holds a finished fit with its report"
     if (folder / MODEL).is_file():
         return f"{folder} holds the trained network, without a report; repeat the call with `resume` to write it"
     if any((folder / CHECKPOINTS).glob("step-*.checkpoint")):

@@ -2,37 +2,35 @@
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from ..mechanics import mass_matrix_report
 from ..models import NeuralLagrangian, Scaled
-from ..training import History, failures_of, in_words
+from ..training import failures_of, in_words
 from .choices import Predictor
 from .columns import Columns
-from .contest import Contest
+from .contest import NETWORK, Contest
 from .energies import Energies, energy_range
 from .examination import Examination
 from .formulas import Attempt
 from .judging import Errors, better_than_baselines, predicts_a_period
-from .refinement import RefinedFormula, damping_matrix
+from .refinement import RefinedFormula
 from .remark import Remark
 from .starts import Starts
+from .trained import Trained
 
 
 class Outcome(NamedTuple):
     """Results of the training, of the search for a formula, and of the test on held-out pieces.
 
-    `network`: the trained network. `formula`: the best formula. `energies`: of the model that `predictor` names.
-    `pieces`, `read` and `cut_short` are sentences for the report: on the pieces, on the recording, and on what the time
-    limit cut short.
+    `trained`: the network; `None` if none was trained. `formula`: the best formula. `energies`: of the model that
+    `predictor` names. `pieces`, `read` and `cut_short` are sentences for the report: on the pieces, on the recording,
+    and on what was cut short or left out.
     """
 
     settings: dict[str, Any]
     columns: Columns
     pieces: str
-    network: Scaled
-    history: History
+    trained: Trained | None
     attempts: list[Attempt]
     formula: RefinedFormula | None
     starts: Starts
@@ -52,7 +50,7 @@ class Outcome(NamedTuple):
     @property
     def models(self) -> dict[str, Scaled | NeuralLagrangian]:
         """The models that predict, in SI units."""
-        return models_of(self.network, self.formula, self.contest)
+        return models_of(self.trained, self.formula, self.contest)
 
     @property
     def model(self) -> Scaled | NeuralLagrangian:
@@ -77,20 +75,10 @@ class Outcome(NamedTuple):
         }
 
     def facts(self) -> list[tuple[str, str]]:
-        """Texts on the network: pairs of a topic and a text."""
-        trained = f"{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
-        looks = self.history.held_out
-        least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
-        facts = [("trained", f"{trained}, smallest validation loss {least:.2g}")]
+        """Texts on the training, on failures and on the energy: pairs of a topic and a text."""
+        facts = [] if self.trained is None else self.trained.facts(self.starts)
         facts += [("failures", f"{name}: {reasons}") for name, reasons in self.failures().items()]
-        facts.append(("energy", str(self.energies)))
-        states = self.starts.ys.reshape(-1, self.starts.ys.shape[-1])
-        report = mass_matrix_report(self.network.lagrangian, self.starts.ts.reshape(-1), states)
-        facts.append(("mass", str(report).removeprefix("mass matrix ")))
-        if self.network.force is not None:
-            rates = ", ".join(f"{rate:.4g}" for rate in self._damping_rates())
-            facts.append(("damping", f"rates {rates} 1/s, the eigenvalues of M^-1 D"))
-        return facts
+        return [*facts, ("energy", str(self.energies))]
 
     def hints(self) -> tuple[Remark, ...]:
         """Options to try next. The energy of a model that predicts badly hints at nothing."""
@@ -116,18 +104,12 @@ class Outcome(NamedTuple):
             if (failed := self.errors.failures(name))
         }
 
-    def _damping_rates(self) -> np.ndarray:
-        """Eigenvalues of $M^{-1} D$ in 1/s, at the mean coordinates and zero velocity."""
-        q = jnp.mean(self.starts.ys, axis=(0, 1))[: self.columns.dof]
-        M = np.asarray(self.network.mass_matrix(0.0, q, jnp.zeros_like(q)))
-        return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(self.network, q))).real)
-
 
 def models_of(
-    network: Scaled | NeuralLagrangian, formula: RefinedFormula | None, contest: Contest
+    trained: Trained | None, formula: RefinedFormula | None, contest: Contest
 ) -> dict[str, Scaled | NeuralLagrangian]:
     """The models that predict, by predictor: the network, the formula, and the best family of the user."""
-    models: dict[str, Scaled | NeuralLagrangian] = {"network": network}
+    models: dict[str, Scaled | NeuralLagrangian] = {} if trained is None else {NETWORK: trained.model}
     models |= {} if formula is None else {"formula": formula.model}
     return models | ({} if contest.family is None else {"family": contest.family.model})
 

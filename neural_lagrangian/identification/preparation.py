@@ -19,7 +19,8 @@ class Task(NamedTuple):
     `parts`: pieces with smoothed positions and estimated velocities, or as recorded. `observed`: the same pieces as
     recorded, as far as they were. `window`: samples of the polynomials that gave or improved the velocities; `None` if
     these are as recorded. `lag`: how late recorded velocities were, in seconds; they are moved.
-    `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text.
+    `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text. `trains`:
+    whether a network is trained.
     """
 
     name: str
@@ -33,6 +34,14 @@ class Task(NamedTuple):
     lag: list[float] | None
     read: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    trains: bool = True
+
+    @property
+    def training(self) -> str:
+        """The plan of the training in words."""
+        row = self.plan.stride * spacing(self.parts.train)
+        lengths = ", ".join(f"{horizon * row:.3g}" for horizon in self.plan.horizons)
+        return f"{sum(self.plan.steps)} steps, windows of {lengths} s"
 
 
 def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: int) -> Task:
@@ -55,13 +64,11 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         how = "as recorded, combined with" if columns.velocities else "estimated by"
         found = f"{how} local polynomials of {recording.window} samples"
     lag = None if recording.lag is None else recording.lag.seconds.tolist()
-    lengths = ", ".join(f"{h * plan.stride * spacing(motion):.3g}" for h in plan.horizons)
     facts = (
         ("recording", f"{inspection.name}: {inspection.described}"),
         ("columns", inspection.roles),
         ("velocities", f"{', '.join(columns.rates)}, {found}"),
         ("pieces", str(parts)),
-        ("training", f"{sum(plan.steps)} steps, windows of {lengths} s"),
     )
     read = (f"{inspection.described}.", f"{inspection.roles}.", *map(str, inspection.remarks))
     window = recording.window

@@ -23,14 +23,14 @@ def write_report(path: Path, outcome: Outcome) -> None:
 def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts[outcome.predictor][0], outcome.formula
-    examination = outcome.examination
+    examination, history = outcome.examination, None if outcome.trained is None else outcome.trained.history
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
         "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
         "whiteness": b"" if examination is None else correlations(examination.whiteness),
         "error_growth": error_growth(outcome.errors, outcome.columns),
         "predictions": predictions(outcome.starts, outcome.rollouts, outcome.columns),
-        "energy_and_history": energy_and_history(outcome.model, outcome.starts, rollout, outcome.history),
+        "energy_and_history": energy_and_history(outcome.model, outcome.starts, rollout, history),
     }
     return {
         "title": folder.name,
@@ -49,6 +49,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "attempts": [(attempt.where, str(attempt)) for attempt in outcome.attempts],
         "errors": outcome.errors.table(outcome.columns),
         "facts": outcome.facts(),
+        "trained": outcome.trained is not None,
         "predictor": outcome.predictor,
         "python": python_of(folder, outcome),
         "settings": settings_text(outcome.settings),

@@ -22,7 +22,7 @@ class Wanted(NamedTuple):
 
     structure: str
     friction: bool
-    steps: int
+    steps: int | None
     minutes: float | None
     seed: int
     float32: bool
@@ -37,7 +37,8 @@ class Wanted(NamedTuple):
         if self.structure not in get_args(Structure):
             known = ", ".join(map(repr, get_args(Structure)))
             raise ValueError(f"`structure` is {self.structure!r}; expected one of {known}")
-        positive_integer("steps", self.steps)
+        if self.steps is not None:
+            positive_integer("steps", self.steps)
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"`minutes` is {self.minutes}; expected a positive number")
         if not isinstance(self.seed, int) or not -SEED_LIMIT <= self.seed < SEED_LIMIT:

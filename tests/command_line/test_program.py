@@ -188,7 +188,7 @@ def test_what_an_interrupted_fit_leaves_is_said_truly(tmp_path, monkeypatch, cap
         "holds no checkpoint yet": lambda: None,
         "holds a checkpoint": lambda: (folder / "checkpoints" / "step-000000001.checkpoint").touch(),
         "without a report": lambda: (folder / "model").touch(),
-        "a trained network and a report": lambda: (folder / "report.html").touch(),
+        "a finished fit with its report": lambda: (folder / "report.html").touch(),
     }
     for said, reach in stages.items():
 

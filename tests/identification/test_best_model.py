@@ -22,7 +22,7 @@ from neural_lagrangian.identification.contest import NETWORK, Candidate, Contest
 from neural_lagrangian.identification.family_file import FAMILY
 from neural_lagrangian.identification.identified import Identified
 from neural_lagrangian.identification.refinement import RefinedFormula
-from neural_lagrangian.identification.report import python_of
+from neural_lagrangian.identification.report import contents_of, python_of
 
 from ..export.compiled import Compiled, needs_compiler
 from .test_rigid_chain import PENDULUM, frames, recorded
@@ -157,6 +157,32 @@ def test_a_function_of_the_user_is_given_again(winner, tmp_path):
 )
 def test_a_report_loads_the_model_of_the_verdict(winner, call):
     assert f"model = nl.load_model{call}" in python_of(Path("fit"), winner.outcome)
+
+
+def test_no_network_is_trained_if_a_known_family_explains_the_motion(tmp_path, pendulum):
+    """The answer is the same as with one. `network` and `history` are none, and a folder without one says so."""
+    motion, said = recorded(PENDULUM, frames(1)[0], [2.0], seconds=16.0, step=0.02), []
+    found = identify(motion, angles=["a"], velocities=[], tell=lambda topic, text: said.append(topic))
+    assert (found.network, found.history, found.predictor) == (None, None, "formula")
+    assert "training" not in said
+    assert list(found.outcome.models) == ["formula"]
+    assert {one.name for one in pendulum.candidates.candidates} - {OWN.name, NETWORK} == {
+        one.name for one in found.candidates.candidates
+    }
+    np.testing.assert_allclose(found.model(TS, Y0), pendulum.model(TS, Y0), rtol=1e-9)
+    (left_out,) = found.outcome.cut_short
+    assert left_out.endswith("so no formula was searched for, and no network was trained.")
+    found.save(tmp_path / "fit")
+    assert found.files(tmp_path / "fit") == "formula.json, settings.json"
+    np.testing.assert_allclose(nl.load_model(tmp_path / "fit")(TS, Y0), found.model(TS, Y0), rtol=1e-9)
+    with pytest.raises(nl.identification.NoAnswerError, match="has no network: none was needed"):
+        nl.load_model(tmp_path / "fit", "network")
+    summary = str(nl.identification.inspect(tmp_path / "fit"))
+    assert "no network was trained" in summary
+    assert "\nstructure " not in summary
+    page = contents_of(found.outcome, tmp_path)
+    assert page["energy_and_history"] != contents_of(pendulum.outcome, tmp_path)["energy_and_history"]
+    assert (page["trained"], dict(found.facts).get("trained")) == (False, None)
 
 
 def test_a_folder_without_a_verdict_has_its_network(pendulum, tmp_path):

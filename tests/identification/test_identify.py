@@ -11,8 +11,8 @@ from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import COLUMNS, in_options
 from neural_lagrangian.command_line.program import _parser
 from neural_lagrangian.identification import Remark, UsageError, identify, identifying, inspect, learning, refinement
+from neural_lagrangian.identification.contest import Candidate
 from neural_lagrangian.identification.model_folder import REQUIRED_SETTINGS, write_settings
-from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.wanted import Wanted
 
 from .recordings import FAULTS, faulty, oscillations, write
@@ -156,13 +156,14 @@ def test_every_option_of_the_command_line_is_an_argument_with_the_same_default()
     assert kinds == {signatures.Parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("was_short", [True, False])
-def test_a_continued_call_has_the_plan_of_the_call_before(was_short, tmp_path):
+@pytest.mark.parametrize("stored", [[], [90]])
+@pytest.mark.parametrize("explains", [None, Candidate("a family", "", 2, 1.0)], ids=["unexplained", "explained"])
+def test_a_continued_call_trains_if_the_call_before_did(stored, explains, tmp_path):
     """Even if the time limit now leaves another part of the families untried."""
-    task = prepared(inspect(motion(), velocities=[]), structure="mechanical", friction=False, steps=90)
-    begun = task.plan.shortened if was_short else task.plan
     empty = {name: kind() for name, kind in REQUIRED_SETTINGS.items()}
-    write_settings(tmp_path, empty | {"training": {"seed": 0, **begun._asdict()}})
-    options = dict.fromkeys(Wanted._fields) | {"folder": tmp_path, "resume": True}
-    assert identifying._plan(task, Wanted(**options), is_short=not was_short) == begun
-    assert identifying._plan(task, Wanted(**options | {"resume": False}), is_short=True) == task.plan.shortened
+    write_settings(tmp_path, empty | {"training": {"seed": 0, "steps": stored}})
+    wanted = Wanted("mechanical", False, None, None, 0, False, None, False, None, (), None)
+    continued = wanted._replace(folder=tmp_path, resume=True)
+    assert identifying._trains(continued, explains) == (bool(stored) or explains is None)
+    assert identifying._trains(wanted, explains) == (explains is None)
+    assert identifying._trains(wanted._replace(steps=90), explains)

@@ -25,6 +25,7 @@ from neural_lagrangian.identification.prediction import predicted, write_predict
 from neural_lagrangian.identification.recording import wrong_rates
 from neural_lagrangian.identification.refinement import _at_scale
 from neural_lagrangian.identification.starts import Starts, starts_of
+from neural_lagrangian.identification.trained import Trained
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import LinearDamping
 
@@ -135,7 +136,8 @@ def test_a_network_that_predicts_badly_is_no_hint_of_friction(stiffness, frictio
     energies = energies_of(model, starts, rollouts["network"])
     assert energies.suggests_friction(starts) == (hint or stiffness < 1)
     outcome = Outcome(**dict.fromkeys(Outcome._fields))
-    outcome = outcome._replace(network=model, contest=Contest((), ()), errors=errors, starts=starts, energies=energies)
+    outcome = outcome._replace(trained=Trained(model, None), contest=Contest((), ()), errors=errors)
+    outcome = outcome._replace(starts=starts, energies=energies)
     assert bool(outcome.hints()) == hint
 
 
