@@ -12,6 +12,9 @@ from .outcome import Outcome
 from .templates import rendered
 from .verdict import limits, verdict
 
+ENERGY, LOSSES = "the learned energy, whose scale is arbitrary.", "the losses of the training."
+"""What the parts of a figure show."""
+
 
 def write_report(path: Path, outcome: Outcome) -> None:
     """Write verdict, formula, tables, figures, settings, and how to load the model in Python."""
@@ -49,7 +52,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "attempts": [(attempt.where, str(attempt)) for attempt in outcome.attempts],
         "errors": outcome.errors.table(outcome.columns),
         "facts": outcome.facts(),
-        "trained": outcome.trained is not None,
+        "energy_caption": ENERGY.capitalize() if history is None else f"Left: {ENERGY} Right: {LOSSES}",
         "predictor": outcome.predictor,
         "python": python_of(folder, outcome),
         "settings": settings_text(outcome.settings),

@@ -31,6 +31,7 @@ PLAIN = {
     "error_growth": "plain",
     "predictions": "plain",
     "energy_and_history": "plain",
+    "energy_caption": "plain",
     "facts": [("plain", "plain")],
     "python": "plain",
     "settings": "plain",
