@@ -15,9 +15,9 @@ from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import library_for
-from .candidates_of import NULL, Known, compared_candidates, known_candidates
+from .candidates_of import Known, compared_candidates, known_candidates
 from .choices import Structure
-from .contest import NETWORK, Candidate
+from .contest import NETWORK, NULL, Candidate
 from .declared import Declared
 from .energies import energies_of
 from .examination import examined

@@ -157,7 +157,7 @@ def test_every_option_of_the_command_line_is_an_argument_with_the_same_default()
 
 
 @pytest.mark.parametrize("stored", [[], [90]])
-@pytest.mark.parametrize("explains", [None, Candidate("a family", "", 2, 1.0)], ids=["unexplained", "explained"])
+@pytest.mark.parametrize("explains", [None, Candidate("a family", 2, 1.0)], ids=["unexplained", "explained"])
 def test_a_continued_call_trains_if_the_call_before_did(stored, explains, tmp_path):
     """Even if the time limit now leaves another part of the families untried."""
     empty = {name: kind() for name, kind in REQUIRED_SETTINGS.items()}
