@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification.rest import noise_level, rest_of, trimmed
+from neural_lagrangian.identification.rest import MAX_EXPLAINED, noise_level, outliers, rest_of, trimmed
 
 pytestmark = pytest.mark.double
 
@@ -46,3 +46,71 @@ def test_errors_are_those_of_the_coordinate_that_is_explained_worst():
     counts = np.ones((20, 100))
     counts[10:], residuals[10:] = 0.0, 1e3
     assert rest_of(residuals, counts, np.array([0.1, 0.2])) == pytest.approx(3.0, rel=0.1)
+
+
+LEVEL = np.array([0.1])
+
+
+def white(seed, *shape):
+    """White noise of one level, and room for other errors."""
+    return LEVEL * np.random.default_rng(seed).normal(size=(*shape, 1))
+
+
+def rms(residuals):
+    return float(np.sqrt(np.mean(residuals**2)) / LEVEL[0])
+
+
+def departure(windows, rows):
+    """An error that grows exponentially along each window, as of a chaotic motion: large in few samples, but smooth."""
+    t = np.linspace(0.0, 10.0, rows)
+    phases = np.arange(windows)[:, None]
+    error = np.exp(0.6 * (t - 10.0)) * np.sin(1.3 * t + phases)
+    return 3.05 * LEVEL * (error / np.sqrt(np.mean(error**2)))[..., None]
+
+
+@pytest.mark.parametrize("burst", [1, 5, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_outliers_do_not_count_alone_or_in_a_burst(burst, seed):
+    """Negative control: they are most of the error."""
+    rng = np.random.default_rng(seed)
+    residuals = white(seed, 4, 126)
+    for start in rng.choice(126 - burst, size=20 // burst, replace=False):
+        residuals[rng.integers(4), start : start + burst, 0] += 50 * LEVEL * rng.normal(size=burst)
+    assert rms(residuals) > 3
+    assert rest_of(residuals, np.ones((4, 126)), LEVEL) == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_errors_of_a_model_are_no_outliers(factor):
+    """Even if few samples have most of them: they are smooth. Leaving out the largest ones would hide them. So it is if
+    the noise is larger than it seems.
+    """
+    residuals = factor * (white(0, 4, 126) + departure(4, 126))
+    assert not outliers(residuals, LEVEL).any()
+    assert rest_of(residuals, np.ones((4, 126)), LEVEL) == pytest.approx(rms(residuals), rel=0.02)
+    assert trimmed(residuals.reshape(-1, 1))[0] < 0.9 * rms(residuals) * LEVEL[0]
+
+
+def test_more_errors_than_a_few_are_no_outliers():
+    """At the first row of a window too. However rough the errors are, most of them count."""
+    residuals = white(0, 4, 126)
+    residuals[0, 0] = 3.0
+    assert np.argwhere(outliers(residuals, LEVEL)).tolist() == [[0, 0, 0]]
+    residuals[:, ::5] = np.random.default_rng(0).uniform(3.0, 6.0, residuals[:, ::5].shape)
+    assert 0 < outliers(residuals, LEVEL).mean() <= 0.05
+    assert rest_of(residuals, np.ones((4, 126)), LEVEL) > 10
+
+
+@pytest.mark.parametrize(("rows", "share"), [(30, 0.05), (126, 0.0)])
+def test_a_true_model_leaves_little_more_than_the_noise(rows, share):
+    """Its residuals are white noise without the part that two constants of an initial state explain."""
+    t = np.linspace(0.0, 0.08 * rows, rows)
+    Q, _ = np.linalg.qr(np.stack([np.cos(t), np.sin(t)], axis=1))
+    found = []
+    for seed in range(200):
+        noise = white(seed, 1, rows)
+        found.append(rest_of(noise - Q @ (Q.T @ noise), np.ones((1, rows)), LEVEL))
+    found = np.array(found)
+    assert np.sqrt(np.mean(found**2)) == pytest.approx(1.0, abs=0.03)
+    assert np.mean(found > MAX_EXPLAINED + np.sqrt(2 / rows)) <= share
+    assert found.max() < 2

@@ -179,7 +179,7 @@ def test_a_chain_that_leaves_only_noise_explains_the_motion_and_one_without_fric
     assert known.explains.name == "rigid chain of 1 body"
     assert known.explains.rest == pytest.approx(1.0, abs=0.2)
     (poor,) = [one for one in known.candidates if "no friction" in one.title]
-    assert poor.rest > 1.5
+    assert poor.rest > 2
     assert known._replace(candidates=(poor,)).explains is None
 
 
