@@ -60,13 +60,13 @@ def known_candidates(
     families = families_for(task.columns) + [one.on(task.columns, trial.units, mean) for one in users]
     candidates, refused, noise = fitted_families(families, task, trial, is_over)
     cut_short = bool(families) and not candidates and is_over()
-    explains = _explaining(candidates, task, trial)
+    explains = explaining(candidates, task, trial)
     if explains is not None:
         candidates = [explains if one.fit is explains.fit else one for one in candidates]
     return Known(trial, tuple(candidates), tuple(refused), noise, cut_short, explains)
 
 
-def _explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candidate | None:
+def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candidate | None:
     """The best family with its formula, if it leaves nothing but the noise of the recording, on the training set and
     on the validation set, and predicts better than the baselines.
     """
