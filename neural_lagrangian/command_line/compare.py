@@ -3,6 +3,7 @@
 import argparse
 
 from ..identification import NoAnswerError, compared
+from .options import parameters_given
 from .text import say
 
 
@@ -11,7 +12,7 @@ def run(asked: argparse.Namespace) -> None:
 
     **Raises:** `NoAnswerError` if a model predicts no better than the baselines.
     """
-    found = compared((asked.model, *asked.others), asked.predictor)
+    found = compared((asked.model, *asked.others), asked.predictor, parameters_given(asked))
     for topic, text in found.facts:
         say(topic, text)
     if found.refused:

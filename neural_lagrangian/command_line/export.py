@@ -3,10 +3,12 @@
 import argparse
 
 from ..identification import exported
+from .options import parameters_given
 from .text import say
 
 
 def run(asked: argparse.Namespace) -> None:
     """Write the program, and say where."""
-    for topic, text in exported(asked.model, asked.output, to=asked.to, predictor=asked.predictor, anyway=asked.anyway):
+    options = {name: getattr(asked, name) for name in ("to", "predictor", "anyway")}
+    for topic, text in exported(asked.model, asked.output, **options, parameters=parameters_given(asked)):
         say(topic, text)

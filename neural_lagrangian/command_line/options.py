@@ -8,7 +8,7 @@ from typing import Any
 
 from ..identification import Remark
 
-COLUMNS = ("dof", "time", "coordinates", "velocities", "trajectory", "units", "angles", "gap")
+COLUMNS = ("dof", "time", "coordinates", "velocities", "trajectory", "units", "angles", "gap", "parameters")
 """Options for the columns of a recording. `inspect` and `identify` take them as arguments of the same names."""
 OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
     "folder": "--output",
@@ -54,6 +54,28 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="longest interval that is not a gap (default: 7 times the usual interval around it)",
     )
+    group.add_argument(
+        "--parameters",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of known parameters of the system, such as a length, that differ between the trajectories",
+    )
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Add the option that gives the parameters of one system."""
+    parser.add_argument(
+        "--parameters",
+        nargs="+",
+        type=_parse_value,
+        metavar="NAME=VALUE",
+        help="parameters of the system, such as length=0.5, for a model of many systems; in the units of its recording",
+    )
+
+
+def parameters_given(asked: argparse.Namespace) -> dict[str, float] | None:
+    """The values of the option of `add_parameters` by name."""
+    return None if asked.parameters is None else dict(asked.parameters)
 
 
 def columns_given(asked: argparse.Namespace) -> dict[str, Any]:
@@ -104,6 +126,14 @@ def parse_positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected a positive number")
     return value
+
+
+def _parse_value(text: str) -> tuple[str, float]:
+    """Parse a parameter and its value, from `NAME=VALUE`."""
+    name, separator, value = text.rpartition("=")
+    if not (name and separator and value):
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected NAME=VALUE, such as length=0.5")
+    return name, parse_finite(value)
 
 
 def _parse_unit(text: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from typing import Any, get_args
 from .._errors import NeuralLagrangianError
 from ..identification import Language, Predictor, Structure
 from .interruption import Terminated
-from .options import add_columns, in_options, parse_count, parse_finite, parse_positive
+from .options import add_columns, add_parameters, in_options, parse_count, parse_finite, parse_positive
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
@@ -233,6 +233,7 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FILE", help="file to write: .csv, .npz, .parquet or .h5 (default: print a table)"
     )
+    add_parameters(parser)
     _add_predictor(parser)
     _add_anyway(parser)
 
@@ -243,6 +244,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", metavar="FILE", required=True, help="file to write, such as pendulum.c; pendulum.h is written too"
     )
+    add_parameters(parser)
     _add_predictor(parser)
     _add_anyway(parser)
 
@@ -282,6 +284,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL|RECORDING",
         help="a recording with the column names of the model's recording, another model, or both",
     )
+    add_parameters(parser)
     _add_predictor(parser)
 
 

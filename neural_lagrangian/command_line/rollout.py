@@ -5,13 +5,14 @@ import tempfile
 from pathlib import Path
 
 from ..identification import outside_training, predicted, write_predicted
+from .options import parameters_given
 from .text import note, print_table
 
 
 def run(asked: argparse.Namespace) -> None:
     """Predict the motion, and write or print times and states in the units of the model's recording."""
     options = {name: getattr(asked, name) for name in ("until", "step", "output", "predictor", "anyway")}
-    motion, columns = predicted(asked.model, asked.start, **options)
+    motion, columns = predicted(asked.model, asked.start, **options, parameters=parameters_given(asked))
     for text in outside_training(asked.model, motion, asked.predictor):
         note(text)
     if asked.output is not None:

@@ -1,5 +1,6 @@
 """The networks that `identify` can train, and their settings."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -12,9 +13,10 @@ from jaxtyping import PRNGKeyArray
 from ..lagrangians import MechanicalLagrangian
 from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian, NeuralODE
-from ..networks import PeriodicEmbedding
+from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from .choices import Structure
 from .columns import Columns
+from .varied import Varied
 
 INITIAL_DAMPING = 0.2
 """Damping before training: diagonal of the Cholesky factor of the damping matrix, in natural units."""
@@ -22,7 +24,10 @@ INITIAL_DAMPING = 0.2
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes and options of a Lagrangian made of networks, in natural units, with or without linear damping."""
+    """Sizes and options of a Lagrangian made of networks, in natural units, with or without linear damping.
+
+    `parameters`: what differs between the runs. The networks get it as further inputs, from -1 to 1.
+    """
 
     dof: int
     structure: str
@@ -30,11 +35,12 @@ class Architecture:
     periodic: tuple[int, ...]
     width: int = 64
     depth: int = 2
+    parameters: tuple[Varied, ...] = ()
 
     @staticmethod
-    def of(settings: dict[str, Any]) -> "Architecture":
-        """Rebuild an architecture from its `settings`, read back from JSON."""
-        given: dict[str, Any] = settings | {"periodic": tuple(settings["periodic"])}
+    def of(settings: dict[str, Any], parameters: Sequence[Varied] = ()) -> "Architecture":
+        """Rebuild an architecture from its `settings`, read back from JSON, and its parameters."""
+        given: dict[str, Any] = settings | {"periodic": tuple(settings["periodic"]), "parameters": tuple(parameters)}
         return Architecture(**given)
 
     def check(self, columns: Columns, weights: int) -> None:
@@ -63,8 +69,8 @@ class Architecture:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The fields, as JSON can hold them."""
-        return asdict(self)
+        """The fields, as JSON can hold them, without the parameters."""
+        return {name: value for name, value in asdict(self).items() if name != "parameters"}
 
     def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
         """An untrained model, in single precision."""
@@ -72,19 +78,30 @@ class Architecture:
         if self.friction:
             diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]
             force = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
-        size = {"depth": self.depth, "dtype": jnp.float32, "key": key}
         if self.structure == "mechanical":
-            lagrangian = MechanicalLagrangian.from_mlp(self.dof, self.width, periodic=self.periodic, **size)
-            return NeuralLagrangian(lagrangian, force=force)
-        return NeuralLagrangian(self._network("scalar", size), force=force)
+            return NeuralLagrangian(self._mechanical(key), force=force)
+        return NeuralLagrangian(self._network("scalar", 2 * self.dof, key), force=force)
 
     def without_mechanics(self, key: PRNGKeyArray) -> NeuralODE:
         """An untrained network of the acceleration with the same sizes, in single precision: the null hypothesis."""
-        size = {"depth": self.depth, "dtype": jnp.float32, "key": key}
-        return NeuralODE(self._network(self.dof, size), dof=self.dof)
+        return NeuralODE(self._network(self.dof, 2 * self.dof, key), dof=self.dof)
 
-    def _network(self, out: int | Literal["scalar"], size: dict[str, Any]) -> PeriodicEmbedding:
-        """A network of the state, with sines and cosines of angles."""
-        features = 2 * self.dof + len(self.periodic)
-        network = eqx.nn.MLP(features, out, self.width, activation=jax.nn.silu, **size)
-        return PeriodicEmbedding(network, self.dof, self.periodic)
+    def _mechanical(self, key: PRNGKeyArray) -> MechanicalLagrangian:
+        """Kinetic minus potential energy."""
+        if not self.parameters:
+            size = {"depth": self.depth, "dtype": jnp.float32, "key": key}
+            return MechanicalLagrangian.from_mlp(self.dof, self.width, periodic=self.periodic, **size)
+        potential = self._network("scalar", self.dof, jax.random.fold_in(key, 0))
+        mass = self._network(self.dof * (self.dof + 1) // 2, self.dof, jax.random.fold_in(key, 1))
+        return MechanicalLagrangian(potential, mass, dof=self.dof)
+
+    def _network(self, out: int | Literal["scalar"], inputs: int, key: PRNGKeyArray) -> PeriodicEmbedding:
+        """A network of so many coordinates and velocities, with sines and cosines of angles, and the parameters."""
+        features = inputs + len(self.periodic) + len(self.parameters)
+        network = eqx.nn.MLP(features, out, self.width, self.depth, activation=jax.nn.silu, dtype=jnp.float32, key=key)
+        if not self.parameters:
+            return PeriodicEmbedding(network, self.dof, self.periodic)
+        centres = {one.name: jnp.asarray(one.centre, jnp.float32) for one in self.parameters}
+        sizes = {one.name: jnp.asarray(one.half_range, jnp.float32) for one in self.parameters}
+        conditioned = Conditioned(WithInputs(network, sizes, centres), centres)
+        return PeriodicEmbedding(conditioned, self.dof, self.periodic)

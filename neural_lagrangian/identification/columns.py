@@ -21,7 +21,7 @@ class Columns:
 
     `velocities` is empty if velocities are estimated from the coordinates. `units` maps names of columns to units; a
     column without one is in SI units. `gap` is the longest interval in seconds that is not a gap, as for
-    `Trajectories`.
+    `Trajectories`. `parameters` are constant in each trajectory and differ between them; they are never converted.
     """
 
     time: str
@@ -31,10 +31,11 @@ class Columns:
     units: dict[str, str]
     angles: tuple[str, ...]
     gap: float | None = None
+    parameters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """**Raises:** `UsageError` if one column is given two roles."""
-        names = [self.time, *self.coordinates, *self.velocities]
+        names = [self.time, *self.coordinates, *self.velocities, *self.parameters]
         names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
@@ -44,10 +45,12 @@ class Columns:
     def of(settings: dict[str, Any]) -> "Columns":
         """Rebuild columns from their `settings`, read back from JSON."""
         read: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
+        read["parameters"] = tuple(settings.get("parameters", ()))  # folders of earlier versions have none
         if settings.get("gap") is not None:
             read["gap"] = float(settings["gap"])
         given = Columns(**settings | read)
-        names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.units, *given.units.values()]
+        names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.parameters]
+        names += [*given.units, *given.units.values()]
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"the names and units of columns are {names}; expected strings")
         if not given.coordinates or len(given.velocities) not in (0, given.dof):
@@ -89,6 +92,23 @@ class Columns:
         return known
 
     @property
+    def converted_units(self) -> dict[str, str]:
+        """The units of the columns that are converted to SI: all but the parameters."""
+        return {name: unit for name, unit in self.units.items() if name not in self.parameters}
+
+    @property
+    def differing(self) -> str:
+        """The beginning of a sentence: which parameters differ between the runs."""
+        several = len(self.parameters) > 1
+        return f"{' and '.join(self.parameters)} {'differ' if several else 'differs'} between the runs"
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """Names of all columns with a role."""
+        label = () if self.trajectory is None else (self.trajectory,)
+        return (self.time, *self.coordinates, *self.velocities, *self.parameters, *label)
+
+    @property
     def time_factor(self) -> float:
         """Factor from the recorded unit of time to seconds."""
         return si_factor(self.units[self.time], "time") if self.time in self.units else 1.0
@@ -114,11 +134,18 @@ class Columns:
 
 
 def of_another_file(path: Path, columns: Columns) -> Columns:
-    """The columns of another recording with the same names. Its headings override the units."""
+    """The columns of another recording with the same names. Its headings override the units.
+
+    **Raises:** `UsageError` for a parameter in another unit.
+    """
     headings = {heading.name: heading.unit for heading in headings_of(path)}
     own = {
         name: headings[name] for name in (columns.time, *columns.coordinates, *columns.velocities) if headings.get(name)
     }
+    for name in columns.parameters:
+        own_unit, unit = headings.get(name), columns.units.get(name)
+        if own_unit and unit and own_unit != unit:
+            raise UsageError(f"{path}: {name!r} is in {own_unit}; expected {unit}, since parameters are not converted")
     return replace(columns, units=columns.units | own)
 
 
@@ -136,7 +163,8 @@ def roles(path: Path | None, columns: Columns) -> str:
         parts.append(f"velocities {listed(columns.velocities)}")
     if columns.trajectory is not None:
         parts.append(f"trajectories by {columns.trajectory}")
-    used = (columns.time, *columns.coordinates, *columns.velocities, columns.trajectory)
+    if columns.parameters:
+        parts.append(f"parameters {listed(columns.parameters)}")
     headings = [] if path is None else headings_of(path)
-    ignored = [f"{h.name}{KIND_NOTES[h.kind]}" for h in headings if h.name not in used]
+    ignored = [f"{h.name}{KIND_NOTES[h.kind]}" for h in headings if h.name not in columns.used]
     return "; ".join(parts + ([f"ignored: {', '.join(ignored)}"] if ignored else []))

@@ -1,6 +1,7 @@
 """Compare a model with a recording, or two models with each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..discovery import Comparison, compare_lagrangians
+from ..trajectories import Trajectories, headings_of
 from .choices import Predictor
-from .columns import of_another_file
+from .columns import Columns, of_another_file
 from .faults import NoAnswerError, UsageError
 from .inspection import IN_MEMORY
 from .judging import Errors, better_than_baselines, rollout_errors
@@ -23,10 +25,13 @@ from .recording import read_recording
 from .region import Region
 from .starts import Starts, starts_of
 from .suspicious import sampling_summary
+from .varied import beyond
 from .verdict import NOT_BETTER, verdict_on
 
 MAX_COMPARED_STATES = 500
 """Largest number of states at which two Lagrangians are compared."""
+DIFFERS_BY_SYSTEM = "not compared: each system has its own"
+"""What is said of the Lagrangians of two models if the systems in the recording differ."""
 
 
 class Compared(NamedTuple):
@@ -39,7 +44,9 @@ class Compared(NamedTuple):
     refused: str
 
 
-def compared(names: Sequence[str], predictor: Predictor | None = None) -> Compared:
+def compared(
+    names: Sequence[str], predictor: Predictor | None = None, parameters: Mapping[str, float] | None = None
+) -> Compared:
     """Compute errors by horizon and a verdict for each model. For two models, compare the Lagrangians too.
 
     **Arguments:**
@@ -47,14 +54,16 @@ def compared(names: Sequence[str], predictor: Predictor | None = None) -> Compar
     - `names`: the folder of a model, then the folder of another model, a recording, or both. The default recording is
       the one that the first model was learned from.
     - `predictor`: as for `load_model`.
+    - `parameters`: those of the system of the recording, if the models have parameters. The default are the columns of
+      the recording with their names, so that each trajectory is predicted with its own.
 
-    **Raises:** `UsageError` for too many names; `NoAnswerError` if the models and the recording do not fit together.
+    **Raises:** `UsageError` for too many names or for parameters that do not fit; `NoAnswerError` if the models and
+    the recording do not fit together.
     """
     path, models = _named(names)
     learned = [read_folder(name, predictor) for name in models]
-    first, *others = learned
-    by_name = dict(zip(models, learned, strict=True))
-    for other in others:
+    first = learned[0]
+    for other in learned[1:]:
         if other.columns.dof != first.columns.dof:
             raise NoAnswerError(
                 f"{models[-1]} has {other.columns.dof} degrees of freedom; "
@@ -64,7 +73,12 @@ def compared(names: Sequence[str], predictor: Predictor | None = None) -> Compar
         raise NoAnswerError(f"{models[0]} was learned from {IN_MEMORY}: name a recording to compare it with")
     own = Path(first.settings["recording"])
     path = own if path is None else path
-    recording = read_recording(path, first.columns if path == own else of_another_file(path, first.columns))
+    columns = _with_parameters(path, learned, parameters)
+    if parameters is not None:
+        learned = [one.of_system(parameters) if one.parameters else one for one in learned]
+    first, *others = learned
+    by_name = dict(zip(models, learned, strict=True))
+    recording = read_recording(path, columns if path == own else of_another_file(path, columns))
     motion = recording.trajectories
     pieces = cut(str(path), motion, shortest_piece(motion, first.scaling)).astype(jnp.result_type(float))
     starts = starts_of(pieces, rows_apart(motion, first.scaling))
@@ -77,12 +91,41 @@ def compared(names: Sequence[str], predictor: Predictor | None = None) -> Compar
         ("predictor", "\n".join(f"{name}: {one.predictor}" for name, one in by_name.items())),
         ("motion", str(measure)),
         ("errors", aligned(errors.table(first.columns))),
-        *(("verdict", _verdict(name, one, errors, starts, states)) for name, one in by_name.items()),
+        *(("verdict", _verdict(name, one, errors, starts, motion)) for name, one in by_name.items()),
     ]
     if others:
-        facts.append(("Lagrangians", str(_difference(first, others[0], states))))
+        same = DIFFERS_BY_SYSTEM if motion.parameters else str(_difference(first, others[0], states))
+        facts.append(("Lagrangians", same))
     bad = [name for name in by_name if not better_than_baselines(errors, name)]
     return Compared(facts, f"{bad[0]}, on {path}, {NOT_BETTER} there" if bad else "")
+
+
+def _with_parameters(path: Path, learned: Sequence[Learned], given: Mapping[str, float] | None) -> Columns:
+    """The columns of the first model, with the parameters of the models unless their values are given.
+
+    **Raises:** `UsageError` for values of parameters that no model has or that the recording holds, and for parameters
+    that are neither given nor recorded; `NoAnswerError` for models with different parameters.
+    """
+    columns, conditioned = learned[0].columns, [one for one in learned if one.parameters]
+    if not conditioned:
+        if given is not None:
+            learned[0].of_system(given)  # refuses them
+        return columns
+    titles = [[one.title for one in model.parameters] for model in conditioned]
+    if titles[0] != titles[-1]:
+        raise NoAnswerError(
+            f"{conditioned[-1].folder} has the parameters {', '.join(titles[-1])}; "
+            f"expected {', '.join(titles[0])}, as {conditioned[0].folder} has"
+        )
+    names = conditioned[0].columns.parameters
+    recorded = [heading.name for heading in headings_of(path)]
+    for name in names:
+        if given is not None and name in recorded:
+            raise UsageError(f"`parameters` are given, but {path} has a column {name!r}; expected one of them")
+        if given is None and name not in recorded:
+            raise UsageError(f"{path} has no column {name!r}; give its value for this recording with `parameters`")
+    units = {name: unit for name, unit in conditioned[0].columns.units.items() if name in names}
+    return replace(columns, parameters=() if given is not None else names, units=columns.units | units)
 
 
 def _named(names: Sequence[str]) -> tuple[Path | None, list[str]]:
@@ -99,10 +142,12 @@ def _named(names: Sequence[str]) -> tuple[Path | None, list[str]]:
     return Path(recordings[0]) if recordings else None, models
 
 
-def _verdict(name: str, one: Learned, errors: Errors, starts: Starts, states: np.ndarray) -> str:
+def _verdict(name: str, one: Learned, errors: Errors, starts: Starts, motion: Trajectories) -> str:
     """How long a model predicts, why rollouts fail, and how much of the recording is outside its training data."""
     reasons = f"failed rollouts: {why(one.model, starts)}" if errors.failures(name) else ""
-    lines = [verdict_on(errors, name, "this recording", reasons), reasons, _outside(one, states)]
+    systems = beyond(motion.parameters, one.parameters) if motion.parameters else []
+    outside = [_outside(one, motion.ys[motion.mask]), *systems]
+    lines = [verdict_on(errors, name, "this recording", reasons), reasons, *outside]
     return "\n".join(line for line in lines if line)
 
 

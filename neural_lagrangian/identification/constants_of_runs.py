@@ -1,18 +1,19 @@
-"""Columns that are constant in each trajectory and differ between them, such as a length or a payload."""
+"""Columns that are constant in each trajectory, such as a length or a payload: parameters of the system."""
 
 from pathlib import Path
 
 import numpy as np
 
-from ..trajectories import headings_of, read_table
+from ..trajectories import Trajectories, headings_of, read_table
 from .columns import Columns
 from .remark import Remark
 
 
 def constants_of_runs(path: Path, columns: Columns) -> list[Remark]:
     """Remarks on columns without a role that may be parameters: `identify` takes all trajectories for one system."""
-    used = (columns.time, *columns.coordinates, *columns.velocities, columns.trajectory)
-    free = [heading.text for heading in headings_of(path) if heading.name not in used and heading.kind == "number"]
+    free = [
+        heading.text for heading in headings_of(path) if heading.name not in columns.used and heading.kind == "number"
+    ]
     if columns.trajectory is None or not free:
         return []
     table = read_table(path, free, [columns.trajectory]).columns
@@ -26,8 +27,20 @@ def constants_of_runs(path: Path, columns: Columns) -> list[Remark]:
                 Remark(
                     f"{name}: constant in each trajectory, and from {each.min():.4g} to {each.max():.4g} over all. "
                     f"It is not used: all trajectories are taken for one system. If it is a parameter of the system, "
-                    f"such as a length, learn from the trajectories of one value at a time, or train a network on all "
-                    f"in Python (`networks.Conditioned`)"
+                    f"such as a length, declare it (",
+                    {"parameters": [*columns.parameters, name]},
+                    ")",
                 )
             )
     return found
+
+
+def equal_in_all_runs(motion: Trajectories, columns: Columns) -> list[Remark]:
+    """Remarks on declared parameters that have one value only."""
+    return [
+        Remark(
+            f"the parameter {name!r} is {values[0]:.4g} in all trajectories; expected values that differ: leave it out"
+        )
+        for name, values in (motion.parameters or {}).items()
+        if name in columns.parameters and not np.ptp(values) > 0
+    ]

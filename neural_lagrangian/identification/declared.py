@@ -31,11 +31,12 @@ class Declared:
     units: Mapping[str, str] | None = None
     angles: Sequence[str | int] | None = None
     gap: float | None = None
+    parameters: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.dof is not None:
             positive_integer("dof", self.dof)
-        for name in ("coordinates", "velocities", "angles"):
+        for name in ("coordinates", "velocities", "angles", "parameters"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"`{name}` is {value!r}; expected a list of names, such as [{value!r}]")
@@ -76,7 +77,9 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
         return headings[find_heading(headings, name, path)].name
 
     trajectory = None if declared.trajectory is None else named(declared.trajectory)
-    names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name != trajectory]
+    parameters = [named(name) for name in declared.parameters or ()]
+    labels = (trajectory, *parameters)
+    names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
     time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
     velocities = [named(name) for name in declared.velocities or ()]
     if declared.coordinates is None:
@@ -87,13 +90,14 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
         coordinates = [named(name) for name in declared.coordinates]
     units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
     said = {named(name): unit for name, unit in (declared.units or {}).items()}
-    used = (time, *coordinates, *velocities)
+    used = (time, *coordinates, *velocities, *parameters)
     units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
     texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
     angles = _angles(declared, coordinates, texts)
     if angles is None:
         angles = [name for name in coordinates if name in units and measures_angle(units[name])]
-    return Columns(time, tuple(coordinates), tuple(velocities), trajectory, units, tuple(angles), declared.gap)
+    roles = (time, tuple(coordinates), tuple(velocities), trajectory)
+    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters))
 
 
 def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
@@ -110,7 +114,31 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
     gap = motion.gap if declared.gap is None else declared.gap
     rates = tuple(f"{name}_dot" for name in coordinates) if declared.velocities is None else ()
     time = next(name for name in ("t", "time", "seconds") if name not in (*coordinates, *rates))
-    return Columns(time, coordinates, rates, None, {}, angles, gap)
+    return Columns(time, coordinates, rates, None, {}, angles, gap, _parameters(motion, declared))
+
+
+def _parameters(motion: Trajectories, declared: Declared) -> tuple[str, ...]:
+    """The parameters of trajectories in memory: those that are declared, else those that differ between the runs.
+
+    **Raises:** `UsageError` if others differ, for an unknown name, and for a parameter that is not one number.
+    """
+    known = motion.parameters or {}
+    differing = [name for name, values in known.items() if (values != values[:1]).any()]
+    wanted = differing if declared.parameters is None else list(declared.parameters)
+    for name in wanted:
+        if name not in known:
+            has = ", ".join(map(repr, known)) or "none"
+            raise UsageError(f"`parameters` names {name!r}; expected parameters of the Trajectories: {has}")
+        if known[name].ndim > 1:
+            shape = known[name].shape
+            raise UsageError(f"the parameter {name!r} of the Trajectories has shape {shape}; expected {shape[:1]}")
+    for name in differing:
+        if name not in wanted:
+            raise UsageError(
+                f"the parameter {name!r} of the Trajectories differs between runs, but `parameters` does not name it; "
+                f"name it too, or take the runs of one value (`source.select(...)`)"
+            )
+    return tuple(wanted)
 
 
 def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, str]) -> list[str] | None:

@@ -47,37 +47,49 @@ class Energies(NamedTuple):
 
 
 def energy_range(model: Any, starts: Starts) -> list[float]:
-    """The least and the largest energy of recorded motion, less and plus a share of the mean kinetic energy."""
-    ys = starts.ys.reshape(-1, starts.ys.shape[-1])
-    energies, kinetic = _energies(model, *jnp.split(ys, 2, axis=1))
+    """The least and the largest energy of recorded motion, less and plus a share of the mean kinetic energy.
+
+    They are not finite for a model of many systems: its energy has another zero for each of them.
+    """
+    if starts.parameters is not None:
+        return [-np.inf, np.inf]
+    energies, kinetic = _energies(model, starts)
     margin = ENERGY_MARGIN * float(jnp.mean(kinetic))
     return [float(energies.min()) - margin, float(energies.max()) + margin]
 
 
 @eqx.filter_jit
-def _energies(model: Any, q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
-    def at(q: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _energies(model: Any, starts: Starts) -> tuple[jax.Array, jax.Array]:
+    def at(y: jax.Array) -> tuple[jax.Array, jax.Array]:
+        q, v = jnp.split(y, 2)
         return model.energy(0.0, q, v), jnp.dot(model.momentum(0.0, q, v), v) / 2
 
-    return jax.vmap(at)(q, v)
+    return jax.vmap(jax.vmap(at))(starts.ys)
 
 
 def energies_of(model: Any, starts: Starts, rollouts: np.ndarray) -> Energies:
     """The drift of the learned energy along predicted and recorded motion."""
-    ts, ys = starts
 
     @eqx.filter_jit
-    def momentum_times_velocity(model, ts, ys):
-        def at(t, y):
+    def momentum_times_velocity(model, starts):
+        def at(model, t, y):
             q, v = jnp.split(y, 2)
             return jnp.dot(model.momentum(t, q, v), v)
 
-        return jax.vmap(jax.vmap(at))(ts, ys)
+        def of_one(model, ts, ys):
+            return jax.vmap(lambda t, y: at(model, t, y))(ts, ys)
+
+        return starts.each(model, of_one, starts.ts, starts.ys)
 
     @eqx.filter_jit
-    def drift(model, ts, ys, scale):
-        return jax.vmap(lambda t, y: energy_drift(model.energy, y[None], t, scale)[0])(ts, ys)
+    def drift(model, starts, paths, scale):
+        def of_one(model, t, y):
+            return energy_drift(model.energy, y[None], t, scale)[0]
 
-    scale = jnp.mean(momentum_times_velocity(model, ts, ys)) / 2
-    predicted, recorded = (np.asarray(drift(model, ts, jnp.asarray(paths), scale)) for paths in (rollouts, ys))
+        return starts.each(model, of_one, starts.ts, paths)
+
+    scale = jnp.mean(momentum_times_velocity(model, starts)) / 2
+    predicted, recorded = (
+        np.asarray(drift(model, starts, jnp.asarray(paths), scale)) for paths in (rollouts, starts.ys)
+    )
     return Energies(float(np.nanmedian(predicted)), float(np.nanmedian(recorded)), float(np.mean(recorded < 0)))

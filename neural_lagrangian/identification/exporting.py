@@ -1,6 +1,7 @@
 """Write the model of a folder as a program in another language."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -8,12 +9,19 @@ import jax.numpy as jnp
 from ..export import to_c
 from .choices import Language, Predictor
 from .faults import NoAnswerError, UsageError
-from .model_folder import Learned, may_be_used, read_folder
+from .model_folder import Learned, check_system, may_be_used, read_folder
+from .varied import assigned
 from .verdict import NOT_BETTER
 
 
 def exported(
-    folder: str, output: str | Path, *, to: Language = "c", predictor: Predictor | None = None, anyway: bool = False
+    folder: str,
+    output: str | Path,
+    *,
+    to: Language = "c",
+    predictor: Predictor | None = None,
+    anyway: bool = False,
+    parameters: Mapping[str, float] | None = None,
 ) -> list[tuple[str, str]]:
     """Write a model as a C file and its header, in JAX's default precision. Returns facts: pairs of a topic and a text.
 
@@ -24,28 +32,32 @@ def exported(
     - `to`: the language.
     - `predictor`: as for `load_model`.
     - `anyway`: whether to use a model that predicts no better than the baselines.
+    - `parameters`: those of the system by name, in the units of the recording, if the model has parameters.
 
-    **Raises:** `UsageError` for an impossible file name; `NoAnswerError` if the model should not be used; `ExportError`
-    if it contains an operation that has no C code.
+    **Raises:** `UsageError` for an impossible file name, and for missing or unknown parameters; `NoAnswerError` if the
+    model should not be used; `ExportError` if it contains an operation that has no C code.
     """
     path = Path(output)
     if to != "c" or path.suffix != ".c":
         raise UsageError(f"`output` is {str(output)!r}; expected a name that ends in .c")
     if not path.parent.is_dir():
         raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")
+    check_system(folder, parameters)
     learned = read_folder(folder, predictor)
     if not anyway and not may_be_used(folder, learned.predictor):
         raise NoAnswerError(f"{folder}: the {learned.predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
+    learned = learned.of_system(parameters)
     name = re.sub(r"^(?![A-Za-z])", "model_", re.sub(r"\W", "_", path.stem, flags=re.ASCII))
     dtype = "double" if jnp.result_type(float) == jnp.float64 else "float"
-    source, header = to_c(learned.model, path, dof=learned.columns.dof, name=name, dtype=dtype, notes=_notes(learned))
+    notes = _notes(learned, parameters)
+    source, header = to_c(learned.model, path, dof=learned.columns.dof, name=name, dtype=dtype, notes=notes)
     return [
         ("written", f"{source}, {header}: functions {name}_acceleration, {name}_energy, {name}_step in {dtype}"),
         ("predictor", learned.predictor),
     ]
 
 
-def _notes(learned: Learned) -> list[str]:
+def _notes(learned: Learned, parameters: Mapping[str, float] | None) -> list[str]:
     """What the comment of the file says of the model."""
     columns, settings = learned.columns, learned.settings
     labels = [columns.labels(k) for k in range(columns.dof)]
@@ -53,6 +65,7 @@ def _notes(learned: Learned) -> list[str]:
     return [
         f"state: {'; '.join(states)}; SI units",
         f"predictor: {learned.predictor}, learned from {settings['recording']}, by {settings['command']}",
+        *([f"parameters: {assigned(parameters, learned.parameters)}"] if parameters else []),
         *_range(learned),
     ]
 

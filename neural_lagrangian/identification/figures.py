@@ -98,6 +98,7 @@ def correlations(whiteness: Whiteness) -> bytes:
 
 def energy_and_history(model: Any, starts: Starts, rollout: np.ndarray, history: History | None) -> bytes:
     """Plot the learned energy from the first start, and the training losses, if a network was trained."""
+    model = starts.model_of(model)
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     axes = figure.subplots(1, 1 if history is None else 2, squeeze=False)[0]
     ts, ys = starts.ts[0], starts.ys[0]

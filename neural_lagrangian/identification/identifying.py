@@ -21,6 +21,7 @@ from .contest import NETWORK, NULL, Candidate
 from .declared import Declared
 from .energies import energies_of
 from .examination import examined
+from .faults import UsageError
 from .formulas import Attempt, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
@@ -52,6 +53,7 @@ def identify(
     units: Mapping[str, str] | None = None,
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
+    parameters: Sequence[str] | None = None,
     structure: Structure = "mechanical",
     friction: bool = False,
     steps: int | None = None,
@@ -74,13 +76,16 @@ def identify(
     precision. The search for a formula uses the recording and the network; rollouts refine the coefficients. The last
     candidate is a network without mechanics. All candidates are compared on the validation set, with their initial
     states estimated.
+    If `parameters` differ between the runs, one network learns all systems, with the parameters as further inputs, and
+    nothing else is tried: a formula holds for one system. The pieces held out are then of systems that are not in the
+    training set, if there are at least five.
     `neural_lagrangian fit` does the same, with the same result for the same seed. By default nothing is printed and
     nothing is written.
 
     **Arguments:**
 
-    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`: the recording and
-      its columns, as for `inspect`. A file needs `dof` or `coordinates`.
+    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`: the
+      recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`.
     - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
       one network.
     - `friction`: whether the network learns linear damping in addition to the Lagrangian.
@@ -118,7 +123,7 @@ def identify(
     >>> found.save("spring-fit")
     ```
     """
-    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
+    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap, parameters)
     place = None if folder is None else Path(folder)
     users = tuple(candidates)
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
@@ -140,7 +145,11 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
         wanted.said(topic, text)
     if wanted.folder is not None:
         claim(wanted.folder, resume=wanted.resume)
-    known = known_candidates(task, wanted.candidates, budget.ends_families)
+    known = None
+    if not task.columns.parameters:  # a family or a formula holds for one system
+        known = known_candidates(task, wanted.candidates, budget.ends_families)
+    elif wanted.candidates:
+        raise UsageError(f"`candidates` are given, but {task.columns.differing}; a `Family` holds for one system")
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
@@ -229,7 +238,9 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
     attempts: list[Attempt] = []
     formula, networks = None, {} if trained is None else {NETWORK: trained.model}
-    if trained is not None and (known is None or known.explains is None):
+    if task.columns.parameters:
+        attempts = [Attempt("the recording", None, f"{task.columns.differing}, and a formula holds for one system")]
+    elif trained is not None and (known is None or known.explains is None):
         searched = task.observed.train if task.columns.velocities else motion  # the search treats noise itself
         attempts = look_for_formulas(trained.model, searched, library_for(task.columns), budget.ends_search)
         evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
@@ -286,6 +297,7 @@ def _settings(task: Task, wanted: Wanted) -> dict[str, Any]:
         "architecture": task.architecture.settings,
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},
+        "parameters": {one.name: one.settings for one in task.architecture.parameters},
         "training": {"seed": wanted.seed, **(task.plan._asdict() if task.trains else {"steps": []})},
         "precision": "single" if wanted.float32 else "trained in single, judged in double",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..trajectories import Trajectories
 from .columns import Columns, roles
-from .constants_of_runs import constants_of_runs
+from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
 from .model_folder import Learned, has_network, is_folder, predictor_of, read_folder
@@ -71,7 +71,8 @@ class Inspection:
     def refusals(self) -> tuple[Remark, ...]:
         """Why `identify` refuses the recording; empty if it accepts it."""
         still_or_jumping = refusals(self.recording, self.columns)
-        return (*still_or_jumping, *self.wrong_rates)
+        alike = equal_in_all_runs(self.recording.recorded, self.columns)
+        return (*still_or_jumping, *self.wrong_rates, *alike)
 
     @property
     def described(self) -> str:
@@ -82,6 +83,16 @@ class Inspection:
     def roles(self) -> str:
         """The role and the unit of each column, as text."""
         return roles(self.path, self.columns)
+
+    @property
+    def values(self) -> str:
+        """The values of the parameters that differ between the runs, as text."""
+        known = self.recording.recorded.parameters or {}
+        lines = []
+        for name in self.columns.parameters:
+            each = np.unique(known[name])
+            lines.append(f"{name}: {len(each)} values from {each[0]:.4g} to {each[-1]:.4g}")
+        return "\n".join(lines)
 
     def facts(self, written: Callable[[Remark], str] = str) -> list[tuple[str, str]]:
         """The summary as pairs of a topic and a text. `written` turns a remark into text."""
@@ -94,6 +105,7 @@ class Inspection:
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
             ("ranges", aligned(rows)),
+            *([("parameters", self.values)] if self.columns.parameters else []),
             ("suspicious", "\n".join(map(written, self.remarks)) or "nothing"),
         ]
 
@@ -118,13 +130,15 @@ def inspect(
     units: Mapping[str, str] | None = None,
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
+    parameters: Sequence[str] | None = None,
 ) -> Inspection | Learned:
     """Summarise a recording and find what looks wrong: samples, intervals, gaps, ranges, jumps, spikes.
 
     **Arguments:**
 
     - `source`: a file with one sample a row (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...); or
-      `Trajectories`, which take only `angles`, `gap` and `velocities=[]`; or a folder that `identify` has written.
+      `Trajectories`, which take only `angles`, `gap`, `parameters` and `velocities=[]`; or a folder that `identify` has
+      written.
     - `dof`: number of degrees of freedom. The first `dof` columns after the time are the coordinates, the next ones
       their velocities. If neither `dof` nor `coordinates` is given, all columns after the time are coordinates.
     - `time`: column of times (default: the first column of numbers or dates).
@@ -135,6 +149,8 @@ def inspect(
     - `angles`: names or indices of the coordinates that are angles (default: those in units of angle). The model is
       periodic in them, and jumps by a full turn are removed.
     - `gap`: longest interval in seconds that is not a gap (default: 7 times the usual interval around it).
+    - `parameters`: columns of known parameters of the system, such as a length, which are constant in each trajectory
+      and differ between them. They are not converted. (Default for `Trajectories`: all that differ.)
 
     **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`; if the best model is a
     `Family` of yours, it has the network.
@@ -156,7 +172,7 @@ def inspect(
     ((), ())
     ```
     """
-    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap)
+    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap, parameters)
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
@@ -181,18 +197,8 @@ def inspected(
             "`source` is Trajectories with observations; expected none: what is identified are the states. Train an "
             "`observation.Observed` model on observations"
         )
-    _check_parameters(source.parameters or {})
     columns = columns_of_motion(source, declared)
-    plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names).astype(np.float64)
+    known = source.parameters or {}
+    used = {name: known[name] for name in columns.parameters} or None
+    plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names, parameters=used).astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))
-
-
-def _check_parameters(parameters: Mapping[str, np.ndarray]) -> None:
-    """**Raises:** `UsageError` for parameters that differ between runs. Those of one system change nothing."""
-    for name, values in parameters.items():
-        if (values != values[:1]).any():
-            raise UsageError(
-                f"`source` is Trajectories with the parameter {name!r}, which differs between runs, from "
-                f"{values.min():.4g} to {values.max():.4g}; expected one system at a time: take the runs of one value "
-                f"(`source.select(...)`), or train a network on all of them (`networks.Conditioned`)"
-            )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -110,8 +109,8 @@ def rollout_errors(
     models: Mapping[str, Any], starts: Starts, columns: Columns, measure: Measure
 ) -> tuple[Errors, dict[str, np.ndarray]]:
     """Errors of each model and of the baselines, and the rollouts of the models, shape `(start, time, 2 dof)`."""
-    rollouts = {name: np.asarray(_rollouts(model, *starts)) for name, model in models.items()}
-    simple = {name: np.asarray(_rollouts(baseline, *starts)) for name, baseline in BASELINES.items()}
+    rollouts = {name: np.asarray(_rollouts(model, starts)) for name, model in models.items()}
+    simple = {name: np.asarray(_rollouts(baseline, starts)) for name, baseline in BASELINES.items()}
     truth = np.asarray(starts.ys)
     errors = {name: _coordinate_errors(ys, truth, columns) for name, ys in (rollouts | simple).items()}
     return Errors(starts.times, errors, measure), rollouts
@@ -145,8 +144,8 @@ def predicts_a_period(errors: Errors, name: str) -> bool:
 
 
 @eqx.filter_jit
-def _rollouts(model: Callable[[Array, Array], Array], ts: Array, ys: Array) -> Array:
-    return jax.vmap(model)(ts, ys[:, 0])
+def _rollouts(model: Callable[[Array, Array], Array], starts: Starts) -> Array:
+    return starts.each(model, lambda model, t, y0: model(t, y0), starts.ts, starts.ys[:, 0])
 
 
 def _coordinate_errors(predicted: np.ndarray, truth: np.ndarray, columns: Columns) -> np.ndarray:

@@ -59,7 +59,7 @@ def lyapunov_time(model: Any, starts: Starts, measure: Measure) -> float:
         return np.inf
     spreads, period = measure.spreads, measure.period
     units = jnp.asarray(np.concatenate([spreads, spreads * 2 * np.pi / period]), y0.dtype)
-    logarithm = float(_growth(model, jnp.asarray([0.0, period], y0.dtype), y0, units))
+    logarithm = float(_growth(starts.model_of(model), jnp.asarray([0.0, period], y0.dtype), y0, units))
     if not np.isfinite(logarithm) or logarithm < MIN_CHAOS_LOG_GROWTH:
         return np.inf
     return CHAOS_PERIODS * measure.period / logarithm

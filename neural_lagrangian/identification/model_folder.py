@@ -7,7 +7,8 @@ and how to read recordings with the same columns.
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 
 from .._atomic import atomic_write
 from ..models import NeuralLagrangian, Scaled, load, save, with_precision
+from ..networks import with_parameters
 from ..trajectories import Scaling
 from .architecture import Architecture
 from .choices import Predictor
@@ -26,6 +28,7 @@ from .faults import NoAnswerError
 from .formula_file import read_formula
 from .plain_text import stated_all
 from .user_family import Family
+from .varied import Varied, beyond, read_varied, values_of
 
 MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
 """Names of the files."""
@@ -90,6 +93,7 @@ class Learned(NamedTuple):
             ("model", model),
             ("predictor", f"{stored_predictor(self.settings)}, unless another one is named"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
+            *([("parameters", "\n".join(map(str, self.parameters)))] if self.parameters else []),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
             *of_network,
             ("versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())),
@@ -104,9 +108,32 @@ class Learned(NamedTuple):
         """Natural units of the recorded motion."""
         return Scaling(**self.settings["scaling"])
 
+    @property
+    def parameters(self) -> tuple[Varied, ...]:
+        """The parameters that differed between the runs, with their units and trained ranges; empty for one system."""
+        return read_varied(self.settings, self.columns)
+
+    def of_system(self, parameters: Mapping[str, float] | None) -> "Learned":
+        """The model of the system with these parameters; the same if `parameters` is `None`.
+
+        It warns of values outside of the trained range.
+
+        **Raises:** `UsageError` for missing or unknown names, and for a model of one system.
+        """
+        if parameters is None:
+            return self
+        values = values_of(parameters, self.parameters, self.folder)
+        for text in beyond(values, self.parameters):
+            warnings.warn(f"{self.folder}: {text}", stacklevel=3)
+        return self._replace(model=with_parameters(self.model, values))
+
 
 def load_model(
-    folder: str | Path, predictor: Predictor | None = None, *, candidates: Sequence[Family] = ()
+    folder: str | Path,
+    predictor: Predictor | None = None,
+    *,
+    candidates: Sequence[Family] = (),
+    parameters: Mapping[str, float] | None = None,
 ) -> Scaled | NeuralLagrangian:
     r"""Load the model from a folder that `identify` or `neural_lagrangian fit` has written.
 
@@ -120,10 +147,14 @@ def load_model(
       its friction and its coefficients to the last digit; or `"family"`, a `Family` of yours. The default is the best
       of them on the validation set, as the verdict says; for folders of earlier versions it is the network.
     - `candidates`: the `candidates` of `identify`. They are needed only for `"family"`: no file holds their functions.
+    - `parameters`: those of one system by name, in the units of the recording, for a model of many systems. Without
+      them the model takes them in each rollout, `model(ts, y0, {"length": 0.5})`, or by `networks.with_parameters`.
 
-    **Raises:** `NoAnswerError` if it is not such a folder, if its settings or its formula are damaged, if there is no
-    formula or no network, or if `candidates` lacks the best family; `ModelFileError` if the file of the network is
-    damaged; `ValueError` for another `predictor`.
+    **Warns:** of parameters outside of their trained range.
+
+    **Raises:** `UsageError` for missing or unknown parameters; `NoAnswerError` if it is not such a folder, if its
+    settings or its formula are damaged, if there is no formula or no network, or if `candidates` lacks the best family;
+    `ModelFileError` if the file of the network is damaged; `ValueError` for another `predictor`.
 
     **Example:**
 
@@ -140,7 +171,7 @@ def load_model(
     ((11, 2), True)
     ```
     """
-    return read_folder(folder, predictor, candidates).model
+    return read_folder(folder, predictor, candidates).of_system(parameters).model
 
 
 def read_folder(folder: str | Path, predictor: Predictor | None = None, candidates: Sequence[Family] = ()) -> Learned:
@@ -148,7 +179,8 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     folder = Path(folder)
     settings, columns, predictor = read_settings(folder), read_columns(folder), predictor_of(folder, predictor)
     with _named_faults(folder):
-        architecture, scaling = Architecture.of(settings["architecture"]), Scaling(**settings["scaling"])
+        architecture = Architecture.of(settings["architecture"], read_varied(settings, columns))
+        scaling = Scaling(**settings["scaling"])
     if predictor == "formula":
         return Learned(read_formula(folder, columns), columns, settings, folder, predictor)
     if predictor == "family":
@@ -182,6 +214,18 @@ def read_columns(folder: str | Path) -> Columns:
     settings = read_settings(Path(folder))
     with _named_faults(Path(folder)):
         return Columns.of(settings["columns"])
+
+
+def check_system(folder: str | Path, parameters: Mapping[str, float] | None) -> None:
+    """Check that a model of many systems gets the parameters of one.
+
+    **Raises:** `UsageError` for missing or unknown names, and for parameters of a model of one system.
+    """
+    settings, columns = read_settings(Path(folder)), read_columns(folder)
+    with _named_faults(Path(folder)):
+        varied = read_varied(settings, columns)
+    if varied or parameters is not None:
+        values_of(parameters or {}, varied, folder)
 
 
 def may_be_used(folder: str | Path, predictor: Predictor) -> bool:

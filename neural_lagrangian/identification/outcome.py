@@ -1,5 +1,6 @@
 """The results of an identification, as the report shows them."""
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,4 +117,8 @@ def models_of(
 
 def why(model: Any, starts: Starts) -> str:
     """Why rollouts of a model fail."""
-    return in_words(failures_of(model, starts.ts, starts.ys[:, 0]), model.integration.max_steps)
+    ts, y0s = starts.ts, starts.ys[:, 0]
+    if starts.parameters is None:
+        return in_words(failures_of(model, ts, y0s), model.integration.max_steps)
+    each = [failures_of(starts.model_of(model, k), ts[k, None], y0s[k, None]) for k in range(len(ts))]
+    return in_words(dict(sum(map(Counter, each), Counter())), model.integration.max_steps)

@@ -1,6 +1,6 @@
 """Predict a motion with a model, in the units of its recording."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import equinox as eqx
@@ -12,7 +12,7 @@ from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError, UsageError
-from .model_folder import may_be_used, predictor_of, read_columns, read_folder
+from .model_folder import check_system, may_be_used, predictor_of, read_columns, read_folder
 from .recording import WRITTEN_SUFFIXES
 from .region import Region
 from .verdict import NOT_BETTER
@@ -30,6 +30,7 @@ def predicted(
     output: str | Path | None = None,
     predictor: Predictor | None = None,
     anyway: bool = False,
+    parameters: Mapping[str, float] | None = None,
 ) -> tuple[Trajectories, Columns]:
     """Predict the motion from a start. Returns the motion and the columns of the recording of the model.
 
@@ -41,16 +42,18 @@ def predicted(
     - `output`: the file that the caller will write. Its name is checked before anything is computed.
     - `predictor`: as for `load_model`.
     - `anyway`: whether to use a model that predicts no better than the baselines.
+    - `parameters`: those of the system by name, in the units of the recording, if the model has parameters.
 
-    **Raises:** `UsageError` for impossible values; `NoAnswerError` if the model should not be used, or if the rollout
-    is not finite.
+    **Raises:** `UsageError` for impossible values, and for missing or unknown parameters; `NoAnswerError` if the model
+    should not be used, or if the rollout is not finite.
     """
     columns = read_columns(folder)
     _check(start, until, step, output, columns)
+    check_system(folder, parameters)
     predictor = predictor_of(folder, predictor)
     if not anyway and not may_be_used(folder, predictor):
         raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
-    model = read_folder(folder, predictor).model
+    model = read_folder(folder, predictor).of_system(parameters).model
     times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from ..trajectories import Scaling
+from ..trajectories import Scaling, Trajectories
 from .architecture import Architecture
 from .columns import Columns
 from .faults import NoAnswerError
 from .inspection import Inspection
 from .learning import Plan, plan_of, shortest_piece, spacing
-from .pieces import Parts, cut, dealt
+from .pieces import Parts, by_system, cut, dealt, dealt_by_system
+from .varied import varied_of
 
 
 class Task(NamedTuple):
@@ -52,12 +53,17 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
     if inspection.refusals:
         raise NoAnswerError(inspection.refusals[0].about(inspection.name))
     columns, recording = inspection.columns, inspection.recording
-    motion = recording.trajectories
+    motion = by_system(recording.trajectories)
     scaling = Scaling.of(motion, centre=True, periodic=columns.periodic)
     shortest, dtype = shortest_piece(motion, scaling), jnp.result_type(float)
-    motions = (motion, recording.observed)
-    parts, observed = (dealt(cut(inspection.name, one, shortest).astype(dtype)) for one in motions)
-    architecture = Architecture(columns.dof, structure, friction, columns.periodic)
+
+    def split(motion: Trajectories) -> Parts:
+        pieces = cut(inspection.name, motion, shortest).astype(dtype)
+        return dealt_by_system(inspection.name, pieces) if columns.parameters else dealt(pieces)
+
+    parts, observed = split(motion), split(by_system(recording.observed))
+    varied = varied_of(parts.train, columns)
+    architecture = Architecture(columns.dof, structure, friction, columns.periodic, parameters=varied)
     plan = plan_of(parts, scaling, steps)
     found = "as recorded"
     if recording.window is not None:

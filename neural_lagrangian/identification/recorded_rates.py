@@ -1,7 +1,7 @@
 """Recorded velocities: how late they are, and better states from velocities and coordinates together."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -104,7 +104,7 @@ def without_lag(motion: Trajectories, lag: Lag) -> Trajectories:
         v = [CubicSpline(t, y[:, dof + i])(t[kept] + lag.seconds[i]) for i in range(dof)]
         pairs.append((t[kept], np.concatenate([y[kept, :dof], np.stack(v, axis=1)], axis=1)))
     ts, ys = zip(*pairs, strict=True)
-    return Trajectories(list(ts), list(ys), gap=motion.gap, names=motion.names)
+    return Trajectories(list(ts), list(ys), parameters=motion.parameters, gap=motion.gap, names=motion.names)
 
 
 def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajectories, int] | None:
@@ -148,7 +148,8 @@ def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajecto
     for (_, y), (_, s), (_, d) in zip(recorded, of_positions, of_velocities, strict=True):
         v = share * d[:, dof:] + (1 - share) * y[:, dof:]
         ys.append(np.concatenate([s[:, :dof], v], axis=1))
-    return Trajectories([t for t, _ in recorded], ys, gap=recorded.gap, names=recorded.names), best
+    same: dict[str, Any] = {name: getattr(recorded, name) for name in ("parameters", "gap", "names")}
+    return Trajectories([t for t, _ in recorded], ys, **same), best
 
 
 def _some(motion: Trajectories) -> Trajectories:

@@ -60,7 +60,8 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         velocities=list(columns.velocities) or None,
         time=columns.time,
         trajectory=columns.trajectory,
-        units=columns.units,
+        units=columns.converted_units,
+        parameters=list(columns.parameters) or None,
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )

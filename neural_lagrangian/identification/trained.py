@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from ..mechanics import mass_matrix_report
+from ..mechanics import MassMatrixReport, mass_matrix_report
 from ..models import Scaled
 from ..training import History
 from .refinement import damping_matrix
@@ -23,19 +25,28 @@ class Trained(NamedTuple):
         looks = self.history.held_out
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
         took = f"{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
-        states = starts.ys.reshape(-1, starts.ys.shape[-1])
-        mass = str(mass_matrix_report(self.model.lagrangian, starts.ts.reshape(-1), states))
         facts = [
             ("trained", f"{took}, smallest validation loss {least:.2g}"),
-            ("mass", mass.removeprefix("mass matrix ")),
+            ("mass", str(self._mass_report(starts)).removeprefix("mass matrix ")),
         ]
         if self.model.force is not None:
             rates = ", ".join(f"{rate:.4g}" for rate in self._damping_rates(starts))
-            facts.append(("damping", f"rates {rates} 1/s, the eigenvalues of M^-1 D"))
+            where = "" if starts.parameters is None else ", for the first system that is held out"
+            facts.append(("damping", f"rates {rates} 1/s, the eigenvalues of M^-1 D{where}"))
         return facts
+
+    def _mass_report(self, starts: Starts) -> MassMatrixReport:
+        """The report on the mass matrices at all states, each of its own system."""
+
+        def of_one(model: Scaled, ts: Array, ys: Array) -> MassMatrixReport:
+            return mass_matrix_report(model.lagrangian, ts, ys)
+
+        each = starts.each(self.model, of_one, starts.ts, starts.ys)
+        return jax.tree.map(lambda rows: rows.reshape(-1, *rows.shape[2:]), each)
 
     def _damping_rates(self, starts: Starts) -> np.ndarray:
         """Eigenvalues of $M^{-1} D$ in 1/s, at the mean coordinates and zero velocity."""
         q = jnp.split(jnp.mean(starts.ys, axis=(0, 1)), 2)[0]
-        M = np.asarray(self.model.mass_matrix(0.0, q, jnp.zeros_like(q)))
-        return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(self.model, q))).real)
+        model = starts.model_of(self.model)
+        M = np.asarray(model.mass_matrix(0.0, q, jnp.zeros_like(q)))
+        return np.sort(np.linalg.eigvals(np.linalg.solve(M, damping_matrix(model, q))).real)

@@ -23,6 +23,11 @@ def verdict(outcome: Outcome) -> list[str]:
         why_none = (
             "No formula was found within the time limit." if cut_short else "The data do not determine a formula."
         )
+        if outcome.columns.parameters:
+            why_none = (
+                f"No formula was searched for, and no known system was fitted: {outcome.columns.differing}, and both "
+                f"hold for one system. For a formula, learn from the runs of one system."
+            )
         return [*lines, why_none]
     return [*lines, f"The formula found: {outcome.formula.formula}."]
 
@@ -44,12 +49,16 @@ def verdict_on(errors: Errors, name: str, where: str, failures: str = "") -> str
     return f"On {where}, the {name} {NOT_BETTER}{said}."
 
 
+def _systems(outcome: Outcome) -> str:
+    return "".join(f", and of {name} in the training set" for name in outcome.columns.parameters)
+
+
 def limits(outcome: Outcome) -> list[str]:
     """Sentences: what the recording cannot determine, and what the time limit cut short."""
     errors = outcome.errors
     lines = [
         f"Errors beyond {errors.horizon(len(errors.times) - 1)} are not known: the held-out pieces are not longer.",
-        "The model may be wrong outside of the recorded positions and velocities.",
+        f"The model may be wrong outside of the recorded positions and velocities{_systems(outcome)}.",
         "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
     contest = outcome.contest

@@ -63,23 +63,30 @@ class Conditioned(eqx.Module):
 
 
 class WithInputs(eqx.Module):
-    """A network that gets the parameters as further inputs, each divided by its typical size.
+    """A network that gets the parameters as further inputs, each less its centre and divided by its typical size.
 
     **Arguments:**
 
     - `network`: callable of the usual inputs followed by all parameters, one number after the other.
     - `sizes`: the typical size of each parameter, in its unit, so that the inputs are of order one.
+    - `centres`: the value of each parameter for which its input is zero (default: zero).
     """
 
     network: Network
     sizes: "_Parameters"
+    centres: "_Parameters | None"
 
-    def __init__(self, network: Network, sizes: Mapping[str, ArrayLike]):
+    def __init__(
+        self, network: Network, sizes: Mapping[str, ArrayLike], centres: Mapping[str, ArrayLike] | None = None
+    ):
         self.network = network
+        self.centres = None if centres is None else _Parameters(_arrays(centres))
         self.sizes = _Parameters({name: jnp.where(x == 0, 1, jnp.abs(x)) for name, x in _arrays(sizes).items()})
 
     def __call__(self, x: Array, parameters: Mapping[str, Array]) -> Array:
         sizes = self.sizes.values
+        if self.centres is not None:
+            parameters = {name: parameters[name] - centre for name, centre in self.centres.values.items()}
         inputs = [jnp.ravel(parameters[name] / sizes[name]).astype(x.dtype) for name in sorted(sizes)]
         return self.network(jnp.concatenate([x, *inputs]))
 

@@ -6,6 +6,7 @@ from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
 from .files import read_trajectories
 from .headings import find_heading as find_heading
+from .headings import heading_of as heading_of
 from .scaling import Scaling
 from .scaling import spread as spread
 from .split import split
