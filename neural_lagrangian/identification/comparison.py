@@ -124,8 +124,10 @@ def _with_parameters(path: Path, learned: Sequence[Learned], given: Mapping[str,
             raise UsageError(f"`parameters` are given, but {path} has a column {name!r}; expected one of them")
         if given is None and name not in recorded:
             raise UsageError(f"{path} has no column {name!r}; give its value for this recording with `parameters`")
+    if given is not None:
+        return replace(columns, parameters=(), units=columns.converted_units)
     units = {name: unit for name, unit in conditioned[0].columns.units.items() if name in names}
-    return replace(columns, parameters=() if given is not None else names, units=columns.units | units)
+    return replace(columns, parameters=names, units=columns.units | units)
 
 
 def _named(names: Sequence[str]) -> tuple[Path | None, list[str]]:

@@ -72,6 +72,9 @@ def python_of(folder: Path, outcome: Outcome) -> str:
     start, names = outcome.starts.ys[0, 0].tolist(), (*outcome.columns.coordinates, *outcome.columns.rates)
     others = ", ".join(repr(name) for name in outcome.models if name not in (outcome.predictor, "family"))
     given = ", candidates=[...]" if outcome.predictor == "family" else ""  # the function itself is not written
+    if outcome.starts.parameters is not None:
+        system = {name: float(f"{values[0]:.6g}") for name, values in outcome.starts.parameters.items()}
+        given = f", parameters={system!r}"
     return "\n".join(
         [
             "import jax",

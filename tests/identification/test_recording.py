@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural_lagrangian.identification import UsageError, inspect
+from neural_lagrangian.identification import inspect
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.declared import Declared, columns_of
 from neural_lagrangian.identification.local_polynomials import CANDIDATE_WINDOWS, window_by_cross_validation
@@ -140,13 +140,12 @@ class TestSuspicious:
 
 
 def test_parameters_that_differ_between_runs_are_not_ignored(tmp_path):
-    """In memory they are refused. In a file a column may be one: that is said. One value for all changes nothing."""
+    """In memory they are used. In a file a column may be one: that is said. One value for all changes nothing."""
     ts = 0.02 * np.arange(300)
     runs = Trajectories(ts, oscillations(ts, (0.0, 1.0)), parameters={"length": [0.4, 0.9]}, names=["x"])
-    with pytest.raises(UsageError, match=r"'length', which differs between runs, from 0\.4 to 0\.9"):
-        inspect(runs)
+    assert inspect(runs).columns.parameters == ("length",)
     alike = Trajectories(ts, runs.ys, parameters={"length": [0.4, 0.4]}, names=["x"])
-    assert inspect(alike).refusals == ()
+    assert inspect(alike).refusals == inspect(alike).columns.parameters == ()
     for motion, expected in ((runs, 1), (alike, 0)):
         path = tmp_path / "runs.csv"
         write_trajectories(path, motion, velocities=["v"], trajectory="run")
