@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ..export import to_c
 from .choices import Language, Predictor
 from .faults import NoAnswerError, UsageError
-from .model_folder import Learned, check_system, may_be_used, read_folder
+from .model_folder import Learned, may_be_used, read_folder
 from .varied import assigned
 from .verdict import NOT_BETTER
 
@@ -42,11 +42,9 @@ def exported(
         raise UsageError(f"`output` is {str(output)!r}; expected a name that ends in .c")
     if not path.parent.is_dir():
         raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")
-    check_system(folder, parameters)
-    learned = read_folder(folder, predictor)
+    learned = read_folder(folder, predictor).of_one_system(parameters)
     if not anyway and not may_be_used(folder, learned.predictor):
         raise NoAnswerError(f"{folder}: the {learned.predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
-    learned = learned.of_system(parameters)
     name = re.sub(r"^(?![A-Za-z])", "model_", re.sub(r"\W", "_", path.stem, flags=re.ASCII))
     dtype = "double" if jnp.result_type(float) == jnp.float64 else "float"
     notes = _notes(learned, parameters)

@@ -70,7 +70,8 @@ class Identified:
     def model(self) -> Scaled | NeuralLagrangian:
         """The best model of the verdict, as a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`.
 
-        It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is.
+        It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is. A model of
+        many systems takes the parameters of one, `model(ts, y0, {"length": 0.5})`, as `networks.with_parameters` does.
         """
         best = self.outcome.model
         return _in_default_precision(best) if isinstance(best, Scaled) else with_precision(best, jnp.result_type(float))

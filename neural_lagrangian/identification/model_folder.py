@@ -127,6 +127,10 @@ class Learned(NamedTuple):
             warnings.warn(f"{self.folder}: {text}", stacklevel=3)
         return self._replace(model=with_parameters(self.model, values))
 
+    def of_one_system(self, parameters: Mapping[str, float] | None) -> "Learned":
+        """As `of_system`, and a model of many systems needs `parameters`."""
+        return self.of_system({} if parameters is None and self.parameters else parameters)
+
 
 def load_model(
     folder: str | Path,
@@ -147,8 +151,9 @@ def load_model(
       its friction and its coefficients to the last digit; or `"family"`, a `Family` of yours. The default is the best
       of them on the validation set, as the verdict says; for folders of earlier versions it is the network.
     - `candidates`: the `candidates` of `identify`. They are needed only for `"family"`: no file holds their functions.
-    - `parameters`: those of one system by name, in the units of the recording, for a model of many systems. Without
-      them the model takes them in each rollout, `model(ts, y0, {"length": 0.5})`, or by `networks.with_parameters`.
+    - `parameters`: those of one system by name, in the units of the recording, if the model has parameters. By default
+      they are the centres of the trained ranges, `model(ts, y0, {"length": 0.5})` takes others in each rollout, and
+      `networks.with_parameters` sets them later.
 
     **Warns:** of parameters outside of their trained range.
 
@@ -214,18 +219,6 @@ def read_columns(folder: str | Path) -> Columns:
     settings = read_settings(Path(folder))
     with _named_faults(Path(folder)):
         return Columns.of(settings["columns"])
-
-
-def check_system(folder: str | Path, parameters: Mapping[str, float] | None) -> None:
-    """Check that a model of many systems gets the parameters of one.
-
-    **Raises:** `UsageError` for missing or unknown names, and for parameters of a model of one system.
-    """
-    settings, columns = read_settings(Path(folder)), read_columns(folder)
-    with _named_faults(Path(folder)):
-        varied = read_varied(settings, columns)
-    if varied or parameters is not None:
-        values_of(parameters or {}, varied, folder)
 
 
 def may_be_used(folder: str | Path, predictor: Predictor) -> bool:

@@ -12,7 +12,7 @@ from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
 from .columns import Columns
 from .faults import NoAnswerError, UsageError
-from .model_folder import check_system, may_be_used, predictor_of, read_columns, read_folder
+from .model_folder import may_be_used, predictor_of, read_columns, read_folder
 from .recording import WRITTEN_SUFFIXES
 from .region import Region
 from .verdict import NOT_BETTER
@@ -49,11 +49,10 @@ def predicted(
     """
     columns = read_columns(folder)
     _check(start, until, step, output, columns)
-    check_system(folder, parameters)
     predictor = predictor_of(folder, predictor)
     if not anyway and not may_be_used(folder, predictor):
         raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
-    model = read_folder(folder, predictor).of_system(parameters).model
+    model = read_folder(folder, predictor).of_one_system(parameters).model
     times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)

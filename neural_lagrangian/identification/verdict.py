@@ -23,7 +23,7 @@ def verdict(outcome: Outcome) -> list[str]:
         why_none = (
             "No formula was found within the time limit." if cut_short else "The data do not determine a formula."
         )
-        if outcome.columns.parameters:
+        if outcome.starts.parameters is not None:
             why_none = (
                 f"No formula was searched for, and no known system was fitted: {outcome.columns.differing}, and both "
                 f"hold for one system. For a formula, learn from the runs of one system."

@@ -19,6 +19,7 @@ from neural_lagrangian.identification.energies import energies_of
 from neural_lagrangian.identification.judging import rollout_errors
 from neural_lagrangian.identification.learning import loss_for, plan_of
 from neural_lagrangian.identification.measure import Measure
+from neural_lagrangian.identification.model_folder import Learned
 from neural_lagrangian.identification.outcome import Outcome
 from neural_lagrangian.identification.pieces import Parts
 from neural_lagrangian.identification.prediction import predicted, write_predicted
@@ -164,7 +165,7 @@ def test_a_rollout_is_in_the_units_of_its_recording(tmp_path, monkeypatch):
     columns = Columns("t", ("x",), ("v",), None, {"t": "ms", "x": "mm", "v": "mm/s"}, ())
     model = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: 0.5 * jnp.dot(v, v), dof=1)
     monkeypatch.setattr(prediction, "read_columns", lambda _: columns)
-    monkeypatch.setattr(prediction, "read_folder", lambda *_: SimpleNamespace(model=model))
+    monkeypatch.setattr(prediction, "read_folder", lambda *_: Learned(model, columns, {}))
     motion, like = predicted("m", [3.0, 50.0], until=200.0, step=100.0, predictor="network", anyway=True)
     np.testing.assert_allclose(motion.ys[0, :, 0], [3e-3, 8e-3, 13e-3], atol=1e-12)
     write_predicted(tmp_path / "m.csv", motion, like)
