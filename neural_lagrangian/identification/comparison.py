@@ -125,7 +125,8 @@ def _with_parameters(path: Path, learned: Sequence[Learned], given: Mapping[str,
         if given is None and name not in recorded:
             raise UsageError(f"{path} has no column {name!r}; give its value for this recording with `parameters`")
     if given is not None:
-        return replace(columns, parameters=(), units=columns.converted_units)
+        label = columns.trajectory if columns.trajectory in recorded else None  # one run of one system needs no label
+        return replace(columns, parameters=(), units=columns.converted_units, trajectory=label)
     units = {name: unit for name, unit in conditioned[0].columns.units.items() if name in names}
     return replace(columns, parameters=names, units=columns.units | units)
 

@@ -1,7 +1,6 @@
 """What an identification trains on, and what is done to the formula that it finds."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import equinox as eqx
 import jax
