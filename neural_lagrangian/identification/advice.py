@@ -64,7 +64,7 @@ def _named(one: Candidate, chosen: list[int]) -> list[str]:
     assert one.fit is not None
     family, at = one.fit.family, one.fit.family.slices
     words = [name for name, _ in labels_of_friction(family)]
-    offsets = [name for name, _ in family.labels if name.startswith("offset")]
+    offsets = [name for name, _ in family.labels[len(family.labels) - (at.offset.stop - at.offset.start) :]]
     names = dict(zip(range(at.offset.start, at.drag.stop), [*offsets, *words], strict=True))
     return [names[i] for i in chosen if i in names]
 

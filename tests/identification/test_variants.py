@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.identification import Family
+from neural_lagrangian.identification.advice import what_next
 from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.contest import FORMULA, NETWORK, NULL, Candidate, Contest
 from neural_lagrangian.identification.family import Units
@@ -173,3 +174,17 @@ def test_a_family_of_the_user_has_a_name_of_its_own(name):
     own = [one.on(columns, Units(1.0, 1.0), np.zeros(1)) for one in own]
     with pytest.raises(ValueError, match=rf"`candidates` has a `Family` named '{name}', .* give it another `name`"):
         fitted_families([*families_for(columns), *own], None, None, lambda: True)
+
+
+def test_a_constant_of_the_user_may_be_named_like_an_offset():
+    """It is a constant of the Lagrangian, no sensor offset: advice on the next recording names the friction only."""
+    own = Family(
+        "wall", lambda c, q, v: jnp.sum(v**2) / 2 - jnp.sum((q - c["offset_of_wall"]) ** 2), {"offset_of_wall": 1.0}
+    )
+    family = own.on(Columns("t", ("x",), (), None, {}, ()), Units(1.0, 1.0), np.zeros(1))
+    free, x = np.array([1.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.01, 0.0, 0.0])
+    jacobian = np.random.default_rng(0).normal(size=(1, 8, 4)) * [1e3, 1.0, 1.0, 1.0]
+    fit = FamilyFit(family, x, free, np.ones(2), np.zeros((1, 2)), np.ones((1, 4, 2)), jacobian, 8)
+    said = what_next(Candidate(family.name, 2, 1.0, fit=fit))
+    assert "(linear friction at x)" in said
+    assert not Variant.of(family, free).offsets
