@@ -1,24 +1,19 @@
 """All candidates of an identification in one comparison: families of known form, the formula found, networks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
 
-from ..integrators import RK4, StepsPerSample
-from ..models import NeuralLagrangian
 from .contest import FORMULA, NULL, Candidate, Contest
-from .fitted_families import fitted_families, found_of, ranked
+from .fitted_families import fitted_families, ranked, with_formula
 from .formulas import Attempt
-from .judging import better_than_baselines, rollout_errors
 from .known_families import families_for
-from .measure import Measure
 from .preparation import Task
 from .refinement import RefinedFormula
 from .rest import MAX_EXPLAINED
-from .starts import starts_of
 from .trial import Trial
 from .user_family import Family
 
@@ -71,14 +66,14 @@ def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candida
     on the validation set, and predicts better than the baselines.
     """
     best = next(iter(Contest.of(candidates, []).candidates), None)
-    if best is None or best.fit is None or best.fit.family.library(None) is None:
+    if best is None or best.fit is None or not best.fit.family.is_formula:
         return None
     fitted = trial.rest(best.fit.residuals, best.fit.noise, trial.fitted)
     few = np.sqrt(2 / max(trial.held.counts.sum(), 1))  # two standard errors of a standard deviation
     if not (fitted <= MAX_EXPLAINED and best.rest <= MAX_EXPLAINED + few):
         return None
-    found = found_of(best, best.fit, task, trial.units)
-    return best._replace(found=found) if _predicts(found, task) else None
+    best = with_formula(best, task, trial.units)
+    return None if best.found is None else best
 
 
 def compared_candidates(
@@ -102,31 +97,8 @@ def compared_candidates(
         count = _weights(model) if found is None else found.constants_count
         misfit, rest = known.trial.misfit(model, known.noise)
         candidates.append(Candidate(name, count, misfit, found=found, rest=rest, is_mechanical=name != NULL))
-    contest = ranked(candidates, list(known.refused), task, known.trial)
-    return contest._replace(candidates=tuple(_sound(contest.candidates, task)))
+    return ranked(candidates, list(known.refused), task, known.trial)
 
 
 def _weights(model: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
-
-
-def _sound(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
-    """The candidates. The best ones whose formula predicts no better than the baselines have none."""
-    is_known = False
-    for one in candidates:
-        if one.found is None or one.name == FORMULA or is_known:
-            is_known = is_known or (one.found is not None and one.found.is_formula)
-            yield one
-            continue
-        is_sound = _predicts(one.found, task)
-        is_known = is_sound and one.found.is_formula
-        yield one if is_sound else one._replace(found=None)
-
-
-def _predicts(found: RefinedFormula, task: Task) -> bool:
-    """Whether a formula predicts the validation set better than the baselines."""
-    starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
-    steps, model = StepsPerSample(2 * task.plan.substeps), found.model
-    model = NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=steps)
-    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
-    return better_than_baselines(errors, "one")

@@ -136,6 +136,11 @@ class AbstractFamily(eqx.Module):
         """The terms of a formula of the family in the recorded coordinates; `None` if it has no such terms."""
 
     @property
+    def is_formula(self) -> bool:
+        """Whether its members are formulas of terms."""
+        return self.library(None) is not None
+
+    @property
     def shared(self) -> "AbstractFamily":
         """The family with arrays in JAX's default precision."""
         dtype = jnp.result_type(float)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..integrators import RK4, StepsPerSample
 from ..models import NeuralLagrangian
 from .candidates import symbols_for
 from .contest import FORMULA, NETWORK, NULL, Candidate, Contest
@@ -14,8 +15,11 @@ from .family import AbstractFamily, Expansion, InSI, Units, friction_of, labels_
 from .family_fit import FamilyFit, fit_family, held_out, information, simplified, with_each_friction
 from .fit_windows import FitWindows
 from .formulas import TIME_IS_UP, Attempt
+from .judging import better_than_baselines, rollout_errors
+from .measure import Measure
 from .preparation import Task
 from .refinement import Constant, RefinedFormula
+from .starts import starts_of
 from .trial import Trial, width_of
 
 MAX_LOG_NOISE = np.log(3.0)
@@ -110,16 +114,27 @@ def _candidates(
 
 
 def ranked(candidates: list[Candidate], refused: list[Attempt], task: Task, trial: Trial) -> Contest:
-    """The comparison of candidates. The best one of each family gets its formula and its constants."""
+    """The comparison of candidates. The best family of known form gets its formula, and so do the `Family`s of the
+    user. A better one whose formula predicts no better than the baselines has none.
+    """
     contest = Contest.of(candidates, refused)
-    known: set[str] = set()
-    rows = []
+    tried: set[str] = set()
+    is_known, rows = False, []
     for one in contest.candidates:
-        if one.fit is not None and one.found is None and one.name not in known and np.isfinite(one.misfit):
-            one = one._replace(found=found_of(one, one.fit, task, trial.units))
-        known.add(one.name)
+        if one.fit is not None and one.name not in tried and not (is_known and one.fit.family.is_formula):
+            tried.add(one.name)
+            one = with_formula(one, task, trial.units, anyway=is_known)
+        is_known = is_known or (one.fit is not None and one.found is not None and one.found.is_formula)
         rows.append(one)
     return contest._replace(candidates=tuple(rows))
+
+
+def with_formula(one: Candidate, task: Task, units: Units, *, anyway: bool = False) -> Candidate:
+    """A fitted family with its formula, if that predicts the validation set better than the baselines, or `anyway`."""
+    if one.fit is None or one.found is not None or not np.isfinite(one.misfit):
+        return one
+    found = found_of(one, one.fit, task, units)
+    return one._replace(found=found) if anyway or _predicts(found, task) else one
 
 
 def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> RefinedFormula:
@@ -155,3 +170,12 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
 
     formula = expansion.formula(np.asarray(jax.jit(coefficients)(x), np.float64), errors(coefficients))
     return RefinedFormula(one.name, NeuralLagrangian(formula, force=force), one.misfit, constants=tuple(named))
+
+
+def _predicts(found: RefinedFormula, task: Task) -> bool:
+    """Whether a formula predicts the validation set better than the baselines."""
+    starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
+    steps, model = StepsPerSample(2 * task.plan.substeps), found.model
+    model = NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=steps)
+    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
+    return better_than_baselines(errors, "one")

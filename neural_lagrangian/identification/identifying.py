@@ -192,6 +192,8 @@ def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budg
         write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
         outcome = _judged(task, wanted, known, trained, budget)
         write_outcome(folder, outcome)
+        if trained is None:
+            (folder / CHECKPOINTS).rmdir()  # there is nothing to resume
         return outcome
     except KeyboardInterrupt as error:
         error.add_note(left_in(folder))
