@@ -64,6 +64,21 @@ def named_in(verdict):
     return [one.rpartition(" (")[0] for one in worse.split("; ")]
 
 
+def differences(words):
+    """What a sentence says that a candidate has more than the best one, and less."""
+    more, _, less = words.removeprefix("with ").rpartition("without ")
+    if not words.startswith("with "):
+        return set(), set(less.split(", "))
+    return (
+        (set(more.removesuffix(" and ").split(", ")), set(less.split(", "))) if more else (set(less.split(", ")), set())
+    )
+
+
+def constants_in(title):
+    """The friction and the sensor offsets in a title."""
+    return {part.removeprefix("with ") for part in title.split(", ")}
+
+
 @pytest.mark.parametrize("kind", RECORDINGS)
 def test_a_title_says_which_constants_a_candidate_has(kind):
     for family in families_of(*RECORDINGS[kind]):
@@ -85,6 +100,10 @@ def test_the_verdict_names_what_the_best_candidate_is_not(kind):
             named = named_in(contest.verdict())
             assert len(set(named)) == len(named) == len(contest.candidates) - 1
             assert not [words for words in named if not words or words in row.title]
+            for one, words in zip(contest.candidates[1 : len(rows)], named, strict=False):
+                more, less = differences(words)
+                assert not more & constants_in(row.title)
+                assert not less & constants_in(one.title)
 
 
 def test_the_sentences_of_a_double_pendulum():
