@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification import NoAnswerError, UsageError, identify, inspect
+from neural_lagrangian.identification import NoAnswerError, UsageError, identify, inspect, learning
 from neural_lagrangian.identification.architecture import Architecture
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.judging import _rollouts
-from neural_lagrangian.identification.pieces import by_system, dealt_by_system
+from neural_lagrangian.identification.judging import rollout_errors
+from neural_lagrangian.identification.measure import Measure
+from neural_lagrangian.identification.pieces import Parts, by_system, dealt_by_system
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.starts import Starts
+from neural_lagrangian.identification.starts import Starts, starts_of
 from neural_lagrangian.identification.varied import Varied, beyond, read_varied, values_of
 from neural_lagrangian.networks import with_parameters
 from neural_lagrangian.trajectories import Trajectories
@@ -226,7 +227,8 @@ class TestNetwork:
         ts = jnp.broadcast_to(jnp.linspace(0.0, 1.0, 6), (3, 6))
         ys = jnp.broadcast_to(jnp.array([0.8, 0.1]), (3, 6, 2))
         starts = Starts(ts, ys, {"length": jnp.asarray(lengths)})
-        found = _rollouts(model, starts)
+        columns, measure = Columns("t", ("x",), (), None, {}, ()), Measure(np.ones(1), 1.0)
+        found = rollout_errors({"network": model}, starts, columns, measure)[1]["network"]
         for k, length in enumerate(lengths):
             np.testing.assert_allclose(found[k], with_parameters(model, {"length": length})(ts[k], ys[k, 0]), atol=1e-6)
             np.testing.assert_allclose(found[k], starts.model_of(model, k)(ts[k], ys[k, 0]), atol=1e-6)
@@ -272,3 +274,25 @@ class TestNetwork:
         for damaged in ({}, {"length": {"unit": "m", "least": 1.0, "most": 1.0}}, stored["parameters"] | {"mass": {}}):
             with pytest.raises((ValueError, KeyError)):
                 read_varied({"parameters": damaged}, columns)
+
+
+@pytest.mark.optax
+def test_without_the_parameter_the_same_motions_are_not_predicted(monkeypatch):
+    """Springs of stiffness 4 and 9 are predicted by a network that has seen others, if it knows their stiffness."""
+    monkeypatch.setattr(learning, "STAGE_HORIZONS", (1.0, 1.0))
+    task = task_of(springs())
+    plan = task.plan._replace(steps=(100,))
+
+    def error(architecture, parts):
+        model = architecture.model(jax.random.key(0))
+        options = {"seed": 0, "callbacks": [], "checkpoints": None, "progress": False}
+        trained = learning.train(model, parts, task.scaling, plan, **options).model
+        model = nl.Scaled(nl.models.with_precision(trained, jnp.float64), task.scaling)
+        starts, measure = starts_of(parts.held_out, plan.stride), Measure.of(parts.train, task.columns)
+        errors, _ = rollout_errors({"network": model}, starts, task.columns, measure)
+        return errors.median("network", 0, len(errors.times) - 1)
+
+    known = error(task.architecture, task.parts)
+    parts = Parts(*(replace(part, parameters=None) for part in task.parts))
+    unknown = error(replace(task.architecture, parameters=()), parts)
+    assert known < 0.2 * unknown
