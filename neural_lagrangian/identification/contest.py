@@ -52,6 +52,11 @@ class Candidate(NamedTuple):
         """Name, friction, sensor offsets, and what is left out. No other candidate of a contest has the same title."""
         return self.name if self.variant is None else f"{self.name}, {self.variant}"
 
+    @property
+    def leaves_noise(self) -> bool:
+        """Whether its errors are as small as the noise of the recording."""
+        return bool(self.rest <= MAX_EXPLAINED)
+
     def unlike(self, best: "Candidate") -> str:
         """What it is, or how it differs from a candidate of the same family: words that do not describe that one."""
         if self.variant is not None and best.variant is not None and self.name == best.name:
@@ -162,7 +167,7 @@ def _explained(best: Candidate) -> list[str]:
     lines = [] if best.is_mechanical else ["No Lagrangian with friction describes the motion as well: is it driven?"]
     if best.rest >= MIN_UNEXPLAINED:
         return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
-    if best.rest <= MAX_EXPLAINED:
+    if best.leaves_noise:
         return [*lines, "Its errors are as small as the noise of the recording: no model can be much better."]
     return lines
 

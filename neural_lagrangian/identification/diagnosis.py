@@ -17,6 +17,8 @@ MIN_EXPLAINED = 0.1
 """Smallest share of the missing force that a pattern must explain."""
 MIN_F_RATIO = 12.0
 """F-ratio above which a pattern is no accident, with one constant."""
+NO_PATTERN = "The missing force shows no pattern in position, velocity, direction or energy."
+"""Sentence on a force that is not missing."""
 PATTERNS = {
     "position": "it depends on the position: is a spring, a weight or an offset missing?",
     "velocity": "it follows the velocity: is linear friction missing or too large?",
@@ -43,8 +45,11 @@ class Diagnosis(NamedTuple):
     sentences: tuple[str, ...]
 
 
-def diagnosed(fit: FamilyFit, trial: Trial) -> Diagnosis:
-    """Integrate the equations of motion of the best candidate over short windows, and look for patterns in the rest."""
+def diagnosed(fit: FamilyFit, trial: Trial, *, only_noise: bool = False) -> Diagnosis:
+    """Integrate the equations of motion of the best candidate over short windows, and look for patterns in the rest.
+
+    If rollouts leave nothing but noise, `only_noise` is true: what is there is the bias of the smoothed motion.
+    """
     family, dtype = fit.family.shared, jnp.result_type(float)
     body = family.body(jnp.asarray(fit.x, dtype))
     R = jnp.asarray(family.joints, dtype)
@@ -69,7 +74,7 @@ def diagnosed(fit: FamilyFit, trial: Trial) -> Diagnosis:
     force = np.concatenate(forces)
     position, velocity, energy = (np.concatenate(part) for part in zip(*centres, strict=True))
     names = tuple(family.joint_names)
-    sentences = _sentences(names, force, position, velocity, energy)
+    sentences = (NO_PATTERN,) if only_noise else _sentences(names, force, position, velocity, energy)
     ratio = float(correlated[0] / max(correlated[1], 1e-300))
     return Diagnosis(names, force, position, velocity, energy, ratio, sentences)
 
@@ -91,7 +96,7 @@ def _sentences(
         kind = max(explained, key=lambda kind: explained[kind])
         if explained[kind] > MIN_EXPLAINED:
             found.append(f"The missing force at {name}: {PATTERNS[kind]} ({explained[kind]:.0%} of its variance)")
-    return tuple(found) or ("The missing force shows no pattern in position, velocity, direction or energy.",)
+    return tuple(found) or (NO_PATTERN,)
 
 
 def _explained(f: np.ndarray, columns: np.ndarray) -> float:

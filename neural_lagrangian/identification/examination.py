@@ -61,6 +61,6 @@ def examined(contest: Contest, task: Task) -> Examination | None:
     assert best.fit is not None
     assert best.found is not None
     certainty = uncertain(best.found.constants)
-    bands, diagnosis = bands_of(best.fit, task, trial), diagnosed(best.fit, trial)
+    bands, diagnosis = bands_of(best.fit, task, trial), diagnosed(best.fit, trial, only_noise=best.leaves_noise)
     whiteness = whiteness_of(best.fit, trial, tuple(task.columns.coordinates))
     return Examination(best, bands, diagnosis, whiteness, certainty, what_next(best))

@@ -6,11 +6,12 @@ import pytest
 
 from neural_lagrangian.identification.advice import weakest, what_next
 from neural_lagrangian.identification.declared import Declared
+from neural_lagrangian.identification.diagnosis import NO_PATTERN
 from neural_lagrangian.identification.examination import examined
 from neural_lagrangian.identification.figures import correlations, missing_force, prediction_with_band
 from neural_lagrangian.identification.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.inspection import inspected
-from neural_lagrangian.identification.known_families import Springs
+from neural_lagrangian.identification.known_families import Springs, families_for
 from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.trial import Trial
 
@@ -57,6 +58,22 @@ def test_what_is_missing_is_named(examination):
     figures = (missing_force(found.diagnosis), prediction_with_band(found.bands, task.columns))
     for png in (*figures, correlations(found.whiteness)):
         assert png.startswith(b"\x89PNG")
+
+
+def test_the_bias_of_smoothing_is_no_missing_force():
+    """Of a noisy pendulum: smoothed positions are too small at the ends of each swing, in every swing the same."""
+    motion = moving(lambda t, q, v: 0.5 * v[0] ** 2 + 9.81 * jnp.cos(q[0]), [1.5, 0.0], seconds=20.0)
+    task = prepared(
+        inspected(motion, Declared(None, None, None, [], None, None, ["a"], None)),
+        structure="mechanical",
+        friction=False,
+        steps=10,
+    )
+    trial, families = Trial.of(task), families_for(task.columns)
+    candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
+    found = examined(ranked(candidates, refused, task, trial), task)
+    assert found.candidate.leaves_noise
+    assert found.diagnosis.sentences == (NO_PATTERN,)
 
 
 def test_errors_are_white_in_time_only_if_nothing_is_missing(examination):
