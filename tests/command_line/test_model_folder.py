@@ -13,7 +13,7 @@ from neural_lagrangian.command_line import main
 from neural_lagrangian.discovery import Formula
 from neural_lagrangian.identification import prediction, refinement
 from neural_lagrangian.identification.formula_file import write_formula
-from neural_lagrangian.identification.model_folder import Learned, load_model
+from neural_lagrangian.identification.model_folder import Learned, load_model, read_columns
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics import LinearDamping
 from neural_lagrangian.trajectories import read_trajectories
@@ -217,8 +217,8 @@ def test_a_rollout_says_why_it_fails_and_a_wrong_start_is_seen_first(place, monk
         load_model(place / "spring-fit", "network"),
         Integration(max_steps=3),
     )
-    read = []
-    monkeypatch.setattr(prediction, "read_folder", lambda folder, _: read.append(folder) or Learned(short, None, {}))
+    read, like = [], Learned(short, read_columns(place / "spring-fit"), {})
+    monkeypatch.setattr(prediction, "read_folder", lambda folder, _: read.append(folder) or like)
     assert main(["rollout", "spring-fit", "--start", "1", "--until", "9", "--step", "1"]) == 2
     assert "--start has 1 values; expected 2: x v" in capsys.readouterr().err
     assert not read  # nothing was loaded or computed
