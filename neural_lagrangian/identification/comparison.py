@@ -17,12 +17,13 @@ from .inspection import IN_MEMORY
 from .judging import Errors, better_than_baselines, rollout_errors
 from .learning import rows_apart, shortest_piece
 from .measure import Measure, lyapunov_time
-from .model_folder import Learned, is_folder, read_folder
+from .model_folder import Learned, read_folder
 from .outcome import why
 from .pieces import cut
 from .plain_text import aligned
 from .recording import read_recording
 from .region import Region
+from .settings_file import is_folder
 from .starts import Starts, starts_of
 from .suspicious import sampling_summary
 from .varied import beyond

@@ -15,11 +15,12 @@ from .contest import Contest
 from .family_file import FAMILY, write_family
 from .formula_file import FORMULA, write_formula
 from .judging import Errors, better_than_baselines
-from .model_folder import CHECKPOINTS, HISTORY, MODEL, PREDICTOR, REPORT, SETTINGS, claim, write_model, write_settings
+from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, claim, write_model
 from .outcome import Outcome
 from .plain_text import aligned, stated_all
 from .remark import Remark
 from .report import write_report
+from .settings_file import PREDICTOR, SETTINGS, write_settings
 from .templates import rendered
 from .verdict import verdict
 

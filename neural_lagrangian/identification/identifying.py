@@ -28,11 +28,12 @@ from .inspection import inspected
 from .judging import rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .measure import Measure, lyapunov_time
-from .model_folder import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
+from .model_folder import CHECKPOINTS, HISTORY, claim, left_in, write_model
 from .outcome import Outcome, models_of
 from .preparation import Task, prepared
 from .refinement import Evidence, RefinedFormula, best_formula
 from .region import Region
+from .settings_file import is_folder, read_settings, write_settings
 from .starts import starts_of
 from .trained import Trained
 from .user_family import Family

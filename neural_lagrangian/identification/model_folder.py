@@ -5,18 +5,14 @@
 and how to read recordings with the same columns.
 """
 
-import json
-import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 
-from .._atomic import atomic_write
 from ..models import NeuralLagrangian, Scaled, load, save, with_precision
 from ..networks import with_parameters
 from ..trajectories import Scaling
@@ -27,27 +23,16 @@ from .family_file import read_family
 from .faults import NoAnswerError
 from .formula_file import read_formula
 from .plain_text import stated_all
+from .settings_file import is_folder, named_faults, read_settings, stored_predictor
 from .user_family import Family
 from .varied import Varied, beyond, read_varied, values_of
 
-MODEL, SETTINGS, REPORT, HISTORY = "model", "settings.json", "report.html", "history.jsonl"
+MODEL, REPORT, HISTORY = "model", "report.html", "history.jsonl"
 """Names of the files."""
 CHECKPOINTS = "checkpoints"
 """Name of the folder of checkpoints. `resume` needs it."""
-PREDICTOR = "predictor"
-"""Name of the setting that says which model is the best one. It is written with the verdict."""
 NO_NETWORK = "has no network: none was needed; load the formula, or fit again with `steps` to train one"
 """What is said of a folder in which a system of known form leaves nothing but noise."""
-REQUIRED_SETTINGS: dict[str, type] = {
-    "recording": str,
-    "command": str,
-    "columns": dict,
-    "architecture": dict,
-    "scaling": dict,
-    "training": dict,
-    "versions": dict,
-}
-"""Required settings and their types."""
 
 
 class Learned(NamedTuple):
@@ -183,7 +168,7 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     """Read a model, its columns and its settings. Arguments and errors are those of `load_model`."""
     folder = Path(folder)
     settings, columns, predictor = read_settings(folder), read_columns(folder), predictor_of(folder, predictor)
-    with _named_faults(folder):
+    with named_faults(folder):
         architecture = Architecture.of(settings["architecture"], read_varied(settings, columns))
         scaling = Scaling(**settings["scaling"])
     if predictor == "formula":
@@ -193,7 +178,7 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     if not has_network(folder):
         raise NoAnswerError(left_in(folder) if settings["training"]["steps"] else f"{folder} {NO_NETWORK}")
     weights = (folder / MODEL).stat().st_size // 4
-    with _named_faults(folder):
+    with named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
     inner = with_precision(model.model, jnp.result_type(float))
@@ -209,15 +194,10 @@ def predictor_of(folder: str | Path, asked: Predictor | None = None) -> Predicto
     return asked
 
 
-def stored_predictor(settings: dict[str, Any]) -> Predictor:
-    """The predictor of the verdict. For settings without it, those of an unfinished or an earlier fit, the network."""
-    return cast(Predictor, settings.get(PREDICTOR, "network"))
-
-
 def read_columns(folder: str | Path) -> Columns:
     """Read the columns of the recording, without the model. Errors are those of `load_model`."""
     settings = read_settings(Path(folder))
-    with _named_faults(Path(folder)):
+    with named_faults(Path(folder)):
         return Columns.of(settings["columns"])
 
 
@@ -228,51 +208,9 @@ def may_be_used(folder: str | Path, predictor: Predictor) -> bool:
     return not isinstance(of_one, dict) or of_one.get("predicts") is not False
 
 
-def is_folder(path: Path) -> bool:
-    """Whether a folder holds a fit, finished or not."""
-    return (path / SETTINGS).is_file()
-
-
 def has_network(folder: Path) -> bool:
     """Whether a folder holds a trained network."""
     return (folder / MODEL).is_file()
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Read `settings.json`. Errors are those of `load_model`."""
-    if not is_folder(folder):
-        raise NoAnswerError(f"{folder} has no {SETTINGS}; name a folder that `identify` has written")
-    try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # of JSON or of the encoding
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged: {_reason(error)}") from error
-    known = settings if isinstance(settings, dict) else {}
-    if missing := [name for name, kind in REQUIRED_SETTINGS.items() if not isinstance(known.get(name), kind)]:
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged: it lacks {', '.join(missing)}")
-    if not {"steps", "seed"} <= set(known["training"]) or not isinstance(known["training"]["steps"], list):
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged: `training` lacks `steps` or `seed`")
-    if (predictor := known.get(PREDICTOR, "network")) not in get_args(Predictor):
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged: `{PREDICTOR}` is {predictor!r}")
-    return known
-
-
-def write_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Write `settings.json`, all or nothing."""
-    with atomic_write(folder / SETTINGS) as file:
-        file.write((settings_text(settings) + "\n").encode())
-
-
-def settings_text(settings: dict[str, Any]) -> str:
-    """The settings as JSON. Numbers that are not finite become `null`: JSON has none."""
-    return json.dumps(_finite(settings), indent=2, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_model(folder: Path, model: Scaled) -> None:
@@ -304,16 +242,3 @@ def left_in(folder: Path) -> str:
     if any((folder / CHECKPOINTS).glob("step-*.checkpoint")):
         return f"{folder} holds a checkpoint of the training; repeat the call with `resume` to continue"
     return f"{folder} holds no checkpoint yet; repeat the call with `resume` to start again"
-
-
-@contextmanager
-def _named_faults(folder: Path) -> Iterator[None]:
-    """Turn an error about the content of the settings into a `NoAnswerError` that names the file."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a damaged file may hold anything
-        raise NoAnswerError(f"{folder / SETTINGS} is damaged, or belongs to another model: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    return f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

@@ -7,8 +7,8 @@ from typing import Any
 from .._atomic import atomic_write
 from ..discovery import Formula
 from .figures import correlations, energy_and_history, error_growth, missing_force, prediction_with_band, predictions
-from .model_folder import settings_text
 from .outcome import Outcome
+from .settings_file import settings_text
 from .templates import rendered
 from .verdict import limits, verdict
 

@@ -12,7 +12,7 @@ from neural_lagrangian.command_line.options import COLUMNS, in_options
 from neural_lagrangian.command_line.program import _parser
 from neural_lagrangian.identification import Remark, UsageError, identify, identifying, inspect, learning, refinement
 from neural_lagrangian.identification.contest import Candidate
-from neural_lagrangian.identification.model_folder import REQUIRED_SETTINGS, write_settings
+from neural_lagrangian.identification.settings_file import REQUIRED_SETTINGS, write_settings
 from neural_lagrangian.identification.wanted import Wanted
 
 from .recordings import FAULTS, faulty, oscillations, write

@@ -64,17 +64,6 @@ def test_the_stages_of_a_training_have_as_many_steps_as_wanted(steps, samples):
     assert len(plan.steps) == len(plan.horizons)
 
 
-@pytest.mark.parametrize("steps", [1, 60, 2400])
-def test_a_network_that_need_not_be_good_has_one_stage(steps):
-    """Its windows are those of the second stage, and it never takes more steps than asked for."""
-    data = nl.Trajectories(TS, np.stack([np.sin(TS), np.cos(TS)], axis=1))
-    plan = plan_of(Parts(data, data, data), nl.trajectories.Scaling.of(motion(np.sin(TS), np.cos(TS))), steps)
-    short = plan.shortened
-    assert short.horizons == plan.horizons[:2][-1:]
-    assert short.steps == (min(steps, 300),)
-    assert short[:2] == plan[:2]
-
-
 def test_a_formula_at_another_scale_has_the_same_motion():
     """The kinetic term becomes v^2 / 2; the force keeps pace."""
     library = Library.coordinates(1, 2).select([2]) + Library.velocities(1, 2).select([2])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.model_folder import SETTINGS, settings_text, write_settings
 from neural_lagrangian.identification.region import Region
+from neural_lagrangian.identification.settings_file import SETTINGS, settings_text, write_settings
 
 
 def refuse(constant):
