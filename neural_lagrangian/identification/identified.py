@@ -15,7 +15,7 @@ from .contest import Contest
 from .family_file import FAMILY, write_family
 from .formula_file import FORMULA, write_formula
 from .judging import Errors, better_than_baselines
-from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, claim, write_model
+from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, claim, in_precision, write_model
 from .outcome import Outcome
 from .plain_text import aligned, stated_all
 from .remark import Remark
@@ -74,8 +74,8 @@ class Identified:
         It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is. A model of
         many systems takes the parameters of one, `model(ts, y0, {"length": 0.5})`, as `networks.with_parameters` does.
         """
-        best = self.outcome.model
-        return _in_default_precision(best) if isinstance(best, Scaled) else with_precision(best, jnp.result_type(float))
+        best, dtype = self.outcome.model, jnp.result_type(float)
+        return in_precision(best, dtype) if isinstance(best, Scaled) else with_precision(best, dtype)
 
     @property
     def predictor(self) -> Predictor:
@@ -86,7 +86,7 @@ class Identified:
     def network(self) -> Scaled | None:
         """The trained network, as a rollout model; `None` if none was trained."""
         trained = self.outcome.trained
-        return None if trained is None else _in_default_precision(trained.model)
+        return None if trained is None else in_precision(trained.model, jnp.result_type(float))
 
     @property
     def formula_model(self) -> NeuralLagrangian | None:
@@ -168,10 +168,6 @@ class Identified:
         hints = [("hint", str(hint)) for hint in self.hints]
         contents = {"verdict": self.verdict.splitlines(), "errors": self.table, "facts": [*facts, *hints]}
         return rendered("summary.html", contents | {"formula": self.outcome.reading()})
-
-
-def _in_default_precision(scaled: Scaled) -> Scaled:
-    return Scaled(with_precision(scaled.model, jnp.result_type(float)), scaled.scaling)
 
 
 def write_outcome(folder: Path, outcome: Outcome) -> None:

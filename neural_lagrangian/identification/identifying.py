@@ -144,13 +144,13 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
         wanted.said("note", remark)
     for topic, text in task.facts:
         wanted.said(topic, text)
+    if task.columns.parameters and wanted.candidates:
+        raise UsageError(f"`candidates` are given, but {task.columns.differing}; a `Family` holds for one system")
     if wanted.folder is not None:
         claim(wanted.folder, resume=wanted.resume)
     known = None
     if not task.columns.parameters:  # a family or a formula holds for one system
         known = known_candidates(task, wanted.candidates, budget.ends_families)
-    elif wanted.candidates:
-        raise UsageError(f"`candidates` are given, but {task.columns.differing}; a `Family` holds for one system")
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
@@ -174,11 +174,10 @@ def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
 
 def _call(source: str | Path | Trajectories, declared: Declared, wanted: Wanted) -> str:
     """The call of `identify` that gives the same result, as text."""
-    named = {name: value for name, value in vars(declared).items() if value is not None}
-    named |= {name: getattr(wanted, name) for name in ("structure", "friction", "seed", "float32")}
-    named |= {} if wanted.steps is None else {"steps": wanted.steps}
+    options = {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
+    named = [f"{name}={value!r}" for name, value in (vars(declared) | options).items() if value is not None]
     first = "trajectories" if isinstance(source, Trajectories) else repr(str(source))
-    return f"identify({', '.join([first, *(f'{name}={value!r}' for name, value in named.items())])})"
+    return f"identify({', '.join([first, *named])})"
 
 
 def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budget: Budget) -> Outcome:

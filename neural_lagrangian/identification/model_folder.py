@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from ..models import NeuralLagrangian, Scaled, load, save, with_precision
 from ..networks import with_parameters
@@ -181,8 +182,7 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     with named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
-    inner = with_precision(model.model, jnp.result_type(float))
-    return Learned(Scaled(inner, model.scaling), columns, settings, folder, predictor)
+    return Learned(in_precision(model, jnp.result_type(float)), columns, settings, folder, predictor)
 
 
 def predictor_of(folder: str | Path, asked: Predictor | None = None) -> Predictor:
@@ -215,7 +215,12 @@ def has_network(folder: Path) -> bool:
 
 def write_model(folder: Path, model: Scaled) -> None:
     """Write the network, all or nothing, in single precision, as it was trained."""
-    save(folder / MODEL, Scaled(with_precision(model.model, jnp.float32), model.scaling))
+    save(folder / MODEL, in_precision(model, jnp.float32))
+
+
+def in_precision(model: Scaled, dtype: DTypeLike) -> Scaled:
+    """The model with its network in another precision, and the scaling as it is."""
+    return Scaled(with_precision(model.model, dtype), model.scaling)
 
 
 def claim(folder: Path, *, resume: bool = False) -> None:

@@ -22,15 +22,21 @@ def in_folder(folder):
         yield patch
 
 
+def found_by(folder, arguments):
+    """What `fit` with these arguments finds in a folder."""
+    found = []
+    with in_folder(folder) as patch:
+        patch.setattr(fit, "identify", lambda *args, **options: found.append(identify(*args, **options)) or found[0])
+        assert main([*arguments]) == 0
+    return found[0]
+
+
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory):
     """A folder with a recording and a fit of it, and what was found."""
-    folder, found = tmp_path_factory.mktemp("fit"), []
+    folder = tmp_path_factory.mktemp("fit")
     write(folder / "spring.csv", count=300, phases=(0.0,))
-    with in_folder(folder) as patch:
-        patch.setattr(fit, "identify", lambda *args, **options: found.append(identify(*args, **options)) or found[0])
-        assert main([*FIT]) == 0
-    return folder, found[0]
+    return folder, found_by(folder, FIT)
 
 
 @pytest.fixture

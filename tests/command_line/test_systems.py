@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.command_line import fit, main
-from neural_lagrangian.identification import UsageError, identify
+from neural_lagrangian.command_line import main
+from neural_lagrangian.identification import UsageError
 
 from ..identification.recordings import write_rows
-from .conftest import in_folder
+from .conftest import found_by, in_folder
 
 pytestmark = [pytest.mark.double, pytest.mark.optax]
 STIFFNESS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
@@ -39,14 +39,11 @@ def rows_of(stiffness, label=True, column=True):
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A folder with a recording of seven springs, a fit of it, and one spring that was not recorded."""
-    folder, found = tmp_path_factory.mktemp("systems"), []
+    folder = tmp_path_factory.mktemp("systems")
     write_rows(folder / "springs.csv", "run,t,k (cm),x,v", rows_of(STIFFNESS))
     write_rows(folder / "one.csv", "t,x,v", rows_of([1.7], label=False, column=False))
     write_rows(folder / "others.csv", "run,t,k,x,v", rows_of([1.2, 2.2, 4.5]))
-    with in_folder(folder) as patch:
-        patch.setattr(fit, "identify", lambda *args, **options: found.append(identify(*args, **options)) or found[0])
-        assert main([*FIT]) == 0
-    return folder, found[0]
+    return folder, found_by(folder, FIT)
 
 
 @pytest.fixture

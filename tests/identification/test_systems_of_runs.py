@@ -177,7 +177,7 @@ class TestColumns:
             identify(changing, **named, parameters=["k"])
 
     @pytest.mark.bad_input
-    def test_parameters_in_memory_that_are_not_used_are_refused(self):
+    def test_parameters_in_memory_that_are_not_used_are_refused(self, tmp_path):
         motion = springs(mass=STIFFNESS + 1.0, alike=np.ones(10), load=np.ones((10, 2)) * STIFFNESS[:, None])
         plain = springs(mass=STIFFNESS + 1.0, alike=np.ones(10))
         assert inspect(plain).columns.parameters == ("k", "mass")  # one value for all changes nothing
@@ -189,7 +189,8 @@ class TestColumns:
             inspect(plain, parameters=["length"])
         family = nl.identification.Family("spring", lambda c, q, v: v @ v / 2 - c["k"] * q @ q, {"k": 1.0})
         with pytest.raises(UsageError, match="`candidates` are given, but k and mass differ between the runs"):
-            identify(plain, candidates=[family], steps=1)
+            identify(plain, candidates=[family], steps=1, folder=tmp_path / "fit")
+        assert not (tmp_path / "fit").exists()
 
 
 class TestNetwork:
