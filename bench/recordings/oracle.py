@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from neural_lagrangian.identification import Family
-from neural_lagrangian.identification.family import friction_of
-from neural_lagrangian.identification.family_fit import FamilyFit, fit_family, with_each_friction
+from neural_lagrangian.identification.candidates.trial import Trial, width_of
+from neural_lagrangian.identification.families.family import friction_of
+from neural_lagrangian.identification.families.family_fit import FamilyFit, fit_family, with_each_friction
 from neural_lagrangian.identification.preparation import Task
-from neural_lagrangian.identification.trial import Trial, width_of
 
 from .systems import System
 

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Array
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification.declared import Declared
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.judging import better_than_baselines
 from neural_lagrangian.identification.preparation import prepared
+from neural_lagrangian.identification.recordings.declared import Declared
 from neural_lagrangian.integrators import RK4, Integration
 
 from .faults import Recorded, made

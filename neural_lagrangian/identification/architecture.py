@@ -15,8 +15,7 @@ from ..mechanics import LinearDamping
 from ..models import NeuralLagrangian, NeuralODE
 from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from .choices import Structure
-from .columns import Columns
-from .varied import Varied
+from .recordings import Columns, Varied
 
 INITIAL_DAMPING = 0.2
 """Damping before training: diagonal of the Cholesky factor of the damping matrix, in natural units."""

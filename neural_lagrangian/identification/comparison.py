@@ -11,23 +11,26 @@ import numpy as np
 from ..discovery import Comparison, compare_lagrangians
 from ..trajectories import Trajectories, headings_of
 from .choices import Predictor
-from .columns import Columns, of_another_file
 from .faults import NoAnswerError, UsageError
+from .folders import Learned, is_folder, read_folder
 from .inspection import IN_MEMORY
 from .judging import Errors, better_than_baselines, rollout_errors
 from .learning import rows_apart, shortest_piece
-from .measure import Measure, lyapunov_time
-from .model_folder import Learned, read_folder
-from .outcome import why
-from .pieces import cut
 from .plain_text import aligned
-from .recording import read_recording
-from .region import Region
-from .settings_file import is_folder
-from .starts import Starts, starts_of
-from .suspicious import sampling_summary
-from .varied import beyond
-from .verdict import NOT_BETTER, verdict_on
+from .recordings import (
+    Columns,
+    Measure,
+    Region,
+    Starts,
+    beyond,
+    cut,
+    lyapunov_time,
+    of_another_file,
+    read_recording,
+    sampling_summary,
+    starts_of,
+)
+from .reports import NOT_BETTER, verdict_on, why
 
 MAX_COMPARED_STATES = 500
 """Largest number of states at which two Lagrangians are compared."""

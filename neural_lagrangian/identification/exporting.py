@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from ..export import to_c
 from .choices import Language, Predictor
 from .faults import NoAnswerError, UsageError
-from .model_folder import Learned, may_be_used, read_folder
-from .varied import assigned
-from .verdict import NOT_BETTER
+from .folders import Learned, may_be_used, read_folder
+from .recordings import assigned
+from .reports import NOT_BETTER
 
 
 def exported(

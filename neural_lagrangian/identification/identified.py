@@ -10,19 +10,28 @@ from ..discovery import Formula
 from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
 from ..training import History
+from .candidates import Contest
 from .choices import Predictor
-from .contest import Contest
-from .family_file import FAMILY, write_family
-from .formula_file import FORMULA, write_formula
+from .folders import (
+    CHECKPOINTS,
+    FAMILY,
+    FORMULA,
+    HISTORY,
+    MODEL,
+    PREDICTOR,
+    REPORT,
+    SETTINGS,
+    claim,
+    in_precision,
+    write_family,
+    write_formula,
+    write_model,
+    write_settings,
+)
 from .judging import Errors, better_than_baselines
-from .model_folder import CHECKPOINTS, HISTORY, MODEL, REPORT, claim, in_precision, write_model
-from .outcome import Outcome
 from .plain_text import aligned, stated_all
 from .remark import Remark
-from .report import write_report
-from .settings_file import PREDICTOR, SETTINGS, write_settings
-from .templates import rendered
-from .verdict import verdict
+from .reports import Outcome, rendered, verdict, write_report
 
 
 @dataclass(frozen=True)

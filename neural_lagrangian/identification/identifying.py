@@ -14,29 +14,21 @@ from ..numerics import precision
 from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
-from .candidates import library_for
-from .candidates_of import Known, compared_candidates, known_candidates
+from .candidates import NETWORK, NULL, Candidate, Known, compared_candidates, known_candidates
 from .choices import Structure
-from .contest import NETWORK, NULL, Candidate
-from .declared import Declared
-from .energies import energies_of
-from .examination import examined
+from .evidence import energies_of, examined
+from .families import Family
 from .faults import UsageError
-from .formulas import Attempt, look_for_formulas
+from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
+from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
 from .judging import rollout_errors
 from .learning import DEFAULT_STEPS, train
-from .measure import Measure, lyapunov_time
-from .model_folder import CHECKPOINTS, HISTORY, claim, left_in, write_model
-from .outcome import Outcome, models_of
 from .preparation import Task, prepared
-from .refinement import Evidence, RefinedFormula, best_formula
-from .region import Region
-from .settings_file import is_folder, read_settings, write_settings
-from .starts import starts_of
+from .recordings import Declared, Measure, Region, lyapunov_time, starts_of
+from .reports import Outcome, models_of
 from .trained import Trained
-from .user_family import Family
 from .wanted import Tell, Wanted
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")

@@ -9,17 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from ..trajectories import Trajectories
-from .columns import Columns, roles
-from .constants_of_runs import constants_of_runs, equal_in_all_runs
-from .declared import Declared, columns_of, columns_of_motion
 from .faults import UsageError
-from .model_folder import Learned, has_network, predictor_of, read_folder
+from .folders import Learned, has_network, is_folder, predictor_of, read_folder
 from .plain_text import aligned, stated_all
-from .recorded_rates import late_velocities
-from .recording import Recording, read_recording, recording_of, wrong_rates
+from .recordings import (
+    Columns,
+    Declared,
+    Recording,
+    columns_of,
+    columns_of_motion,
+    constants_of_runs,
+    equal_in_all_runs,
+    late_velocities,
+    read_recording,
+    recording_of,
+    refusals,
+    roles,
+    sampling_summary,
+    suspicious,
+    wrong_rates,
+)
 from .remark import Remark
-from .settings_file import is_folder
-from .suspicious import refusals, sampling_summary, suspicious
 
 IN_MEMORY = "trajectories in memory"
 """Name of a recording that is not a file."""

@@ -12,9 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ..analysis import summarize, wrap_angle
-from .columns import Columns
-from .measure import Measure
-from .starts import Starts
+from .recordings import Columns, Measure, Starts
 
 REPORTED_PERIODS = tuple(2.0**k for k in range(-3, 7))
 """Horizons at which errors are reported, in periods of the motion."""

@@ -12,7 +12,7 @@ from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian, NeuralODE
 from ..training import Callback, FitResult, Loss, Rollouts, Running, Watching, fit, trajectory_mse, weighted
 from ..trajectories import Scaling, Trajectories, spread
-from .pieces import Parts
+from .recordings import Parts
 
 ROW_INTERVAL = 0.125
 """Time between two rows of a window, and longest integration step, in natural units of time (a period is 6.3)."""

@@ -10,12 +10,10 @@ import numpy as np
 from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
-from .columns import Columns
 from .faults import NoAnswerError, UsageError
-from .model_folder import may_be_used, predictor_of, read_columns, read_folder
-from .recording import WRITTEN_SUFFIXES
-from .region import Region
-from .verdict import NOT_BETTER
+from .folders import may_be_used, predictor_of, read_columns, read_folder
+from .recordings import WRITTEN_SUFFIXES, Columns, Region
+from .reports import NOT_BETTER
 
 MAX_ROWS = 10_000_000
 """Largest number of rows of a predicted motion, so that a wrong step does not fill the memory."""

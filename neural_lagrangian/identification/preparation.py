@@ -6,12 +6,10 @@ import jax.numpy as jnp
 
 from ..trajectories import Scaling, Trajectories
 from .architecture import Architecture
-from .columns import Columns
 from .faults import NoAnswerError
 from .inspection import Inspection
 from .learning import Plan, plan_of, shortest_piece, spacing
-from .pieces import Parts, by_system, cut, dealt, dealt_by_system
-from .varied import varied_of
+from .recordings import Columns, Parts, by_system, cut, dealt, dealt_by_system, varied_of
 
 
 class Task(NamedTuple):

@@ -10,8 +10,8 @@ from jaxtyping import Array
 from ..mechanics import MassMatrixReport, mass_matrix_report
 from ..models import Scaled
 from ..training import History
-from .refinement import damping_matrix
-from .starts import Starts
+from .formulas import damping_matrix
+from .recordings import Starts
 
 
 class Trained(NamedTuple):

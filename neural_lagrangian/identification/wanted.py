@@ -6,9 +6,9 @@ from typing import NamedTuple, get_args
 
 from .._checks import positive_integer
 from .choices import Structure
+from .families import Family
 from .faults import UsageError
 from .remark import Remark
-from .user_family import Family
 
 SEED_LIMIT = 2**63
 """Seeds are below this number and not below its negative: JAX stores a seed in 64 bits."""

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 import pytest
 
 from neural_lagrangian.command_line import fit, main
-from neural_lagrangian.identification import identify, learning, refinement
+from neural_lagrangian.identification import identify, learning
+from neural_lagrangian.identification.formulas import refinement
 
 from ..identification.recordings import write
 

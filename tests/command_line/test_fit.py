@@ -11,7 +11,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.command_line import main
 from neural_lagrangian.identification import identify
-from neural_lagrangian.identification.model_folder import load_model
+from neural_lagrangian.identification.folders.model_folder import load_model
 from neural_lagrangian.numerics import precision
 from neural_lagrangian.training import display
 

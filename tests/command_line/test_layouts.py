@@ -10,9 +10,9 @@ import pytest
 from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import add_columns, columns_given
 from neural_lagrangian.identification import learning
-from neural_lagrangian.identification.declared import Declared, columns_of
-from neural_lagrangian.identification.recording import read_recording
-from neural_lagrangian.identification.suspicious import suspicious
+from neural_lagrangian.identification.recordings.declared import Declared, columns_of
+from neural_lagrangian.identification.recordings.recording import read_recording
+from neural_lagrangian.identification.recordings.suspicious import suspicious
 
 T = np.arange(600) / 60
 X, THETA = 12 * np.cos(3 * T), 70 * np.sin(4 * T)

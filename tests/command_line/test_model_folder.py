@@ -11,9 +11,10 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.command_line import main
 from neural_lagrangian.discovery import Formula
-from neural_lagrangian.identification import prediction, refinement
-from neural_lagrangian.identification.formula_file import write_formula
-from neural_lagrangian.identification.model_folder import Learned, load_model, read_columns
+from neural_lagrangian.identification import prediction
+from neural_lagrangian.identification.folders.formula_file import write_formula
+from neural_lagrangian.identification.folders.model_folder import Learned, load_model, read_columns
+from neural_lagrangian.identification.formulas import refinement
 from neural_lagrangian.integrators import Integration
 from neural_lagrangian.mechanics import LinearDamping
 from neural_lagrangian.trajectories import read_trajectories

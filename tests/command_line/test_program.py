@@ -13,7 +13,8 @@ import pooch
 import pytest
 
 from neural_lagrangian.command_line import fit, info, main, program, text
-from neural_lagrangian.identification import NoAnswerError, identifying, model_folder
+from neural_lagrangian.identification import NoAnswerError, identifying
+from neural_lagrangian.identification.folders import model_folder
 from neural_lagrangian.training import Progress, display
 
 from ..identification.recordings import FAULTS, faulty, write

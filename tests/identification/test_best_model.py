@@ -17,12 +17,12 @@ from neural_lagrangian.identification import (
     outside_training,
     predicted,
 )
-from neural_lagrangian.identification.candidates_of import FORMULA, NULL
-from neural_lagrangian.identification.contest import NETWORK, Candidate, Contest
-from neural_lagrangian.identification.family_file import FAMILY
+from neural_lagrangian.identification.candidates.all_candidates import FORMULA, NULL
+from neural_lagrangian.identification.candidates.contest import NETWORK, Candidate, Contest
+from neural_lagrangian.identification.folders.family_file import FAMILY
+from neural_lagrangian.identification.formulas.refinement import RefinedFormula
 from neural_lagrangian.identification.identified import Identified
-from neural_lagrangian.identification.refinement import RefinedFormula
-from neural_lagrangian.identification.report import contents_of, python_of
+from neural_lagrangian.identification.reports.report import contents_of, python_of
 
 from ..export.compiled import Compiled, needs_compiler
 from .test_rigid_chain import PENDULUM, frames, recorded

@@ -6,8 +6,8 @@ import pytest
 
 from neural_lagrangian.discovery import sample_equations
 from neural_lagrangian.discovery.term_columns import sample_columns
-from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
-from neural_lagrangian.identification.columns import Columns
+from neural_lagrangian.identification.formulas.candidate_terms import MAX_TERMS, library_for
+from neural_lagrangian.identification.recordings.columns import Columns
 from neural_lagrangian.systems import NLinkPendulum
 
 

@@ -4,16 +4,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from neural_lagrangian.identification.advice import weakest, what_next
-from neural_lagrangian.identification.declared import Declared
-from neural_lagrangian.identification.diagnosis import NO_PATTERN
-from neural_lagrangian.identification.examination import examined
-from neural_lagrangian.identification.figures import correlations, missing_force, prediction_with_band
-from neural_lagrangian.identification.fitted_families import fitted_families, ranked
+from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
+from neural_lagrangian.identification.candidates.trial import Trial
+from neural_lagrangian.identification.evidence.advice import weakest, what_next
+from neural_lagrangian.identification.evidence.diagnosis import NO_PATTERN
+from neural_lagrangian.identification.evidence.examination import examined
+from neural_lagrangian.identification.families.known_families import Springs, families_for
 from neural_lagrangian.identification.inspection import inspected
-from neural_lagrangian.identification.known_families import Springs, families_for
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.trial import Trial
+from neural_lagrangian.identification.recordings.declared import Declared
+from neural_lagrangian.identification.reports.figures import correlations, missing_force, prediction_with_band
 
 from .test_families import moving
 
@@ -30,7 +30,7 @@ def examination(request):
     """Of a spring with a force, with the family whose only friction is none."""
     force, pattern = FORCES[request.param]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("neural_lagrangian.identification.family_fit.FRICTIONS", {"no friction": ()})
+        patch.setattr("neural_lagrangian.identification.families.family_fit.FRICTIONS", {"no friction": ()})
         motion = moving(lambda t, q, v: 0.5 * v[0] ** 2 - 5.0 * q[0] ** 2, [2.0, 0.0], force=force, seconds=12.0)
         task = prepared(
             inspected(motion, Declared(None, None, None, [], None, None, [], None)),

@@ -7,22 +7,22 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification import Family
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import Candidate, Contest
-from neural_lagrangian.identification.declared import Declared
-from neural_lagrangian.identification.family import Expansion, InSI, Units, friction_of
-from neural_lagrangian.identification.fitted_families import fitted_families, ranked
-from neural_lagrangian.identification.friction import Friction, as_json, of_json
-from neural_lagrangian.identification.inspection import inspected
-from neural_lagrangian.identification.known_families import (
+from neural_lagrangian.identification.candidates.contest import Candidate, Contest
+from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
+from neural_lagrangian.identification.candidates.trial import Trial
+from neural_lagrangian.identification.families.family import Expansion, InSI, Units, friction_of
+from neural_lagrangian.identification.families.friction import Friction, as_json, of_json
+from neural_lagrangian.identification.families.known_families import (
     CartPendulum,
     CoupledPendulums,
     ElasticPendulum,
     Springs,
     families_for,
 )
+from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.trial import Trial
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.declared import Declared
 
 pytestmark = pytest.mark.double
 

@@ -10,9 +10,10 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import COLUMNS, in_options
 from neural_lagrangian.command_line.program import _parser
-from neural_lagrangian.identification import Remark, UsageError, identify, identifying, inspect, learning, refinement
-from neural_lagrangian.identification.contest import Candidate
-from neural_lagrangian.identification.settings_file import REQUIRED_SETTINGS, write_settings
+from neural_lagrangian.identification import Remark, UsageError, identify, identifying, inspect, learning
+from neural_lagrangian.identification.candidates.contest import Candidate
+from neural_lagrangian.identification.folders.settings_file import REQUIRED_SETTINGS, write_settings
+from neural_lagrangian.identification.formulas import refinement
 from neural_lagrangian.identification.wanted import Wanted
 
 from .recordings import FAULTS, faulty, oscillations, write

@@ -8,16 +8,16 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
-from neural_lagrangian.identification.candidates import MAX_TERMS, library_for
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import Contest
-from neural_lagrangian.identification.formulas import TIME_IS_UP, Attempt
+from neural_lagrangian.identification.candidates.contest import Contest
+from neural_lagrangian.identification.formulas.candidate_terms import MAX_TERMS, library_for
+from neural_lagrangian.identification.formulas.search import TIME_IS_UP, Attempt
 from neural_lagrangian.identification.judging import Errors, better_than_baselines, rollout_errors
-from neural_lagrangian.identification.measure import Measure, lyapunov_time
-from neural_lagrangian.identification.outcome import Outcome
-from neural_lagrangian.identification.region import Region
-from neural_lagrangian.identification.starts import starts_of
-from neural_lagrangian.identification.verdict import verdict, verdict_on
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.measure import Measure, lyapunov_time
+from neural_lagrangian.identification.recordings.region import Region
+from neural_lagrangian.identification.recordings.starts import starts_of
+from neural_lagrangian.identification.reports.outcome import Outcome
+from neural_lagrangian.identification.reports.verdict import verdict, verdict_on
 from neural_lagrangian.systems import CoupledPendulums, DoublePendulum
 from neural_lagrangian.training import Progress
 from neural_lagrangian.trajectories import Trajectories

@@ -12,19 +12,19 @@ import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import prediction
 from neural_lagrangian.identification.architecture import Architecture
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import Contest
-from neural_lagrangian.identification.energies import energies_of
+from neural_lagrangian.identification.candidates.contest import Contest
+from neural_lagrangian.identification.evidence.energies import energies_of
+from neural_lagrangian.identification.folders.model_folder import Learned
+from neural_lagrangian.identification.formulas.refinement import _at_scale
 from neural_lagrangian.identification.judging import rollout_errors
 from neural_lagrangian.identification.learning import loss_for, plan_of
-from neural_lagrangian.identification.measure import Measure
-from neural_lagrangian.identification.model_folder import Learned
-from neural_lagrangian.identification.outcome import Outcome
-from neural_lagrangian.identification.pieces import Parts
 from neural_lagrangian.identification.prediction import predicted, write_predicted
-from neural_lagrangian.identification.recording import wrong_rates
-from neural_lagrangian.identification.refinement import _at_scale
-from neural_lagrangian.identification.starts import Starts, starts_of
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.measure import Measure
+from neural_lagrangian.identification.recordings.pieces import Parts
+from neural_lagrangian.identification.recordings.recording import wrong_rates
+from neural_lagrangian.identification.recordings.starts import Starts, starts_of
+from neural_lagrangian.identification.reports.outcome import Outcome
 from neural_lagrangian.identification.trained import Trained
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import LinearDamping

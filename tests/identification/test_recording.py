@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.identification import inspect
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.declared import Declared, columns_of
-from neural_lagrangian.identification.local_polynomials import CANDIDATE_WINDOWS, window_by_cross_validation
-from neural_lagrangian.identification.pieces import cut, dealt
-from neural_lagrangian.identification.recording import read_recording
-from neural_lagrangian.identification.suspicious import suspicious
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.declared import Declared, columns_of
+from neural_lagrangian.identification.recordings.local_polynomials import CANDIDATE_WINDOWS, window_by_cross_validation
+from neural_lagrangian.identification.recordings.pieces import cut, dealt
+from neural_lagrangian.identification.recordings.recording import read_recording
+from neural_lagrangian.identification.recordings.suspicious import suspicious
 from neural_lagrangian.trajectories import Trajectories, differentiate, write_trajectories
 
 from .recordings import FREQUENCY, oscillations, write, write_rows

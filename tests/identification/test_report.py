@@ -6,7 +6,7 @@ import re
 import jinja2
 import pytest
 
-from neural_lagrangian.identification.templates import rendered
+from neural_lagrangian.identification.reports.templates import rendered
 
 ODD = "a<b> & \"c\" <script>alert('d')</script> {{ settings }} {% raw %}"
 PLAIN = {

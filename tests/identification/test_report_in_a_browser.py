@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from matplotlib.figure import Figure
 
-from neural_lagrangian.identification.templates import rendered
+from neural_lagrangian.identification.reports.templates import rendered
 
 from .test_report import FIGURES, PLAIN
 

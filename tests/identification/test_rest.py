@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification.rest import MAX_EXPLAINED, noise_level, outliers, rest_of, trimmed
+from neural_lagrangian.identification.candidates.rest import MAX_EXPLAINED, noise_level, outliers, rest_of, trimmed
 
 pytestmark = pytest.mark.double
 

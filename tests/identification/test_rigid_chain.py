@@ -8,22 +8,27 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import identify, predicted
-from neural_lagrangian.identification.candidates_of import FORMULA, compared_candidates, explaining, known_candidates
-from neural_lagrangian.identification.chain_start import estimated
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import NETWORK
-from neural_lagrangian.identification.declared import Declared
-from neural_lagrangian.identification.family import Expansion, Units, friction_of, labels_of_friction
-from neural_lagrangian.identification.fitted_families import fitted_families, ranked
-from neural_lagrangian.identification.formula_file import read_formula, write_formula
-from neural_lagrangian.identification.formulas import TIME_IS_UP
-from neural_lagrangian.identification.friction import Friction
+from neural_lagrangian.identification.candidates.all_candidates import (
+    FORMULA,
+    compared_candidates,
+    explaining,
+    known_candidates,
+)
+from neural_lagrangian.identification.candidates.contest import NETWORK
+from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
+from neural_lagrangian.identification.candidates.trial import Trial
+from neural_lagrangian.identification.families.chain_start import estimated
+from neural_lagrangian.identification.families.family import Expansion, Units, friction_of, labels_of_friction
+from neural_lagrangian.identification.families.friction import Friction
+from neural_lagrangian.identification.families.known_families import families_for
+from neural_lagrangian.identification.families.rigid_chain import ChainFamily, RigidChain, frames
+from neural_lagrangian.identification.folders.formula_file import read_formula, write_formula
+from neural_lagrangian.identification.formulas.refinement import RefinedFormula
+from neural_lagrangian.identification.formulas.search import TIME_IS_UP
 from neural_lagrangian.identification.inspection import inspected
-from neural_lagrangian.identification.known_families import families_for
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.refinement import RefinedFormula
-from neural_lagrangian.identification.rigid_chain import ChainFamily, RigidChain, frames
-from neural_lagrangian.identification.trial import Trial
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.declared import Declared
 from neural_lagrangian.integrators import RK4
 
 pytestmark = pytest.mark.double

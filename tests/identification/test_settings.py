@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.region import Region
-from neural_lagrangian.identification.settings_file import SETTINGS, settings_text, write_settings
+from neural_lagrangian.identification.folders.settings_file import SETTINGS, settings_text, write_settings
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.region import Region
 
 
 def refuse(constant):

@@ -10,13 +10,13 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.identification import NoAnswerError, UsageError, identify, inspect, learning
 from neural_lagrangian.identification.architecture import Architecture
-from neural_lagrangian.identification.columns import Columns
 from neural_lagrangian.identification.judging import rollout_errors
-from neural_lagrangian.identification.measure import Measure
-from neural_lagrangian.identification.pieces import Parts, by_system, dealt_by_system
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.starts import Starts, starts_of
-from neural_lagrangian.identification.varied import Varied, beyond, read_varied, values_of
+from neural_lagrangian.identification.recordings.columns import Columns
+from neural_lagrangian.identification.recordings.measure import Measure
+from neural_lagrangian.identification.recordings.pieces import Parts, by_system, dealt_by_system
+from neural_lagrangian.identification.recordings.starts import Starts, starts_of
+from neural_lagrangian.identification.recordings.varied import Varied, beyond, read_varied, values_of
 from neural_lagrangian.networks import with_parameters
 from neural_lagrangian.trajectories import Trajectories
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.identification import Family
-from neural_lagrangian.identification.advice import what_next
-from neural_lagrangian.identification.columns import Columns
-from neural_lagrangian.identification.contest import FORMULA, NETWORK, NULL, Candidate, Contest
-from neural_lagrangian.identification.family import Units
-from neural_lagrangian.identification.family_fit import FamilyFit
-from neural_lagrangian.identification.fitted_families import fitted_families
-from neural_lagrangian.identification.friction import FRICTIONS
-from neural_lagrangian.identification.known_families import families_for
-from neural_lagrangian.identification.variant import Variant
+from neural_lagrangian.identification.candidates.contest import FORMULA, NETWORK, NULL, Candidate, Contest
+from neural_lagrangian.identification.candidates.fitted_families import fitted_families
+from neural_lagrangian.identification.evidence.advice import what_next
+from neural_lagrangian.identification.families.family import Units
+from neural_lagrangian.identification.families.family_fit import FamilyFit
+from neural_lagrangian.identification.families.friction import FRICTIONS
+from neural_lagrangian.identification.families.known_families import families_for
+from neural_lagrangian.identification.families.variant import Variant
+from neural_lagrangian.identification.recordings.columns import Columns
 
 USER = Family("Morse potential", lambda c, q, v: jnp.sum(v**2) / 2 - c["depth"] * jnp.sum(q**2), {"depth": 1.0})
 RECORDINGS = {

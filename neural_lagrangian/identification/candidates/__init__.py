@@ -1,0 +1,7 @@
+"""The candidates of an identification, fitted and compared on the validation set."""
+
+from .all_candidates import Known, compared_candidates, known_candidates
+from .contest import NETWORK, NULL, Candidate, Contest
+from .trial import Trial
+
+__all__ = ["NETWORK", "NULL", "Candidate", "Contest", "Known", "Trial", "compared_candidates", "known_candidates"]

@@ -1,0 +1,194 @@
+"""The comparison of all candidates on the validation set, and the verdict with its margin."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..choices import Predictor
+from ..families import FamilyFit, Variant
+from ..formulas import MAX_LOSS_RATIO, Attempt, RefinedFormula
+from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
+
+MIN_WORSE = 1.05
+"""A candidate is called worse if its error is at least this factor larger."""
+SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
+"""Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
+UNEXPLAINED = "The best description lacks something"
+"""Beginning of the sentence that warns of the best candidate."""
+NETWORK, FORMULA, NULL = "network", "formula of the search", "network without mechanics"
+"""Names of candidates that are no families."""
+MAX_NAMED_RATIO = 10.0
+"""Largest factor between errors that is given in numbers."""
+
+
+class Candidate(NamedTuple):
+    """A fitted candidate.
+
+    `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
+    in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
+    that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
+    `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `is_mechanical`:
+    whether it has a Lagrangian.
+    """
+
+    name: str
+    parameters: int
+    misfit: float
+    information: float = np.nan
+    found: RefinedFormula | None = None
+    fit: FamilyFit | None = None
+    rest: float = np.nan
+    is_mechanical: bool = True
+
+    @property
+    def variant(self) -> Variant | None:
+        """Which constants of its family it has; `None` for a candidate that is no family."""
+        return None if self.fit is None else Variant.of(self.fit.family, self.fit.free)
+
+    @property
+    def title(self) -> str:
+        """Name, friction, sensor offsets, and what is left out. No other candidate of a contest has the same title."""
+        return self.name if self.variant is None else f"{self.name}, {self.variant}"
+
+    @property
+    def leaves_noise(self) -> bool:
+        """Whether its errors are as small as the noise of the recording."""
+        return bool(self.rest <= MAX_EXPLAINED)
+
+    def unlike(self, best: "Candidate") -> str:
+        """What it is, or how it differs from a candidate of the same family: words that do not describe that one."""
+        if self.variant is not None and best.variant is not None and self.name == best.name:
+            return self.variant.unlike(best.variant)
+        return f"{self.name} with mechanics" if best.name == NULL and self.name == NETWORK else self.name
+
+
+class Contest(NamedTuple):
+    """All candidates, the best first, and what could not be fitted."""
+
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Attempt, ...]
+
+    @staticmethod
+    def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
+        """Find the best candidate. Of those with nearly the least error on the validation set it is the simplest one:
+        the more probable one of two families, else the one with fewer constants. A model without mechanics is the last.
+        """
+        candidates = distinct(candidates)
+        sound = sorted((one for one in candidates if np.isfinite(one.misfit)), key=lambda one: one.misfit)
+        failed = [one for one in candidates if not np.isfinite(one.misfit)]
+        if not sound:
+            return Contest(tuple(failed), tuple(refused))
+        equal = [one for one in sound if one.misfit <= MAX_LOSS_RATIO * sound[0].misfit]
+        families = sorted((one for one in equal if not np.isnan(one.information)), key=lambda one: one.information)
+        others = [one for one in equal if np.isnan(one.information)]
+        best = min([*families[:1], *others], key=lambda one: (not one.is_mechanical, one.parameters))
+        rest = [one for one in sound if one is not best]
+        return Contest((best, *rest, *failed), tuple(refused))
+
+    @property
+    def formula(self) -> RefinedFormula | None:
+        """The best candidate that is a formula."""
+        return next((one.found for one in self.candidates if one.found is not None and one.found.is_formula), None)
+
+    @property
+    def family(self) -> RefinedFormula | None:
+        """The best candidate with constants that is no formula of terms: a `Family` of the user."""
+        return next((one.found for one in self.candidates if one.found is not None and not one.found.is_formula), None)
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor of the best candidate. A network without mechanics is left out: it has no Lagrangian. So are
+        candidates that predict no better than the baselines. Without a comparison it is the network.
+        """
+        for one in self.candidates:
+            if one.found is not None:
+                return "formula" if one.found.is_formula else "family"
+            if one.name == NETWORK and np.isfinite(one.misfit):
+                return "network"
+        return "network"
+
+    @property
+    def is_model(self) -> bool:
+        """Whether the best candidate can predict by itself. Otherwise `predictor` names a candidate behind it."""
+        best = self.winner
+        return best.found is not None or (best.name == NETWORK and bool(np.isfinite(best.misfit)))
+
+    @property
+    def winner(self) -> Candidate:
+        """The best candidate."""
+        return self.candidates[0]
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether the verdict warns that even the best candidate lacks something, or that none is mechanical."""
+        if not self.candidates or not np.isfinite(self.winner.misfit):
+            return True
+        return not self.winner.is_mechanical or bool(self.winner.rest >= MIN_UNEXPLAINED)
+
+    def ratio(self, one: Candidate) -> float:
+        """Error of a candidate over that of the winner."""
+        return float(np.sqrt(one.misfit / max(self.winner.misfit, 1e-300)))
+
+    def table(self) -> list[list[str]]:
+        """Rows of text, the header first."""
+        rows = [["candidate", "constants", "error / best", "error / noise", "criterion"]]
+        least = np.nanmin([*(one.information for one in self.candidates), np.inf])
+        for one in self.candidates:
+            criterion = "" if np.isnan(one.information) else f"{one.information - least:.3g}"
+            rest = "" if np.isnan(one.rest) else f"{one.rest:.3g}"
+            rows.append([one.title, str(one.parameters), f"{self.ratio(one):.3g}", rest, criterion])
+        return rows
+
+    def verdict(self) -> list[str]:
+        """Sentences: what describes the motion best, and how much worse the others are."""
+        if not self.candidates or not np.isfinite(self.winner.misfit):
+            return []
+        best = self.winner
+        shown = {one.name: one for one in reversed(self.candidates[1:]) if one.name != best.name}
+        others = [one for one in self.candidates[1:] if one.name == best.name]
+        others += [one for one in self.candidates[1:] if shown.get(one.name) is one]
+        worse = [f"{one.unlike(best)} ({self._margin(one)})" for one in others if self.ratio(one) >= MIN_WORSE]
+        equal = [one.unlike(best) for one in others if self.ratio(one) < MIN_WORSE]
+        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *_explained(best)]
+        lines += [f"Worse on the validation set: {'; '.join(worse)}."] if worse else []
+        return [*lines, f"No better: {'; '.join(equal)}."] if equal else lines
+
+    def _margin(self, one: Candidate) -> str:
+        ratio = self.ratio(one)
+        if not ratio < np.inf:
+            return "it fails"
+        return f"by {ratio - 1:.0%}" if ratio < MAX_NAMED_RATIO else f"by a factor of {ratio:.2g}"
+
+
+def _explained(best: Candidate) -> list[str]:
+    """What the best candidate leaves, compared with the noise."""
+    lines = [] if best.is_mechanical else ["No Lagrangian with friction describes the motion as well: is it driven?"]
+    if best.rest >= MIN_UNEXPLAINED:
+        return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
+    if best.leaves_noise:
+        return [*lines, "Its errors are as small as the noise of the recording: no model can be much better."]
+    return lines
+
+
+def _counted(parameters: int) -> str:
+    return f"{parameters} constant{'s' * (parameters != 1)}"
+
+
+def distinct(candidates: list[Candidate]) -> list[Candidate]:
+    """Leave out a candidate that is the same as another one: the less probable one of two fits of the same constants,
+    and the later one of two families that are equal because the additional constants of one are zero.
+    """
+    kept: dict[str, Candidate] = {}
+    for one in candidates:
+        twin = kept.get(one.title)
+        if twin is not None:
+            kept[one.title] = one if one.information < twin.information else twin
+        elif not any(_same(one, other) for other in kept.values()):
+            kept[one.title] = one
+    return list(kept.values())
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    close = abs(one.misfit - other.misfit) <= SAME_MISFIT * abs(other.misfit)
+    equal = close and one.parameters == other.parameters and one.name != other.name
+    return equal and abs(one.information - other.information) < SAME_CRITERION

@@ -1,0 +1,190 @@
+"""Families of known form as candidates: each is started, fitted by rollouts, and compared in each kind of friction."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...integrators import RK4, StepsPerSample
+from ...models import NeuralLagrangian
+from ..families import (
+    AbstractFamily,
+    Expansion,
+    FamilyFit,
+    FitWindows,
+    InSI,
+    Units,
+    fit_family,
+    friction_of,
+    held_out,
+    information,
+    labels_of_friction,
+    simplified,
+    with_each_friction,
+)
+from ..formulas import TIME_IS_UP, Attempt, Constant, RefinedFormula, symbols_for
+from ..judging import better_than_baselines, rollout_errors
+from ..preparation import Task
+from ..recordings import Measure, starts_of
+from .contest import FORMULA, NETWORK, NULL, Candidate, Contest
+from .trial import Trial, width_of
+
+MAX_LOG_NOISE = np.log(3.0)
+"""A family whose residuals are larger by more than this, in the mean over channels, is tried with one friction only."""
+
+
+def fitted_families(
+    families: list[AbstractFamily], task: Task, trial: Trial, is_over: Callable[[], bool]
+) -> tuple[list[Candidate], list[Attempt], np.ndarray]:
+    """Fit each family with each kind of friction.
+
+    **Returns:** the candidates; why others could not be fitted; and the noise in which all errors are measured.
+
+    **Raises:** `ValueError` for two families with the same name.
+    """
+    _check_names(families)
+    fits: list[dict[str, FamilyFit]] = []
+    refused: list[Attempt] = []
+    least = np.inf
+    for family in families:
+        if is_over():
+            refused.append(Attempt(family.name, None, TIME_IS_UP))
+            continue
+        grown = _grown(family, trial)
+        if grown is None:
+            refused.append(Attempt(family.name, None, "the motion does not determine its constants"))
+            continue
+        noise = _log_noise(grown)
+        if noise > least + MAX_LOG_NOISE:
+            fits.append({"linear and dry friction": grown})
+            continue
+        least = min(least, noise)
+        kinds = with_each_friction(grown, trial.fitted, is_over)
+        if not kinds:
+            continue
+        criteria = {name: information(fit, grown) for name, fit in kinds.items()}
+        best = min(criteria, key=lambda name: criteria[name])
+        kinds[best] = simplified(kinds[best], trial.fitted, is_over)
+        fits.append(kinds)
+    if not fits:
+        return [], refused, trial.noise
+    every = [fit for kinds in fits for fit in kinds.values()]
+    reference = min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
+    held = trial.held.padded(len(trial.fitted.ts))
+    candidates = [one for kinds in fits for one in _candidates(kinds, reference, task, trial, held)]
+    return candidates, refused, reference.noise
+
+
+def _check_names(families: list[AbstractFamily]) -> None:
+    """A name tells a candidate from all others, so the families of the user have names of their own."""
+    known = {NETWORK, FORMULA, NULL}
+    for family in families:
+        if family.name in known:
+            raise ValueError(
+                f"`candidates` has a `Family` named {family.name!r}, which is the name of another candidate; "
+                "expected a name of its own: give it another `name`"
+            )
+        known.add(family.name)
+
+
+def _grown(family: AbstractFamily, trial: Trial) -> FamilyFit | None:
+    """A fit of all constants; `None` if the motion does not determine them, or if rollouts fail."""
+    matrix = np.asarray(family.matrix, np.float64)
+    pieces = trial.pieces(matrix)
+    rates = np.concatenate([v @ family.joints.T for _, _, v in pieces])
+    family = eqx.tree_at(lambda one: one.width, family, jnp.asarray(width_of(rates), jnp.result_type(float)))
+    start = family.start(pieces)
+    if start is None:
+        return None
+    fit = fit_family(trial.fitted, family, start, trial.noise)
+    return fit if fit.is_sound else None
+
+
+def _log_noise(fit: FamilyFit) -> float:
+    """Mean logarithm of the residuals of the channels."""
+    return float(np.mean(np.log(fit.noise[np.isfinite(fit.noise)])))
+
+
+def _candidates(
+    kinds: dict[str, FamilyFit], reference: FamilyFit, task: Task, trial: Trial, held: FitWindows
+) -> list[Candidate]:
+    """The kinds of friction of one family."""
+    least = information(reference, reference)
+    found = []
+    for fit in kinds.values():
+        there = held_out(fit._replace(noise=reference.noise), held)
+        misfit = float(there.squares.sum() / max(there.used, 1))
+        rest = trial.rest(there.residuals, there.noise, held)
+        criterion = information(fit, reference) - least
+        found.append(Candidate(fit.family.name, int(fit.free.sum()), misfit, criterion, fit=fit, rest=rest))
+    return found
+
+
+def ranked(candidates: list[Candidate], refused: list[Attempt], task: Task, trial: Trial) -> Contest:
+    """The comparison of candidates. The best family of known form gets its formula, and so do the `Family`s of the
+    user. A better one whose formula predicts no better than the baselines has none.
+    """
+    contest = Contest.of(candidates, refused)
+    tried: set[str] = set()
+    is_known, rows = False, []
+    for one in contest.candidates:
+        if one.fit is not None and one.name not in tried and not (is_known and one.fit.family.is_formula):
+            tried.add(one.name)
+            one = with_formula(one, task, trial.units, anyway=is_known)
+        is_known = is_known or (one.fit is not None and one.found is not None and one.found.is_formula)
+        rows.append(one)
+    return contest._replace(candidates=tuple(rows))
+
+
+def with_formula(one: Candidate, task: Task, units: Units, *, anyway: bool = False) -> Candidate:
+    """A fitted family with its formula, if that predicts the validation set better than the baselines, or `anyway`."""
+    if one.fit is None or one.found is not None or not np.isfinite(one.misfit):
+        return one
+    found = found_of(one, one.fit, task, units)
+    return one._replace(found=found) if anyway or _predicts(found, task) else one
+
+
+def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> RefinedFormula:
+    """The member of a family as a formula with its friction and its constants, in SI units."""
+    family, dtype = fit.family.shared, jnp.result_type(float)
+    x = jnp.asarray(fit.x, dtype)
+    library, angles = family.library(symbols_for(task.columns)), task.columns.periodic
+
+    def errors(of: Callable[[jax.Array], jax.Array]) -> np.ndarray:
+        J = np.asarray(jax.jit(jax.jacfwd(of))(x), np.float64)
+        return np.sqrt(np.maximum(np.einsum("ik,kl,il->i", J, fit.covariance, J), 0.0))
+
+    def constants(x: jax.Array) -> jax.Array:
+        friction = friction_of(family, x, units)
+        return jnp.concatenate([family.constants(x, units), friction.linear, friction.dry, friction.drag])
+
+    labels = [*family.labels, *labels_of_friction(family)]
+    values = np.asarray(constants(x), np.float64)
+    named = [
+        Constant(*label, value, error)
+        for label, value, error in zip(labels, values.tolist(), errors(constants).tolist(), strict=True)
+        if value != 0 or error > 0
+    ]
+    joints = family.joints @ np.asarray(family.matrix, np.float64)
+    force = friction_of(family, x, units).force(joints)
+    if library is None:
+        model = NeuralLagrangian.from_lagrangian(InSI(family, x, units, angles), dof=task.columns.dof, force=force)
+        return RefinedFormula(one.name, model, one.misfit, constants=tuple(named))
+    expansion = Expansion.of(library)
+
+    def coefficients(x: jax.Array) -> jax.Array:
+        return expansion.coefficients(family, x, units, angles)
+
+    formula = expansion.formula(np.asarray(jax.jit(coefficients)(x), np.float64), errors(coefficients))
+    return RefinedFormula(one.name, NeuralLagrangian(formula, force=force), one.misfit, constants=tuple(named))
+
+
+def _predicts(found: RefinedFormula, task: Task) -> bool:
+    """Whether a formula predicts the validation set better than the baselines."""
+    starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
+    steps, model = StepsPerSample(2 * task.plan.substeps), found.model
+    model = NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=steps)
+    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
+    return better_than_baselines(errors, "one")

@@ -1,0 +1,9 @@
+"""How sure the best candidate is, what it does not explain, and what to record next."""
+
+from .bands import Bands
+from .diagnosis import Diagnosis
+from .energies import Energies, energies_of, energy_range
+from .examination import Examination, examined
+from .whiteness import Whiteness
+
+__all__ = ["Bands", "Diagnosis", "Energies", "Examination", "Whiteness", "energies_of", "energy_range", "examined"]

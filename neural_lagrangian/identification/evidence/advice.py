@@ -1,0 +1,75 @@
+"""Which motion to record next: the direction in which the constants are least certain."""
+
+import numpy as np
+
+from ..candidates import Candidate
+from ..families import FamilyFit, labels_of_friction
+from ..formulas import Constant
+
+WELL_KNOWN = 0.02
+"""Relative standard error below which a constant is well known."""
+MIN_SIZE, MIN_FRICTION = 0.1, 1e-4
+"""Smallest sizes of an unknown and of a constant of friction, in natural units, relative to which errors count."""
+ADVICE = {
+    "offset": "record the system at rest for some seconds, and swings to both sides",
+    "linear": "record one long decay from the largest motion to rest",
+    "dry": "record the last, slow swings until the system stops",
+    "drag": "record faster motion, from the largest amplitude that is possible",
+    "constants": "record larger motions, and motions that start at different coordinates one after another",
+}
+"""What to record if a kind of constant is not certain."""
+
+
+def weakest(fit: FamilyFit) -> tuple[str, list[int]]:
+    """The kind of the constants that are least certain together, and their indices.
+
+    They are the largest entries of the eigenvector of the information matrix with the smallest eigenvalue, with each
+    unknown divided by its size.
+    """
+    free = np.flatnonzero(fit.free)
+    size = _sizes(fit)[free]
+    _, vectors = np.linalg.eigh(fit.covariance[np.ix_(free, free)] / np.outer(size, size))
+    weak = np.abs(vectors[:, -1])
+    chosen = free[np.flatnonzero(weak > 0.5 * weak.max())]
+    kinds = fit.family.slices._asdict()
+    first = int(free[np.argmax(weak)])
+    return next(kind for kind, part in kinds.items() if part.start <= first < part.stop), chosen.tolist()
+
+
+def what_next(one: Candidate) -> str:
+    """A sentence on the next recording."""
+    assert one.fit is not None
+    if not one.fit.free.any():
+        return "All constants are known."
+    kind, chosen = weakest(one.fit)
+    free = np.flatnonzero(one.fit.free)
+    errors = np.sqrt(np.maximum(np.diagonal(one.fit.covariance), 0.0))[free] / _sizes(one.fit)[free]
+    if errors.max() < WELL_KNOWN:
+        return "All constants are known to better than 2 %. Another recording should cover states beyond this one."
+    named = _named(one, chosen)
+    what = f" ({', '.join(named)})" if named else ""
+    return f"The least certain constants{what} would profit most from another motion: {ADVICE[kind]}."
+
+
+def _sizes(fit: FamilyFit) -> np.ndarray:
+    """Sizes of the unknowns, relative to which their errors count."""
+    least = np.full(len(fit.x), MIN_SIZE)
+    least[fit.family.slices.of_friction] = MIN_FRICTION
+    return np.maximum(np.abs(fit.x), least)
+
+
+def _named(one: Candidate, chosen: list[int]) -> list[str]:
+    """Names of the friction and offsets among unknowns; others are mixed in the constants of a formula."""
+    assert one.fit is not None
+    family, at = one.fit.family, one.fit.family.slices
+    words = [name for name, _ in labels_of_friction(family)]
+    offsets = [name for name, _ in family.labels[len(family.labels) - (at.offset.stop - at.offset.start) :]]
+    names = dict(zip(range(at.offset.start, at.drag.stop), [*offsets, *words], strict=True))
+    return [names[i] for i in chosen if i in names]
+
+
+def uncertain(constants: tuple[Constant, ...]) -> list[str]:
+    """Sentences on constants that are hardly known."""
+    weak = [one.name for one in constants if one.error > 0.5 * abs(one.value) and one.unit != "deg"]
+    lines = ["Constants are ratios: free motion cannot determine the scale of the Lagrangian, such as masses in kg."]
+    return [*lines, f"Hardly known, with an error of more than half the value: {', '.join(weak)}."] if weak else lines

@@ -1,0 +1,67 @@
+"""Windows of recorded motion for the fit of a family, in natural units."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ...trajectories import Trajectories
+
+ROW_INTERVAL = 0.08
+"""Longest time between two rows of a window, and longest integration step, in natural units (a period is 6.3)."""
+WINDOW_DURATION = 10.0
+"""Length of a window in natural units of time."""
+MAX_ROWS, MIN_ROWS = 6000, 8
+"""Largest number of rows of all windows, which bounds the run time, and least number of rows of a window."""
+
+
+class FitWindows(NamedTuple):
+    """Windows that do not overlap.
+
+    `ts`: shape `(window, row)`. `ys`: as recorded, shape `(window, row, 2 dof)`. `y0s`: estimated initial states.
+    `counts`: one for a row that counts. `size`: typical size of each channel. `substeps`: integration steps from one
+    row to the next.
+    """
+
+    ts: np.ndarray
+    ys: np.ndarray
+    y0s: np.ndarray
+    counts: np.ndarray
+    size: np.ndarray
+    substeps: int
+
+    def padded(self, windows: int) -> "FitWindows":
+        """The same number of windows as others have, so that one program serves both: more do not count."""
+        index = np.arange(windows) % len(self.ts)
+        real = (np.arange(windows) < len(self.ts))[:, None]
+        ts, ys, y0s, counts = (part[index] for part in (self.ts, self.ys, self.y0s, self.counts))
+        return FitWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
+
+
+class WindowPlan(NamedTuple):
+    """`stride`: samples from one row to the next. `rows`: of a window. `substeps`: steps between two rows."""
+
+    stride: int
+    rows: int
+    substeps: int
+
+    @staticmethod
+    def of(*parts: Trajectories) -> "WindowPlan":
+        """A plan for windows that fit into the longest piece of every part."""
+        step = float(np.median(np.concatenate([np.diff(t) for t, _ in parts[0]])))
+        stride = max(1, int(ROW_INTERVAL / step))
+        most = min((int(part.lengths.max()) - 1) // stride + 1 for part in parts)
+        rows = min(round(WINDOW_DURATION / (stride * step)) + 1, most)
+        return WindowPlan(stride, rows, max(1, int(np.ceil(stride * step / ROW_INTERVAL * (1 - 1e-9)))))
+
+    def windows(self, estimated: Trajectories, observed: Trajectories, most: int, size: np.ndarray) -> FitWindows:
+        """At most `most` windows, spread evenly over the pieces."""
+        span = (self.rows - 1) * self.stride + 1
+        pairs = list(zip(estimated, observed, strict=True))
+        starts = [(i, k) for i, ((t, _), _) in enumerate(pairs) for k in range(0, len(t) - span + 1, span)]
+        chosen = [starts[k] for k in np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
+        rows = [(pairs[i], slice(k, k + span, self.stride)) for i, k in chosen]
+        ts = np.stack([t[at] - t[at][0] for ((t, _), _), at in rows])
+        ys = np.stack([y[at] for (_, (_, y)), at in rows])
+        y0s = np.stack([y[at][0] for ((_, y), _), at in rows])
+        ts, ys, y0s = (np.asarray(part, np.float64) for part in (ts, ys, y0s))
+        return FitWindows(ts, ys, y0s, np.ones(ts.shape), size, self.substeps)

@@ -1,0 +1,68 @@
+"""The file `family.json` of a model's folder: constants and friction of the best `Family` of the user.
+
+The Lagrangian is a Python function, which no file can hold. It is given again when the file is read.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from ...lagrangians import GivenLagrangian
+from ...models import NeuralLagrangian
+from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json
+from ..faults import NoAnswerError
+from ..formulas import RefinedFormula
+from ..recordings import Columns
+from .json_file import write_json
+
+FAMILY = "family.json"
+"""Name of the file."""
+
+
+def write_family(folder: Path, found: RefinedFormula | None) -> None:
+    """Write the constants and the friction, all or nothing. If `found` is `None`, delete those of an earlier fit."""
+    if found is None:
+        (folder / FAMILY).unlink(missing_ok=True)
+        return
+    given = found.model.network
+    assert isinstance(given, GivenLagrangian)
+    assert isinstance(given.function, InSI)
+    lagrangian, family = given.function, given.function.family
+    assert isinstance(family, UserFamily)
+    values = np.asarray(family.constants(lagrangian.x, lagrangian.units), np.float64).tolist()
+    content = {
+        "name": found.where,
+        "constants": dict(zip(family.names, values, strict=True)),
+        "friction_at_joints": as_json(found.model.force),
+        "standard_errors": [one._asdict() for one in found.constants],
+    }
+    write_json(folder / FAMILY, content)
+
+
+def read_family(folder: Path, columns: Columns, candidates: Sequence[Family]) -> NeuralLagrangian:
+    """The best family of the user as a model in SI units, in JAX's default precision.
+
+    **Raises:** `NoAnswerError` if there is no such file, if the file is damaged, or if no candidate has its name.
+    """
+    path = folder / FAMILY
+    if not path.is_file():
+        raise NoAnswerError(f"{folder} holds no `Family` of yours: use the formula or the network")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        name, constants = str(content["name"]), {str(k): float(c) for k, c in content["constants"].items()}
+        forces = [of_json(part) for part in content["friction_at_joints"]]
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
+        raise NoAnswerError(f"{path} is damaged: {error}") from error
+    one = next((one for one in candidates if one.name == name and set(one.start) == set(constants)), None)
+    if one is None:
+        raise NoAnswerError(
+            f"{folder} needs your `Family` {name!r} of {', '.join(constants)}, whose Lagrangian is a function: "
+            "give it to `load_model` as `candidates`, or name another `predictor`"
+        )
+    dtype = jnp.result_type(float)
+    lagrangian = UserLagrangian({name: jnp.asarray(c, dtype) for name, c in constants.items()}, one.lagrangian)
+    force = sum(forces[1:], forces[0]) if forces else None
+    return NeuralLagrangian.from_lagrangian(lagrangian, dof=columns.dof, force=force)

@@ -1,0 +1,49 @@
+"""From the columns of a file to checked motion: roles of columns, velocities, jumps, pieces and scales."""
+
+from .columns import Columns, of_another_file, roles
+from .constants_of_runs import constants_of_runs, equal_in_all_runs
+from .declared import Declared, columns_of, columns_of_motion
+from .measure import Measure, lyapunov_time
+from .pieces import Parts, by_system, cut, dealt, dealt_by_system
+from .recorded_rates import late_velocities
+from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
+from .region import Region
+from .starts import Starts, starts_of
+from .suspicious import refusals, sampling_summary, suspicious
+from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
+
+__all__ = [
+    "WRITTEN_SUFFIXES",
+    "Columns",
+    "Declared",
+    "Measure",
+    "Parts",
+    "Recording",
+    "Region",
+    "Starts",
+    "Varied",
+    "assigned",
+    "beyond",
+    "by_system",
+    "columns_of",
+    "columns_of_motion",
+    "constants_of_runs",
+    "cut",
+    "dealt",
+    "dealt_by_system",
+    "equal_in_all_runs",
+    "late_velocities",
+    "lyapunov_time",
+    "of_another_file",
+    "read_recording",
+    "read_varied",
+    "recording_of",
+    "refusals",
+    "roles",
+    "sampling_summary",
+    "starts_of",
+    "suspicious",
+    "values_of",
+    "varied_of",
+    "wrong_rates",
+]

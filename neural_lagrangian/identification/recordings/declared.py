@@ -1,0 +1,184 @@
+"""The roles of columns that a user declares. Headings and the order of columns fill in the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..._checks import positive_integer
+from ...trajectories import Trajectories, find_heading, headings_of, measures_angle, suffixes
+from ..faults import NoAnswerError, UsageError
+from .columns import Columns
+
+SUFFIXES_WITHOUT_ORDER = (".h5", ".hdf5")
+"""Suffixes of files whose columns have no order."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the user declares about a recording; `None` leaves it to the file.
+
+    Fields have the names and the order of the arguments of `inspect` and `identify`.
+
+    **Raises:** `ValueError` for an impossible value; `UsageError` for values that contradict each other.
+    """
+
+    dof: int | None = None
+    time: str | None = None
+    coordinates: Sequence[str] | None = None
+    velocities: Sequence[str] | None = None
+    trajectory: str | None = None
+    units: Mapping[str, str] | None = None
+    angles: Sequence[str | int] | None = None
+    gap: float | None = None
+    parameters: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dof is not None:
+            positive_integer("dof", self.dof)
+        for name in ("coordinates", "velocities", "angles", "parameters"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise ValueError(f"`{name}` is {value!r}; expected a list of names, such as [{value!r}]")
+        if self.gap is not None and not self.gap > 0:
+            raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
+        if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
+            raise UsageError(
+                f"`dof` is {self.dof}, but `coordinates` names {len(self.coordinates)} columns; give one of them"
+            )
+        dof = self.dof if self.coordinates is None else len(self.coordinates)
+        if self.velocities and dof not in (None, len(self.velocities)):
+            raise UsageError(
+                f"`velocities` names {len(self.velocities)} columns; expected {dof}, or none to estimate them"
+            )
+
+
+def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = False) -> Columns:
+    """Find the role of each column of a file, from the declaration, the headings and the order of columns.
+
+    A heading such as `x (cm)` names the column `x` and its unit. Only columns of numbers count in the order. By
+    default, coordinates in units of angle are angles.
+
+    **Arguments:**
+
+    - `path`: the recording. Only its headings are read.
+    - `declared`: what the user declares.
+    - `all_are_coordinates`: whether all columns after the time are coordinates if `dof` is not given.
+
+    **Raises:** `UsageError` if the declaration does not fit the file; `NoAnswerError` if the file has too few columns;
+    `DataFileError` if it lacks a column that is named.
+    """
+    check_suffix(path)
+    if (declared.time is None or declared.coordinates is None) and path.suffix.lower() in SUFFIXES_WITHOUT_ORDER:
+        raise UsageError(f"{path}: the columns of a {path.suffix} file have no order; give `time` and `coordinates`")
+    headings = headings_of(path)
+
+    def named(name: str) -> str:
+        return headings[find_heading(headings, name, path)].name
+
+    trajectory = None if declared.trajectory is None else named(declared.trajectory)
+    parameters = [named(name) for name in declared.parameters or ()]
+    labels = (trajectory, *parameters)
+    names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
+    time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
+    velocities = [named(name) for name in declared.velocities or ()]
+    if declared.coordinates is None:
+        free = [name for name in names if name not in (time, *velocities)]
+        coordinates, found = _by_order(path, free, time, declared.dof, all_are_coordinates)
+        velocities = found if declared.velocities is None else velocities
+    else:
+        coordinates = [named(name) for name in declared.coordinates]
+    units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
+    said = {named(name): unit for name, unit in (declared.units or {}).items()}
+    used = (time, *coordinates, *velocities, *parameters)
+    units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
+    texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
+    angles = _angles(declared, coordinates, texts)
+    if angles is None:
+        angles = [name for name in coordinates if name in units and measures_angle(units[name])]
+    roles = (time, tuple(coordinates), tuple(velocities), trajectory)
+    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters))
+
+
+def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
+    """Columns of trajectories in memory, in SI units. `velocities=[]` means: estimate them from the coordinates.
+
+    **Raises:** `UsageError` for an option that only files take.
+    """
+    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units"):
+        value = getattr(declared, name)
+        if value is not None and not (name == "velocities" and len(value) == 0):
+            raise UsageError(f"`{name}` is {value!r}; leave it out: Trajectories hold times and states in SI units")
+    coordinates = motion.names or tuple(f"q{i}" for i in range(motion.dof))
+    angles = tuple(_angles(declared, coordinates, {}) or ())
+    gap = motion.gap if declared.gap is None else declared.gap
+    rates = tuple(f"{name}_dot" for name in coordinates) if declared.velocities is None else ()
+    time = next(name for name in ("t", "time", "seconds") if name not in (*coordinates, *rates))
+    return Columns(time, coordinates, rates, None, {}, angles, gap, _parameters(motion, declared))
+
+
+def _parameters(motion: Trajectories, declared: Declared) -> tuple[str, ...]:
+    """The parameters of trajectories in memory: those that are declared, else those that differ between the runs.
+
+    **Raises:** `UsageError` if others differ, for an unknown name, and for a parameter that is not one number.
+    """
+    known = motion.parameters or {}
+    differing = [name for name, values in known.items() if (values != values[:1]).any()]
+    wanted = differing if declared.parameters is None else list(declared.parameters)
+    for name in wanted:
+        if name not in known:
+            has = ", ".join(map(repr, known)) or "none"
+            raise UsageError(f"`parameters` names {name!r}; expected parameters of the Trajectories: {has}")
+        if known[name].ndim > 1:
+            shape = known[name].shape
+            raise UsageError(f"the parameter {name!r} of the Trajectories has shape {shape}; expected {shape[:1]}")
+    for name in differing:
+        if name not in wanted:
+            raise UsageError(
+                f"the parameter {name!r} of the Trajectories differs between runs, but `parameters` does not name it; "
+                f"name it too, or take the runs of one value (`source.select(...)`)"
+            )
+    return tuple(wanted)
+
+
+def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, str]) -> list[str] | None:
+    """Names of the coordinates declared as angles. Each is given by its name, its heading or its index."""
+    if declared.angles is None:
+        return None
+    dof, named = len(coordinates), []
+    for angle in declared.angles:
+        name: Any = coordinates[angle] if isinstance(angle, int) and 0 <= angle < dof else texts.get(str(angle), angle)
+        if name not in coordinates:
+            raise UsageError(
+                f"`angles` names {name!r}; expected names or indices of the coordinates, {', '.join(coordinates)}"
+            )
+        named.append(name)
+    return named
+
+
+def _by_order(
+    path: Path, free: list[str], time: str, dof: int | None, all_are_coordinates: bool
+) -> tuple[list[str], list[str]]:
+    """The names of coordinates and velocities, by the order of columns."""
+    if dof is None and not all_are_coordinates:
+        raise UsageError(
+            "neither `dof` nor `coordinates` is given; give `dof`, the number of degrees of freedom, "
+            "or `coordinates`, the names of their columns"
+        )
+    dof = len(free) if dof is None else dof
+    if len(free) < max(dof, 1):
+        found = ", ".join(map(repr, free)) or "none"
+        raise NoAnswerError(
+            f"{path}: the columns of numbers beside the time {time!r} are {found}; "
+            f"expected at least {max(dof, 1)}, one for each degree of freedom (`dof`)"
+        )
+    return free[:dof], free[dof : 2 * dof] if len(free) >= 2 * dof else []
+
+
+def check_suffix(path: Path) -> None:
+    """Check that files with this suffix can be read.
+
+    **Raises:** `UsageError` if they cannot.
+    """
+    if path.suffix.lower() not in suffixes():
+        raise UsageError(f"{path}: expected a recording that ends in {', '.join(suffixes())}")

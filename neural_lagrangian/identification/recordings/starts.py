@@ -1,0 +1,58 @@
+"""Recorded motion from several start states, to compare predictions with."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...networks import parameters_of_runs, with_args
+from ...trajectories import Trajectories, Windows
+
+MAX_STARTS = 50
+"""Largest number of start states."""
+PREDICTED_SHARE = 2 / 3
+"""Length of a rollout, as a share of the longest piece. Start states lie in the rest of a piece."""
+
+
+class Starts(NamedTuple):
+    """Recorded motion from several start states: times, and states in SI units.
+
+    `parameters`: those of the system of each start by name, shape `(start,)`; `None` if there is one system.
+    """
+
+    ts: Float[Array, "start time"]
+    ys: Float[Array, "start time two_dof"]
+    parameters: dict[str, Array] | None = None
+
+    @property
+    def times(self) -> np.ndarray:
+        """Times since the start in seconds, shape `(time,)`; median over starts, as sampling may be uneven."""
+        return np.median(np.asarray(self.ts - self.ts[:, :1]), axis=0)
+
+    def model_of(self, model: Any, start: int = 0) -> Any:
+        """The model of the system of one start. A model of one system stays."""
+        return with_args(model, jax.tree.map(lambda values: values[start], self._parameters_of(model)))
+
+    def each(self, model: Any, function: Callable[..., Any], *arrays: Any) -> Any:
+        """The results of `function(model, *rows)` with the model of the system of each start, stacked."""
+
+        def of_one(parameters: Any, *rows: Any) -> Any:
+            return function(with_args(model, parameters), *rows)
+
+        return jax.vmap(of_one)(self._parameters_of(model), *arrays)
+
+    def _parameters_of(self, model: Any) -> dict[str, Array] | None:
+        return self.parameters if parameters_of_runs(model) else None
+
+
+def starts_of(trajectories: Trajectories, stride: int) -> Starts:
+    """Choose start states spread evenly over the pieces, with `PREDICTED_SHARE` of the longest piece after each."""
+    longest = (int(trajectories.lengths.max()) - 1) // stride
+    windows = Windows(
+        trajectories, max(1, round(PREDICTED_SHARE * longest)), stride=stride, dtype=jnp.result_type(float)
+    )
+    starts = windows.gather(windows.evenly(MAX_STARTS))
+    return Starts(jnp.asarray(starts.ts), jnp.asarray(starts.ys), starts.parameters)
