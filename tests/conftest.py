@@ -5,12 +5,9 @@ import os
 import platform
 from pathlib import Path
 
-from .xla_flags import quick_to_compile
+from .xla_flags import settings_of_jax
 
-os.environ.setdefault("JAX_ENABLE_X64", "1")
-# Much is compiled and little computed, here and in the programs that tests start.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", quick_to_compile())
+os.environ.update(settings_of_jax())
 
 import jax
 import jaxtyping

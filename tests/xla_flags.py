@@ -1,6 +1,7 @@
 """Flags of XLA for tests, of which it is known beforehand that they stop no test."""
 
 import mmap
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,15 @@ QUICK_TO_COMPILE = "xla_cpu_use_fusion_emitters"
 def quick_to_compile():
     """The value of `XLA_FLAGS` with which it is quickest to compile; empty where XLA does not know how."""
     return f"--{QUICK_TO_COMPILE}=false" if xla_knows(QUICK_TO_COMPILE) else ""
+
+
+def settings_of_jax():
+    """Environment variables that JAX reads when it is imported. Those that are set already stay.
+
+    Much is compiled in tests and in the programs that they start, and little computed.
+    """
+    ours = {"JAX_ENABLE_X64": "1", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": quick_to_compile()}
+    return ours | {name: os.environ[name] for name in ours if name in os.environ}
 
 
 def xla_knows(flag):

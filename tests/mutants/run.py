@@ -9,54 +9,36 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from queue import SimpleQueue
 
+from ..xla_flags import settings_of_jax
 from .catalogue import PACKAGE, ROOT, Fault, catalogue, sampled
+from .forked import ForkedTests
 
 COPIED = (PACKAGE, "tests", "docs", "pyproject.toml")
-TIMEOUT = 300
-"""Seconds after which the tests of one fault are stopped."""
+TIMEOUT, SOUND_TIMEOUT = 300, 1200
+"""Seconds after which the tests of one fault, and those of one file on the sound package, are stopped."""
 NOT_WRONG_BUT_BROKEN = re.compile(r": (NameError|ImportError|ModuleNotFoundError|SyntaxError|UnboundLocalError)\b")
 """A fault gives a wrong result; code that does not run at all is noticed by any test."""
 PASSED, FAILED = 0, 1
 """Exit statuses of pytest; all others say that the tests could not run."""
 
 
-def run_tests(folder: Path, tests: Sequence[str], *options: str, timeout: float | None = None) -> tuple[int, str]:
-    """Exit status and output of the tests, run on the copy of the package in `folder`."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", *options]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
-    try:
-        done = subprocess.run(
-            [*command, *(f"tests/{test}" for test in tests)],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, f"stopped after {timeout:g} s"
-    return done.returncode, done.stdout
-
-
-def noticed(fault: Fault, folder: Path) -> tuple[bool, str]:
+def noticed(fault: Fault, folder: Path, tested: ForkedTests) -> tuple[bool, str]:
     """Whether a test fails because of the fault, and a line that says so."""
     path, began = folder / PACKAGE / fault.file, time.perf_counter()
     sound, times = path.read_text(encoding="utf-8"), path.stat()
     try:
         path.write_text(fault.mutated(sound), encoding="utf-8")
         os.utime(path, (times.st_atime, times.st_mtime + 10))  # bytecode of the sound file is not taken for it
-        status, output = run_tests(folder, fault.tests, "-x", timeout=TIMEOUT)
+        status, output = tested(folder, fault.tests, "-x", timeout=TIMEOUT)
     except ValueError as error:
         return False, f"STALE      {error}"
     finally:
@@ -82,32 +64,40 @@ def copied(to: Path) -> Path:
 
 def run(faults: Sequence[Fault], workers: int) -> int:
     """Run the tests on the sound package, then once for each fault; the number of faults not noticed."""
-    tests = sorted({test for fault in faults for test in fault.tests})
-    with tempfile.TemporaryDirectory() as place:
+    tested = ForkedTests()
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(workers) as pool:
         sound = copied(Path(place) / "0")
-        status, output = run_tests(sound, tests, "-n", str(workers))
-        if status != PASSED:
-            unknown = run_tests(sound, tests, "--collect-only")[1] if status != FAILED else ""
-            sys.stdout.write(f"{output}\n{unknown[-2000:]}\nThe tests must pass on the sound package first.\n")
+
+        def passes(tests: Sequence[str]) -> bool:
+            status, output = tested(sound, tests, timeout=SOUND_TIMEOUT, bytecode=True)
+            if status != PASSED:
+                sys.stdout.write(f"{output}\nThe tests must pass on the sound package first.\n")
+            return status == PASSED
+
+        if not all(pool.map(passes, by_file(faults))):
             return len(faults)
         folders: SimpleQueue[Path] = SimpleQueue()
         folders.put(sound)
         for k in range(1, workers):
             folders.put(Path(shutil.copytree(sound, Path(place) / str(k))))  # with the bytecode of the sound files
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
         def one(fault: Fault) -> bool:
             folder = folders.get()
             try:
-                good, line = noticed(fault, folder)
+                good, line = noticed(fault, folder, tested)
             finally:
                 folders.put(folder)
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
             return good
 
-        with ThreadPoolExecutor(workers) as pool:
-            return sum(not good for good in pool.map(one, faults))
+        return sum(not good for good in pool.map(one, faults))
+
+
+def by_file(faults: Sequence[Fault]) -> list[list[str]]:
+    """The tests of all faults, those of a file together."""
+    tests = sorted({test for fault in faults for test in fault.tests})
+    return [list(group) for _, group in groupby(tests, key=lambda test: test.partition("::")[0])]
 
 
 def main() -> int:
@@ -119,6 +109,7 @@ def main() -> int:
     asked = parser.parse_args()
     faults = [fault for fault in catalogue() if asked.only in f"{fault.file}: {fault.name}"]
     faults = faults if asked.sample is None else sampled(faults, asked.sample)
+    os.environ.update(settings_of_jax())  # the processes that ForkedTests forks have imported JAX
     began = time.perf_counter()
     missed = run(faults, asked.workers)
     minutes = (time.perf_counter() - began) / 60
