@@ -200,3 +200,35 @@ def test_explicit_time_reaches_the_motion():
     for total in (lagrangian, GivenLagrangian(lagrangian) + gauge):
         model = nl.NeuralLagrangian.from_lagrangian(total, dof=1)
         np.testing.assert_allclose(model.acceleration(t, q, v), jnp.sin(t)[None], rtol=RTOL)
+
+
+def strong(tree, seed):
+    """The same networks with large random weights."""
+    arrays, rest = eqx.partition(tree, eqx.is_inexact_array)
+    leaves, structure = jax.tree.flatten(arrays)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    drawn = [3 * jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
+    return eqx.combine(jax.tree.unflatten(structure, drawn), rest)
+
+
+def least_mass(lagrangian):
+    """The smallest eigenvalue of the mass matrix at random states."""
+    t, q, v = states(2, 20)
+    M = jax.jit(jax.vmap(lambda t, q, v: nl.mass_matrix(lagrangian, t, q, v)))(t, q, v)
+    return np.linalg.eigvalsh(np.asarray(M, np.float64)).min()
+
+
+def test_a_known_inertia_stays_in_the_mass_of_a_sum():
+    """The sum of known links and a mechanical network has at least their mass, at any weights; a free network takes
+    mass away."""
+    links = DoublePendulum().lagrangian
+    known, free = least_mass(links), StateNetwork(small_network())
+    assert known > 0
+    for seed in range(3):
+        rest = strong(nl.MechanicalLagrangian.from_mlp(2, 8, 1, floor=0.0, key=KEY), seed)
+        assert least_mass(rest + links) > (1 - 1e-3) * known
+        model = nl.NeuralLagrangian.from_lagrangian(rest + links, dof=2, mass_solve=Cholesky())
+        t, q, v = (x[0] for x in states(2, 1))
+        expected = nl.acceleration(model.lagrangian, t, q, v, mass_solve=PseudoInverse())
+        np.testing.assert_allclose(model.acceleration(t, q, v), expected, rtol=1e5 * RTOL if DOUBLE else 1e-2)
+    assert min(least_mass(strong(free, seed) + links) for seed in range(3)) < 0
