@@ -21,6 +21,23 @@ CART_POLE = """
 </mujoco>
 """
 
+PENDUBOT = """
+<mujoco>
+  <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
+  <worldbody>
+    <body>
+      <joint name="shoulder" type="hinge" axis="0 -1 0" damping="0.01" frictionloss="0.01"/>
+      <geom type="capsule" fromto="0 0 0 0 0 -0.25" size="0.01" mass="0.3"/>
+      <body pos="0 0 -0.25">
+        <joint name="elbow" type="hinge" axis="0 -1 0" damping="0.001" frictionloss="0.001"/>
+        <geom type="capsule" fromto="0 0 0 0 0 -0.35" size="0.01" mass="0.2"/>
+      </body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="shoulder"/></actuator>
+</mujoco>
+"""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -80,4 +97,12 @@ class Machine:
         return M, data.qfrc_bias.copy()
 
 
-MACHINES = {"cart_pole": Machine(CART_POLE)}
+ENCODER = 2 * np.pi / 4096
+"""Smallest step of an encoder with 4096 steps a turn, in radians."""
+
+MACHINES = {
+    "cart_pole": Machine(CART_POLE),
+    "pendubot": Machine(
+        PENDUBOT, sample=0.01, delay=0.005, resolution=(ENCODER, ENCODER), noise=(5e-4, 5e-4), limit=3.0
+    ),
+}
