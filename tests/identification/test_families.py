@@ -233,12 +233,13 @@ def test_of_equals_the_simpler_one_wins_and_without_an_answer_nothing_is_said():
 def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():
     """A warning if it is much, a promise if it is nothing; neither if that is not known."""
 
-    def verdict_of(rest):
-        return " ".join(Contest.of([Candidate("good", 2, 1.0, rest=rest)], []).verdict())
+    def verdict_of(rest, error=0.0):
+        return " ".join(Contest.of([Candidate("good", 2, 1.0, rest=rest, rest_error=error)], []).verdict())
 
     assert "lacks something: its errors are 3.5 times the noise" in verdict_of(3.5)
     assert "no model can be much better" in verdict_of(1.1)
     assert "noise" not in verdict_of(1.6) + verdict_of(np.nan)
+    assert "no model can be much better" in verdict_of(1.6, error=0.5)  # so few rows do not say more
 
 
 def test_a_model_without_mechanics_is_best_only_if_it_errs_less():

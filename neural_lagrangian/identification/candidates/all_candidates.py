@@ -67,8 +67,7 @@ def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candida
     if best is None or best.fit is None or not best.fit.family.is_formula:
         return None
     fitted = trial.rest(best.fit.residuals, best.fit.noise, trial.fitted)
-    few = np.sqrt(2 / max(trial.held.counts.sum(), 1))  # two standard errors of a standard deviation
-    if not (fitted <= MAX_EXPLAINED and best.rest <= MAX_EXPLAINED + few):
+    if not (fitted <= MAX_EXPLAINED and best.leaves_noise):
         return None
     best = with_formula(best, task, trial.units)
     return None if best.found is None else best
@@ -94,7 +93,8 @@ def compared_candidates(
     for name, (model, found) in compared.items():
         count = _weights(model) if found is None else found.constants_count
         misfit, rest = known.trial.misfit(model, known.noise)
-        candidates.append(Candidate(name, count, misfit, found=found, rest=rest, is_mechanical=name != NULL))
+        facts = {"found": found, "rest": rest, "rest_error": known.trial.rest_error, "is_mechanical": name != NULL}
+        candidates.append(Candidate(name, count, misfit, **facts))
     return ranked(candidates, list(known.refused), task, known.trial)
 
 

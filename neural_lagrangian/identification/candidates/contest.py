@@ -27,8 +27,8 @@ class Candidate(NamedTuple):
     `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
     in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
     that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
-    `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `is_mechanical`:
-    whether it has a Lagrangian.
+    `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `rest_error`: two
+    standard errors of `rest`. `is_mechanical`: whether it has a Lagrangian.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Candidate(NamedTuple):
     found: RefinedFormula | None = None
     fit: FamilyFit | None = None
     rest: float = np.nan
+    rest_error: float = 0.0
     is_mechanical: bool = True
 
     @property
@@ -53,7 +54,7 @@ class Candidate(NamedTuple):
     @property
     def leaves_noise(self) -> bool:
         """Whether its errors are as small as the noise of the recording."""
-        return bool(self.rest <= MAX_EXPLAINED)
+        return bool(self.rest <= MAX_EXPLAINED + self.rest_error)
 
     def unlike(self, best: "Candidate") -> str:
         """What it is, or how it differs from a candidate of the same family: words that do not describe that one."""

@@ -118,7 +118,8 @@ def _candidates(
         misfit = float(there.squares.sum() / max(there.used, 1))
         rest = trial.rest(there.residuals, there.noise, held)
         criterion = information(fit, reference) - least
-        found.append(Candidate(fit.family.name, int(fit.free.sum()), misfit, criterion, fit=fit, rest=rest))
+        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error}
+        found.append(Candidate(fit.family.name, int(fit.free.sum()), misfit, criterion, **facts))
     return found
 
 

@@ -74,6 +74,11 @@ class Trial(NamedTuple):
         return Trial(units, scaling, estimate[0], plan, windows, held, noise, level)
 
     @property
+    def rest_error(self) -> float:
+        """Two standard errors of the errors on the validation set, in units of the noise: it has so many rows."""
+        return float(np.sqrt(2 / max(self.held.counts.sum(), 1)))
+
+    @property
     def width(self) -> np.ndarray:
         """Rate of each coordinate below which dry friction falls to zero."""
         rates = self.estimate.ys[self.estimate.mask][:, self.estimate.dof :]
