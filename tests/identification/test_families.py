@@ -230,6 +230,30 @@ def test_of_equals_the_simpler_one_wins_and_without_an_answer_nothing_is_said():
     ]
 
 
+def test_cross_validation_decides_between_families_that_are_nearly_equal():
+    """The one that predicts better, whatever the validation set says; if the windows do not tell, the more probable."""
+
+    def winner(*errors):
+        rows = [("long", 9, 1.3, 2.0), ("short", 2, 1.0, 0.0)]
+        rows = [Candidate(*row, errors=np.array(one)) for row, one in zip(rows, errors, strict=True)]
+        return Contest.of(rows, []).winner.name
+
+    short = [1.2, 1.3, 1.1, 1.2]
+    assert winner([1.0, 1.1, 0.9, 1.0], short) == "long"  # better in each window
+    assert winner([1.1, 1.35, 1.0, 1.3], short) == "short"  # as often better as worse
+    assert winner([1.3, 1.4, 1.2, 1.3], short) == "short"
+
+
+def test_margins_of_cross_validation_have_their_errors():
+    """Two standard errors of the mean difference of the windows."""
+    one, other = np.array([1.44, 1.21, 1.69, 1.44]), np.full(4, 1.0)
+    best, second = Candidate("best", 2, 1.0, errors=other), Candidate("second", 3, 9.0, errors=one)
+    error = 2 * np.std(one - other, ddof=1) / np.sqrt(4) / (2 * np.sqrt(one.mean()))
+    said = f"Worse by cross-validation: second (by 20 ± {100 * error:.0f}%)."
+    assert said in Contest((best, second, Candidate("third", 3, 4.0)), ()).verdict()
+    assert "Worse on the validation set: third (by 100%)." in Contest((best, Candidate("third", 3, 4.0)), ()).verdict()
+
+
 def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():
     """A warning if it is much, a promise if it is nothing; neither if that is not known."""
 

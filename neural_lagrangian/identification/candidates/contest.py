@@ -11,6 +11,21 @@ from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
 
 MIN_WORSE = 1.05
 """A candidate is called worse if its error is at least this factor larger."""
+MAX_TIE = 1.0
+"""Two families are equal if the errors of the windows differ by less than this many standard errors in the mean: the
+rule of one standard error (Breiman et al. 1984).
+
+Simulated recordings, 12 seeds of each: error of prediction over that of the true family, geometric mean, by the family
+that is chosen. A smaller threshold predicts better, and finds friction and offsets where there are none.
+
+| recording | criterion of Schwarz alone | 1.0 | 0.5 | least error |
+| --- | --- | --- | --- | --- |
+| pendulum, dry friction, 8 periods, 1 % noise | 1.85 | 1.85 | 1.73 | 1.45 |
+| pendulum, dry friction, 16 periods, 5 % noise | 1.26 | 1.18 | 1.08 | 1.08 |
+| spring, drag, 8 periods, 1 % noise | 0.67 | 0.67 | 0.67 | 0.67 |
+| turning pendulum, linear friction, 12 periods, 5 % noise | 1.10 | 1.10 | 1.13 | 1.29 |
+| hard spring, linear friction, 12 periods, 5 % noise | 1.04 | 1.04 | 1.02 | 1.08 |
+"""
 SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
 """Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
 UNEXPLAINED = "The best description lacks something"
@@ -28,7 +43,9 @@ class Candidate(NamedTuple):
     in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
     that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
     `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `rest_error`: two
-    standard errors of `rest`. `is_mechanical`: whether it has a Lagrangian.
+    standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in units of the
+    noise; `None` for a candidate that is no family, or that is far behind. `is_mechanical`: whether it has a
+    Lagrangian.
     """
 
     name: str
@@ -39,6 +56,7 @@ class Candidate(NamedTuple):
     fit: FamilyFit | None = None
     rest: float = np.nan
     rest_error: float = 0.0
+    errors: np.ndarray | None = None
     is_mechanical: bool = True
 
     @property
@@ -63,6 +81,27 @@ class Candidate(NamedTuple):
         return f"{self.name} with mechanics" if best.name == NULL and self.name == NETWORK else self.name
 
 
+class Difference(NamedTuple):
+    """How much worse a candidate predicts than another one, both cross-validated.
+
+    `mean`: mean difference of the mean square residuals of the windows. `error`: its standard error. `ratio`: of the
+    root mean square residuals. `error_of_ratio`: its standard error.
+    """
+
+    mean: float
+    error: float
+    ratio: float
+    error_of_ratio: float
+
+    @staticmethod
+    def of(one: np.ndarray, other: np.ndarray) -> "Difference":
+        """The difference of the errors of the same windows."""
+        apart, size = one - other, max(float(other.mean()), 1e-300)
+        error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.inf
+        ratio = float(np.sqrt(one.mean() / size))
+        return Difference(float(apart.mean()), float(error), ratio, float(error / (2 * ratio * size)))
+
+
 class Contest(NamedTuple):
     """All candidates, the best first, and what could not be fitted."""
 
@@ -71,18 +110,19 @@ class Contest(NamedTuple):
 
     @staticmethod
     def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
-        """Find the best candidate. Of those with nearly the least error on the validation set it is the simplest one:
-        the more probable one of two families, else the one with fewer constants. A model without mechanics is the last.
+        """Find the best candidate: of the best family and the others with nearly the least error on the validation set,
+        the one with the fewest constants. A model without mechanics is the last.
         """
         candidates = distinct(candidates)
         sound = sorted((one for one in candidates if np.isfinite(one.misfit)), key=lambda one: one.misfit)
         failed = [one for one in candidates if not np.isfinite(one.misfit)]
         if not sound:
             return Contest(tuple(failed), tuple(refused))
-        equal = [one for one in sound if one.misfit <= MAX_LOSS_RATIO * sound[0].misfit]
-        families = sorted((one for one in equal if not np.isnan(one.information)), key=lambda one: one.information)
-        others = [one for one in equal if np.isnan(one.information)]
-        best = min([*families[:1], *others], key=lambda one: (not one.is_mechanical, one.parameters))
+        families = [one for one in sound if not np.isnan(one.information)]
+        finalists = [one for one in sound if np.isnan(one.information)] + best_family(families)
+        least = min(one.misfit for one in finalists)
+        equal = [one for one in finalists if one.misfit <= MAX_LOSS_RATIO * least]
+        best = min(equal, key=lambda one: (not one.is_mechanical, one.parameters))
         rest = [one for one in sound if one is not best]
         return Contest((best, *rest, *failed), tuple(refused))
 
@@ -127,7 +167,10 @@ class Contest(NamedTuple):
         return not self.winner.is_mechanical or bool(self.winner.rest >= MIN_UNEXPLAINED)
 
     def ratio(self, one: Candidate) -> float:
-        """Error of a candidate over that of the winner."""
+        """Error of a candidate over that of the winner: of cross-validation, or on the validation set."""
+        difference = self._difference(one)
+        if difference is not None:
+            return difference.ratio
         return float(np.sqrt(one.misfit / max(self.winner.misfit, 1e-300)))
 
     def table(self) -> list[list[str]]:
@@ -148,17 +191,45 @@ class Contest(NamedTuple):
         shown = {one.name: one for one in reversed(self.candidates[1:]) if one.name != best.name}
         others = [one for one in self.candidates[1:] if one.name == best.name]
         others += [one for one in self.candidates[1:] if shown.get(one.name) is one]
-        worse = [f"{one.unlike(best)} ({self._margin(one)})" for one in others if self.ratio(one) >= MIN_WORSE]
+        worse = [one for one in others if self.ratio(one) >= MIN_WORSE]
         equal = [one.unlike(best) for one in others if self.ratio(one) < MIN_WORSE]
         lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *_explained(best)]
-        lines += [f"Worse on the validation set: {'; '.join(worse)}."] if worse else []
+        for where, difference in (("by cross-validation", True), ("on the validation set", False)):
+            told = [one for one in worse if (self._difference(one) is not None) == difference]
+            margins = "; ".join(f"{one.unlike(best)} ({self._margin(one)})" for one in told)
+            lines += [f"Worse {where}: {margins}."] if told else []
         return [*lines, f"No better: {'; '.join(equal)}."] if equal else lines
 
+    def _difference(self, one: Candidate) -> Difference | None:
+        """How much worse than the winner a candidate is, if both are cross-validated."""
+        if one.errors is None or self.winner.errors is None:
+            return None
+        return Difference.of(one.errors, self.winner.errors)
+
     def _margin(self, one: Candidate) -> str:
-        ratio = self.ratio(one)
+        ratio, difference = self.ratio(one), self._difference(one)
         if not ratio < np.inf:
             return "it fails"
-        return f"by {ratio - 1:.0%}" if ratio < MAX_NAMED_RATIO else f"by a factor of {ratio:.2g}"
+        if ratio >= MAX_NAMED_RATIO:
+            return f"by a factor of {ratio:.2g}"
+        doubt = "" if difference is None else f" ± {100 * 2 * difference.error_of_ratio:.0f}"
+        return f"by {100 * (ratio - 1):.0f}{doubt}%"
+
+
+def best_family(families: list[Candidate]) -> list[Candidate]:
+    """The best of fitted families, which are in the order of their error on the validation set; none of none.
+
+    It is the most probable one (criterion of Schwarz) of those that are equal: by cross-validation, or, without it, by
+    nearly the least error on the validation set.
+    """
+    tested = [(one, one.errors) for one in families if one.errors is not None]
+    if tested:
+        _, least = min(tested, key=lambda pair: pair[1].mean())
+        apart = [(one, Difference.of(errors, least)) for one, errors in tested]
+        equal = [one for one, by in apart if by.mean <= 0 or by.mean < MAX_TIE * by.error]
+    else:
+        equal = [one for one in families if one.misfit <= MAX_LOSS_RATIO * families[0].misfit]
+    return sorted(equal, key=lambda one: one.information)[:1]
 
 
 def _explained(best: Candidate) -> list[str]:

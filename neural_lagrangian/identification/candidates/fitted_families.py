@@ -28,7 +28,8 @@ from ..formulas import TIME_IS_UP, Attempt, Constant, RefinedFormula, symbols_fo
 from ..judging import better_than_baselines, rollout_errors
 from ..preparation import Task
 from ..recordings import Measure, starts_of
-from .contest import FORMULA, NETWORK, NULL, Candidate, Contest
+from .contest import FORMULA, NETWORK, NULL, Candidate, Contest, distinct
+from .cross_validation import cross_validated
 from .trial import Trial, width_of
 
 MAX_LOG_NOISE = np.log(3.0)
@@ -73,8 +74,8 @@ def fitted_families(
     every = [fit for kinds in fits for fit in kinds.values()]
     reference = min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
     held = trial.held.padded(len(trial.fitted.ts))
-    candidates = [one for kinds in fits for one in _candidates(kinds, reference, task, trial, held)]
-    return candidates, refused, reference.noise
+    candidates = distinct([one for kinds in fits for one in _candidates(kinds, reference, trial, held)])
+    return cross_validated(candidates, reference.noise, trial.fitted, held, is_over), refused, reference.noise
 
 
 def _check_names(families: list[AbstractFamily]) -> None:
@@ -107,9 +108,7 @@ def _log_noise(fit: FamilyFit) -> float:
     return float(np.mean(np.log(fit.noise[np.isfinite(fit.noise)])))
 
 
-def _candidates(
-    kinds: dict[str, FamilyFit], reference: FamilyFit, task: Task, trial: Trial, held: FitWindows
-) -> list[Candidate]:
+def _candidates(kinds: dict[str, FamilyFit], reference: FamilyFit, trial: Trial, held: FitWindows) -> list[Candidate]:
     """The kinds of friction of one family."""
     least = information(reference, reference)
     found = []

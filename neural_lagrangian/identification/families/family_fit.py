@@ -137,6 +137,11 @@ def _nothing(motion: FitWindows, unknowns: int) -> tuple[np.ndarray, np.ndarray]
     return np.zeros(motion.ys.shape), np.zeros((windows, rows * channels, unknowns))
 
 
+def refitted(fit: FamilyFit, motion: FitWindows) -> FamilyFit:
+    """The same constants, fitted to other windows, from those of the fit."""
+    return _descended(fit, motion)
+
+
 def held_out(fit: FamilyFit, motion: FitWindows) -> FamilyFit:
     """The fit on other windows, whose initial states are estimated, and nothing else."""
     shifts = np.zeros_like(motion.y0s)

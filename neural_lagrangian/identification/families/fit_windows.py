@@ -36,6 +36,10 @@ class FitWindows(NamedTuple):
         ts, ys, y0s, counts = (part[index] for part in (self.ts, self.ys, self.y0s, self.counts))
         return FitWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
 
+    def only(self, windows: np.ndarray) -> "FitWindows":
+        """The same windows, of which only some count: booleans, shape `(window,)`."""
+        return self._replace(counts=self.counts * windows[:, None])
+
 
 class WindowPlan(NamedTuple):
     """`stride`: samples from one row to the next. `rows`: of a window. `substeps`: steps between two rows."""
