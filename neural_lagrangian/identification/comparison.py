@@ -10,6 +10,7 @@ import numpy as np
 
 from ..discovery import Comparison, compare_lagrangians
 from ..trajectories import Trajectories, headings_of
+from .chaos import lyapunov_time
 from .choices import Predictor
 from .faults import NoAnswerError, UsageError
 from .folders import Learned, is_folder, read_folder
@@ -24,7 +25,6 @@ from .recordings import (
     Starts,
     beyond,
     cut,
-    lyapunov_time,
     of_another_file,
     read_recording,
     sampling_summary,

@@ -15,6 +15,7 @@ from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import NETWORK, NULL, Candidate, Known, compared_candidates, known_candidates
+from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined
 from .families import Family
@@ -26,7 +27,7 @@ from .inspection import inspected
 from .judging import rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
-from .recordings import Declared, Measure, Region, lyapunov_time, starts_of
+from .recordings import Declared, Measure, Region, starts_of
 from .reports import Outcome, models_of
 from .trained import Trained
 from .wanted import Tell, Wanted

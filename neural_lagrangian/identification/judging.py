@@ -107,8 +107,8 @@ def rollout_errors(
     models: Mapping[str, Any], starts: Starts, columns: Columns, measure: Measure
 ) -> tuple[Errors, dict[str, np.ndarray]]:
     """Errors of each model and of the baselines, and the rollouts of the models, shape `(start, time, 2 dof)`."""
-    rollouts = {name: np.asarray(_rollouts(model, starts)) for name, model in models.items()}
-    simple = {name: np.asarray(_rollouts(baseline, starts)) for name, baseline in BASELINES.items()}
+    rollouts = {name: np.asarray(rollouts_of(model, starts)) for name, model in models.items()}
+    simple = {name: np.asarray(rollouts_of(baseline, starts)) for name, baseline in BASELINES.items()}
     truth = np.asarray(starts.ys)
     errors = {name: _coordinate_errors(ys, truth, columns) for name, ys in (rollouts | simple).items()}
     return Errors(starts.times, errors, measure), rollouts
@@ -142,7 +142,8 @@ def predicts_a_period(errors: Errors, name: str) -> bool:
 
 
 @eqx.filter_jit
-def _rollouts(model: Callable[[Array, Array], Array], starts: Starts) -> Array:
+def rollouts_of(model: Callable[[Array, Array], Array], starts: Starts) -> Array:
+    """Rollouts from the first of the states of each start, at its times; shape `(start, time, 2 dof)`."""
     return starts.each(model, lambda model, t, y0: model(t, y0), starts.ts, starts.ys[:, 0])
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates.contest import Contest
+from neural_lagrangian.identification.chaos import lyapunov_time
 from neural_lagrangian.identification.formulas.candidate_terms import MAX_TERMS, library_for
 from neural_lagrangian.identification.formulas.search import TIME_IS_UP, Attempt
 from neural_lagrangian.identification.judging import Errors, better_than_baselines, rollout_errors
 from neural_lagrangian.identification.recordings.columns import Columns
-from neural_lagrangian.identification.recordings.measure import Measure, lyapunov_time
+from neural_lagrangian.identification.recordings.measure import Measure
 from neural_lagrangian.identification.recordings.region import Region
 from neural_lagrangian.identification.recordings.starts import starts_of
 from neural_lagrangian.identification.reports.outcome import Outcome
@@ -180,7 +182,11 @@ def test_a_lyapunov_time_is_found_of_chaos_alone():
     wild, calm = DoublePendulum(), CoupledPendulums()
     for system, y0, chaotic in ((wild, [2.5, 2.0, 0.0, 0.0], True), (calm, [0.1, 0.0, 0.0, 0.0], False)):
         starts = starts_of(nl.simulate(system, ts, np.array([y0])), 1)
-        assert np.isfinite(lyapunov_time(system, starts, Measure(np.ones(2), 2.0))) == chaotic
+        measure = Measure(np.ones(2), 2.0)
+        assert np.isfinite(lyapunov_time(system, starts, measure)) == chaotic
+        if chaotic:  # as the growth of an infinitesimal disturbance says
+            exact = nl.analysis.lyapunov_exponent(system, jnp.arange(0.0, 100.0, 2.0), jnp.array(y0), jax.random.key(0))
+            assert lyapunov_time(system, starts, measure) * float(exact.exponent) == pytest.approx(1, rel=0.3)
     steady = starts_of(motion(going_round), 1)
     assert lyapunov_time(oscillating, steady, UNIT) == np.inf  # one degree of freedom is never chaotic
 

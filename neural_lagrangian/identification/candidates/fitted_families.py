@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...integrators import RK4, StepsPerSample
 from ...models import NeuralLagrangian
 from ..families import (
     AbstractFamily,
@@ -184,7 +183,5 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
 def _predicts(found: RefinedFormula, task: Task) -> bool:
     """Whether a formula predicts the validation set better than the baselines."""
     starts, measure = starts_of(task.parts.validation, task.plan.stride), Measure.of(task.parts.train, task.columns)
-    steps, model = StepsPerSample(2 * task.plan.substeps), found.model
-    model = NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=steps)
-    errors, _ = rollout_errors({"one": model}, starts, task.columns, measure)
+    errors, _ = rollout_errors({"one": found.model}, starts, task.columns, measure)
     return better_than_baselines(errors, "one")

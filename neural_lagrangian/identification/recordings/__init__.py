@@ -3,7 +3,7 @@
 from .columns import Columns, of_another_file, roles
 from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .declared import Declared, columns_of, columns_of_motion
-from .measure import Measure, lyapunov_time
+from .measure import Measure
 from .pieces import Parts, by_system, cut, dealt, dealt_by_system
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
@@ -33,7 +33,6 @@ __all__ = [
     "dealt_by_system",
     "equal_in_all_runs",
     "late_velocities",
-    "lyapunov_time",
     "of_another_file",
     "read_recording",
     "read_varied",
