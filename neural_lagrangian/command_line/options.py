@@ -8,7 +8,18 @@ from typing import Any
 
 from ..identification import Remark
 
-COLUMNS = ("dof", "time", "coordinates", "velocities", "trajectory", "units", "angles", "gap", "parameters")
+COLUMNS = (
+    "dof",
+    "time",
+    "coordinates",
+    "velocities",
+    "trajectory",
+    "units",
+    "angles",
+    "gap",
+    "parameters",
+    "observations",
+)
 """Options for the columns of a recording. `inspect` and `identify` take them as arguments of the same names."""
 OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
     "folder": "--output",
@@ -60,6 +71,15 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="columns of known parameters of the system, such as a length, that differ between the trajectories",
     )
+    group.add_argument(
+        "--observations",
+        nargs="+",
+        type=_parse_observation,
+        default=[],
+        metavar="COLUMN=KIND:COORDINATE",
+        help="columns that see the position or the velocity of a coordinate, such as gyro=velocity:theta; gain, "
+        "offset, delay and noise of each sensor are found with the model",
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +100,8 @@ def parameters_given(asked: argparse.Namespace) -> dict[str, float] | None:
 
 def columns_given(asked: argparse.Namespace) -> dict[str, Any]:
     """The values of the options of `add_columns`, as Python arguments."""
-    return {name: getattr(asked, name) for name in COLUMNS} | {"units": dict(asked.units) or None}
+    by_column = {name: dict(getattr(asked, name)) or None for name in ("units", "observations")}
+    return {name: getattr(asked, name) for name in COLUMNS} | by_column
 
 
 def in_options(message: Any) -> str:
@@ -142,3 +163,13 @@ def _parse_unit(text: str) -> tuple[str, str]:
     if not (column and separator and unit):
         raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected COLUMN=UNIT, such as theta=deg")
     return column, unit
+
+
+def _parse_observation(text: str) -> tuple[str, str]:
+    """Parse a column and what it sees, from `COLUMN=KIND:COORDINATE`."""
+    column, separator, sees = text.partition("=")
+    if not (column and separator and ":" in sees):
+        raise argparse.ArgumentTypeError(
+            f"is {text.strip()!r}; expected COLUMN=KIND:COORDINATE, such as gyro=velocity:theta"
+        )
+    return column, sees

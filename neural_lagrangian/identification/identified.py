@@ -3,12 +3,14 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 
 from ..discovery import Formula
 from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
+from ..observation import Sensor
 from ..training import History
 from .candidates import Contest
 from .choices import Predictor
@@ -72,6 +74,7 @@ class Identified:
             *outcome.facts(),
             ("formula", outcome.reading()),
             *([] if outcome.examination is None else outcome.examination.facts()),
+            *_sensor_facts(outcome),
             ("verdict", "\n".join(verdict(outcome))),
         ]
         return Identified(outcome, tuple(facts), outcome.hints())
@@ -135,6 +138,15 @@ class Identified:
         return self.outcome.contest
 
     @property
+    def sensors(self) -> dict[str, Sensor]:
+        """The sensors of declared observations by column, with known quantities in SI units; empty if there are none.
+
+        With the model they predict readings: `observation.Observed(found.model, found.sensors)`.
+        """
+        known = {} if self.outcome.sensors is None else self.outcome.sensors.by_name
+        return {name: one.sensor(self.outcome.columns) for name, one in known.items()}
+
+    @property
     def history(self) -> History | None:
         """Losses and times of the training; `None` if no network was trained."""
         trained = self.outcome.trained
@@ -179,6 +191,13 @@ class Identified:
         return rendered("summary.html", contents | {"formula": self.outcome.reading()})
 
 
+def _sensor_facts(outcome: Outcome) -> list[tuple[str, str]]:
+    if outcome.sensors is None:
+        return []
+    table = [aligned(outcome.sensors.table())] if outcome.sensors.by_name else []
+    return [("sensors", "\n".join([*table, *outcome.sensors.sentences]))]
+
+
 def write_outcome(folder: Path, outcome: Outcome) -> None:
     """Write the formula, the user's family, the settings with the judgement, and the report, in this order.
 
@@ -186,5 +205,7 @@ def write_outcome(folder: Path, outcome: Outcome) -> None:
     """
     write_formula(folder, outcome.formula)
     write_family(folder, outcome.contest.family)
-    write_settings(folder, outcome.settings | {PREDICTOR: outcome.predictor, "judged": outcome.judgement})
+    judged: dict[str, Any] = {PREDICTOR: outcome.predictor, "judged": outcome.judgement}
+    sensors = {} if outcome.sensors is None else {"sensors": outcome.sensors.settings}
+    write_settings(folder, outcome.settings | judged | sensors)
     write_report(folder / REPORT, outcome)

@@ -17,14 +17,14 @@ from .budget import Budget
 from .candidates import NETWORK, NULL, Candidate, Known, compared_candidates, known_candidates
 from .chaos import lyapunov_time
 from .choices import Structure
-from .evidence import energies_of, examined
+from .evidence import energies_of, examined, sensors_of
 from .families import Family
 from .faults import UsageError
 from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
-from .judging import rollout_errors
+from .judging import better_than_baselines, rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
 from .recordings import Declared, Measure, Region, starts_of
@@ -48,6 +48,7 @@ def identify(
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
     parameters: Sequence[str] | None = None,
+    observations: Mapping[str, str] | None = None,
     structure: Structure = "mechanical",
     friction: bool = False,
     steps: int | None = None,
@@ -78,8 +79,9 @@ def identify(
 
     **Arguments:**
 
-    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`: the
-      recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`.
+    - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`,
+      `observations`: the recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`. Gain,
+      offset, delay and noise of `observations` are found with the best model, which does not depend on them.
     - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
       one network.
     - `friction`: whether the network learns linear damping in addition to the Lagrangian.
@@ -117,7 +119,8 @@ def identify(
     >>> found.save("spring-fit")
     ```
     """
-    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap, parameters)
+    roles = (dof, time, coordinates, velocities, trajectory)
+    declared = Declared(*roles, units, angles, gap, parameters, observations)
     place = None if folder is None else Path(folder)
     users = tuple(candidates)
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
@@ -256,8 +259,10 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     learned = (_settings(task, wanted), task.columns, str(task.parts), trained)
     cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
+    why_not = "" if better_than_baselines(errors, contest.predictor) else "no model is better than the baselines"
+    sensors = sensors_of(best, task, "the time limit left no time" if budget.ends_refinement() else why_not)
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
-    return Outcome(*learned, *results, task.read, cut_short)
+    return Outcome(*learned, *results, task.read, cut_short, sensors)
 
 
 def _cut_short(

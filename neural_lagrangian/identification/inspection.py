@@ -27,6 +27,7 @@ from .recordings import (
     roles,
     sampling_summary,
     suspicious,
+    unchanging_channels,
     wrong_rates,
 )
 from .remark import Remark
@@ -83,7 +84,8 @@ class Inspection:
         """Why `identify` refuses the recording; empty if it accepts it."""
         still_or_jumping = refusals(self.recording, self.columns)
         alike = equal_in_all_runs(self.recording.recorded, self.columns)
-        return (*still_or_jumping, *self.wrong_rates, *alike)
+        constant = unchanging_channels(self.recording.recorded)
+        return (*still_or_jumping, *self.wrong_rates, *alike, *constant)
 
     @property
     def described(self) -> str:
@@ -112,6 +114,9 @@ class Inspection:
         names = [*self.columns.coordinates, *self.columns.velocities]
         for name, x in zip(names, motion.ys[motion.mask].T, strict=False):
             rows.append([name, *(f"{value:.4g}" for value in (x.min(), np.mean(x), x.max(), np.std(x)))])
+        for name in self.columns.observations:
+            x = (self.recording.recorded.observations or {})[name][self.recording.recorded.mask]
+            rows.append([name, *(f"{f(x):.4g}" for f in (np.nanmin, np.nanmean, np.nanmax, np.nanstd))])
         return [
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
@@ -142,14 +147,15 @@ def inspect(
     angles: Sequence[str | int] | None = None,
     gap: float | None = None,
     parameters: Sequence[str] | None = None,
+    observations: Mapping[str, str] | None = None,
 ) -> Inspection | Learned:
     """Summarise a recording and find what looks wrong: samples, intervals, gaps, ranges, jumps, spikes.
 
     **Arguments:**
 
     - `source`: a file with one sample a row (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...); or
-      `Trajectories`, which take only `angles`, `gap`, `parameters` and `velocities=[]`; or a folder that `identify` has
-      written.
+      `Trajectories`, which take only `angles`, `gap`, `parameters`, `observations` and `velocities=[]`; or a folder
+      that `identify` has written.
     - `dof`: number of degrees of freedom. The first `dof` columns after the time are the coordinates, the next ones
       their velocities. If neither `dof` nor `coordinates` is given, all columns after the time are coordinates.
     - `time`: column of times (default: the first column of numbers or dates).
@@ -162,6 +168,8 @@ def inspect(
     - `gap`: longest interval in seconds that is not a gap (default: 7 times the usual interval around it).
     - `parameters`: columns of known parameters of the system, such as a length, which are constant in each trajectory
       and differ between them. They are not converted. (Default for `Trajectories`: all that differ.)
+    - `observations`: columns that are not coordinates, but other views of the state, and what each sees:
+      `"position:NAME"` or `"velocity:NAME"` of a coordinate, such as `{"gyro": "velocity:theta"}`. Cells may be empty.
 
     **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`; if the best model is a
     `Family` of yours, it has the network.
@@ -183,7 +191,8 @@ def inspect(
     ((), ())
     ```
     """
-    declared = Declared(dof, time, coordinates, velocities, trajectory, units, angles, gap, parameters)
+    roles = (dof, time, coordinates, velocities, trajectory)
+    declared = Declared(*roles, units, angles, gap, parameters, observations)
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
@@ -203,13 +212,9 @@ def inspected(
         return Inspection(str(path), path, columns, read_recording(path, columns))
     if source.controls is not None:
         raise UsageError("`source` is Trajectories with controls; expected none: driven motion cannot be identified")
-    if source.observations is not None:
-        raise UsageError(
-            "`source` is Trajectories with observations; expected none: what is identified are the states. Train an "
-            "`observation.Observed` model on observations"
-        )
     columns = columns_of_motion(source, declared)
     known = source.parameters or {}
     used = {name: known[name] for name in columns.parameters} or None
-    plain = Trajectories(source.ts, source.ys, mask=source.mask, names=source.names, parameters=used).astype(np.float64)
+    extras = {"mask": source.mask, "names": source.names, "parameters": used, "observations": source.observations}
+    plain = Trajectories(source.ts, source.ys, **extras).astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..observation import Observed
 from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
@@ -30,7 +32,7 @@ def predicted(
     anyway: bool = False,
     parameters: Mapping[str, float] | None = None,
 ) -> tuple[Trajectories, Columns]:
-    """Predict the motion from a start. Returns the motion and the columns of the recording of the model.
+    """Predict the motion from a start, and what its sensors read. Returns the motion and the columns of the recording.
 
     **Arguments:**
 
@@ -50,7 +52,8 @@ def predicted(
     predictor = predictor_of(folder, predictor)
     if not anyway and not may_be_used(folder, predictor):
         raise NoAnswerError(f"{folder}: the {predictor} {NOT_BETTER}; `anyway` uses it nevertheless")
-    model = read_folder(folder, predictor).of_one_system(parameters).model
+    learned = read_folder(folder, predictor).of_one_system(parameters)
+    model = learned.model
     times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)
@@ -62,7 +65,8 @@ def predicted(
         raise NoAnswerError(
             f"{folder}: the rollout is not finite from {times[np.argmin(reached)]:.6g} on{why and ': '}{why}"
         )
-    return Trajectories(np.asarray(ts), ys), columns
+    seen = Observed(model, learned.sensors).readings(ts, ys) if learned.sensors else None
+    return Trajectories(np.asarray(ts), ys, observations=jax.tree.map(np.asarray, seen)), columns
 
 
 def outside_training(folder: str, motion: Trajectories, predictor: Predictor | None = None) -> list[str]:
@@ -83,9 +87,10 @@ def outside_training(folder: str, motion: Trajectories, predictor: Predictor | N
 
 
 def write_predicted(path: str | Path, motion: Trajectories, columns: Columns) -> None:
-    """Write a motion to a file, with the names and units of `columns`."""
+    """Write a motion and the readings of its sensors to a file, with the names and units of `columns`."""
     names = {"time": columns.time, "positions": columns.coordinates, "velocities": columns.rates}
-    write_trajectories(path, motion, units=columns.state_units, **names)
+    seen = {name: columns.units[name] for name in motion.observations or {} if name in columns.units}
+    write_trajectories(path, motion, units=columns.state_units | seen, **names)
 
 
 def _check(start: Sequence[float], until: float, step: float, output: str | Path | None, columns: Columns) -> None:

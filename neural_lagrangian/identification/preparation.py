@@ -1,5 +1,6 @@
 """Turn an inspected recording into a task: pieces, scaling, architecture and plan of the training."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -16,7 +17,8 @@ class Task(NamedTuple):
     """Everything that training and refinement need.
 
     `parts`: pieces with smoothed positions and estimated velocities, or as recorded. `observed`: the same pieces as
-    recorded, as far as they were. `window`: samples of the polynomials that gave or improved the velocities; `None` if
+    recorded, as far as they were. `seen`: the training set with its observations and the coordinates as recorded, if
+    observations are declared. `window`: samples of the polynomials that gave or improved the velocities; `None` if
     these are as recorded. `lag`: how late recorded velocities were, in seconds; they are moved.
     `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text. `trains`:
     whether a network is trained.
@@ -34,6 +36,7 @@ class Task(NamedTuple):
     read: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     trains: bool = True
+    seen: Trajectories | None = None
 
     @property
     def training(self) -> str:
@@ -59,7 +62,10 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         pieces = cut(inspection.name, motion, shortest).astype(dtype)
         return dealt_by_system(inspection.name, pieces) if columns.parameters else dealt(pieces)
 
-    parts, observed = split(motion), split(by_system(recording.observed))
+    (parts, observed), seen = (split(motion), split(by_system(recording.observed))), None
+    if columns.observations:
+        seen = _with_coordinates(parts.train, observed.train, columns)
+        parts, observed = (Parts(*(replace(one, observations=None) for one in part)) for part in (parts, observed))
     varied = varied_of(parts.train, columns)
     architecture = Architecture(columns.dof, structure, friction, columns.periodic, parameters=varied)
     plan = plan_of(parts, scaling, steps)
@@ -75,5 +81,11 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         ("pieces", str(parts)),
     )
     read = (f"{inspection.described}.", f"{inspection.roles}.", *map(str, inspection.remarks))
-    window = recording.window
-    return Task(inspection.name, columns, architecture, scaling, parts, observed, plan, window, lag, read, facts)
+    found = (architecture, scaling, parts, observed, plan, recording.window, lag, read, facts)
+    return Task(inspection.name, columns, *found, seen=seen)
+
+
+def _with_coordinates(train: Trajectories, observed: Trajectories, columns: Columns) -> Trajectories:
+    """A training set with its channels, and each coordinate as recorded as one more channel."""
+    recorded = {name: observed.ys[..., i, None] for i, name in enumerate(columns.coordinates)}
+    return replace(train, observations={**(train.observations or {}), **recorded})

@@ -11,6 +11,7 @@ from ..networks import Frozen
 from ..trajectories import Trajectories
 from .determination import Leftover, of_observations
 from .likelihood import check_observed
+from .linearized import trained_numbers, with_known_noise
 from .observed import Observed
 from .sensor import Sensor
 
@@ -58,7 +59,8 @@ def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int 
     unknown = [name for name, sensor in model.sensors.items() if not isinstance(sensor.log_noise, Frozen)]
     if not unknown:
         raise ValueError("`model` has sensors whose noise is `Frozen`; expected one with noise to estimate, a number")
-    _, _, leftover = of_observations(model, trajectories, horizon, stride)
+    known = with_known_noise(model) if trained_numbers(model).size else model  # the program of `information`
+    _, _, leftover = of_observations(known, trajectories, horizon, stride)
     found = [_log_noise(name, model.sensors[name], leftover[name], horizon) for name in unknown]
     return eqx.tree_at(lambda m: [m.sensors[name].log_noise for name in unknown], model, found)
 

@@ -109,6 +109,11 @@ class Sensor(AbstractLate):
         """Delay and drift; `None` where they are absent."""
         return self.delay, self.drift
 
+    @property
+    def scales(self) -> tuple[Any, Any]:
+        """Gain and offset; `None` where they are absent."""
+        return self.gain, self.offset
+
     def lag(self, t: Array) -> Array:
         r"""How late a value with the time stamp `t` is, $\tau = d + s\, t$, in seconds; the shape of `t`."""
         sensor = unfrozen(self)

@@ -12,7 +12,7 @@ from ..trajectories import Trajectories, Windows
 from .alike import alike
 from .devices import check_mesh, mesh_of_cores
 from .fit_options import Rollouts, Running, Watching, check_at_least_one
-from .lags import check_lags
+from .lags import check_sensors_of, warn_of_short_windows
 from .loop import Loop
 from .loss import Loss
 from .parameters import begun_states, check_key, check_members, check_motion, parameters_of, warn_of_unused_states
@@ -68,8 +68,8 @@ def fit(
 
     **Returns:** a `FitResult`.
 
-    **Raises:** `ValueError` if arguments do not fit together, data do not fit the model, or the delay of a sensor is to
-    be trained without `estimate_states`; `DivergenceError` if too
+    **Raises:** `ValueError` if arguments do not fit together, data do not fit the model, or a delay, or the gain of a
+    sensor that gave the recorded states, is to be trained without `estimate_states`; `DivergenceError` if too
     many windows diverge; `CheckpointError` if the checkpoints belong to another training, or another process writes to
     their folder.
 
@@ -102,7 +102,9 @@ def fit(
         raise ValueError(f"`patience` is {watching.patience}, but `held_out` is None; expected a validation set")
     check_mesh(running.mesh, batch_size, rollouts.estimate_states)
     weights, static, dtype = parameters_of(model)
-    check_lags(weights, trajectories, stages[-1].horizon, rollouts.stride, estimated=rollouts.estimate_states)
+    if not rollouts.estimate_states:
+        check_sensors_of(weights, trajectories, option="`rollouts=Rollouts(estimate_states=True)`")
+    warn_of_short_windows(weights, trajectories, stages[-1].horizon, rollouts.stride)
     check_members(weights, running.members)
     watched = None if held_out is None else Windows(held_out, stages[-1].horizon, stride=rollouts.stride, dtype=dtype)
     warn_of_sizes(model, trajectories)

@@ -27,8 +27,9 @@ from ..integrators import Controller
 from ..trajectories import Trajectories, Window
 from .alike import alike, name_of
 from .jacobians import NormalEquations, Residuals, check_memory, forward_or_reverse, normal_equations
+from .lags import check_sensors_of
 from .loss import Residual, evaluated
-from .polish import Polished, fixed_windows, polished, window_states
+from .polish import ESTIMATED, Polished, fixed_windows, polished, window_states
 from .residuals import trajectory_residual
 
 FIRST_DAMPING = 1e-3
@@ -65,8 +66,8 @@ def gauss_newton(
     **Returns:** a `Polished`. Its mean square is never larger than that of `model`.
 
     **Raises:** `StartError` if the residual of `model` is not finite: train it first. `ValueError` for impossible
-    arguments, for a residual that is a single number (a loss: see `polish`), or if the curvature of all weights does
-    not fit into memory.
+    arguments, for sensors as `polish`, for a residual that is a single number (a loss: see `polish`), or if the
+    curvature of all weights does not fit into memory.
 
     **Example:**
 
@@ -83,6 +84,8 @@ def gauss_newton(
     steps = positive_integer("steps", steps)
     weights, static, rows, batch = fixed_windows(model, trajectories, horizon, stride, windows, stepsize_controller)
     own = None if states is None else window_states(states, trajectories, rows, batch)
+    if own is None:
+        check_sensors_of(weights, trajectories, option=ESTIMATED)
     best, estimates, losses, of_states = _minimized(weights, static, alike(residual), batch, own, steps)
     if own is not None and of_states == 0:
         raise ValueError(

@@ -18,12 +18,16 @@ from ..networks import check_runs
 from ..trajectories import Trajectories, Window, Windows
 from .alike import alike
 from .fit_options import Rollouts
+from .lags import check_sensors_of
 from .loss import Loss, evaluated
 from .parameters import check_motion, parameters_of, warn_of_unused_states
 from .rollout_losses import trajectory_mse
 from .safe_gradient import scalar
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states
+
+ESTIMATED = "`states=trajectories.ys`, so that states are estimated"
+"""What estimates the states, for an error."""
 
 
 class StartError(NeuralLagrangianError, ValueError):
@@ -73,7 +77,7 @@ def polish(
     **Returns:** a `Polished`. Its loss is never larger than that of `model`.
 
     **Raises:** `StartError` if the loss of `model` is not finite: train it first. `ValueError` for impossible
-    arguments.
+    arguments, and without `states` for a trained delay, or a trained gain of the sensor that gave the recorded states.
 
     **Example:**
 
@@ -91,6 +95,8 @@ def polish(
     params = weights
     if states is not None:
         params = Estimated(weights, window_states(states, trajectories, rows, batch))
+    else:
+        check_sensors_of(weights, trajectories, option=ESTIMATED)
     steps = positive_integer("steps", steps)
     best, losses = _minimized(params, static, alike(loss), batch, memory, steps)
     found, estimates = weights_and_states(best)

@@ -1,6 +1,7 @@
 """Recorded and simulated motion: containers, files, units, derivatives, scaling, splits and windows."""
 
 from .angles import continuous as continuous
+from .beside import read_beside as read_beside
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError

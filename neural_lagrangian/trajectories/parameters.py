@@ -69,8 +69,8 @@ def _constant(names: Sequence[str], first: int, number: int, rows: np.ndarray, f
         if (column != column[0]).any():
             raise DataFileError(
                 f"is named in `parameters`, but changes in trajectory {number}, from {column.min():g} to "
-                f"{column.max():g}; expected one value for each trajectory: name a `trajectory` column, or name "
-                f"this column in `controls`",
+                f"{column.max():g}; expected one value for each trajectory: name the column that numbers them as "
+                f"`trajectory`, or leave this column out, since a parameter does not change in time",
                 path=file,
                 column=name,
             )

@@ -116,7 +116,7 @@ def test_what_is_not_used_is_refused(tmp_path):
         identify(motion(), resume=True)
     with pytest.raises(UsageError, match="with controls; expected none"):
         identify(motion(controls=np.zeros((300, 1))))
-    with pytest.raises(UsageError, match="with observations; expected none"):
+    with pytest.raises(UsageError, match="observations 'encoder', but `observations` does not say what they see"):
         inspect(motion(observations={"encoder": np.zeros(300)}))
     (tmp_path / "settings.json").write_text("{}")
     with pytest.raises(UsageError, match="is a folder of a model; leave out all options"):

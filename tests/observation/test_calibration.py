@@ -8,8 +8,11 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian import training
+from neural_lagrangian.integrators import without_integration
 from neural_lagrangian.networks import Frozen
+from neural_lagrangian.numerics import trained_and_rest
 from neural_lagrangian.observation import calibrate, negative_log_likelihood, observation_residual
+from neural_lagrangian.training.lags import check_sensors_of
 
 from .rigs import rig
 
@@ -88,6 +91,24 @@ def test_a_delay_that_windows_do_not_show_is_not_trained(late):
         nl.fit(start, motion, **settings)
     with pytest.raises(UserWarning, match=r"`horizon` is 8.*hardly seen"):  # a warning, which is an error here
         nl.fit(start, motion, rollouts=training.Rollouts(estimate_states=True), **settings)
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize("train", [nl.fit, training.polish, training.gauss_newton])
+@pytest.mark.parametrize("quantity", ["delay", "gain", "offset"])
+def test_what_recorded_states_hide_is_not_trained(train, quantity):
+    """A delay, and a gain or an offset of the sensor whose readings are the recorded states."""
+    motion = recording(1.0)
+    start = rig(**{"gain": None, "offset": None, "delay": None} | {quantity: 0.9})
+    goal = {"residual": observation_residual} if train is training.gauss_newton else {"loss": negative_log_likelihood}
+    options = goal | {"steps": 2} | ({"key": jax.random.key(0)} if train is nl.fit else {})
+    with pytest.raises(ValueError, match=rf"trained (delay|gain).*Frozen\({quantity}\)"):
+        train(start, motion, **options)
+    if quantity != "delay":
+        weights, _ = trained_and_rest(without_integration(start))
+        apart = motion.ys + 1e-3 * np.random.default_rng(0).normal(size=motion.ys.shape)  # from elsewhere: no reason
+        other = nl.Trajectories(motion.ts, apart, observations=motion.observations)
+        check_sensors_of(weights, other, option="states")
 
 
 @pytest.mark.slow

@@ -4,6 +4,18 @@ from .bands import Bands
 from .diagnosis import Diagnosis
 from .energies import Energies, energies_of, energy_range
 from .examination import Examination, examined
+from .sensors import Sensors, sensors_of
 from .whiteness import Whiteness
 
-__all__ = ["Bands", "Diagnosis", "Energies", "Examination", "Whiteness", "energies_of", "energy_range", "examined"]
+__all__ = [
+    "Bands",
+    "Diagnosis",
+    "Energies",
+    "Examination",
+    "Sensors",
+    "Whiteness",
+    "energies_of",
+    "energy_range",
+    "examined",
+    "sensors_of",
+]

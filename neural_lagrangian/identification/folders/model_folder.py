@@ -16,13 +16,14 @@ from jax.typing import DTypeLike
 
 from ...models import NeuralLagrangian, Scaled, load, save, with_precision
 from ...networks import with_parameters
+from ...observation import Sensor
 from ...trajectories import Scaling
 from ..architecture import Architecture
 from ..choices import Predictor
 from ..families import Family
 from ..faults import NoAnswerError
-from ..plain_text import stated_all
-from ..recordings import Columns, Varied, beyond, read_varied, values_of
+from ..plain_text import aligned, stated_all
+from ..recordings import Calibrated, Columns, Varied, beyond, read_calibrated, read_varied, table_of, values_of
 from .family_file import read_family
 from .formula_file import read_formula
 from .settings_file import is_folder, named_faults, read_settings, stored_predictor
@@ -79,6 +80,7 @@ class Learned(NamedTuple):
             ("predictor", f"{stored_predictor(self.settings)}, unless another one is named"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
             *([("parameters", "\n".join(map(str, self.parameters)))] if self.parameters else []),
+            *([("sensors", aligned(table_of(self.calibrated)))] if self.calibrated else []),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
             *of_network,
             ("versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())),
@@ -92,6 +94,20 @@ class Learned(NamedTuple):
     def scaling(self) -> Scaling:
         """Natural units of the recorded motion."""
         return Scaling(**self.settings["scaling"])
+
+    @property
+    def sensors(self) -> dict[str, Sensor]:
+        """The calibrated sensors of declared observations by column, in SI units; empty if there are none.
+
+        With the model they predict readings: `observation.Observed(learned.model, learned.sensors)`.
+        """
+        return {name: one.sensor(self.columns) for name, one in self.calibrated.items()}
+
+    @property
+    def calibrated(self) -> dict[str, Calibrated]:
+        """The same sensors with the standard errors of their quantities."""
+        with named_faults(self.folder):
+            return read_calibrated(self.settings, self.columns)
 
     @property
     def parameters(self) -> tuple[Varied, ...]:

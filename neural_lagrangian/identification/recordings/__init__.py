@@ -1,9 +1,12 @@
 """From the columns of a file to checked motion: roles of columns, velocities, jumps, pieces and scales."""
 
+from .calibrated import Calibrated, Estimate, read_calibrated, reading_of, table_of
+from .channels import Channel, ChannelKind
 from .columns import Columns, of_another_file, roles
 from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .declared import Declared, columns_of, columns_of_motion
 from .measure import Measure
+from .observed_columns import unchanging_channels
 from .pieces import Parts, by_system, cut, dealt, dealt_by_system
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
@@ -14,8 +17,12 @@ from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
 
 __all__ = [
     "WRITTEN_SUFFIXES",
+    "Calibrated",
+    "Channel",
+    "ChannelKind",
     "Columns",
     "Declared",
+    "Estimate",
     "Measure",
     "Parts",
     "Recording",
@@ -34,14 +41,18 @@ __all__ = [
     "equal_in_all_runs",
     "late_velocities",
     "of_another_file",
+    "read_calibrated",
     "read_recording",
     "read_varied",
+    "reading_of",
     "recording_of",
     "refusals",
     "roles",
     "sampling_summary",
     "starts_of",
     "suspicious",
+    "table_of",
+    "unchanging_channels",
     "values_of",
     "varied_of",
     "wrong_rates",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ...trajectories import QuantityName, headings_of, measures_angle, si_factor
 from ..faults import UsageError
+from .channels import Channel, channel_of
 
 KIND_NOTES = {"number": "", "clock": " (times)", "text": " (text)", "empty": " (empty)"}
 """What follows the name of an ignored column, by the kind of its cells."""
@@ -22,6 +23,7 @@ class Columns:
     `velocities` is empty if velocities are estimated from the coordinates. `units` maps names of columns to units; a
     column without one is in SI units. `gap` is the longest interval in seconds that is not a gap, as for
     `Trajectories`. `parameters` are constant in each trajectory and differ between them; they are never converted.
+    `observations` are columns that are not coordinates, but other views of the state.
     """
 
     time: str
@@ -32,10 +34,11 @@ class Columns:
     angles: tuple[str, ...]
     gap: float | None = None
     parameters: tuple[str, ...] = ()
+    observations: dict[str, Channel] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """**Raises:** `UsageError` if one column is given two roles."""
-        names = [self.time, *self.coordinates, *self.velocities, *self.parameters]
+        names = [self.time, *self.coordinates, *self.velocities, *self.parameters, *self.observations]
         names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
@@ -48,6 +51,8 @@ class Columns:
         read["parameters"] = tuple(settings.get("parameters", ()))  # folders of earlier versions have none
         if settings.get("gap") is not None:
             read["gap"] = float(settings["gap"])
+        seen = settings.get("observations", {})
+        read["observations"] = {name: channel_of(name, sees, read["coordinates"], {}) for name, sees in seen.items()}
         given = Columns(**settings | read)
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.parameters]
         names += [*given.units, *given.units.values()]
@@ -65,7 +70,8 @@ class Columns:
     @property
     def settings(self) -> dict[str, Any]:
         """The fields as JSON can hold them: an infinite gap is `"inf"`."""
-        return asdict(self) | {"gap": "inf" if self.gap == math.inf else self.gap}
+        seen = {name: str(channel) for name, channel in self.observations.items()}
+        return asdict(self) | {"gap": "inf" if self.gap == math.inf else self.gap, "observations": seen}
 
     @property
     def dof(self) -> int:
@@ -93,8 +99,9 @@ class Columns:
 
     @property
     def converted_units(self) -> dict[str, str]:
-        """The units of the columns that are converted to SI: all but the parameters."""
-        return {name: unit for name, unit in self.units.items() if name not in self.parameters}
+        """The units of the columns that are converted to SI with the states: all but parameters and observations."""
+        others = (*self.parameters, *self.observations)
+        return {name: unit for name, unit in self.units.items() if name not in others}
 
     @property
     def differing(self) -> str:
@@ -106,7 +113,7 @@ class Columns:
     def used(self) -> tuple[str, ...]:
         """Names of all columns with a role."""
         label = () if self.trajectory is None else (self.trajectory,)
-        return (self.time, *self.coordinates, *self.velocities, *self.parameters, *label)
+        return (self.time, *self.coordinates, *self.velocities, *self.parameters, *self.observations, *label)
 
     @property
     def time_factor(self) -> float:
@@ -134,7 +141,7 @@ class Columns:
 
 
 def of_another_file(path: Path, columns: Columns) -> Columns:
-    """The columns of another recording with the same names. Its headings override the units.
+    """The columns of another recording with the same names. Its headings override the units. Observations are left out.
 
     **Raises:** `UsageError` for a parameter in another unit.
     """
@@ -146,7 +153,8 @@ def of_another_file(path: Path, columns: Columns) -> Columns:
         own_unit, unit = headings.get(name), columns.units.get(name)
         if own_unit and unit and own_unit != unit:
             raise UsageError(f"{path}: {name!r} is in {own_unit}; expected {unit}, since parameters are not converted")
-    return replace(columns, units=columns.units | own)
+    units = {name: unit for name, unit in (columns.units | own).items() if name not in columns.observations}
+    return replace(columns, units=units, observations={})
 
 
 def roles(path: Path | None, columns: Columns) -> str:
@@ -165,6 +173,9 @@ def roles(path: Path | None, columns: Columns) -> str:
         parts.append(f"trajectories by {columns.trajectory}")
     if columns.parameters:
         parts.append(f"parameters {listed(columns.parameters)}")
+    if columns.observations:
+        seen = (f"{listed([name])} ({channel.title})" for name, channel in columns.observations.items())
+        parts.append(f"observations {', '.join(seen)}")
     headings = [] if path is None else headings_of(path)
     ignored = [f"{h.name}{KIND_NOTES[h.kind]}" for h in headings if h.name not in columns.used]
     return "; ".join(parts + ([f"ignored: {', '.join(ignored)}"] if ignored else []))

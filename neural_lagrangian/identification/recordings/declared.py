@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ..._checks import positive_integer
-from ...trajectories import Trajectories, find_heading, headings_of, measures_angle, suffixes
+from ...trajectories import DataFileError, Trajectories, find_heading, headings_of, measures_angle, suffixes
 from ..faults import NoAnswerError, UsageError
+from .channels import Channel, channel_of
 from .columns import Columns
 
 SUFFIXES_WITHOUT_ORDER = (".h5", ".hdf5")
@@ -32,6 +33,7 @@ class Declared:
     angles: Sequence[str | int] | None = None
     gap: float | None = None
     parameters: Sequence[str] | None = None
+    observations: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.dof is not None:
@@ -40,6 +42,13 @@ class Declared:
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"`{name}` is {value!r}; expected a list of names, such as [{value!r}]")
+        if self.observations is not None and not isinstance(self.observations, Mapping):
+            raise ValueError(
+                f"`observations` is {self.observations!r}; expected what each column sees, such as "
+                f"{{'gyro': 'velocity:theta'}}"
+            )
+        if self.observations and self.parameters:
+            raise UsageError("`observations` and `parameters` are given; expected one: sensors are those of one system")
         if self.gap is not None and not self.gap > 0:
             raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
         if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
@@ -78,7 +87,8 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
 
     trajectory = None if declared.trajectory is None else named(declared.trajectory)
     parameters = [named(name) for name in declared.parameters or ()]
-    labels = (trajectory, *parameters)
+    seen = {named(name): sees for name, sees in (declared.observations or {}).items()}
+    labels = (trajectory, *parameters, *seen)
     names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
     time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
     velocities = [named(name) for name in declared.velocities or ()]
@@ -90,14 +100,25 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
         coordinates = [named(name) for name in declared.coordinates]
     units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
     said = {named(name): unit for name, unit in (declared.units or {}).items()}
-    used = (time, *coordinates, *velocities, *parameters)
+    used = (time, *coordinates, *velocities, *parameters, *seen)
     units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
     texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
     angles = _angles(declared, coordinates, texts)
     if angles is None:
         angles = [name for name in coordinates if name in units and measures_angle(units[name])]
     roles = (time, tuple(coordinates), tuple(velocities), trajectory)
-    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters))
+    channels = {name: channel_of(name, sees, coordinates, texts) for name, sees in seen.items()}
+    for name, channel in channels.items():
+        _check_unit(path, name, channel, units.get(name))
+    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters), channels)
+
+
+def _check_unit(path: Path, name: str, channel: Channel, unit: str | None) -> None:
+    """**Raises:** `UsageError` for a unit that is unknown, or not one of what the channel sees."""
+    try:
+        channel.factor(unit)
+    except DataFileError as error:
+        raise UsageError(f"{path}: {name!r} is declared as the {channel.title}: {error}") from error
 
 
 def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
@@ -114,7 +135,35 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
     gap = motion.gap if declared.gap is None else declared.gap
     rates = tuple(f"{name}_dot" for name in coordinates) if declared.velocities is None else ()
     time = next(name for name in ("t", "time", "seconds") if name not in (*coordinates, *rates))
-    return Columns(time, coordinates, rates, None, {}, angles, gap, _parameters(motion, declared))
+    seen = _observations(motion, declared, coordinates)
+    parameters = _parameters(motion, declared)
+    if seen and parameters:
+        raise UsageError(
+            f"the parameters {', '.join(parameters)} of the Trajectories differ between runs, but `observations` are "
+            f"given; expected runs of one system, for example `source.select(...)`"
+        )
+    return Columns(time, coordinates, rates, None, {}, angles, gap, parameters, seen)
+
+
+def _observations(motion: Trajectories, declared: Declared, coordinates: Sequence[str]) -> dict[str, Channel]:
+    """What the observations of trajectories in memory see.
+
+    **Raises:** `UsageError` unless each is declared and has one column.
+    """
+    known, said = motion.observations or {}, declared.observations or {}
+    if unknown := [name for name in said if name not in known]:
+        has = ", ".join(map(repr, known)) or "none"
+        raise UsageError(f"`observations` names {unknown[0]!r}; expected observations of the Trajectories: {has}")
+    if undeclared := [name for name in known if name not in said]:
+        raise UsageError(
+            f"the Trajectories have observations {undeclared[0]!r}, but `observations` does not say what they see; "
+            f"declare them, such as {{{undeclared[0]!r}: 'velocity:{coordinates[0]}'}}, or train an "
+            f"`observation.Observed` model (guide: How do I learn from sensors?)"
+        )
+    for name in said:
+        if (width := known[name].shape[-1]) > 1:
+            raise UsageError(f"the observations {name!r} of the Trajectories have {width} columns; expected one")
+    return {name: channel_of(name, sees, coordinates, {}) for name, sees in said.items()}
 
 
 def _parameters(motion: Trajectories, declared: Declared) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Cut a recording into pieces, and split them into training set, validation set and held-out set."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
     long = [(run, t, y) for run, (t, y) in enumerate(trajectories) if len(t) >= shortest]
     wanted = sum(len(t) for _, t, _ in long) / PIECES_WANTED if len(long) < PIECES_WANTED else np.inf
     pieces = [
-        (run, t[rows] - t[rows[0]], y[rows])
+        (run, rows, t[rows] - t[rows[0]], y[rows])
         for run, t, y in long
         for rows in np.array_split(np.arange(len(t)), np.clip(round(len(t) / wanted), 1, len(t) // shortest))
     ]
@@ -71,8 +72,16 @@ def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
     values = None
     if trajectories.parameters is not None:
         values = {name: each[[run for run, *_ in pieces]] for name, each in trajectories.parameters.items()}
-    motion = [t for _, t, _ in pieces], [y for *_, y in pieces]
-    return Trajectories(*motion, parameters=values, gap=math.inf, names=trajectories.names)
+    runs = trajectories.select([run for run, *_ in pieces])
+    seen = channels_in(runs, [rows for _, rows, *_ in pieces])
+    motion = [t for *_, t, _ in pieces], [y for *_, y in pieces]
+    return Trajectories(*motion, observations=seen, parameters=values, gap=math.inf, names=trajectories.names)
+
+
+def channels_in(motion: Trajectories, rows: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]] | None:
+    """The observations of a motion in some rows of each trajectory; `None` if it has none."""
+    seen = motion.observations or {}
+    return {name: [x[own] for x, own in zip(each, rows, strict=True)] for name, each in seen.items()} or None
 
 
 def dealt(pieces: Trajectories) -> Parts:

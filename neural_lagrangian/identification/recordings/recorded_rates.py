@@ -1,6 +1,7 @@
 """Recorded velocities: how late they are, and better states from velocities and coordinates together."""
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ from ...discovery import noise_of
 from ...trajectories import Trajectories, noise_gain
 from ..remark import Remark
 from .columns import Columns
-from .local_polynomials import CANDIDATE_WINDOWS, smoothed_runs, window_for
+from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_for
+from .pieces import channels_in
 
 MAX_LAG, MIN_LAG = 0.5, 1e-3
 """Largest delay that is believed, and smallest that is corrected, in natural units of time (a period is 6.3)."""
@@ -97,14 +99,16 @@ def without_lag(motion: Trajectories, lag: Lag) -> Trajectories:
     """The motion with each velocity at the time of its coordinates. Rows without a velocity are left out."""
     if not lag.seconds.any():
         return motion
-    dof, pairs = motion.dof, []
+    dof, pairs, rows = motion.dof, [], []
     for t, y in motion:
         begin, end = t[0] - min(lag.seconds.min(), 0.0), t[-1] - max(lag.seconds.max(), 0.0)
         kept = (t >= begin) & (t <= end)
+        rows.append(np.flatnonzero(kept))
         v = [CubicSpline(t, y[:, dof + i])(t[kept] + lag.seconds[i]) for i in range(dof)]
         pairs.append((t[kept], np.concatenate([y[kept, :dof], np.stack(v, axis=1)], axis=1)))
     ts, ys = zip(*pairs, strict=True)
-    return Trajectories(list(ts), list(ys), parameters=motion.parameters, gap=motion.gap, names=motion.names)
+    same: dict[str, Any] = {"names": motion.names, "observations": channels_in(motion, rows)}
+    return Trajectories(list(ts), list(ys), parameters=motion.parameters, gap=motion.gap, **same)
 
 
 def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajectories, int] | None:
@@ -148,8 +152,7 @@ def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajecto
     for (_, y), (_, s), (_, d) in zip(recorded, of_positions, of_velocities, strict=True):
         v = share * d[:, dof:] + (1 - share) * y[:, dof:]
         ys.append(np.concatenate([s[:, :dof], v], axis=1))
-    same: dict[str, Any] = {name: getattr(recorded, name) for name in ("parameters", "gap", "names")}
-    return Trajectories([t for t, _ in recorded], ys, **same), best
+    return replace(recorded, ys=padded(ys, recorded)), best
 
 
 def _some(motion: Trajectories) -> Trajectories:

@@ -21,6 +21,7 @@ from ..remark import Remark
 from .columns import Columns
 from .declared import check_suffix
 from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_by_cross_validation
+from .observed_columns import observed_beside, without_turns
 from .recorded_rates import Lag, combined, lag_of, without_lag
 
 WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
@@ -65,6 +66,8 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )
+    if columns.observations:
+        recorded = replace(recorded, observations=observed_beside(path, columns, recorded))
     return recording_of(str(path), recorded, columns)
 
 
@@ -78,6 +81,7 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     **Raises:** `NoAnswerError` if a trajectory is too short to estimate velocities.
     """
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
+    recorded = replace(recorded, observations=without_turns(recorded, columns))
     runs = recorded.split_at_gaps()
     if columns.velocities:
         return _with_rates(recorded, runs, columns)

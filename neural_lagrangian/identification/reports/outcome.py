@@ -9,7 +9,7 @@ from ...models import NeuralLagrangian, Scaled
 from ...training import failures_of, in_words
 from ..candidates import NETWORK, Contest
 from ..choices import Predictor
-from ..evidence import Energies, Examination, energy_range
+from ..evidence import Energies, Examination, Sensors, energy_range
 from ..formulas import Attempt, RefinedFormula
 from ..judging import Errors, better_than_baselines, predicts_a_period
 from ..recordings import Columns, Starts
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
 
     `trained`: the network; `None` if none was trained. `formula`: the best formula. `energies`: of the model that
     `predictor` names. `pieces`, `read` and `cut_short` are sentences for the report: on the pieces, on the recording,
-    and on what was cut short or left out.
+    and on what was cut short or left out. `sensors`: those of declared observations.
     """
 
     settings: dict[str, Any]
@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
     examination: Examination | None = None
     read: tuple[str, ...] = ()
     cut_short: tuple[str, ...] = ()
+    sensors: Sensors | None = None
 
     @property
     def predictor(self) -> Predictor:

@@ -42,6 +42,8 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "read": [*outcome.read, outcome.pieces],
         "limits": limits(outcome),
         "candidates": outcome.contest.table() if outcome.contest.candidates else [],
+        "sensors": [] if outcome.sensors is None else outcome.sensors.table(),
+        "of_sensors": [] if outcome.sensors is None else outcome.sensors.sentences,
         "constants": [] if examination is None else examination.constants(),
         "certainty": [] if examination is None else examination.certainty,
         "coverage": "" if examination is None else f"{examination.bands}.",
