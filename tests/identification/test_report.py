@@ -20,6 +20,8 @@ PLAIN = {
     "candidates": [["plain", "plain"], ["plain", "plain"]],
     "constants": [["plain", "plain"], ["plain", "plain"]],
     "certainty": ["plain"],
+    "sensors": [["plain", "plain"], ["plain", "plain"]],
+    "of_sensors": ["plain"],
     "missing_force": "plain",
     "unexplained": ["plain"],
     "whiteness": "plain",
