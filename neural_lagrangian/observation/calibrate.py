@@ -1,15 +1,15 @@
 """`calibrate`: sensors, constants, noise and populations from one recording, by repeated least squares."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from .._checks import positive_integer
-from ..networks import Frozen
 from ..training import Polished, gauss_newton
 from ..trajectories import Trajectories
 from .likelihood import check_observed, observation_residual
-from .noise import estimate_noise
+from .noise import estimate_noise, noise_to_estimate
 from .observed import Observed
 from .spread import estimate_spread
 
@@ -24,6 +24,7 @@ def calibrate(
     horizon: int = 50,
     stride: int = 1,
     windows: int = 256,
+    least_noise: Mapping[str, float] | None = None,
 ) -> Polished:
     """Train an `Observed` model by least squares, and estimate the noise of its sensors, in turn.
 
@@ -39,6 +40,7 @@ def calibrate(
       window is estimated.
     - `rounds`: number of times that noise and spreads are estimated; at least 1.
     - `steps`, `horizon`, `stride`, `windows`: as for `gauss_newton`, in each round.
+    - `least_noise`: as for `estimate_noise`.
 
     **Returns:** a `Polished`, that of the last `gauss_newton`.
 
@@ -62,7 +64,7 @@ def calibrate(
     """
     rounds = positive_integer("rounds", rounds)
     check_observed(model, trajectories.observations)
-    noisy = any(not isinstance(sensor.log_noise, Frozen) for sensor in model.sensors.values())
+    noisy = bool(noise_to_estimate(model, least_noise))
     spread = model.population is not None and bool(model.population.estimated)
     guess = np.asarray(trajectories.ys if states is None else states)
     cut: dict[str, Any] = {"horizon": horizon, "stride": stride}
@@ -74,7 +76,9 @@ def calibrate(
 
     result = fitted(model)
     for _ in range(rounds if noisy or spread else 0):
-        model = estimate_noise(result.model, trajectories, **cut) if noisy else result.model
+        model = result.model
+        if noisy:
+            model = estimate_noise(model, trajectories, least_noise=least_noise, **cut)
         model = estimate_spread(model, trajectories, **cut) if spread else model
         result = fitted(model)
     return result

@@ -1,5 +1,6 @@
 """`estimate_noise`: how large the noise of each sensor is, from what is left over after training."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -22,7 +23,14 @@ ROUND_OFF = 1e-6
 """Values that are left over, as a share of all, below which none are."""
 
 
-def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int = 100, stride: int = 1) -> Observed:
+def estimate_noise(
+    model: Observed,
+    trajectories: Trajectories,
+    *,
+    horizon: int = 100,
+    stride: int = 1,
+    least_noise: Mapping[str, float] | None = None,
+) -> Observed:
     r"""Estimate the noise of each sensor from the residuals of a trained model, for another `gauss_newton`.
 
     $$\sigma^2 = \frac{1}{N - m} \sum_k (y_k - \hat y_k)^2$$
@@ -34,11 +42,13 @@ def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int 
 
     - `model`: a trained `Observed` model.
     - `trajectories`, `horizon`, `stride`: as for `information`.
+    - `least_noise`: for channels by name, the noise below which no estimate goes, in the unit of the channel. A channel
+      without noise would otherwise hide all others.
 
     **Returns:** the model with new noise.
 
-    **Raises:** `ValueError` if the noise of all sensors is known, or a channel has no more values than its windows have
-    unknown initial states.
+    **Raises:** `ValueError` if the noise of all sensors is known, a channel has no more values than its windows have
+    unknown initial states, or `least_noise` names a channel without noise to estimate.
 
     **Example:**
 
@@ -56,16 +66,27 @@ def estimate_noise(model: Observed, trajectories: Trajectories, *, horizon: int 
     ```
     """
     check_observed(model, trajectories.observations)
-    unknown = [name for name, sensor in model.sensors.items() if not isinstance(sensor.log_noise, Frozen)]
+    unknown, least = noise_to_estimate(model, least_noise), least_noise or {}
     if not unknown:
         raise ValueError("`model` has sensors whose noise is `Frozen`; expected one with noise to estimate, a number")
     known = with_known_noise(model) if trained_numbers(model).size else model  # the program of `information`
     _, _, leftover = of_observations(known, trajectories, horizon, stride)
-    found = [_log_noise(name, model.sensors[name], leftover[name], horizon) for name in unknown]
+    found = [_log_noise(name, model.sensors[name], leftover[name], horizon, least.get(name, 0.0)) for name in unknown]
     return eqx.tree_at(lambda m: [m.sensors[name].log_noise for name in unknown], model, found)
 
 
-def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int) -> Array:
+def noise_to_estimate(model: Observed, least_noise: Mapping[str, float] | None) -> list[str]:
+    """The channels whose noise is not `Frozen`. Any other in `least_noise` is refused."""
+    unknown = [name for name, sensor in model.sensors.items() if not isinstance(sensor.log_noise, Frozen)]
+    least = least_noise or {}
+    if wrong := {name: value for name, value in least.items() if not (np.isfinite(value) and value > 0)}:
+        raise ValueError(f"`least_noise` is {wrong}; expected positive numbers, each in the unit of its channel")
+    if surplus := sorted(least.keys() - set(unknown)):
+        raise ValueError(f"`least_noise` names {surplus}; expected channels with noise to estimate, among {unknown}")
+    return unknown
+
+
+def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int, smallest: float) -> Array:
     squares, freedom = (np.asarray(part, float) for part in (leftover.squares, leftover.observed - leftover.taken))
     if sensor.log_noise.ndim == 0:
         squares, freedom = squares.sum(), freedom.sum()
@@ -77,5 +98,5 @@ def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int) -> A
     deviation: Any = np.asarray(sensor.deviation, float)
     square = deviation**2 * squares / freedom - (0.0 if sensor.quantum is None else sensor.quantum**2 / 12)
     least = np.asarray(sensor.noise, float) / MAX_DECREASE
-    noise = np.sqrt(np.maximum(square, least**2))
+    noise = np.maximum(np.sqrt(np.maximum(square, least**2)), smallest)
     return jnp.asarray(np.broadcast_to(np.log(noise), sensor.log_noise.shape), sensor.log_noise.dtype)

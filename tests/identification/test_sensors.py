@@ -2,7 +2,7 @@
 
 import json
 
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -222,7 +222,7 @@ def test_a_fit_with_a_gyroscope(swing, tmp_path, monkeypatch, capsys):
     last = dict(zip(table[0].split(","), map(float, table[-1].split(",")), strict=True))
     ts = jnp.linspace(0.0, 0.4, 5)
     observed = Observed(learned.model, learned.sensors)
-    expected = observed.readings(ts, jax.jit(learned.model)(ts, jnp.array([1.0, 0.0])))["gyro"]
+    expected = observed.readings(ts, eqx.filter_jit(learned.model)(ts, jnp.array([1.0, 0.0])))["gyro"]
     assert np.radians(last["gyro"]) == pytest.approx(float(expected[-1, 0]), rel=1e-6)
     assert main(["compare", "swing-fit", "swing.csv"]) == 0
     plain = identify("swing.csv", **OPTIONS)

@@ -8,6 +8,8 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.networks import Frozen
 from neural_lagrangian.observation import Observed, Position, Sensor, Velocity, calibrate, estimate_noise
+from neural_lagrangian.observation.determination import of_observations
+from neural_lagrangian.observation.linearized import with_known_noise
 
 from .rigs import rig
 
@@ -54,6 +56,24 @@ def test_known_noise_and_quantisation_are_left_out():
     assert isinstance(found["speed"].log_noise, Frozen)
 
 
+def test_each_value_counts_once():
+    """Windows that overlapped would count values again, and make all errors too small."""
+    model = with_known_noise(free(place=Sensor(Position(), noise=0.3, gain=1.0)))
+    _, _, leftover = of_observations(model, uniform(place=0.3), 9, 1)
+    assert float(leftover["place"].observed.sum()) == TS.size
+
+
+def test_noise_is_not_below_the_least():
+    motion = uniform(place=0.3, speed=0.02)
+    model = free(place=Sensor(Position(), noise=1.0), speed=Sensor(Velocity(), noise=1.0))
+    least = {"speed": 0.1}
+    found = estimate_noise(model, motion, least_noise=least).sensors
+    assert float(found["speed"].noise) == pytest.approx(0.1)
+    assert float(found["place"].noise) == pytest.approx(0.3, rel=0.05)
+    found = calibrate(model, motion, rounds=1, steps=2, horizon=99, least_noise=least).model.sensors
+    assert float(found["speed"].noise) == pytest.approx(0.1)
+
+
 @pytest.mark.slow
 def test_noise_of_a_late_encoder_is_found_with_its_calibration():
     """From noise that is wrong by factors of four, in both directions."""
@@ -78,5 +98,11 @@ def test_bad_input_is_named():
         estimate_noise(free(place=Sensor(Position(), noise=Frozen(0.3), gain=1.0)), motion)
     with pytest.raises(ValueError, match=r"`observations\['place'\]` has .* no more than the windows have"):
         estimate_noise(free(place=Sensor(Position(), noise=0.3)), motion, horizon=1)
+    with pytest.raises(ValueError, match=r"`least_noise` names \['camera'\]; expected .* \['place'\]"):
+        estimate_noise(free(place=Sensor(Position(), noise=0.3)), motion, least_noise={"camera": 0.1})
+    with pytest.raises(ValueError, match=r"`least_noise` is .* expected positive numbers"):
+        calibrate(free(place=Sensor(Position(), noise=0.3)), motion, least_noise={"place": 0.0})
+    with pytest.raises(ValueError, match=r"`least_noise` names \['place'\]; expected .* \[\]"):
+        calibrate(free(place=Sensor(Position(), noise=Frozen(0.3), gain=1.0)), motion, least_noise={"place": 0.1})
     with pytest.raises(ValueError, match="`rounds` is 0"):
         calibrate(free(place=Sensor(Position(), noise=0.3)), motion, rounds=0)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._errors import NeuralLagrangianError
+from ...discovery import lag_one
 from ...integrators import StepsPerSample, without_integration
 from ...networks import Frozen
 from ...numerics import trained_and_rest
@@ -17,11 +18,10 @@ from ...observation import (
     Observed,
     Position,
     Sensor,
-    estimate_noise,
+    calibrate,
     information,
-    observation_residual,
 )
-from ...training import Polished, gauss_newton
+from ...training import Polished
 from ...trajectories import Trajectories
 from ..learning import ROW_INTERVAL, spacing
 from ..preparation import Task
@@ -103,18 +103,10 @@ def sensors_of(model: Any, task: Task, why_not: str = "") -> Sensors | None:
 
 
 def _fitted(model: Observed, motion: Trajectories, horizon: int) -> Polished:
-    """`observation.calibrate` over windows that do not overlap, with a least noise."""
-    options: dict[str, Any] = {"residual": observation_residual, "states": motion.ys, "windows": len(motion)}
-    seen = motion.observations or {}
-    least = {
-        name: jnp.log(_least_noise(seen[name])).astype(sensor.log_noise.dtype) for name, sensor in model.sensors.items()
-    }
-    for _ in range(ROUNDS):
-        result = gauss_newton(model, motion, steps=STEPS, horizon=horizon, **options)
-        model = estimate_noise(result.model, motion, horizon=horizon)
-        noise = [jnp.maximum(sensor.log_noise, least[name]) for name, sensor in model.sensors.items()]
-        model = eqx.tree_at(lambda m: [sensor.log_noise for sensor in m.sensors.values()], model, noise)
-    return gauss_newton(model, motion, steps=STEPS, horizon=horizon, **options)
+    """`observation.calibrate`: each window is used, and each channel has a least noise."""
+    least = {name: _least_noise(values) for name, values in (motion.observations or {}).items()}
+    effort = {"rounds": ROUNDS, "steps": STEPS, "windows": len(motion)}
+    return calibrate(model, motion, horizon=horizon, least_noise=least, **effort)
 
 
 def _count(motion: Trajectories, name: str) -> int:
@@ -202,7 +194,8 @@ def _judged(name: str, errors: np.ndarray, values: np.ndarray) -> tuple[float, l
     there, e = np.isfinite(errors), np.nan_to_num(errors)
     left = float(np.var(errors[there]) / np.var(values[there]))
     both = there[:, 1:] & there[:, :-1]
-    r = float(np.sum((e[:, 1:] * e[:, :-1])[both]) / max(np.sum(e[there] ** 2) * both.sum() / there.sum(), 1e-300))
+    products, squares = map(np.sum, lag_one(e))
+    r = float(products / max(squares * both.sum() / there.sum(), 1e-300))
     words, factor = [], 1.0
     if left > 1 - MIN_EXPLAINED:
         words.append(f"{name} is hardly explained: {left:.0%} of its variance is left over. Does it see another thing?")
