@@ -116,21 +116,16 @@ def test_a_pendubot_stands_up_on_its_plan():
     limits = control.ControlLimits(-machine.limit, machine.limit)
     damping = nl.mechanics.LinearDamping(jnp.sqrt(jnp.array([0.01, 0.001])))
     dry = nl.mechanics.SmoothFriction(jnp.array([0.01, 0.001]), jnp.array([0.05, 0.05]))
-    model = nl.NeuralLagrangian.from_lagrangian(
-        two_links(machine),
-        nl.integrators.RK4(),
-        dof=2,
-        force=damping + nl.mechanics.ControlForce([[1.0], [0.0]]),
-        stepsize_controller=nl.StepsPerSample(1),
-        mass_solve=nl.mechanics.Cholesky(),
-    )
-    observer = nl.NeuralLagrangian.from_lagrangian(
-        two_links(machine),
-        nl.integrators.RK4(),
-        dof=2,
-        force=damping + dry + nl.mechanics.ControlForce([[1.0], [0.0]]),
-        stepsize_controller=nl.StepsPerSample(1),
-        mass_solve=nl.mechanics.Cholesky(),
+    model, observer = (
+        nl.NeuralLagrangian.from_lagrangian(
+            two_links(machine),
+            nl.integrators.RK4(),
+            dof=2,
+            force=friction + nl.mechanics.ControlForce([[1.0], [0.0]]),
+            stepsize_controller=nl.StepsPerSample(1),
+            mass_solve=nl.mechanics.Cholesky(),
+        )
+        for friction in (damping, damping + dry)  # a plan needs smooth forces
     )
     weights = {"state_cost": jnp.array([10.0, 10.0, 0.1, 0.1]), "control_cost": jnp.array([1.0])}
     hold = control.lqr(model, up, dt=machine.sample, limits=limits, periodic=[0, 1], **weights)

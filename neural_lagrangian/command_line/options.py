@@ -157,19 +157,19 @@ def _parse_value(text: str) -> tuple[str, float]:
     return name, parse_finite(value)
 
 
+def _pair(text: str, expected: str) -> tuple[str, str]:
+    """A column and what is said of it, from `COLUMN=WORDS`. `expected`: what an error names."""
+    column, separator, words = text.partition("=")
+    if not (column and separator and words):
+        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected {expected}")
+    return column, words
+
+
 def _parse_unit(text: str) -> tuple[str, str]:
     """Parse a column and its unit, from `COLUMN=UNIT`."""
-    column, separator, unit = text.partition("=")
-    if not (column and separator and unit):
-        raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected COLUMN=UNIT, such as theta=deg")
-    return column, unit
+    return _pair(text, "COLUMN=UNIT, such as theta=deg")
 
 
 def _parse_observation(text: str) -> tuple[str, str]:
     """Parse a column and what it sees, from `COLUMN=KIND:COORDINATE`."""
-    column, separator, sees = text.partition("=")
-    if not (column and separator and ":" in sees):
-        raise argparse.ArgumentTypeError(
-            f"is {text.strip()!r}; expected COLUMN=KIND:COORDINATE, such as gyro=velocity:theta"
-        )
-    return column, sees
+    return _pair(text, "COLUMN=KIND:COORDINATE, such as gyro=velocity:theta")

@@ -16,7 +16,7 @@ from .family_fit import (
     with_each_friction,
 )
 from .fit_windows import MAX_ROWS, MIN_ROWS, FitWindows, WindowPlan
-from .friction import as_json, numbers, of_json
+from .friction import as_json, numbers, of_json, summed
 from .known_families import families_for
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 from .user_family import Family, UserFamily, UserLagrangian
@@ -57,6 +57,7 @@ __all__ = [
     "refitted",
     "residual_of",
     "simplified",
+    "summed",
     "weak_rows",
     "with_each_friction",
 ]

@@ -1,6 +1,6 @@
 """Friction at joints: linear, dry, and quadratic drag."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -54,7 +54,7 @@ class Friction(eqx.Module):
             forces.append(AtJoints(SmoothFriction(self.dry[some], self.width[some]), joints[some].tolist()))
         if (some := np.flatnonzero(np.asarray(self.drag) > 0)).size:
             forces.append(AtJoints(QuadraticDrag(self.drag[some]), joints[some].tolist()))
-        return sum(forces[1:], forces[0]) if forces else None
+        return summed(forces)
 
 
 class QuadraticDrag(AbstractForce):
@@ -64,6 +64,11 @@ class QuadraticDrag(AbstractForce):
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         return -self.strength * v * jnp.abs(v)
+
+
+def summed(forces: Sequence[AbstractForce]) -> AbstractForce | None:
+    """The sum of forces; `None` if there are none."""
+    return sum(forces[1:], forces[0]) if forces else None
 
 
 def as_json(force: Any) -> list[dict[str, Any]]:

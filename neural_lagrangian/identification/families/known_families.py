@@ -15,12 +15,8 @@ from .linear_family import AbstractLinearFamily, Term
 from .rigid_chain import MAX_BODIES, ChainFamily, frames
 
 
-class CartPendulum(AbstractLinearFamily):
-    r"""A cart at $x$, on a spring or free, with a pendulum at the angle $\theta$ from the vertical:
-
-    $$L = \tfrac12 \dot x^2 + \tfrac12 a\, \dot\theta^2 + b\, \dot x \dot\theta \cos\theta + g \cos\theta
-        - \tfrac12 k\, x^2 + f x$$
-    """
+class AbstractAngleAndLength(AbstractLinearFamily):
+    """Base of families with an angle and a length. `angle`: which of the two coordinates is the angle."""
 
     matrix: Float[Array, "dof dof"]
     width: Float[Array, " joint"]
@@ -28,12 +24,20 @@ class CartPendulum(AbstractLinearFamily):
     angle: int = eqx.field(static=True)
 
     @property
-    def name(self) -> str:
-        return "cart with a pendulum"
-
-    @property
     def lengths(self) -> list[bool]:
         return [i != self.angle for i in range(2)]
+
+
+class CartPendulum(AbstractAngleAndLength):
+    r"""A cart at $x$, on a spring or free, with a pendulum at the angle $\theta$ from the vertical:
+
+    $$L = \tfrac12 \dot x^2 + \tfrac12 a\, \dot\theta^2 + b\, \dot x \dot\theta \cos\theta + g \cos\theta
+        - \tfrac12 k\, x^2 + f x$$
+    """
+
+    @property
+    def name(self) -> str:
+        return "cart with a pendulum"
 
     @property
     def terms(self) -> list[Term]:
@@ -63,24 +67,15 @@ class CartPendulum(AbstractLinearFamily):
         return _squares(2, named) + waves * mixed + waves + constant
 
 
-class ElasticPendulum(AbstractLinearFamily):
+class ElasticPendulum(AbstractAngleAndLength):
     r"""A mass on a spring that swings, at the distance $r$ and the angle $\theta$ from the vertical:
 
     $$L = \tfrac12 \dot r^2 + \tfrac12 r^2 \dot\theta^2 + g\, r \cos\theta - \tfrac12 k\, r^2 + f r$$
     """
 
-    matrix: Float[Array, "dof dof"]
-    width: Float[Array, " joint"]
-    names: tuple[str, ...] = eqx.field(static=True)
-    angle: int = eqx.field(static=True)
-
     @property
     def name(self) -> str:
         return "pendulum on a spring"
-
-    @property
-    def lengths(self) -> list[bool]:
-        return [i != self.angle for i in range(2)]
 
     @property
     def terms(self) -> list[Term]:

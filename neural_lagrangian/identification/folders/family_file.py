@@ -6,13 +6,14 @@ The Lagrangian is a Python function, which no file can hold. It is given again w
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from ...lagrangians import GivenLagrangian
 from ...models import NeuralLagrangian
-from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json
+from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json, summed
 from ..faults import NoAnswerError
 from ..formulas import RefinedFormula
 from ..recordings import Columns
@@ -24,22 +25,22 @@ FAMILY = "family.json"
 
 def write_family(folder: Path, found: RefinedFormula | None) -> None:
     """Write the constants and the friction, all or nothing. If `found` is `None`, delete those of an earlier fit."""
-    if found is None:
-        (folder / FAMILY).unlink(missing_ok=True)
-        return
+    write_json(folder / FAMILY, None if found is None else _content(found))
+
+
+def _content(found: RefinedFormula) -> dict[str, Any]:
     given = found.model.network
     assert isinstance(given, GivenLagrangian)
     assert isinstance(given.function, InSI)
     lagrangian, family = given.function, given.function.family
     assert isinstance(family, UserFamily)
     values = np.asarray(family.constants(lagrangian.x, lagrangian.units), np.float64).tolist()
-    content = {
+    return {
         "name": found.where,
         "constants": dict(zip(family.names, values, strict=True)),
         "friction_at_joints": as_json(found.model.force),
         "standard_errors": [one._asdict() for one in found.constants],
     }
-    write_json(folder / FAMILY, content)
 
 
 def read_family(folder: Path, columns: Columns, candidates: Sequence[Family]) -> NeuralLagrangian:
@@ -64,5 +65,4 @@ def read_family(folder: Path, columns: Columns, candidates: Sequence[Family]) ->
         )
     dtype = jnp.result_type(float)
     lagrangian = UserLagrangian({name: jnp.asarray(c, dtype) for name, c in constants.items()}, one.lagrangian)
-    force = sum(forces[1:], forces[0]) if forces else None
-    return NeuralLagrangian.from_lagrangian(lagrangian, dof=columns.dof, force=force)
+    return NeuralLagrangian.from_lagrangian(lagrangian, dof=columns.dof, force=summed(forces))

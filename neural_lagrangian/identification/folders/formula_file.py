@@ -10,7 +10,7 @@ import numpy as np
 from ...discovery import Formula, Library
 from ...mechanics import LinearDamping
 from ...models import NeuralLagrangian
-from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json
+from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json, summed
 from ..faults import NoAnswerError
 from ..formulas import RefinedFormula, library_for, symbols_for
 from ..recordings import Columns
@@ -22,13 +22,14 @@ FORMULA = "formula.json"
 
 def write_formula(folder: Path, found: RefinedFormula | None) -> None:
     """Write the formula, all or nothing. If `found` is `None`, delete the formula of an earlier fit."""
-    if found is None:
-        (folder / FORMULA).unlink(missing_ok=True)
-        return
+    write_json(folder / FORMULA, None if found is None else _content(found))
+
+
+def _content(found: RefinedFormula) -> dict[str, Any]:
     force = found.model.force
     damping = force if isinstance(force, LinearDamping) else None
     errors = found.formula.standard_errors
-    content = {
+    return {
         "formula": str(found.formula),
         "where": found.where,
         "refined": found.refined,
@@ -40,7 +41,6 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
         "friction_at_joints": [] if damping is not None else as_json(force),
         "constants": [one._asdict() for one in found.constants],
     }
-    write_json(folder / FORMULA, content)
 
 
 def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
@@ -75,4 +75,4 @@ def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
     factor = content["damping_factor"]
     damping = [] if factor is None else [LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))]
     forces = [*damping, *(of_json(part) for part in content.get("friction_at_joints", []))]
-    return NeuralLagrangian(formula, force=sum(forces[1:], forces[0]) if forces else None)
+    return NeuralLagrangian(formula, force=summed(forces))
