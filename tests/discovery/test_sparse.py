@@ -37,6 +37,20 @@ def test_positions_and_velocities_alone(name):
         assert largest_error(found.formula, case.formula) < error
 
 
+@pytest.mark.parametrize("name", ["oscillator", slow("spring pendulum")])
+def test_auto_takes_accelerations_without_noise_and_the_weak_form_with_it(name):
+    """Averages over windows have less bias from noise in the states than accelerations beside them."""
+    case = CASES[name]
+    motion = case.motion()
+    noisy = noisy_accelerations(motion, 0.1)
+    noisy = nl.Trajectories(noisy.ts, noisy_states(motion, 0.1).ys, accelerations=noisy.accelerations)
+    for recorded, method in ((motion, "accelerations"), (noisy, "weak")):
+        found = sparse_lagrangian(recorded, case.library)
+        asked = sparse_lagrangian(recorded, case.library, method=method)
+        assert (found.used, found.residual) == (asked.used, asked.residual)
+        assert largest_error(found.formula, case.formula) < 0.03
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """Of 60 coefficients about 57 are in their 95 % intervals; fewer than 51 has a chance of 2e-4."""

@@ -11,6 +11,7 @@ from neural_lagrangian.identification.candidates.contest import Candidate, Conte
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
 from neural_lagrangian.identification.families.family import Expansion, InSI, Units, friction_of
+from neural_lagrangian.identification.families.family_fit import fit_family, simplified
 from neural_lagrangian.identification.families.friction import Friction, as_json, of_json
 from neural_lagrangian.identification.families.known_families import (
     CartPendulum,
@@ -93,10 +94,14 @@ def moving(lagrangian, y0, *, force=None, seconds=16.0, noise=0.01):
     return nl.Trajectories(ts, ys, names=list("ab"[: len(y0) // 2]))
 
 
-def contest(motion, angles, users=(), only=None):
+def tried(motion, angles):
     declared = Declared(None, None, None, [], None, None, angles, None)
     task = prepared(inspected(motion, declared), structure="mechanical", friction=False, steps=10)
-    trial = Trial.of(task)
+    return task, Trial.of(task)
+
+
+def contest(motion, angles, users=(), only=None):
+    task, trial = tried(motion, angles)
     families = [one for one in families_for(task.columns) if only is None or isinstance(one, only)]
     families += [one.on(task.columns, trial.units, np.zeros(motion.dof)) for one in users]
     candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
@@ -279,3 +284,18 @@ def test_a_model_without_mechanics_is_best_only_if_it_errs_less():
     assert better.winner.name == "null"
     assert better.is_unexplained
     assert "No Lagrangian with friction describes the motion as well" in " ".join(better.verdict())
+
+
+def test_simplifying_leaves_no_friction_that_feeds_in_energy():
+    """A pendulum that gains energy: once the offset is fixed, the friction that is free would be negative."""
+    motion = moving(
+        lambda t, q, v: 0.5 * v @ v + 9.0 * jnp.cos(q[0]), [1.0, 0.0], force=lambda t, q, v: 0.01 * v, noise=0.002
+    )
+    task, trial = tried(motion, [0])
+    (family,) = (one for one in families_for(task.columns) if one.name == "rigid chain of 1 body")
+    grown = fit_family(trial.fitted, family, family.start(trial.pieces(np.eye(1))), trial.noise)
+    at, x, free = family.slices, grown.x.copy(), np.zeros(len(grown.x))
+    x[at.of_friction], free[at.constants], free[at.offset], free[at.linear] = 0.0, 1.0, 1.0, 1.0
+    fit = simplified(grown._replace(x=x, free=free), trial.fitted, lambda: False)
+    assert fit.is_sound
+    assert fit.x[at.linear] >= 0

@@ -88,6 +88,18 @@ def test_pieces_share_no_sample_and_each_begins_at_zero():
     np.testing.assert_array_equal(np.sort(rows), np.arange(203))
 
 
+@pytest.mark.parametrize("runs", [1, 3])
+def test_no_piece_crosses_a_gap(runs):
+    """Samples are numbered: a piece leaves none out, and the short run between two gaps is no piece."""
+    kept = np.r_[0:80, 90:96, 110:300]
+    ys = np.stack([kept, np.ones(len(kept))], axis=1)
+    pieces = cut("a.csv", Trajectories([0.1 * kept] * runs, [ys] * runs), 9)
+    np.testing.assert_allclose([d for t, _ in pieces for d in np.diff(t)], 0.1)
+    assert all((np.diff(y[:, 0]) == 1).all() for _, y in pieces)
+    rows = np.concatenate([y for _, y in pieces])[:, 0]
+    np.testing.assert_array_equal(rows, np.tile(np.r_[0:80, 110:300], runs))
+
+
 def test_many_trajectories_stay_whole():
     ys = np.zeros((12, 30, 2))
     pieces = cut("a.csv", Trajectories(np.arange(30.0), ys), 9)

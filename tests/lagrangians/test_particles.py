@@ -11,7 +11,7 @@ from neural_lagrangian.lagrangians import ParticleLagrangian, RadialPair, Symmet
 from neural_lagrangian.mechanics import BlockDiagonal, PseudoInverse, structure_error
 from neural_lagrangian.systems import NBody
 
-from ..helpers import DOUBLE, DTYPE, mlp
+from ..helpers import DOUBLE, DTYPE, mlp, slow, slow_but
 
 RTOL = 1e-12 if DOUBLE else 1e-5
 MASSES = jnp.asarray([1.0, 0.7, 1.9, 1.2], DTYPE)
@@ -137,6 +137,48 @@ def test_bonds_say_who_interacts():
     L = ParticleLagrangian(free, RadialPair(lambda r: -0.5 * r**2), dimension=2, bonds=bonds)
     expected = 0.5 * jnp.sum(v**2) - 0.5 * jnp.sum(jnp.diff(x, axis=0) ** 2)
     np.testing.assert_allclose(L(0.0, x.reshape(-1), v.reshape(-1)), expected, rtol=RTOL)
+
+
+SMOOTH = {"springs": lambda s: -0.5 * s, "soft gravity": lambda s: 1 / jnp.sqrt(1 + s), "wells": lambda s: jnp.exp(-s)}
+"""Pair interactions that are smooth functions of the squared distance: no force where two particles meet."""
+
+
+@pytest.mark.parametrize("name", slow_but(SMOOTH, "soft gravity"))
+@pytest.mark.parametrize("dimension", [slow(1), 2, slow(3)])
+def test_particles_may_be_at_one_place(dimension, name):
+    """Against the same L by squared distances: two or three of four at one place, what the others feel, and slopes."""
+
+    def squared(t, q, v):
+        x = q.reshape(4, dimension)
+        s = jnp.sum((x[:, None] - x[None]) ** 2, axis=-1)
+        return 0.5 * v @ v + jnp.sum(jnp.triu(charges[:, None] * charges[None] * SMOOTH[name](s), 1))
+
+    charges = jnp.asarray([1.0, 2.0, 0.5, 1.5], DTYPE)
+    free = lambda particle: 0.5 * jnp.dot(particle.v, particle.v)  # noqa: E731
+    pair = RadialPair(lambda r: SMOOTH[name](r**2), weight=jnp.multiply)
+    L = ParticleLagrangian(free, pair, dimension=dimension, features=charges)
+    x, v = crowd(4, dimension)
+
+    def of(lagrangian):
+        def acceleration(q):
+            return nl.acceleration(lagrangian, 0.0, q, v.reshape(-1))
+
+        force = jax.grad(lagrangian, 1)
+        return jax.jit(lambda q: (force(0.0, q, v.reshape(-1)), acceleration(q), jax.jacrev(acceleration)(q)))
+
+    ours, theirs = of(L), of(squared)
+    for met in ([1], [1, 2]):
+        q = x.at[jnp.asarray(met)].set(x[0]).reshape(-1)
+        for mine, expected, rtol in zip(ours(q), theirs(q), (RTOL, RTOL, RTOL**0.5), strict=True):
+            np.testing.assert_allclose(mine, expected, rtol=rtol, atol=rtol)
+
+
+def test_where_a_force_does_not_exist_it_is_not_made_up():
+    """A cone, f = -r, has a force of 1 in every direction near the place where two particles meet."""
+    free = lambda particle: 0.5 * jnp.dot(particle.v, particle.v)  # noqa: E731
+    L = ParticleLagrangian(free, RadialPair(lambda r: -r), dimension=2)
+    a = nl.acceleration(L, 0.0, jnp.asarray([1.0, 1.0, 1.0, 1.0, 2.0, 1.0], DTYPE), jnp.zeros(6, DTYPE))
+    assert not np.isfinite(a[:4]).any()
 
 
 def _flops(lagrangian, count, mass_solve=None):

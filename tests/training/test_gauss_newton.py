@@ -1,6 +1,7 @@
 import sys
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -160,6 +161,17 @@ def test_the_smaller_side_of_the_jacobian_decides(width, mode, monkeypatch):
     model = spring(0.3) if width is None else nl.NeuralODE(small_network(1, width, out=1))
     gauss_newton(model, data(), horizon=2, windows=3, steps=1)
     assert bool(taken) == (mode == "forward")
+
+
+def test_a_network_of_thousands_of_weights_is_taken():
+    """They are more than the 32 accelerations."""
+    network = nl.MechanicalLagrangian.from_mlp(1, 32, key=jax.random.key(0))
+    motion = nl.simulate(HarmonicOscillator(), data().ts[0], data().ys[:, 0], accelerations=True)
+    result = gauss_newton(
+        nl.NeuralLagrangian(network), motion, residual=acceleration_residual, steps=2, horizon=0, windows=32
+    )
+    assert sum(x.size for x in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))) > 2000
+    assert result.loss[-1] < result.loss[0]
 
 
 def test_windows_that_are_taken_some_at_a_time_give_the_same(monkeypatch):

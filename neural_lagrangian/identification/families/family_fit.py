@@ -118,14 +118,15 @@ def simplified(fit: FamilyFit, motion: FitWindows, is_over: Callable[[], bool]) 
     at = fit.family.slices
     if fit.free[at.offset].any() and not is_over():
         value = np.round(fit.x[at.offset] / (np.pi / 2)) * (np.pi / 2)
-        simpler = _descended(_fixed(fit, np.r_[at.offset], value), motion)
+        simpler = _without_negative_friction(_descended(_fixed(fit, np.r_[at.offset], value), motion), motion)
         fit = fit if explains_more(fit, simpler) else simpler
     for _ in range(MAX_STEPS):
         optional = np.array([i for i in fit.family.optional if fit.free[i]], int)
         ratio = np.abs(fit.x[optional]) / np.sqrt(np.maximum(np.diagonal(fit.covariance)[optional], 1e-300))
         if is_over() or not (ratio < MIN_SIGNIFICANCE).any():
             break
-        simpler = _descended(_fixed(fit, optional[[np.argmin(ratio)]], 0.0), motion)
+        weakest = optional[[np.argmin(ratio)]]
+        simpler = _without_negative_friction(_descended(_fixed(fit, weakest, 0.0), motion), motion)
         if explains_more(fit, simpler):
             break
         fit = simpler
