@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from .._types import Coordinates
-from ..numerics import natural_inverse
+from ..numerics import natural_inverse, symmetric_scales
 from .mass_solves import AbstractMassSolve
 
 Multipliers = Float[Array, " m"]
@@ -121,7 +121,10 @@ class SaddlePoint(eqx.Module):
     @classmethod
     def of(cls, mass_solve: AbstractMassSolve, factor: PyTree, G: Jacobian) -> "SaddlePoint":
         response = jax.vmap(mass_solve.apply, (None, 0))(factor, G)
-        return cls(G, response, natural_inverse(response @ G.T))
+        S = response @ G.T
+        r = jax.lax.stop_gradient(symmetric_scales(S))
+        units = jnp.where(r > 0, r, 1)[:, None] * jnp.where(r > 0, r, 1)[None]
+        return cls(G, response, natural_inverse(S / units) / units)
 
     def constrain(self, free: Coordinates, s: Multipliers) -> tuple[Coordinates, Multipliers]:
         r"""The acceleration $a$ and the multipliers $\lambda$, from the unconstrained acceleration $M^{-1} b$."""

@@ -1,60 +1,80 @@
-"""What is made of a recording is the same in all units, and from any start of the clock."""
+"""No answer about recorded motion depends on units, nor on when the clock began."""
+
+import tempfile
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 import neural_lagrangian as nl
+from neural_lagrangian import trajectories
 from neural_lagrangian.datasets import add_noise
-from neural_lagrangian.trajectories import Scaling, differentiate
+from neural_lagrangian.trajectories import Scaling, Windows
 
-CHANGES = [((1e-9, 1e9), 1.0), ((1e9, 1e-6), 1e-9), ((1.0, 1e3), 1e9)]
-"""Units of two coordinates, and of time."""
+from ..helpers import DTYPE
+from ..units import check, every, unregistered
 
-
-def motion(s=(1.0, 1.0), tau=1.0, start=0.0, dtype=np.float64):
-    t = np.sort(np.random.default_rng(0).uniform(0, 6, 80))
-    q, v = np.stack([np.sin(t), 0.3 * np.cos(2 * t)], 1), np.stack([np.cos(t), -0.6 * np.sin(2 * t)], 1)
-    ys = np.concatenate([q * s, v * np.asarray(s) / tau], axis=1)
-    return nl.Trajectories([start + t * tau], [ys.astype(dtype)])
+TS = np.cumsum(np.random.default_rng(0).choice([0.0625, 0.125], 40)) + np.where(np.arange(40) < 20, 0, 2)
+"""Uneven steps, exact in binary, and one gap: between the samples 19 and 20."""
+YS = np.stack([np.sin(TS), 0.3 * TS**2, np.cos(TS), 0.6 * TS], axis=1)
 
 
-def natural(ys, s, tau):
-    return ys / np.concatenate([s, np.asarray(s) / tau])
+def motion(u):
+    return nl.Trajectories(u.times(TS.astype(DTYPE)), u.state(np.stack([YS, YS + 0.5]).astype(DTYPE)))
 
 
-@pytest.mark.parametrize(("s", "tau"), CHANGES)
-def test_derivatives(s, tau):
-    def derivatives(recording):
-        return differentiate(recording.ts[0], recording.ys[0, :, :2], accelerations=True)
-
-    here, there = derivatives(motion()), derivatives(motion(s, tau))
-    np.testing.assert_allclose(natural(there.ys, s, tau), here.ys, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(there.accelerations * tau**2 / np.asarray(s), here.accelerations, rtol=1e-6, atol=1e-7)
+def differentiated(u):
+    found = trajectories.differentiate(u.times(TS), u.state(YS)[:, :2], accelerations=True)
+    return {"ys": u.natural(found.ys), "a": found.accelerations / u.acceleration_unit}
 
 
-@pytest.mark.double
-@pytest.mark.parametrize(("s", "tau"), CHANGES)
-@pytest.mark.parametrize("centre", [True, False])
-def test_scaled_motion(s, tau, centre):
+def in_parts(u):
+    """The same trajectories in the same parts, split at the same gap."""
+    parts = trajectories.split(motion(u), (0.5, 0.5), key=jax.random.key(0))
+    first = parts[0].split_at_gaps()
+    ts, qs = trajectories.without_velocities(first)
+    return {"samples": first.lengths, "t": ts[1] / u.tau - u.clock, "q": qs[1] / u.s}
+
+
+def written(u):
+    names = {"trajectory": "run", "positions": ["a", "b"], "velocities": ["c", "d"]}
+    with tempfile.TemporaryDirectory() as folder:
+        trajectories.write_trajectories(Path(folder) / "motion.csv", motion(u), **names)
+        found = trajectories.read_trajectories(Path(folder) / "motion.csv", **names)
+    return {"samples": found.lengths, "ys": u.natural(found.ys)}
+
+
+def scaled(u, centre):
     """Natural units are natural whatever a recording is written in."""
-    here, there = motion(), motion(s, tau)
-    scaled = [Scaling.of(m, centre=centre).scale(m) for m in (here, there)]
-    np.testing.assert_allclose(scaled[1].ys, scaled[0].ys, atol=1e-12)
-    np.testing.assert_allclose(scaled[1].ts, scaled[0].ts, rtol=1e-12)
+    found = Scaling.of(motion(u), centre=centre)
+    natural = found.scale(motion(u))
+    again = found.unscale(natural).ys
+    return {"ys": natural.ys, "steps": np.diff(natural.ts, axis=1), "again": u.natural(again)}
 
 
-@pytest.mark.double
-@pytest.mark.parametrize(("s", "tau"), CHANGES)
-def test_noise(s, tau):
-    noisy = [add_noise(m, relative=0.05, key=jax.random.key(0)).ys for m in (motion(), motion(s, tau))]
-    np.testing.assert_allclose(natural(noisy[1], s, tau), noisy[0], atol=1e-9)
+def windows(u):
+    found = Windows(motion(u), horizon=6)
+    window = found.gather(found.evenly(5))
+    return {"count": len(found), "ys": u.natural(np.asarray(window.ys)), "steps": np.diff(window.ts) / u.tau}
 
 
-@pytest.mark.parametrize(("s", "tau"), CHANGES)
-def test_runs_between_gaps(s, tau):
-    recording = motion(s, tau, start=1e5 * tau)
-    cut = nl.Trajectories(
-        [np.delete(recording.ts[0], np.s_[30:50])], [np.delete(recording.ys[0], np.s_[30:50], axis=0)]
-    )
-    np.testing.assert_array_equal(cut.runs().first, [0, 30])
+CASES = {
+    "differentiate": differentiated,
+    "noise_gain": lambda u: {"gain": trajectories.noise_gain(u.times(TS)) * np.array([1.0, u.tau, u.tau**2])},
+    "split, without_velocities": in_parts,
+    "write_trajectories, read_trajectories": written,
+    "Scaling": lambda u: scaled(u, centre=False),
+    "Scaling, centred": lambda u: scaled(u, centre=True),
+    "Windows": windows,
+    "add_noise": lambda u: {"ys": u.natural(add_noise(motion(u), relative=0.05, key=jax.random.key(0)).ys)},
+}
+
+
+def test_every_function_is_in_the_registry():
+    assert unregistered(trajectories, CASES, {}) == set()
+
+
+@pytest.mark.parametrize(("case", "change"), every(CASES))
+def test_the_answer_is_the_same(case, change):
+    check(CASES[case], change)
