@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from .._types import Scalar
+from .._types import Scalar, State, Trajectory
 from ..integrators import AbstractRolloutModel, SaveTimes, check_rollout_arguments
+from ..numerics import root_mean_square
 
 
 class LyapunovEstimate(eqx.Module):
@@ -36,6 +37,8 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
       \dot y = f(t, y), \quad \dot w = \frac{\partial f}{\partial y} w, \quad |w(t_k)| = 1$$
 
     (Benettin, Galgani, Giorgilli and Strelcyn 1980.) It converges like 1 / time. For regular motion it tends to zero.
+    Each component of $w$ is in units of its root mean square along the motion, so the estimate does not depend on the
+    units of the coordinates.
 
     **Arguments:**
 
@@ -57,6 +60,7 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
     """
     clock, y0 = check_rollout_arguments(ts, y0)
     ts = clock.elapsed
+    first = _size_at(y0, model.vector_field(clock.start, y0), jnp.abs(ts[1]))
 
     def field(t, pair, args):
         y_dot, w_dot = jax.jvp(lambda y: model.vector_field(t, y), (pair[0],), (pair[1],))
@@ -68,11 +72,30 @@ def lyapunov_exponent(model: AbstractRolloutModel, ts: ArrayLike, y0: ArrayLike,
         end = model.integration.solve(diffrax.ODETerm(field), times, pair).ys
         assert end is not None
         y, w = end[-1]
-        growth = jnp.linalg.norm(w)
-        return jnp.stack([y, w / growth]), jnp.log(growth)
+        growth = jnp.linalg.norm(w / first)
+        pair = jnp.stack([y, w / growth])
+        return pair, (pair, jnp.log(growth))
 
     w0 = jax.random.normal(key, y0.shape, y0.dtype)
-    pair = jnp.stack([y0, w0 / jnp.linalg.norm(w0)])
-    _, growths = jax.lax.scan(interval, pair, jnp.stack([ts[:-1], ts[1:]], axis=1))
-    running = jnp.cumsum(growths) / (ts[1:] - ts[0])
+    pair = jnp.stack([y0, first * w0 / jnp.linalg.norm(w0)])
+    _, (pairs, growths) = jax.lax.scan(interval, pair, jnp.stack([ts[:-1], ts[1:]], axis=1))
+    size = _size_along(pairs[:, 0], jnp.abs(ts[-1]))
+    turned = jnp.linalg.norm(pairs[:, 1] / size[None], axis=1) / jnp.linalg.norm(pair[1] / size)
+    running = (jnp.cumsum(growths) + jnp.log(turned)) / (ts[1:] - ts[0])
     return LyapunovEstimate(exponent=running[-1], running=running)
+
+
+def _size_at(y: State, y_dot: State, time: Scalar) -> State:
+    """The size of each component of a state, from itself and from its change in a time; one where nothing moves."""
+    (q, v), a = jnp.split(jnp.abs(y), 2), jnp.abs(y_dot[len(y) // 2 :])
+    return _nonzero(jnp.concatenate([q + v * time + a * time**2, v + a * time]))
+
+
+def _size_along(ys: Trajectory, time: Scalar) -> State:
+    """The root mean square of each component of a motion; one where nothing moves."""
+    q, v = jnp.split(root_mean_square(ys), 2)
+    return _nonzero(jnp.concatenate([q, jnp.where(v > 0, v, q / time)]))
+
+
+def _nonzero(size: State) -> State:
+    return jnp.where(size > 0, size, 1)

@@ -154,16 +154,17 @@ def relative_rollout_error(predicted: RolloutRows, truth: RolloutRows, ts: Array
 
 
 def perturbation_floor(
-    system: AbstractRolloutModel, ts: Array, y0s: Array, key: PRNGKeyArray, *, size: float = 1e-4
+    system: AbstractRolloutModel, ts: Array, y0s: Array, key: PRNGKeyArray, *, size: float | Array = 1e-4
 ) -> RolloutRows:
     """Rollouts of the true system from disturbed initial states: the accuracy limit for chaotic motion.
 
-    The disturbance is a random vector of length `size`.
+    The disturbance is a random vector of length `size`, in units of each component if `size` has one for each.
 
     **Arguments:**
 
     - `system`: the true system. `ts`: times, shape `(time,)`. `y0s`: initial states, shape `(trajectory, 2 dof)`.
-    - `key`: a JAX random key. `size`: length of the disturbance.
+    - `key`: a JAX random key.
+    - `size`: length of the disturbance, a number or shape `(2 dof,)`. One for each if units differ.
 
     **Returns:** rollouts, shape `(trajectory, time, 2 dof)`.
 
@@ -179,7 +180,7 @@ def perturbation_floor(
     """
     direction = jax.random.normal(key, y0s.shape, y0s.dtype)
     direction = direction / jnp.linalg.norm(direction, axis=-1, keepdims=True)
-    return rollouts(system, ts, y0s + size * direction)
+    return rollouts(system, ts, y0s + jnp.broadcast_to(jnp.asarray(size, y0s.dtype), y0s.shape) * direction)
 
 
 class Summary(eqx.Module):
