@@ -17,7 +17,9 @@ if not (EXAMPLES / "machines").exists():
 pytest.importorskip("mujoco")
 sys.path.insert(0, str(EXAMPLES))
 from machines import MACHINES  # noqa: E402
-from machines.loop import Replanning, applied, drive  # noqa: E402
+from machines.formulas import LAGRANGIANS, of_mujoco  # noqa: E402
+from machines.learning import applied, without_dry_friction  # noqa: E402
+from machines.loop import Replanning, drive, regulator  # noqa: E402
 
 NAMES = sorted(MACHINES)
 
@@ -72,40 +74,47 @@ def test_its_inertia_is_that_of_its_motion(name):
 def test_the_applied_control_is_the_mean_of_each_row(name):
     """With a command that jumps between rows, against the area of the late, held command over the row."""
     machine = MACHINES[name]
-    ts, _, us, _ = machine.run(lambda t, q: np.sin(40 * t), np.zeros(4), 0.5, 0)
+    ts, _, us, _ = machine.run(lambda t, q: machine.limit * np.sin(40 * t), np.zeros(4), 0.5, 0)
     rows = applied(machine, ts, us)[:, 0]
 
     def area(t):
         """Integral of the acting control from 0 to t."""
         starts = np.arange(0.0, 0.6, machine.sample)
         held = np.clip(t - starts - machine.delay, 0, machine.sample)
-        return np.sum(held * np.sin(40 * starts))
+        return machine.limit * np.sum(held * np.sin(40 * starts))
 
     expected = [(area(t + 0.01) - area(t)) / 0.01 for t in ts[:-2]]
     np.testing.assert_allclose(rows[:-2], expected, atol=1e-9)
-    assert np.abs(rows[:-2] - us[:-2, 0]).max() > 0.1
+    assert np.abs(rows[:-2] - us[:-2, 0]).max() > 0.1 * machine.limit
 
 
-def two_links(machine):
-    """The Lagrangian of two links that hang from a motor, its constants from MuJoCo."""
-    M, _ = machine.inertia([0.0, 0.0])
-    _, weight = machine.inertia([np.pi / 2, 0.0])
-    c, b = M[1, 1], M[0, 1] - M[1, 1]
+@pytest.mark.double
+@pytest.mark.parametrize("name", NAMES)
+def test_the_formula_has_the_inertia_and_the_weight_of_mujoco(name):
+    """At angles where no sine or cosine is zero; the mass matrix varies, so that of another angle does not fit."""
+    machine, rest = MACHINES[name], jnp.zeros(2)
+    lagrangian = LAGRANGIANS[name](machine)
+    for q in np.random.default_rng(0).uniform(-3, 3, (5, 2)):
+        M, weight = machine.inertia(q)
+        np.testing.assert_allclose(nl.mass_matrix(lagrangian, 0.0, jnp.asarray(q), rest), M, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(-jax.grad(lagrangian, 1)(0.0, jnp.asarray(q), rest), weight, rtol=1e-6, atol=1e-9)
+    assert not np.allclose(nl.mass_matrix(lagrangian, 0.0, jnp.asarray(q) + 1.0, rest), M, rtol=1e-2)
 
-    def lagrangian(t, q, v):
-        k = b * jnp.cos(q[1])
-        kinetic = 0.5 * (M[0, 0] - 2 * b + 2 * k) * v[0] ** 2 + (c + k) * v[0] * v[1] + 0.5 * c * v[1] ** 2
-        return kinetic + (weight[0] - weight[1]) * jnp.cos(q[0]) + weight[1] * jnp.cos(q[0] + q[1])
 
-    return lagrangian
-
-
-def test_two_links_have_the_inertia_of_mujoco():
-    machine, q = MACHINES["pendubot"], np.array([0.7, 1.1])
-    M, weight = machine.inertia(q)
-    lagrangian, at = two_links(machine), (0.0, jnp.asarray(q), jnp.zeros(2))
-    np.testing.assert_allclose(nl.mass_matrix(lagrangian, *at), M, rtol=1e-6)
-    np.testing.assert_allclose(-jax.grad(lagrangian, 1)(*at), weight, rtol=1e-6)
+@pytest.mark.double
+@pytest.mark.parametrize("name", NAMES)
+def test_the_true_model_moves_as_mujoco(name):
+    """Under the motor, with friction and fast turning, where the velocity-dependent forces count."""
+    machine = MACHINES[name]
+    start, force = np.array([0.2, 2.0, 3.0, -4.0]), 0.3 * machine.limit
+    ts, _, _, ys = machine.run(lambda t, q: force, start, 0.3, 0, measure_every=0.001)
+    late = round(machine.delay / 0.001)
+    model = of_mujoco(name, widths=jnp.array([1e-3, 1e-3]))
+    held = jnp.full((2, 1), force)
+    moved = nl.models.with_control(model, jnp.array([0.0, 1.0]), held)(jnp.asarray(ts[late:]), jnp.asarray(ys[late]))
+    np.testing.assert_allclose(moved, ys[late:], atol=2e-3)
+    idle = model(jnp.asarray(ts[late:]), jnp.asarray(ys[late]))
+    assert np.abs(idle - ys[late:]).max() > 0.1
 
 
 @pytest.mark.slow
@@ -113,38 +122,39 @@ def test_two_links_have_the_inertia_of_mujoco():
 def test_a_pendubot_stands_up_on_its_plan():
     """From hanging, with delay, friction and encoders. Without plans the regulator alone leaves it hanging."""
     machine, up = MACHINES["pendubot"], jnp.array([jnp.pi, 0.0, 0.0, 0.0])
-    limits = control.ControlLimits(-machine.limit, machine.limit)
-    damping = nl.mechanics.LinearDamping(jnp.sqrt(jnp.array([0.01, 0.001])))
-    dry = nl.mechanics.SmoothFriction(jnp.array([0.01, 0.001]), jnp.array([0.05, 0.05]))
-    model, observer = (
-        nl.NeuralLagrangian.from_lagrangian(
-            two_links(machine),
-            nl.integrators.RK4(),
-            dof=2,
-            force=friction + nl.mechanics.ControlForce([[1.0], [0.0]]),
-            stepsize_controller=nl.StepsPerSample(1),
-            mass_solve=nl.mechanics.Cholesky(),
-        )
-        for friction in (damping, damping + dry)  # a plan needs smooth forces
-    )
+    model = of_mujoco("pendubot", widths=jnp.array([0.05, 0.05]))
     weights = {"state_cost": jnp.array([10.0, 10.0, 0.1, 0.1]), "control_cost": jnp.array([1.0])}
-    hold = control.lqr(model, up, dt=machine.sample, limits=limits, periodic=[0, 1], **weights)
-    level = control.attraction_level(model, hold, key=jax.random.key(1))
+    hold, level = regulator(machine, model, up, weights, periodic=[0, 1])
     on_the_way = jnp.array([0.5, 0.5, 0.01, 0.01]), jnp.array([0.05]), 3 * hold.cost_to_go
-    renew = Replanning(
-        model,
+    planning = Replanning(
+        without_dry_friction(model),  # a plan needs smooth forces
         hold,
         level,
         lambda y: [control.QuadraticCost(up * side, *on_the_way) for side in (1.0, -1.0)],
-        jnp.linspace(0.0, 2.5, 126),
-        2.4,
+        dt=0.02,
+        steps=125,
+        every=2.4,
     )
-    start = np.array([0.1, -0.1, 0.0, 0.0])
-    run = drive(machine, observer, renew.idle, start, 5.0, 0, renew)
-    alone = drive(machine, observer, hold, start, 5.0, 0)
+    starts = np.array([[0.1, -0.1, 0.0, 0.0]])
     tolerance = jnp.array([0.3, 0.3, 1.5, 1.5])
     settled, hanging = (
-        control.control_report(motion, up, tolerance=tolerance, periodic=[0, 1]).settled for motion in (run, alone)
+        control.control_report(run, up, tolerance=tolerance, periodic=[0, 1]).settled
+        for controller in (planning, hold)
+        for run in drive(machine, model, controller, starts, 5.0)
     )
     assert bool(settled)
     assert not bool(hanging)
+
+
+@pytest.mark.double
+def test_runs_side_by_side_are_those_alone():
+    """Of some starts the first is driven as if it were alone, and another start is driven otherwise."""
+    machine, up = MACHINES["cart_pole"], jnp.array([0.0, jnp.pi, 0.0, 0.0])
+    model = of_mujoco("cart_pole", widths=jnp.array([0.02, 0.05]))
+    weights = {"state_cost": jnp.array([2.0, 10.0, 0.5, 0.5]), "control_cost": jnp.array([0.05])}
+    hold, _ = regulator(machine, model, up, weights, periodic=[1])
+    starts = np.array([[0.1, 3.0, 0.0, 0.0], [-0.1, 3.2, 0.0, 0.0], [0.0, 3.1, 0.5, 0.0]])
+    together = drive(machine, model, hold, starts, 1.0)
+    (alone,) = drive(machine, model, hold, starts[:1], 1.0)
+    np.testing.assert_allclose(together[0].ys, alone.ys, atol=1e-8)
+    assert np.abs(together[1].ys - alone.ys).max() > 0.1

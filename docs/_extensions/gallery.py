@@ -20,7 +20,7 @@ HEAD = """# Examples
 
 Each example is a notebook, shown here as it was last executed in full, and a script of the same name in `examples/`.
 The script runs at smoke size with `--smoke`. {download}`All of them in one archive <examples.zip>`: notebooks need the
-folder `sizes` beside them, which says how large a run is.
+folder `sizes` beside them, which says how large a run is, and those of MuJoCo's machines the folder `machines`.
 """
 THUMBNAIL = (480, 300)
 """Width and height of a picture, in pixels."""
@@ -137,9 +137,8 @@ def write(source: Path, folder: Path) -> None:
             shutil.copyfile(path, copied)
             thumbnail(path).save(pictures / f"{name}.png")
     with zipfile.ZipFile(folder / "examples.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(
-            [*source.glob("*.py"), *source.glob("*.ipynb"), *source.glob("sizes/*.py")]
-        ):
+        parts = ("*.py", "*.ipynb", "sizes/*.py", "machines/*.py")
+        for path in sorted(path for part in parts for path in source.glob(part)):
             archive.write(path, Path("examples") / path.relative_to(source))
     subjects = tomllib.loads((folder.parent / "gallery.toml").read_text())
     (folder / "index.md").write_text(page(subjects, notebooks))

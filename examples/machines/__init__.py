@@ -38,6 +38,23 @@ PENDUBOT = """
 </mujoco>
 """
 
+ROTARY_PENDULUM = """
+<mujoco>
+  <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
+  <worldbody>
+    <body>
+      <joint name="arm" type="hinge" axis="0 0 1" damping="0.002" frictionloss="0.004"/>
+      <geom type="capsule" fromto="0 0 0 0.2 0 0" size="0.01" mass="0.2"/>
+      <body pos="0.2 0 0">
+        <joint name="pendulum" type="hinge" axis="1 0 0" damping="0.0003" frictionloss="0.0003"/>
+        <geom type="capsule" fromto="0 0 0 0 0 -0.3" size="0.01" mass="0.1"/>
+      </body>
+    </body>
+  </worldbody>
+  <actuator><motor joint="arm"/></actuator>
+</mujoco>
+"""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -47,6 +64,8 @@ class Machine:
     - `sample`: seconds between two commands. `delay`: seconds until a command acts, shorter than `sample`.
     - `resolution`: smallest step of each encoder. `noise`: standard deviation of each, before rounding.
     - `limit`: largest force of the motor.
+    - `energy_unit`: joules, such that the inertias of the machine are of order one in this unit. Models of it have
+      energies in this unit, and so torques too; controls stay in newtons or newton metres.
     """
 
     mjcf: str
@@ -55,12 +74,13 @@ class Machine:
     resolution: tuple[float, float] = (1e-4, 2 * np.pi / 4096)
     noise: tuple[float, float] = (1e-4, 5e-4)
     limit: float = 10.0
+    energy_unit: float = 1.0
 
-    def run(self, command, start, seconds, seed, *, measure_every=0.01):
-        """Move for some seconds: `command(t, q)` gets the encoders' angles every `sample`, and returns the force.
+    def moving(self, start, seconds, seed, *, measure_every=0.01):
+        """A motion as a generator: it yields `(t, q)`, the encoders' angles, every `sample`, and is sent the force.
 
-        **Returns:** times, measured coordinates, commanded forces (held until the next), and true states, every
-        `measure_every` seconds.
+        **Returns:** at its end, times, measured coordinates, commanded forces (held until the next), and true states,
+        every `measure_every` seconds.
         """
         import mujoco
 
@@ -76,13 +96,34 @@ class Machine:
                 q = data.qpos + draw.normal(size=2) * self.noise
                 q = np.round(q / self.resolution) * self.resolution
                 if k % per_sample == 0:
-                    u = float(np.clip(command(k * h, q), -self.limit, self.limit))
+                    force = yield k * h, q
+                    u = float(np.clip(force, -self.limit, self.limit))
                     queue[k + late] = u
                 rows.append([k * h, *q, u, *data.qpos, *data.qvel])
             data.ctrl[0] = queue.pop(k, data.ctrl[0])
             mujoco.mj_step(model, data)
         ts, qs, us, ys = np.split(np.array(rows), [1, 3, 4], axis=1)
         return ts[:, 0], qs, us, ys
+
+    def run(self, command, start, seconds, seed, *, measure_every=0.01):
+        """Move for some seconds: `command(t, q)` gets the encoders' angles every `sample`, and returns the force.
+
+        **Returns:** what `moving` returns at its end.
+        """
+        motion = self.moving(start, seconds, seed, measure_every=measure_every)
+        reading = next(motion)
+        while True:
+            try:
+                reading = motion.send(command(*reading))
+            except StopIteration as end:
+                return end.value
+
+    def friction(self):
+        """MuJoCo's viscous damping and dry friction of both joints."""
+        import mujoco
+
+        model = mujoco.MjModel.from_xml_string(self.mjcf)
+        return model.dof_damping.copy(), model.dof_frictionloss.copy()
 
     def inertia(self, q):
         """MuJoCo's mass matrix, and the generalised gravity, at the coordinates `q`."""
@@ -103,6 +144,21 @@ ENCODER = 2 * np.pi / 4096
 MACHINES = {
     "cart_pole": Machine(CART_POLE),
     "pendubot": Machine(
-        PENDUBOT, sample=0.01, delay=0.005, resolution=(ENCODER, ENCODER), noise=(5e-4, 5e-4), limit=3.0
+        PENDUBOT,
+        sample=0.01,
+        delay=0.005,
+        resolution=(ENCODER, ENCODER),
+        noise=(5e-4, 5e-4),
+        limit=3.0,
+        energy_unit=0.01,
+    ),
+    "rotary_pendulum": Machine(
+        ROTARY_PENDULUM,
+        sample=0.01,
+        delay=0.005,
+        resolution=(ENCODER, ENCODER),
+        noise=(5e-4, 5e-4),
+        limit=0.4,
+        energy_unit=0.01,
     ),
 }

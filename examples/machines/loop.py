@@ -1,18 +1,18 @@
 """The loop of a digital controller with a simulated machine: encoders, observer, controller, motor."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from machines.learning import without_dry_friction
 from neural_lagrangian import control
 
-
-def applied(machine, ts, us, row=0.01):
-    """The mean control of each row of a recording: a command acts `delay` later, and is held for `sample`."""
-    fine = np.arange(round(len(ts) * row / 0.001)) * 0.001
-    k = np.searchsorted(ts, fine - machine.delay + 1e-6, side="right") - 1
-    control = np.where(k >= 0, us[np.maximum(k, 0), 0], 0.0)
-    return control.reshape(len(ts), -1).mean(axis=1)[:, None]
+SIDE_BY_SIDE = 10
+"""Plans that are computed at a time: more of them cost less each, and are as slow as the slowest."""
 
 
 def _ahead(model, y, u, seconds):
@@ -20,66 +20,128 @@ def _ahead(model, y, u, seconds):
 
 
 @eqx.filter_jit
-def _estimate(model, y, u, q, sample, delay):
-    """Correct the estimate by the encoders, and predict it over the delay with the old control."""
-    error = q - y[:2]
-    y = y + jnp.concatenate([0.5 * error, 0.17 / sample * error])
-    return _ahead(model, y, u, delay)
+def _estimates(model, ys, us, qs, sample, delay):
+    """Correct the estimates by the encoders, and predict them over the delay with the old controls."""
+
+    def one(y, u, q):
+        error = q - y[:2]
+        y = y + jnp.concatenate([0.5 * error, 0.17 / sample * error])
+        return _ahead(model, y, u, delay)
+
+    return jax.vmap(one)(ys, us, qs)
 
 
 @eqx.filter_jit
-def _command(model, controller, t, y, seconds):
-    """The control at the estimate, and the prediction under it."""
-    u = controller(t, y)
-    return u, _ahead(model, y, u, seconds)
+def _commands(model, controller, plans, t, ys, seconds):
+    """The controls at the estimates, and the predictions under them."""
+
+    def one(y, plan):
+        u = (controller if plan is None else controller.along(plan))(t, y)
+        return u, _ahead(model, y, u, seconds)
+
+    return jax.vmap(one)(ys, plans)
 
 
-def drive(machine, model, controller, start, seconds, seed, renew=None):
-    """Run the machine under a controller, with the model as observer.
+def drive(machine, model, controller, starts, seconds):
+    """Run the machine from some starts under a controller, with the model as observer.
 
-    `renew(t, y, controller)` returns the controller from the time t and the estimate y on, such as one with a new plan.
+    The runs are independent: run i has the noise of the seed i. They go side by side, which is faster. `controller` is
+    a controller or a `Replanning`.
 
-    **Returns:** a `ClosedLoop` with the true states and the commands, every `sample`.
+    **Returns:** a `ClosedLoop` for each start, with the true states and the commands, every `sample`.
     """
-    y, u, now = None, jnp.zeros(1), controller
+    motions = [machine.moving(start, seconds, seed, measure_every=machine.sample) for seed, start in enumerate(starts)]
+    readings, runs = [next(motion) for motion in motions], []
+    ys = jnp.array([[*q, 0.0, 0.0] for _, q in readings])
+    us, plans = jnp.zeros((len(starts), 1)), None
+    while not runs:
+        t = jnp.asarray(readings[0][0] + machine.delay)  # when the command acts
+        ys = _estimates(model, ys, us, jnp.array([q for _, q in readings]), machine.sample, machine.delay)
+        if isinstance(controller, Replanning):
+            plans = controller.renewed(t, ys, plans)
+        us, ys = _commands(model, controller, plans, t, ys, machine.sample - machine.delay)
+        readings = []
+        for motion, u in zip(motions, np.asarray(us)[:, 0], strict=True):
+            try:
+                readings.append(motion.send(u))
+            except StopIteration as end:
+                runs.append(end.value)
+    return [control.ClosedLoop(*map(jnp.asarray, (ts, ys, us))) for ts, _, us, ys in runs]
 
-    def command(t, q):
-        nonlocal y, u, now
-        y = jnp.array([*q, 0.0, 0.0]) if y is None else y
-        y = _estimate(model, y, u, jnp.asarray(q), machine.sample, machine.delay)
-        t = jnp.asarray(t + machine.delay)  # when the command acts
-        now = now if renew is None else renew(t, y, now)
-        u, y = _command(model, now, t, y, machine.sample - machine.delay)
-        return float(u[0])
 
-    ts, _, us, ys = machine.run(command, start, seconds, seed, measure_every=machine.sample)
-    return control.ClosedLoop(*map(jnp.asarray, (ts, ys, us)))
+def regulator(machine, model, target, weights, periodic):
+    """The regulator that holds the target, and the level of its cost-to-go below which it attracts.
+
+    `weights`: the `state_cost` and `control_cost`. It uses the model without its dry friction.
+    """
+    smooth = without_dry_friction(model)
+    limits = control.ControlLimits(-machine.limit, machine.limit)
+    hold = control.lqr(smooth, target, dt=machine.sample, limits=limits, periodic=periodic, **weights)
+    return hold, control.attraction_level(smooth, hold, key=jax.random.key(1))
 
 
-class Replanning:
-    """The `renew` of `drive`: the best motion to the target is planned again and again, until the regulator takes over.
+class Replanning(eqx.Module):
+    """The best motion to the target is planned again and again, until the regulator takes over.
 
     - `model`: plans with it. `regulator`, `level`: as for `Catch`; plans have the limits of the regulator.
     - `costs`: callable of the estimate to the costs of several plans, such as those that turn left and right. The plan
       of least cost is used.
-    - `ts`: times of a plan from its start. `every`: seconds until the next plan; the first one comes after 0.2 s, when
-      the observer has found the velocities.
+    - `dt`, `steps`: interval in seconds, and number of intervals, of a plan.
+    - `every`: seconds until the next plan; the first one comes after 0.2 s, when the observer has found the velocities.
     """
 
-    def __init__(self, model, regulator, level, costs, ts, every, *, iterations=100):
-        self.model, self.regulator, self.level, self.costs = model, regulator, level, costs
-        self.ts, self.every, self.iterations, self.next = ts, every, iterations, 0.2
+    model: Any
+    regulator: control.LinearQuadraticRegulator
+    level: float
+    costs: Callable
+    dt: float
+    steps: int
+    every: float
+    iterations: int = 100
 
-    @property
-    def idle(self):
-        """The controller until the first plan: no control."""
-        limits = self.regulator.limits
-        return control.Catch(control.Limited(lambda t, y: jnp.zeros(1), limits), self.regulator, self.level)
+    def along(self, plan):
+        """The controller that follows a plan."""
+        return control.Catch(plan, self.regulator, self.level)
 
-    def __call__(self, t, y, controller):
-        if t < self.next or self.regulator.value(y) < self.level:
-            return controller
-        self.next = float(t) + self.every
-        options = {"limits": self.regulator.limits, "periodic": self.regulator.periodic, "iterations": self.iterations}
-        plans = [control.optimize_trajectory(self.model, cost, self.ts + t, y, **options) for cost in self.costs(y)]
-        return control.Catch(min(plans, key=lambda plan: float(plan.cost)), self.regulator, self.level)
+    def renewed(self, t, ys, plans):
+        """The plans at the time t: new ones where the old are due and the regulator does not attract the estimate."""
+        plans = self.idle(len(ys)) if plans is None else plans
+        due = np.asarray(plans.ts[:, 0]) + self.every <= t
+        if not due.any():
+            return plans
+        far = ~(np.asarray(_values(self.regulator, ys)) < self.level)
+        chosen = np.flatnonzero(due & far)
+        for some in np.split(chosen, range(SIDE_BY_SIDE, len(chosen), SIDE_BY_SIDE)):
+            if len(some):
+                new = _plans(self, t, ys[np.resize(some, SIDE_BY_SIDE)])
+                plans = jax.tree.map(lambda old, new, some=some: old.at[some].set(new[: len(some)]), plans, new)
+        return plans
+
+    def idle(self, count):
+        """Plans of no control, until the first ones are due."""
+        ts = 0.2 - self.every + jnp.linspace(0.0, self.dt * self.steps, self.steps + 1)
+        us, zero = jnp.zeros((self.steps, 1)), jnp.zeros(())
+        parts = ts, jnp.zeros((self.steps + 1, 4)), us, jnp.zeros((self.steps, 1, 4)), zero, zero > 0, zero
+        plan = control.Plan(*parts, limits=self.regulator.limits)
+        return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), plan)
+
+
+@eqx.filter_jit
+def _values(regulator, ys):
+    return jax.vmap(regulator.value)(ys)
+
+
+@eqx.filter_jit
+def _plans(planning, t, ys):
+    """The plan of least cost from each of the states `ys`, at the time t."""
+    options = {"limits": planning.regulator.limits, "iterations": planning.iterations}
+
+    def one(y):
+        horizons = [
+            control.RecedingHorizon(planning.model, cost, planning.dt, planning.steps, **options)
+            for cost in planning.costs(y)
+        ]
+        plans = jax.tree.map(lambda *parts: jnp.stack(parts), *[horizon.plan(t, y) for horizon in horizons])
+        return jax.tree.map(lambda parts: parts[jnp.argmin(plans.cost)], plans)
+
+    return jax.vmap(one)(ys)
