@@ -93,10 +93,12 @@ def _of_values(model: Any, matrix: np.ndarray) -> np.ndarray:
         [np.ones_like(value) for value in trained.population.values.values()],
     )
     own = np.asarray(ravel_pytree(marked)[0]) > 0
-    other = matrix[np.ix_(~own, ~own)]
-    coupling = matrix[np.ix_(own, ~own)]
+    other, coupling = matrix[np.ix_(~own, ~own)], matrix[np.ix_(own, ~own)]
+    size = np.sqrt(np.diagonal(other))
+    unit = 1 / np.where(size > 0, size, 1)  # in which the diagonal is one
     cut = undetermined_share(model.population.counts.value.dtype)
-    return matrix[np.ix_(own, own)] - coupling @ np.linalg.pinv(other, rcond=cut, hermitian=True) @ coupling.T
+    inverse = np.linalg.pinv(other * np.outer(unit, unit), rcond=cut, hermitian=True) * np.outer(unit, unit)
+    return matrix[np.ix_(own, own)] - coupling @ inverse @ coupling.T
 
 
 def _most_likely(
