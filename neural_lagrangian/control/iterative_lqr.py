@@ -61,12 +61,23 @@ def solve(problem: Problem, y0: Array, us: Array, *, iterations: int, tolerance:
         stuck = now.regularization >= MAX_REGULARIZATION
         return (now.steps < iterations) & (now.change > tolerance) & ~stuck
 
-    return jax.lax.while_loop(goes_on, lambda now: _improved(problem, now), begin)
+    last = jax.lax.while_loop(goes_on, lambda now: _improved(problem, now), begin)
+    return last._replace(gains=_feedback(problem, last))
+
+
+def _feedback(problem: Problem, last: Iterate) -> Array:
+    """Gains around the last motion, without regularisation: a step that needed much of it leaves hardly any feedback.
+
+    Where a cost that is not convex leaves no minimum without regularisation, they are those of the last step.
+    """
+    _, gains, curvature = _backward(problem, last._replace(regularization=jnp.zeros_like(last.regularization)))
+    convex = jnp.all(jnp.linalg.eigvalsh(curvature) > 0)
+    return jnp.where(convex, gains, last.gains)
 
 
 def _improved(problem: Problem, now: Iterate) -> Iterate:
     """One iteration: backward pass, line search, new regularisation (Levenberg-Marquardt)."""
-    feedforward, gains = _backward(problem, now)
+    feedforward, gains, _ = _backward(problem, now)
     sizes = 0.5 ** jnp.arange(STEP_SIZES, dtype=now.ys.dtype)
     along = jax.vmap(_roll_out, (None, None, None, None, None, 0, None))
     all_ys, all_us, costs = along(problem, now.ys[0], now.us, gains, feedforward, sizes, now.ys)
@@ -102,8 +113,8 @@ def _roll_out(problem, y0, us, gains, feedforward, size, reference):
     return jnp.concatenate([ys, last[None]]), us, jnp.sum(costs) + problem.final(last)
 
 
-def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array]:
-    """Feedforward and gains from the linear-quadratic problem around the current motion (backward Riccati pass)."""
+def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array, Array]:
+    """Feedforward, gains and $Q_{uu}$ of the linear-quadratic problem around the current motion (Riccati pass)."""
     number, ys = jnp.arange(now.us.shape[0]), now.ys[:-1]
     A, B = jax.vmap(jax.jacfwd(problem.step, argnums=(1, 2)))(number, ys, now.us)
     slopes = jax.vmap(jax.grad(problem.running, argnums=(1, 2)))(number, ys, now.us)
@@ -120,9 +131,9 @@ def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array]:
         K = -jnp.linalg.solve(of_free(H, free), jnp.where(free[:, None], Q_uy, 0))
         V_y = Q_y + K.T @ (Q_uu @ k + Q_u) + Q_uy.T @ k
         V_yy = Q_yy + K.T @ Q_uu @ K + K.T @ Q_uy + Q_uy.T @ K
-        return (V_y, 0.5 * (V_yy + V_yy.T)), (k, K)
+        return (V_y, 0.5 * (V_yy + V_yy.T)), (k, K, Q_uu)
 
     last = now.ys[-1]
     end = jax.grad(problem.final)(last), jax.hessian(problem.final)(last)
-    _, (feedforward, gains) = jax.lax.scan(step, end, (A, B, now.us, slopes, curvatures), reverse=True)
-    return feedforward, gains
+    _, steps = jax.lax.scan(step, end, (A, B, now.us, slopes, curvatures), reverse=True)
+    return steps

@@ -20,6 +20,7 @@ from neural_lagrangian.control import (
     total_cost,
 )
 from neural_lagrangian.control.box_newton import box_minimum
+from neural_lagrangian.control.driven import driven
 
 from .machines import UPRIGHT, array, cart_pole, mass
 
@@ -45,6 +46,27 @@ def test_a_linear_problem_is_solved_by_the_riccati_recursion():
     np.testing.assert_allclose(plan.cost, e @ P @ e, rtol=1e-9)
     np.testing.assert_allclose(plan.gains, -np.stack(gains), rtol=1e-6, atol=1e-6)
     assert bool(plan.converged)
+
+
+@pytest.mark.parametrize("iterations", [1, 3, 30])
+def test_the_feedback_is_that_of_the_motion_of_the_plan(iterations):
+    """Riccati recursion around the plan's own motion, also where the last steps needed much regularisation."""
+    model, cost = cart_pole(), QuadraticCost(array(*UPRIGHT), array(0.1, 1.0, 0.1, 0.1), array(0.01), 50 * np.ones(4))
+    ts = jnp.linspace(0.0, 1.5, 31)
+    plan = optimize_trajectory(model, cost, ts, array(0.0, 0.3, 0.0, 0.0), iterations=iterations)
+
+    @jax.jit
+    @jax.vmap
+    def jacobians(t0, t1, y, u):
+        step = driven(model, y).held
+        return jax.jacfwd(step, argnums=(2, 3))(t0, t1, y, u)
+
+    As, Bs = jacobians(ts[:-1], ts[1:], plan.ys[:-1], plan.us)
+    Q, R, P = 0.05 * np.diag([0.1, 1.0, 0.1, 0.1]), np.array([[0.05 * 0.01]]), 50 * np.eye(4)
+    for A, B, K in zip(*(np.asarray(x)[::-1] for x in (As, Bs, plan.gains)), strict=True):
+        expected = np.linalg.solve(R + B.T @ P @ B, B.T @ P @ A)
+        np.testing.assert_allclose(K, -expected, rtol=1e-5, atol=1e-6)
+        P = Q + A.T @ P @ (A - B @ expected)
 
 
 def test_the_cost_of_a_swing_up_is_stationary():
