@@ -147,6 +147,7 @@ for name, names in NAMES.items():
         errors[constant] = value / truth - 1
         print(f"{name:9} {constant:20} true {truth:8.3g}  found {value:8.3g}  error {100 * errors[constant]:+6.2f} %")
     worst[name] = max(map(abs, errors.values()))
+    print(f"{name}, largest relative error of a constant [1]: {worst[name]:.3g}")
     noise = NOISE * recordings[name][1].std()
     print(f"{name:9} residual {1e3 * result.loss[-1] ** 0.5:.4f} mm; the noise is {1e3 * noise:.4f} mm")
 

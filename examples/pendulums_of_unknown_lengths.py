@@ -162,7 +162,7 @@ predicted, errors = {}, {}
 for name, rig in (models | {"length unknown": calibrated}).items():
     predicted[name] = np.asarray(jax.vmap(lambda y0, p, rig=rig: rig(later, y0, p))(starts, args[name]))
     errors[name] = np.sqrt(np.mean((predicted[name] - truth)[..., 0] ** 2))
-    print(f"{name:15} error of the angle over {PREDICTION * STEP:g} s: {errors[name]:.4f} rad")
+    print(f"error of the angle over {PREDICTION * STEP:g} s, {name} [rad]: {errors[name]:.3g}")
 
 # %%
 if not SMOKE:

@@ -197,20 +197,24 @@ figure.savefig(OUTPUT / "sensors.png", dpi=110)
 
 # %%
 accelerometer, camera = imu.model.sensors["accelerometer"], tip.model.sensors["tip"].reading.function
-figures = {f"delay of velocities, {pieces} pieces [ms]": 1e3 * value for pieces, (value, _) in delays.items()}
-figures |= {
-    "delay of the accelerometer (37) [ms]": 1e3 * float(accelerometer.delay),
-    "gain of the accelerometer (1.05)": float(accelerometer.gain),
-    "g / l of the pendulum (9.81) [1/s^2]": float(imu.model.model.network.coefficients["k"]),
-    "g of the double pendulum (9.81) [m/s^2]": float(tip.model.model.network.coefficients["g"]),
-    "scale of the image (1.3)": float(camera.scale),
-    "tilt of the image (0.1) [rad]": float(camera.tilt),
+found = {
+    "delay of the accelerometer [ms]": (1e3 * float(accelerometer.delay), 37.0),
+    "tilt of the image [rad]": (float(camera.tilt), 0.1),
 }
+shares = {
+    "gain of the accelerometer": (float(accelerometer.gain), 1.05),
+    "g / l of the pendulum": (float(imu.model.model.network.coefficients["k"]), 9.81),
+    "scale of the image": (float(camera.scale), 1.3),
+    "g of the double pendulum": (float(tip.model.model.network.coefficients["g"]), 9.81),
+}
+figures = {f"delay of velocities, {pieces} pieces [ms]": 1e3 * value for pieces, (value, _) in delays.items()}
+figures |= {f"error of the {name}": abs(value - true) for name, (value, true) in found.items()}
+figures |= {f"relative error of the {name} [1]": abs(value / true - 1) for name, (value, true) in shares.items()}
 for name, value in figures.items():
-    print(f"{name}: {value:.5g}")
+    print(f"{name}: {value:.3g}")
 if SIZE == "standard":
-    assert abs(accelerometer.delay - 0.037) < 1e-3
-    assert abs(accelerometer.gain / 1.05 - 1) < 5e-3
-    assert abs(camera.scale / 1.3 - 1) < 5e-3
-    assert abs(camera.tilt - 0.1) < np.deg2rad(0.2)
+    assert figures["error of the delay of the accelerometer [ms]"] < 1
+    assert figures["error of the tilt of the image [rad]"] < np.deg2rad(0.2)
+    assert figures["relative error of the gain of the accelerometer [1]"] < 5e-3
+    assert figures["relative error of the scale of the image [1]"] < 5e-3
     assert all(abs(value) < 2e-3 and error < 1e-4 for value, error in delays.values())
