@@ -7,14 +7,25 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
 from .._types import Scalar, State
 from ..mechanics import energy, mass_matrix
 from .controller import AbstractController, ControlLimits, state_error
-from .driven import driven
+from .driven import Driven, driven
 from .errors import ControlError
 from .regulator import LinearQuadraticRegulator
+
+FIRST_ERRORS = (1e-3, 1.0)
+"""Smallest and largest error at which an attraction level is sought first, over the error with ten times the V of an
+accepted error in the costliest direction. If all of these levels decrease or none does, the next three decades follow.
+"""
+MAX_SEARCHES = 5
+"""Number of times that three decades of errors are searched."""
+BISECTIONS = 20
+"""Number of bisections between the last level that decreases and the first that does not."""
 
 
 class EnergyShaping(AbstractController):
@@ -149,24 +160,55 @@ def attraction_level(
     True
     ```
     """
-    P, dtype = regulator.cost_to_go, regulator.y.dtype
+    dtype = regulator.y.dtype
     system = driven(model, regulator.y)
-    unit = jax.random.normal(key, (directions, P.shape[0]), dtype)
-    unit = unit / jnp.sqrt(jnp.einsum("ki,ij,kj->k", unit, P, unit))[:, None]  # on the surface V = 1
-    # V up to ten times that of a unit error in the costliest direction.
-    radii = jnp.sqrt(jnp.max(jnp.linalg.eigvalsh(P)) * 10) * jnp.geomspace(1e-3, 1.0, levels, dtype=dtype)
+    unit, largest = _on_the_surface(regulator, jax.random.normal(key, (directions, len(regulator.y)), dtype))
 
-    @eqx.filter_jit
-    def decreases(system, regulator, limits):
-        drift = system.rate(0.0, regulator.y, regulator.u)
+    def tried(radii):
+        return np.asarray(_decreases(system, regulator, limits, unit, jnp.asarray(radii, dtype)))
 
-        def rate(y):
-            u = regulator(0.0, y)
-            f = system.rate(0.0, y, u if limits is None else limits(u)) - drift
-            return 2 * state_error(y, regulator.y, regulator.periodic) @ regulator.cost_to_go @ f
+    return _largest_decreasing(tried, largest * np.geomspace(*FIRST_ERRORS, levels)) ** 2
 
-        return jax.lax.map(lambda r: jnp.all(jax.vmap(rate)(regulator.y[None] + r * unit) < 0), radii)
 
-    good = jnp.cumprod(decreases(system, regulator, limits))
-    count = int(jnp.sum(good))
-    return float(radii[count - 1] ** 2) if count else 0.0
+@eqx.filter_jit
+def _decreases(
+    system: Driven, regulator: LinearQuadraticRegulator, limits: ControlLimits | None, unit: Array, radii: Array
+) -> Array:
+    """Whether V decreases at all errors of each radius."""
+    drift = system.rate(0.0, regulator.y, regulator.u)
+
+    def rate(y: Array) -> Array:
+        u = regulator(0.0, y)
+        f = system.rate(0.0, y, u if limits is None else limits(u)) - drift
+        return 2 * state_error(y, regulator.y, regulator.periodic) @ regulator.cost_to_go @ f
+
+    return jax.lax.map(lambda r: jnp.all(jax.vmap(rate)(regulator.y[None] + r * unit) < 0), radii)
+
+
+def _largest_decreasing(tried: Callable[[np.ndarray], np.ndarray], radii: np.ndarray) -> float:
+    """The radius up to which V decreases, from all radii below it that are tried; zero if there is none."""
+    good, bad = 0.0, np.inf
+    for _ in range(MAX_SEARCHES):
+        count = int(np.sum(np.cumprod(tried(radii))))
+        good = float(radii[count - 1]) if count else good
+        bad = float(radii[count]) if count < len(radii) else bad
+        if good > 0 and np.isfinite(bad):
+            break
+        radii = radii * (radii[-1] / radii[0]) ** (1 if count else -1)
+    for _ in range(BISECTIONS if good > 0 and np.isfinite(bad) else 0):
+        middle = float(np.sqrt(good * bad))
+        good, bad = (middle, bad) if tried(np.array([middle]))[0] else (good, middle)
+    return good
+
+
+def _on_the_surface(regulator: LinearQuadraticRegulator, draws: Array) -> tuple[Array, float]:
+    """Random errors with $V = 1$, evenly in the metric of $V$, and the largest radius: that at which $V$ is ten times
+    that of an accepted error in the costliest direction.
+    """
+    P, units = np.asarray(regulator.cost_to_go, np.float64), np.asarray(regulator.accepted_error, np.float64)
+    scaled = P * np.outer(units, units)
+    jitter = np.finfo(draws.dtype).eps * np.trace(scaled) * np.eye(len(P))
+    factor = np.linalg.cholesky(scaled + jitter)
+    sphere = np.asarray(draws / jnp.linalg.norm(draws, axis=1, keepdims=True), np.float64)
+    errors = scipy.linalg.solve_triangular(factor.T, sphere.T, lower=False).T * units
+    return jnp.asarray(errors, draws.dtype), float(np.sqrt(10 * np.linalg.eigvalsh(scaled).max()))

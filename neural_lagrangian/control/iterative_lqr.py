@@ -11,7 +11,7 @@ from jaxtyping import Array
 from .box_newton import box_minimum, of_free
 
 MIN_REGULARIZATION, MAX_REGULARIZATION = 1e-9, 1e9
-"""Regularisation of $Q_{uu}$ relative to its trace."""
+"""Regularisation of $Q_{uu}$ relative to its diagonal."""
 STEP_SIZES = 12
 """Step sizes 1, 1/2, 1/4, ... of the line search."""
 
@@ -70,14 +70,14 @@ def _feedback(problem: Problem, last: Iterate) -> Array:
 
     Where a cost that is not convex leaves no minimum without regularisation, they are those of the last step.
     """
-    _, gains, curvature = _backward(problem, last._replace(regularization=jnp.zeros_like(last.regularization)))
-    convex = jnp.all(jnp.linalg.eigvalsh(curvature) > 0)
+    _, gains, curvature, _ = _backward(problem, last._replace(regularization=jnp.zeros_like(last.regularization)))
+    convex = jnp.all(jnp.isfinite(jnp.linalg.cholesky(curvature)))  # unlike eigenvalues, in any units of the controls
     return jnp.where(convex, gains, last.gains)
 
 
 def _improved(problem: Problem, now: Iterate) -> Iterate:
     """One iteration: backward pass, line search, new regularisation (Levenberg-Marquardt)."""
-    feedforward, gains, _ = _backward(problem, now)
+    feedforward, gains, _, decreases = _backward(problem, now)
     sizes = 0.5 ** jnp.arange(STEP_SIZES, dtype=now.ys.dtype)
     along = jax.vmap(_roll_out, (None, None, None, None, None, 0, None))
     all_ys, all_us, costs = along(problem, now.ys[0], now.us, gains, feedforward, sizes, now.ys)
@@ -93,8 +93,8 @@ def _improved(problem: Problem, now: Iterate) -> Iterate:
     regularization = jnp.maximum(now.regularization * factor, MIN_REGULARIZATION)
     scale = jnp.maximum(jnp.abs(now.cost), jnp.finfo(cost.dtype).tiny)
     decrease = (now.cost - cost) / scale
-    # A failed step does not end the iteration, unless the motion is stationary to first order.
-    stationary = jnp.max(jnp.abs(feedforward)) <= jnp.finfo(cost.dtype).eps
+    # A failed step does not end the iteration, unless the decrease expected to first order is round-off.
+    stationary = jnp.sum(decreases) <= jnp.finfo(cost.dtype).eps * jnp.abs(now.cost)
     change = jnp.where(better, decrease, jnp.where(stationary, 0.0, jnp.inf).astype(cost.dtype))
     return Iterate(ys, us, gains, cost, regularization, change, now.steps + 1)
 
@@ -113,8 +113,10 @@ def _roll_out(problem, y0, us, gains, feedforward, size, reference):
     return jnp.concatenate([ys, last[None]]), us, jnp.sum(costs) + problem.final(last)
 
 
-def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array, Array]:
-    """Feedforward, gains and $Q_{uu}$ of the linear-quadratic problem around the current motion (Riccati pass)."""
+def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array, Array, Array]:
+    """Feedforward, gains and $Q_{uu}$ of the linear-quadratic problem around the current motion (Riccati pass), and the
+    decrease of the cost by the feedforward, to first order.
+    """
     number, ys = jnp.arange(now.us.shape[0]), now.ys[:-1]
     A, B = jax.vmap(jax.jacfwd(problem.step, argnums=(1, 2)))(number, ys, now.us)
     slopes = jax.vmap(jax.grad(problem.running, argnums=(1, 2)))(number, ys, now.us)
@@ -125,13 +127,13 @@ def _backward(problem: Problem, now: Iterate) -> tuple[Array, Array, Array]:
         A, B, u, (l_y, l_u), ((l_yy, _), (l_uy, l_uu)) = parts
         Q_y, Q_u = l_y + A.T @ V_y, l_u + B.T @ V_y
         Q_yy, Q_uu, Q_uy = l_yy + A.T @ V_yy @ A, l_uu + B.T @ V_yy @ B, l_uy + B.T @ V_yy @ A
-        size = jnp.eye(u.shape[0], dtype=u.dtype) * jnp.trace(jnp.abs(Q_uu)) * now.regularization
-        H = Q_uu + size
+        size = jnp.abs(jnp.diagonal(Q_uu))
+        H = Q_uu + jnp.diag(jnp.where(size > 0, size, jnp.max(size))) * now.regularization
         k, free = box_minimum(H, Q_u, problem.lower - u, problem.upper - u)
         K = -jnp.linalg.solve(of_free(H, free), jnp.where(free[:, None], Q_uy, 0))
         V_y = Q_y + K.T @ (Q_uu @ k + Q_u) + Q_uy.T @ k
         V_yy = Q_yy + K.T @ Q_uu @ K + K.T @ Q_uy + Q_uy.T @ K
-        return (V_y, 0.5 * (V_yy + V_yy.T)), (k, K, Q_uu)
+        return (V_y, 0.5 * (V_yy + V_yy.T)), (k, K, Q_uu, -Q_u @ k)
 
     last = now.ys[-1]
     end = jax.grad(problem.final)(last), jax.hessian(problem.final)(last)

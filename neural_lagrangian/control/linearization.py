@@ -10,6 +10,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .driven import as_control, as_state, driven
 
+BALANCING_SWEEPS = 10
+"""Number of times that each coordinate gets a unit, given those of the others."""
+
 
 class Linearization(eqx.Module):
     r"""The dynamics close to a state $\bar y$ and a control $\bar u$, to first order.
@@ -51,10 +54,37 @@ class Linearization(eqx.Module):
         if not dt > 0:
             raise ValueError(f"`dt` is {dt!r}; expected a positive time in seconds")
         n, m = self.B.shape
-        inputs = jnp.concatenate([self.B, self.drift[:, None]], axis=1)
-        whole = jnp.zeros((n + m + 1, n + m + 1), self.A.dtype).at[:n].set(jnp.concatenate([self.A, inputs], axis=1))
-        exponential = jax.scipy.linalg.expm(whole * dt)[:n]
-        return Linearization(exponential[:, :n], exponential[:, n:-1], exponential[:, -1], dt=float(dt))
+        s = _natural_state(self.A, dt)
+        ratio = s[:, None] / s[None]
+        inputs = jnp.concatenate([self.B, self.drift[:, None]], axis=1) * dt / s[:, None]
+        size = jnp.max(jnp.abs(inputs), axis=0)
+        size = jnp.where(size > 0, size, 1)
+        rows = jnp.concatenate([self.A * dt / ratio, inputs / size[None]], axis=1)
+        exponential = jax.scipy.linalg.expm(jnp.zeros((n + m + 1, n + m + 1), rows.dtype).at[:n].set(rows))[:n]
+        inputs = exponential[:, n:] * s[:, None] * size[None]
+        return Linearization(exponential[:, :n] * ratio, inputs[:, :-1], inputs[:, -1], dt=float(dt))
+
+
+def _natural_state(A: Array, dt: float) -> Array:
+    """Units of the state in which coordinates have an effect of similar size on each other during `dt`. In others, the
+    squarings of a matrix exponential lose all digits.
+
+    Each coordinate in turn gets the unit in which its largest effect on another one is the largest on itself (Osborne
+    1960). An effect in one direction becomes one.
+    """
+    n = len(A) // 2
+    effect = jnp.abs(A[n:, :n]) * dt**2 + jnp.abs(A[n:, n:]) * dt
+    effect = effect * (1 - jnp.eye(n, dtype=A.dtype))
+
+    def balanced(k: Array, d: Array) -> Array:
+        i = k % n
+        by, on = jnp.max(effect[i] * d), jnp.max(effect[:, i] / d)  # of the others on i, and the reverse
+        both = jnp.sqrt(jnp.where(by > 0, by, 1)) / jnp.sqrt(jnp.where(on > 0, on, 1))
+        alone = jnp.where(by > 0, by, jnp.where(on > 0, 1 / jnp.where(on > 0, on, 1), d[i]))
+        return d.at[i].set(jnp.where((by > 0) & (on > 0), both, alone))
+
+    d = jax.lax.fori_loop(0, BALANCING_SWEEPS * n, balanced, jnp.ones(n, A.dtype))
+    return jnp.concatenate([d, d / dt])
 
 
 def linearize(model: Any, y: ArrayLike, u: ArrayLike, t: ArrayLike = 0.0) -> Linearization:

@@ -16,6 +16,7 @@ from .controller import AbstractController, ControlLimits, state_error
 from .driven import as_control, as_state, driven
 from .errors import ControlError
 from .linearization import Linearization, linearize
+from .natural_units import NaturalUnits
 from .stabilizability import check_stabilizable
 
 MAX_LINEARIZATION_CHANGE = 0.1
@@ -32,6 +33,8 @@ class LinearQuadraticRegulator(AbstractController):
     - `gain`: $K$, shape `(m, 2 dof)`.
     - `cost_to_go`: $P$, shape `(2 dof, 2 dof)`; the cost from the state $y$ is $(y - \bar y)^\top P (y - \bar y)$.
     - `linearization`: the dynamics that it was computed for.
+    - `accepted_error`: the error of each component of the state that costs one, shape `(2 dof,)`. For a component that
+      costs nothing it follows from the others.
     - `limits`: the limits to which it clips, or `None`.
     - `periodic`: coordinates that are angles; their differences are taken in $[-\pi, \pi)$.
     """
@@ -41,6 +44,7 @@ class LinearQuadraticRegulator(AbstractController):
     gain: Float[Array, "control state"]
     cost_to_go: Float[Array, "state state"]
     linearization: Linearization
+    accepted_error: State
     _: KW_ONLY
     limits: ControlLimits | None = None
     periodic: tuple[int, ...] = eqx.field(static=True, default=())
@@ -83,7 +87,7 @@ def lqr(
 
     - `model`: a model with one `ControlForce`.
     - `y`: the state to hold, shape `(2 dof,)`. `u`: the control that holds it, shape `(m,)`. `None` means the control
-      of least acceleration (least squares), such as the torque that carries a load.
+      of least acceleration, such as the torque that carries a load.
     - `state_cost`: $Q$, positive semidefinite, shape `(2 dof,)` (a diagonal) or `(2 dof, 2 dof)`. A good start is one
       over the square of the error that you accept (Bryson's rule).
     - `control_cost`: $R$, positive definite, shape `(m,)` or `(m, m)`.
@@ -122,11 +126,15 @@ def lqr(
     linear = linearize(model, y, u)
     linear = linear if dt is None else linear.zero_order_hold(dt)
     A, B = np.asarray(linear.A, np.float64), np.asarray(linear.B, np.float64)
-    check_stabilizable(A, B, discrete=dt is not None)
-    P, K = _riccati(A, B, Q, R, discrete=dt is not None)
-    _check_equilibrium(model, y, u, linear, K)
-    gain, cost_to_go = jnp.asarray(K, y.dtype), jnp.asarray(P, y.dtype)
-    return LinearQuadraticRegulator(y, u, gain, cost_to_go, linear, limits=limits, periodic=tuple(periodic))
+    units = NaturalUnits.of(B, Q, R, dt)
+    scaled = units.scaled(A, B, Q, R)
+    check_stabilizable(*(x / units.time for x in scaled[:2]), discrete=dt is not None)
+    P, K = _riccati(*scaled, discrete=dt is not None)
+    P = P * units.time / np.outer(units.state, units.state)
+    K = K * (units.control[:, None] / units.state)
+    _check_equilibrium(model, y, u, linear, K, units.state)
+    gain, cost_to_go, accepted = (jnp.asarray(x, y.dtype) for x in (K, P, units.state))
+    return LinearQuadraticRegulator(y, u, gain, cost_to_go, linear, accepted, limits=limits, periodic=tuple(periodic))
 
 
 def _riccati(
@@ -169,9 +177,16 @@ def _cost(name: str, value: ArrayLike, size: int, *, definite: bool) -> np.ndarr
 
 
 def _holding_control(system: Any, y: State) -> Array:
-    r"""The control of least acceleration: $\min_u |a_0 + N u|$."""
+    r"""The control of least acceleration $a_0 + N u$ in the metric of the masses (Gauss 1829).
+
+    It satisfies $G^\top (a_0 + N u) = 0$, and with it the forces of the controls do no work along the acceleration.
+    """
     a, N = system.affine_acceleration(0.0, y)
-    return -jnp.linalg.lstsq(N, a)[0]
+    G = system.actuation(0.0, *jnp.split(y, 2))
+    mobility, drift = (np.asarray(G.T @ x, np.float64) for x in (N, a))
+    size = np.sqrt(np.abs(np.diagonal(mobility)))
+    unit = 1 / np.where(size > 0, size, 1)
+    return jnp.asarray(-unit * np.linalg.lstsq(mobility * np.outer(unit, unit), drift * unit)[0], y.dtype)
 
 
 def _check_within(u: Array, limits: ControlLimits | None) -> None:
@@ -185,14 +200,15 @@ def _check_within(u: Array, limits: ControlLimits | None) -> None:
         )
 
 
-def _check_equilibrium(model: Any, y: State, u: Array, linear: Linearization, K: np.ndarray) -> None:
+def _check_equilibrium(model: Any, y: State, u: Array, linear: Linearization, K: np.ndarray, units: np.ndarray) -> None:
     """Refuse a state if the regulator would settle so far from it that the linearisation no longer holds."""
     A, B, d = (np.asarray(x, np.float64) for x in (linear.A, linear.B, linear.drift))
     closed = A - B @ K if linear.dt is None else A - B @ K - np.eye(len(A))
     offset = -np.linalg.solve(closed, d)
     there = linearize(model, y + jnp.asarray(offset, y.dtype), u)
     there = np.asarray((there if linear.dt is None else there.zero_order_hold(linear.dt)).A, np.float64)
-    change = np.linalg.norm(there - A) / np.linalg.norm(A)
+    ratio = units / units[:, None]
+    change = np.linalg.norm((there - A) * ratio) / np.linalg.norm(A * ratio)
     if not change < MAX_LINEARIZATION_CHANGE:
         raise ControlError(
             f"`y` is {np.asarray(y)}, which is not an equilibrium of the model: with the control {np.asarray(u)} the "
