@@ -158,3 +158,24 @@ def test_runs_side_by_side_are_those_alone():
     (alone,) = drive(machine, model, hold, starts[:1], 1.0)
     np.testing.assert_allclose(together[0].ys, alone.ys, atol=1e-8)
     assert np.abs(together[1].ys - alone.ys).max() > 0.1
+
+
+@pytest.mark.double
+def test_a_plan_that_does_not_arrive_is_not_followed():
+    """From hanging, half a second is too short to swing up: the machine brakes. Close to upright the plan arrives."""
+    machine, up = MACHINES["cart_pole"], jnp.array([0.0, jnp.pi, 0.0, 0.0])
+    true, brake = of_mujoco("cart_pole", jnp.array([0.02, 0.05])), jnp.array([[0.0, 0.0, 3.0, 0.0]])
+    model = without_dry_friction(true)
+    weights = {"state_cost": jnp.array([2.0, 10.0, 0.5, 0.5]), "control_cost": jnp.array([0.05])}
+    hold, _ = regulator(machine, true, up, weights, periodic=[1])
+    ys = jnp.array([[0.0, 0.1, 0.5, 0.3], [0.0, 3.0, 0.0, 0.0]])
+    level = 0.5 * float(hold.value(ys[1]))
+    costs = lambda y: [control.QuadraticCost(up, *weights.values(), 10 * hold.cost_to_go)]  # noqa: E731
+    sizes = {"dt": machine.sample, "steps": 25, "every": 1.0, "iterations": 20}
+    plans = Replanning(model, hold, level, costs, brake=brake, **sizes).renewed(jnp.asarray(0.21), ys, None)
+    hanging, near = (jax.tree.map(lambda x, i=i: x[i], plans) for i in (0, 1))
+    np.testing.assert_allclose(hanging(0.3, ys[0]), -brake @ ys[0])
+    np.testing.assert_allclose([hanging.ts[0] + 1.0, near.ts[0]], [0.21 + 0.5, 0.21])
+    assert hold.value(near.ys[-1]) < level
+    followed = Replanning(model, hold, level, costs, **sizes).renewed(jnp.asarray(0.21), ys, None)
+    np.testing.assert_allclose(followed.ts[:, 0], 0.21)

@@ -88,6 +88,9 @@ class Replanning(eqx.Module):
       of least cost is used.
     - `dt`, `steps`: interval in seconds, and number of intervals, of a plan.
     - `every`: seconds until the next plan; the first one comes after 0.2 s, when the observer has found the velocities.
+    - `brake`: gains of a feedback that slows the machine down, $u = -B y$, shape `(1, 4)`. With it, optimisation begins
+      with the braked motion. A plan that does not end where the regulator attracts is not followed: the machine brakes,
+      and plans again half a second later. `None`: no control is where optimisation begins, and every plan is followed.
     """
 
     model: Any
@@ -98,6 +101,7 @@ class Replanning(eqx.Module):
     steps: int
     every: float
     iterations: int = 100
+    brake: jax.Array | None = None
 
     def along(self, plan):
         """The controller that follows a plan."""
@@ -105,7 +109,8 @@ class Replanning(eqx.Module):
 
     def renewed(self, t, ys, plans):
         """The plans at the time t: new ones where the old are due and the regulator does not attract the estimate."""
-        plans = self.idle(len(ys)) if plans is None else plans
+        if plans is None:
+            plans = jax.tree.map(lambda x: jnp.broadcast_to(x, (len(ys), *x.shape)), self.waiting(0.2))
         due = np.asarray(plans.ts[:, 0]) + self.every <= t
         if not due.any():
             return plans
@@ -117,13 +122,13 @@ class Replanning(eqx.Module):
                 plans = jax.tree.map(lambda old, new, some=some: old.at[some].set(new[: len(some)]), plans, new)
         return plans
 
-    def idle(self, count):
-        """Plans of no control, until the first ones are due."""
-        ts = 0.2 - self.every + jnp.linspace(0.0, self.dt * self.steps, self.steps + 1)
-        us, zero = jnp.zeros((self.steps, 1)), jnp.zeros(())
-        parts = ts, jnp.zeros((self.steps + 1, 4)), us, jnp.zeros((self.steps, 1, 4)), zero, zero > 0, zero
-        plan = control.Plan(*parts, limits=self.regulator.limits)
-        return jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), plan)
+    def waiting(self, until):
+        """The plan without motion, or to brake, that is due at a time."""
+        ts = until - self.every + jnp.linspace(0.0, self.dt * self.steps, self.steps + 1)
+        brake, zero = jnp.zeros((1, 4)) if self.brake is None else self.brake, jnp.zeros(())
+        gains = jnp.broadcast_to(-brake, (self.steps, 1, 4))
+        parts = ts, jnp.zeros((self.steps + 1, 4)), jnp.zeros((self.steps, 1)), gains, zero, zero > 0, zero
+        return control.Plan(*parts, limits=self.regulator.limits)
 
 
 @eqx.filter_jit
@@ -137,11 +142,16 @@ def _plans(planning, t, ys):
     options = {"limits": planning.regulator.limits, "iterations": planning.iterations}
 
     def one(y):
+        guess = None if planning.brake is None else lambda t, y: -planning.brake @ y
         horizons = [
-            control.RecedingHorizon(planning.model, cost, planning.dt, planning.steps, **options)
+            control.RecedingHorizon(planning.model, cost, planning.dt, planning.steps, guess=guess, **options)
             for cost in planning.costs(y)
         ]
         plans = jax.tree.map(lambda *parts: jnp.stack(parts), *[horizon.plan(t, y) for horizon in horizons])
-        return jax.tree.map(lambda parts: parts[jnp.argmin(plans.cost)], plans)
+        best = jax.tree.map(lambda parts: parts[jnp.argmin(plans.cost)], plans)
+        if planning.brake is None:
+            return best
+        arrives = planning.regulator.value(best.ys[-1]) < planning.level
+        return jax.tree.map(lambda *both: jnp.where(arrives, *both), best, planning.waiting(t + 0.5))
 
     return jax.vmap(one)(ys)
