@@ -1,11 +1,12 @@
 r"""`gauss_newton`: least squares by the Levenberg-Marquardt method, after `fit`.
 
-$$\min_w \frac{1}{N} |r(w)|^2, \qquad (J^T J + \lambda I)\, \delta = -J^T r, \qquad J = \partial r / \partial w$$
+$$\min_w \frac{1}{N} |r(w)|^2, \qquad (J^T J + \lambda D)\, \delta = -J^T r, \qquad J = \partial r / \partial w$$
 
-The damping follows Nielsen (1999, "Damping parameter in Marquardt's method"). optimistix has this method too. Here the
-Jacobian is computed for some windows at a time, in forward or reverse mode, whichever is cheaper, and only its Gram
-matrix is kept. Estimated states of a window are coupled only to the weights, so they are eliminated window by window
-(Schur complement).
+The diagonal of D is that of $J^T J$ at the start (Marquardt 1963), so steps do not depend on the units of weights and
+states; with more weights than `MAX_WEIGHTS_WITH_UNITS` it is its largest entry. The damping follows Nielsen (1999,
+"Damping parameter in Marquardt's method"). optimistix has this method too. Here the Jacobian is computed for some
+windows at a time, in forward or reverse mode, whichever is cheaper, and only its Gram matrix is kept. Estimated states
+of a window are coupled only to the weights, so they are eliminated window by window (Schur complement).
 
 `discovery` has another implementation, for few coefficients. It keeps the whole Jacobian and solves by QR, since the
 standard errors need the digits; with thousands of weights this would not fit into memory.
@@ -29,11 +30,11 @@ from .alike import alike, name_of
 from .jacobians import NormalEquations, Residuals, check_memory, forward_or_reverse, normal_equations
 from .lags import check_sensors_of
 from .loss import Residual, evaluated
-from .polish import ESTIMATED, Polished, fixed_windows, polished, window_states
+from .polish import ESTIMATED, MAX_WEIGHTS_WITH_UNITS, Polished, fixed_windows, polished, window_states
 from .residuals import trajectory_residual
 
 FIRST_DAMPING = 1e-3
-"""Initial damping, divided by the largest curvature along one weight."""
+"""Initial damping, relative to the curvature along each weight."""
 
 
 def gauss_newton(
@@ -159,14 +160,17 @@ def _minimized(
         )
 
     begun = blocks(start, first)
-    ratio = begun.largest_of_states / begun.largest_of_weights  # one damping for both, whatever their units
+    scales = begun.curvatures
+    if start.size > MAX_WEIGHTS_WITH_UNITS:  # those of a network: one damping keeps steps along flat directions short
+        scales = jnp.max(scales[0], keepdims=True), jnp.max(scales[1], keepdims=True, initial=0)
 
     def trial(state: _State, _: None) -> tuple[_State, Array]:
         w, x, value, B, damping, growth = state
-        of_states = damping * ratio
-        step_w, step_x = B.step(damping, of_states)
+        of_weights, of_states = damping * jnp.broadcast_to(scales[0], w.shape), damping * scales[1]
+        of_states = jnp.broadcast_to(of_states, x.shape[1:])
+        step_w, step_x = B.step(of_weights, of_states)
         lower = mean_square(w + step_w, x + step_x)
-        expected = step_w @ (damping * step_w - B.g_w) + jnp.sum(step_x * (of_states * step_x - B.g_x))
+        expected = step_w @ (of_weights * step_w - B.g_w) + jnp.sum(step_x * (of_states[None] * step_x - B.g_x))
         gain = (value - lower) / expected
         taken = jnp.isfinite(gain) & (gain > 0)
         B = jax.lax.cond(taken, lambda: blocks(w + step_w, x + step_x), lambda: B)
@@ -178,8 +182,8 @@ def _minimized(
         return moved, moved.value
 
     value = mean_square(start, first)
-    damping = FIRST_DAMPING * begun.largest_of_weights
-    state = _State(start, first, value, begun, damping, jnp.asarray(2, start.dtype))
+    damping, growth = jnp.asarray(FIRST_DAMPING, start.dtype), jnp.asarray(2, start.dtype)
+    state = _State(start, first, value, begun, damping, growth)
     last, values = jax.lax.scan(trial, state, length=steps)
     estimates = None if own is None else last.x.reshape(own.shape)
     return unravel(last.w), estimates, jnp.concatenate([value[None], values]), begun.largest_of_states

@@ -44,23 +44,30 @@ class NormalEquations(NamedTuple):
     D: Float[Array, "window state state"]
 
     @property
-    def largest_of_weights(self) -> Float[Array, ""]:
-        """The largest curvature along one weight."""
-        return jnp.max(jnp.diagonal(self.H))
+    def curvatures(self) -> tuple[Float[Array, " weight"], Float[Array, " state"]]:
+        """The curvature along each weight, and the largest along each component of the states of a window. Where it is
+        zero, any positive number.
+        """
+
+        def positive(c: Array) -> Array:
+            return jnp.where(c > 0, c, jnp.max(c, initial=0))
+
+        of_states = jnp.max(jnp.diagonal(self.D, axis1=1, axis2=2), axis=0, initial=0)
+        return positive(jnp.diagonal(self.H)), positive(of_states)
 
     @property
     def largest_of_states(self) -> Float[Array, ""]:
         """The largest curvature along one component of a state; zero if no states are estimated."""
         return jnp.max(jnp.diagonal(self.D, axis1=1, axis2=2), initial=0)
 
-    def step(self, damping: Array, of_states: Array) -> tuple[Array, Array]:
-        """The damped step of weights and states. `damping` is for weights, `of_states` for states."""
+    def step(self, of_weights: Array, of_states: Array) -> tuple[Array, Array]:
+        """The damped step of weights and states, with the damping of each weight, and of each component of states."""
         g_w, H, g_x, C, D = self
         n, k = C.shape[1:]
-        H = H + damping * jnp.eye(n, dtype=H.dtype)
+        H = H + jnp.diag(of_weights)
         if k == 0:
             return -_solved(H, g_w), jnp.zeros_like(g_x)
-        D = D + of_states * jnp.eye(k, dtype=D.dtype)[None]
+        D = D + jnp.diag(of_states)[None]
         # One solve for C and g, not one each: jaxlib 0.10 may hang when two batched LAPACK calls run at once.
         right = jnp.concatenate([jnp.swapaxes(C, 1, 2), g_x[..., None]], axis=2)
         inverse_C, inverse_g = jnp.split(jax.vmap(_solved)(D, right), [n], axis=2)  # (window, state, weight or 1)

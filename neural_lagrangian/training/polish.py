@@ -26,6 +26,9 @@ from .safe_gradient import scalar
 from .stages import stages_of, with_controller
 from .step import Estimated, weights_and_states
 
+MAX_WEIGHTS_WITH_UNITS = 64
+"""Number of weights up to which each has a unit of its own, as coefficients of a formula have. The weights of a network
+have none."""
 ESTIMATED = "`states=trajectories.ys`, so that states are estimated"
 """What estimates the states, for an error."""
 
@@ -62,7 +65,8 @@ def polish(
     """Minimise the loss of a fixed set of windows by L-BFGS with a line search, after `fit`.
 
     The gradient has no noise from batches, so the curvature from past steps stays valid. For small networks and
-    formulas in double precision, the loss falls by orders of magnitude below that of a stochastic optimiser.
+    formulas in double precision, the loss falls by orders of magnitude below that of a stochastic optimiser. Up to 64
+    weights, such as coefficients of a formula, are optimised in natural units, and so are their estimated states.
 
     **Arguments:**
 
@@ -154,25 +158,66 @@ def _minimized(
 ) -> tuple[PyTree, Array]:
     optimizer = optax.lbfgs(memory_size=memory)  # made here, since a new optimiser from outside would be compiled again
 
-    def mean_loss(params):
+    def of_window(params, window):
         weights, states = weights_and_states(params)
-        windows = batch if states is None else replace(batch, states=states)
-        model = eqx.combine(weights, static)
-        value = jnp.mean(jax.vmap(lambda window: scalar("loss", evaluated("loss", loss, model, window)))(windows))
+        window = window if states is None else replace(window, states=states)
+        return scalar("loss", evaluated("loss", loss, eqx.combine(weights, static), window))
+
+    units, size = _natural_units(of_window, params, batch)
+
+    def moved(by):
+        return jax.tree.map(lambda start, unit, x: start + unit * x, params, units, by)
+
+    def mean_loss(by):
+        value = jnp.mean(jax.vmap(of_window, (_batch_axes(params), 0))(moved(by), batch)) / size
         return jnp.where(jnp.isfinite(value), value, jnp.inf)
 
     value_and_gradient = optax.value_and_grad_from_state(mean_loss)
 
     def step(carry, _):
-        params, state, best, least = carry
-        value, gradient = value_and_gradient(params, state=state)
-        updates, state = optimizer.update(gradient, state, params, value=value, grad=gradient, value_fn=mean_loss)
+        by, state, best, least = carry
+        value, gradient = value_and_gradient(by, state=state)
+        updates, state = optimizer.update(gradient, state, by, value=value, grad=gradient, value_fn=mean_loss)
         better = value < least
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, best)
-        return (optax.apply_updates(params, updates), state, best, jnp.minimum(value, least)), value
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), by, best)
+        return (optax.apply_updates(by, updates), state, best, jnp.minimum(value, least)), value
 
-    start = (params, optimizer.init(params), params, jnp.asarray(jnp.inf, jax.tree.leaves(params)[0].dtype))
+    begin = jax.tree.map(jnp.zeros_like, params)
+    start = (begin, optimizer.init(begin), begin, jnp.asarray(jnp.inf, jax.tree.leaves(params)[0].dtype))
     (last, _, best, least), losses = jax.lax.scan(step, start, length=steps)
     value = mean_loss(last)
     best = jax.tree.map(lambda new, old: jnp.where(value < least, new, old), last, best)
-    return best, jnp.append(losses, value)
+    return moved(best), jnp.append(losses, value) * size
+
+
+def _batch_axes(params: PyTree) -> Any:
+    """Weights are those of all windows, and states those of one."""
+    return Estimated(None, 0) if isinstance(params, Estimated) else None  # pyright: ignore[reportArgumentType]
+
+
+def _natural_units(of_window: Callable[[PyTree, Window], Array], params: PyTree, batch: Window) -> tuple[PyTree, Array]:
+    r"""A natural unit for each weight and each component of states, $c / g$, and the natural unit $c$ of the loss.
+
+    $g$ is the root mean square over the windows of the derivatives of their losses. Its square over the mean loss is
+    about the curvature of a sum of squares. $c$ is the spread of the losses, so that a constant in them has no effect.
+    All units are one for more weights than `MAX_WEIGHTS_WITH_UNITS`.
+    """
+    weights, _ = weights_and_states(params)
+    one = jnp.ones((), jax.tree.leaves(params)[0].dtype)
+    ones = jax.tree.map(lambda _: one, params)
+    if sum(leaf.size for leaf in jax.tree.leaves(weights)) > MAX_WEIGHTS_WITH_UNITS:
+        return ones, one
+
+    losses, slopes = jax.vmap(jax.value_and_grad(of_window), (_batch_axes(params), 0))(params, batch)
+    spread = jnp.std(losses)
+    size = _usable(jnp.where(spread > 0, spread, jnp.abs(losses[0])))
+    of_weights, of_states = weights_and_states(slopes)
+    units = jax.tree.map(lambda g: _usable(size / jnp.sqrt(jnp.mean(g**2, axis=0))), of_weights)
+    if of_states is None:
+        return units, size
+    each = _usable(size / jnp.sqrt(jnp.mean(of_states**2, axis=(0, 1))))
+    return Estimated(units, jnp.broadcast_to(each, of_states.shape)), size
+
+
+def _usable(unit: Array) -> Array:
+    return jnp.where(jnp.isfinite(unit) & (unit > 0), unit, 1)

@@ -203,7 +203,7 @@ def weighted(loss: Loss, *, position: ArrayLike = 1.0, velocity: ArrayLike = 1.0
     def of_weighted(
         model: Callable[[Array, Array], Array],
         window: Window,
-    ) -> Scalar:
+    ) -> Array:
         check_driven(model, window)
         ys = jnp.asarray(window.ys)
         w = jnp.concatenate(

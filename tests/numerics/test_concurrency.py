@@ -44,7 +44,10 @@ def damped_step(at, away):
 LINEARIZED = shared_least_squares.Linearized(normal(BATCH, 9), normal(BATCH, 9, N), normal(BATCH, 9, K))
 BLOCKS = NormalEquations(normal(N), definite(N, N), normal(BATCH, K), normal(BATCH, N, K), definite(BATCH, K, K))
 PROGRAMS = {
-    "Gauss-Newton step of weights and states": (NormalEquations.step, (BLOCKS, *jnp.full(2, 0.1, DTYPE))),
+    "Gauss-Newton step of weights and states": (
+        NormalEquations.step,
+        (BLOCKS, jnp.full(N, 0.1, DTYPE), jnp.full(K, 0.1, DTYPE)),
+    ),
     "damped step of shared least squares": (damped_step, (LINEARIZED, normal(N))),
     "correction of a filter": (
         jax.vmap(corrected),
