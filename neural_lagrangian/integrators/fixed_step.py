@@ -127,5 +127,5 @@ def _explicit_step(
 ) -> Array:
     # Stages without weight in the solution (such as the last one of first-same-as-last methods) are skipped.
     stages = int(np.max(np.nonzero(tableau.b_sol))) + 1
-    k = stage_slopes(tableau, stages, lambda _, t, y: term.vf(t, y, args), t, h, y)
+    k, _ = stage_slopes(tableau, stages, lambda _, t, y: (term.vf(t, y, args), None), t, h, y)
     return y + h * (jnp.asarray(tableau.b_sol[:stages], y.dtype) @ k)

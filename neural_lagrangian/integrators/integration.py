@@ -234,11 +234,19 @@ class _Steps(eqx.Module):
     max_steps: int = eqx.field(static=True)
 
     def __call__(
-        self, term: diffrax.AbstractTerm, ts: Array, y0: Array, saveat: diffrax.SaveAt, args: PyTree = None
+        self,
+        term: diffrax.AbstractTerm,
+        ts: Array,
+        y0: Array,
+        saveat: diffrax.SaveAt,
+        args: PyTree = None,
+        *,
+        solver: diffrax.AbstractSolver | None = None,
     ) -> diffrax.Solution:
+        """The solution, by another `solver` where one is given."""
         return diffrax.diffeqsolve(
             term,
-            self.solver,
+            self.solver if solver is None else solver,
             t0=ts[0],
             t1=ts[-1],
             dt0=self.dt0,

@@ -1,7 +1,7 @@
 """The stages of an explicit Runge-Kutta step, with a gradient checkpoint for each."""
 
 from collections.abc import Callable
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import diffrax
 import jax
@@ -27,12 +27,14 @@ def tableau_of(solver: diffrax.AbstractERK) -> diffrax.ButcherTableau:
 def stage_slopes(
     tableau: diffrax.ButcherTableau,
     stages: int,
-    slope: Callable[[Array, Scalar, State], State],
+    slope: Callable[[Array, Scalar, State], tuple[State, Any]],
     t: Scalar,
     h: Scalar,
     y: State,
-) -> Float[Array, "stage two_dof"]:
-    """The slopes $k_i = f(t + c_i h, y_i)$ of the first `stages` stages, by `slope(i, t_i, y_i)`."""
+) -> tuple[Float[Array, "stage two_dof"], Any]:
+    """The slopes $k_i = f(t + c_i h, y_i)$ of the first `stages` stages, and what `slope(i, t_i, y_i)` returns beside
+    each, stacked.
+    """
     # y_i = y + h sum_j a_ij k_j
     a = np.zeros((stages, stages))
     for i, row in enumerate(tableau.a_lower[: stages - 1]):
@@ -42,7 +44,8 @@ def stage_slopes(
     @KEEP_STAGES
     def stage(k, node):
         i, a_i, c_i = node
-        return k.at[i].set(slope(i, t + c_i * h, y + h * (a_i @ k))), None
+        k_i, beside = slope(i, t + c_i * h, y + a_i @ (h * k))
+        return k.at[i].set(k_i), beside
 
     nodes = (jnp.arange(stages), jnp.asarray(a, y.dtype), jnp.asarray(c, y.dtype))
-    return jax.lax.scan(stage, jnp.zeros((stages, *y.shape), y.dtype), nodes)[0]
+    return jax.lax.scan(stage, jnp.zeros((stages, *y.shape), y.dtype), nodes)

@@ -1,4 +1,4 @@
-"""The derivative of an explicit solve: that of the steps which were taken, found once and replayed on the way back."""
+"""The derivative of an explicit solve is that of its steps, whose stages are kept or computed again on the way back."""
 
 import diffrax
 import equinox as eqx
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.integrators import RK4
-from neural_lagrangian.integrators.replay import MIN_SPAN_STEPS
+from neural_lagrangian.integrators import RK4, replay
+from neural_lagrangian.integrators.linearised_field import LinearisedField
+from neural_lagrangian.integrators.replay import MAX_KEPT_STEPS, MIN_SPAN_STEPS
+from neural_lagrangian.integrators.save_times import SaveTimes
 
 from ..helpers import DOUBLE, DTYPE, slow, small_network
 
@@ -68,6 +70,55 @@ def test_derivatives_of_second_order_and_forward():
     differences = jnp.stack([(gradient(Y0S[0] + e) - gradient(Y0S[0] - e)) / (2 * h) for e in units])
     for hessian in (jax.jacfwd(jax.grad(last)), jax.jacfwd(jax.jacfwd(last))):
         np.testing.assert_allclose(jax.jit(hessian)(Y0S[0]), differences, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.double
+def test_the_derivative_in_weights_of_that_in_states():
+    """The second derivative varies other arrays than the first."""
+    model = model_of()
+    weights, static = eqx.partition(model.network, eqx.is_inexact_array)
+    direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(3), x.shape, x.dtype), weights)
+
+    @jax.jit
+    def gradient(s):
+        moved = jax.tree.map(lambda x, d: x + s * d, weights, direction)
+        whole = eqx.tree_at(lambda m: m.network, model, eqx.combine(moved, static))
+        return jax.grad(lambda y0: jnp.sum(jnp.sin(whole(UNEVEN, y0))))(Y0S[0])
+
+    h = 1e-5
+    differences = (gradient(jnp.asarray(h)) - gradient(jnp.asarray(-h))) / (2 * h)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(gradient))(jnp.asarray(0.0)), differences, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adaptive", slow("dopri8"), slow("constant")])
+def test_the_value_beside_a_gradient_is_that_of_the_rollout(name):
+    """The steps that keep their stages are the steps of the plain solve."""
+    model = model_of(**STEPS[name])
+
+    def rollout(y0s):
+        return jax.vmap(model, (None, 0))(UNEVEN, y0s)
+
+    beside, _ = jax.jit(lambda y0s: jax.vjp(rollout, y0s))(Y0S)
+    np.testing.assert_allclose(beside, jax.jit(rollout)(Y0S), rtol=1e-13 if DOUBLE else 1e-5)
+
+
+@pytest.mark.parametrize(("name", "samples"), [("adaptive", 7), slow("rk4", 3), slow("dopri8", 7)])
+def test_the_stages_that_a_solve_keeps_are_those_of_its_steps_taken_again(name, samples):
+    """No field is evaluated again on the way back. Places beyond the last step hold finite values."""
+    integration, y0 = nl.integrators.Integration(**STEPS[name]), Y0S[0]
+    ts = UNEVEN[:samples] - UNEVEN[0]
+    clock = SaveTimes.of(ts, DTYPE)
+    vf = eqx.filter_closure_convert(lambda t, y: model_of().vector_field(t, y), ts[0], y0)
+    field = LinearisedField.of(vf, jax.tree.map(lambda _: None, vf), ts[0], y0)
+    solve = integration._steps(clock, DTYPE, diffrax.ForwardMode())
+    options = {"max_steps": integration.max_steps, "solver": integration.solver, "solve": solve}
+    found, kept = eqx.filter_jit(replay._found)(vf, field, ts, y0, **options)
+    again = replay._taken_again(found, integration.solver, jnp.zeros_like(found.count), field, y0)
+    count = int(found.count)
+    assert 2 < count < MIN_SPAN_STEPS <= MAX_KEPT_STEPS
+    for one, two in zip(jax.tree.leaves(kept), jax.tree.leaves(again), strict=True):
+        np.testing.assert_allclose(one[:count], two[:count], rtol=1e-10 if DOUBLE else 1e-3, atol=1e-10)
+        np.testing.assert_array_equal(one[count:], jnp.broadcast_to(one[count - 1], one[count:].shape))
 
 
 def test_rows_that_were_not_reached_are_infinite_and_leave_the_others_their_gradient():
