@@ -14,7 +14,7 @@ from ..numerics import precision
 from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
-from .candidates import NETWORK, NULL, Candidate, Known, compared_candidates, known_candidates
+from .candidates import NETWORK, NULL, Candidate, Contest, Known, compared_candidates, known_candidates
 from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined, sensors_of
@@ -24,7 +24,7 @@ from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_setti
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .identified import Identified, write_outcome
 from .inspection import inspected
-from .judging import better_than_baselines, rollout_errors
+from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
 from .recordings import Declared, Measure, Region, starts_of
@@ -256,6 +256,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         measure = measure._replace(lyapunov_time=lyapunov_time(best, starts, measure))
     errors, rollouts = rollout_errors(models, starts, task.columns, measure)
     energies = energies_of(best, starts, rollouts[contest.predictor])
+    contest = contest._replace(energy_lost=_energy_lost(contest, best, errors, energies.lost_to_friction(starts)))
     learned = (_settings(task, wanted), task.columns, str(task.parts), trained)
     cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
@@ -263,6 +264,16 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     sensors = sensors_of(best, task, "the time limit left no time" if budget.ends_refinement() else why_not)
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
     return Outcome(*learned, *results, task.read, cut_short, sensors)
+
+
+def _energy_lost(contest: Contest, best: Any, errors: Errors, lost: float) -> float:
+    """The energy lost, if that says that friction is missing: not of a family, which was fitted with friction too, and
+    not of a model that predicts badly, whose energy means nothing.
+    """
+    tried = best.force is not None or any(
+        one.fit is not None or not one.is_mechanical for one in contest.candidates[:1]
+    )
+    return 0.0 if tried or not predicts_a_period(errors, contest.predictor) else lost
 
 
 def _cut_short(

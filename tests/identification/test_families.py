@@ -271,6 +271,17 @@ def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():
     assert "no model can be much better" in verdict_of(1.6, error=0.5)  # so few rows do not say more
 
 
+def test_a_candidate_that_lacks_friction_is_no_full_answer():
+    """Its errors may be small: the energy of a slow decay falls little in one window."""
+    plain = Contest.of([Candidate("good", 2, 1.0, rest=1.1)], [])
+    assert not plain.is_unexplained
+    losing = plain._replace(energy_lost=0.12)
+    assert losing.is_unexplained
+    said = " ".join(losing.verdict())
+    assert "lacks something: its energy falls by 12% along the recorded motion, so it lacks friction" in said
+    assert "no model can be much better" not in said
+
+
 def test_a_model_without_mechanics_is_best_only_if_it_errs_less():
     """Of equals the mechanical one is taken, whatever the number of its constants."""
 

@@ -16,6 +16,7 @@ from neural_lagrangian.identification.candidates.contest import Contest
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.folders.model_folder import Learned
 from neural_lagrangian.identification.formulas.refinement import _at_scale
+from neural_lagrangian.identification.identifying import _energy_lost
 from neural_lagrangian.identification.judging import rollout_errors
 from neural_lagrangian.identification.learning import loss_for, plan_of
 from neural_lagrangian.identification.prediction import predicted, write_predicted
@@ -25,7 +26,6 @@ from neural_lagrangian.identification.recordings.pieces import Parts
 from neural_lagrangian.identification.recordings.recording import wrong_rates
 from neural_lagrangian.identification.recordings.starts import Starts, starts_of
 from neural_lagrangian.identification.reports.outcome import Outcome
-from neural_lagrangian.identification.trained import Trained
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import LinearDamping
 
@@ -90,7 +90,7 @@ def test_a_damped_motion_loses_energy():
     expected = 2 * (1 - np.exp(-2 * d * float(starts.times[-1])))  # over the mean kinetic energy, half of all
     assert energies.lost(starts) == pytest.approx(expected, rel=0.15)
     assert energies.falling == 1
-    assert energies.suggests_friction(starts)
+    assert energies.lost_to_friction(starts) == energies.lost(starts)
 
 
 @pytest.mark.parametrize(("friction", "hint"), [(0.0, False), (0.5, True)])
@@ -105,7 +105,7 @@ def test_a_network_that_has_not_learned_enough_is_no_hint_of_friction(friction, 
     energies = energies_of(model, starts, np.asarray(starts.ys))
     assert energies.lost(starts) > 0.05
     assert 0.6 < energies.falling <= 1
-    assert energies.suggests_friction(starts) == hint
+    assert bool(energies.lost_to_friction(starts)) == hint
 
 
 @pytest.mark.parametrize(("stiffness", "friction", "hint"), [(0.4, 0.0, False), (1.0, 0.0, False), (1.0, 0.05, True)])
@@ -123,10 +123,11 @@ def test_a_network_that_predicts_badly_is_no_hint_of_friction(stiffness, frictio
     )
     errors, rollouts = rollout_errors({"network": model}, starts, columns, Measure(np.array([0.7]), 2 * np.pi))
     energies = energies_of(model, starts, rollouts["network"])
-    assert energies.suggests_friction(starts) == (hint or stiffness < 1)
-    outcome = Outcome(**dict.fromkeys(Outcome._fields))
-    outcome = outcome._replace(trained=Trained(model, None), contest=Contest((), ()), errors=errors)
-    outcome = outcome._replace(starts=starts, energies=energies)
+    lost = energies.lost_to_friction(starts)
+    assert bool(lost) == (hint or stiffness < 1)
+    contest = Contest((), ())
+    contest = contest._replace(energy_lost=_energy_lost(contest, model, errors, lost))
+    outcome = Outcome(**dict.fromkeys(Outcome._fields))._replace(contest=contest)
     assert bool(outcome.hints()) == hint
 
 

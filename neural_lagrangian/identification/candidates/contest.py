@@ -103,10 +103,15 @@ class Difference(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """All candidates, the best first, and what could not be fitted."""
+    """All candidates, the best first, and what could not be fitted.
+
+    `energy_lost`: energy that the recorded motion loses by the model of the best candidate, over the mean kinetic
+    energy, if that shows that the candidate lacks friction; otherwise zero.
+    """
 
     candidates: tuple[Candidate, ...]
     refused: tuple[Attempt, ...]
+    energy_lost: float = 0.0
 
     @staticmethod
     def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
@@ -164,7 +169,8 @@ class Contest(NamedTuple):
         """Whether the verdict warns that even the best candidate lacks something, or that none is mechanical."""
         if not self.candidates or not np.isfinite(self.winner.misfit):
             return True
-        return not self.winner.is_mechanical or bool(self.winner.rest >= MIN_UNEXPLAINED)
+        best = self.winner
+        return not best.is_mechanical or self.energy_lost > 0 or bool(best.rest >= MIN_UNEXPLAINED)
 
     def ratio(self, one: Candidate) -> float:
         """Error of a candidate over that of the winner: of cross-validation, or on the validation set."""
@@ -193,12 +199,26 @@ class Contest(NamedTuple):
         others += [one for one in self.candidates[1:] if shown.get(one.name) is one]
         worse = [one for one in others if self.ratio(one) >= MIN_WORSE]
         equal = [one.unlike(best) for one in others if self.ratio(one) < MIN_WORSE]
-        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *_explained(best)]
+        lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *self._explained()]
         for where, difference in (("by cross-validation", True), ("on the validation set", False)):
             told = [one for one in worse if (self._difference(one) is not None) == difference]
             margins = "; ".join(f"{one.unlike(best)} ({self._margin(one)})" for one in told)
             lines += [f"Worse {where}: {margins}."] if told else []
         return [*lines, f"No better: {'; '.join(equal)}."] if equal else lines
+
+    def _explained(self) -> list[str]:
+        """What the best candidate leaves: compared with the noise, and friction."""
+        best = self.winner
+        driven = "No Lagrangian with friction describes the motion as well: is it driven?"
+        lines = [] if best.is_mechanical else [driven]
+        if self.energy_lost > 0:
+            lost = f"its energy falls by {self.energy_lost:.0%} along the recorded motion"
+            lines.append(f"{UNEXPLAINED}: {lost}, so it lacks friction.")
+        if best.rest >= MIN_UNEXPLAINED:
+            return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
+        if best.leaves_noise and not lines:
+            return ["Its errors are as small as the noise of the recording: no model can be much better."]
+        return lines
 
     def _difference(self, one: Candidate) -> Difference | None:
         """How much worse than the winner a candidate is, if both are cross-validated."""
@@ -230,16 +250,6 @@ def best_family(families: list[Candidate]) -> list[Candidate]:
     else:
         equal = [one for one in families if one.misfit <= MAX_LOSS_RATIO * families[0].misfit]
     return sorted(equal, key=lambda one: one.information)[:1]
-
-
-def _explained(best: Candidate) -> list[str]:
-    """What the best candidate leaves, compared with the noise."""
-    lines = [] if best.is_mechanical else ["No Lagrangian with friction describes the motion as well: is it driven?"]
-    if best.rest >= MIN_UNEXPLAINED:
-        return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
-    if best.leaves_noise:
-        return [*lines, "Its errors are as small as the noise of the recording: no model can be much better."]
-    return lines
 
 
 def _counted(parameters: int) -> str:

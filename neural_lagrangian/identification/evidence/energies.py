@@ -35,9 +35,10 @@ class Energies(NamedTuple):
         """Energy lost along recorded motion during a prediction, divided by the mean kinetic energy."""
         return -self.along_recorded * float(starts.times[-1])
 
-    def suggests_friction(self, starts: Starts) -> bool:
-        """Whether the energy falls along recorded motion, by more than the threshold and from nearly all starts."""
-        return self.lost(starts) > MIN_ENERGY_LOST and self.falling >= MIN_SHARE_FALLING
+    def lost_to_friction(self, starts: Starts) -> float:
+        """The energy lost, if it is more than the threshold and from nearly all starts; otherwise zero."""
+        lost = self.lost(starts)
+        return lost if lost > MIN_ENERGY_LOST and self.falling >= MIN_SHARE_FALLING else 0.0
 
     def __str__(self) -> str:
         return (

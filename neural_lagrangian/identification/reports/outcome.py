@@ -11,7 +11,7 @@ from ..candidates import NETWORK, Contest
 from ..choices import Predictor
 from ..evidence import Energies, Examination, Sensors, energy_range
 from ..formulas import Attempt, RefinedFormula
-from ..judging import Errors, better_than_baselines, predicts_a_period
+from ..judging import Errors, better_than_baselines
 from ..recordings import Columns, Starts
 from ..remark import Remark
 from ..trained import Trained
@@ -80,12 +80,10 @@ class Outcome(NamedTuple):
         return [*facts, ("energy", str(self.energies))]
 
     def hints(self) -> tuple[Remark, ...]:
-        """Options to try next. The energy of a model that predicts badly hints at nothing."""
-        conserves = self.model.force is None and predicts_a_period(self.errors, self.predictor)
-        if not conserves or not self.energies.suggests_friction(self.starts):
-            return ()
-        lost = f"the learned energy falls by {self.energies.lost(self.starts):.0%} along the recorded motion: try "
-        return (Remark(lost, {"friction": True}),)
+        """Options to try next."""
+        lost = self.contest.energy_lost
+        said = f"the learned energy falls by {lost:.0%} along the recorded motion: try "
+        return (Remark(said, {"friction": True}),) if lost > 0 else ()
 
     def reading(self) -> str:
         """The formula as text, or why there is none."""
