@@ -246,7 +246,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         if known is not None and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
             networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model
-    contest = compared_candidates(task, known, networks, formula)
+    contest = compared_candidates(task, known, networks, formula, budget.ends_refinement)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
     models = models_of(trained, formula, contest)
@@ -270,9 +270,8 @@ def _energy_lost(contest: Contest, best: Any, errors: Errors, lost: float) -> fl
     """The energy lost, if that says that friction is missing: not of a family, which was fitted with friction too, and
     not of a model that predicts badly, whose energy means nothing.
     """
-    tried = best.force is not None or any(
-        one.fit is not None or not one.is_mechanical for one in contest.candidates[:1]
-    )
+    other = bool(contest.candidates) and (contest.winner.fit is not None or not contest.winner.is_mechanical)
+    tried = best.force is not None or other
     return 0.0 if tried or not predicts_a_period(errors, contest.predictor) else lost
 
 

@@ -40,8 +40,8 @@ def examination(request):
         )
         trial = Trial.of(task)
         family = Springs(jnp.eye(1), jnp.ones(1), task.columns.coordinates, False)
-        candidates, refused, _ = fitted_families([family], task, trial, lambda: False)
-        contest = ranked(candidates, refused, task, trial)
+        fitted = fitted_families([family], trial, lambda: False)
+        contest = ranked(fitted.candidates, fitted.refused, task, trial)
     return examined(contest, task), task, pattern
 
 
@@ -70,8 +70,8 @@ def test_the_bias_of_smoothing_is_no_missing_force():
         steps=10,
     )
     trial, families = Trial.of(task), families_for(task.columns)
-    candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
-    found = examined(ranked(candidates, refused, task, trial), task)
+    fitted = fitted_families(families, trial, lambda: False)
+    found = examined(ranked(fitted.candidates, fitted.refused, task, trial), task)
     assert found.candidate.leaves_noise
     assert found.diagnosis.sentences == (NO_PATTERN,)
 

@@ -104,9 +104,9 @@ def contest(motion, angles, users=(), only=None):
     task, trial = tried(motion, angles)
     families = [one for one in families_for(task.columns) if only is None or isinstance(one, only)]
     families += [one.on(task.columns, trial.units, np.zeros(motion.dof)) for one in users]
-    candidates, refused, _ = fitted_families(families, task, trial, lambda: False)
-    assert refused == []
-    return ranked(candidates, refused, task, trial)
+    fitted = fitted_families(families, trial, lambda: False)
+    assert fitted.refused == []
+    return ranked(fitted.candidates, fitted.refused, task, trial)
 
 
 def off(found, expected):

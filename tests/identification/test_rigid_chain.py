@@ -108,8 +108,8 @@ def differs(found, true, frame):
 def families(task, is_over=lambda: False):
     """The comparison of chains, without a network."""
     chains = [one for one in families_for(task.columns) if isinstance(one, ChainFamily)]
-    candidates, refused, _ = fitted_families(chains, task, Trial.of(task), is_over)
-    return ranked(candidates, refused, task, Trial.of(task))
+    fitted = fitted_families(chains, Trial.of(task), is_over)
+    return ranked(fitted.candidates, fitted.refused, task, Trial.of(task))
 
 
 @pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
@@ -183,7 +183,7 @@ def test_a_chain_that_leaves_only_noise_explains_the_motion_and_one_without_fric
     known = known_candidates(task)
     assert known.explains.name == "rigid chain of 1 body"
     assert known.explains.rest == pytest.approx(1.0, abs=0.2)
-    (poor,) = [one for one in known.candidates if "no friction" in one.title]
+    (poor,) = [one for one in known.fitted.candidates if "no friction" in one.title]
     assert poor.rest > 2
     assert explaining([poor], task, known.trial) is None
 

@@ -6,7 +6,7 @@ import pytest
 
 from neural_lagrangian.identification import Family
 from neural_lagrangian.identification.candidates.contest import FORMULA, NETWORK, NULL, Candidate, Contest
-from neural_lagrangian.identification.candidates.fitted_families import fitted_families
+from neural_lagrangian.identification.candidates.fitted_families import check_names
 from neural_lagrangian.identification.evidence.advice import what_next
 from neural_lagrangian.identification.families.family import Units
 from neural_lagrangian.identification.families.family_fit import FamilyFit
@@ -192,7 +192,7 @@ def test_a_family_of_the_user_has_a_name_of_its_own(name):
     own = [Family(one, USER.lagrangian, USER.start) for one in (name, "twice")]
     own = [one.on(columns, Units(1.0, 1.0), np.zeros(1)) for one in own]
     with pytest.raises(ValueError, match=rf"`candidates` has a `Family` named '{name}', .* give it another `name`"):
-        fitted_families([*families_for(columns), *own], None, None, lambda: True)
+        check_names([*families_for(columns), *own])
 
 
 def test_a_constant_of_the_user_may_be_named_like_an_offset():

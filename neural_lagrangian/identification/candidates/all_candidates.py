@@ -7,11 +7,11 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..families import Family, families_for
-from ..formulas import Attempt, RefinedFormula
+from ..families import Family, FormulaFamily, families_for
+from ..formulas import RefinedFormula
 from ..preparation import Task
 from .contest import FORMULA, NULL, Candidate, Contest
-from .fitted_families import fitted_families, ranked, with_formula
+from .fitted_families import Fitted, check_names, fitted_families, ranked, with_formula
 from .rest import MAX_EXPLAINED
 from .trial import Trial
 
@@ -22,15 +22,12 @@ NOTHING = Contest((), ())
 class Known(NamedTuple):
     """The families of known form, fitted to a task.
 
-    `candidates`: the fitted ones. `refused`: why others could not be fitted. `noise`: residuals of the best one, in
-    whose units all errors are measured. `cut_short`: whether the time limit left no time for any. `explains`: the best
-    family, if no other candidate can be much better.
+    `fitted`: their fits. `cut_short`: whether the time limit left no time for any. `explains`: the best family, if no
+    other candidate can be much better.
     """
 
     trial: Trial
-    candidates: tuple[Candidate, ...]
-    refused: tuple[Attempt, ...]
-    noise: np.ndarray
+    fitted: Fitted
     cut_short: bool
     explains: Candidate | None
 
@@ -48,15 +45,15 @@ def known_candidates(
     trial = Trial.of(task)
     if trial is None:
         return None
-    motion = task.parts.train
-    mean = motion.ys[motion.mask].mean(axis=0)[: motion.dof]
+    mean = _mean(task)
     families = families_for(task.columns) + [one.on(task.columns, trial.units, mean) for one in users]
-    candidates, refused, noise = fitted_families(families, task, trial, is_over)
-    cut_short = bool(families) and not candidates and is_over()
-    explains = explaining(candidates, task, trial)
+    check_names(families)
+    fitted = fitted_families(families, trial, is_over)
+    explains = explaining(fitted.candidates, task, trial)
     if explains is not None:
-        candidates = [explains if one.fit is explains.fit else one for one in candidates]
-    return Known(trial, tuple(candidates), tuple(refused), noise, cut_short, explains)
+        candidates = [explains if one.fit is explains.fit else one for one in fitted.candidates]
+        fitted = fitted._replace(candidates=candidates)
+    return Known(trial, fitted, bool(families) and not fitted.candidates and is_over(), explains)
 
 
 def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candidate | None:
@@ -74,28 +71,48 @@ def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candida
 
 
 def compared_candidates(
-    task: Task, known: Known | None, models: Mapping[str, Any], formula: RefinedFormula | None
+    task: Task,
+    known: Known | None,
+    models: Mapping[str, Any],
+    formula: RefinedFormula | None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Contest:
     """Compare all candidates on the validation set.
+
+    The terms of the formula are a family too: they are fitted with each kind of friction at each joint. The formula as
+    it was refined is a candidate if there was no time for this, if it fails, or if its damping couples joints.
 
     **Arguments:**
 
     - `known`: the fitted families. `models`: networks by name, models of motion in SI units. `formula`: the formula of
       the search, if any.
+    - `is_over`: no further fit begins once it returns true.
     """
     if known is None:
         return NOTHING
+    trial, fitted = known.trial, known.fitted
     if known.cut_short:
-        return Contest((), known.refused)
-    candidates = list(known.candidates)
-    compared = {name: (model, None) for name, model in models.items()}
-    compared |= {} if formula is None else {FORMULA: (formula.model, formula)}
+        return Contest((), tuple(fitted.refused))
+    if formula is not None and not is_over():
+        family = FormulaFamily.of(FORMULA, formula.formula, task.columns, trial.units, _mean(task))
+        also = fitted_families([family], trial, is_over, fitted.fits)
+        fitted = also._replace(refused=[*fitted.refused, *also.refused])
+    candidates = list(fitted.candidates)
+    compared: dict[str, tuple[Any, RefinedFormula | None]] = {name: (model, None) for name, model in models.items()}
+    if formula is not None and (formula.couples_joints or not any(one.name == FORMULA for one in candidates)):
+        compared[FORMULA] = formula.model, formula
     for name, (model, found) in compared.items():
         count = _weights(model) if found is None else found.constants_count
-        misfit, rest = known.trial.misfit(model, known.noise)
-        facts = {"found": found, "rest": rest, "rest_error": known.trial.rest_error, "is_mechanical": name != NULL}
+        misfit, rest = trial.misfit(model, fitted.noise)
+        facts = {"found": found, "rest": rest, "rest_error": trial.rest_error, "is_mechanical": name != NULL}
         candidates.append(Candidate(name, count, misfit, **facts))
-    return ranked(candidates, list(known.refused), task, known.trial)
+    return ranked(candidates, fitted.refused, task, trial)
+
+
+def _mean(task: Task) -> np.ndarray:
+    """The mean coordinates of the training set."""
+    motion = task.parts.train
+    return motion.ys[motion.mask].mean(axis=0)[: motion.dof]
 
 
 def _weights(model: Any) -> int:

@@ -1,6 +1,7 @@
 """Families of known form as candidates: each is started, fitted by rollouts, and compared in each kind of friction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,19 +36,29 @@ MAX_LOG_NOISE = np.log(3.0)
 """A family whose residuals are larger by more than this, in the mean over channels, is tried with one friction only."""
 
 
-def fitted_families(
-    families: list[AbstractFamily], task: Task, trial: Trial, is_over: Callable[[], bool]
-) -> tuple[list[Candidate], list[Attempt], np.ndarray]:
-    """Fit each family with each kind of friction.
+class Fitted(NamedTuple):
+    """Fitted families.
 
-    **Returns:** the candidates; why others could not be fitted; and the noise in which all errors are measured.
-
-    **Raises:** `ValueError` for two families with the same name.
+    `candidates`: each family with each kind of friction. `refused`: why others could not be fitted. `noise`: residuals
+    of the best one, in whose units all errors are measured. `fits`: of each family, by the name of its friction.
     """
-    _check_names(families)
-    fits: list[dict[str, FamilyFit]] = []
+
+    candidates: list[Candidate]
+    refused: list[Attempt]
+    noise: np.ndarray
+    fits: list[dict[str, FamilyFit]]
+
+
+def fitted_families(
+    families: list[AbstractFamily],
+    trial: Trial,
+    is_over: Callable[[], bool],
+    before: Sequence[dict[str, FamilyFit]] = (),
+) -> Fitted:
+    """Fit each family with each kind of friction. `before`: other fits to the same trial, for one comparison of all."""
+    fits: list[dict[str, FamilyFit]] = list(before)
     refused: list[Attempt] = []
-    least = np.inf
+    least = min((_log_noise(fit) for kinds in before for fit in kinds.values()), default=np.inf)
     for family in families:
         if is_over():
             refused.append(Attempt(family.name, None, TIME_IS_UP))
@@ -69,15 +80,16 @@ def fitted_families(
         kinds[best] = simplified(kinds[best], trial.fitted, is_over)
         fits.append(kinds)
     if not fits:
-        return [], refused, trial.noise
+        return Fitted([], refused, trial.noise, [])
     every = [fit for kinds in fits for fit in kinds.values()]
     reference = min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
     held = trial.held.padded(len(trial.fitted.ts))
     candidates = distinct([one for kinds in fits for one in _candidates(kinds, reference, trial, held)])
-    return cross_validated(candidates, reference.noise, trial.fitted, held, is_over), refused, reference.noise
+    candidates = cross_validated(candidates, reference.noise, trial.fitted, held, is_over)
+    return Fitted(candidates, refused, reference.noise, fits)
 
 
-def _check_names(families: list[AbstractFamily]) -> None:
+def check_names(families: list[AbstractFamily]) -> None:
     """A name tells a candidate from all others, so the families of the user have names of their own."""
     known = {NETWORK, FORMULA, NULL}
     for family in families:

@@ -16,6 +16,7 @@ from .family_fit import (
     with_each_friction,
 )
 from .fit_windows import MAX_ROWS, MIN_ROWS, FitWindows, WindowPlan
+from .formula_family import FormulaFamily
 from .friction import as_json, numbers, of_json, summed
 from .known_families import families_for
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
@@ -37,6 +38,7 @@ __all__ = [
     "Family",
     "FamilyFit",
     "FitWindows",
+    "FormulaFamily",
     "InSI",
     "Pieces",
     "Units",

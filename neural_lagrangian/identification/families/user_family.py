@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Scalar
+from ...discovery import Library
 from ...mechanics import Cholesky, acceleration, mass_matrix
 from ..recordings import Columns
 from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
@@ -157,7 +158,7 @@ class UserFamily(AbstractFamily):
     def labels(self) -> list[tuple[str, str]]:
         return [(name, "") for name in self.names]
 
-    def library(self, names: list[str] | None) -> None:
+    def library(self, names: list[str] | None) -> Library | None:
         return None
 
 

@@ -86,11 +86,19 @@ class RefinedFormula(NamedTuple):
         return self.model.network
 
     @property
+    def couples_joints(self) -> bool:
+        """Whether the damping of one coordinate depends on the velocity of another one."""
+        D = self._damping()
+        return bool(np.any(D - np.diag(np.diagonal(D))))
+
+    def _damping(self) -> Float[np.ndarray, "dof dof"]:
+        dof = self.formula.dof
+        return np.zeros((dof, dof)) if self.model.force is None else damping_matrix(self.model, jnp.zeros(dof))
+
+    @property
     def constants_count(self) -> int:
         """Number of constants of the formula and its damping, without its scale."""
-        dof = self.formula.dof
-        D = np.zeros((dof, dof)) if self.model.force is None else damping_matrix(self.model, jnp.zeros(dof))
-        return len(self.formula.support) - 1 + int(np.count_nonzero(np.triu(D)))
+        return len(self.formula.support) - 1 + int(np.count_nonzero(np.triu(self._damping())))
 
     def __str__(self) -> str:
         lines = [f"L = {self.formula}"]
@@ -159,7 +167,7 @@ def _with_fewer_terms(one: RefinedFormula, evidence: Evidence, is_over: Callable
         terms = one.formula.library
         values = np.asarray(jax.jit(jax.vmap(terms, (None, 0, 0)))(0.0, q, v))
         sizes = values.std(axis=0) * np.abs(np.asarray(one.formula.coefficients))
-        sizes[_pivot(one.formula)] = np.inf
+        sizes[pivot(one.formula)] = np.inf
         kept = np.delete(np.arange(len(terms)), np.argmin(sizes))
         shorter = Formula(terms.select(kept.tolist()), one.formula.coefficients[kept])
         one = _refined(one.where, eqx.tree_at(lambda m: m.network, one.model, shorter), evidence)
@@ -203,7 +211,7 @@ def _velocity_weight(evidence: Evidence) -> float:
 def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
     """Scale the formula and its damping so that a squared velocity has the coefficient 1/2. The motion is the same."""
     assert isinstance(model.network, Formula)
-    factor = 0.5 / model.network.coefficients[_pivot(model.network)]
+    factor = 0.5 / model.network.coefficients[pivot(model.network)]
     found, errors = model.network, model.network.standard_errors
     errors = None if errors is None else [abs(float(factor)) * error for error in errors]
     scaled = Formula(found.library, found.coefficients * factor, errors)
@@ -213,7 +221,7 @@ def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
     return eqx.tree_at(lambda m: m.force.factor, model, replace_fn=lambda C: C * jnp.sqrt(factor))
 
 
-def _pivot(formula: Formula) -> int:
+def pivot(formula: Formula) -> int:
     """Index of the first squared velocity among the terms, else of the first term with a velocity."""
     velocities = formula.library.symbols[1]
     squares = [k for k, term in enumerate(formula.library.terms) if any(term == ((name, 2),) for name in velocities)]
