@@ -7,7 +7,7 @@ import pytest
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification import Family
-from neural_lagrangian.identification.candidates.contest import Candidate, Contest
+from neural_lagrangian.identification.candidates.contest import Candidate, Contest, best_family
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
 from neural_lagrangian.identification.families.family import Expansion, InSI, Units, friction_of
@@ -247,6 +247,14 @@ def test_cross_validation_decides_between_families_that_are_nearly_equal():
     assert winner([1.0, 1.1, 0.9, 1.0], short) == "long"  # better in each window
     assert winner([1.1, 1.35, 1.0, 1.3], short) == "short"  # as often better as worse
     assert winner([1.3, 1.4, 1.2, 1.3], short) == "short"
+
+
+def test_families_that_differ_by_rounding_are_equal():
+    """The one with fewer constants is taken, although the other errs less in every window."""
+    errors = np.array([1.0, 2.0, 3.0])
+    few = Candidate("few", 2, 1.0, -10.0, errors=errors * (1 + 1e-12))
+    many = Candidate("many", 4, 1.0, 0.0, errors=errors)
+    assert best_family([many, few]) == [few]
 
 
 def test_margins_of_cross_validation_have_their_errors():

@@ -246,7 +246,8 @@ def best_family(families: list[Candidate]) -> list[Candidate]:
     if tested:
         _, least = min(tested, key=lambda pair: pair[1].mean())
         apart = [(one, Difference.of(errors, least)) for one, errors in tested]
-        equal = [one for one, by in apart if by.mean <= 0 or by.mean < MAX_TIE * by.error]
+        rounding = SAME_MISFIT * float(least.mean())  # of two ways to write one Lagrangian
+        equal = [one for one, by in apart if by.mean <= max(MAX_TIE * by.error, rounding)]
     else:
         equal = [one for one in families if one.misfit <= MAX_LOSS_RATIO * families[0].misfit]
     return sorted(equal, key=lambda one: one.information)[:1]
