@@ -123,6 +123,14 @@ class _State(NamedTuple):
     growth: Float[Array, ""]
 
 
+def _scales_of_damping(B: NormalEquations, weights: int) -> tuple[Array, Array]:
+    """Curvatures of weights and of states, by which the damping is multiplied."""
+    scales = B.curvatures
+    if weights > MAX_WEIGHTS_WITH_UNITS:  # those of a network: one damping keeps steps along flat directions short
+        return jnp.max(scales[0], keepdims=True), jnp.max(scales[1], keepdims=True, initial=0)
+    return scales
+
+
 @eqx.filter_jit
 def _minimized(
     weights: PyTree,
@@ -160,9 +168,7 @@ def _minimized(
         )
 
     begun = blocks(start, first)
-    scales = begun.curvatures
-    if start.size > MAX_WEIGHTS_WITH_UNITS:  # those of a network: one damping keeps steps along flat directions short
-        scales = jnp.max(scales[0], keepdims=True), jnp.max(scales[1], keepdims=True, initial=0)
+    scales = _scales_of_damping(begun, start.size)
 
     def trial(state: _State, _: None) -> tuple[_State, Array]:
         w, x, value, B, damping, growth = state
