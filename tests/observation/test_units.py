@@ -175,7 +175,7 @@ CASES = {
     "smooth": smoothed,
     "merge_channels": merged,
 }
-LONG = ["calibrate", "estimate_spread", "information, a late ruler"]
+LONG = ["calibrate", "information, a late ruler"]
 
 
 def test_every_function_is_in_the_registry():
