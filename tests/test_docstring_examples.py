@@ -28,6 +28,7 @@ SLOW = {
     "Identified",
     "Learned",
     "TimeTransformation",
+    "calibrate",
     "encoder_loss",
     "fit",
     "fit_coefficients",
