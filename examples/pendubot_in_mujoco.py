@@ -164,10 +164,9 @@ figure.savefig(OUTPUT / "pendubot_in_mujoco.png", dpi=110)
 # %% [markdown]
 # ## What this shows
 #
-# With the learned model 28 of 30 starts succeed, with the true model all. The goal of this project, 95 % of the starts,
-# is missed by one start. The cost is that of the true model.
+# With the learned model 29 of 30 starts succeed, as many as with the true model, at the same cost.
 
 # %%
 if not SMOKE:
-    assert success["learned"] >= 0.9
+    assert success["learned"] >= 0.95
     assert spent["learned"] < 1.1 * spent["of MuJoCo"]
