@@ -157,10 +157,10 @@ def _parse_value(text: str) -> tuple[str, float]:
     return name, parse_finite(value)
 
 
-def _pair(text: str, expected: str) -> tuple[str, str]:
-    """A column and what is said of it, from `COLUMN=WORDS`. `expected`: what an error names."""
+def _pair(text: str, expected: str, *, mark: str = "") -> tuple[str, str]:
+    """A column and what is said of it, from `COLUMN=WORDS`. `expected`: what an error names. `mark`: in the words."""
     column, separator, words = text.partition("=")
-    if not (column and separator and words):
+    if not (column and separator and words and mark in words):
         raise argparse.ArgumentTypeError(f"is {text.strip()!r}; expected {expected}")
     return column, words
 
@@ -172,4 +172,4 @@ def _parse_unit(text: str) -> tuple[str, str]:
 
 def _parse_observation(text: str) -> tuple[str, str]:
     """Parse a column and what it sees, from `COLUMN=KIND:COORDINATE`."""
-    return _pair(text, "COLUMN=KIND:COORDINATE, such as gyro=velocity:theta")
+    return _pair(text, "COLUMN=KIND:COORDINATE, such as gyro=velocity:theta", mark=":")
