@@ -4,10 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CART_POLE = """
+
+def _mjcf(bodies, motor):
+    """A MuJoCo model of some bodies, with one motor at a joint."""
+    return f"""
 <mujoco>
   <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
-  <worldbody>
+  <worldbody>{bodies}</worldbody>
+  <actuator><motor joint="{motor}"/></actuator>
+</mujoco>
+"""
+
+
+CART_POLE = _mjcf(
+    """
     <body>
       <joint name="cart" type="slide" axis="1 0 0" damping="0.4" frictionloss="0.15"/>
       <geom type="box" size="0.1 0.05 0.05" mass="0.8"/>
@@ -16,15 +26,12 @@ CART_POLE = """
         <geom type="capsule" fromto="0 0 0 0 0 -0.6" size="0.01" mass="0.2"/>
       </body>
     </body>
-  </worldbody>
-  <actuator><motor joint="cart"/></actuator>
-</mujoco>
-"""
+""",
+    motor="cart",
+)
 
-PENDUBOT = """
-<mujoco>
-  <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
-  <worldbody>
+PENDUBOT = _mjcf(
+    """
     <body>
       <joint name="shoulder" type="hinge" axis="0 -1 0" damping="0.01" frictionloss="0.01"/>
       <geom type="capsule" fromto="0 0 0 0 0 -0.25" size="0.01" mass="0.3"/>
@@ -33,15 +40,12 @@ PENDUBOT = """
         <geom type="capsule" fromto="0 0 0 0 0 -0.35" size="0.01" mass="0.2"/>
       </body>
     </body>
-  </worldbody>
-  <actuator><motor joint="shoulder"/></actuator>
-</mujoco>
-"""
+""",
+    motor="shoulder",
+)
 
-ROTARY_PENDULUM = """
-<mujoco>
-  <option timestep="0.001" gravity="0 0 -9.81" integrator="RK4"><flag contact="disable"/></option>
-  <worldbody>
+ROTARY_PENDULUM = _mjcf(
+    """
     <body>
       <joint name="arm" type="hinge" axis="0 0 1" damping="0.002" frictionloss="0.004"/>
       <geom type="capsule" fromto="0 0 0 0.2 0 0" size="0.01" mass="0.2"/>
@@ -50,10 +54,9 @@ ROTARY_PENDULUM = """
         <geom type="capsule" fromto="0 0 0 0 0 -0.3" size="0.01" mass="0.1"/>
       </body>
     </body>
-  </worldbody>
-  <actuator><motor joint="arm"/></actuator>
-</mujoco>
-"""
+""",
+    motor="arm",
+)
 
 
 @dataclass(frozen=True)
@@ -141,24 +144,17 @@ class Machine:
 ENCODER = 2 * np.pi / 4096
 """Smallest step of an encoder with 4096 steps a turn, in radians."""
 
+WITH_ENCODERS = {
+    "sample": 0.01,
+    "delay": 0.005,
+    "resolution": (ENCODER, ENCODER),
+    "noise": (5e-4, 5e-4),
+    "energy_unit": 0.01,
+}
+"""A small machine with such an encoder at both joints."""
+
 MACHINES = {
     "cart_pole": Machine(CART_POLE),
-    "pendubot": Machine(
-        PENDUBOT,
-        sample=0.01,
-        delay=0.005,
-        resolution=(ENCODER, ENCODER),
-        noise=(5e-4, 5e-4),
-        limit=3.0,
-        energy_unit=0.01,
-    ),
-    "rotary_pendulum": Machine(
-        ROTARY_PENDULUM,
-        sample=0.01,
-        delay=0.005,
-        resolution=(ENCODER, ENCODER),
-        noise=(5e-4, 5e-4),
-        limit=0.4,
-        energy_unit=0.01,
-    ),
+    "pendubot": Machine(PENDUBOT, limit=3.0, **WITH_ENCODERS),
+    "rotary_pendulum": Machine(ROTARY_PENDULUM, limit=0.4, **WITH_ENCODERS),
 }

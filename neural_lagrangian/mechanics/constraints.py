@@ -123,7 +123,8 @@ class SaddlePoint(eqx.Module):
         response = jax.vmap(mass_solve.apply, (None, 0))(factor, G)
         S = response @ G.T
         r = jax.lax.stop_gradient(symmetric_scales(S))
-        units = jnp.where(r > 0, r, 1)[:, None] * jnp.where(r > 0, r, 1)[None]
+        r = jnp.where(r > 0, r, 1)
+        units = r[:, None] * r[None]
         return cls(G, response, natural_inverse(S / units) / units)
 
     def constrain(self, free: Coordinates, s: Multipliers) -> tuple[Coordinates, Multipliers]:

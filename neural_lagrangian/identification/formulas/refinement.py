@@ -107,7 +107,7 @@ class RefinedFormula(NamedTuple):
             lines.append("constants fitted by rollouts; data cannot determine the scale, a constant in L or dF/dt")
             return "\n".join(lines)
         if self.model.force is not None:
-            D = np.array2string(damping_matrix(self.model, jnp.zeros(self.formula.dof)), precision=5, separator=", ")
+            D = np.array2string(self._damping(), precision=5, separator=", ")
             lines.append(f"with the force -D v, D = {' '.join(D.split())}")
         how = "coefficients refined by rollouts" if self.refined else "not refined: the time limit was reached"
         lines.append(f"found in {self.where}, {how}; data cannot determine its scale, a constant or dF/dt")
