@@ -68,8 +68,7 @@ class ComputedTorque(AbstractController):
         kp = jnp.asarray(self.stiffness, y.dtype)
         kd = 2 * jnp.sqrt(kp) if self.damping is None else jnp.asarray(self.damping, y.dtype)
         a = desired_a + kd * (desired_v - v) - kp * state_error(q, desired_q, self.periodic)
-        passive = system.passive
-        torque = inverse_dynamics(passive.lagrangian, t, q, v, a, force=passive.force)
+        torque = inverse_dynamics(system.lagrangian, t, q, v, a, force=system.passive.force)
         G, solve = system.actuation(t, q, v), Cholesky()  # normal equations: they can be exported to C
         return solve.apply(solve.factor(G.T @ G), G.T @ torque)
 

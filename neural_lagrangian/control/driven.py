@@ -49,6 +49,16 @@ class Driven(eqx.Module):
         return acceleration(zero), jax.jacfwd(acceleration)(zero)
 
     @property
+    def lagrangian(self) -> Any:
+        """The Lagrangian of the model. **Raises:** `ControlError` for a model without one."""
+        if not hasattr(self.model, "lagrangian"):
+            raise ControlError(
+                f"`model` is a {type(self.model).__name__}, which has no Lagrangian; expected a mechanical model, such "
+                f"as a NeuralLagrangian; `lqr` and `optimize_trajectory` take any model with a ControlForce"
+            )
+        return self.model.lagrangian
+
+    @property
     def passive(self) -> Any:
         """The model without control."""
         return without_control(self.model)

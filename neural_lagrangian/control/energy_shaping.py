@@ -78,14 +78,14 @@ class EnergyShaping(AbstractController):
             raise ControlError(f"`model` has {system.controls} controls; expected one: energy shaping moves one motor")
         kE, kp, kd = (jnp.asarray(k, y.dtype) for k in (self.energy_gain, self.stiffness, self.damping))
         (q, v), m = jnp.split(y, 2), self.motor
-        coupling = mass_matrix(system.model.lagrangian, t, q, v)[m] @ v.at[m].set(0)
+        coupling = mass_matrix(system.lagrangian, t, q, v)[m] @ v.at[m].set(0)
         acceleration = kE * self.excess(t, y) * coupling - kp * (q[m] - self.target[m]) - kd * v[m]
         a0, N = system.affine_acceleration(t, y)
         return (acceleration - a0[m])[None] / N[m]
 
     def excess(self, t: ArrayLike, y: State) -> Scalar:
         r"""$\tilde E$ in joules at the time `t` and the state `y`, shape `(2 dof,)`; a scalar."""
-        lagrangian = driven(self.model, y).model.lagrangian
+        lagrangian = driven(self.model, y).lagrangian
         q, v = jnp.split(y, 2)
         E = energy(lagrangian, t, q, v.at[self.motor].set(0))
         return E - energy(lagrangian, t, *jnp.split(self.target, 2)) - jnp.asarray(self.extra_energy, y.dtype)

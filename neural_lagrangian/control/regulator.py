@@ -87,7 +87,7 @@ def lqr(
 
     - `model`: a model with one `ControlForce`.
     - `y`: the state to hold, shape `(2 dof,)`. `u`: the control that holds it, shape `(m,)`. `None` means the control
-      of least acceleration, such as the torque that carries a load.
+      of least acceleration, measured by the `state_cost`: for example the torque that carries a load.
     - `state_cost`: $Q$, positive semidefinite, shape `(2 dof,)` (a diagonal) or `(2 dof, 2 dof)`. A good start is one
       over the square of the error that you accept (Bryson's rule).
     - `control_cost`: $R$, positive definite, shape `(m,)` or `(m, m)`.
@@ -121,7 +121,10 @@ def lqr(
     system = driven(model, y)
     n, m = y.shape[0], system.controls
     Q, R = _cost("state_cost", state_cost, n, definite=False), _cost("control_cost", control_cost, m, definite=True)
-    u = _holding_control(system, y) if u is None else as_control("u", u, m, y.dtype)
+    if u is None:
+        free = linearize(model, y, jnp.zeros(m, y.dtype))
+        u = _holding_control(free, NaturalUnits.of(np.asarray(free.B, np.float64), Q, R, None))
+    u = as_control("u", u, m, y.dtype)
     _check_within(u, limits)
     linear = linearize(model, y, u)
     linear = linear if dt is None else linear.zero_order_hold(dt)
@@ -176,17 +179,11 @@ def _cost(name: str, value: ArrayLike, size: int, *, definite: bool) -> np.ndarr
     return matrix
 
 
-def _holding_control(system: Any, y: State) -> Array:
-    r"""The control of least acceleration $a_0 + N u$ in the metric of the masses (Gauss 1829).
-
-    It satisfies $G^\top (a_0 + N u) = 0$, and with it the forces of the controls do no work along the acceleration.
-    """
-    a, N = system.affine_acceleration(0.0, y)
-    G = system.actuation(0.0, *jnp.split(y, 2))
-    mobility, drift = (np.asarray(G.T @ x, np.float64) for x in (N, a))
-    size = np.sqrt(np.abs(np.diagonal(mobility)))
-    unit = 1 / np.where(size > 0, size, 1)
-    return jnp.asarray(-unit * np.linalg.lstsq(mobility * np.outer(unit, unit), drift * unit)[0], y.dtype)
+def _holding_control(linear: Linearization, units: NaturalUnits) -> Array:
+    """The control of least acceleration, as a share of the accepted errors: a neural ODE has no other metric."""
+    B, drift = (np.asarray(x, np.float64) for x in (linear.B, linear.drift))
+    u = -np.linalg.lstsq(B * units.control / units.state[:, None], drift / units.state)[0] * units.control
+    return jnp.asarray(u, linear.drift.dtype)
 
 
 def _check_within(u: Array, limits: ControlLimits | None) -> None:

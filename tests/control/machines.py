@@ -1,5 +1,6 @@
 """Driven systems of the tests, with linearisations derived by hand."""
 
+import diffrax
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,6 +29,22 @@ def cart_pole_upright():
     A[2:, 1] = m * G / M, (M + m) * G / (M * L)
     B[2:, 0] = 1 / M, 1 / (M * L)
     return A, B
+
+
+class Accelerations(nl.integrators.AbstractRolloutModel):
+    """What a neural ODE knows of a driven model: its accelerations."""
+
+    model: nl.NeuralLagrangian
+    integration: nl.integrators.Integration
+
+    def __init__(self, model):
+        self.model, self.integration = model, model.integration
+
+    def vector_field(self, t, y, args=None):
+        return self.model.vector_field(t, y)
+
+    def term(self, y):
+        return diffrax.ODETerm(self.vector_field)
 
 
 def arm(force=None):
