@@ -19,7 +19,6 @@
 # %%
 import warnings
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -102,24 +101,19 @@ learned = trained(model, recording, STAGES, **training)
 
 
 # %%
-class DrivenODE(nl.integrators.AbstractRolloutModel):
-    """A neural ODE of second order that a motor drives."""
+class OfPole(eqx.Module):
+    """The accelerations from the angle of the pole, the velocities and the force, in their units."""
 
     mlp: eqx.nn.MLP
-    motor: nl.mechanics.ControlForce
-    integration: nl.integrators.Integration
 
-    def vector_field(self, t, y, args=None):
-        force = self.motor.command(t, y[:2]) / MACHINE.limit
-        seen = jnp.concatenate([jnp.stack([jnp.cos(y[1]), jnp.sin(y[1])]), y[2:], force])
-        return jnp.concatenate([y[2:], 10.0 * self.mlp(seen)])
-
-    def term(self, y):
-        return diffrax.ODETerm(self.vector_field)
+    def __call__(self, x):
+        Q, q, v = jnp.split(x, 3)
+        seen = jnp.concatenate([jnp.stack([jnp.cos(q[1]), jnp.sin(q[1])]), v, Q[:1] / MACHINE.limit])
+        return 10.0 * self.mlp(seen)
 
 
-mlp = eqx.nn.MLP(5, 2, 32, 2, activation=jnp.tanh, key=key_ode)
-driven_ode = DrivenODE(mlp, motor(MACHINE), nl.integrators.Integration(**STEPS))
+of_pole = OfPole(eqx.nn.MLP(5, 2, 32, 2, activation=jnp.tanh, key=key_ode))
+driven_ode = nl.NeuralODE(of_pole, **STEPS, dof=2, control=motor(MACHINE))
 neural_ode = trained(driven_ode, recording, STAGES, **training)
 
 # %% [markdown]

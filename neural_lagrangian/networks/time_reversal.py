@@ -19,8 +19,8 @@ class TimeReversible(eqx.Module):
     **Arguments:**
 
     - `network`: any callable on states `[q, v]`.
-    - `dof`: degrees of freedom. Needed only if time features (a clock) are in front of the state; these are passed on.
-      The motion played backwards is then a solution for the drive played backwards.
+    - `dof`: degrees of freedom. Needed only if features of time (a clock) or a control are in front of the state; these
+      are passed on. The motion played backwards is then a solution for the drive played backwards.
 
     **Example:**
 
@@ -53,6 +53,6 @@ def check_time_reversible_dof(network: Network) -> None:
     parts = jax.tree.leaves(network, is_leaf=lambda x: isinstance(x, TimeReversible))
     if any(isinstance(part, TimeReversible) and part.dof is None for part in parts):
         raise ValueError(
-            "`network` has a TimeReversible part whose `dof` is None; expected its `dof`, since a clock is in front of "
-            "the state: TimeReversible(network, dof)"
+            "`network` has a TimeReversible part whose `dof` is None; expected its `dof`, since a clock or a "
+            "control is in front of the state: TimeReversible(network, dof)"
         )

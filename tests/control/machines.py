@@ -1,12 +1,11 @@
 """Driven systems of the tests, with linearisations derived by hand."""
 
-import diffrax
 import jax.numpy as jnp
 import numpy as np
 
 import neural_lagrangian as nl
 from neural_lagrangian.integrators import RK4
-from neural_lagrangian.mechanics import Cholesky, ControlForce
+from neural_lagrangian.mechanics import Cholesky, ControlForce, acceleration
 from neural_lagrangian.systems import CartPole, DoublePendulum
 
 from ..helpers import DTYPE
@@ -16,7 +15,11 @@ UPRIGHT = np.array([0.0, np.pi, 0.0, 0.0])
 STEPS = {"solver": RK4(), "stepsize_controller": nl.StepsPerSample(1), "mass_solve": Cholesky(), "dof": 2}
 
 
-def cart_pole(matrix=((1.0,), (0.0,)), **changed):
+AT_CART = ((1.0,), (0.0,))
+"""The matrix of a motor on the cart."""
+
+
+def cart_pole(matrix=AT_CART, **changed):
     """A cart-pole with a motor on the cart."""
     cart = CartPole(M, m, L, G)
     return nl.NeuralLagrangian.from_lagrangian(cart.lagrangian, force=ControlForce(matrix), **STEPS | changed)
@@ -31,20 +34,14 @@ def cart_pole_upright():
     return A, B
 
 
-class Accelerations(nl.integrators.AbstractRolloutModel):
+def accelerations(model, matrix=None):
     """What a neural ODE knows of a driven model: its accelerations."""
 
-    model: nl.NeuralLagrangian
-    integration: nl.integrators.Integration
+    def network(x):
+        Q, q, v = jnp.split(x, 3)
+        return acceleration(model.lagrangian, 0.0, q, v, force=lambda t, q, v: Q, mass_solve=Cholesky())
 
-    def __init__(self, model):
-        self.model, self.integration = model, model.integration
-
-    def vector_field(self, t, y, args=None):
-        return self.model.vector_field(t, y)
-
-    def term(self, y):
-        return diffrax.ODETerm(self.vector_field)
+    return nl.NeuralODE(network, RK4(), stepsize_controller=nl.StepsPerSample(1), dof=2, control=ControlForce(matrix))
 
 
 def arm(force=None):

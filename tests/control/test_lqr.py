@@ -20,7 +20,7 @@ from neural_lagrangian.control import (
 from neural_lagrangian.mechanics import ControlForce
 
 from ..helpers import DOUBLE, DTYPE
-from .machines import UPRIGHT, Accelerations, G, arm, array, cart_pole, cart_pole_upright, mass
+from .machines import AT_CART, UPRIGHT, G, accelerations, arm, array, cart_pole, cart_pole_upright, mass
 
 RTOL = 1e-8 if DOUBLE else 1e-3
 Q, R = np.array([1.0, 10.0, 0.5, 2.0]), np.array([0.3])
@@ -99,19 +99,19 @@ def test_the_holding_torque_is_found():
     np.testing.assert_allclose(found.u, gravity, rtol=RTOL)
 
 
-def test_a_model_of_accelerations_has_the_same_regulator():
-    hanging = array(0.3, -0.4, 0.0, 0.0)
-    for model, y, weights in ((cart_pole(), array(*UPRIGHT), (Q, R)), (arm(), hanging, (np.ones(4), np.ones(2)))):
-        costs = dict(zip(("state_cost", "control_cost"), weights, strict=True))
-        expected, found = (lqr(one, y, **costs) for one in (model, Accelerations(model)))
+def test_a_neural_ode_of_the_same_accelerations_has_the_same_regulator():
+    of_arm = array(0.3, -0.4, 0.0, 0.0), {"state_cost": np.ones(4), "control_cost": np.ones(2)}
+    of_cart = array(*UPRIGHT), {"state_cost": Q, "control_cost": R}
+    for model, matrix, (y, costs) in ((cart_pole(), AT_CART, of_cart), (arm(), None, of_arm)):
+        expected, found = (lqr(one, y, **costs) for one in (model, accelerations(model, matrix)))
         np.testing.assert_allclose(found.u, expected.u, rtol=RTOL, atol=RTOL)
         np.testing.assert_allclose(found.gain, expected.gain, rtol=RTOL)
 
 
 def test_a_controller_that_needs_a_lagrangian_says_so():
     y = array(*UPRIGHT)
-    swing = EnergyShaping(Accelerations(cart_pole()), y, 0, 3.0, 4.0, 3.0)
-    tracking = ComputedTorque(Accelerations(arm()), lambda t: jnp.stack([t, t]), 1.0)
+    swing = EnergyShaping(accelerations(cart_pole(), AT_CART), y, 0, 3.0, 4.0, 3.0)
+    tracking = ComputedTorque(accelerations(arm()), lambda t: jnp.stack([t, t]), 1.0)
     for controller in (swing, tracking):
         with pytest.raises(ControlError, match="no Lagrangian"):
             controller(0.0, y)

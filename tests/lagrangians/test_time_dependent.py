@@ -155,7 +155,7 @@ def test_a_network_with_a_clock_learns_driven_motion(name):
             lambda: nl.NeuralODE(mlp(4, 1), clock=Clock(1.0)),
             "`dof` is None; expected a positive integer, since a `clock`",
         ),
-        (lambda: nl.NeuralODE(mlp(4, 1), dof=1, clock=1.0), "`clock` is 1.0; expected a Clock"),
+        (lambda: nl.NeuralODE(mlp(4, 1), dof=1, clock=1.0), "`clock` is 1.0; expected an instance of Clock"),
         (lambda: nl.NeuralODE(mlp(5, 1), dof=1, clock=Clock(1.0)), "`network` fails on inputs"),
     ],
 )
