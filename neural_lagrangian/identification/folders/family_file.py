@@ -3,7 +3,6 @@
 The Lagrangian is a Python function, which no file can hold. It is given again when the file is read.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...lagrangians import GivenLagrangian
+from ...mechanics import AbstractForce
 from ...models import NeuralLagrangian
 from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json, summed
 from ..faults import NoAnswerError
 from ..formulas import RefinedFormula
 from ..recordings import Columns
-from .json_file import write_json
+from .json_file import read_json, write_json
 
 FAMILY = "family.json"
 """Name of the file."""
@@ -43,20 +43,19 @@ def _content(found: RefinedFormula) -> dict[str, Any]:
     }
 
 
+def _parts(content: dict[str, Any]) -> tuple[str, dict[str, float], list[AbstractForce]]:
+    """The name, the constants and the friction."""
+    constants = {str(name): float(value) for name, value in content["constants"].items()}
+    return str(content["name"]), constants, [of_json(part) for part in content["friction_at_joints"]]
+
+
 def read_family(folder: Path, columns: Columns, candidates: Sequence[Family]) -> NeuralLagrangian:
     """The best family of the user as a model in SI units, in JAX's default precision.
 
     **Raises:** `NoAnswerError` if there is no such file, if the file is damaged, or if no candidate has its name.
     """
-    path = folder / FAMILY
-    if not path.is_file():
-        raise NoAnswerError(f"{folder} holds no `Family` of yours: use the formula or the network")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        name, constants = str(content["name"]), {str(k): float(c) for k, c in content["constants"].items()}
-        forces = [of_json(part) for part in content["friction_at_joints"]]
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
-        raise NoAnswerError(f"{path} is damaged: {error}") from error
+    missing = f"{folder} holds no `Family` of yours: use the formula or the network"
+    name, constants, forces = read_json(folder / FAMILY, _parts, missing=missing)
     one = next((one for one in candidates if one.name == name and set(one.start) == set(constants)), None)
     if one is None:
         raise NoAnswerError(

@@ -1,6 +1,6 @@
 """The file `formula.json` of a model's folder: terms, coefficients to the last digit, friction and errors."""
 
-import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ from ...discovery import Formula, Library
 from ...mechanics import LinearDamping
 from ...models import NeuralLagrangian
 from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json, summed
-from ..faults import NoAnswerError
 from ..formulas import RefinedFormula, library_for, symbols_for
 from ..recordings import Columns
-from .json_file import write_json
+from .json_file import read_json, write_json
 
 FORMULA = "formula.json"
 """Name of the file."""
@@ -48,18 +47,11 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
 
     **Raises:** `NoAnswerError` if there is no such file, or the file is damaged.
     """
-    path = folder / FORMULA
-    if not path.is_file():
-        raise NoAnswerError(
-            f"{folder} holds no formula: `identify` found none or was interrupted before; use the network"
-        )
-    try:
-        return _model(json.loads(path.read_text(encoding="utf-8")), columns)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # it may hold anything
-        raise NoAnswerError(f"{path} is damaged, or belongs to another model: {error}") from error
+    missing = f"{folder} holds no formula: `identify` found none or was interrupted before; use the network"
+    return read_json(folder / FORMULA, partial(_model, columns), missing=missing)
 
 
-def _model(content: dict[str, Any], columns: Columns) -> NeuralLagrangian:
+def _model(columns: Columns, content: dict[str, Any]) -> NeuralLagrangian:
     dtype, names = jnp.result_type(float), symbols_for(columns)
     known = Library.coordinates(columns.dof, 1, names=names) + Library.velocities(columns.dof, 1, names=names)
     known = known + atoms_of_a_chain(columns.dof, names) if columns.dof <= MAX_BODIES else known
