@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from .._types import State, Times, Trajectory
-from ..integrators import check_rollout_arguments
 from ..trajectories import Trajectories
+from .arguments import sampling_times
 from .driven import driven
 
 
@@ -58,7 +58,8 @@ def closed_loop(
 
     **Returns:** a `ClosedLoop` with states and controls.
 
-    **Raises:** `ControlError` if the system has no `ControlForce`, or several. `ValueError` for other shapes.
+    **Raises:** `ControlError` if the system has no `ControlForce`, or several, or forces with memory. `ValueError`
+    for other shapes, for times that decrease, and for times whose intervals are lost in the round-off of `y0`.
 
     **Example:**
 
@@ -73,15 +74,14 @@ def closed_loop(
     (0.0, -4.0)
     ```
     """
-    clock, y0 = check_rollout_arguments(ts, y0)
+    times, y0 = sampling_times(ts, y0)
     driven_system = driven(system, y0)
-    times = jnp.asarray(clock.ts, y0.dtype)
 
     def control(t, y):
         u = jnp.asarray(controller(t, y if observe is None else observe(t, y)))
         if u.shape != (driven_system.controls,):
             raise ValueError(f"`controller` returned shape {u.shape}; expected ({driven_system.controls},)")
-        return u
+        return u.astype(y.dtype)
 
     def interval(y, ends):
         t0, t1 = ends

@@ -7,14 +7,21 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating
+from .._checks import floating, is_concrete
 from .._types import State
 from ..mechanics import Cholesky, inverse_dynamics
+from .arguments import as_angles, gain
 from .controller import AbstractController, state_error
 from .driven import driven
 from .errors import ControlError
+
+
+def _hashable(periodic: Any) -> Any:
+    """Indices as a tuple, which a compiled function needs. They are checked when the coordinates are known."""
+    return periodic if isinstance(periodic, str) or np.ndim(periodic) == 0 else tuple(np.asarray(periodic).tolist())
 
 
 class ComputedTorque(AbstractController):
@@ -33,8 +40,8 @@ class ComputedTorque(AbstractController):
       $2 \sqrt{K_p}$.
     - `periodic`: coordinates that are angles.
 
-    **Raises:** when it is called, `ControlError` if there are fewer motors than coordinates; `ValueError` if the
-    reference has another shape.
+    **Raises:** `ValueError` for gains that are negative or NaN. When it is called, `ControlError` if there are fewer
+    motors than coordinates; `ValueError` if reference or gains have another shape, or an angle does not exist.
 
     **Example:**
 
@@ -54,7 +61,12 @@ class ComputedTorque(AbstractController):
     stiffness: ArrayLike
     damping: ArrayLike | None = None
     _: KW_ONLY
-    periodic: tuple[int, ...] = eqx.field(static=True, default=())
+    periodic: tuple[int, ...] = eqx.field(static=True, default=(), converter=_hashable)
+
+    def __check_init__(self):
+        for name, value in {"stiffness": self.stiffness, "damping": self.damping}.items():
+            if value is not None and is_concrete(value) and not np.all(np.asarray(value) >= 0):
+                raise ValueError(f"`{name}` is {value}; expected gains that are not negative")
 
     def __call__(self, t: ArrayLike, y: State) -> Array:
         system, t = driven(self.model, y), jnp.asarray(t, y.dtype)
@@ -65,9 +77,12 @@ class ComputedTorque(AbstractController):
             )
         q, v = jnp.split(y, 2)
         desired_q, desired_v, desired_a = self.desired(t)
-        kp = jnp.asarray(self.stiffness, y.dtype)
-        kd = 2 * jnp.sqrt(kp) if self.damping is None else jnp.asarray(self.damping, y.dtype)
-        a = desired_a + kd * (desired_v - v) - kp * state_error(q, desired_q, self.periodic)
+        if desired_q.shape != q.shape:
+            raise ValueError(f"`reference` has shape {desired_q.shape}; expected {q.shape}, one for each coordinate")
+        kp = gain("stiffness", self.stiffness, y.dtype, q.shape)
+        kd = 2 * jnp.sqrt(kp) if self.damping is None else gain("damping", self.damping, y.dtype, q.shape)
+        angles = as_angles(self.periodic, system.dof)
+        a = desired_a + kd * (desired_v - v) - kp * state_error(q, desired_q, angles)
         torque = inverse_dynamics(system.lagrangian, t, q, v, a, force=system.passive.force)
         G, solve = system.actuation(t, q, v), Cholesky()  # normal equations: they can be exported to C
         return solve.apply(solve.factor(G.T @ G), G.T @ torque)
@@ -75,6 +90,7 @@ class ComputedTorque(AbstractController):
     def desired(self, t: ArrayLike) -> tuple[Array, Array, Array]:
         """Desired position, velocity and acceleration at the time `t`, shape `(dof,)` each."""
         t = jnp.asarray(t)
+        t = t if jnp.issubdtype(t.dtype, jnp.floating) else t.astype(float)
 
         def path(t):
             return floating("reference", self.reference(t), ("dof",))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import is_concrete
+from .._checks import check_instance, is_concrete, same_shape
 from .._types import State
 
 
@@ -27,7 +27,8 @@ class ControlLimits(eqx.Module):
 
     - `lower`, `upper`: scalars, or shape `(m,)`.
 
-    **Raises:** `ValueError` if a lower limit is not below the upper one.
+    **Raises:** `ValueError` if a lower limit is not below the upper one, for other shapes, and, when it is called, if
+    there is not one limit for all controls or one for each.
 
     **Example:**
 
@@ -42,9 +43,9 @@ class ControlLimits(eqx.Module):
     upper: Array
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike):
-        self.lower, self.upper = jnp.asarray(lower, float), jnp.asarray(upper, float)
-        if max(self.lower.ndim, self.upper.ndim) > 1:
-            raise ValueError(f"limits have shapes {self.lower.shape} and {self.upper.shape}; expected () or (m,)")
+        self.lower, self.upper = _limit("lower", lower), _limit("upper", upper)
+        if self.lower.ndim == self.upper.ndim:
+            same_shape("upper", self.upper, "lower", self.lower)
         if is_concrete(self.lower, self.upper) and not np.all(np.asarray(self.lower) < np.asarray(self.upper)):
             raise ValueError(
                 f"`lower` is {self.lower} and `upper` is {self.upper}; expected each lower limit below the upper one"
@@ -52,6 +53,9 @@ class ControlLimits(eqx.Module):
 
     def bounds(self, u: Array) -> tuple[Array, Array]:
         """The limits in shape and precision of the control `u`, shape `(m,)`."""
+        for x in (self.lower, self.upper):
+            if x.shape not in ((), u.shape):
+                raise ValueError(f"`limits` have shape {x.shape}; expected () or {u.shape}, one for each control")
         lower, upper = (jnp.broadcast_to(jnp.asarray(x, u.dtype), u.shape) for x in (self.lower, self.upper))
         return lower, upper
 
@@ -79,8 +83,31 @@ class Limited(AbstractController):
     controller: Callable[..., Array]
     limits: ControlLimits
 
+    def __check_init__(self):
+        check_instance("limits", self.limits, ControlLimits)
+
     def __call__(self, t: ArrayLike, y: State) -> Array:
         return self.limits(self.controller(t, y))
+
+
+def _limit(name: str, value: ArrayLike) -> Array:
+    """Limits as an array of floating numbers."""
+    try:
+        limit = jnp.asarray(value, float)
+    except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
+        raise ValueError(f"`{name}` is {value!r}; expected a number, or one for each control") from error
+    if limit.ndim > 1:
+        raise ValueError(f"`{name}` has shape {limit.shape}; expected () or (m,)")
+    return limit
+
+
+def either(condition: Array, first: tuple[str, Array], second: tuple[str, Array]) -> Array:
+    """The first control where `condition` is true, else the second; each with the name of its controller.
+
+    **Raises:** `ValueError` for other shapes, which would be broadcast.
+    """
+    same_shape(first[0], jnp.asarray(first[1]), second[0], jnp.asarray(second[1]))
+    return jnp.where(condition, first[1], second[1])
 
 
 def state_error(y: Array, target: Array, periodic: Sequence[int] = ()) -> Array:

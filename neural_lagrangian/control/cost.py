@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating
+from .._checks import check_instance, floating
 from .._types import Scalar, State
+from .arguments import as_angles, as_state, finite
 from .closed_loop import ClosedLoop
 from .controller import state_error
-from .driven import as_state
 
 
 class AbstractCost(eqx.Module):
@@ -38,7 +38,7 @@ class QuadraticCost(AbstractCost):
     - `control`: $R$, shape `(m,)` or `(m, m)`.
     - `periodic`: coordinates that are angles, whose errors are taken in $[-\pi, \pi)$.
 
-    **Raises:** `ValueError` for other shapes.
+    **Raises:** `ValueError` for other shapes, also when it is called, and for numbers that are not finite.
 
     **Example:**
 
@@ -70,15 +70,25 @@ class QuadraticCost(AbstractCost):
         self.state = _weights("state", state, size)
         self.control = _weights("control", control, "m")
         self.final_state = None if final_state is None else _weights("final_state", final_state, size)
-        self.periodic = tuple(periodic)
+        self.periodic = as_angles(periodic, size // 2)
 
     def running(self, t: ArrayLike, y: State, u: Array) -> Scalar:
-        return _square(state_error(y, self.target, self.periodic), self.state) + _square(u, self.control)
+        if len(self.control) != len(u):
+            raise ValueError(
+                f"`control` of the cost has shape {self.control.shape}, and there are {len(u)} controls; expected "
+                f"({len(u)},) or ({len(u)}, {len(u)})"
+            )
+        return _square(self._error(y), self.state) + _square(u, self.control)
 
     def final(self, t: ArrayLike, y: State) -> Scalar:
         if self.final_state is None:
             return jnp.zeros((), y.dtype)
-        return _square(state_error(y, self.target, self.periodic), self.final_state)
+        return _square(self._error(y), self.final_state)
+
+    def _error(self, y: State) -> Array:
+        if y.shape != self.target.shape:
+            raise ValueError(f"`target` of the cost has shape {self.target.shape}; expected {y.shape}, that of a state")
+        return state_error(y, self.target, self.periodic)
 
 
 def total_cost(cost: AbstractCost, run: ClosedLoop) -> Scalar:
@@ -100,13 +110,14 @@ def total_cost(cost: AbstractCost, run: ClosedLoop) -> Scalar:
     1.5
     ```
     """
+    check_instance("cost", cost, AbstractCost)
     running = jax.vmap(cost.running)(run.ts[:-1], run.ys[:-1], run.us[:-1])
     return jnp.sum(running * jnp.diff(run.ts)) + cost.final(run.ts[-1], run.ys[-1])
 
 
 def _weights(name: str, value: ArrayLike, size: int | str) -> Array:
     given = jnp.asarray(value)
-    return floating(name, given, (size,) if given.ndim < 2 else (size, size))
+    return finite(name, floating(name, given, (size,) if given.ndim < 2 else (size, size)))
 
 
 def _square(x: Array, weights: Array) -> Scalar:

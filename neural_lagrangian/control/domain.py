@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from .._checks import check_instance, positive_integer
 from .._types import Scalar, State
 from ..trajectories import Trajectories
-from .controller import AbstractController
+from .arguments import as_angles
+from .controller import AbstractController, either
 
 NEAREST_QUANTILE = 0.99
 """Share of the training states that are inside, judged by the distance to their nearest neighbours."""
@@ -56,25 +58,29 @@ class TrainedRegion(eqx.Module):
         - `periodic`: coordinates that are angles. `margin`: size of the border, at least 1.
         - `count`: number of training states that are kept, evenly chosen.
 
-        **Raises:** `ValueError` for a margin below 1, or fewer than two states.
+        **Raises:** `ValueError` for a margin below 1, fewer than two different states, or an angle that does not exist.
         """
-        if not margin >= 1:
+        if isinstance(margin, str) or not margin >= 1:
             raise ValueError(f"`margin` is {margin!r}; expected a number of at least 1")
+        angles, count = as_angles(periodic, trajectories.dof), positive_integer("count", count)
         ys = np.asarray(trajectories.ys)[np.asarray(trajectories.mask)]
+        ys = ys[np.sort(np.unique(ys, axis=0, return_index=True)[1])]  # a copy would be a neighbour at no distance
         ys = ys[np.unique(np.linspace(0, len(ys) - 1, min(count, len(ys))).round().astype(int))]
         if len(ys) < 2:
-            raise ValueError(f"`trajectories` has {len(ys)} states; expected at least two")
+            raise ValueError("`trajectories` has one state, or `count` is 1; expected at least two different states")
         spread = ys.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0)
-        scale[list(periodic)] = 1.0
-        states = np.asarray(jax.vmap(lambda y: _features(y, jnp.asarray(scale), tuple(periodic)))(jnp.asarray(ys)))
+        scale[list(angles)] = 1.0
+        states = np.asarray(jax.vmap(lambda y: _features(y, jnp.asarray(scale), angles))(jnp.asarray(ys)))
         # The distance of each state to its nearest neighbour among the states of other times is that of the recording.
         gaps = np.sort(((states[:, None] - states[None]) ** 2).sum(axis=-1), axis=1)[:, 1] ** 0.5
         radius = margin * np.quantile(gaps, NEAREST_QUANTILE)
-        return cls(jnp.asarray(states), jnp.asarray(scale), jnp.asarray(radius, states.dtype), tuple(periodic))
+        return cls(jnp.asarray(states), jnp.asarray(scale), jnp.asarray(radius, states.dtype), angles)
 
     def distance(self, y: State) -> Scalar:
         """Distance of the state `y`, shape `(2 dof,)`, from the training data; above 1 it is outside."""
+        if y.shape != self.scale.shape:
+            raise ValueError(f"`y` has shape {y.shape}; expected {self.scale.shape}, that of a training state")
         features = _features(y, jnp.asarray(self.scale, y.dtype), self.periodic)
         squares = jnp.sum((jnp.asarray(self.states, y.dtype) - features[None]) ** 2, axis=1)
         return jnp.sqrt(jnp.min(squares)) / jnp.asarray(self.radius, y.dtype)
@@ -87,7 +93,7 @@ class TrainedRegion(eqx.Module):
         """Text: the share of states `ys`, shape `(time, 2 dof)`, that are outside, and where; empty if none is."""
         ys = jnp.asarray(ys)
         distances = np.asarray(jax.vmap(self.distance)(ys))
-        share = np.mean(distances > 1)
+        share = np.mean(~(distances <= 1))  # NaN is outside
         if share == 0:
             return ""
         worst = int(np.argmax(distances))
@@ -106,6 +112,8 @@ class Guarded(AbstractController):
     - `region`: a `TrainedRegion`. `region.outside(run.ys)` says where a motion left it.
     - `fallback`: callable `(t, y) -> u` for other states, such as damping that needs no model.
 
+    **Raises:** `ValueError` for another kind of region, and, when it is called, if the controls have other shapes.
+
     **Example:**
 
     ```python
@@ -122,8 +130,12 @@ class Guarded(AbstractController):
     region: TrainedRegion
     fallback: Callable[..., Array]
 
+    def __check_init__(self):
+        check_instance("region", self.region, TrainedRegion)
+
     def __call__(self, t: ArrayLike, y: State) -> Array:
-        return jnp.where(self.region.contains(y), self.controller(t, y), self.fallback(t, y))
+        inside = self.region.contains(y)
+        return either(inside, ("controller", self.controller(t, y)), ("fallback", self.fallback(t, y)))
 
 
 def _features(y: Array, scale: Array, periodic: tuple[int, ...]) -> Array:

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from .._checks import check_instance, floating
+from .._checks import check_instance
 from .._types import State
 from ..integrators import AbstractMotionModel
-from ..models import control_sizes, with_held_control, without_control
+from ..models import control_sizes, has_memory, with_held_control, without_control
 from ..networks import unfrozen
 from .errors import ControlError
 
@@ -67,9 +67,15 @@ class Driven(eqx.Module):
 def driven(model: Any, y: Array) -> Driven:
     """The model as a function of its control. Frozen parts are constants, and the control in them is not.
 
-    **Raises:** `ValueError` for another kind of model, `ControlError` for a model without exactly one `ControlForce`.
+    **Raises:** `ValueError` for another kind of model, `ControlError` for a model without exactly one `ControlForce`,
+    and for one with internal states, which each held interval would start anew.
     """
     check_instance("model", model, AbstractMotionModel)
+    if has_memory(model):
+        raise ControlError(
+            "`model` has forces with memory, whose internal states are not part of the state [q, v]; expected a model "
+            "without them, such as the inner model of a `WithMemory`, `model.model`"
+        )
     dof = y.shape[0] // 2
     sizes = control_sizes(model, dof)
     if len(sizes) != 1:
@@ -78,16 +84,3 @@ def driven(model: Any, y: Array) -> Driven:
             f"`NeuralLagrangian(network, force=ControlForce([[1.0], [0.0]]))`: a motor at the first of two coordinates"
         )
     return Driven(unfrozen(model), dof, sizes[0])
-
-
-def as_state(name: str, y: ArrayLike) -> Array:
-    """Check a state, shape `(2 dof,)`."""
-    y = floating(name, y, ("2 dof",))
-    if y.shape[0] % 2 or y.shape[0] == 0:
-        raise ValueError(f"`{name}` has shape {y.shape}; expected an even length, (2 dof,), as [q, v]")
-    return y
-
-
-def as_control(name: str, u: ArrayLike, controls: int, dtype: Any) -> Array:
-    """Check a control, shape `(m,)`, and convert it to the precision of the state."""
-    return jnp.asarray(floating(name, u, (controls,)), dtype)

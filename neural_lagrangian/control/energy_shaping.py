@@ -11,9 +11,11 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
+from .._checks import check_instance, is_concrete, positive_integer
 from .._types import Scalar, State
 from ..mechanics import energy, mass_matrix
-from .controller import AbstractController, ControlLimits, state_error
+from .arguments import as_state, check_limits, gain
+from .controller import AbstractController, ControlLimits, either, state_error
 from .driven import Driven, driven
 from .errors import ControlError
 from .regulator import LinearQuadraticRegulator
@@ -26,6 +28,10 @@ MAX_SEARCHES = 5
 """Number of times that three decades of errors are searched."""
 BISECTIONS = 20
 """Number of bisections between the last level that decreases and the first that does not."""
+
+
+def _target(y: ArrayLike) -> State:
+    return as_state("target", y)
 
 
 class EnergyShaping(AbstractController):
@@ -49,7 +55,8 @@ class EnergyShaping(AbstractController):
     - `energy_gain`: $k_E$. `stiffness`: $k_p$ per s^2. `damping`: $k_d$ per s.
     - `extra_energy`: added to the energy of the target in joules, against friction.
 
-    **Raises:** `ControlError` when it is called, if the model has more than one control.
+    **Raises:** `ValueError` for a motor that does not exist, and for other shapes. When it is called, `ControlError` if
+    the model has more than one control.
 
     **Example:**
 
@@ -64,13 +71,20 @@ class EnergyShaping(AbstractController):
     """
 
     model: Any
-    target: State
+    target: State = eqx.field(converter=_target)
     motor: int = eqx.field(static=True)
     energy_gain: ArrayLike
     stiffness: ArrayLike
     damping: ArrayLike
     _: KW_ONLY
     extra_energy: ArrayLike = 0.0
+
+    def __check_init__(self):
+        dof = len(self.target) // 2
+        if type(self.motor) is not int or self.motor not in range(dof):
+            raise ValueError(f"`motor` is {self.motor!r}; expected an index from 0 to {dof - 1}")
+        for name in ("energy_gain", "stiffness", "damping", "extra_energy"):
+            gain(name, getattr(self, name), self.target.dtype)
 
     def __call__(self, t: ArrayLike, y: State) -> Array:
         system, t = driven(self.model, y), jnp.asarray(t, y.dtype)
@@ -86,6 +100,8 @@ class EnergyShaping(AbstractController):
     def excess(self, t: ArrayLike, y: State) -> Scalar:
         r"""$\tilde E$ in joules at the time `t` and the state `y`, shape `(2 dof,)`; a scalar."""
         lagrangian = driven(self.model, y).lagrangian
+        if self.target.shape != y.shape:
+            raise ValueError(f"`target` has shape {self.target.shape}; expected {y.shape}, that of the state")
         q, v = jnp.split(y, 2)
         E = energy(lagrangian, t, q, v.at[self.motor].set(0))
         return E - energy(lagrangian, t, *jnp.split(self.target, 2)) - jnp.asarray(self.extra_energy, y.dtype)
@@ -99,6 +115,9 @@ class Catch(AbstractController):
     - `swing`: callable `(t, y) -> u`, used elsewhere.
     - `regulator`: a `LinearQuadraticRegulator`.
     - `level`: the value of the regulator below which it takes over, such as `attraction_level(model, regulator)`.
+
+    **Raises:** `ValueError` for another kind of regulator, and for a level that is negative or NaN. When it is called,
+    `ValueError` if the controls of both have other shapes.
 
     **Example:**
 
@@ -118,9 +137,15 @@ class Catch(AbstractController):
     regulator: LinearQuadraticRegulator
     level: ArrayLike
 
+    def __check_init__(self):
+        check_instance("regulator", self.regulator, LinearQuadraticRegulator)
+        level = gain("level", self.level, self.regulator.y.dtype)
+        if is_concrete(level) and not level >= 0:
+            raise ValueError(f"`level` is {self.level}; expected a value of the regulator, not negative")
+
     def __call__(self, t: ArrayLike, y: State) -> Array:
         close = self.regulator.value(y) < jnp.asarray(self.level, y.dtype)
-        return jnp.where(close, self.regulator(t, y), self.swing(t, y))
+        return either(close, ("regulator", self.regulator(t, y)), ("swing", self.swing(t, y)))
 
 
 def attraction_level(
@@ -147,6 +172,8 @@ def attraction_level(
 
     **Returns:** the level, a float; zero if the smallest level fails.
 
+    **Raises:** `ValueError` without directions, for fewer than two levels, and for another kind of regulator.
+
     **Example:**
 
     ```python
@@ -160,6 +187,11 @@ def attraction_level(
     True
     ```
     """
+    check_instance("regulator", regulator, LinearQuadraticRegulator)
+    check_limits(limits)
+    positive_integer("directions", directions)
+    if positive_integer("levels", levels) < 2:
+        raise ValueError(f"`levels` is {levels}; expected at least 2, the ends of the range that is searched")
     dtype = regulator.y.dtype
     system = driven(model, regulator.y)
     unit, largest = _on_the_surface(regulator, jax.random.normal(key, (directions, len(regulator.y)), dtype))

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from .driven import as_control, as_state, driven
+from .arguments import as_control, as_state, positive
+from .driven import driven
 
 BALANCING_SWEEPS = 10
 """Number of times that each coordinate gets a unit, given those of the others."""
@@ -51,8 +52,7 @@ class Linearization(eqx.Module):
         """
         if self.dt is not None:
             raise ValueError(f"the dynamics are in discrete time, dt = {self.dt}; expected those in continuous time")
-        if not dt > 0:
-            raise ValueError(f"`dt` is {dt!r}; expected a positive time in seconds")
+        positive("dt", dt, "a positive time in seconds")
         n, m = self.B.shape
         s = _natural_state(self.A, dt)
         ratio = s[:, None] / s[None]
@@ -100,7 +100,8 @@ def linearize(model: Any, y: ArrayLike, u: ArrayLike, t: ArrayLike = 0.0) -> Lin
 
     **Returns:** a `Linearization`.
 
-    **Raises:** `ControlError` if the model has no `ControlForce`, or several. `ValueError` for other shapes.
+    **Raises:** `ControlError` if the model has no `ControlForce`, or several, or forces with memory. `ValueError`
+    for other shapes, and for numbers that are not finite.
 
     **Example:**
 

@@ -12,8 +12,9 @@ from jaxtyping import Array, ArrayLike, Complex, Float
 
 from .._checks import is_concrete
 from .._types import State
+from .arguments import as_angles, as_control, as_state, check_limits, positive
 from .controller import AbstractController, ControlLimits, state_error
-from .driven import as_control, as_state, driven
+from .driven import driven
 from .errors import ControlError
 from .linearization import Linearization, linearize
 from .natural_units import NaturalUnits
@@ -118,6 +119,10 @@ def lqr(
         raise ValueError("`y` is traced; expected a call of `lqr` outside `jit`: compile the regulator instead")
     if np.any(np.asarray(y[len(y) // 2 :])):
         raise ControlError(f"`y` is {np.asarray(y)}, which is not an equilibrium: it moves; expected zero velocities")
+    check_limits(limits)
+    angles = as_angles(periodic, len(y) // 2)
+    if dt is not None:
+        positive("dt", dt, "a positive time in seconds, or None")
     system = driven(model, y)
     n, m = y.shape[0], system.controls
     Q, R = _cost("state_cost", state_cost, n, definite=False), _cost("control_cost", control_cost, m, definite=True)
@@ -137,7 +142,7 @@ def lqr(
     K = K * (units.control[:, None] / units.state)
     _check_equilibrium(model, y, u, linear, K, units.state)
     gain, cost_to_go, accepted = (jnp.asarray(x, y.dtype) for x in (K, P, units.state))
-    return LinearQuadraticRegulator(y, u, gain, cost_to_go, linear, accepted, limits=limits, periodic=tuple(periodic))
+    return LinearQuadraticRegulator(y, u, gain, cost_to_go, linear, accepted, limits=limits, periodic=angles)
 
 
 def _riccati(
@@ -166,7 +171,10 @@ def _riccati(
 
 def _cost(name: str, value: ArrayLike, size: int, *, definite: bool) -> np.ndarray:
     """A cost matrix, from its diagonal or whole."""
-    given = np.asarray(value, np.float64)
+    try:
+        given = np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:  # from NumPy, whose message does not name the argument
+        raise ValueError(f"`{name}` cannot be read as an array of numbers: {value!r}") from error
     if given.shape not in ((size,), (size, size)):
         raise ValueError(f"`{name}` has shape {given.shape}; expected ({size},) or ({size}, {size})")
     matrix = np.diag(given) if given.ndim == 1 else given

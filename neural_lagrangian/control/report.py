@@ -6,13 +6,15 @@ from dataclasses import KW_ONLY
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._types import Scalar
+from .._checks import is_concrete
+from .._types import Scalar, State
+from .arguments import as_angles, as_state, check_limits, gain
 from .closed_loop import ClosedLoop
 from .controller import ControlLimits, state_error
 from .cost import AbstractCost, total_cost
-from .driven import as_state
 
 
 class ControlReport(eqx.Module):
@@ -65,6 +67,8 @@ def control_report(
 
     **Returns:** a `ControlReport`.
 
+    **Raises:** `ValueError` for other shapes, and for a tolerance that is negative or NaN.
+
     **Example:**
 
     ```python
@@ -77,9 +81,13 @@ def control_report(
     ```
     """
     target = as_state("target", target)
-    tolerance = jnp.broadcast_to(jnp.asarray(tolerance, run.ys.dtype), target.shape)
-    errors = jax.vmap(lambda y: state_error(y, target, periodic))(run.ys)
-    inside = jnp.all(jnp.abs(errors) <= tolerance[None], axis=1)
+    if target.shape != run.ys.shape[1:]:
+        raise ValueError(f"`target` has shape {target.shape}; expected {run.ys.shape[1:]}, that of a state of `run`")
+    check_limits(limits)
+    angles = as_angles(periodic, len(target) // 2)
+    accepted = _tolerance(tolerance, target)
+    errors = jax.vmap(lambda y: state_error(y, target, angles))(run.ys)
+    inside = jnp.all(jnp.abs(errors) <= accepted[None], axis=1)
     stays = jnp.flip(jnp.cumprod(jnp.flip(inside))).astype(bool)
     settled_at = jnp.where(stays[-1], run.ts[jnp.argmax(stays)], jnp.inf)
     at_limit = jnp.zeros(len(run.ts), bool)
@@ -94,3 +102,11 @@ def control_report(
         saturated=jnp.mean(at_limit.astype(run.ts.dtype)),
         cost=None if cost is None else total_cost(cost, run),
     )
+
+
+def _tolerance(tolerance: ArrayLike, target: State) -> Array:
+    """The accepted error of each component of a state."""
+    accepted = gain("tolerance", tolerance, target.dtype, target.shape)
+    if is_concrete(accepted) and not np.all(np.asarray(accepted) >= 0):
+        raise ValueError(f"`tolerance` is {tolerance}; expected accepted errors, not negative")
+    return jnp.broadcast_to(accepted, target.shape)

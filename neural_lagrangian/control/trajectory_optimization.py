@@ -1,6 +1,6 @@
 """Trajectory optimisation and receding horizon control through a learned model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY
 from typing import Any
 
@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float
 
-from .._checks import floating, positive_integer
+from .._checks import check_instance, floating, is_concrete, positive_integer
 from .._types import Scalar, State, Times, Trajectory
-from ..integrators import check_rollout_arguments
+from .arguments import as_angles, check_limits, positive, sampling_times
 from .augmented_lagrangian import constrained
 from .closed_loop import closed_loop
 from .controller import AbstractController, ControlLimits, Limited, state_error
@@ -63,7 +63,7 @@ def optimize_trajectory(
     iterations: int = 200,
     tolerance: float = 1e-6,
     violation: float = 1e-2,
-    periodic: tuple[int, ...] = (),
+    periodic: Sequence[int] = (),
 ) -> Plan:
     r"""Trajectory optimisation through the model, by the iterative linear-quadratic regulator (iLQR).
 
@@ -75,7 +75,7 @@ def optimize_trajectory(
 
     - `model`: a model with one `ControlForce`. Use `StepsPerSample` for its steps: adaptive steps cost more.
     - `cost`: an `AbstractCost`, such as a `QuadraticCost`.
-    - `ts`: times in seconds, shape `(time,)`. `y0`: initial state, shape `(2 dof,)`.
+    - `ts`: times in seconds, strictly increasing, shape `(time,)`. `y0`: initial state, shape `(2 dof,)`.
     - `us`: initial guess, shape `(time - 1, m)`. `None` means zero.
     - `limits`: limits of the control.
     - `constraint`: callable `(t, y)` to shape `(p,)`; the states must satisfy `constraint(t, y) <= 0`, such as
@@ -87,8 +87,9 @@ def optimize_trajectory(
 
     **Returns:** a `Plan`.
 
-    **Raises:** `ControlError` if the model has no `ControlForce`, if the motion of the initial guess is not finite, or
-    if no motion within the limits was found that meets the constraint. `ValueError` for other shapes.
+    **Raises:** `ControlError` if the model has no `ControlForce`, or forces with memory; if the motion of the initial
+    guess is not finite; or if no motion within the limits was found that meets the constraint. `ValueError` for other
+    shapes, and for `ts` as `closed_loop`.
 
     **Example:**
 
@@ -103,13 +104,17 @@ def optimize_trajectory(
     [1.0, 0.0]
     ```
     """
-    clock, y0 = check_rollout_arguments(ts, y0)
+    times, y0 = sampling_times(ts, y0)
     system = driven(model, y0)
-    times = jnp.asarray(clock.ts, y0.dtype)
+    check_instance("cost", cost, AbstractCost)
+    check_limits(limits)
+    if not tolerance >= 0:
+        raise ValueError(f"`tolerance` is {tolerance!r}; expected a relative decrease of the cost, at least 0")
+    angles = as_angles(periodic, system.dof)
     shape = (len(times) - 1, system.controls)
     us = jnp.zeros(shape, y0.dtype) if us is None else jnp.asarray(floating("us", us, shape), y0.dtype)
     positive_integer("iterations", iterations)
-    plan = _optimized(system, cost, times, y0, us, limits, constraint, iterations, tolerance, periodic)
+    plan = _optimized(system, cost, times, y0, us, limits, constraint, iterations, tolerance, angles)
     if not np.isfinite(plan.cost):
         raise ControlError(
             "the motion under the initial guess `us` has no finite cost; expected a guess whose motion stays finite, "
@@ -135,6 +140,8 @@ class RecedingHorizon(AbstractController):
     - `guess`: controller of the initial guess, such as an `lqr`. `None` means zero control.
     - `iterations`: number of iterations in a call.
 
+    **Raises:** `ValueError` for numbers that are not positive, and for another kind of `cost` or `limits`.
+
     **Example:**
 
     ```python
@@ -158,6 +165,13 @@ class RecedingHorizon(AbstractController):
     guess: Callable[..., Array] | None = None
     iterations: int = eqx.field(static=True, default=10)
 
+    def __check_init__(self):
+        check_instance("cost", self.cost, AbstractCost)
+        check_limits(self.limits)
+        positive("dt", self.dt, "a positive time in seconds")
+        positive_integer("steps", self.steps)
+        positive_integer("iterations", self.iterations)
+
     def __call__(self, t: ArrayLike, y: State) -> Array:
         return self.plan(t, y).us[0]
 
@@ -165,6 +179,8 @@ class RecedingHorizon(AbstractController):
         """The best motion found from the state `y`, shape `(2 dof,)`, at the time `t`."""
         system = driven(self.model, y)
         ts = jnp.asarray(t, y.dtype) + jnp.asarray(self.dt, y.dtype) * jnp.arange(self.steps + 1, dtype=y.dtype)
+        if is_concrete(t, self.dt):
+            sampling_times(np.asarray(t, np.float64) + float(self.dt) * np.arange(self.steps + 1), y)
         us = jnp.zeros((self.steps, system.controls), y.dtype)
         if self.guess is not None:
             guess = self.guess if self.limits is None else Limited(self.guess, self.limits)

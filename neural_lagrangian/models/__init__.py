@@ -9,6 +9,7 @@ from .controlled import without_control as without_control
 from .files import ModelFileError, load, save
 from .hamiltonian import HamiltonianNetwork
 from .memory import WithMemory
+from .memory import has_memory as has_memory
 from .neural_lagrangian import NeuralLagrangian
 from .neural_ode import NeuralODE
 from .positions import position_errors as position_errors

@@ -4,6 +4,7 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
@@ -248,6 +249,15 @@ class WithMemory(AbstractMotionModel):
             f"`y` has shape {x.shape}; expected a state with internal states, [q, v, z], since the model has forces "
             f"with memory. Where only [q, v] is known, use rollouts: a loss such as `trajectory_mse`"
         )
+
+
+def has_memory(model: Any) -> bool:
+    """Whether the model, or a model inside of it, has forces with memory."""
+    return any(map(_is_with_memory, jax.tree.leaves(model, is_leaf=_is_with_memory)))
+
+
+def _is_with_memory(node: Any) -> bool:
+    return isinstance(node, WithMemory)
 
 
 class _TotalForce(eqx.Module):

@@ -1,0 +1,89 @@
+"""Checks of the arguments of controllers."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike
+
+from .._checks import check_instance, floating, is_concrete
+from .._types import State, Times
+from ..integrators import check_rollout_arguments
+from .controller import ControlLimits
+
+MAX_TIME_ERROR = 0.1
+"""Largest relative error of a sampling interval by rounding of its times. Above, the motion would be another one."""
+
+
+def as_state(name: str, y: ArrayLike) -> Array:
+    """Check a state, shape `(2 dof,)`, of finite numbers."""
+    y = floating(name, y, ("2 dof",))
+    if y.shape[0] % 2 or y.shape[0] == 0:
+        raise ValueError(f"`{name}` has shape {y.shape}; expected an even length, (2 dof,), as [q, v]")
+    return finite(name, y)
+
+
+def as_control(name: str, u: ArrayLike, controls: int, dtype: Any) -> Array:
+    """Check a control, shape `(m,)`, of finite numbers, and convert it to the precision of the state."""
+    return finite(name, jnp.asarray(floating(name, u, (controls,)), dtype))
+
+
+def finite(name: str, x: Array) -> Array:
+    """Check that an array has no NaN and nothing infinite, if its values are known."""
+    if is_concrete(x) and not np.all(np.isfinite(x)):
+        raise ValueError(f"`{name}` is {np.asarray(x)}; expected finite numbers")
+    return x
+
+
+def as_angles(periodic: Any, dof: int) -> tuple[int, ...]:
+    """Check the indices of coordinates that are angles. Any other would be ignored, or wrap a velocity."""
+    indices = np.asarray(periodic).tolist()
+    known = isinstance(indices, list) and all(type(k) is int and k in range(dof) for k in indices)
+    if not known:
+        raise ValueError(
+            f"`periodic` is {periodic!r}; expected indices of the coordinates that are angles, from 0 to {dof - 1}, "
+            f"such as (0,)"
+        )
+    return tuple(indices)
+
+
+def check_limits(limits: Any) -> None:
+    """**Raises:** `ValueError` unless `limits` are a `ControlLimits` or `None`."""
+    check_instance("limits", limits, ControlLimits, optional=True)
+
+
+def positive(name: str, value: Any, meaning: str) -> None:
+    """**Raises:** `ValueError` unless `value` is a positive finite number, or traced."""
+    if is_concrete(value) and not _is_positive(np.asarray(value)):
+        raise ValueError(f"`{name}` is {value!r}; expected {meaning}")
+
+
+def _is_positive(value: np.ndarray) -> bool:
+    return value.ndim == 0 and value.dtype.kind in "fiu" and bool(np.isfinite(value) and value > 0)
+
+
+def gain(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ...] = ()) -> Array:
+    """A gain, a scalar or of this shape, in the precision of the state."""
+    array = jnp.asarray(value, dtype)
+    if array.shape not in ((), shape):
+        raise ValueError(f"`{name}` has shape {array.shape}; expected a number{f' or shape {shape}' if shape else ''}")
+    return array
+
+
+def sampling_times(ts: ArrayLike, y0: ArrayLike) -> tuple[Times, State]:
+    """Check the sampling times of a controller, strictly increasing, and the initial state.
+
+    **Raises:** `ValueError` (outside `jit`) for times that decrease, and for times that the precision of `y0` rounds by
+    more than `MAX_TIME_ERROR` of an interval.
+    """
+    clock, y0 = check_rollout_arguments(ts, y0)
+    if clock.intervals is not None:
+        if not np.all(clock.intervals > 0):
+            raise ValueError("`ts` decreases; expected strictly increasing sampling times")
+        rounded = np.diff(np.asarray(ts).astype(y0.dtype).astype(np.float64))
+        if np.any(np.abs(rounded - clock.intervals) > MAX_TIME_ERROR * clock.intervals):
+            raise ValueError(
+                f"`ts` starts at {np.asarray(ts)[0]:.10g} s, and {y0.dtype}, the dtype of `y0`, rounds its intervals "
+                f"of {clock.intervals.min():.3g} s; expected times that count from the start, such as `ts - ts[0]`"
+            )
+    return jnp.asarray(clock.ts, y0.dtype), y0
