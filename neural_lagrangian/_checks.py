@@ -31,6 +31,21 @@ def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     return array
 
 
+def finite(name: str, x: Array) -> Array:
+    """Check that an array has no NaN and nothing infinite, if its values are known."""
+    if is_concrete(x) and not np.all(np.isfinite(x)):
+        raise ValueError(f"`{name}` is {np.asarray(x)}; expected finite numbers")
+    return x
+
+
+def one_or_each(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """A number, or one for each of an array of this shape. Any other shape is refused, and not broadcast."""
+    array = jnp.asarray(value, dtype)
+    if array.shape not in ((), shape):
+        raise ValueError(f"`{name}` has shape {array.shape}; expected (){f' or {shape}' if shape else ''}")
+    return array
+
+
 def phase_states(states: Any) -> Array:
     """Check that `states` holds at least one state [q, v], as an array of shape `(state, 2 dof)`."""
     array = floating("states", states, ("state", "2 dof"))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import check_instance, floating, is_concrete
+from .._checks import check_instance, finite, floating, is_concrete
 from .._types import State, Times
 from ..integrators import check_rollout_arguments
 from .controller import ControlLimits
@@ -26,13 +26,6 @@ def as_state(name: str, y: ArrayLike) -> Array:
 def as_control(name: str, u: ArrayLike, controls: int, dtype: Any) -> Array:
     """Check a control, shape `(m,)`, of finite numbers, and convert it to the precision of the state."""
     return finite(name, jnp.asarray(floating(name, u, (controls,)), dtype))
-
-
-def finite(name: str, x: Array) -> Array:
-    """Check that an array has no NaN and nothing infinite, if its values are known."""
-    if is_concrete(x) and not np.all(np.isfinite(x)):
-        raise ValueError(f"`{name}` is {np.asarray(x)}; expected finite numbers")
-    return x
 
 
 def as_angles(periodic: Any, dof: int) -> tuple[int, ...]:
@@ -60,14 +53,6 @@ def positive(name: str, value: Any, meaning: str) -> None:
 
 def _is_positive(value: np.ndarray) -> bool:
     return value.ndim == 0 and value.dtype.kind in "fiu" and bool(np.isfinite(value) and value > 0)
-
-
-def gain(name: str, value: ArrayLike, dtype: Any, shape: tuple[int, ...] = ()) -> Array:
-    """A gain, a scalar or of this shape, in the precision of the state."""
-    array = jnp.asarray(value, dtype)
-    if array.shape not in ((), shape):
-        raise ValueError(f"`{name}` has shape {array.shape}; expected a number{f' or shape {shape}' if shape else ''}")
-    return array
 
 
 def sampling_times(ts: ArrayLike, y0: ArrayLike) -> tuple[Times, State]:

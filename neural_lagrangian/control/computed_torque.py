@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import floating, is_concrete
+from .._checks import floating, is_concrete, one_or_each
 from .._types import State
 from ..mechanics import Cholesky, inverse_dynamics
-from .arguments import as_angles, gain
+from .arguments import as_angles
 from .controller import AbstractController, state_error
 from .driven import driven
 from .errors import ControlError
@@ -79,8 +79,8 @@ class ComputedTorque(AbstractController):
         desired_q, desired_v, desired_a = self.desired(t)
         if desired_q.shape != q.shape:
             raise ValueError(f"`reference` has shape {desired_q.shape}; expected {q.shape}, one for each coordinate")
-        kp = gain("stiffness", self.stiffness, y.dtype, q.shape)
-        kd = 2 * jnp.sqrt(kp) if self.damping is None else gain("damping", self.damping, y.dtype, q.shape)
+        kp = one_or_each("stiffness", self.stiffness, q.shape, y.dtype)
+        kd = 2 * jnp.sqrt(kp) if self.damping is None else one_or_each("damping", self.damping, q.shape, y.dtype)
         angles = as_angles(self.periodic, system.dof)
         a = desired_a + kd * (desired_v - v) - kp * state_error(q, desired_q, angles)
         torque = inverse_dynamics(system.lagrangian, t, q, v, a, force=system.passive.force)

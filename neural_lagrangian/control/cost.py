@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
-from .._checks import check_instance, floating
+from .._checks import check_instance, finite, floating
 from .._types import Scalar, State
-from .arguments import as_angles, as_state, finite
+from .arguments import as_angles, as_state
 from .closed_loop import ClosedLoop
 from .controller import state_error
 

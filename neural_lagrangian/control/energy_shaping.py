@@ -11,10 +11,10 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, ArrayLike, PRNGKeyArray
 
-from .._checks import check_instance, is_concrete, positive_integer
+from .._checks import check_instance, is_concrete, one_or_each, positive_integer
 from .._types import Scalar, State
 from ..mechanics import energy, mass_matrix
-from .arguments import as_state, check_limits, gain
+from .arguments import as_state, check_limits
 from .controller import AbstractController, ControlLimits, either, state_error
 from .driven import Driven, driven
 from .errors import ControlError
@@ -84,7 +84,7 @@ class EnergyShaping(AbstractController):
         if type(self.motor) is not int or self.motor not in range(dof):
             raise ValueError(f"`motor` is {self.motor!r}; expected an index from 0 to {dof - 1}")
         for name in ("energy_gain", "stiffness", "damping", "extra_energy"):
-            gain(name, getattr(self, name), self.target.dtype)
+            one_or_each(name, getattr(self, name), (), self.target.dtype)
 
     def __call__(self, t: ArrayLike, y: State) -> Array:
         system, t = driven(self.model, y), jnp.asarray(t, y.dtype)
@@ -139,7 +139,7 @@ class Catch(AbstractController):
 
     def __check_init__(self):
         check_instance("regulator", self.regulator, LinearQuadraticRegulator)
-        level = gain("level", self.level, self.regulator.y.dtype)
+        level = one_or_each("level", self.level, (), self.regulator.y.dtype)
         if is_concrete(level) and not level >= 0:
             raise ValueError(f"`level` is {self.level}; expected a value of the regulator, not negative")
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import is_concrete
+from .._checks import is_concrete, one_or_each
 from .._types import Scalar, State
-from .arguments import as_angles, as_state, check_limits, gain
+from .arguments import as_angles, as_state, check_limits
 from .closed_loop import ClosedLoop
 from .controller import ControlLimits, state_error
 from .cost import AbstractCost, total_cost
@@ -106,7 +106,7 @@ def control_report(
 
 def _tolerance(tolerance: ArrayLike, target: State) -> Array:
     """The accepted error of each component of a state."""
-    accepted = gain("tolerance", tolerance, target.dtype, target.shape)
+    accepted = one_or_each("tolerance", tolerance, target.shape, target.dtype)
     if is_concrete(accepted) and not np.all(np.asarray(accepted) >= 0):
         raise ValueError(f"`tolerance` is {tolerance}; expected accepted errors, not negative")
     return jnp.broadcast_to(accepted, target.shape)

@@ -6,10 +6,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from .instant import Instant
 from .reading import AbstractReading
+
+
+def _vector(gravity: Any) -> tuple[float, float]:
+    """Two numbers, which a compiled function takes as constants."""
+    numbers = np.asarray(gravity)
+    if numbers.shape != (2,) or numbers.dtype.kind not in "iuf" or not np.all(np.isfinite(numbers)):
+        raise ValueError(f"`gravity` is {gravity!r}; expected two finite numbers, in m/s^2, such as (0.0, -9.81)")
+    return float(numbers[0]), float(numbers[1])
 
 
 class Accelerometer(AbstractReading):
@@ -27,6 +36,8 @@ class Accelerometer(AbstractReading):
       the first axis of the frame.
     - `gravity`: the vector $g$ in the inertial frame (default: down along the second axis, in m/s^2).
 
+    **Raises:** `ValueError` for another `gravity`, and, when it reads, for a point or an angle of another shape.
+
     **Example:**
 
     ```python
@@ -41,7 +52,7 @@ class Accelerometer(AbstractReading):
 
     point: Callable[[Array], Array]
     angle: Callable[[Array], Any]
-    gravity: tuple[float, float] = eqx.field(static=True, default=(0.0, -9.81))
+    gravity: tuple[float, float] = eqx.field(static=True, default=(0.0, -9.81), converter=_vector)
 
     def __call__(self, now: Instant) -> Array:
         def velocity(q: Array, v: Array) -> Array:

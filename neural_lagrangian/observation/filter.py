@@ -5,14 +5,18 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._checks import floating
+from .._checks import finite, floating, is_concrete, one_or_each
 from .._types import Scalar, State
 from .kalman import acceleration_covariance, corrected
-from .likelihood import check_observed, check_one_run, check_sensors
+from .likelihood import check_observed, check_sensors, check_states
 from .linearized import driven_by, innovation, trained_numbers, with_jacobian, with_numbers
 from .observed import Observed
+
+MAX_TIME_ERROR = 0.1
+"""Largest error of the time of an observation by rounding, over the time since the observation before."""
 
 
 class Belief(eqx.Module):
@@ -84,7 +88,7 @@ class ExtendedKalmanFilter(eqx.Module):
     - `parameter_noise`: how much the trained numbers change in a second, a number or shape `(parameter,)`; after $t$
       seconds by this number times $\sqrt t$.
 
-    **Raises:** `ValueError` if `model` has no sensors.
+    **Raises:** `ValueError` if `model` has no sensors, or forces with memory, and for noise that is negative.
 
     **Example:**
 
@@ -108,7 +112,9 @@ class ExtendedKalmanFilter(eqx.Module):
 
     def __init__(self, model: Observed, *, acceleration_noise: ArrayLike, parameter_noise: ArrayLike = 0.0):
         check_sensors(model)
-        check_one_run(model)
+        check_states(model)
+        _check_not_negative("acceleration_noise", acceleration_noise)
+        _check_not_negative("parameter_noise", parameter_noise)
         self.model = model
         self.acceleration_noise = jnp.asarray(acceleration_noise, jnp.result_type(float))
         self.parameter_noise = jnp.asarray(parameter_noise, jnp.result_type(float))
@@ -124,13 +130,20 @@ class ExtendedKalmanFilter(eqx.Module):
         - `deviation`: standard deviations of the guess, a number or shape `(2 dof,)`.
         - `parameter_deviation`: standard deviations of the trained numbers, a number or shape `(parameter,)`. `None`:
           they are not estimated.
+
+        **Raises:** `ValueError` for other shapes, negative deviations, and numbers that are not finite.
         """
-        y = floating("y", y, ("2 dof",))
+        y = finite("y", floating("y", y, ("2 dof",)))
+        if len(y) % 2:
+            raise ValueError(f"`y` has shape {y.shape}; expected an even length, (2 dof,), as [q, v]")
         numbers = jnp.zeros(0, y.dtype) if parameter_deviation is None else trained_numbers(self.model)
-        parts = (deviation, y), (0.0 if parameter_deviation is None else parameter_deviation, numbers)
-        sizes = [jnp.broadcast_to(jnp.asarray(size, y.dtype), x.shape) for size, x in parts]
+        of_numbers = 0.0 if parameter_deviation is None else parameter_deviation
+        sizes = []
+        for name, size, x in (("deviation", deviation, y), ("parameter_deviation", of_numbers, numbers)):
+            _check_not_negative(name, size)
+            sizes.append(jnp.broadcast_to(one_or_each(name, size, x.shape, y.dtype), x.shape))
         covariance = jnp.diag(jnp.concatenate(sizes) ** 2)
-        return Belief(jnp.asarray(t, y.dtype), y, numbers.astype(y.dtype), covariance)
+        return Belief(finite("t", one_or_each("t", t, (), y.dtype)), y, numbers.astype(y.dtype), covariance)
 
     def adapted(self, belief: Belief) -> Observed:
         """The model with the trained numbers of a belief."""
@@ -143,21 +156,26 @@ class ExtendedKalmanFilter(eqx.Module):
 
         **Arguments:**
 
-        - `belief`: that before. `t`: time of the observation in seconds, not before `belief.t`.
+        - `belief`: that before. `t`: time of the observation in seconds, not before `belief.t`. At the same time the
+          belief is corrected by one more observation.
         - `observations`: one value of each channel, shape `(column,)`; NaN where missing.
         - `control`: the control since `belief.t`, shape `(m,)`, for a model with a `ControlForce`.
 
-        **Raises:** `ValueError` if the channels of model and observations differ, or the control is missing.
+        **Raises:** `ValueError` if the channels of model and observations differ, the control is missing, or (outside
+        `jit`) for a time that goes back.
         """
         check_observed(self.model, observations)
-        size = len(belief.y)
-        t = jnp.asarray(t, belief.y.dtype)
+        size, at_once = len(belief.y), _is_same_time(t, belief)
+        t = one_or_each("t", t, (), belief.y.dtype)
 
         def at(x: Array) -> Observed:
             return driven_by(with_numbers(self.model, x[size:]), control)
 
         def ahead(x: Array) -> Array:
-            return jnp.concatenate([at(x)(jnp.stack([belief.t, t]), x[:size])[-1], x[size:]])
+            if at_once:
+                return x
+            moved = jnp.concatenate([at(x)(jnp.stack([belief.t, t]), x[:size])[-1], x[size:]])
+            return jnp.where(t == belief.t, x, moved)  # no solver has the derivative of a motion of no time
 
         x, F = with_jacobian(ahead, jnp.concatenate([belief.y, belief.parameters]))
         P = F @ belief.covariance @ F.T + self._noise(t - belief.t, size // 2, len(x) - size)
@@ -167,8 +185,33 @@ class ExtendedKalmanFilter(eqx.Module):
         return Belief(t, x[:size], x[size:], P), Innovation(squared, jnp.sum(present))
 
     def _noise(self, dt: Array, dof: int, parameters: int) -> Array:
-        density = jnp.broadcast_to(self.acceleration_noise.astype(dt.dtype), (dof,))
-        walk = jnp.broadcast_to(self.parameter_noise.astype(dt.dtype), (parameters,)) ** 2 * dt
+        density = one_or_each("acceleration_noise", self.acceleration_noise, (dof,), dt.dtype)
+        density = jnp.broadcast_to(density, (dof,))
+        walk = one_or_each("parameter_noise", self.parameter_noise, (parameters,), dt.dtype)
+        walk = jnp.broadcast_to(walk, (parameters,)) ** 2 * dt
         Q = jnp.zeros((2 * dof + parameters,) * 2, dt.dtype)
         Q = Q.at[: 2 * dof, : 2 * dof].set(acceleration_covariance(dt, density))
         return Q.at[2 * dof :, 2 * dof :].set(jnp.diag(walk))
+
+
+def _check_not_negative(name: str, value: ArrayLike) -> None:
+    if is_concrete(value) and not (np.all(np.asarray(value) >= 0) and np.all(np.isfinite(value))):
+        raise ValueError(f"`{name}` is {value}; expected finite numbers that are not negative")
+
+
+def _is_same_time(t: ArrayLike, belief: Belief) -> bool:
+    """Whether an observation is known to be at the time of the belief.
+
+    **Raises:** `ValueError` for a time before that, or one that the precision of the belief rounds away.
+    """
+    if not is_concrete(t, belief.t) or np.ndim(t):
+        return False
+    now, before = float(np.asarray(t)), float(belief.t)
+    if not np.isfinite(now) or now < before:
+        raise ValueError(f"`t` is {now!r}; expected a time at or after that of the belief, {before!r} s")
+    if abs(float(np.asarray(now, belief.y.dtype)) - now) > MAX_TIME_ERROR * (now - before) > 0:
+        raise ValueError(
+            f"`t` is {now!r} s after {before!r} s, and {belief.y.dtype}, the dtype of the belief, rounds the time "
+            f"between them away; expected times that count from the start of the motion"
+        )
+    return now == before

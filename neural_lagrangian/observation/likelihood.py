@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._types import Scalar
+from ..models import has_memory
 from ..networks import RUN, unfrozen
 from ..training import check_driven
 from ..trajectories import Window
@@ -161,8 +162,13 @@ def check_sensors(model: Any) -> None:
         raise ValueError(f"`model` is a {type(model).__name__}; expected an `observation.Observed` with sensors")
 
 
-def check_one_run(model: Observed) -> None:
-    """**Raises:** `ValueError` if the model is that of several runs."""
+def check_states(model: Observed) -> None:
+    """**Raises:** `ValueError` if `[q, v]` is not the whole state, or the model is that of several runs."""
+    if has_memory(model):
+        raise ValueError(
+            "`model` has forces with memory, whose internal states an estimate of [q, v] does not hold; expected a "
+            "model without them"
+        )
     if model.population is not None:
         raise ValueError("`model` has a population of runs; expected that of one run, `model.of_run({'run': 0})`")
 

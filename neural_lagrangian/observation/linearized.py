@@ -53,11 +53,17 @@ def driven_by(model: Observed, control: ArrayLike | None) -> Observed:
     return model if control is None else with_held_control(model, jnp.asarray(control))
 
 
-def innovation(model: Observed, t: Array, y: Array, observations: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Observed minus expected values over their noise, zero where missing, and where they are present: `(column,)`."""
+def innovation(
+    model: Observed, t: Array, y: Array, observations: Mapping[str, Array], before: Observed | None = None
+) -> tuple[Array, Array]:
+    """Observed minus expected values over their noise, zero where missing, and where they are present: `(column,)`.
+
+    Late sensors see the motion of `before`, the model under the control until `t` (`None`: the same model).
+    """
     errors, presence = [], []
     for name, sensor in model.sensors.items():
-        expected = sensor(model.model, t, y)
+        seen = model if before is None or not sensor.is_late else before
+        expected = sensor(seen.model, t, y)
         value, present = known(name, observations, expected.shape)
         errors.append(normalized(model, name, jnp.where(present, value - expected, 0)))
         presence.append(present)

@@ -1,10 +1,12 @@
 """Channels with times of their own, on one clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+
+from .._checks import is_named
 
 
 def merge_channels(
@@ -14,13 +16,14 @@ def merge_channels(
 
     **Arguments:**
 
-    - `channels`: for each name, times in seconds, strictly increasing, shape `(sample,)`, and values, shape `(sample,)`
-      or `(sample, column)`. All times count from the same instant. The clock of a sensor may be late or drift: see the
-      arguments `delay` and `drift` of `Sensor`.
+    - `channels`: for each name, a pair: times in seconds, strictly increasing, shape `(sample,)`, and values, shape
+      `(sample,)` or `(sample, column)`. Counts become floating numbers. All times count from the same instant. The
+      clock of a sensor may be late or drift: see the arguments `delay` and `drift` of `Sensor`.
 
     **Returns:** all times, shape `(time,)`, and `observations` for `Trajectories`.
 
-    **Raises:** `ValueError` for times that do not increase, or do not fit the values.
+    **Raises:** `ValueError` for times that do not increase, or do not fit the values, and for values that are no
+    numbers.
 
     **Example:**
 
@@ -32,15 +35,17 @@ def merge_channels(
     ([0.0, 0.1, 0.2, 0.25], [nan, 0.0, nan, 0.0])
     ```
     """
-    if not channels:
-        raise ValueError("`channels` is empty; expected at least one, such as {'angle': (ts, values)}")
-    sampled = {name: (np.asarray(ts), np.asarray(values)) for name, (ts, values) in channels.items()}
+    if not is_named(channels):
+        raise ValueError(f"`channels` is {channels!r:.80}; expected a dictionary such as {{'angle': (ts, values)}}")
+    sampled = {name: _pair(name, pair) for name, pair in channels.items()}
     for name, (ts, values) in sampled.items():
         if ts.ndim != 1 or values.ndim not in (1, 2) or len(values) != len(ts):
             raise ValueError(
                 f"channel {name!r} has times of shape {ts.shape} and values of shape {values.shape}; expected "
                 f"(sample,), and (sample,) or (sample, column)"
             )
+        if len(ts) == 0:
+            raise ValueError(f"channel {name!r} has no values; leave it out")
         if not (np.diff(ts) > 0).all() or not np.isfinite(ts).all():
             raise ValueError(f"the times of channel {name!r} do not strictly increase; sort them, without repetitions")
     clock = np.unique(np.concatenate([ts for ts, _ in sampled.values()]))
@@ -50,3 +55,13 @@ def merge_channels(
         observations[name] = np.full((len(clock), columns.shape[1]), np.nan, columns.dtype)
         observations[name][np.searchsorted(clock, ts)] = columns
     return clock, observations
+
+
+def _pair(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values of a channel. Counts become floating numbers, since an integer has no NaN."""
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        raise ValueError(f"channel {name!r} is {pair!r:.80}; expected a pair (ts, values)")
+    ts, values = np.asarray(pair[0]), np.asarray(pair[1])
+    if ts.dtype.kind not in "iuf" or values.dtype.kind not in "biuf":
+        raise ValueError(f"channel {name!r} has the dtypes {ts.dtype} and {values.dtype}; expected real numbers")
+    return ts, values if values.dtype.kind == "f" else values.astype(np.float64)

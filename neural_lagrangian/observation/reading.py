@@ -4,6 +4,7 @@ import abc
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .instant import Instant
@@ -25,6 +26,6 @@ def picked(values: Array, coordinates: tuple[int, ...]) -> Array:
 
     **Raises:** `ValueError` for an index that does not exist.
     """
-    if wrong := [i for i in coordinates if i not in range(len(values))]:
+    if wrong := [i for i in coordinates if not isinstance(i, int | np.integer) or i not in range(len(values))]:
         raise ValueError(f"coordinate {wrong[0]!r} is unknown; expected an index from 0 to {len(values) - 1}")
     return values[jnp.array(coordinates)] if coordinates else values

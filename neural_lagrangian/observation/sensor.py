@@ -44,6 +44,7 @@ class Sensor(AbstractLate):
     - `quantum`: step of the digital reading, in the unit of the channel. It adds the variance $\text{quantum}^2 / 12$.
 
     **Raises:** `ValueError` for a `noise` or `quantum` that is not positive, and values that are not finite.
+    When it reads, `ValueError` for a gain, offset or noise of other columns.
 
     **Example:**
 
@@ -77,15 +78,13 @@ class Sensor(AbstractLate):
         quantum: float | None = None,
     ):
         check_instance("reading", reading, AbstractReading)
-        if quantum is not None and not (np.isfinite(quantum) and quantum > 0):
-            raise ValueError(f"`quantum` is {quantum!r}; expected a positive step, or None")
         self.reading = reading
         self.gain = quantity("gain", gain, columns=True)
         self.offset = quantity("offset", offset, columns=True)
         self.delay = quantity("delay", delay)
         self.drift = quantity("drift", drift)
         self.log_noise = _logarithm(quantity("noise", noise, columns=True))
-        self.quantum = quantum
+        self.quantum = _step(quantum)
 
     def __call__(self, model: AbstractMotionModel, t: Scalar, y: State) -> Float[Array, " column"]:
         """The expected value of the channel at time `t` (s), when the state is `y`, shape `(2 dof,)`."""
@@ -93,10 +92,16 @@ class Sensor(AbstractLate):
         if self.is_late:
             t, y = _earlier(model, t, y, sensor.lag(t))
         value = self.reading(Instant(model, t, y))
+        for name, each in {"gain": sensor.gain, "offset": sensor.offset, "noise": sensor.log_noise}.items():
+            if each is not None and each.shape not in ((), value.shape):
+                raise ValueError(
+                    f"`{name}` has shape {each.shape}, and the sensor reads {value.shape[0]} columns; expected one "
+                    f"number, or one for each column"
+                )
         if sensor.gain is not None:
-            value = value * jnp.broadcast_to(sensor.gain, value.shape)
+            value = value * sensor.gain
         if sensor.offset is not None:
-            value = value + jnp.broadcast_to(sensor.offset, value.shape)
+            value = value + sensor.offset
         return value
 
     @property
@@ -153,9 +158,10 @@ def quantity(name: str, value: Any, *, columns: bool = False) -> Array | Frozen 
     if value is None:
         return None
     known = value.value if isinstance(value, Frozen) else value
-    plain = isinstance(known, float | int) and not isinstance(known, bool)
     try:
-        array = jnp.asarray(known, jnp.result_type(float)) if plain else jnp.asarray(known)
+        array = jnp.asarray(known)
+        if isinstance(known, float) or jnp.issubdtype(array.dtype, jnp.integer):
+            array = jnp.asarray(known, jnp.result_type(float))
     except (TypeError, ValueError) as error:  # from JAX, whose message does not name the argument
         raise ValueError(f"`{name}` cannot be read as an array: {error}") from error
     most = 1 if columns else 0
@@ -165,6 +171,16 @@ def quantity(name: str, value: Any, *, columns: bool = False) -> Array | Frozen 
     if is_concrete(array) and not np.all(np.isfinite(array)):
         raise ValueError(f"`{name}` is {value!r}; expected a finite number")
     return Frozen(array) if isinstance(value, Frozen) else array
+
+
+def _step(quantum: Any) -> float | None:
+    """The step of a digital reading, as a constant."""
+    if quantum is None:
+        return None
+    plain = np.ndim(quantum) == 0 and np.asarray(quantum).dtype.kind in "iuf"
+    if not plain or not (np.isfinite(quantum) and quantum > 0):
+        raise ValueError(f"`quantum` is {quantum!r}; expected a positive step, or None")
+    return float(quantum)
 
 
 def _logarithm(noise: Array | Frozen | None) -> Array | Frozen:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import floating
+from .._checks import finite, floating, is_concrete, one_or_each, positive_integer
 from ..networks import unfrozen
 from .kalman import acceleration_covariance, corrected, smoothing_gain
-from .likelihood import check_observed, check_one_run
+from .likelihood import check_observed, check_states
 from .linearized import driven_by, innovation, with_jacobian
 from .observed import Observed
 
@@ -69,10 +69,12 @@ def smooth(
     - `guess`: a first guess of the states, shape `(time, 2 dof)`. Its first row is the mean of the initial state.
     - `deviation`: standard deviations of the initial state, a number or shape `(2 dof,)`.
     - `acceleration_noise`: as for `ExtendedKalmanFilter`; positive. Small values trust the model.
-    - `controls`: the control at each time, held until the next, shape `(time, m)`, for a model with a `ControlForce`.
-    - `steps`: number of Gauss-Newton steps.
+    - `controls`: the control at each time, held until the next, shape `(time, m)`, for a model with a `ControlForce`. A
+      late sensor sees the control until its time; its delay should be at most a sampling interval.
+    - `steps`: number of Gauss-Newton steps, at least 1.
 
-    **Raises:** `ValueError` for wrong shapes or channels, times that do not increase, and noise that is not positive.
+    **Raises:** `ValueError` for wrong shapes or channels, times that do not increase, noise that is not positive,
+    and a model with forces with memory.
 
     **Example:**
 
@@ -90,8 +92,13 @@ def smooth(
     ```
     """
     check_observed(model, observations)
-    check_one_run(model)
+    check_states(model)
     ys = floating("guess", guess, ("time", "2 dof"))
+    if ys.shape[1] % 2 or ys.size == 0:
+        raise ValueError(f"`guess` has shape {ys.shape}; expected (time, 2 dof), each row [q, v]")
+    if is_concrete(ys) and not np.all(np.isfinite(ys)):
+        raise ValueError("`guess` is not finite; expected a first guess of every state, without NaN")
+    positive_integer("steps", steps)
     ts = floating("ts", ts, (len(ys),)).astype(ys.dtype)
     if not np.all(np.diff(np.asarray(ts)) > 0):
         raise ValueError("`ts` is not strictly increasing; sort the samples and remove repeated times")
@@ -99,11 +106,24 @@ def smooth(
         if not np.all(np.asarray(value) > 0) or not np.all(np.isfinite(value)):
             raise ValueError(f"`{name}` is {value}; expected positive numbers")
     seen = {name: floating(f"observations[{name!r}]", x, (len(ys), "column")) for name, x in observations.items()}
-    size = jnp.broadcast_to(jnp.asarray(deviation, ys.dtype), ys.shape[1:])
-    density = jnp.broadcast_to(jnp.asarray(acceleration_noise, ys.dtype), (ys.shape[1] // 2,))
-    held = None if controls is None else floating("controls", controls, (len(ys), "m"))
+    two_dof, dof = ys.shape[1:], (ys.shape[1] // 2,)
+    size = jnp.broadcast_to(one_or_each("deviation", deviation, two_dof, ys.dtype), two_dof)
+    density = jnp.broadcast_to(one_or_each("acceleration_noise", acceleration_noise, dof, ys.dtype), dof)
+    held = None if controls is None else finite("controls", floating("controls", controls, (len(ys), "m")))
+    if held is not None:
+        seen = _with_known_controls(model, ts, seen)
     problem = _Problem(unfrozen(model), ts, seen, held, ys[0], jnp.diag(size**2), density)
     return _smoothed(problem, ys, steps)
+
+
+def _with_known_controls(model: Observed, ts: Array, seen: dict[str, Array]) -> dict[str, Array]:
+    """Observations without those of late sensors from before the first sample, where the control is not known."""
+
+    def known(name: str, value: Array) -> Array:
+        sensor = model.sensors[name]
+        return jnp.where((ts - sensor.lag(ts) >= ts[0])[:, None], value, jnp.nan) if sensor.is_late else value
+
+    return {name: known(name, value) for name, value in seen.items()}
 
 
 class _Problem(eqx.Module):
@@ -134,12 +154,14 @@ class _Problem(eqx.Module):
     def errors(self, ys: Array) -> tuple[Array, Array]:
         """Observed minus expected values over their noise at each state, and the Jacobian of the expected ones."""
 
-        def one(t: Array, y: Array, control: Array | None, values: dict[str, Array]) -> tuple[Array, Array]:
-            model = driven_by(self.model, control)
-            error, J = with_jacobian(lambda y: innovation(model, t, y, values)[0], y)
+        def one(t: Array, y: Array, control: Any, last: Any, values: dict[str, Array]) -> tuple[Array, Array]:
+            model, before = (driven_by(self.model, u) for u in (control, last))
+            error, J = with_jacobian(lambda y: innovation(model, t, y, values, before)[0], y)
             return error, -J
 
-        return jax.vmap(one)(self.ts, ys, self.controls, self.observations)
+        us = self.controls
+        last = None if us is None else jnp.concatenate([us[:1], us[:-1]])
+        return jax.vmap(one)(self.ts, ys, us, last, self.observations)
 
     def cost(self, ys: Array) -> Array:
         """The negative logarithm of the posterior, without a constant."""
