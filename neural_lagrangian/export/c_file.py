@@ -21,7 +21,7 @@ from .functions import ModelFunctions, TracedFunction
 from .layout import Layout, named, needed, reads
 from .memory import Buffer, Memory, literal, whole
 from .runge_kutta import step
-from .scalar_text import POWER_OF_TWO, c_type, helper
+from .scalar_text import POWER_OF_TWO, c_bytes, c_type, helper
 from .translation import Translator, written
 
 FunctionName = Literal["acceleration", "rate", "energy", "step", "torque", "linearization", "control", "observation"]
@@ -29,6 +29,9 @@ FunctionName = Literal["acceleration", "rate", "energy", "step", "torque", "line
 DEFAULT_FUNCTIONS = ("acceleration", "rate", "energy", "step", "control", "observation")
 """Functions that are exported by default, if the model has them."""
 RESERVED = {"double", "float", "int", "main", "static", "const", "void", "return", "for", "if", "else", "struct"}
+
+NOT_IN_NAMES = set('"\\:*?<>|')
+"""Characters that cannot stand in the name of a file that another one includes."""
 
 
 class CFunction(NamedTuple):
@@ -87,8 +90,9 @@ def to_c(
     **Returns:** the paths of the file and of its header.
 
     **Raises:** `ExportError` if the model contains an operation that has no C code, such as the complex numbers of
-    `DampedInverse` (use `PseudoInverse` or `Cholesky`), or a loop of unknown length.
-    `ValueError` for other arguments. `OSError` if a file cannot be written.
+    `DampedInverse` (use `PseudoInverse` or `Cholesky`), a loop of unknown length, or forces with memory.
+    `ValueError` for other arguments, and for a controller or an observation that `functions` leaves out. `OSError` if a
+    file cannot be written.
 
     **Example:**
 
@@ -102,9 +106,7 @@ def to_c(
     ```
     """
     check_instance("model", model, AbstractMotionModel)
-    path = Path(path)
-    if path.suffix != ".c":
-        raise ValueError(f"`path` is {str(path)!r}; expected a name that ends in .c")
+    path = _source(path)
     if dtype not in ("double", "float"):
         raise ValueError(f"`dtype` is {dtype!r}; expected 'double' or 'float'")
     name = _prefix(model) if name is None else _identifier(name)
@@ -112,6 +114,7 @@ def to_c(
         kind = np.dtype(np.float64 if dtype == "double" else np.float32)
         known = ModelFunctions(model, dof, kind, controller, observation)
         wanted = _wanted(known, functions, type(model).__name__)
+        _check_written(wanted, control=controller, observation=observation)
         memory = Memory()
         written_functions = [_translated(memory, known.traced(one)) for one in wanted if one != "step"]
     uses_time = any(function.uses_time for function in written_functions)
@@ -123,13 +126,27 @@ def to_c(
     return path, path.with_suffix(".h")
 
 
+def _source(path: Any) -> Path:
+    """The path of the file, whose name stands in the file too."""
+    if not isinstance(path, str | PathLike):
+        raise ValueError(f"`path` is {path!r}; expected a path")
+    path = Path(path)
+    if path.suffix != ".c":
+        raise ValueError(f"`path` is {str(path)!r}; expected a name that ends in .c")
+    if not path.name.isprintable() or set(path.name) & NOT_IN_NAMES:
+        raise ValueError(
+            f"`path` is {str(path)!r}; expected a file name without {' '.join(sorted(NOT_IN_NAMES))} and line breaks"
+        )
+    return path
+
+
 def _prefix(model: Any) -> str:
     inner = model.model if isinstance(model, Scaled) else model
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(inner).__name__).lower() or "model"
 
 
 def _identifier(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) or name in RESERVED:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name, re.ASCII) or name in RESERVED:
         raise ValueError(f"`name` is {name!r}; expected a name in C: a letter, then letters, digits and underscores")
     return name
 
@@ -137,12 +154,23 @@ def _identifier(name: str) -> str:
 def _wanted(known: ModelFunctions, functions: Sequence[str] | None, kind: str) -> list[str]:
     if functions is None:
         return [one for one in known.names if one in DEFAULT_FUNCTIONS]
+    functions = functions if isinstance(functions, str) else tuple(functions)
     missing = [] if isinstance(functions, str) else [one for one in functions if one not in known.names]
     if isinstance(functions, str) or not functions or missing:
         wrong = missing or functions
         raise ValueError(f"`functions` has {wrong!r}; expected a sequence of some of {known.names}, which {kind} has")
     needs = {known.names[0]} if "step" in functions else set()  # a step calls the acceleration
     return [one for one in known.names if one in functions or one in needs]
+
+
+def _check_written(wanted: list[str], **given: Any) -> None:
+    """**Raises:** `ValueError` for a function that is given and would not be written."""
+    for name, function in given.items():
+        if function is not None and name not in wanted:
+            argument = "controller" if name == "control" else name
+            raise ValueError(
+                f"`{argument}` is given, and `functions` has no {name!r}; expected it there, or `{argument}=None`"
+            )
 
 
 def _translated(memory: Memory, traced: TracedFunction) -> CFunction:
@@ -191,7 +219,7 @@ def _texts(
         meaning, prototype, body = step(name, kind, known.dof, known.controls, known.is_second_order, uses_time)
         bodies.append(body)
         prototypes.append((meaning, prototype))
-    sizes = sum(buffer.size * (4 if c_type(buffer.dtype) in ("int", "float") else 8) for buffer in constants)
+    sizes = sum(buffer.size * c_bytes(buffer.dtype) for buffer in constants)
     stack = max(function.stack for function in functions)
     helpers = [helper(kind)] if any(f"{POWER_OF_TWO}(" in body for body in bodies) else []
     tables = [_table(buffer) for buffer in constants]

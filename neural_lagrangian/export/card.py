@@ -15,6 +15,8 @@ from .scalar_text import c_type
 
 def description(model: Any, dof: int, path: Path, dtype: str, notes: Sequence[str]) -> list[str]:
     """What the model is, and who wrote the file; the first lines of a model card."""
+    if isinstance(notes, str) or not all(isinstance(line, str) for line in notes):
+        raise ValueError(f"`notes` is {notes!r}; expected a sequence of lines of text")
     inner = model.model if isinstance(model, Scaled) else model
     network = getattr(inner, "network", None)
     of = "" if network is None else f" of a {type(network).__name__}"

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from .._checks import positive_integer
 from ..integrators import AbstractMotionModel
 from ..mechanics import inverse_dynamics
-from ..models import Scaled, control_sizes, with_held_control, with_precision, without_control
+from ..models import Scaled, control_sizes, has_memory, with_held_control, with_precision, without_control
 from .errors import ExportError
 from .memory import Memory, whole
 from .translation import Translator
@@ -47,10 +47,18 @@ class ModelFunctions:
         controller: Callable[..., Array] | None = None,
         observation: Callable[..., Array] | None = None,
     ):
-        self.model, self.dof, self.dtype = with_precision(model, dtype), degrees_of_freedom(model, dof), dtype
+        if has_memory(model):
+            raise ExportError(
+                "`model` has forces with memory, whose internal states are not part of [q, v]; expected a model "
+                "without them, such as the inner model of a `WithMemory`, `model.model`"
+            )
+        for name, function in {"controller": controller, "observation": observation}.items():
+            if function is not None and not callable(function):
+                raise ValueError(f"`{name}` is {function!r}; expected a callable `(t, y)`")
         self.controller, self.observation = (
             None if part is None else with_precision(part, dtype) for part in (controller, observation)
         )
+        self.model, self.dof, self.dtype = with_precision(model, dtype), degrees_of_freedom(model, dof), dtype
         model, dof = self.model, self.dof
         sizes = control_sizes(model, dof)
         if len(sizes) > 1:
@@ -58,6 +66,8 @@ class ModelFunctions:
                 f"`model` has {len(sizes)} forces of the kind ControlForce; expected one with all controls"
             )
         self.controls = sizes[0] if sizes else 0
+        if controller is not None and not self.controls:
+            raise ValueError("`controller` is given, and `model` has no ControlForce; expected a model with one")
         inner = model.model if isinstance(model, Scaled) else model
         self.is_second_order = self._is_second_order(inner)
         self.names = ["acceleration" if self.is_second_order else "rate"]
@@ -154,7 +164,15 @@ class ModelFunctions:
 
     def _observation(self, t: Array, q: Array, v: Array) -> Array:
         assert self.observation is not None
-        return jnp.ravel(jnp.asarray(self.observation(t, jnp.concatenate([q, v]))))
+        seen = self.observation(t, jnp.concatenate([q, v]))
+        if isinstance(seen, dict) or len(jax.tree.leaves(seen)) == 0:
+            raise ValueError(
+                f"`observation` returned {seen!r:.80}; expected an array, such as the readings of a sensor"
+            )
+        values = jnp.ravel(jnp.asarray(seen))
+        if values.size == 0:
+            raise ValueError("`observation` returned no value; expected at least one")
+        return values
 
     def _channels(self) -> int:
         """The number of values that the sensors see."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from .code import TOKEN, Assignment, Block, Branch, Lines
 from .memory import Buffer, Memory
-from .scalar_text import c_type, declared
+from .scalar_text import c_bytes, c_type, declared
 
 
 class Slot:
@@ -21,7 +21,7 @@ class Slot:
     @property
     def bytes(self) -> int:
         """The memory that the array takes on the stack."""
-        return self.size * (4 if c_type(self.dtype) in ("int", "float") else 8)
+        return self.size * c_bytes(self.dtype)
 
 
 class Layout:

@@ -146,7 +146,9 @@ def whole(buffer: Buffer, shape: tuple[int, ...]) -> Value:
 def literal(number: np.generic) -> str:
     """A number in C. Reading it gives the same number to the last bit."""
     if number.dtype == np.bool_ or np.issubdtype(number.dtype, np.integer):
-        return f"({int(number)})" if int(number) < 0 else str(int(number))
+        least = np.issubdtype(number.dtype, np.integer) and int(number) == np.iinfo(np.int64).min
+        text = f"{int(number) + 1} - 1" if least else str(int(number))  # C has no literal of the least number
+        return f"({text})" if int(number) < 0 else text
     single = number.dtype == np.float32
     if not np.isfinite(number):
         return "NAN" if np.isnan(number) else f"({'-' if float(number) < 0 else ''}INFINITY)"

@@ -41,6 +41,12 @@ INFIX = {
 }
 LOGICAL = {"and": "&&", "or": "||", "xor": "!="}
 
+C_TYPES = {
+    **{"float32": "float", "float64": "double", "bool": "int", "int8": "signed char", "int32": "int"},
+    **{"int64": "long long", "uint8": "unsigned char", "uint32": "unsigned int"},
+}
+"""The types of numbers that a C program can hold, each of the size that it has in JAX."""
+
 Writer = Callable[[np.dtype, dict[str, Any], list[str]], str | None]
 """From the type of the result, the parameters and the operands, to the expression; `None` if there is none."""
 
@@ -74,7 +80,12 @@ def expression(name: str, dtype: np.dtype, params: dict[str, Any], x: list[str],
 
 def c_type(dtype: np.dtype) -> str:
     """The name of a type in C."""
-    return {"float32": "float", "float64": "double"}.get(np.dtype(dtype).name, "int")
+    return C_TYPES[np.dtype(dtype).name]
+
+
+def c_bytes(dtype: np.dtype) -> int:
+    """The memory of a number in C."""
+    return np.dtype(np.int32 if dtype == np.bool_ else dtype).itemsize
 
 
 def declared(dtype: np.dtype) -> str:
@@ -134,7 +145,9 @@ REAL: dict[str, Writer] = {name: _call(name) for name in SAME_NAME} | {
     ),
     "sign": lambda dtype, params, x: f"{x[0]} != {x[0]} ? {x[0]} : ({c_type(dtype)})(({x[0]} > 0) - ({x[0]} < 0))",
     "is_finite": lambda dtype, params, x: f"isfinite({x[0]}) != 0",
-    "clamp": lambda dtype, params, x: f"{x[1]} < {x[0]} ? {x[0]} : ({x[1]} > {x[2]} ? {x[2]} : {x[1]})",
+    "clamp": lambda dtype, params, x: (
+        f"({x[2]} < {x[0]} || {x[1]} > {x[2]}) && {x[1]} == {x[1]} ? {x[2]} : ({x[1]} < {x[0]} ? {x[0]} : {x[1]})"
+    ),
 }
 """Operations on real numbers that are not infix."""
 

@@ -24,6 +24,8 @@ from .functions import ModelFunctions
 
 KIND = "stablehlo"
 """The kind of the archive."""
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+"""Where an exported program can run."""
 
 
 class ExportedModel(NamedTuple):
@@ -84,6 +86,8 @@ def to_stablehlo(
     check_instance("model", model, AbstractMotionModel)
     if dtype not in ("double", "float"):
         raise ValueError(f"`dtype` is {dtype!r}; expected 'double' or 'float'")
+    if isinstance(platforms, str) or not platforms or not set(platforms) <= set(PLATFORMS):
+        raise ValueError(f"`platforms` is {platforms!r}; expected a sequence of some of {PLATFORMS}")
     _require_flatbuffers()
     path, kind = Path(path), np.dtype(np.float64 if dtype == "double" else np.float32)
     with precision(double=dtype == "double"):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
@@ -10,7 +12,7 @@ from .errors import ExportError
 from .linear_algebra import cholesky, eigenvalues, product, reduced, solve, triangular_solve
 from .memory import Buffer, Memory, Value, whole
 from .moves import IDENTITIES, MOVED_OPERANDS, evaluated, moved, scattered
-from .scalar_text import expression
+from .scalar_text import C_TYPES, expression
 
 CALLS = {
     **{"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "core_call": "call_jaxpr"},
@@ -37,6 +39,8 @@ class Translator:
         return self._run(closed.jaxpr, [self._constant(value) for value in closed.consts], arguments)
 
     def _constant(self, value: Any) -> Value:
+        if jnp.issubdtype(jnp.result_type(value), jax.dtypes.prng_key):
+            raise self._refusal("random_key")
         return self.memory.constant(np.asarray(value))
 
     def _run(self, jaxpr: core.Jaxpr, constants: list[Value], arguments: list[Value]) -> list[Value]:
@@ -59,6 +63,8 @@ class Translator:
             return self._call(params[CALLS[name]], x)
         if name in IDENTITIES:
             return x
+        if name.startswith("random_"):
+            raise self._refusal(name)
         if name == "cond":
             return self._cond(params["branches"], x[0], x[1:])
         if name == "scan":
@@ -226,6 +232,8 @@ class Translator:
 
     def _refusal(self, name: str) -> ExportError:
         advice = "write this part of the model with other operations"
+        if name.startswith("random_"):
+            advice = "it draws random numbers, and a model is a function of its state"
         if name in DECOMPOSITIONS:
             advice = (
                 "it decomposes a matrix. If the mass matrix is positive definite, build the model with "
@@ -242,4 +250,4 @@ def written(code: Code, value: Value, out: Buffer) -> list[str]:
 
 
 def _in_c(dtype: np.dtype) -> bool:
-    return np.dtype(dtype).name in ("float32", "float64", "bool", "int32", "int64", "uint32", "uint8", "int8")
+    return np.dtype(dtype).name in C_TYPES
