@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification.candidates.rest import MAX_EXPLAINED, noise_level, outliers, rest_of, trimmed
+from neural_lagrangian.identification.candidates.rest import (
+    MAX_EXPLAINED,
+    noise_level,
+    outliers,
+    resolution,
+    rest_of,
+    trimmed,
+)
 
 pytestmark = pytest.mark.double
 
@@ -31,6 +38,27 @@ def test_the_noise_is_that_of_the_recording(kind):
 
 def test_an_exact_motion_has_the_least_noise():
     np.testing.assert_array_equal(noise_level(recorded(0.0), LEAST), LEAST)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("step", [0.1, 0.005], ids=["slow", "fast"])
+def test_steps_of_a_sensor_are_noise(step, unit):
+    """The rounding to 0.02 has the standard deviation 0.02 / sqrt(12), also where the same reading is repeated."""
+    exact = recorded(0.0, step=step)
+    rounded = np.array(exact.ys[0])
+    rounded[:, 0] = 0.02 * np.round(rounded[:, 0] / 0.02)
+    (level,) = noise_level(nl.Trajectories(exact.ts[0], unit * rounded), unit * LEAST)
+    assert level == pytest.approx(unit * 0.02 / np.sqrt(12), rel=0.1)
+
+
+def test_only_readings_on_a_grid_have_a_step():
+    rng = np.random.default_rng(0)
+    steps = np.cumsum(rng.integers(-3, 4, size=500)) * 0.3
+    assert resolution([steps]) == pytest.approx(0.3)
+    assert resolution([steps, 7.1 + steps[::-1]]) == pytest.approx(0.3)  # another run, another origin
+    turned = np.where(np.arange(500) > 250, 0.1, 0.0) + steps  # one change off the grid, as where an angle is unwrapped
+    assert resolution([turned]) == pytest.approx(0.3)
+    assert resolution([rng.normal(size=500)]) == resolution([np.ones(9)]) == 0.0
 
 
 def test_few_outliers_do_not_count():

@@ -103,8 +103,9 @@ def compared_candidates(
         compared[FORMULA] = formula.model, formula
     for name, (model, found) in compared.items():
         count = _weights(model) if found is None else found.constants_count
-        misfit, rest = trial.misfit(model, fitted.noise)
-        facts = {"found": found, "rest": rest, "rest_error": trial.rest_error, "is_mechanical": name != NULL}
+        misfit, rest, held = trial.misfit(model, fitted.noise)
+        facts = {"found": found, "rest": rest, "rest_error": trial.rest_error, "held": held}
+        facts["is_mechanical"] = name != NULL
         candidates.append(Candidate(name, count, misfit, **facts))
     return ranked(candidates, fitted.refused, task, trial)
 

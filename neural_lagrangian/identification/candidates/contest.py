@@ -12,7 +12,7 @@ from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
 MIN_WORSE = 1.05
 """A candidate is called worse if its error is at least this factor larger."""
 MAX_TIE = 1.0
-"""Two families are equal if the errors of the windows differ by less than this many standard errors in the mean: the
+"""Two candidates are equal if the errors of the windows differ by less than this many standard errors in the mean: the
 rule of one standard error (Breiman et al. 1984).
 
 Simulated recordings, 12 seeds of each: error of prediction over that of the true family, geometric mean, by the family
@@ -44,8 +44,8 @@ class Candidate(NamedTuple):
     that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
     `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `rest_error`: two
     standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in units of the
-    noise; `None` for a candidate that is no family, or that is far behind. `is_mechanical`: whether it has a
-    Lagrangian.
+    noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of the
+    validation set. `is_mechanical`: whether it has a Lagrangian.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Candidate(NamedTuple):
     rest: float = np.nan
     rest_error: float = 0.0
     errors: np.ndarray | None = None
+    held: np.ndarray | None = None
     is_mechanical: bool = True
 
     @property
@@ -115,8 +116,8 @@ class Contest(NamedTuple):
 
     @staticmethod
     def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
-        """Find the best candidate: of the best family and the others with nearly the least error on the validation set,
-        the one with the fewest constants. A model without mechanics is the last.
+        """Find the best candidate: of the best family and the others whose error on the validation set is nearly the
+        least, or equal to it, the one with the fewest constants. A model without mechanics is the last.
         """
         candidates = distinct(candidates)
         sound = sorted((one for one in candidates if np.isfinite(one.misfit)), key=lambda one: one.misfit)
@@ -125,8 +126,8 @@ class Contest(NamedTuple):
             return Contest(tuple(failed), tuple(refused))
         families = [one for one in sound if not np.isnan(one.information)]
         finalists = [one for one in sound if np.isnan(one.information)] + best_family(families)
-        least = min(one.misfit for one in finalists)
-        equal = [one for one in finalists if one.misfit <= MAX_LOSS_RATIO * least]
+        least = min(finalists, key=lambda one: one.misfit)
+        equal = [one for one in finalists if one.misfit <= MAX_LOSS_RATIO * least.misfit or _tied(one, least)]
         best = min(equal, key=lambda one: (not one.is_mechanical, one.parameters))
         rest = [one for one in sound if one is not best]
         return Contest((best, *rest, *failed), tuple(refused))
@@ -209,8 +210,8 @@ class Contest(NamedTuple):
     def _explained(self) -> list[str]:
         """What the best candidate leaves: compared with the noise, and friction."""
         best = self.winner
-        driven = "No Lagrangian with friction describes the motion as well: is it driven?"
-        lines = [] if best.is_mechanical else [driven]
+        why = "is it driven, or does its friction follow another law?"
+        lines = [] if best.is_mechanical else [f"No Lagrangian with friction describes the motion as well: {why}"]
         if self.energy_lost > 0:
             lost = f"its energy falls by {self.energy_lost:.0%} along the recorded motion"
             lines.append(f"{UNEXPLAINED}: {lost}, so it lacks friction.")
@@ -251,6 +252,14 @@ def best_family(families: list[Candidate]) -> list[Candidate]:
     else:
         equal = [one for one in families if one.misfit <= MAX_LOSS_RATIO * families[0].misfit]
     return sorted(equal, key=lambda one: one.information)[:1]
+
+
+def _tied(one: Candidate, least: Candidate) -> bool:
+    """Whether the errors of two candidates are equal on the validation set. One window says nothing about it."""
+    if one.held is None or least.held is None or len(one.held) < 2:
+        return False
+    difference = Difference.of(one.held, least.held)
+    return difference.mean <= MAX_TIE * difference.error
 
 
 def _counted(parameters: int) -> str:

@@ -52,14 +52,9 @@ def errors_of_windows(fit: FamilyFit, training: FitWindows, validation: FitWindo
     windows = np.arange(len(training.ts))
     errors = np.full(len(windows), np.nan)
     for block in np.array_split(windows, min(BLOCKS, len(windows))):
-        inside = np.isin(windows, block)
-        others = refitted(fit, training.only(~inside))
-        errors[block] = _errors(held_out(others, training.only(inside)), training)[block]
-    last = _errors(held_out(fit, validation), validation)
-    return np.concatenate([errors, last[np.isfinite(last)]])
-
-
-def _errors(fit: FamilyFit, windows: FitWindows) -> np.ndarray:
-    """Mean square residual of each window; NaN for one without rows that count."""
-    used = windows.counts.sum(axis=1) * np.isfinite(fit.noise).sum()
-    return np.where(used > 0, fit.squares / np.maximum(used, 1), np.nan)
+        is_inside = np.isin(windows, block)
+        inside = training.only(is_inside)
+        others = held_out(refitted(fit, training.only(~is_inside)), inside)
+        errors[block] = inside.mean_squares(others.squares, fit.noise)
+    last = held_out(fit, validation)
+    return np.concatenate([errors, validation.mean_squares(last.squares, fit.noise)])

@@ -125,11 +125,11 @@ def _candidates(kinds: dict[str, FamilyFit], reference: FamilyFit, trial: Trial,
     found = []
     for fit in kinds.values():
         there = held_out(fit._replace(noise=reference.noise), held)
-        misfit = float(there.squares.sum() / max(there.used, 1))
+        errors = held.mean_squares(there.squares, there.noise)
         rest = trial.rest(there.residuals, there.noise, held)
         criterion = information(fit, reference) - least
-        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error}
-        found.append(Candidate(fit.family.name, int(fit.free.sum()), misfit, criterion, **facts))
+        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors}
+        found.append(Candidate(fit.family.name, int(fit.free.sum()), float(errors.mean()), criterion, **facts))
     return found
 
 

@@ -12,6 +12,10 @@ KEPT, KEPT_DEVIATION = 0.95, 0.8711
 """Share of the smallest differences that count, and the standard deviation of this part of a normal distribution."""
 MAX_UNEVEN = 0.05
 """Largest relative deviation of the intervals of a recording that differences can be taken of."""
+MIN_ON_GRID, GRID_TOLERANCE = 0.95, 1e-3
+"""A sensor has steps if at least this share of the changes from sample to sample are multiples of the smallest one that
+occurs twice, up to this share of it.
+"""
 NEIGHBOURS, MIN_OUTLIER, MAX_OUTLIERS = 7, 6.0, 0.05
 """An outlier differs from the median of this many neighbours in time by more than this many standard deviations of such
 differences. At most this share of the residuals are outliers.
@@ -44,7 +48,8 @@ def noise_level(observed: Trajectories, least: Float[np.ndarray, " dof"]) -> Flo
     """Standard deviation of the noise of each recorded coordinate, without outliers.
 
     It is that of the sixth differences, of which the largest are left out. For uneven samples and for smoothed noise it
-    is the residual of local polynomials.
+    is the residual of local polynomials. A sensor with steps d has at least the noise d / sqrt(12) of its rounding,
+    which differences of fast samples do not show: most of them are zero.
 
     **Arguments:**
 
@@ -57,7 +62,21 @@ def noise_level(observed: Trajectories, least: Float[np.ndarray, " dof"]) -> Flo
     long = [np.diff(y[:, :dof], ORDER, axis=0) for _, y in pieces if len(y) > 2 * ORDER]
     if long and np.mean(np.abs(steps / np.median(steps) - 1) > MAX_UNEVEN) < 1 - KEPT:
         noise = np.where(smoothed, noise, trimmed(np.concatenate(long)) / GAIN)
-    return np.maximum(noise, least)
+    rounding = [resolution([y[:, i] for _, y in pieces]) / np.sqrt(12) for i in range(dof)]
+    return np.maximum.reduce([noise, rounding, least])
+
+
+def resolution(runs: list[Float[np.ndarray, " time"]]) -> float:
+    """The step of a digital sensor; zero if its readings have none."""
+    changes = np.concatenate([np.abs(np.diff(values)) for values in runs])
+    rounding = 64 * np.finfo(float).eps * max(np.abs(values).max() for values in runs)
+    changes = np.sort(changes[changes > rounding])
+    repeated = changes[:-1][np.diff(changes) < GRID_TOLERANCE * changes[:-1]]
+    if not len(repeated):
+        return 0.0
+    multiples = changes / repeated[0]
+    on_grid = np.abs(multiples - np.round(multiples)) < GRID_TOLERANCE
+    return float(repeated[0]) if np.mean(on_grid) > MIN_ON_GRID else 0.0
 
 
 def trimmed(values: Float[np.ndarray, "sample channel"]) -> Float[np.ndarray, " channel"]:

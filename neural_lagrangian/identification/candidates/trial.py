@@ -89,11 +89,11 @@ class Trial(NamedTuple):
         turned = [(t[:: self.plan.stride], *np.split(y[:: self.plan.stride], 2, axis=1)) for t, y in self.estimate]
         return [(np.asarray(t, np.float64), q @ matrix.T, v @ matrix.T) for t, q, v in turned]
 
-    def misfit(self, model: Any, noise: np.ndarray) -> tuple[float, float]:
-        """Mean square residual of any model in SI units on the validation set, in units of `noise`; and the errors of
-        the coordinates in units of the noise of the recording.
+    def misfit(self, model: Any, noise: np.ndarray) -> tuple[float, float, np.ndarray | None]:
+        """Mean square residual of any model in SI units on the validation set, in units of `noise`; the errors of the
+        coordinates in units of the noise of the recording; and the mean square residual of each window.
 
-        The initial states are estimated, and nothing else. Both are infinite if rollouts fail.
+        The initial states are estimated, and nothing else. If rollouts fail, the first two are infinite.
         """
         dtype = jnp.result_type(float)
         sizes = np.concatenate([self.scaling.q_scale, self.scaling.q_scale / self.units.time])
@@ -101,10 +101,10 @@ class Trial(NamedTuple):
         parts = (self.held.ts * self.units.time, self.held.ys, self.held.y0s, self.held.size, weight, sizes)
         found = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=self.held.substeps)
         residuals = np.asarray(found, np.float64).reshape(self.held.ys.shape)
-        misfit = float(np.sum(residuals**2) / (self.held.counts.sum() * np.isfinite(noise).sum()))
-        if not misfit < FAILED_RESIDUAL:
-            return np.inf, np.inf
-        return misfit, self.rest(residuals, noise, self.held)
+        windows = self.held.mean_squares(np.sum(residuals**2, axis=(1, 2)), noise)
+        if not windows.mean() < FAILED_RESIDUAL:
+            return np.inf, np.inf, None
+        return float(windows.mean()), self.rest(residuals, noise, self.held), windows
 
     def rest(self, residuals: np.ndarray, noise: np.ndarray, windows: FitWindows) -> float:
         """Errors of the coordinates in units of the noise of the recording, from residuals in units of `noise`."""

@@ -40,6 +40,14 @@ class FitWindows(NamedTuple):
         """The same windows, of which only some count: booleans, shape `(window,)`."""
         return self._replace(counts=self.counts * windows[:, None])
 
+    def mean_squares(self, squares: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """Mean square residual of each window that counts, from the sums of squares of all windows.
+
+        Channels of infinite noise are not used.
+        """
+        rows = self.counts.sum(axis=1)
+        return squares[rows > 0] / (rows[rows > 0] * np.isfinite(noise).sum())
+
 
 class WindowPlan(NamedTuple):
     """`stride`: samples from one row to the next. `rows`: of a window. `substeps`: steps between two rows."""
