@@ -19,7 +19,6 @@
 # %%
 import warnings
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -37,7 +36,16 @@ except ImportError:
 from machines import MACHINES
 from machines.formulas import of_mujoco
 from machines.judging import HEADER, Judge
-from machines.learning import STEPS, OfAngles, excitation, motor, recorded, trained, without_dry_friction
+from machines.learning import (
+    STEPS,
+    Accelerations,
+    OfAngles,
+    excitation,
+    motor,
+    recorded,
+    trained,
+    without_dry_friction,
+)
 from machines.loop import Replanning, regulator
 
 jax.config.update("jax_enable_x64", True)
@@ -99,21 +107,9 @@ learned = trained(model, recording, STAGES, **training)
 # Its network computes the acceleration from the angle, the velocities and the force. It is trained with the same
 # recording, stages and steps. As the other networks, it does not see the position of the cart.
 
-
 # %%
-class OfPole(eqx.Module):
-    """The accelerations from the angle of the pole, the velocities and the force, in their units."""
-
-    mlp: eqx.nn.MLP
-
-    def __call__(self, x):
-        Q, q, v = jnp.split(x, 3)
-        seen = jnp.concatenate([jnp.stack([jnp.cos(q[1]), jnp.sin(q[1])]), v, Q[:1] / MACHINE.limit])
-        return 10.0 * self.mlp(seen)
-
-
-of_pole = OfPole(eqx.nn.MLP(5, 2, 32, 2, activation=jnp.tanh, key=key_ode))
-driven_ode = nl.NeuralODE(of_pole, **STEPS, dof=2, control=motor(MACHINE))
+accelerations = Accelerations(MACHINE, [1], key_ode, scale=10.0)
+driven_ode = nl.NeuralODE(accelerations, **STEPS, dof=2, control=motor(MACHINE))
 neural_ode = trained(driven_ode, recording, STAGES, **training)
 
 # %% [markdown]

@@ -65,6 +65,27 @@ def motor(machine):
     return nl.mechanics.ControlForce([[1.0 / machine.energy_unit], [0.0]], held)
 
 
+class Accelerations(eqx.Module):
+    """The network of a neural ODE: accelerations from the force of the motor and the state.
+
+    It sees the sines and cosines of some coordinates, all velocities, and the force as a share of the largest one.
+    """
+
+    mlp: eqx.nn.MLP
+    angles: tuple[int, ...] = eqx.field(static=True)
+    largest: float = eqx.field(static=True)
+    scale: float = eqx.field(static=True)
+
+    def __init__(self, machine, angles, key, *, scale):
+        self.mlp = eqx.nn.MLP(2 * len(angles) + 3, 2, 32, 2, activation=jnp.tanh, key=key)
+        self.angles, self.largest, self.scale = angles, machine.limit / machine.energy_unit, scale
+
+    def __call__(self, x):
+        Q, q, v = jnp.split(x, 3)
+        angles = q[jnp.array(self.angles)]
+        return self.scale * self.mlp(jnp.concatenate([jnp.cos(angles), jnp.sin(angles), v, Q[:1] / self.largest]))
+
+
 def trained(model, recording, stages, *, count, key):
     """The model after some stages of `count` steps. A stage: horizon, learning rate, weights of the errors."""
     for horizon, rate, weights in stages:
