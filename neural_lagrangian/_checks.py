@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+MAX_TIME_ERROR = 0.1
+"""Largest relative error of an interval by rounding of its times. Above, the motion would be another one."""
+
 
 def floating(name: str, value: Any, shape: Sequence[int | str]) -> Array:
     """Convert `value` to a real floating-point array and check its shape.
@@ -44,6 +47,22 @@ def one_or_each(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Ar
     if array.shape not in ((), shape):
         raise ValueError(f"`{name}` has shape {array.shape}; expected (){f' or {shape}' if shape else ''}")
     return array
+
+
+def check_intervals(name: str, ts: Any, dtype: Any) -> None:
+    """Raise `ValueError` if a precision rounds increasing times by more than `MAX_TIME_ERROR` of an interval.
+
+    Only times with known values are checked.
+    """
+    if not is_concrete(ts):
+        return
+    ts = np.asarray(ts)
+    given, rounded = (np.diff(x.astype(np.float64)) for x in (ts, ts.astype(dtype)))
+    if np.any(np.abs(rounded - given) > MAX_TIME_ERROR * np.abs(given)):
+        raise ValueError(
+            f"`{name}` starts at {ts[0]:.10g} s, and {np.dtype(dtype)}, the precision of the states, rounds its "
+            f"intervals of {np.abs(given).min():.3g} s; expected times from the start on, such as `{name} - {name}[0]`"
+        )
 
 
 def phase_states(states: Any) -> Array:

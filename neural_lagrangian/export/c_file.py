@@ -133,11 +133,16 @@ def _source(path: Any) -> Path:
     path = Path(path)
     if path.suffix != ".c":
         raise ValueError(f"`path` is {str(path)!r}; expected a name that ends in .c")
-    if not path.name.isprintable() or set(path.name) & NOT_IN_NAMES:
+    if not can_be_included(path):
         raise ValueError(
             f"`path` is {str(path)!r}; expected a file name without {' '.join(sorted(NOT_IN_NAMES))} and line breaks"
         )
     return path
+
+
+def can_be_included(path: Path) -> bool:
+    """Whether a C file can name this file, or its header, to include it."""
+    return path.name.isprintable() and not set(path.name) & NOT_IN_NAMES
 
 
 def _prefix(model: Any) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from ..export import to_c
+from ..export import can_be_included, to_c
 from .choices import Language, Predictor
 from .faults import NoAnswerError, UsageError
 from .folders import Learned, may_be_used, read_folder
@@ -40,6 +40,8 @@ def exported(
     path = Path(output)
     if to != "c" or path.suffix != ".c":
         raise UsageError(f"`output` is {str(output)!r}; expected a name that ends in .c")
+    if not can_be_included(path):
+        raise UsageError(f"`output` is {str(output)!r}; expected a file name that a C program can include")
     if not path.parent.is_dir():
         raise UsageError(f"`output` is {str(output)!r}, but there is no folder {str(path.parent)!r}; make it first")
     learned = read_folder(folder, predictor).of_one_system(parameters)

@@ -8,7 +8,7 @@ import numpy as np
 from .._checks import positive_integer
 from ..training import Polished, gauss_newton
 from ..trajectories import Trajectories
-from .likelihood import check_observed, observation_residual
+from .likelihood import check_recording, observation_residual
 from .noise import estimate_noise, noise_to_estimate
 from .observed import Observed
 from .spread import estimate_spread
@@ -63,7 +63,7 @@ def calibrate(
     ```
     """
     rounds = positive_integer("rounds", rounds)
-    check_observed(model, trajectories.observations)
+    check_recording(model, trajectories)
     noisy = bool(noise_to_estimate(model, least_noise))
     spread = model.population is not None and bool(model.population.estimated)
     guess = np.asarray(trajectories.ys if states is None else states)

@@ -11,10 +11,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
+from .._checks import positive_integer
 from ..training import evaluated, fixed_windows, forward_or_reverse, normal_equations
 from ..trajectories import Trajectories, Window, Windows
 from .information import Information, described, undetermined_share
-from .likelihood import check_observed, counted, observation_residual
+from .likelihood import check_recording, counted, observation_residual
 from .linearized import with_known_noise
 from .observed import Observed
 
@@ -50,7 +51,8 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
 
     **Returns:** an `Information`.
 
-    **Raises:** `ValueError` if the channels of model and trajectories differ, or if nothing but noise is trained.
+    **Raises:** `ValueError` if the channels of model and trajectories differ, if nothing but noise is trained, or if a
+    channel has no value in the windows.
 
     **Example:**
 
@@ -67,9 +69,14 @@ def information(model: Observed, trajectories: Trajectories, *, horizon: int = 1
     (("sensors['speed'].gain",), [0.01])
     ```
     """
-    check_observed(model, trajectories.observations)
+    check_recording(model, trajectories)
     model = with_known_noise(model)
     own, matrix, leftover = of_observations(model, trajectories, horizon, stride)
+    if empty := [name for name, x in leftover.items() if not x.observed.sum() > 0]:
+        raise ValueError(
+            f"channels {empty} have no value in windows of {horizon} intervals; expected a `horizon` with which the "
+            f"windows contain one, or a model without their sensors"
+        )
     misfit = {name: float(jnp.sqrt(x.squares.sum() / x.observed.sum())) for name, x in leftover.items()}
     return described(model, own, matrix, misfit)
 
@@ -80,6 +87,8 @@ def of_observations(
     """Information of each trained number alone, of all without the initial states, and what the channels leave over. A
     prior has no part in it. The noise of the model must be frozen.
     """
+    positive_integer("horizon", horizon)
+    positive_integer("stride", stride)
     trained, rest, _, first = fixed_windows(model, trajectories, horizon, stride, 1, None)
     every = Windows(trajectories, horizon, stride=stride, dtype=first.ys.dtype)
     batch = every.gather(jnp.asarray(_apart(every)))

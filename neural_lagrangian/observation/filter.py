@@ -8,15 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from .._checks import finite, floating, is_concrete, one_or_each
+from .._checks import MAX_TIME_ERROR, finite, floating, is_concrete, one_or_each
 from .._types import Scalar, State
 from .kalman import acceleration_covariance, corrected
 from .likelihood import check_observed, check_sensors, check_states
 from .linearized import driven_by, innovation, trained_numbers, with_jacobian, with_numbers
 from .observed import Observed
-
-MAX_TIME_ERROR = 0.1
-"""Largest error of the time of an observation by rounding, over the time since the observation before."""
 
 
 class Belief(eqx.Module):

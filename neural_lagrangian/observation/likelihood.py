@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._checks import check_instance
 from .._types import Scalar
 from ..models import has_memory
 from ..networks import RUN, unfrozen
 from ..training import check_driven
-from ..trajectories import Window
+from ..trajectories import Trajectories, Window
 from .observed import Observed
 from .population import Population
 
@@ -154,6 +155,12 @@ def known(name: str, observations: Any, shape: tuple[int, ...]) -> tuple[Array, 
         )
     present = jnp.isfinite(value)
     return jnp.where(present, value, 0), present
+
+
+def check_recording(model: Any, trajectories: Any) -> None:
+    """**Raises:** `ValueError` unless `trajectories` are the recording of an `Observed` model."""
+    check_instance("trajectories", trajectories, Trajectories)
+    check_observed(model, trajectories.observations)
 
 
 def check_sensors(model: Any) -> None:

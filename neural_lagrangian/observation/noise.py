@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ..networks import Frozen
 from ..trajectories import Trajectories
 from .determination import Leftover, of_observations
-from .likelihood import check_observed
+from .likelihood import check_recording
 from .linearized import trained_numbers, with_known_noise
 from .observed import Observed
 from .sensor import Sensor
@@ -65,7 +65,7 @@ def estimate_noise(
     0.2
     ```
     """
-    check_observed(model, trajectories.observations)
+    check_recording(model, trajectories)
     unknown, least = noise_to_estimate(model, least_noise), least_noise or {}
     if not unknown:
         raise ValueError("`model` has sensors whose noise is `Frozen`; expected one with noise to estimate, a number")
@@ -78,12 +78,19 @@ def estimate_noise(
 def noise_to_estimate(model: Observed, least_noise: Mapping[str, float] | None) -> list[str]:
     """The channels whose noise is not `Frozen`. Any other in `least_noise` is refused."""
     unknown = [name for name, sensor in model.sensors.items() if not isinstance(sensor.log_noise, Frozen)]
-    least = least_noise or {}
-    if wrong := {name: value for name, value in least.items() if not (np.isfinite(value) and value > 0)}:
+    least = {} if least_noise is None else least_noise
+    if not isinstance(least, Mapping):
+        raise ValueError(f"`least_noise` is {least!r:.80}; expected a dictionary from channels to numbers")
+    if wrong := {name: value for name, value in least.items() if not _is_positive(value)}:
         raise ValueError(f"`least_noise` is {wrong}; expected positive numbers, each in the unit of its channel")
     if surplus := sorted(least.keys() - set(unknown)):
         raise ValueError(f"`least_noise` names {surplus}; expected channels with noise to estimate, among {unknown}")
     return unknown
+
+
+def _is_positive(value: Any) -> bool:
+    number = np.asarray(value)
+    return number.ndim == 0 and number.dtype.kind in "iuf" and bool(np.isfinite(number) and number > 0)
 
 
 def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int, smallest: float) -> Array:

@@ -91,6 +91,10 @@ class Observed(AbstractMotionModel):
         ts = floating("ts", ts, (ys.shape[0],)).astype(ys.dtype)
         of_run = self._of_run(args)
         model = unfrozen(of_run.model)
+        dof = getattr(model, "dof", None)
+        if ys.shape[1] % 2 or (dof is not None and ys.shape[1] != 2 * dof):
+            expected = "2 dof" if dof is None else str(2 * dof)
+            raise ValueError(f"`ys` has shape {ys.shape}; expected (time, {expected}), each row [q, v]")
 
         def readings(t: Array, y: Array) -> dict[str, Array]:
             return {name: sensor(model, t, y) for name, sensor in of_run.sensors.items()}

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .._checks import check_instance, is_concrete
 from .._types import Scalar, State
-from ..integrators import AbstractMotionModel, Integration, StepsPerSample
+from ..integrators import AbstractMotionModel, Integration, SaveTimes, StepsPerSample
 from ..networks import AbstractLate, Frozen, unfrozen
 from .instant import Instant
 from .reading import AbstractReading
@@ -149,8 +149,8 @@ def _earlier(model: AbstractMotionModel, t: Scalar, y: State, lag: Scalar) -> tu
     """Time and state `lag` seconds before the state `y` at time `t`."""
     back = Integration(diffrax.Dopri5(), stepsize_controller=StepsPerSample(STEPS_BACK))
     term = diffrax.ODETerm(lambda t, y, args: model.vector_field(t, y))
-    before = t - lag
-    return before, back.rollout(term, jnp.stack([t, before]), y)[-1]
+    times = SaveTimes(t, jnp.stack([jnp.zeros_like(lag), -lag]))  # a lag is lost in the round-off of large times
+    return t - lag, back.rollout(term, times, y)[-1]
 
 
 def quantity(name: str, value: Any, *, columns: bool = False) -> Array | Frozen | None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from .._checks import finite, floating, is_concrete, one_or_each, positive_integer
+from .._checks import check_intervals, finite, floating, is_concrete, one_or_each, positive_integer
 from ..networks import unfrozen
 from .kalman import acceleration_covariance, corrected, smoothing_gain
 from .likelihood import check_observed, check_states
@@ -99,7 +99,9 @@ def smooth(
     if is_concrete(ys) and not np.all(np.isfinite(ys)):
         raise ValueError("`guess` is not finite; expected a first guess of every state, without NaN")
     positive_integer("steps", steps)
+    given = ts
     ts = floating("ts", ts, (len(ys),)).astype(ys.dtype)
+    check_intervals("ts", given, ys.dtype)
     if not np.all(np.diff(np.asarray(ts)) > 0):
         raise ValueError("`ts` is not strictly increasing; sort the samples and remove repeated times")
     for name, value in {"deviation": deviation, "acceleration_noise": acceleration_noise}.items():

@@ -21,7 +21,7 @@ from ..numerics import trained_and_rest
 from ..trajectories import Trajectories
 from .determination import of_observations
 from .information import undetermined_share
-from .likelihood import check_observed
+from .likelihood import check_recording
 from .linearized import with_known_noise
 from .observed import Observed
 
@@ -68,7 +68,7 @@ def estimate_spread(model: Observed, trajectories: Trajectories, *, horizon: int
     (4.0, 0.5)
     ```
     """
-    check_observed(model, trajectories.observations)
+    check_recording(model, trajectories)
     population = model.population
     if population is None or not population.estimated:
         found = "no population" if population is None else "a population whose spreads are all known"

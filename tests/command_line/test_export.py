@@ -42,7 +42,11 @@ def test_single_precision_writes_float(place, tmp_path, capsys):
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("output", "message"),
-    [("a.txt", "--output is 'a.txt'; expected a name that ends in .c"), ("none/a.c", "there is no folder 'none'")],
+    [
+        ("a.txt", "--output is 'a.txt'; expected a name that ends in .c"),
+        ("none/a.c", "there is no folder 'none'"),
+        ('a"b.c', "expected a file name that a C program can include"),
+    ],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_one_line(place, output, message, capsys):
     assert main(["export", "spring-fit", "--output", output]) == 2

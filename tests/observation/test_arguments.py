@@ -12,6 +12,7 @@ from neural_lagrangian.networks import Frozen
 from neural_lagrangian.observation import (
     Accelerometer,
     ExtendedKalmanFilter,
+    Instant,
     Observed,
     Position,
     Sensor,
@@ -63,6 +64,21 @@ def accelerometer(gravity):
     return Accelerometer(lambda q: jnp.stack([q[0], 0 * q[0]]), lambda q: 0 * q[0], gravity)
 
 
+def recording(**channels):
+    ts = np.linspace(0.0, 1.0, 11)
+    ys = np.stack([ts, np.ones(11)], axis=1).astype(DTYPE)
+    return nl.Trajectories(ts, ys, observations={"place": ys[:, 0]} | channels)
+
+
+def informed(motion=None, **options):
+    observed = Observed(mass(), {"place": Sensor(Position(), noise=0.1, gain=1.0)})
+    return nl.observation.information(observed, recording() if motion is None else motion, **{"horizon": 5} | options)
+
+
+def estimated(**options):
+    return nl.observation.estimate_noise(rig(), recording(), horizon=5, **options)
+
+
 PAIR = (np.arange(2.0), np.zeros(2))
 
 REFUSED = {
@@ -105,6 +121,23 @@ REFUSED = {
     "smoother, steps": (lambda: smoothed(steps=0), "`steps` is 0"),
     "smoother, deviations": (lambda: smoothed(deviation=np.ones(3)), r"`deviation` has shape \(3,\)"),
     "smoother, noises": (lambda: smoothed(acceleration_noise=np.ones(2)), r"`acceleration_noise` has shape \(2,\)"),
+    "smoother, times": (
+        lambda: smoothed(ts=3e6 + 0.1 * np.arange(3.0), guess=np.zeros((3, 2), np.float32)),
+        "`ts` (starts at .* rounds its intervals|is not strictly)",
+    ),
+    "readings of another machine": (
+        lambda: rig().readings(jnp.arange(3.0), jnp.zeros((3, 4))),
+        r"`ys` has shape \(3, 4",
+    ),
+    "information, horizon": (lambda: informed(horizon=0), "`horizon` is 0; expected a positive integer"),
+    "information, stride": (lambda: informed(stride=0), "`stride` is 0; expected a positive integer"),
+    "information of no recording": (lambda: informed(motion=[1]), r"`trajectories` is \[1\]"),
+    "information of a channel that no window has": (
+        lambda: informed(recording(place=np.where(np.arange(11) == 10, 1.0, np.nan)), horizon=4),
+        r"channels \['place'\] have no value in windows of 4 intervals",
+    ),
+    "least noise in words": (lambda: estimated(least_noise={"place": "small"}), "`least_noise` is .*positive numbers"),
+    "least noise without names": (lambda: estimated(least_noise=[1.0]), r"`least_noise` is \[1.0\]; expected a dict"),
     "channel without values": (
         lambda: merge_channels({"a": (np.zeros(0), np.zeros(0)), "b": PAIR}),
         "no values",
@@ -196,3 +229,13 @@ def test_a_late_value_from_before_the_recording_does_not_count():
     first = [{"place": array(x, 0.1, 0.2)[:, None]} for x in (0.0, 100.0)]
     found = [smoothed(observed, observations=seen, controls=controls).ys for seen in first]
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("start", [0.0, 1e3, 1.7e9])
+def test_a_delay_is_the_same_at_any_time(start):
+    """In single precision a second is nothing beside the seconds since 1970."""
+    late = Sensor(Position(), noise=0.1, delay=0.5, gain=2.0)
+    t, y = jnp.asarray(start, jnp.float32), jnp.asarray([3.0, 1.0], jnp.float32)
+    np.testing.assert_allclose(late.reading(Instant(mass(), t, y)), [3.0])
+    late = nl.models.with_precision(late, jnp.float32)
+    np.testing.assert_allclose(late(mass(), t, y), [2 * (3.0 - 0.5)], rtol=1e-6)
