@@ -9,6 +9,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.export import ExportError, to_c, to_stablehlo
 from neural_lagrangian.mechanics import ControlForce
 
+from ..helpers import DOUBLE
 from .compiled import exported, needs_compiler
 
 
@@ -133,7 +134,7 @@ def test_whole_numbers_have_the_size_that_they_have_in_jax(name, tmp_path):
     for k, function in enumerate((one, many)):
         folder = tmp_path / str(k)
         folder.mkdir()
-        compiled = exported(ode(function, 2), folder)
+        compiled = exported(ode(function, 2), folder, dtype="double" if DOUBLE else "float")
         for y in STATES:
             found = compiled("acceleration", 2, q=y, v=np.zeros(2))
             np.testing.assert_array_equal(found, function(jnp.concatenate([jnp.asarray(y), jnp.zeros(2)])))
@@ -146,7 +147,7 @@ def test_limits_are_those_of_jax_also_when_reversed(limits, tmp_path):
         lower, upper = (jnp.asarray(x, y.dtype) for x in limits)
         return jax.lax.clamp(lower, y[:2], upper)
 
-    compiled = exported(ode(clamped, 2), tmp_path)
+    compiled = exported(ode(clamped, 2), tmp_path, dtype="double" if DOUBLE else "float")
     for y in [*STATES, np.array([np.nan, 0.5])]:
         found = compiled("acceleration", 2, q=y, v=np.zeros(2))
         np.testing.assert_array_equal(found, clamped(jnp.asarray(y)))
