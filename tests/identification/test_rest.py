@@ -12,6 +12,8 @@ from neural_lagrangian.identification.candidates.rest import (
     rest_of,
     trimmed,
 )
+from neural_lagrangian.identification.candidates.trial import Trial
+from neural_lagrangian.identification.families import FitWindows
 
 pytestmark = pytest.mark.double
 
@@ -77,6 +79,32 @@ def test_errors_are_those_of_the_coordinate_that_is_explained_worst():
 
 
 LEVEL = np.array([0.1])
+
+
+def windows_of(count):
+    ts, ys = np.zeros((count, 50)), np.arange(count)[:, None, None] * np.ones((1, 50, 2))
+    return FitWindows(ts, ys, ys[:, 0], np.ones(ts.shape), np.ones(2), 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 7])
+def test_groups_hold_each_window_once(size):
+    groups = list(windows_of(5).groups(size))
+    assert {len(group.ts) for group in groups} == {size}
+    counted = np.concatenate([group.ys[group.counts[:, 0] > 0, 0, 0] for group in groups])
+    np.testing.assert_array_equal(counted, np.arange(5))
+
+
+def test_errors_of_the_training_set_count_too():
+    """As where a driven motion has become periodic when the validation set begins. The second channel, a velocity, has
+    no part.
+    """
+    noise, rng = np.array([0.5, np.inf]), np.random.default_rng(0)
+    fitted, held = (LEVEL[0] / noise[0] * rng.normal(size=(count, 50, 2)) for count in (6, 2))
+    trial = Trial(*[None] * 7, LEVEL)
+    parts = (fitted, noise, windows_of(6)), (held, noise, windows_of(2))
+    assert trial.rest(*parts) == pytest.approx(1.0, rel=0.15)
+    fitted[0, :, 0] += 10 * LEVEL[0] / noise[0]
+    assert trial.rest(*parts) > 3
 
 
 def white(seed, *shape):

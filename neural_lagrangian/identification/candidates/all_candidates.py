@@ -12,7 +12,6 @@ from ..formulas import RefinedFormula
 from ..preparation import Task
 from .contest import FORMULA, NULL, Candidate, Contest
 from .fitted_families import Fitted, check_names, fitted_families, ranked, with_formula
-from .rest import MAX_EXPLAINED
 from .trial import Trial
 
 NOTHING = Contest((), ())
@@ -57,14 +56,13 @@ def known_candidates(
 
 
 def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candidate | None:
-    """The best family with its formula, if it leaves nothing but the noise of the recording, on the training set and
-    on the validation set, and predicts better than the baselines.
+    """The best family with its formula, if it leaves nothing but the noise of the recording, and predicts better than
+    the baselines.
     """
     best = next(iter(Contest.of(candidates, []).candidates), None)
     if best is None or best.fit is None or not best.fit.family.is_formula:
         return None
-    fitted = trial.rest(best.fit.residuals, best.fit.noise, trial.fitted)
-    if not (fitted <= MAX_EXPLAINED and best.leaves_noise):
+    if not best.leaves_noise:
         return None
     best = with_formula(best, task, trial.units)
     return None if best.found is None else best

@@ -42,7 +42,8 @@ class Candidate(NamedTuple):
     `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
     in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
     that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
-    `rest`: errors of the coordinates on the validation set, in units of the noise of the recording. `rest_error`: two
+    `rest`: errors of the coordinates in units of the noise of the recording, on the training set or on the validation
+    set, whichever is larger: a motion that only begins with a transient may look free at its end. `rest_error`: two
     standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in units of the
     noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of the
     validation set. `is_mechanical`: whether it has a Lagrangian.

@@ -126,7 +126,7 @@ def _candidates(kinds: dict[str, FamilyFit], reference: FamilyFit, trial: Trial,
     for fit in kinds.values():
         there = held_out(fit._replace(noise=reference.noise), held)
         errors = held.mean_squares(there.squares, there.noise)
-        rest = trial.rest(there.residuals, there.noise, held)
+        rest = trial.rest((fit.residuals, fit.noise, trial.fitted), (there.residuals, there.noise, held))
         criterion = information(fit, reference) - least
         facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors}
         found.append(Candidate(fit.family.name, int(fit.free.sum()), float(errors.mean()), criterion, **facts))

@@ -90,26 +90,36 @@ class Trial(NamedTuple):
         return [(np.asarray(t, np.float64), q @ matrix.T, v @ matrix.T) for t, q, v in turned]
 
     def misfit(self, model: Any, noise: np.ndarray) -> tuple[float, float, np.ndarray | None]:
-        """Mean square residual of any model in SI units on the validation set, in units of `noise`; the errors of the
-        coordinates in units of the noise of the recording; and the mean square residual of each window.
+        """Mean square residual of any model in SI units on the validation set, in units of `noise`; `rest`, the errors
+        of the coordinates in units of the noise of the recording; and the mean square residual of each window.
 
         The initial states are estimated, and nothing else. If rollouts fail, the first two are infinite.
         """
-        dtype = jnp.result_type(float)
-        sizes = np.concatenate([self.scaling.q_scale, self.scaling.q_scale / self.units.time])
-        weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
-        parts = (self.held.ts * self.units.time, self.held.ys, self.held.y0s, self.held.size, weight, sizes)
-        found = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=self.held.substeps)
-        residuals = np.asarray(found, np.float64).reshape(self.held.ys.shape)
+        residuals = self._residuals(model, noise, self.held)
         windows = self.held.mean_squares(np.sum(residuals**2, axis=(1, 2)), noise)
         if not windows.mean() < FAILED_RESIDUAL:
             return np.inf, np.inf, None
-        return float(windows.mean()), self.rest(residuals, noise, self.held), windows
+        groups = [self._residuals(model, noise, group) for group in self.fitted.groups(len(self.held.ts))]
+        fitted = np.concatenate(groups)[: len(self.fitted.ts)]
+        rest = self.rest((fitted, noise, self.fitted), (residuals, noise, self.held))
+        return float(windows.mean()), rest, windows
 
-    def rest(self, residuals: np.ndarray, noise: np.ndarray, windows: FitWindows) -> float:
-        """Errors of the coordinates in units of the noise of the recording, from residuals in units of `noise`."""
+    def _residuals(self, model: Any, noise: np.ndarray, windows: FitWindows) -> np.ndarray:
+        """Residuals of a model in SI units, in units of `noise`, shape `(window, row, channel)`."""
+        dtype = jnp.result_type(float)
+        sizes = np.concatenate([self.scaling.q_scale, self.scaling.q_scale / self.units.time])
+        weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
+        parts = (windows.ts * self.units.time, windows.ys, windows.y0s, windows.size, weight, sizes)
+        found = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=windows.substeps)
+        return np.asarray(found, np.float64).reshape(windows.ys.shape)
+
+    def rest(self, *parts: tuple[np.ndarray, np.ndarray, FitWindows]) -> float:
+        """Errors of the coordinates in units of the noise of the recording, on that of some parts where they are
+        largest. Each part has its residuals, in whose units they are, and its windows.
+        """
         dof = len(self.level)
-        return rest_of(residuals[..., :dof] * noise[:dof], windows.counts, self.level)
+        of_coordinates = [(residuals[..., :dof] * noise[:dof], windows) for residuals, noise, windows in parts]
+        return max(rest_of(residuals, windows.counts, self.level) for residuals, windows in of_coordinates)
 
 
 def width_of(rates: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Windows of recorded motion for the fit of a family, in natural units."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,9 +32,18 @@ class FitWindows(NamedTuple):
 
     def padded(self, windows: int) -> "FitWindows":
         """The same number of windows as others have, so that one program serves both: more do not count."""
-        index = np.arange(windows) % len(self.ts)
-        real = (np.arange(windows) < len(self.ts))[:, None]
-        ts, ys, y0s, counts = (part[index] for part in (self.ts, self.ys, self.y0s, self.counts))
+        return self._at(np.arange(windows))
+
+    def groups(self, windows: int) -> Iterator["FitWindows"]:
+        """All windows, so many at a time, so that one program serves them: more in the last group do not count."""
+        for first in range(0, len(self.ts), windows):
+            yield self._at(np.arange(first, first + windows))
+
+    def _at(self, numbers: np.ndarray) -> "FitWindows":
+        """The windows of these numbers; those that do not exist do not count."""
+        real = (numbers < len(self.ts))[:, None]
+        parts = (self.ts, self.ys, self.y0s, self.counts)
+        ts, ys, y0s, counts = (part[numbers % len(self.ts)] for part in parts)
         return FitWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
 
     def only(self, windows: np.ndarray) -> "FitWindows":
