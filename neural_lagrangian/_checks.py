@@ -41,12 +41,18 @@ def finite(name: str, x: Array) -> Array:
     return x
 
 
+def is_positive(value: Any) -> bool:
+    """Whether a value is one real number, finite and positive."""
+    number = np.asarray(value)
+    return number.ndim == 0 and number.dtype.kind in "fiu" and bool(np.isfinite(number) and number > 0)
+
+
 def one_or_each(name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-    """A number, or one for each of an array of this shape. Any other shape is refused, and not broadcast."""
+    """An array of this shape from a number, or from one number for each. Any other shape is refused."""
     array = jnp.asarray(value, dtype)
     if array.shape not in ((), shape):
         raise ValueError(f"`{name}` has shape {array.shape}; expected (){f' or {shape}' if shape else ''}")
-    return array
+    return jnp.broadcast_to(array, shape)
 
 
 def check_intervals(name: str, ts: Any, dtype: Any) -> None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from .._checks import check_instance, check_intervals, finite, floating, is_concrete
+from .._checks import check_instance, check_intervals, finite, floating, is_concrete, is_positive
 from .._types import State, Times
 from ..integrators import check_rollout_arguments
 from .controller import ControlLimits
@@ -44,12 +44,8 @@ def check_limits(limits: Any) -> None:
 
 def positive(name: str, value: Any, meaning: str) -> None:
     """**Raises:** `ValueError` unless `value` is a positive finite number, or traced."""
-    if is_concrete(value) and not _is_positive(np.asarray(value)):
+    if is_concrete(value) and not is_positive(value):
         raise ValueError(f"`{name}` is {value!r}; expected {meaning}")
-
-
-def _is_positive(value: np.ndarray) -> bool:
-    return value.ndim == 0 and value.dtype.kind in "fiu" and bool(np.isfinite(value) and value > 0)
 
 
 def sampling_times(ts: ArrayLike, y0: ArrayLike) -> tuple[Times, State]:

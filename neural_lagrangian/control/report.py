@@ -109,4 +109,4 @@ def _tolerance(tolerance: ArrayLike, target: State) -> Array:
     accepted = one_or_each("tolerance", tolerance, target.shape, target.dtype)
     if is_concrete(accepted) and not np.all(np.asarray(accepted) >= 0):
         raise ValueError(f"`tolerance` is {tolerance}; expected accepted errors, not negative")
-    return jnp.broadcast_to(accepted, target.shape)
+    return accepted

@@ -141,7 +141,7 @@ def _source(path: Any) -> Path:
 
 
 def can_be_included(path: Path) -> bool:
-    """Whether a C file can name this file, or its header, to include it."""
+    """Whether the name of the file can stand in an `#include` of C."""
     return path.name.isprintable() and not set(path.name) & NOT_IN_NAMES
 
 

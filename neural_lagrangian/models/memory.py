@@ -252,7 +252,7 @@ class WithMemory(AbstractMotionModel):
 
 
 def has_memory(model: Any) -> bool:
-    """Whether the model, or a model inside of it, has forces with memory."""
+    """Whether any force of the model has memory."""
     return any(map(_is_with_memory, jax.tree.leaves(model, is_leaf=_is_with_memory)))
 
 

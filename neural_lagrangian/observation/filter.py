@@ -138,7 +138,7 @@ class ExtendedKalmanFilter(eqx.Module):
         sizes = []
         for name, size, x in (("deviation", deviation, y), ("parameter_deviation", of_numbers, numbers)):
             _check_not_negative(name, size)
-            sizes.append(jnp.broadcast_to(one_or_each(name, size, x.shape, y.dtype), x.shape))
+            sizes.append(one_or_each(name, size, x.shape, y.dtype))
         covariance = jnp.diag(jnp.concatenate(sizes) ** 2)
         return Belief(finite("t", one_or_each("t", t, (), y.dtype)), y, numbers.astype(y.dtype), covariance)
 
@@ -183,9 +183,8 @@ class ExtendedKalmanFilter(eqx.Module):
 
     def _noise(self, dt: Array, dof: int, parameters: int) -> Array:
         density = one_or_each("acceleration_noise", self.acceleration_noise, (dof,), dt.dtype)
-        density = jnp.broadcast_to(density, (dof,))
         walk = one_or_each("parameter_noise", self.parameter_noise, (parameters,), dt.dtype)
-        walk = jnp.broadcast_to(walk, (parameters,)) ** 2 * dt
+        walk = walk**2 * dt
         Q = jnp.zeros((2 * dof + parameters,) * 2, dt.dtype)
         Q = Q.at[: 2 * dof, : 2 * dof].set(acceleration_covariance(dt, density))
         return Q.at[2 * dof :, 2 * dof :].set(jnp.diag(walk))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from .._checks import is_positive
 from ..networks import Frozen
 from ..trajectories import Trajectories
 from .determination import Leftover, of_observations
@@ -81,16 +82,11 @@ def noise_to_estimate(model: Observed, least_noise: Mapping[str, float] | None) 
     least = {} if least_noise is None else least_noise
     if not isinstance(least, Mapping):
         raise ValueError(f"`least_noise` is {least!r:.80}; expected a dictionary from channels to numbers")
-    if wrong := {name: value for name, value in least.items() if not _is_positive(value)}:
+    if wrong := {name: value for name, value in least.items() if not is_positive(value)}:
         raise ValueError(f"`least_noise` is {wrong}; expected positive numbers, each in the unit of its channel")
     if surplus := sorted(least.keys() - set(unknown)):
         raise ValueError(f"`least_noise` names {surplus}; expected channels with noise to estimate, among {unknown}")
     return unknown
-
-
-def _is_positive(value: Any) -> bool:
-    number = np.asarray(value)
-    return number.ndim == 0 and number.dtype.kind in "iuf" and bool(np.isfinite(number) and number > 0)
 
 
 def _log_noise(name: str, sensor: Sensor, leftover: Leftover, horizon: int, smallest: float) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._checks import check_instance, is_concrete
+from .._checks import check_instance, is_concrete, is_positive
 from .._types import Scalar, State
 from ..integrators import AbstractMotionModel, Integration, SaveTimes, StepsPerSample
 from ..networks import AbstractLate, Frozen, unfrozen
@@ -177,8 +177,7 @@ def _step(quantum: Any) -> float | None:
     """The step of a digital reading, as a constant."""
     if quantum is None:
         return None
-    plain = np.ndim(quantum) == 0 and np.asarray(quantum).dtype.kind in "iuf"
-    if not plain or not (np.isfinite(quantum) and quantum > 0):
+    if not is_positive(quantum):
         raise ValueError(f"`quantum` is {quantum!r}; expected a positive step, or None")
     return float(quantum)
 

@@ -108,9 +108,8 @@ def smooth(
         if not np.all(np.asarray(value) > 0) or not np.all(np.isfinite(value)):
             raise ValueError(f"`{name}` is {value}; expected positive numbers")
     seen = {name: floating(f"observations[{name!r}]", x, (len(ys), "column")) for name, x in observations.items()}
-    two_dof, dof = ys.shape[1:], (ys.shape[1] // 2,)
-    size = jnp.broadcast_to(one_or_each("deviation", deviation, two_dof, ys.dtype), two_dof)
-    density = jnp.broadcast_to(one_or_each("acceleration_noise", acceleration_noise, dof, ys.dtype), dof)
+    size = one_or_each("deviation", deviation, ys.shape[1:], ys.dtype)
+    density = one_or_each("acceleration_noise", acceleration_noise, (ys.shape[1] // 2,), ys.dtype)
     held = None if controls is None else finite("controls", floating("controls", controls, (len(ys), "m")))
     if held is not None:
         seen = _with_known_controls(model, ts, seen)

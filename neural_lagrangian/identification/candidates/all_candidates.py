@@ -60,9 +60,7 @@ def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candida
     the baselines.
     """
     best = next(iter(Contest.of(candidates, []).candidates), None)
-    if best is None or best.fit is None or not best.fit.family.is_formula:
-        return None
-    if not best.leaves_noise:
+    if best is None or best.fit is None or not (best.fit.family.is_formula and best.leaves_noise):
         return None
     best = with_formula(best, task, trial.units)
     return None if best.found is None else best

@@ -209,7 +209,7 @@ class Contest(NamedTuple):
         return [*lines, f"No better: {'; '.join(equal)}."] if equal else lines
 
     def _explained(self) -> list[str]:
-        """What the best candidate leaves: compared with the noise, and friction."""
+        """Sentences: whether its errors or its energy show that the best candidate lacks something."""
         best = self.winner
         why = "is it driven, or does its friction follow another law?"
         lines = [] if best.is_mechanical else [f"No Lagrangian with friction describes the motion as well: {why}"]
@@ -256,7 +256,7 @@ def best_family(families: list[Candidate]) -> list[Candidate]:
 
 
 def _tied(one: Candidate, least: Candidate) -> bool:
-    """Whether the errors of two candidates are equal on the validation set. One window says nothing about it."""
+    """Whether two candidates err equally on the validation set. A single window cannot tell."""
     if one.held is None or least.held is None or len(one.held) < 2:
         return False
     difference = Difference.of(one.held, least.held)

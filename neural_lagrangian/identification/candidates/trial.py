@@ -114,8 +114,9 @@ class Trial(NamedTuple):
         return np.asarray(found, np.float64).reshape(windows.ys.shape)
 
     def rest(self, *parts: tuple[np.ndarray, np.ndarray, FitWindows]) -> float:
-        """Errors of the coordinates in units of the noise of the recording, on that of some parts where they are
-        largest. Each part has its residuals, in whose units they are, and its windows.
+        """Errors of the coordinates in units of the noise of the recording, the largest of some parts.
+
+        **Arguments:** for each part its residuals, the noise in whose units they are, and its windows.
         """
         dof = len(self.level)
         of_coordinates = [(residuals[..., :dof] * noise[:dof], windows) for residuals, noise, windows in parts]
