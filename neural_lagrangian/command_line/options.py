@@ -4,9 +4,10 @@ import argparse
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from ..identification import Remark
+from ..identification import Remark, UsageError
 
 COLUMNS = (
     "dof",
@@ -19,6 +20,7 @@ COLUMNS = (
     "gap",
     "parameters",
     "observations",
+    "controls",
 )
 """Options for the columns of a recording. `inspect` and `identify` take them as arguments of the same names."""
 OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
@@ -80,6 +82,13 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         help="columns that see the position or the velocity of a coordinate, such as gyro=velocity:theta; gain, "
         "offset, delay and noise of each sensor are found with the model",
     )
+    group.add_argument(
+        "--controls",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of signals that drive the motion, such as motor torques or voltages; the gain of each at each "
+        "joint is found with the model",
+    )
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +100,27 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="parameters of the system, such as length=0.5, for a model of many systems; in the units of its recording",
     )
+
+
+def add_signal(parser: argparse.ArgumentParser) -> None:
+    """Add the option that gives the controls of a prediction."""
+    parser.add_argument(
+        "--controls",
+        nargs="+",
+        metavar="FILE|NAME=VALUE",
+        help="for a model of driven motion: a file with the columns of time and controls, or constant controls",
+    )
+
+
+def signal_given(asked: argparse.Namespace) -> dict[str, float] | str | None:
+    """The value of the option of `add_signal`: a file, or constants by name."""
+    given: list[str] | None = asked.controls
+    if given is None or (len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file())):
+        return None if given is None else given[0]
+    try:
+        return dict(map(_parse_value, given))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"`controls` {error}, or one file") from None
 
 
 def parameters_given(asked: argparse.Namespace) -> dict[str, float] | None:

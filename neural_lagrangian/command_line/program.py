@@ -22,7 +22,7 @@ from typing import Any, get_args
 from .._errors import NeuralLagrangianError
 from ..identification import Language, Predictor, Structure
 from .interruption import Terminated
-from .options import add_columns, add_parameters, in_options, parse_count, parse_finite, parse_positive
+from .options import add_columns, add_parameters, add_signal, in_options, parse_count, parse_finite, parse_positive
 from .text import note, to_errors
 
 NAME = "neural_lagrangian"
@@ -234,6 +234,7 @@ def _add_rollout(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="FILE", help="file to write: .csv, .npz, .parquet or .h5 (default: print a table)"
     )
     add_parameters(parser)
+    add_signal(parser)
     _add_predictor(parser)
     _add_anyway(parser)
 

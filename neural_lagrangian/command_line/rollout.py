@@ -5,14 +5,15 @@ import tempfile
 from pathlib import Path
 
 from ..identification import outside_training, predicted, write_predicted
-from .options import parameters_given
+from .options import parameters_given, signal_given
 from .text import note, print_table
 
 
 def run(asked: argparse.Namespace) -> None:
     """Predict the motion, and write or print times and states in the units of the model's recording."""
     options = {name: getattr(asked, name) for name in ("until", "step", "output", "predictor", "anyway")}
-    motion, columns = predicted(asked.model, asked.start, **options, parameters=parameters_given(asked))
+    given = {"parameters": parameters_given(asked), "controls": signal_given(asked)}
+    motion, columns = predicted(asked.model, asked.start, **options, **given)
     for text in outside_training(asked.model, motion, asked.predictor):
         note(text)
     if asked.output is not None:

@@ -8,10 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..lagrangians import MechanicalLagrangian
-from ..mechanics import LinearDamping
+from ..mechanics import AbstractForce, ControlForce, LinearDamping
 from ..models import NeuralLagrangian, NeuralODE
 from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from .choices import Structure
@@ -21,11 +21,25 @@ INITIAL_DAMPING = 0.2
 """Damping before training: diagonal of the Cholesky factor of the damping matrix, in natural units."""
 
 
+class Gains(eqx.Module):
+    r"""The matrix $G_{ij} = g_{ij} / s_j$ of a `ControlForce`, with a factor $1 / s_j$ of each control that is fixed.
+
+    `gains`: $g$, which are trained.
+    """
+
+    gains: Float[Array, "dof m"]
+    factors: tuple[float, ...] = eqx.field(static=True)
+
+    def __call__(self, q: Array) -> Array:
+        return self.gains * jnp.asarray(self.factors, self.gains.dtype)[None]
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Sizes and options of a Lagrangian made of networks, in natural units, with or without linear damping.
 
-    `parameters`: what differs between the runs. The networks get it as further inputs, from -1 to 1.
+    `parameters`: what differs between the runs. The networks get it as further inputs, from -1 to 1. `controls`: size
+    of each control.
     """
 
     dof: int
@@ -35,11 +49,13 @@ class Architecture:
     width: int = 64
     depth: int = 2
     parameters: tuple[Varied, ...] = ()
+    controls: tuple[float, ...] = ()
 
     @staticmethod
     def of(settings: dict[str, Any], parameters: Sequence[Varied] = ()) -> "Architecture":
         """Rebuild an architecture from its `settings`, read back from JSON, and its parameters."""
         given: dict[str, Any] = settings | {"periodic": tuple(settings["periodic"]), "parameters": tuple(parameters)}
+        given["controls"] = tuple(settings.get("controls", ()))  # none in earlier versions
         return Architecture(**given)
 
     def check(self, columns: Columns, weights: int) -> None:
@@ -62,6 +78,10 @@ class Architecture:
                 f"the architecture has {self.dof} degrees of freedom and angles {self.periodic}; "
                 f"expected {columns.dof} and {columns.periodic}, as the columns have"
             )
+        if len(self.controls) != len(columns.controls) or not all(0 < size < np.inf for size in self.controls):
+            raise ValueError(
+                f"the sizes of the controls are {self.controls}; expected one for each of {columns.controls}"
+            )
         least = self.width * (self.dof + self.width * max(self.depth - 1, 0))
         if max(least, self.depth) > weights:
             raise ValueError(f"the architecture has at least {least} weights, the model file at most {weights}")
@@ -73,17 +93,26 @@ class Architecture:
 
     def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
         """An untrained model, in single precision."""
-        force = None
+        force: AbstractForce | None = self._driven()
         if self.friction:
             diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]
-            force = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
+            damping = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
+            force = damping if force is None else damping + force
         if self.structure == "mechanical":
             return NeuralLagrangian(self._mechanical(key), force=force)
         return NeuralLagrangian(self._network("scalar", 2 * self.dof, key), force=force)
 
     def without_mechanics(self, key: PRNGKeyArray) -> NeuralODE:
         """An untrained network of the acceleration with the same sizes, in single precision: the null hypothesis."""
-        return NeuralODE(self._network(self.dof, 2 * self.dof, key), dof=self.dof)
+        network = self._network(self.dof, (3 if self.controls else 2) * self.dof, key)
+        return NeuralODE(network, dof=self.dof, control=self._driven())
+
+    def _driven(self) -> ControlForce | None:
+        """The force of the controls, with gains that are trained; `None` without controls."""
+        if not self.controls:
+            return None
+        gains = jnp.eye(self.dof, len(self.controls), dtype=jnp.float32)
+        return ControlForce(Gains(gains, tuple(1 / size for size in self.controls)))
 
     def _mechanical(self, key: PRNGKeyArray) -> MechanicalLagrangian:
         """Kinetic minus potential energy."""

@@ -3,12 +3,12 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 
 from ..discovery import Formula
-from ..models import NeuralLagrangian, Scaled, with_precision
+from ..models import NeuralLagrangian, Scaled, with_dead_time, with_precision
 from ..numerics import precision
 from ..observation import Sensor
 from ..training import History
@@ -34,6 +34,8 @@ from .judging import Errors, better_than_baselines
 from .plain_text import aligned, stated_all
 from .remark import Remark
 from .reports import Outcome, rendered, verdict, write_report
+
+Model = TypeVar("Model", bound="Scaled | NeuralLagrangian")
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,10 @@ class Identified:
 
         It also has `energy`, `acceleration` and `force`, the friction. `predictor` says which model it is. A model of
         many systems takes the parameters of one, `model(ts, y0, {"length": 0.5})`, as `networks.with_parameters` does.
+        A driven one takes controls by `models.with_control(model, ts, us)`. They are those of the recording: what was
+        found of their delay is in the model.
         """
-        best, dtype = self.outcome.model, jnp.result_type(float)
-        return in_precision(best, dtype) if isinstance(best, Scaled) else with_precision(best, dtype)
+        return self._of_recorded_controls(self.outcome.model)
 
     @property
     def predictor(self) -> Predictor:
@@ -98,13 +101,13 @@ class Identified:
     def network(self) -> Scaled | None:
         """The trained network, as a rollout model; `None` if none was trained."""
         trained = self.outcome.trained
-        return None if trained is None else in_precision(trained.model, jnp.result_type(float))
+        return None if trained is None else self._of_recorded_controls(trained.model)
 
     @property
     def formula_model(self) -> NeuralLagrangian | None:
         """The formula with its friction, as a rollout model; `None` if no formula was found."""
         found = self.outcome.formula
-        return None if found is None else with_precision(found.model, jnp.result_type(float))
+        return None if found is None else self._of_recorded_controls(found.model)
 
     @property
     def formula(self) -> Formula | None:
@@ -174,6 +177,12 @@ class Identified:
         """The names of the files in a folder that `save` has written."""
         written = (REPORT, MODEL, FORMULA, FAMILY, SETTINGS, HISTORY)
         return ", ".join(name for name in written if (Path(folder) / name).exists())
+
+    def _of_recorded_controls(self, model: Model) -> Model:
+        """A model in JAX's default precision, with controls that act as late as was found."""
+        dtype, lag = jnp.result_type(float), self.outcome.settings["control_lag"]
+        found = in_precision(model, dtype) if isinstance(model, Scaled) else with_precision(model, dtype)
+        return with_dead_time(found, lag)
 
     def _precision(self) -> AbstractContextManager[None]:
         return precision(double=self.outcome.settings["precision"] != "single")

@@ -14,7 +14,7 @@ from ..numerics import precision
 from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
-from .candidates import NETWORK, NULL, Candidate, Contest, Known, compared_candidates, known_candidates
+from .candidates import NETWORK, NULL, Candidate, Contest, Known, compared_candidates, control_lag, known_candidates
 from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined, sensors_of
@@ -49,6 +49,7 @@ def identify(
     gap: float | None = None,
     parameters: Sequence[str] | None = None,
     observations: Mapping[str, str] | None = None,
+    controls: Sequence[str] | None = None,
     structure: Structure = "mechanical",
     friction: bool = False,
     steps: int | None = None,
@@ -80,11 +81,13 @@ def identify(
     **Arguments:**
 
     - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`,
-      `observations`: the recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`. Gain,
-      offset, delay and noise of `observations` are found with the best model, which does not depend on them.
+      `observations`, `controls`: the recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`.
+      Gain, offset, delay and noise of `observations` are found with the best model, which does not depend on them. The
+      force of each control at each joint is proportional to it, with a gain that is found.
     - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
       one network.
-    - `friction`: whether the network learns linear damping in addition to the Lagrangian.
+    - `friction`: whether the network learns linear damping in addition to the Lagrangian. It always does for driven
+      motion, whose energy does not show whether there is friction.
     - `steps`: total number of gradient steps of the network. By default they are 2400, or none if a system of known
       form leaves nothing but noise.
     - `minutes`: time limit for everything, in minutes (default: none). The best result so far is tested and returned.
@@ -120,7 +123,7 @@ def identify(
     ```
     """
     roles = (dof, time, coordinates, velocities, trajectory)
-    declared = Declared(*roles, units, angles, gap, parameters, observations)
+    declared = Declared(*roles, units, angles, gap, parameters, observations, controls)
     place = None if folder is None else Path(folder)
     users = tuple(candidates)
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
@@ -147,6 +150,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     known = None
     if not task.columns.parameters:  # a family or a formula holds for one system
         known = known_candidates(task, wanted.candidates, budget.ends_families)
+        task, known = _timed(task, wanted, known, budget)
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
@@ -156,6 +160,18 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     if wanted.folder is None:
         return _judged(task, wanted, known, _learned(task, wanted, budget), budget)
     return _written(task, wanted, wanted.folder, known, budget)
+
+
+def _timed(
+    task: Task, wanted: Wanted, known: Known | None, budget: Budget, formula: RefinedFormula | None = None
+) -> tuple[Task, Known | None]:
+    """The task with controls at the time at which they act, as the best fit so far says, and its families."""
+    lag = control_lag(task, known, formula)
+    if not lag.seconds:
+        return task, known
+    wanted.said("controls", str(lag))
+    task = task.with_delayed_controls(lag.seconds, str(lag))
+    return task, known_candidates(task, wanted.candidates, budget.ends_families)
 
 
 def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
@@ -233,7 +249,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
 
     If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis.
     """
-    starts, motion = starts_of(task.parts.held_out, task.plan.stride), task.parts.train
+    motion = task.parts.train
     attempts: list[Attempt] = []
     formula, networks = None, {} if trained is None else {NETWORK: trained.model}
     if task.columns.parameters:
@@ -243,9 +259,12 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         attempts = look_for_formulas(trained.model, searched, library_for(task.columns), budget.ends_search)
         evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
         formula = best_formula(attempts, trained.model, evidence, budget.ends_refinement)
+        if formula is not None and not budget.ends_refinement():
+            task, known = _timed(task, wanted, known, budget, formula)
         if known is not None and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
             networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model
+    starts = starts_of(task.parts.held_out, task.plan.stride)
     contest = compared_candidates(task, known, networks, formula, budget.ends_refinement)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
@@ -304,6 +323,7 @@ def _settings(task: Task, wanted: Wanted) -> dict[str, Any]:
         "columns": task.columns.settings,
         "velocity_window": task.window,
         "velocity_lag": task.lag,
+        "control_lag": task.control_lag,
         "architecture": task.architecture.settings,
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},

@@ -19,6 +19,7 @@ from .recordings import (
     columns_of,
     columns_of_motion,
     constants_of_runs,
+    controls_like_others,
     equal_in_all_runs,
     late_velocities,
     read_recording,
@@ -85,7 +86,8 @@ class Inspection:
         still_or_jumping = refusals(self.recording, self.columns)
         alike = equal_in_all_runs(self.recording.recorded, self.columns)
         constant = unchanging_channels(self.recording.recorded)
-        return (*still_or_jumping, *self.wrong_rates, *alike, *constant)
+        driving = controls_like_others(self.recording.recorded, self.columns)
+        return (*still_or_jumping, *self.wrong_rates, *alike, *constant, *driving)
 
     @property
     def described(self) -> str:
@@ -117,6 +119,9 @@ class Inspection:
         for name in self.columns.observations:
             x = (self.recording.recorded.observations or {})[name][self.recording.recorded.mask]
             rows.append([name, *(f"{f(x):.4g}" for f in (np.nanmin, np.nanmean, np.nanmax, np.nanstd))])
+        if (us := self.recording.recorded.controls) is not None:
+            for name, x in zip(self.columns.controls, us[self.recording.recorded.mask].T, strict=True):
+                rows.append([name, *(f"{f(x):.4g}" for f in (np.min, np.mean, np.max, np.std))])
         return [
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
@@ -148,6 +153,7 @@ def inspect(
     gap: float | None = None,
     parameters: Sequence[str] | None = None,
     observations: Mapping[str, str] | None = None,
+    controls: Sequence[str] | None = None,
 ) -> Inspection | Learned:
     """Summarise a recording and find what looks wrong: samples, intervals, gaps, ranges, jumps, spikes.
 
@@ -170,6 +176,8 @@ def inspect(
       and differ between them. They are not converted. (Default for `Trajectories`: all that differ.)
     - `observations`: columns that are not coordinates, but other views of the state, and what each sees:
       `"position:NAME"` or `"velocity:NAME"` of a coordinate, such as `{"gyro": "velocity:theta"}`. Cells may be empty.
+    - `controls`: columns of signals that drive the motion, such as motor torques or voltages. They are linear between
+      samples, and never converted. `Trajectories` hold their own.
 
     **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`; if the best model is a
     `Family` of yours, it has the network.
@@ -192,7 +200,7 @@ def inspect(
     ```
     """
     roles = (dof, time, coordinates, velocities, trajectory)
-    declared = Declared(*roles, units, angles, gap, parameters, observations)
+    declared = Declared(*roles, units, angles, gap, parameters, observations, controls)
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")
@@ -210,11 +218,10 @@ def inspected(
         path = Path(source)
         columns = columns_of(path, declared, all_are_coordinates=all_are_coordinates)
         return Inspection(str(path), path, columns, read_recording(path, columns))
-    if source.controls is not None:
-        raise UsageError("`source` is Trajectories with controls; expected none: driven motion cannot be identified")
     columns = columns_of_motion(source, declared)
     known = source.parameters or {}
     used = {name: known[name] for name in columns.parameters} or None
-    extras = {"mask": source.mask, "names": source.names, "parameters": used, "observations": source.observations}
-    plain = Trajectories(source.ts, source.ys, **extras).astype(np.float64)
+    extras = {"names": source.names, "parameters": used, "observations": source.observations}
+    plain = Trajectories(source.ts, source.ys, mask=source.mask, controls=source.controls, **extras)
+    plain = plain.astype(np.float64)
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))

@@ -12,7 +12,7 @@ from ..integrators import StepsPerSample
 from ..models import NeuralLagrangian, NeuralODE
 from ..training import Callback, FitResult, Loss, Rollouts, Running, Watching, fit, trajectory_mse, weighted
 from ..trajectories import Scaling, Trajectories, spread
-from .recordings import Parts
+from .recordings import Parts, thinned
 
 ROW_INTERVAL = 0.125
 """Time between two rows of a window, and longest integration step, in natural units of time (a period is 6.3)."""
@@ -92,7 +92,7 @@ def train(
     progress: bool,
 ) -> FitResult:
     """Scale the motion to natural units and train the model. `checkpoints` is a folder, or `None`."""
-    inside = Parts(*(scaling.scale(part) for part in parts))
+    inside = Parts(*(scaling.scale(thinned(part, plan.stride)) for part in parts))
     options: dict[str, Any] = {
         "loss": loss_for(inside.train, periodic),
         "optimizer": [

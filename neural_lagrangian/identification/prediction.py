@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..models import with_control
 from ..observation import Observed
 from ..training import failures_of, in_words
 from ..trajectories import Trajectories, write_trajectories
 from .choices import Predictor
 from .faults import NoAnswerError, UsageError
 from .folders import may_be_used, predictor_of, read_columns, read_folder
-from .recordings import WRITTEN_SUFFIXES, Columns, Region
+from .recordings import WRITTEN_SUFFIXES, Columns, Region, signal_of
 from .reports import NOT_BETTER
 
 MAX_ROWS = 10_000_000
@@ -31,6 +32,7 @@ def predicted(
     predictor: Predictor | None = None,
     anyway: bool = False,
     parameters: Mapping[str, float] | None = None,
+    controls: Mapping[str, float] | str | Path | None = None,
 ) -> tuple[Trajectories, Columns]:
     """Predict the motion from a start, and what its sensors read. Returns the motion and the columns of the recording.
 
@@ -43,9 +45,11 @@ def predicted(
     - `predictor`: as for `load_model`.
     - `anyway`: whether to use a model that predicts no better than the baselines.
     - `parameters`: those of the system by name, in the units of the recording, if the model has parameters.
+    - `controls`: a file with the columns of time and controls of the recording, whose first row is the start, linear
+      between its rows; or constant controls by name. A driven model needs it.
 
-    **Raises:** `UsageError` for impossible values, and for missing or unknown parameters; `NoAnswerError` if the model
-    should not be used, or if the rollout is not finite.
+    **Raises:** `UsageError` for impossible values, and for missing or unknown parameters or controls; `NoAnswerError`
+    if the model should not be used, or if the rollout is not finite; the errors of `read_trajectories` for `controls`.
     """
     columns = read_columns(folder)
     _check(start, until, step, output, columns)
@@ -57,6 +61,8 @@ def predicted(
     times = step * np.arange(int(until / step * (1 + 1e-12)) + 1)
     dtype = jnp.result_type(float)
     ts = jnp.asarray(times * columns.time_factor, dtype)
+    if (signal := signal_of(folder, columns, controls, float(ts[-1]))) is not None:
+        model = with_control(model, *(jnp.asarray(part, dtype) for part in signal))
     y0 = jnp.asarray(start * columns.state_factors, dtype)
     ys = np.asarray(eqx.filter_jit(model)(ts, y0))
     reached = np.isfinite(ys).all(axis=1)

@@ -10,7 +10,7 @@ from .architecture import Architecture
 from .faults import NoAnswerError
 from .inspection import Inspection
 from .learning import Plan, plan_of, shortest_piece, spacing
-from .recordings import Columns, Parts, by_system, cut, dealt, dealt_by_system, varied_of
+from .recordings import Columns, Parts, by_system, cut, dealt, dealt_by_system, delayed, sizes_of_controls, varied_of
 
 
 class Task(NamedTuple):
@@ -20,6 +20,7 @@ class Task(NamedTuple):
     recorded, as far as they were. `seen`: the training set with its observations and the coordinates as recorded, if
     observations are declared. `window`: samples of the polynomials that gave or improved the velocities; `None` if
     these are as recorded. `lag`: how late recorded velocities were, in seconds; they are moved.
+    `control_lag`: how late controls act, in seconds; they are moved.
     `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text. `trains`:
     whether a network is trained.
     """
@@ -36,7 +37,16 @@ class Task(NamedTuple):
     read: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     trains: bool = True
+    control_lag: float = 0.0
     seen: Trajectories | None = None
+
+    def with_delayed_controls(self, lag: float, said: str) -> "Task":
+        """The task with controls at the time at which they act, `lag` seconds after their own. `said`: why."""
+        more = lag - self.control_lag
+        parts, observed = (Parts(*(delayed(part, more) for part in each)) for each in (self.parts, self.observed))
+        facts = (*self.facts, ("controls", said))
+        read = (*self.read, f"{said[0].upper()}{said[1:]}.")
+        return self._replace(parts=parts, observed=observed, read=read, facts=facts, control_lag=lag)
 
     @property
     def training(self) -> str:
@@ -67,7 +77,9 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         seen = _with_coordinates(parts.train, observed.train, columns)
         parts, observed = (Parts(*(replace(one, observations=None) for one in part)) for part in (parts, observed))
     varied = varied_of(parts.train, columns)
-    architecture = Architecture(columns.dof, structure, friction, columns.periodic, parameters=varied)
+    sizes = sizes_of_controls(parts.train)
+    friction = friction or bool(sizes)  # the energy of driven motion does not show whether there is any
+    architecture = Architecture(columns.dof, structure, friction, columns.periodic, parameters=varied, controls=sizes)
     plan = plan_of(parts, scaling, steps)
     found = "as recorded"
     if recording.window is not None:

@@ -29,8 +29,8 @@ class Trained(NamedTuple):
             ("trained", f"{took}, smallest validation loss {least:.2g}"),
             ("mass", str(self._mass_report(starts)).removeprefix("mass matrix ")),
         ]
-        if self.model.force is not None:
-            rates = ", ".join(f"{rate:.4g}" for rate in self._damping_rates(starts))
+        if self.model.force is not None and (found := self._damping_rates(starts)).any():
+            rates = ", ".join(f"{rate:.4g}" for rate in found)
             where = "" if starts.parameters is None else ", for the first system that is held out"
             facts.append(("damping", f"rates {rates} 1/s, the eigenvalues of M^-1 D{where}"))
         return facts

@@ -4,6 +4,7 @@ from .controlled import control_sizes as control_sizes
 from .controlled import is_driven as is_driven
 from .controlled import takes_control as takes_control
 from .controlled import with_control
+from .controlled import with_dead_time as with_dead_time
 from .controlled import with_held_control as with_held_control
 from .controlled import without_control as without_control
 from .files import ModelFileError, load, save

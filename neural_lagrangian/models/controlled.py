@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
 
 from .._types import Signal
-from ..mechanics import ControlForce, SampledControl
+from ..mechanics import ControlForce, DeadTime, SampledControl
+from ..networks import Frozen
 from .scaled import Scaled
 
 Model = TypeVar("Model")
@@ -57,6 +58,20 @@ def with_control(model: Model, ts: ArrayLike, us: ArrayLike, *, kind: Literal["l
     if kind is None:
         kind = force.control.kind if isinstance(force.control, SampledControl) else "linear"
     return _with_signal(model, SampledControl(ts, us, kind))
+
+
+def with_dead_time(model: Model, delay: float) -> Model:
+    """The same model with controls that act `delay` seconds late; unchanged if that is zero. It is not trained."""
+    if delay == 0:
+        return model
+    if isinstance(model, Scaled):  # its inner model has its own time
+        inner = with_dead_time(model.model, delay / float(model.scaling.t_scale))
+        return eqx.tree_at(lambda m: m.model, model, inner)
+
+    def late(node: Any) -> Any:
+        return DeadTime(node, Frozen(jnp.asarray(delay))) if _is_control_force(node) else node
+
+    return jax.tree.map(late, model, is_leaf=_is_control_force)
 
 
 def control_sizes(model: Any, dof: int) -> tuple[int, ...]:

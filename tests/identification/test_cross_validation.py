@@ -33,7 +33,8 @@ def held_out(fit, motion):
 
 def windows_of(ys):
     ys = np.asarray(ys)[..., None]
-    return FitWindows(np.zeros(ys.shape[:2]), ys, ys[:, 0], np.ones(ys.shape[:2]), np.ones(1), 1)
+    ts = np.zeros(ys.shape[:2])
+    return FitWindows(ts, np.zeros((*ts.shape, 0)), ys, ys[:, 0], np.ones(ts.shape), np.ones(1), 1)
 
 
 @pytest.fixture

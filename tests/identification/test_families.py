@@ -10,9 +10,10 @@ from neural_lagrangian.identification import Family
 from neural_lagrangian.identification.candidates.contest import Candidate, Contest, best_family
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
-from neural_lagrangian.identification.families.family import Expansion, InSI, Units, friction_of
+from neural_lagrangian.identification.families.family import Expansion, InSI, Units, forces_of
 from neural_lagrangian.identification.families.family_fit import fit_family, simplified
-from neural_lagrangian.identification.families.friction import Friction, as_json, of_json
+from neural_lagrangian.identification.families.friction import Friction
+from neural_lagrangian.identification.families.joint_forces import JointForces, as_json, of_json
 from neural_lagrangian.identification.families.known_families import (
     CartPendulum,
     CoupledPendulums,
@@ -44,11 +45,14 @@ FAMILIES = {
     "springs": (made(Springs, 3, True), ()),
     "coupled": (made(CoupledPendulums, 3), (0, 1, 2)),
 }
-UNITS = Units(0.3, 0.07)
+UNITS = Units(0.3, 0.07, (40.0, 0.2))
+CONTROL = np.array([3.0, -0.1])
+"""In units of the recording."""
 
 
 def unknowns(family):
-    x = np.random.default_rng(0).uniform(0.5, 1.5, family.slices.drag.stop)
+    count = family.slices.drag.stop + len(CONTROL) * len(family.joint_names)
+    x = np.random.default_rng(0).uniform(0.5, 1.5, count)
     if isinstance(family, CartPendulum):
         x[1] = 0.3  # the mass matrix is positive definite
     return jnp.asarray(x)
@@ -56,34 +60,46 @@ def unknowns(family):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_is_its_formula_in_si_units(name):
-    """The same acceleration, friction included."""
+    """The same acceleration, with friction and controls."""
     family, angles = FAMILIES[name]
     dof, x = family.matrix.shape[0], unknowns(family)
     expansion = Expansion.of(family.library(None))
     coefficients = np.asarray(expansion.coefficients(family, x, UNITS, angles))
     formula = expansion.formula(coefficients, np.zeros(len(coefficients)))
     assert "1" not in formula.support
-    friction = friction_of(family, x, UNITS)
+    forces = with_control(forces_of(family, x, UNITS).force(np.eye(dof)))
     q, v = jnp.asarray(np.random.default_rng(1).normal(size=(2, dof))) * 0.1
     scaling = UNITS.scaling(angles, dof)
     sizes = jnp.asarray(scaling.q_scale)
-    natural = family.body(x).acceleration(0.0, q / sizes, v / sizes * UNITS.time) * sizes / UNITS.time**2
-    found = nl.acceleration(formula, 0.0, q, v, force=friction.force(np.eye(dof)))
+    u = jnp.asarray(CONTROL / np.array(UNITS.controls))
+    natural = family.body(x).acceleration(q / sizes, v / sizes * UNITS.time, u) * sizes / UNITS.time**2
+    found = nl.acceleration(formula, 0.0, q, v, force=forces)
     np.testing.assert_allclose(found, natural, rtol=1e-6)
+    free = family.body(x).acceleration(q / sizes, v / sizes * UNITS.time, 0 * u) * sizes / UNITS.time**2
+    assert np.abs(free - natural).max() > 1e-3 * np.abs(natural).max()
     lagrangian = InSI(family, x, UNITS, angles)
     np.testing.assert_allclose(jax.grad(lagrangian, 2)(0.0, q, v), jax.grad(formula, 2)(0.0, q, v), rtol=1e-6)
 
 
-def test_friction_in_other_units_has_the_same_power():
+def with_control(force):
+    """The force driven by the constant control."""
+    return nl.models.with_control(force, jnp.array([0.0, 1.0]), jnp.asarray([CONTROL, CONTROL]))
+
+
+def test_forces_in_other_units_have_the_same_power():
     friction = Friction(*(jnp.asarray([a, b]) for a, b in ((0.3, 0.0), (0.2, 0.4), (0.0, 0.7), (0.1, 0.2))))
-    rates, sizes = jnp.asarray([0.4, -1.3]), jnp.asarray([2.0, 5.0])
-    other = friction.in_units(11.0, sizes)
-    np.testing.assert_allclose(other(rates * sizes) * rates * sizes, 11.0 * friction(rates) * rates)
-    force = friction.force(np.eye(2))
-    np.testing.assert_allclose(force(0.0, rates, rates), friction(rates), rtol=1e-12)
+    forces = JointForces(friction, jnp.asarray([[0.5, 2.0], [0.0, -3.0]]))
+    rates, sizes, u = jnp.asarray([0.4, -1.3]), jnp.asarray([2.0, 5.0]), jnp.asarray(CONTROL)
+    other = forces.in_units(11.0, sizes, UNITS.controls)
+    power = forces(rates, u / np.array(UNITS.controls)) * rates
+    np.testing.assert_allclose(other(rates * sizes, u) * rates * sizes, 11.0 * power)
+    force = forces.force(np.eye(2))
+    np.testing.assert_allclose(with_control(force)(0.0, rates, rates), forces(rates, u), rtol=1e-12)
     again = [of_json(part) for part in as_json(force)]
-    np.testing.assert_allclose(sum(part(0.0, rates, rates) for part in again), friction(rates), rtol=1e-12)
-    assert Friction(*[jnp.zeros(1)] * 3, jnp.ones(1)).force(np.eye(1)) is None
+    found = with_control(sum(again[1:], again[0]))(0.0, rates, rates)
+    np.testing.assert_allclose(found, forces(rates, u), rtol=1e-12)
+    nothing = Friction(*[jnp.zeros(1)] * 3, jnp.ones(1))
+    assert JointForces(nothing, jnp.zeros((1, 0))).force(np.eye(1)) is None
 
 
 def moving(lagrangian, y0, *, force=None, seconds=16.0, noise=0.01):
@@ -152,21 +168,23 @@ def test_a_family_of_the_user_is_a_candidate(spring):
     np.testing.assert_allclose(frictionless.acceleration(0.0, q, v), -wall.value * np.sinh(0.3), rtol=1e-6)
 
 
-def test_friction_of_a_users_family_is_at_its_joints():
+def test_forces_of_a_users_family_are_at_its_joints():
     """A joint between two bodies turns both: the force is $R^T f(R v)$, in SI units."""
     rows = [[1.0, 0.0], [-1.0, 1.0]]
     columns = Columns("t", ("a", "b"), (), None, {}, ("a", "b"))
     user = Family("two", lambda c, q, v: c["m"] * (v @ v) / 2 + jnp.cos(q).sum(), {"m": 2.0}, joints=rows)
     family = user.on(columns, UNITS, np.zeros(2)).shared
     assert family.joint_names == ["joint 1", "joint 2"]
-    x = jnp.asarray(np.random.default_rng(0).uniform(0.5, 1.5, family.slices.drag.stop))
-    force = friction_of(family, x, UNITS).force(family.joints)
+    x = unknowns(family)
+    force = with_control(forces_of(family, x, UNITS).force(family.joints))
     q, v = jnp.asarray([0.3, -0.4]), jnp.asarray([0.5, 1.7])
     lagrangian = InSI(family, x, UNITS, (0, 1))
     expected = nl.acceleration(lagrangian, 0.0, q, v, force=force)
-    natural = family.body(x).acceleration(0.0, q, v * UNITS.time) / UNITS.time**2
+    u = jnp.asarray(CONTROL / np.array(UNITS.controls))
+    natural = family.body(x).acceleration(q, v * UNITS.time, u) / UNITS.time**2
     np.testing.assert_allclose(natural, expected, rtol=1e-9)
-    apart = nl.acceleration(lagrangian, 0.0, q, v, force=friction_of(family, x, UNITS).force(np.eye(2)))
+    elsewhere = with_control(forces_of(family, x, UNITS).force(np.eye(2)))
+    apart = nl.acceleration(lagrangian, 0.0, q, v, force=elsewhere)
     assert np.abs(apart - expected).max() > 0.1
 
 

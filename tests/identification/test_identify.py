@@ -114,8 +114,6 @@ def test_options_of_files_are_refused_for_trajectories(function, name):
 def test_what_is_not_used_is_refused(tmp_path):
     with pytest.raises(UsageError, match="`resume` is True, but `folder` is None"):
         identify(motion(), resume=True)
-    with pytest.raises(UsageError, match="with controls; expected none"):
-        identify(motion(controls=np.zeros((300, 1))))
     with pytest.raises(UsageError, match="observations 'encoder', but `observations` does not say what they see"):
         inspect(motion(observations={"encoder": np.zeros(300)}))
     (tmp_path / "settings.json").write_text("{}")

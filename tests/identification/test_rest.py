@@ -83,7 +83,7 @@ LEVEL = np.array([0.1])
 
 def windows_of(count):
     ts, ys = np.zeros((count, 50)), np.arange(count)[:, None, None] * np.ones((1, 50, 2))
-    return FitWindows(ts, ys, ys[:, 0], np.ones(ts.shape), np.ones(2), 1)
+    return FitWindows(ts, np.zeros((*ts.shape, 0)), ys, ys[:, 0], np.ones(ts.shape), np.ones(2), 1)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7])

@@ -18,8 +18,9 @@ from neural_lagrangian.identification.candidates.contest import NETWORK
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
 from neural_lagrangian.identification.families.chain_start import estimated
-from neural_lagrangian.identification.families.family import Expansion, Units, friction_of, labels_of_friction
+from neural_lagrangian.identification.families.family import Expansion, Units, forces_of, labels_of_forces
 from neural_lagrangian.identification.families.friction import Friction
+from neural_lagrangian.identification.families.joint_forces import JointForces
 from neural_lagrangian.identification.families.known_families import families_for
 from neural_lagrangian.identification.families.rigid_chain import ChainFamily, RigidChain, frames
 from neural_lagrangian.identification.folders.formula_file import read_formula, write_formula
@@ -43,20 +44,22 @@ def chain(inertia, *others):
     """Of weights, offsets, linear and dry friction."""
     n = len(inertia)
     inertia, weight, offset, linear, dry = (jnp.asarray(part, float) for part in (inertia, *others))
-    return RigidChain(inertia, weight, offset, Friction(linear, dry, jnp.zeros(n), jnp.full(n, 0.02)))
+    friction = Friction(linear, dry, jnp.zeros(n), jnp.full(n, 0.02))
+    return RigidChain(inertia, weight, offset, JointForces(friction, jnp.zeros((n, 0))))
 
 
 def unknowns(true):
     """The unknowns of a chain, in the order of its family."""
     own, n = np.diagonal(true.inertia), len(true.weight)
     coupling = [true.inertia[i, j] / np.sqrt(own[i] * own[j]) for i in range(n) for j in range(i + 1, n)]
-    friction = (true.friction.linear / own, true.friction.dry / own, np.zeros(n))
+    forces = true.forces.friction
+    friction = (forces.linear / own, forces.dry / own, np.zeros(n))
     return jnp.concatenate(
         [jnp.log(own[1:] / own[0]), jnp.asarray(coupling), true.weight / own, true.offset, *map(jnp.asarray, friction)]
     )
 
 
-SECONDS = Units(1.0, 1.0)
+SECONDS, FREE = Units(1.0, 1.0), jnp.zeros(0)
 
 
 PENDULUM = chain([[1.0]], [20.0], [0.4], [0.1], [0.3])
@@ -70,7 +73,7 @@ CHAINS = (PENDULUM, DOUBLE, TRIPLE)
 def recorded(true, frame, start, *, seconds, step, noise=0.01, seed=0):
     """Positions of a motion from rest at the angles `start` of the bodies; the noise is relative to their spread."""
     ts = jnp.arange(0.0, seconds, step)
-    term = nl.EulerLagrangeTerm(true.lagrangian, solved=true.acceleration)
+    term = nl.EulerLagrangeTerm(true.lagrangian, solved=lambda t, q, v: true.acceleration(q, v, FREE))
     steps = nl.integrators.Integration(RK4(), stepsize_controller=nl.StepsPerSample(8))
     ys = np.asarray(jax.jit(lambda y0: steps.rollout(term, ts, y0))(jnp.asarray([*start, *np.zeros(len(start))])))
     q, v = (part @ np.linalg.inv(frame.matrix).T for part in np.split(ys, 2, axis=1))
@@ -85,11 +88,11 @@ def task_of(motion, angles=None, velocities=()):
 
 
 def constants_of(true, frame):
-    family = ChainFamily(frame, np.asarray(true.friction.width))
+    family = ChainFamily(frame, np.asarray(true.forces.friction.width))
     x = unknowns(true)
-    friction = friction_of(family, x, SECONDS)
+    friction = forces_of(family, x, SECONDS).friction
     values = jnp.concatenate([family.constants(x, SECONDS), friction.linear, friction.dry, friction.drag])
-    names = [name for name, _ in (*family.labels, *labels_of_friction(family))]
+    names = [name for name, _ in (*family.labels, *labels_of_forces(family, ()))]
     return dict(zip(names, np.asarray(values).tolist(), strict=True))
 
 
@@ -115,16 +118,16 @@ def families(task, is_over=lambda: False):
 @pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
 def test_a_chain_moves_as_its_formula_with_its_friction(dof, frame):
     true, B = CHAINS[dof - 1], frame.matrix.astype(float)
-    family = ChainFamily(frame, np.asarray(true.friction.width))
+    family = ChainFamily(frame, np.asarray(true.forces.friction.width))
     x, expansion = unknowns(true), Expansion.of(family.library(None))
     coefficients = np.asarray(expansion.coefficients(family, x, SECONDS, tuple(range(dof))))
     formula = expansion.formula(coefficients, np.zeros(len(coefficients)))
-    friction = friction_of(family, x, SECONDS).force(family.joints @ B)
+    friction = forces_of(family, x, SECONDS).force(family.joints @ B)
     q, v = jnp.asarray(np.random.default_rng(0).normal(size=(2, dof)))
-    expected = np.linalg.solve(B, true.acceleration(0.0, B @ q, B @ v))
+    expected = np.linalg.solve(B, true.acceleration(B @ q, B @ v, FREE))
     found = jax.jit(lambda q, v: nl.acceleration(formula, 0.0, q, v, force=friction))(q, v)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
-    np.testing.assert_allclose(family.body(x).acceleration(0.0, B @ q, B @ v), B @ expected, rtol=1e-9)
+    np.testing.assert_allclose(family.body(x).acceleration(B @ q, B @ v, FREE), B @ expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("true", CHAINS, ids=["1", "2", "3"])
@@ -133,12 +136,13 @@ def test_the_start_has_the_constants_of_a_clean_motion(true):
     motion = recorded(true, frames(n)[0], [1.2, 1.5, 2.0][:n], seconds=20.0, step=0.005, noise=0.0)
     ((t, y),) = motion
     scale = np.sqrt(20.0)
-    width = np.asarray(true.friction.width) / scale
-    start = estimated([(t * scale, y[:, :n], y[:, n:] / scale)], width)
+    width = np.asarray(true.forces.friction.width) / scale
+    pieces = [(t * scale, y[:, :n], y[:, n:] / scale, np.zeros((len(t), 0)))]
+    start = estimated(pieces, width)
     assert start is not None
     assert start.residual < 1e-3
     family = ChainFamily(frames(n)[0], width)
-    again = family.body(jnp.asarray(family.start([(t * scale, y[:, :n], y[:, n:] / scale)])))
+    again = family.body(jnp.asarray(family.start(pieces)))
     ratio = true.inertia[0, 0] / again.inertia[0, 0]
     np.testing.assert_allclose(again.inertia * ratio, true.inertia, rtol=0.02, atol=0.02)
     np.testing.assert_allclose(again.weight * ratio * scale**2, true.weight, rtol=0.02, atol=0.02)

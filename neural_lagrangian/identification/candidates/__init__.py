@@ -2,6 +2,18 @@
 
 from .all_candidates import Known, compared_candidates, known_candidates
 from .contest import NETWORK, NULL, Candidate, Contest
+from .control_lag import control_lag
 from .trial import Trial
 
-__all__ = ["NETWORK", "NULL", "Candidate", "Contest", "Known", "Trial", "compared_candidates", "known_candidates"]
+__all__ = [
+    "NETWORK",
+    "NULL",
+    "Candidate",
+    "Contest",
+    "ControlLag",
+    "Known",
+    "Trial",
+    "compared_candidates",
+    "control_lag",
+    "known_candidates",
+]

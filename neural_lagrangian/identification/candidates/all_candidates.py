@@ -90,9 +90,7 @@ def compared_candidates(
     if known.cut_short:
         return Contest((), tuple(fitted.refused))
     if formula is not None and not is_over():
-        family = FormulaFamily.of(FORMULA, formula.formula, task.columns, trial.units, _mean(task))
-        also = fitted_families([family], trial, is_over, fitted.fits)
-        fitted = also._replace(refused=[*fitted.refused, *also.refused])
+        fitted = fits_of_formula(task, known, formula, is_over)
     candidates = list(fitted.candidates)
     compared: dict[str, tuple[Any, RefinedFormula | None]] = {name: (model, None) for name, model in models.items()}
     if formula is not None and (formula.couples_joints or not any(one.name == FORMULA for one in candidates)):
@@ -104,6 +102,15 @@ def compared_candidates(
         facts["is_mechanical"] = name != NULL
         candidates.append(Candidate(name, count, misfit, **facts))
     return ranked(candidates, fitted.refused, task, trial)
+
+
+def fits_of_formula(
+    task: Task, known: Known, formula: RefinedFormula, is_over: Callable[[], bool] = lambda: False
+) -> Fitted:
+    """The known families, and the terms of a formula as one more."""
+    family = FormulaFamily.of(FORMULA, formula.formula, task.columns, known.trial.units, _mean(task))
+    also = fitted_families([family], known.trial, is_over, known.fitted.fits)
+    return also._replace(refused=[*known.fitted.refused, *also.refused])
 
 
 def _mean(task: Task) -> np.ndarray:

@@ -211,7 +211,9 @@ class Contest(NamedTuple):
     def _explained(self) -> list[str]:
         """Sentences: whether its errors or its energy show that the best candidate lacks something."""
         best = self.winner
-        why = "is it driven, or does its friction follow another law?"
+        driven = any(one.variant is not None and one.variant.controls for one in self.candidates)
+        cause = "does something else drive it" if driven else "is it driven"
+        why = f"{cause}, or does its friction follow another law?"
         lines = [] if best.is_mechanical else [f"No Lagrangian with friction describes the motion as well: {why}"]
         if self.energy_lost > 0:
             lost = f"its energy falls by {self.energy_lost:.0%} along the recorded motion"

@@ -17,10 +17,10 @@ from ..families import (
     InSI,
     Units,
     fit_family,
-    friction_of,
+    forces_of,
     held_out,
     information,
-    labels_of_friction,
+    labels_of_forces,
     simplified,
     with_each_friction,
 )
@@ -47,6 +47,12 @@ class Fitted(NamedTuple):
     refused: list[Attempt]
     noise: np.ndarray
     fits: list[dict[str, FamilyFit]]
+
+    @property
+    def best(self) -> FamilyFit:
+        """The fit with the least residuals."""
+        every = [fit for kinds in self.fits for fit in kinds.values()]
+        return min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
 
 
 def fitted_families(
@@ -81,8 +87,7 @@ def fitted_families(
         fits.append(kinds)
     if not fits:
         return Fitted([], refused, trial.noise, [])
-    every = [fit for kinds in fits for fit in kinds.values()]
-    reference = min(every, key=lambda fit: (_log_noise(fit), float(fit.squares.sum())))
+    reference = Fitted([], refused, trial.noise, fits).best
     held = trial.held.padded(len(trial.fitted.ts))
     candidates = distinct([one for kinds in fits for one in _candidates(kinds, reference, trial, held)])
     candidates = cross_validated(candidates, reference.noise, trial.fitted, held, is_over)
@@ -105,7 +110,7 @@ def _grown(family: AbstractFamily, trial: Trial) -> FamilyFit | None:
     """A fit of all constants; `None` if the motion does not determine them, or if rollouts fail."""
     matrix = np.asarray(family.matrix, np.float64)
     pieces = trial.pieces(matrix)
-    rates = np.concatenate([v @ family.joints.T for _, _, v in pieces])
+    rates = np.concatenate([v @ family.joints.T for _, _, v, _ in pieces])
     family = eqx.tree_at(lambda one: one.width, family, jnp.asarray(width_of(rates), jnp.result_type(float)))
     start = family.start(pieces)
     if start is None:
@@ -168,10 +173,12 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
         return np.sqrt(np.maximum(np.einsum("ik,kl,il->i", J, fit.covariance, J), 0.0))
 
     def constants(x: jax.Array) -> jax.Array:
-        friction = friction_of(family, x, units)
-        return jnp.concatenate([family.constants(x, units), friction.linear, friction.dry, friction.drag])
+        forces = forces_of(family, x, units)
+        friction = forces.friction
+        parts = (family.constants(x, units), friction.linear, friction.dry, friction.drag, forces.gain.ravel())
+        return jnp.concatenate(parts)
 
-    labels = [*family.labels, *labels_of_friction(family)]
+    labels = [*family.labels, *labels_of_forces(family, task.columns.controls)]
     values = np.asarray(constants(x), np.float64)
     named = [
         Constant(*label, value, error)
@@ -179,7 +186,7 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
         if value != 0 or error > 0
     ]
     joints = family.joints @ np.asarray(family.matrix, np.float64)
-    force = friction_of(family, x, units).force(joints)
+    force = forces_of(family, x, units).force(joints)
     if library is None:
         model = NeuralLagrangian.from_lagrangian(InSI(family, x, units, angles), dof=task.columns.dof, force=force)
         return RefinedFormula(one.name, model, one.misfit, constants=tuple(named))

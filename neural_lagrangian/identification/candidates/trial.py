@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from ...discovery import descend, noise_of
 from ...integrators import RK4, Integration, StepsPerSample
+from ...models import takes_control, with_control
 from ...trajectories import Scaling, Trajectories, spread
 from ..families import (
     FAILED_RESIDUAL,
@@ -24,6 +25,7 @@ from ..families import (
     WindowPlan,
 )
 from ..preparation import Task
+from ..recordings import sizes_of_controls, thinned
 from .rest import noise_level, rest_of
 
 WIDTH_SHARE = 0.03
@@ -56,10 +58,11 @@ class Trial(NamedTuple):
         """The windows of a task; `None` if its pieces are too short."""
         angles, dof = task.columns.periodic, task.columns.dof
         lengths = [task.scaling.q_scale[i] for i in range(dof) if i not in angles]
-        units = Units(float(task.scaling.t_scale), float(np.exp(np.mean(np.log(lengths)))) if lengths else 1.0)
-        scaling = units.scaling(angles, dof)
+        length = float(np.exp(np.mean(np.log(lengths)))) if lengths else 1.0
+        units = Units(float(task.scaling.t_scale), length, sizes_of_controls(task.parts.train))
         estimate, observed = (
-            [scaling.scale(part) for part in (parts.train, parts.validation)] for parts in (task.parts, task.observed)
+            [units.motion(part, angles) for part in (parts.train, parts.validation)]
+            for parts in (task.parts, task.observed)
         )
         plan = WindowPlan.of(*estimate)
         if plan.rows < MIN_ROWS:
@@ -71,7 +74,7 @@ class Trial(NamedTuple):
         held = plan.windows(estimate[1], observed[1], len(windows.ts), size)
         noise = _noise(observed[0], size, recorded_velocities=bool(task.columns.velocities))
         level = noise_level(observed[0], FIRST_NOISE[0] * size[: observed[0].dof])
-        return Trial(units, scaling, estimate[0], plan, windows, held, noise, level)
+        return Trial(units, units.scaling(angles, dof), estimate[0], plan, windows, held, noise, level)
 
     @property
     def rest_error(self) -> float:
@@ -85,9 +88,14 @@ class Trial(NamedTuple):
         return width_of(rates)
 
     def pieces(self, matrix: np.ndarray) -> Pieces:
-        """Times, coordinates and rates of the training set, turned by a matrix."""
-        turned = [(t[:: self.plan.stride], *np.split(y[:: self.plan.stride], 2, axis=1)) for t, y in self.estimate]
-        return [(np.asarray(t, np.float64), q @ matrix.T, v @ matrix.T) for t, q, v in turned]
+        """Times, coordinates and rates of the training set, turned by a matrix, and controls."""
+        every, motion = slice(None, None, self.plan.stride), thinned(self.estimate, self.plan.stride)
+        us = np.zeros((*motion.ts.shape, 0)) if motion.controls is None else motion.controls
+        found = []
+        for i, (t, y) in enumerate(motion):
+            q, v = np.split(y[every], 2, axis=1)
+            found.append((np.asarray(t[every], np.float64), q @ matrix.T, v @ matrix.T, us[i, : len(t)][every]))
+        return found
 
     def misfit(self, model: Any, noise: np.ndarray) -> tuple[float, float, np.ndarray | None]:
         """Mean square residual of any model in SI units on the validation set, in units of `noise`; `rest`, the errors
@@ -109,7 +117,8 @@ class Trial(NamedTuple):
         dtype = jnp.result_type(float)
         sizes = np.concatenate([self.scaling.q_scale, self.scaling.q_scale / self.units.time])
         weight = np.where(np.isfinite(noise), 1 / noise, 0.0)
-        parts = (windows.ts * self.units.time, windows.ys, windows.y0s, windows.size, weight, sizes)
+        us = windows.us * np.array(self.units.controls)
+        parts = (windows.ts * self.units.time, us, windows.ys, windows.y0s, windows.size, weight, sizes)
         found = _residuals(model, *(jnp.asarray(part, dtype) for part in parts), substeps=windows.substeps)
         return np.asarray(found, np.float64).reshape(windows.ys.shape)
 
@@ -141,18 +150,19 @@ def _noise(observed: Trajectories, size: np.ndarray, *, recorded_velocities: boo
 
 @eqx.filter_jit
 def _residuals(
-    model: Any, ts: Array, ys: Array, y0s: Array, size: Array, weight: Array, sizes: Array, substeps: int
+    model: Any, ts: Array, us: Array, ys: Array, y0s: Array, size: Array, weight: Array, sizes: Array, substeps: int
 ) -> Array:
     """Residuals of rollouts in SI units, whose initial states are fitted; shape `(window, row)`."""
     integration = Integration(RK4(), stepsize_controller=StepsPerSample(substeps))
-    term = diffrax.ODETerm(model.vector_field)
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
-        ts, ys, y0 = run
+        ts, us, ys, y0 = run
+        driven = with_control(model, ts, us) if us.shape[1] and takes_control(model) else model
+        term = diffrax.ODETerm(driven.vector_field)
         rows = integration.rollout(term, ts, sizes * (y0 + size * shift)) / sizes[None]
         relative = ((rows - ys) * weight[None]).reshape(-1)
         return jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL) + 0 * x[0]
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}
     nothing = jnp.zeros(1, y0s.dtype)  # no shared unknown: the constants of the model stay
-    return descend(residual, nothing, jnp.zeros_like(y0s), (ts, ys, y0s), **options).at.r
+    return descend(residual, nothing, jnp.zeros_like(y0s), (ts, us, ys, y0s), **options).at.r

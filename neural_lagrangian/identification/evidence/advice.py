@@ -1,20 +1,30 @@
 """Which motion to record next: the direction in which the constants are least certain."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..candidates import Candidate
-from ..families import FamilyFit, labels_of_friction
+from ..families import FamilyFit, labels_of_forces
 from ..formulas import Constant
 
 WELL_KNOWN = 0.02
 """Relative standard error below which a constant is well known."""
 MIN_SIZE, MIN_FRICTION = 0.1, 1e-4
 """Smallest sizes of an unknown and of a constant of friction, in natural units, relative to which errors count."""
+FREE_SCALE = "Constants are ratios: free motion cannot determine the scale of the Lagrangian, such as masses in kg."
+"""What the constants of free motion are."""
+DRIVEN_SCALE = (
+    "Constants are ratios. If a control is a known force or torque, its gain should be 1: divide the Lagrangian, the "
+    "friction and the gains by it to get all of them in SI units."
+)
+"""What the constants of driven motion are."""
 ADVICE = {
     "offset": "record the system at rest for some seconds, and swings to both sides",
     "linear": "record one long decay from the largest motion to rest",
     "dry": "record the last, slow swings until the system stops",
     "drag": "record faster motion, from the largest amplitude that is possible",
+    "gain": "drive it with larger controls, each at a time of its own, and record free motion too",
     "constants": "record larger motions, and motions that start at different coordinates one after another",
 }
 """What to record if a kind of constant is not certain."""
@@ -33,11 +43,12 @@ def weakest(fit: FamilyFit) -> tuple[str, list[int]]:
     chosen = free[np.flatnonzero(weak > 0.5 * weak.max())]
     kinds = fit.family.slices._asdict()
     first = int(free[np.argmax(weak)])
-    return next(kind for kind, part in kinds.items() if part.start <= first < part.stop), chosen.tolist()
+    kind = max((kind for kind, part in kinds.items() if part.start <= first), key=lambda kind: kinds[kind].start)
+    return kind, chosen.tolist()
 
 
-def what_next(one: Candidate) -> str:
-    """A sentence on the next recording."""
+def what_next(one: Candidate, controls: Sequence[str] = ()) -> str:
+    """A sentence on the next recording. `controls`: their names."""
     assert one.fit is not None
     if not one.fit.free.any():
         return "All constants are known."
@@ -46,7 +57,7 @@ def what_next(one: Candidate) -> str:
     errors = np.sqrt(np.maximum(np.diagonal(one.fit.covariance), 0.0))[free] / _sizes(one.fit)[free]
     if errors.max() < WELL_KNOWN:
         return "All constants are known to better than 2 %. Another recording should cover states beyond this one."
-    named = _named(one, chosen)
+    named = _named(one, chosen, controls)
     what = f" ({', '.join(named)})" if named else ""
     return f"The least certain constants{what} would profit most from another motion: {ADVICE[kind]}."
 
@@ -58,18 +69,18 @@ def _sizes(fit: FamilyFit) -> np.ndarray:
     return np.maximum(np.abs(fit.x), least)
 
 
-def _named(one: Candidate, chosen: list[int]) -> list[str]:
-    """Names of the friction and offsets among unknowns; others are mixed in the constants of a formula."""
+def _named(one: Candidate, chosen: list[int], controls: Sequence[str]) -> list[str]:
+    """Names of the friction, gains and offsets among unknowns; others are mixed in the constants of a formula."""
     assert one.fit is not None
     family, at = one.fit.family, one.fit.family.slices
-    words = [name for name, _ in labels_of_friction(family)]
+    words = [name for name, _ in labels_of_forces(family, controls)]
     offsets = [name for name, _ in family.labels[len(family.labels) - (at.offset.stop - at.offset.start) :]]
-    names = dict(zip(range(at.offset.start, at.drag.stop), [*offsets, *words], strict=True))
+    names = dict(zip(range(at.offset.start, len(one.fit.x)), [*offsets, *words], strict=True))
     return [names[i] for i in chosen if i in names]
 
 
-def uncertain(constants: tuple[Constant, ...]) -> list[str]:
-    """Sentences on constants that are hardly known."""
+def uncertain(constants: tuple[Constant, ...], controls: Sequence[str] = ()) -> list[str]:
+    """Sentences on constants that are hardly known. `controls`: names of those that drive the motion."""
     weak = [one.name for one in constants if one.error > 0.5 * abs(one.value) and one.unit != "deg"]
-    lines = ["Constants are ratios: free motion cannot determine the scale of the Lagrangian, such as masses in kg."]
+    lines = [DRIVEN_SCALE if controls else FREE_SCALE]
     return [*lines, f"Hardly known, with an error of more than half the value: {', '.join(weak)}."] if weak else lines

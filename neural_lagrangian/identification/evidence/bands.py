@@ -52,7 +52,7 @@ def bands_of(fit: FamilyFit, task: Task, trial: Trial) -> Bands:
     with the covariance $\Sigma$ of the constants and $\Sigma_y$ of the initial state.
     """
     parts = (task.parts.held_out, task.observed.held_out)
-    estimated, observed = (trial.scaling.scale(part) for part in parts)
+    estimated, observed = (trial.units.motion(part, task.columns.periodic) for part in parts)
     test = trial.plan.windows(estimated, observed, len(trial.fitted.ts), trial.held.size)
     count = max(len(test.ts), len(trial.held.ts))  # one program serves both
     seen = max(3, round(SEEN_SHARE * test.ys.shape[1]))
@@ -71,7 +71,7 @@ def _deviations(fit: FamilyFit, motion: FitWindows, seen: int, windows: int) -> 
     """Residuals of coordinates in units of the noise, and half the widths of the bands, `(window, row, dof)`."""
     dtype = jnp.result_type(float)
     weight = np.where(np.isfinite(fit.noise), 1 / fit.noise, 0.0)
-    parts = (motion.ts, motion.ys, motion.y0s, motion.size, weight, fit.x)
+    parts = (motion.ts, motion.us, motion.ys, motion.y0s, motion.size, weight, fit.x)
     found = _linearized(
         fit.family.shared, *(jnp.asarray(part, dtype) for part in parts), seen=seen, substeps=motion.substeps
     )
@@ -88,6 +88,7 @@ def _deviations(fit: FamilyFit, motion: FitWindows, seen: int, windows: int) -> 
 def _linearized(
     family: AbstractFamily,
     ts: Array,
+    us: Array,
     ys: Array,
     y0s: Array,
     size: Array,
@@ -99,15 +100,15 @@ def _linearized(
     """Residuals of whole windows whose states are fitted to the first rows, and their derivatives."""
     relative, start = residual_of(family, size, weight, substeps), x
 
-    def residual(x: Array, shift: Array, run: tuple[Array, Array, Array]) -> Array:
+    def residual(x: Array, shift: Array, run: tuple[Array, Array, Array, Array]) -> Array:
         return relative(x, shift, run).reshape(-1)
 
-    def first(x: Array, shift: Array, run: tuple[Array, Array, Array]) -> Array:
-        ts, ys, y0 = run
-        return residual(start + 0 * x[0], shift, (ts[:seen], ys[:seen], y0))
+    def first(x: Array, shift: Array, run: tuple[Array, Array, Array, Array]) -> Array:
+        ts, us, ys, y0 = run
+        return residual(start + 0 * x[0], shift, (ts[:seen], us[:seen], ys[:seen], y0))
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}
-    runs = (ts, ys, y0s)
+    runs = (ts, us, ys, y0s)
     end = descend(first, jnp.zeros(1, x.dtype), jnp.zeros_like(y0s), runs, **options)
     whole = linearized(residual, x, end.ys, runs)
     return whole.r, whole.A, whole.B, end.at.B

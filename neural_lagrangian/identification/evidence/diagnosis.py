@@ -54,16 +54,16 @@ def diagnosed(fit: FamilyFit, trial: Trial, *, only_noise: bool = False) -> Diag
     R = jnp.asarray(family.joints, dtype)
 
     @jax.jit
-    def at(q: Array, v: Array) -> tuple[Array, Array, Array]:
-        def one(q: Array, v: Array) -> tuple[Array, Array, Array]:
+    def at(q: Array, v: Array, u: Array) -> tuple[Array, Array, Array]:
+        def one(q: Array, v: Array, u: Array) -> tuple[Array, Array, Array]:
             p, f = (jax.grad(body.lagrangian, k)(0.0, q, v) for k in (2, 1))
-            return p, f + body.friction(R @ v) @ R, p @ v - body.lagrangian(0.0, q, v)
+            return p, f + body.forces(R @ v, u) @ R, p @ v - body.lagrangian(0.0, q, v)
 
-        return jax.vmap(one)(q, v)
+        return jax.vmap(one)(q, v, u)
 
     forces, centres, correlated = [], [], np.zeros(2)
-    for t, q, v in trial.pieces(np.asarray(family.matrix, np.float64)):
-        p, f, energy = (np.asarray(part, np.float64) for part in at(jnp.asarray(q, dtype), jnp.asarray(v, dtype)))
+    for t, q, v, u in trial.pieces(np.asarray(family.matrix, np.float64)):
+        p, f, energy = (np.asarray(part, np.float64) for part in at(*(jnp.asarray(x, dtype) for x in (q, v, u))))
         rows = weak_rows([(t, p[..., None], f[..., None])], 1).reshape(-1, q.shape[1]) / WEIGHT
         step = max(1, round(TEST_DURATION / 2 / float(np.median(np.diff(t)))))
         middle = np.minimum(step * np.arange(1, len(rows) + 1), len(t) - 1)

@@ -25,25 +25,27 @@ class Energies(NamedTuple):
 
     `along_rollouts` and `along_recorded`: drift divided by the mean kinetic energy, in 1/s, median over starts, along
     predicted and recorded motion. `falling`: share of starts from which the energy falls along recorded motion.
+    `driven`: whether controls do work, so that the energy says nothing of friction.
     """
 
     along_rollouts: float
     along_recorded: float
     falling: float
+    driven: bool = False
 
     def lost(self, starts: Starts) -> float:
         """Energy lost along recorded motion during a prediction, divided by the mean kinetic energy."""
         return -self.along_recorded * float(starts.times[-1])
 
     def lost_to_friction(self, starts: Starts) -> float:
-        """The energy lost, if it is more than the threshold and from nearly all starts; otherwise zero."""
-        lost = self.lost(starts)
+        """The energy lost, if it is more than the threshold, from nearly all starts, and not to controls; else zero."""
+        lost = 0.0 if self.driven else self.lost(starts)
         return lost if lost > MIN_ENERGY_LOST and self.falling >= MIN_SHARE_FALLING else 0.0
 
     def __str__(self) -> str:
         return (
             f"relative drift {self.along_rollouts:.2g} 1/s along predictions, {self.along_recorded:.2g} 1/s along the "
-            f"recording (divided by the mean kinetic energy)"
+            f"recording (divided by the mean kinetic energy{'; the controls do work' * self.driven})"
         )
 
 
@@ -93,4 +95,5 @@ def energies_of(model: Any, starts: Starts, rollouts: np.ndarray) -> Energies:
     predicted, recorded = (
         np.asarray(drift(model, starts, jnp.asarray(paths), scale)) for paths in (rollouts, starts.ys)
     )
-    return Energies(float(np.nanmedian(predicted)), float(np.nanmedian(recorded)), float(np.mean(recorded < 0)))
+    drifts = float(np.nanmedian(predicted)), float(np.nanmedian(recorded)), float(np.mean(recorded < 0))
+    return Energies(*drifts, driven=starts.controls is not None)

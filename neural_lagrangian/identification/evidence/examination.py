@@ -59,7 +59,7 @@ def examined(contest: Contest, task: Task) -> Examination | None:
         return None
     assert best.fit is not None
     assert best.found is not None
-    certainty = uncertain(best.found.constants)
+    certainty = uncertain(best.found.constants, task.columns.controls)
     bands, diagnosis = bands_of(best.fit, task, trial), diagnosed(best.fit, trial, only_noise=best.leaves_noise)
     whiteness = whiteness_of(best.fit, trial, tuple(task.columns.coordinates))
-    return Examination(best, bands, diagnosis, whiteness, certainty, what_next(best))
+    return Examination(best, bands, diagnosis, whiteness, certainty, what_next(best, task.columns.controls))

@@ -1,6 +1,6 @@
 """Families of Lagrangians whose form is known: their constants, friction and fit."""
 
-from .family import AbstractFamily, Expansion, InSI, Pieces, Units, friction_of, labels_of_friction
+from .family import AbstractFamily, Expansion, InSI, Pieces, Units, forces_of, labels_of_forces
 from .family_fit import (
     FAILED_RESIDUAL,
     MAX_STEPS,
@@ -14,10 +14,11 @@ from .family_fit import (
     residual_of,
     simplified,
     with_each_friction,
+    with_linear_friction,
 )
 from .fit_windows import MAX_ROWS, MIN_ROWS, FitWindows, WindowPlan
 from .formula_family import FormulaFamily
-from .friction import as_json, numbers, of_json, summed
+from .joint_forces import as_json, numbers, of_json, summed
 from .known_families import families_for
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 from .user_family import Family, UserFamily, UserLagrangian
@@ -50,10 +51,10 @@ __all__ = [
     "atoms_of_a_chain",
     "families_for",
     "fit_family",
-    "friction_of",
+    "forces_of",
     "held_out",
     "information",
-    "labels_of_friction",
+    "labels_of_forces",
     "numbers",
     "of_json",
     "refitted",
@@ -62,4 +63,5 @@ __all__ = [
     "summed",
     "weak_rows",
     "with_each_friction",
+    "with_linear_friction",
 ]

@@ -24,6 +24,7 @@ class Start(NamedTuple):
     offset: np.ndarray
     linear: np.ndarray
     dry: np.ndarray
+    gain: np.ndarray
     residual: float
 
 
@@ -53,14 +54,15 @@ def unknowns_of(start: Start) -> np.ndarray:
     own = np.diagonal(start.inertia)
     coupling = [start.inertia[i, j] / np.sqrt(own[i] * own[j]) for i, j in combinations(range(len(own)), 2)]
     friction = (start.linear / own, start.dry / own, np.zeros(len(own)))
-    return np.concatenate([np.log(own[1:] / own[0]), coupling, start.weight / own, start.offset, *friction])
+    gain = (start.gain / own[:, None]).ravel()
+    return np.concatenate([np.log(own[1:] / own[0]), coupling, start.weight / own, start.offset, *friction, gain])
 
 
 def _with_offsets(pieces: Pieces, width: np.ndarray, offset: np.ndarray) -> Start:
     """Estimate the other constants. An offset is moved by half a turn if the weight would be negative."""
     n = len(width)
     count = n * (n - 1) // 2
-    X = _equations([(t, theta + offset, w) for t, theta, w in pieces], width)
+    X = _equations([(t, theta + offset, w, u) for t, theta, w, u in pieces], width)
     sines = [*range(n + count, n + 2 * count), *range(2 * n + 2 * count, 3 * n + 2 * count)]
     c = solved(np.delete(X, sines, axis=1))
     inertia = np.diag(np.maximum(c[:n], MIN_INERTIA))
@@ -71,26 +73,29 @@ def _with_offsets(pieces: Pieces, width: np.ndarray, offset: np.ndarray) -> Star
         inertia[i, j] = inertia[j, i] = sign[i] * sign[j] * np.clip(c[n + k], -most, most)
     offset = np.where(sign < 0, offset + np.pi, offset)
     weight = np.abs(c[n + count : 2 * n + count])
-    linear, dry = np.maximum(np.split(c[2 * n + count :], 2), 0.0)
+    linear, dry, gain = np.split(c[2 * n + count :], [n, 2 * n])
+    friction = np.maximum(linear, 0.0), np.maximum(dry, 0.0)
     left = np.linalg.norm(np.delete(X, sines, axis=1) @ c) / np.linalg.norm(X[:, 0])
-    return Start(inertia, weight, (offset + np.pi) % (2 * np.pi) - np.pi, linear, dry, float(left))
+    within = (offset + np.pi) % (2 * np.pi) - np.pi
+    return Start(inertia, weight, within, *friction, gain.reshape(n, -1), float(left))
 
 
 def _equations(pieces: Pieces, width: np.ndarray) -> np.ndarray:
     """The integrated equations of motion, shape `(row, constant)`.
 
     The constants: $I_{ii}$; $I_{ij}$ times cosine, then minus sine, of the offset between two bodies; $g_i$ times
-    cosine, then minus sine, of an offset; linear and dry friction.
+    cosine, then minus sine, of an offset; linear and dry friction; gains of the controls at each joint.
     """
-    n = len(width)
-    return weak_rows(((t, *_columns(theta, w, width)) for t, theta, w in pieces), 5 * n + n * (n - 1))
+    n, controls = len(width), pieces[0][3].shape[1]
+    columns = ((t, *_columns(theta, w, u, width)) for t, theta, w, u in pieces)
+    return weak_rows(columns, (5 + controls) * n + n * (n - 1))
 
 
-def _columns(theta: np.ndarray, w: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _columns(theta: np.ndarray, w: np.ndarray, u: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Momenta and generalised forces of each body at unit constants, shape `(time, body, constant)` each."""
     samples, n = theta.shape
     pairs = list(combinations(range(n), 2))
-    P = np.zeros((samples, n, 5 * n + 2 * len(pairs)))
+    P = np.zeros((samples, n, (5 + u.shape[1]) * n + 2 * len(pairs)))
     F = np.zeros_like(P)
     for i in range(n):
         P[:, i, i] = w[:, i]
@@ -104,8 +109,10 @@ def _columns(theta: np.ndarray, w: np.ndarray, width: np.ndarray) -> tuple[np.nd
     rates = np.diff(w, axis=1, prepend=0.0)
     for i in range(n):
         F[:, i, first + i], F[:, i, first + n + i] = -np.sin(theta[:, i]), np.cos(theta[:, i])
-        for column, friction in ((2, -rates[:, i]), (3, -np.tanh(rates[:, i] / width[i]))):
-            F[:, i, first + column * n + i] += friction
+        at_joint = {first + 2 * n + i: -rates[:, i], first + 3 * n + i: -np.tanh(rates[:, i] / width[i])}
+        at_joint |= {first + 4 * n + i * u.shape[1] + j: u[:, j] for j in range(u.shape[1])}
+        for column, torque in at_joint.items():
+            F[:, i, column] += torque
             if i:
-                F[:, i - 1, first + column * n + i] -= friction
+                F[:, i - 1, column] -= torque
     return P, F

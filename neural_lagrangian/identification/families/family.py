@@ -1,8 +1,10 @@
 """Families of Lagrangians: their form is known, their constants are not."""
 
 import abc
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,71 +14,89 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Scalar
 from ...discovery import Formula, Library
-from ...trajectories import Scaling
+from ...trajectories import Scaling, Trajectories
 from .friction import WORDS, Friction
+from .joint_forces import JointForces
 
 NEGLIGIBLE = 1e-12
 """A coefficient below this share of the largest one is left out of a formula: it is rounding, as in cos(pi / 2)."""
 SAMPLES_PER_TERM = 4
 """Number of random states, for each term, at which a Lagrangian is expanded into terms."""
 
-Pieces = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Times, coordinates of a family and their rates of each piece, in natural units."""
+Pieces = list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+"""Times, coordinates of a family, their rates, and controls of each piece, in natural units."""
 
 
 class Units(NamedTuple):
-    """Natural units: `time` in seconds, `length` in metres. Angles stay in radians."""
+    """Natural units: `time` in seconds, `length` in metres, `controls` in those of each control. Angles stay in
+    radians.
+    """
 
     time: float
     length: float
+    controls: tuple[float, ...] = ()
 
     def scaling(self, angles: tuple[int, ...], dof: int) -> Scaling:
         """The scaling to these units, with the origin of the coordinates kept."""
         sizes = [1.0 if i in angles else self.length for i in range(dof)]
         return Scaling(np.zeros(dof), np.array(sizes), self.time)
 
+    def motion(self, recorded: Trajectories, angles: tuple[int, ...]) -> Trajectories:
+        """A motion in SI units in these units."""
+        inside, us = self.scaling(angles, recorded.dof).scale(recorded), recorded.controls
+        return inside if us is None else replace(inside, controls=us / np.array(self.controls))
+
 
 class AbstractBody(eqx.Module):
-    """A member of a family, with all constants known, in natural units. `friction`: at the joints."""
+    """A member of a family, with all constants known, in natural units. `forces`: at the joints."""
 
-    friction: eqx.AbstractVar[Friction]
+    forces: eqx.AbstractVar[JointForces]
 
     @abc.abstractmethod
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         """The Lagrangian in the coordinates of the family."""
 
     @abc.abstractmethod
-    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Array:
-        """The acceleration with friction; NaN if the mass matrix is not positive definite."""
+    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
+        """The acceleration with friction and controls `u`; NaN if the mass matrix is not positive definite."""
 
 
 class Slices(NamedTuple):
-    """Slices of the vector of unknowns: constants of the Lagrangian, offsets of the sensors, friction at joints."""
+    """Slices of the vector of unknowns: constants of the Lagrangian, offsets of the sensors, friction at joints, and
+    the gains of the controls, which are the rest.
+    """
 
     constants: slice
     offset: slice
     linear: slice
     dry: slice
     drag: slice
+    gain: slice
 
     @staticmethod
     def of(constants: int, offsets: int, joints: int) -> "Slices":
         """The slices of so many unknowns of each kind."""
         ends = np.cumsum([0, constants, offsets, joints, joints, joints]).tolist()
-        return Slices(*(slice(a, b) for a, b in pairwise(ends)))
+        known = (slice(a, b) for a, b in pairwise(ends))
+        return Slices(*known, gain=slice(ends[-1], None))
 
     @property
     def of_friction(self) -> np.ndarray:
         """The indices of all constants of friction."""
         return np.r_[self.linear, self.dry, self.drag]
 
-    def friction(self, x: Any, width: Any) -> Friction:
-        """The friction of a vector of unknowns."""
-        return Friction(x[self.linear], x[self.dry], x[self.drag], width)
+    def gains(self, unknowns: int) -> np.ndarray:
+        """The indices of the gains in a vector of so many unknowns."""
+        return np.arange(unknowns)[self.gain]
+
+    def forces(self, x: Array, width: Array) -> JointForces:
+        """The forces at joints of a vector of unknowns."""
+        friction = Friction(x[self.linear], x[self.dry], x[self.drag], width)
+        return JointForces(friction, x[self.gain].reshape(len(width), -1))
 
 
 class AbstractFamily(eqx.Module):
-    r"""A family of Lagrangians $L(\theta, \dot\theta; x)$ with friction at joints, and $\theta = B q$.
+    r"""A family of Lagrangians $L(\theta, \dot\theta; x)$ with friction and controls at joints, and $\theta = B q$.
 
     The unknowns $x$ are of order one in natural units. `matrix`: $B$. `width`: the rate below which dry friction falls
     to zero, shape `(joint,)`.
@@ -98,12 +118,12 @@ class AbstractFamily(eqx.Module):
     @property
     @abc.abstractmethod
     def optional(self) -> np.ndarray:
-        """Indices of the unknowns that may be zero."""
+        """Indices of the constants and of the friction that may be zero, as may every gain."""
 
     @property
     @abc.abstractmethod
     def joints(self) -> np.ndarray:
-        r"""The matrix of the rates at which friction acts, in the coordinates $\theta$."""
+        r"""The matrix of the rates of the joints, in the coordinates $\theta$."""
 
     @property
     @abc.abstractmethod
@@ -147,15 +167,17 @@ class AbstractFamily(eqx.Module):
         return jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
 
 
-def friction_of(family: AbstractFamily, x: Array, units: Units) -> Friction:
-    """The friction of a member of a family in SI units."""
+def forces_of(family: AbstractFamily, x: Array, units: Units) -> JointForces:
+    """The forces at the joints of a member of a family in SI units, with gains per unit of each control."""
     factor, sizes = family.scale(x, units)
-    return family.body(x).friction.in_units(factor / units.time, sizes / units.time)
+    return family.body(x).forces.in_units(factor / units.time, sizes / units.time, units.controls)
 
 
-def labels_of_friction(family: AbstractFamily) -> list[tuple[str, str]]:
-    """Names of the constants of friction, and their units where these are known."""
-    return [(f"{words} at {joint}", "") for words in WORDS.values() for joint in family.joint_names]
+def labels_of_forces(family: AbstractFamily, controls: Sequence[str]) -> list[tuple[str, str]]:
+    """Names of the constants of friction and of the gains of the named controls. Their units are not known."""
+    friction = [f"{words} at {joint}" for words in WORDS.values() for joint in family.joint_names]
+    gains = [f"gain of {control} at {joint}" for joint in family.joint_names for control in controls]
+    return [(name, "") for name in (*friction, *gains)]
 
 
 class InSI(eqx.Module):

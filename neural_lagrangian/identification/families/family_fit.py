@@ -6,11 +6,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, ArrayLike
 
 from ...discovery import descend, lag_one, projected_jacobian
 from ...integrators import RK4, Integration, StepsPerSample
-from ...mechanics import EulerLagrangeTerm
+from ...mechanics import EulerLagrangeTerm, SampledControl
 from .family import AbstractFamily
 from .fit_windows import FitWindows
 from .friction import FRICTIONS, WORDS
@@ -121,7 +121,7 @@ def simplified(fit: FamilyFit, motion: FitWindows, is_over: Callable[[], bool]) 
         simpler = _without_negative_friction(_descended(_fixed(fit, np.r_[at.offset], value), motion), motion)
         fit = fit if explains_more(fit, simpler) else simpler
     for _ in range(MAX_STEPS):
-        optional = np.array([i for i in fit.family.optional if fit.free[i]], int)
+        optional = np.array([i for i in (*fit.family.optional, *at.gains(len(fit.x))) if fit.free[i]], int)
         ratio = np.abs(fit.x[optional]) / np.sqrt(np.maximum(np.diagonal(fit.covariance)[optional], 1e-300))
         if is_over() or not (ratio < MIN_SIGNIFICANCE).any():
             break
@@ -131,6 +131,11 @@ def simplified(fit: FamilyFit, motion: FitWindows, is_over: Callable[[], bool]) 
             break
         fit = simpler
     return fit
+
+
+def with_linear_friction(fit: FamilyFit) -> FamilyFit:
+    """The fit with linear friction that may take any sign, to be fitted again."""
+    return _released(fit, ("linear",))
 
 
 def _nothing(motion: FitWindows, unknowns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +213,7 @@ def _descended(fit: FamilyFit, motion: FitWindows, share: float = 1.0) -> Family
     counts = motion.counts * (np.arange(motion.ys.shape[1]) < rows)[None]
     dtype = jnp.result_type(float)
     weight = np.where(np.isfinite(fit.noise), 1 / fit.noise, 0.0)
-    parts = (motion.ts, motion.ys, motion.y0s, counts, motion.size, weight, fit.x, fit.free, fit.shifts)
+    parts = (motion.ts, motion.us, motion.ys, motion.y0s, counts, motion.size, weight, fit.x, fit.free, fit.shifts)
     found = _minimized(fit.family.shared, *(jnp.asarray(part, dtype) for part in parts), substeps=motion.substeps)
     x, shifts, r, J = (np.asarray(part, np.float64) for part in found)
     count = int(counts.sum() * np.isfinite(fit.noise).sum())
@@ -217,8 +222,8 @@ def _descended(fit: FamilyFit, motion: FitWindows, share: float = 1.0) -> Family
 
 def residual_of(
     family: AbstractFamily, size: Array, weight: Array, substeps: int
-) -> Callable[[Array, Array, tuple[Array, Array, Array]], Array]:
-    """The residuals of a window, callable of the unknowns, the shift of the initial state, and `ts, ys, y0`.
+) -> Callable[[Array, Array, tuple[Array, Array, Array, Array]], Array]:
+    """The residuals of a window, callable of the unknowns, the shift of the initial state, and `ts, us, ys, y0`.
 
     They have the shape `(row, channel)`, are multiplied by `weight`, and do not exceed `FAILED_RESIDUAL`.
     """
@@ -228,10 +233,14 @@ def residual_of(
     def turned(ys: Array, by: Array) -> Array:
         return (ys.reshape(-1, len(by)) @ by.T).reshape(ys.shape)
 
-    def residual(x: Array, shift: Array, window: tuple[Array, Array, Array]) -> Array:
-        ts, ys, y0 = window
-        body = family.body(x)
-        term = EulerLagrangeTerm(body.lagrangian, solved=body.acceleration)
+    def residual(x: Array, shift: Array, window: tuple[Array, Array, Array, Array]) -> Array:
+        ts, us, ys, y0 = window
+        body, control = family.body(x), SampledControl(ts, us)
+
+        def acceleration(t: ArrayLike, q: Array, v: Array) -> Array:
+            return body.acceleration(q, v, control(t) if us.shape[1] else us[0])
+
+        term = EulerLagrangeTerm(body.lagrangian, solved=acceleration)
         rows = integration.rollout(term, ts, turned(y0 + size * shift, family.matrix))
         relative = (turned(rows, inverse) - ys) * weight[None]
         return jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL)
@@ -243,6 +252,7 @@ def residual_of(
 def _minimized(
     family: AbstractFamily,
     ts: Array,
+    us: Array,
     ys: Array,
     y0s: Array,
     counts: Array,
@@ -257,9 +267,9 @@ def _minimized(
     relative = residual_of(family, size, weight, substeps)
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
-        ts, ys, y0, counts = run
-        return jnp.where(counts[:, None] > 0, relative(base + free * x, shift, (ts, ys, y0)), 0).reshape(-1)
+        ts, us, ys, y0, counts = run
+        return jnp.where(counts[:, None] > 0, relative(base + free * x, shift, (ts, us, ys, y0)), 0).reshape(-1)
 
     options = {"weight": PRIOR_WEIGHT, "tolerance": TOLERANCE, "max_steps": MAX_STEPS}
-    end = descend(residual, jnp.zeros_like(base), shifts, (ts, ys, y0s, counts), **options)
+    end = descend(residual, jnp.zeros_like(base), shifts, (ts, us, ys, y0s, counts), **options)
     return base + free * end.x, end.ys, end.at.r, projected_jacobian(end.at, pivot=MIN_PIVOT)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...trajectories import Trajectories
+from ..recordings import thinned
 
 ROW_INTERVAL = 0.08
 """Longest time between two rows of a window, and longest integration step, in natural units (a period is 6.3)."""
@@ -18,12 +19,13 @@ MAX_ROWS, MIN_ROWS = 6000, 8
 class FitWindows(NamedTuple):
     """Windows that do not overlap.
 
-    `ts`: shape `(window, row)`. `ys`: as recorded, shape `(window, row, 2 dof)`. `y0s`: estimated initial states.
-    `counts`: one for a row that counts. `size`: typical size of each channel. `substeps`: integration steps from one
-    row to the next.
+    `ts`: shape `(window, row)`. `us`: controls, linear between rows, shape `(window, row, m)`. `ys`: as recorded, shape
+    `(window, row, 2 dof)`. `y0s`: estimated initial states. `counts`: one for a row that counts. `size`: typical size
+    of each channel. `substeps`: integration steps from one row to the next.
     """
 
     ts: np.ndarray
+    us: np.ndarray
     ys: np.ndarray
     y0s: np.ndarray
     counts: np.ndarray
@@ -42,9 +44,9 @@ class FitWindows(NamedTuple):
     def _at(self, numbers: np.ndarray) -> "FitWindows":
         """The windows of these numbers; those that do not exist do not count."""
         real = (numbers < len(self.ts))[:, None]
-        parts = (self.ts, self.ys, self.y0s, self.counts)
-        ts, ys, y0s, counts = (part[numbers % len(self.ts)] for part in parts)
-        return FitWindows(ts, ys, y0s, counts * real, self.size, self.substeps)
+        parts = (self.ts, self.us, self.ys, self.y0s, self.counts)
+        ts, us, ys, y0s, counts = (part[numbers % len(self.ts)] for part in parts)
+        return FitWindows(ts, us, ys, y0s, counts * real, self.size, self.substeps)
 
     def only(self, windows: np.ndarray) -> "FitWindows":
         """The same windows, of which only some count: booleans, shape `(window,)`."""
@@ -78,12 +80,14 @@ class WindowPlan(NamedTuple):
     def windows(self, estimated: Trajectories, observed: Trajectories, most: int, size: np.ndarray) -> FitWindows:
         """At most `most` windows, spread evenly over the pieces."""
         span = (self.rows - 1) * self.stride + 1
-        pairs = list(zip(estimated, observed, strict=True))
+        pairs, signals = list(zip(estimated, observed, strict=True)), thinned(estimated, self.stride).controls
         starts = [(i, k) for i, ((t, _), _) in enumerate(pairs) for k in range(0, len(t) - span + 1, span)]
         chosen = [starts[k] for k in np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
-        rows = [(pairs[i], slice(k, k + span, self.stride)) for i, k in chosen]
-        ts = np.stack([t[at] - t[at][0] for ((t, _), _), at in rows])
-        ys = np.stack([y[at] for (_, (_, y)), at in rows])
-        y0s = np.stack([y[at][0] for ((_, y), _), at in rows])
-        ts, ys, y0s = (np.asarray(part, np.float64) for part in (ts, ys, y0s))
-        return FitWindows(ts, ys, y0s, np.ones(ts.shape), size, self.substeps)
+        rows = [(i, slice(k, k + span, self.stride)) for i, k in chosen]
+        (of_estimate, of_record) = zip(*pairs, strict=True)
+        ts = np.stack([of_estimate[i][0][at] - of_estimate[i][0][at][0] for i, at in rows])
+        us = np.zeros((*ts.shape, 0)) if signals is None else np.stack([signals[i][at] for i, at in rows])
+        ys = np.stack([of_record[i][1][at] for i, at in rows])
+        y0s = np.stack([of_estimate[i][1][at][0] for i, at in rows])
+        ts, us, ys, y0s = (np.asarray(part, np.float64) for part in (ts, us, ys, y0s))
+        return FitWindows(ts, us, ys, y0s, np.ones(ts.shape), size, self.substeps)

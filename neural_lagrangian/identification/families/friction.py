@@ -1,7 +1,6 @@
 """Friction at joints: linear, dry, and quadratic drag."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Coordinates
-from ...mechanics import AbstractForce, AtJoints, ForceSum, LinearDamping, SmoothFriction
+from ...mechanics import AbstractForce, AtJoints, LinearDamping, SmoothFriction
 
 FRICTIONS: Mapping[str, tuple[str, ...]] = {
     "no friction": (),
@@ -39,14 +38,18 @@ class Friction(eqx.Module):
     def __call__(self, rates: Array) -> Array:
         return -self.linear * rates - self.dry * jnp.tanh(rates / self.width) - self.drag * rates * jnp.abs(rates)
 
+    def times(self, factor: ArrayLike) -> "Friction":
+        """The friction multiplied by a factor, a scalar or one for each joint."""
+        return Friction(self.linear * factor, self.dry * factor, self.drag * factor, self.width)
+
     def in_units(self, power: ArrayLike, rate: ArrayLike) -> "Friction":
         """The friction with its power multiplied by `power` and its rates by `rate`, a scalar or one for each joint."""
         return Friction(
             self.linear * power / rate**2, self.dry * power / rate, self.drag * power / rate**3, self.width * rate
         )
 
-    def force(self, joints: np.ndarray) -> AbstractForce | None:
-        """The friction as a force on coordinates whose rates give those of the joints by a matrix; `None` if zero."""
+    def forces(self, joints: np.ndarray) -> list[AbstractForce]:
+        """The friction that is not zero, as forces on coordinates whose rates give those of the joints by a matrix."""
         forces: list[AbstractForce] = []
         if (some := np.flatnonzero(np.asarray(self.linear) > 0)).size:
             forces.append(AtJoints(LinearDamping(jnp.sqrt(self.linear[some])), joints[some].tolist()))
@@ -54,7 +57,7 @@ class Friction(eqx.Module):
             forces.append(AtJoints(SmoothFriction(self.dry[some], self.width[some]), joints[some].tolist()))
         if (some := np.flatnonzero(np.asarray(self.drag) > 0)).size:
             forces.append(AtJoints(QuadraticDrag(self.drag[some]), joints[some].tolist()))
-        return summed(forces)
+        return forces
 
 
 class QuadraticDrag(AbstractForce):
@@ -64,42 +67,3 @@ class QuadraticDrag(AbstractForce):
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:
         return -self.strength * v * jnp.abs(v)
-
-
-def summed(forces: Sequence[AbstractForce]) -> AbstractForce | None:
-    """The sum of forces; `None` if there are none."""
-    return sum(forces[1:], forces[0]) if forces else None
-
-
-def as_json(force: Any) -> list[dict[str, Any]]:
-    """The forces at joints as JSON can hold them."""
-    if force is None:
-        return []
-    if isinstance(force, ForceSum):
-        return [part for term in force.terms for part in as_json(term)]
-    assert isinstance(force, AtJoints)
-    joints, inner = [list(row) for row in force.joints], force.force
-    if isinstance(inner, LinearDamping):
-        return [{"joints": joints, "damping_factor": numbers(inner.factor)}]
-    if isinstance(inner, QuadraticDrag):
-        return [{"joints": joints, "drag": numbers(inner.strength)}]
-    assert isinstance(inner, SmoothFriction)
-    return [{"joints": joints, "strength": numbers(inner.strength), "width": numbers(inner.width)}]
-
-
-def of_json(part: dict[str, Any]) -> AbstractForce:
-    """A force at joints that `as_json` wrote."""
-
-    def array(name: str) -> Array:
-        return jnp.asarray(np.asarray(part[name], np.float64), jnp.result_type(float))
-
-    if "damping_factor" in part:
-        return AtJoints(LinearDamping(array("damping_factor")), part["joints"])
-    if "drag" in part:
-        return AtJoints(QuadraticDrag(array("drag")), part["joints"])
-    return AtJoints(SmoothFriction(array("strength"), array("width")), part["joints"])
-
-
-def numbers(array: Any) -> list[float]:
-    """An array as JSON can hold it."""
-    return np.asarray(array, np.float64).tolist()

@@ -10,12 +10,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike
 
 from ..._types import Scalar
 from ...mechanics import Cholesky, acceleration
 from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
-from .friction import Friction
+from .joint_forces import JointForces
 from .weak_form import solved, weak_rows
 
 MAX_ROWS_OF_START = 3000
@@ -45,17 +45,17 @@ class LinearBody(AbstractBody):
     family: "AbstractLinearFamily"
     coefficients: Array
     offset: Array
-    friction: Friction
+    forces: JointForces
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         return self.coefficients @ self.family.values(self.family.shifted(q, self.offset), v)
 
-    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Array:
+    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
         def force(t, q, v):
             R = jnp.asarray(self.family.joints, v.dtype)
-            return self.friction(R @ v) @ R
+            return self.forces(R @ v, u) @ R
 
-        return acceleration(self.lagrangian, t, q, v, force=force, mass_solve=Cholesky())
+        return acceleration(self.lagrangian, 0.0, q, v, force=force, mass_solve=Cholesky())
 
 
 class AbstractLinearFamily(AbstractFamily):
@@ -103,9 +103,8 @@ class AbstractLinearFamily(AbstractFamily):
     def body(self, x: Array) -> LinearBody:
         at = self.slices
         coefficients = jnp.concatenate([jnp.ones_like(x[:1]), x[at.constants]])
-        return LinearBody(
-            family=self, coefficients=coefficients, offset=x[at.offset], friction=at.friction(x, self.width)
-        )
+        forces = at.forces(x, self.width)
+        return LinearBody(family=self, coefficients=coefficients, offset=x[at.offset], forces=forces)
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
         """Unknowns with the least residual of the integrated equations of motion, from several offsets."""
@@ -130,14 +129,15 @@ class AbstractLinearFamily(AbstractFamily):
         _, _, offset, c = min(found, key=lambda one: one[:2])
         count = len(self.terms)
         c[:count] = [max(x, MIN_MASS) if term.positive else x for x, term in zip(c[:count], self.terms, strict=True)]
-        friction = np.maximum(c[count:], 0.0)
-        return np.concatenate([c[1:count], offset, friction, np.zeros(len(self.names))])
+        friction, gains = np.split(c[count:], [2 * len(self.names)])
+        drag = np.zeros(len(self.names))
+        return np.concatenate([c[1:count], offset, np.maximum(friction, 0.0), drag, gains])
 
     def _rows(self, pieces: Pieces, offset: np.ndarray) -> np.ndarray:
         columns = partial(_columns, self, jnp.asarray(offset, jnp.result_type(float)))
-        found = ((t, columns(jnp.asarray(q), jnp.asarray(v))) for t, q, v in pieces)
+        found = ((t, columns(*map(jnp.asarray, state))) for t, *state in pieces)
         parts = ((t, np.asarray(momentum), np.asarray(force)) for t, (momentum, force) in found)
-        return weak_rows(parts, len(self.terms) + 2 * len(self.names))
+        return weak_rows(parts, len(self.terms) + (2 + pieces[0][3].shape[1]) * len(self.names))
 
     def scale(self, x: Array, units: Units) -> tuple[Array, Array]:
         first = self.terms[0]
@@ -174,24 +174,26 @@ class AbstractLinearFamily(AbstractFamily):
 
 
 @eqx.filter_jit
-def _columns(family: AbstractLinearFamily, offset: Array, q: Array, v: Array) -> tuple[Array, Array]:
-    """Momenta and forces at unit constants, with linear and dry friction; shapes `(time, dof, column)`."""
+def _columns(family: AbstractLinearFamily, offset: Array, q: Array, v: Array, u: Array) -> tuple[Array, Array]:
+    """Momenta and forces at unit constants, with linear and dry friction and gains; shapes `(time, dof, column)`."""
 
-    def at(q: Array, v: Array) -> tuple[Array, Array]:
+    def at(q: Array, v: Array, u: Array) -> tuple[Array, Array]:
         F, P = jax.jacfwd(lambda q, v: family.values(family.shifted(q, offset), v), (0, 1))(q, v)
         rates = jnp.asarray(family.joints, v.dtype) @ v
-        friction = jnp.concatenate([jnp.diag(-rates), jnp.diag(-jnp.tanh(rates / family.width))], axis=1)
-        forces = jnp.asarray(family.joints, v.dtype).T @ friction
+        gains = jnp.kron(jnp.eye(len(rates), dtype=u.dtype), u)
+        at_joints = [jnp.diag(-rates), jnp.diag(-jnp.tanh(rates / family.width)), gains]
+        forces = jnp.asarray(family.joints, v.dtype).T @ jnp.concatenate(at_joints, axis=1)
         return jnp.concatenate([P.T, jnp.zeros_like(forces)], axis=1), jnp.concatenate([F.T, forces], axis=1)
 
-    return jax.vmap(at)(q, v)
+    return jax.vmap(at)(q, v, u)
 
 
-def _first(pieces: Pieces) -> Iterator[tuple[Float[np.ndarray, " time"], np.ndarray, np.ndarray]]:
+def _first(pieces: Pieces) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Pieces of the same length, `MAX_ROWS_OF_START` samples in all, so that they share a compiled program."""
-    shortest = max(min(len(t) for t, _, _ in pieces), 1)
+    shortest = max(min(len(t) for t, *_ in pieces), 1)
     long = [piece for piece in pieces if len(piece[0]) >= shortest]
     some = long[:: max(1, len(long) * shortest // MAX_ROWS_OF_START)]
     dtype = jnp.result_type(float)
-    for t, q, v in some:
-        yield t[:shortest], q[:shortest].astype(dtype), v[:shortest].astype(dtype)
+    for t, *state in some:
+        q, v, u = (part[:shortest].astype(dtype) for part in state)
+        yield t[:shortest], q, v, u

@@ -12,7 +12,7 @@ from ...discovery import Library, angle_name, coordinate_names, velocity_names
 from ...mechanics import Cholesky
 from .chain_start import estimated, unknowns_of
 from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
-from .friction import Friction
+from .joint_forces import JointForces
 
 MAX_BODIES = 3
 """Largest number of bodies of a chain that is tried."""
@@ -23,25 +23,25 @@ class RigidChain(AbstractBody):
 
     $$L = \tfrac12 \sum_{ij} I_{ij} \cos(\phi_i - \phi_j)\, \dot\phi_i \dot\phi_j + \sum_i g_i \cos \phi_i$$
 
-    with friction at joint rates $r_k = \dot\phi_k - \dot\phi_{k-1}$, for the angles $\theta$ of the bodies. `inertia`:
+    with forces at joint rates $r_k = \dot\phi_k - \dot\phi_{k-1}$, for the angles $\theta$ of the bodies. `inertia`:
     $I$, symmetric. `weight`: $g$. `offset`: $o$, in radians.
     """
 
     inertia: Float[Array, "body body"]
     weight: Float[Array, " body"]
     offset: Float[Array, " body"]
-    friction: Friction
+    forces: JointForces
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         phi = q + self.offset
         M = self.inertia * jnp.cos(phi[:, None] - phi[None])
         return v @ M @ v / 2 + self.weight @ jnp.cos(phi)
 
-    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Array:
+    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
         """The acceleration in closed form; NaN if the mass matrix is not positive definite."""
         phi = q + self.offset
         between = phi[:, None] - phi[None]
-        f = self.friction(jnp.diff(v, prepend=jnp.zeros_like(v[:1])))
+        f = self.forces(jnp.diff(v, prepend=jnp.zeros_like(v[:1])), u)
         b = f - jnp.append(f[1:], jnp.zeros_like(f[:1]))  # a joint turns both of its bodies
         b = b - self.weight * jnp.sin(phi) - (self.inertia * jnp.sin(between)) @ v**2
         solve = Cholesky()
@@ -63,7 +63,7 @@ def frames(dof: int) -> list[Frame]:
 
 class ChainFamily(AbstractFamily):
     r"""Rigid chains. The unknowns: $\log I_{ii} / I_{11}$ without the first; $I_{ij} / \sqrt{I_{ii} I_{jj}}$; $g_i$
-    divided by $I_{ii}$; offsets in radians; friction of joint $i$ divided by $I_{ii}$.
+    divided by $I_{ii}$; offsets in radians; friction and gains of joint $i$ divided by $I_{ii}$.
     """
 
     matrix: Float[Array, "dof dof"]
@@ -111,10 +111,9 @@ class ChainFamily(AbstractFamily):
         coupling = jnp.eye(n, dtype=x.dtype)
         for k, (i, j) in enumerate(combinations(range(n), 2)):
             coupling = coupling.at[i, j].set(couplings[k]).at[j, i].set(couplings[k])
-        relative = at.friction(x, self.width)
-        friction = Friction(relative.linear * own, relative.dry * own, relative.drag * own, self.width)
+        forces = at.forces(x, self.width).times(own)
         inertia = coupling * root[:, None] * root[None]
-        return RigidChain(inertia=inertia, weight=weight * own, offset=x[at.offset], friction=friction)
+        return RigidChain(inertia=inertia, weight=weight * own, offset=x[at.offset], forces=forces)
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
         found = estimated(pieces, np.asarray(self.width))

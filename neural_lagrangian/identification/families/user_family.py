@@ -14,7 +14,7 @@ from ...discovery import Library
 from ...mechanics import Cholesky, acceleration, mass_matrix
 from ..recordings import Columns
 from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
-from .friction import Friction
+from .joint_forces import JointForces
 
 Lagrangian = Callable[[Mapping[str, Any], Array, Array], Any]
 
@@ -23,8 +23,8 @@ Lagrangian = Callable[[Mapping[str, Any], Array, Array], Any]
 class Family:
     r"""A Lagrangian $L(c, q, \dot q)$ with unknown constants $c$, as a candidate of `identify`.
 
-    It is fitted like all other candidates: by rollouts with estimated initial states, with each kind of friction at
-    each joint.
+    It is fitted like all other candidates: by rollouts with estimated initial states, with each kind of friction, and
+    a gain of each recorded control, at each joint.
 
     **Arguments:**
 
@@ -143,10 +143,11 @@ class UserFamily(AbstractFamily):
         return list(self.at)
 
     def body(self, x: Array) -> "UserBody":
-        return UserBody(family=self, x=x, friction=self.slices.friction(x, self.width))
+        return UserBody(family=self, x=x, forces=self.slices.forces(x, self.width))
 
     def start(self, pieces: Pieces) -> np.ndarray | None:
-        return np.concatenate([np.sign(self.guess), np.zeros(3 * len(self.at))])
+        controls = pieces[0][3].shape[1]
+        return np.concatenate([np.sign(self.guess), np.zeros((3 + controls) * len(self.at))])
 
     def scale(self, x: Array, units: Units) -> tuple[Array, Array]:
         return self.energy.astype(x.dtype), self.of_joints.astype(x.dtype)
@@ -167,7 +168,7 @@ class UserBody(AbstractBody):
 
     family: UserFamily
     x: Array
-    friction: Friction
+    forces: JointForces
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         family = self.family
@@ -176,9 +177,9 @@ class UserBody(AbstractBody):
         constants = {name: values[k] for k, name in enumerate(family.names)}
         return jnp.asarray(family.lagrangian(constants, q * sizes, v * sizes / time)) / energy
 
-    def acceleration(self, t: ArrayLike, q: Array, v: Array) -> Array:
+    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
         def force(t, q, v):
             R = jnp.asarray(self.family.joints, v.dtype)
-            return self.friction(R @ v) @ R
+            return self.forces(R @ v, u) @ R
 
-        return acceleration(self.lagrangian, t, q, v, force=force, mass_solve=Cholesky())
+        return acceleration(self.lagrangian, 0.0, q, v, force=force, mass_solve=Cholesky())

@@ -13,13 +13,15 @@ class Variant(NamedTuple):
 
     `joints`: names of all joints. `friction`: pairs of a kind of friction and a joint. `offsets`: number of fitted
     sensor offsets; others are whole multiples of a right angle, or zero. `left_out`: constants of the Lagrangian that
-    are zero.
+    are zero. `controls`: names of all controls. `driven`: pairs of a control and a joint that it drives.
     """
 
     joints: tuple[str, ...]
     friction: frozenset[tuple[str, str]]
     offsets: int
     left_out: tuple[str, ...]
+    controls: tuple[str, ...] = ()
+    driven: frozenset[tuple[str, str]] = frozenset()
 
     @staticmethod
     def of(family: AbstractFamily, free: np.ndarray) -> "Variant":
@@ -32,13 +34,21 @@ class Variant(NamedTuple):
             if is_free
         )
         left_out = tuple(family.labels[i][0] for i in np.flatnonzero(free[at.constants] == 0))
-        return Variant(joints, friction, int(np.sum(free[at.offset] != 0)), left_out)
+        gains = free[at.gain].reshape(len(joints), -1)
+        count = gains.shape[1]
+        controls = ("the control",) if count == 1 else tuple(f"control {k + 1}" for k in range(count))
+        driven = frozenset((controls[k], joints[i]) for i, k in np.argwhere(gains))
+        return Variant(joints, friction, int(np.sum(free[at.offset] != 0)), left_out, controls, driven)
 
     def __str__(self) -> str:
-        """The friction, the sensor offsets if they are fitted, and what is left out."""
-        offsets = [f"with {self._offsets}"] if self.offsets else []
-        left_out = [f"without {' and '.join(self.left_out)}"] if self.left_out else []
-        return ", ".join([*self._named(self.friction), *offsets, *left_out])
+        """The friction, what drives it, the sensor offsets if they are fitted, and what is left out."""
+        driven = self._placed(self.driven, self.controls)
+        parts = [f"driven by {' and '.join(driven)}"] if driven else []
+        parts += [f"with {self._offsets}"] if self.offsets else []
+        idle = [control for control in self.controls if control not in {name for name, _ in self.driven}]
+        left_out = [*self.left_out, *idle]
+        parts += [f"without {' and '.join(left_out)}"] if left_out else []
+        return ", ".join([*self._named(self.friction), *parts])
 
     def unlike(self, other: "Variant") -> str:
         """What this variant has and another one of the same family lacks, and the reverse."""
@@ -47,6 +57,8 @@ class Variant(NamedTuple):
         less = ["friction"] if less and not self.friction else less
         if bool(self.offsets) != bool(other.offsets):
             (more if self.offsets else less).append((self if self.offsets else other)._offsets)
+        more += self._placed(self.driven - other.driven, self.controls)
+        less += self._placed(other.driven - self.driven, self.controls)
         more += [name for name in other.left_out if name not in self.left_out]
         less += [name for name in self.left_out if name not in other.left_out]
         parts = {"with": more, "without": less}
@@ -57,11 +69,15 @@ class Variant(NamedTuple):
         return "a sensor offset" if self.offsets == 1 else "sensor offsets"
 
     def _named(self, friction: frozenset[tuple[str, str]]) -> list[str]:
-        """Each kind of friction with its joints, which are named if there are several."""
+        """Each kind of friction with its joints."""
+        return self._placed(friction, tuple(WORDS.values())) or ["no friction"]
+
+    def _placed(self, pairs: frozenset[tuple[str, str]], names: tuple[str, ...]) -> list[str]:
+        """Each of the names with its joints, which are named if there are several."""
         parts = []
-        for words in WORDS.values():
-            at = [joint for joint in self.joints if (words, joint) in friction]
+        for name in names:
+            at = [joint for joint in self.joints if (name, joint) in pairs]
             every = len(at) == len(self.joints)
             where = "" if len(self.joints) == 1 else " at every joint" if every else f" at {' and '.join(at)}"
-            parts += [f"{words}{where}"] if at else []
-        return parts or ["no friction"]
+            parts += [f"{name}{where}"] if at else []
+        return parts

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...discovery import Formula, Library
-from ...mechanics import LinearDamping
+from ...mechanics import ForceSum, LinearDamping
 from ...models import NeuralLagrangian
 from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json, summed
 from ..formulas import RefinedFormula, library_for, symbols_for
@@ -26,7 +26,8 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
 
 def _content(found: RefinedFormula) -> dict[str, Any]:
     force = found.model.force
-    damping = force if isinstance(force, LinearDamping) else None
+    forces = force.terms if isinstance(force, ForceSum) else () if force is None else (force,)
+    damping = next((one for one in forces if isinstance(one, LinearDamping)), None)
     errors = found.formula.standard_errors
     return {
         "formula": str(found.formula),
@@ -37,7 +38,7 @@ def _content(found: RefinedFormula) -> dict[str, Any]:
         "coefficients": np.asarray(found.formula.coefficients, np.float64).tolist(),
         "standard_errors_of_the_search": None if errors is None else [e if np.isfinite(e) else None for e in errors],
         "damping_factor": None if damping is None else numbers(damping.factor),
-        "friction_at_joints": [] if damping is not None else as_json(force),
+        "friction_at_joints": [part for one in forces if one is not damping for part in as_json(one)],
         "constants": [one._asdict() for one in found.constants],
     }
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ...models import NeuralLagrangian, Scaled, load, save, with_precision
+from ...models import NeuralLagrangian, Scaled, load, save, with_dead_time, with_precision
 from ...networks import with_parameters
 from ...observation import Sensor
 from ...trajectories import Scaling
@@ -79,6 +79,7 @@ class Learned(NamedTuple):
             ("model", model),
             ("predictor", f"{stored_predictor(self.settings)}, unless another one is named"),
             ("state", f"{', '.join((*columns.coordinates, *columns.rates))}{angles}"),
+            *([("controls", ", ".join(columns.controls))] if columns.controls else []),
             *([("parameters", "\n".join(map(str, self.parameters)))] if self.parameters else []),
             *([("sensors", aligned(table_of(self.calibrated)))] if self.calibrated else []),
             ("learned from", f"{settings['recording']}, by {settings['command']}"),
@@ -143,7 +144,8 @@ def load_model(
     r"""Load the model from a folder that `identify` or `neural_lagrangian fit` has written.
 
     The model is a rollout model: `model(ts, y0)` has shape `(time, 2 dof)`. It works in SI units, with angles in
-    radians, in JAX's default precision. It has `energy`, `lagrangian`, `acceleration` and `force`, the friction.
+    radians, in JAX's default precision. It has `energy`, `lagrangian`, `acceleration` and `force`, the friction. A
+    driven model takes controls by `models.with_control(model, ts, us)`; without them they are zero.
 
     **Arguments:**
 
@@ -187,17 +189,20 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     with named_faults(folder):
         architecture = Architecture.of(settings["architecture"], read_varied(settings, columns))
         scaling = Scaling(**settings["scaling"])
+        lag = float(settings.get("control_lag", 0.0))  # none in earlier versions
     if predictor == "formula":
-        return Learned(read_formula(folder, columns), columns, settings, folder, predictor)
+        return Learned(with_dead_time(read_formula(folder, columns), lag), columns, settings, folder, predictor)
     if predictor == "family":
-        return Learned(read_family(folder, columns, candidates), columns, settings, folder, predictor)
+        found = read_family(folder, columns, candidates)
+        return Learned(with_dead_time(found, lag), columns, settings, folder, predictor)
     if not has_network(folder):
         raise NoAnswerError(left_in(folder) if settings["training"]["steps"] else f"{folder} {NO_NETWORK}")
     weights = (folder / MODEL).stat().st_size // 4
     with named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
-    return Learned(in_precision(model, jnp.result_type(float)), columns, settings, folder, predictor)
+    model = with_dead_time(in_precision(model, jnp.result_type(float)), lag)
+    return Learned(model, columns, settings, folder, predictor)
 
 
 def predictor_of(folder: str | Path, asked: Predictor | None = None) -> Predictor:

@@ -11,13 +11,13 @@ from jaxtyping import Array, Float
 
 from ...discovery import Formula, FoundLagrangian, damping_force
 from ...integrators import StepsPerSample
-from ...mechanics import AbstractForce
-from ...models import NeuralLagrangian
+from ...mechanics import AbstractForce, ControlForce, ForceSum, LinearDamping
+from ...models import NeuralLagrangian, control_sizes, with_held_control
 from ...numerics import root_mean_square
 from ...training import StartError, polish
 from ...trajectories import spread
 from ..learning import Plan, loss_for
-from ..recordings import Parts
+from ..recordings import Parts, thinned
 from .search import Attempt
 
 POLISH_STEPS, POLISH_WINDOWS = 40, 64
@@ -95,10 +95,14 @@ class RefinedFormula(NamedTuple):
         dof = self.formula.dof
         return np.zeros((dof, dof)) if self.model.force is None else damping_matrix(self.model, jnp.zeros(dof))
 
+    def _gains(self) -> Float[np.ndarray, "dof m"]:
+        return gain_matrix(self.model, jnp.zeros(self.formula.dof))
+
     @property
     def constants_count(self) -> int:
-        """Number of constants of the formula and its damping, without its scale."""
-        return len(self.formula.support) - 1 + int(np.count_nonzero(np.triu(self._damping())))
+        """Number of constants of the formula, its damping and its gains, without its scale."""
+        forces = np.count_nonzero(np.triu(self._damping())) + np.count_nonzero(self._gains())
+        return len(self.formula.support) - 1 + int(forces)
 
     def __str__(self) -> str:
         lines = [f"L = {self.formula}"]
@@ -107,8 +111,9 @@ class RefinedFormula(NamedTuple):
             lines.append("constants fitted by rollouts; data cannot determine the scale, a constant in L or dF/dt")
             return "\n".join(lines)
         if self.model.force is not None:
-            D = np.array2string(self._damping(), precision=5, separator=", ")
-            lines.append(f"with the force -D v, D = {' '.join(D.split())}")
+            named = {"-D v, D": self._damping(), "G u, G": self._gains()}
+            written = {name: np.array2string(A, precision=5, separator=", ") for name, A in named.items() if A.any()}
+            lines += [f"with the force {name} = {' '.join(text.split())}" for name, text in written.items()]
         how = "coefficients refined by rollouts" if self.refined else "not refined: the time limit was reached"
         lines.append(f"found in {self.where}, {how}; data cannot determine its scale, a constant or dF/dt")
         return "\n".join(lines)
@@ -149,13 +154,28 @@ def damping_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof dof"]:
     return np.asarray(-jax.jacfwd(lambda v: model.force(0.0, q, v))(jnp.zeros_like(q)))
 
 
+def gain_matrix(model: Any, q: Array) -> Float[np.ndarray, "dof m"]:
+    r"""Gains $G = \partial Q / \partial u$ of the controls of a model; without controls the shape is `(dof, 0)`."""
+    sizes = control_sizes(model, len(q))
+    if not sizes:
+        return np.zeros((len(q), 0))
+    return np.asarray(
+        jax.jacfwd(lambda u: with_held_control(model, u).force(0.0, q, jnp.zeros_like(q)))(jnp.zeros(sizes[0], q.dtype))
+    )
+
+
 def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> AbstractForce | None:
-    """The damping of a formula: as found in the data; for a formula of the network, the network's, scaled alike."""
+    """The damping and the gains of a formula: as found in the data; for a formula of the network, the network's, scaled
+    alike.
+    """
     if found.scale is None or found.formula is None or network.force is None:
         return found.force
-    motion = evidence.estimated.train
+    motion, dtype = evidence.estimated.train, found.formula.coefficients.dtype
     q = jnp.asarray(motion.ys[motion.mask].mean(axis=0)[: motion.dof])
-    return damping_force(damping_matrix(network, q) / found.scale, found.formula.coefficients.dtype)
+    D, G = damping_matrix(network, q) / found.scale, gain_matrix(network, q) / found.scale
+    driven = ControlForce(jnp.asarray(G, dtype)) if G.size else None
+    damping = damping_force(D, dtype) if D.any() else None
+    return damping if driven is None else driven if damping is None else damping + driven
 
 
 def _with_fewer_terms(one: RefinedFormula, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[RefinedFormula]:
@@ -184,7 +204,7 @@ def _refined(where: str, model: NeuralLagrangian, evidence: Evidence) -> Refined
     try:
         polished = polish(
             model,
-            motion,
+            thinned(motion, plan.stride),
             loss=loss,
             steps=POLISH_STEPS,
             horizon=plan.horizons[-1],
@@ -209,7 +229,7 @@ def _velocity_weight(evidence: Evidence) -> float:
 
 
 def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
-    """Scale the formula and its damping so that a squared velocity has the coefficient 1/2. The motion is the same."""
+    """Scale the formula and its forces so that a squared velocity has the coefficient 1/2. The motion is the same."""
     assert isinstance(model.network, Formula)
     factor = 0.5 / model.network.coefficients[pivot(model.network)]
     found, errors = model.network, model.network.standard_errors
@@ -218,7 +238,17 @@ def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
     model = eqx.tree_at(lambda m: m.network, model, scaled)
     if model.force is None:
         return model
-    return eqx.tree_at(lambda m: m.force.factor, model, replace_fn=lambda C: C * jnp.sqrt(factor))
+    terms = model.force.terms if isinstance(model.force, ForceSum) else (model.force,)
+    forces = [_times(term, factor) for term in terms]
+    return eqx.tree_at(lambda m: m.force, model, forces[0] if len(forces) == 1 else ForceSum(tuple(forces)))
+
+
+def _times(force: Any, factor: Array) -> AbstractForce:
+    """Linear damping, or the force of controls, times a positive factor."""
+    if isinstance(force, LinearDamping):
+        return LinearDamping(jnp.asarray(force.factor) * jnp.sqrt(factor))
+    assert isinstance(force, ControlForce)
+    return ControlForce(jnp.asarray(force.matrix) * factor)
 
 
 def pivot(formula: Formula) -> int:

@@ -5,12 +5,14 @@ from .channels import Channel, ChannelKind
 from .columns import Columns, of_another_file, roles
 from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .declared import Declared, columns_of, columns_of_motion
+from .driving import controls_like_others, delayed, sizes_of_controls, thinned
 from .measure import Measure
 from .observed_columns import unchanging_channels
 from .pieces import Parts, by_system, cut, dealt, dealt_by_system
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
 from .region import Region
+from .signals import signal_of
 from .starts import Starts, starts_of
 from .suspicious import refusals, sampling_summary, suspicious
 from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
@@ -35,9 +37,11 @@ __all__ = [
     "columns_of",
     "columns_of_motion",
     "constants_of_runs",
+    "controls_like_others",
     "cut",
     "dealt",
     "dealt_by_system",
+    "delayed",
     "equal_in_all_runs",
     "late_velocities",
     "of_another_file",
@@ -49,9 +53,12 @@ __all__ = [
     "refusals",
     "roles",
     "sampling_summary",
+    "signal_of",
+    "sizes_of_controls",
     "starts_of",
     "suspicious",
     "table_of",
+    "thinned",
     "unchanging_channels",
     "values_of",
     "varied_of",

@@ -23,7 +23,8 @@ class Columns:
     `velocities` is empty if velocities are estimated from the coordinates. `units` maps names of columns to units; a
     column without one is in SI units. `gap` is the longest interval in seconds that is not a gap, as for
     `Trajectories`. `parameters` are constant in each trajectory and differ between them; they are never converted.
-    `observations` are columns that are not coordinates, but other views of the state.
+    `observations` are columns that are not coordinates, but other views of the state. `controls` are signals that drive
+    the motion, such as motor torques or voltages; they are never converted.
     """
 
     time: str
@@ -35,10 +36,12 @@ class Columns:
     gap: float | None = None
     parameters: tuple[str, ...] = ()
     observations: dict[str, Channel] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """**Raises:** `UsageError` if one column is given two roles."""
         names = [self.time, *self.coordinates, *self.velocities, *self.parameters, *self.observations]
+        names += self.controls
         names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
@@ -48,14 +51,14 @@ class Columns:
     def of(settings: dict[str, Any]) -> "Columns":
         """Rebuild columns from their `settings`, read back from JSON."""
         read: dict[str, Any] = {name: tuple(settings[name]) for name in ("coordinates", "velocities", "angles")}
-        read["parameters"] = tuple(settings.get("parameters", ()))  # folders of earlier versions have none
+        read |= {name: tuple(settings.get(name, ())) for name in ("parameters", "controls")}  # none in earlier versions
         if settings.get("gap") is not None:
             read["gap"] = float(settings["gap"])
         seen = settings.get("observations", {})
         read["observations"] = {name: channel_of(name, sees, read["coordinates"], {}) for name, sees in seen.items()}
         given = Columns(**settings | read)
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.parameters]
-        names += [*given.units, *given.units.values()]
+        names += [*given.controls, *given.units, *given.units.values()]
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"the names and units of columns are {names}; expected strings")
         if not given.coordinates or len(given.velocities) not in (0, given.dof):
@@ -99,8 +102,8 @@ class Columns:
 
     @property
     def converted_units(self) -> dict[str, str]:
-        """The units of the columns that are converted to SI with the states: all but parameters and observations."""
-        others = (*self.parameters, *self.observations)
+        """The units of the columns that are converted to SI with the states: time, coordinates and velocities."""
+        others = (*self.parameters, *self.observations, *self.controls)
         return {name: unit for name, unit in self.units.items() if name not in others}
 
     @property
@@ -113,7 +116,8 @@ class Columns:
     def used(self) -> tuple[str, ...]:
         """Names of all columns with a role."""
         label = () if self.trajectory is None else (self.trajectory,)
-        return (self.time, *self.coordinates, *self.velocities, *self.parameters, *self.observations, *label)
+        others = (*self.parameters, *self.observations, *self.controls)
+        return (self.time, *self.coordinates, *self.velocities, *others, *label)
 
     @property
     def time_factor(self) -> float:
@@ -143,16 +147,17 @@ class Columns:
 def of_another_file(path: Path, columns: Columns) -> Columns:
     """The columns of another recording with the same names. Its headings override the units. Observations are left out.
 
-    **Raises:** `UsageError` for a parameter in another unit.
+    **Raises:** `UsageError` for a parameter or a control in another unit.
     """
     headings = {heading.name: heading.unit for heading in headings_of(path)}
     own = {
         name: headings[name] for name in (columns.time, *columns.coordinates, *columns.velocities) if headings.get(name)
     }
-    for name in columns.parameters:
+    for name in (*columns.parameters, *columns.controls):
         own_unit, unit = headings.get(name), columns.units.get(name)
         if own_unit and unit and own_unit != unit:
-            raise UsageError(f"{path}: {name!r} is in {own_unit}; expected {unit}, since parameters are not converted")
+            kind = "controls" if name in columns.controls else "parameters"
+            raise UsageError(f"{path}: {name!r} is in {own_unit}; expected {unit}, since {kind} are not converted")
     units = {name: unit for name, unit in (columns.units | own).items() if name not in columns.observations}
     return replace(columns, units=units, observations={})
 
@@ -173,6 +178,8 @@ def roles(path: Path | None, columns: Columns) -> str:
         parts.append(f"trajectories by {columns.trajectory}")
     if columns.parameters:
         parts.append(f"parameters {listed(columns.parameters)}")
+    if columns.controls:
+        parts.append(f"controls {listed(columns.controls)}")
     if columns.observations:
         seen = (f"{listed([name])} ({channel.title})" for name, channel in columns.observations.items())
         parts.append(f"observations {', '.join(seen)}")

@@ -11,6 +11,8 @@ from ..faults import NoAnswerError, UsageError
 from .channels import Channel, channel_of
 from .columns import Columns
 
+SENSORS_OF_DRIVEN = "sensors are not calibrated on driven motion"
+"""Why observations and controls exclude each other."""
 SUFFIXES_WITHOUT_ORDER = (".h5", ".hdf5")
 """Suffixes of files whose columns have no order."""
 
@@ -34,11 +36,12 @@ class Declared:
     gap: float | None = None
     parameters: Sequence[str] | None = None
     observations: Mapping[str, str] | None = None
+    controls: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.dof is not None:
             positive_integer("dof", self.dof)
-        for name in ("coordinates", "velocities", "angles", "parameters"):
+        for name in ("coordinates", "velocities", "angles", "parameters", "controls"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise ValueError(f"`{name}` is {value!r}; expected a list of names, such as [{value!r}]")
@@ -49,6 +52,8 @@ class Declared:
             )
         if self.observations and self.parameters:
             raise UsageError("`observations` and `parameters` are given; expected one: sensors are those of one system")
+        if self.observations and self.controls:
+            raise UsageError(f"{SENSORS_OF_DRIVEN}; leave out one of `observations` and `controls`")
         if self.gap is not None and not self.gap > 0:
             raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
         if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
@@ -86,9 +91,9 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
         return headings[find_heading(headings, name, path)].name
 
     trajectory = None if declared.trajectory is None else named(declared.trajectory)
-    parameters = [named(name) for name in declared.parameters or ()]
+    parameters, controls = ([named(name) for name in said or ()] for said in (declared.parameters, declared.controls))
     seen = {named(name): sees for name, sees in (declared.observations or {}).items()}
-    labels = (trajectory, *parameters, *seen)
+    labels = (trajectory, *parameters, *seen, *controls)
     names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
     time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
     velocities = [named(name) for name in declared.velocities or ()]
@@ -100,7 +105,7 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
         coordinates = [named(name) for name in declared.coordinates]
     units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
     said = {named(name): unit for name, unit in (declared.units or {}).items()}
-    used = (time, *coordinates, *velocities, *parameters, *seen)
+    used = (time, *coordinates, *velocities, *parameters, *seen, *controls)
     units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
     texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
     angles = _angles(declared, coordinates, texts)
@@ -110,7 +115,7 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
     channels = {name: channel_of(name, sees, coordinates, texts) for name, sees in seen.items()}
     for name, channel in channels.items():
         _check_unit(path, name, channel, units.get(name))
-    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters), channels)
+    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters), channels, tuple(controls))
 
 
 def _check_unit(path: Path, name: str, channel: Channel, unit: str | None) -> None:
@@ -126,10 +131,12 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
 
     **Raises:** `UsageError` for an option that only files take.
     """
-    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units"):
+    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units", "controls"):
         value = getattr(declared, name)
         if value is not None and not (name == "velocities" and len(value) == 0):
-            raise UsageError(f"`{name}` is {value!r}; leave it out: Trajectories hold times and states in SI units")
+            raise UsageError(
+                f"`{name}` is {value!r}; leave it out: Trajectories hold times and states in SI units, and controls"
+            )
     coordinates = motion.names or tuple(f"q{i}" for i in range(motion.dof))
     angles = tuple(_angles(declared, coordinates, {}) or ())
     gap = motion.gap if declared.gap is None else declared.gap
@@ -142,7 +149,16 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
             f"the parameters {', '.join(parameters)} of the Trajectories differ between runs, but `observations` are "
             f"given; expected runs of one system, for example `source.select(...)`"
         )
-    return Columns(time, coordinates, rates, None, {}, angles, gap, parameters, seen)
+    if seen and motion.controls is not None:
+        raise UsageError(f"{SENSORS_OF_DRIVEN}, and the Trajectories have both; expected one of them")
+    controls = _control_names(0 if motion.controls is None else motion.controls.shape[2], (*coordinates, *rates))
+    return Columns(time, coordinates, rates, None, {}, angles, gap, parameters, seen, controls)
+
+
+def _control_names(count: int, taken: Sequence[str]) -> tuple[str, ...]:
+    """Names of the controls of trajectories in memory, which have none: `u0`, `u1`, ..., unless a state has one."""
+    lists = (tuple(f"{letter}{k}" for k in range(count)) for letter in ("u", "control", "input"))
+    return next(names for names in lists if not set(names) & set(taken))
 
 
 def _observations(motion: Trajectories, declared: Declared, coordinates: Sequence[str]) -> dict[str, Channel]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -73,15 +73,20 @@ def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
     if trajectories.parameters is not None:
         values = {name: each[[run for run, *_ in pieces]] for name, each in trajectories.parameters.items()}
     runs = trajectories.select([run for run, *_ in pieces])
-    seen = channels_in(runs, [rows for _, rows, *_ in pieces])
+    beside = signals_in(runs, [rows for _, rows, *_ in pieces])
     motion = [t for *_, t, _ in pieces], [y for *_, y in pieces]
-    return Trajectories(*motion, observations=seen, parameters=values, gap=math.inf, names=trajectories.names)
+    return Trajectories(*motion, **beside, parameters=values, gap=math.inf, names=trajectories.names)
 
 
-def channels_in(motion: Trajectories, rows: Sequence[np.ndarray]) -> dict[str, list[np.ndarray]] | None:
-    """The observations of a motion in some rows of each trajectory; `None` if it has none."""
-    seen = motion.observations or {}
-    return {name: [x[own] for x, own in zip(each, rows, strict=True)] for name, each in seen.items()} or None
+def signals_in(motion: Trajectories, rows: Sequence[np.ndarray]) -> dict[str, Any]:
+    """The observations and the controls of a motion in some rows of each trajectory, as arguments of `Trajectories`."""
+
+    def in_rows(each: np.ndarray) -> list[np.ndarray]:
+        return [x[own] for x, own in zip(each, rows, strict=True)]
+
+    seen = {name: in_rows(each) for name, each in (motion.observations or {}).items()}
+    us = motion.controls
+    return {"observations": seen or None, "controls": None if us is None else in_rows(us)}
 
 
 def dealt(pieces: Trajectories) -> Parts:

@@ -12,7 +12,7 @@ from ...trajectories import Trajectories, noise_gain
 from ..remark import Remark
 from .columns import Columns
 from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_for
-from .pieces import channels_in
+from .pieces import signals_in
 
 MAX_LAG, MIN_LAG = 0.5, 1e-3
 """Largest delay that is believed, and smallest that is corrected, in natural units of time (a period is 6.3)."""
@@ -107,8 +107,8 @@ def without_lag(motion: Trajectories, lag: Lag) -> Trajectories:
         v = [CubicSpline(t, y[:, dof + i])(t[kept] + lag.seconds[i]) for i in range(dof)]
         pairs.append((t[kept], np.concatenate([y[kept, :dof], np.stack(v, axis=1)], axis=1)))
     ts, ys = zip(*pairs, strict=True)
-    same: dict[str, Any] = {"names": motion.names, "observations": channels_in(motion, rows)}
-    return Trajectories(list(ts), list(ys), parameters=motion.parameters, gap=motion.gap, **same)
+    same: dict[str, Any] = {"names": motion.names, "parameters": motion.parameters, "gap": motion.gap}
+    return Trajectories(list(ts), list(ys), **same, **signals_in(motion, rows))
 
 
 def combined(recorded: Trajectories, window: int, time: float) -> tuple[Trajectories, int] | None:

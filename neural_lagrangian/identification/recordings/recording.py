@@ -63,6 +63,7 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         trajectory=columns.trajectory,
         units=columns.converted_units,
         parameters=list(columns.parameters) or None,
+        controls=list(columns.controls) or None,
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )

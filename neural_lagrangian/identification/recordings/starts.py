@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...models import takes_control, with_control
 from ...networks import parameters_of_runs, with_args
 from ...trajectories import Trajectories, Windows
+from .driving import thinned
 
 MAX_STARTS = 50
 """Largest number of start states."""
@@ -21,11 +23,13 @@ class Starts(NamedTuple):
     """Recorded motion from several start states: times, and states in SI units.
 
     `parameters`: those of the system of each start by name, shape `(start,)`; `None` if there is one system.
+    `controls`: those that drive the motion after each start; `None` for free motion.
     """
 
     ts: Float[Array, "start time"]
     ys: Float[Array, "start time two_dof"]
     parameters: dict[str, Array] | None = None
+    controls: Float[Array, "start time m"] | None = None
 
     @property
     def times(self) -> np.ndarray:
@@ -33,26 +37,43 @@ class Starts(NamedTuple):
         return np.median(np.asarray(self.ts - self.ts[:, :1]), axis=0)
 
     def model_of(self, model: Any, start: int = 0) -> Any:
-        """The model of the system of one start. A model of one system stays."""
-        return with_args(model, jax.tree.map(lambda values: values[start], self._parameters_of(model)))
+        """The model of the system of one start, driven by its controls."""
+        return _of_one(model, *jax.tree.map(lambda values: values[start], self._conditions(model)))
 
     def each(self, model: Any, function: Callable[..., Any], *arrays: Any) -> Any:
-        """The results of `function(model, *rows)` with the model of the system of each start, stacked."""
+        """The results of `function(model, *rows)` with `model_of` each start, stacked."""
 
-        def of_one(parameters: Any, *rows: Any) -> Any:
-            return function(with_args(model, parameters), *rows)
+        def of_one(conditions: Any, *rows: Any) -> Any:
+            return function(_of_one(model, *conditions), *rows)
 
-        return jax.vmap(of_one)(self._parameters_of(model), *arrays)
+        return jax.vmap(of_one)(self._conditions(model), *arrays)
 
-    def _parameters_of(self, model: Any) -> dict[str, Array] | None:
-        return self.parameters if parameters_of_runs(model) else None
+    @property
+    def are_alike(self) -> bool:
+        """Whether one model serves all starts: one system, and free motion."""
+        return self.parameters is None and self.controls is None
+
+    def _conditions(self, model: Any) -> tuple[Any, Any, Any]:
+        """Parameters, times and controls of the starts, as far as the model takes them."""
+        parameters = self.parameters if parameters_of_runs(model) else None
+        driven = self.controls is not None and takes_control(model)
+        return (parameters, self.ts, self.controls) if driven else (parameters, None, None)
+
+
+def _of_one(model: Any, parameters: Any, ts: Array | None, us: Array | None) -> Any:
+    model = with_args(model, parameters)
+    return model if ts is None or us is None else with_control(model, ts, us)
 
 
 def starts_of(trajectories: Trajectories, stride: int) -> Starts:
     """Choose start states spread evenly over the pieces, with `PREDICTED_SHARE` of the longest piece after each."""
     longest = (int(trajectories.lengths.max()) - 1) // stride
     windows = Windows(
-        trajectories, max(1, round(PREDICTED_SHARE * longest)), stride=stride, dtype=jnp.result_type(float)
+        thinned(trajectories, stride),
+        max(1, round(PREDICTED_SHARE * longest)),
+        stride=stride,
+        dtype=jnp.result_type(float),
     )
     starts = windows.gather(windows.evenly(MAX_STARTS))
-    return Starts(jnp.asarray(starts.ts), jnp.asarray(starts.ys), starts.parameters)
+    us = None if starts.controls is None else jnp.asarray(starts.controls)
+    return Starts(jnp.asarray(starts.ts), jnp.asarray(starts.ys), starts.parameters, us)

@@ -114,7 +114,7 @@ def models_of(
 def why(model: Any, starts: Starts) -> str:
     """Why rollouts of a model fail."""
     ts, y0s = starts.ts, starts.ys[:, 0]
-    if starts.parameters is None:
+    if starts.are_alike:
         return in_words(failures_of(model, ts, y0s), model.integration.max_steps)
     each = [failures_of(starts.model_of(model, k), ts[k, None], y0s[k, None]) for k in range(len(ts))]
     return in_words(dict(sum(map(Counter, each), Counter())), model.integration.max_steps)

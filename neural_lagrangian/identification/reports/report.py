@@ -77,6 +77,9 @@ def python_of(folder: Path, outcome: Outcome) -> str:
     if outcome.starts.parameters is not None:
         system = {name: float(f"{values[0]:.6g}") for name, values in outcome.starts.parameters.items()}
         given = f", parameters={system!r}"
+    driven = []
+    if controls := outcome.columns.controls:
+        driven = [f"model = nl.models.with_control(model, ts, us)  # us: {', '.join(controls)} at times ts"]
     return "\n".join(
         [
             "import jax",
@@ -85,6 +88,7 @@ def python_of(folder: Path, outcome: Outcome) -> str:
             "",
             'jax.config.update("jax_enable_x64", True)',
             f"model = nl.load_model({folder.name!a}{given})  # the {outcome.predictor}{others and f'; or: {others}'}",
+            *driven,
             f"y0 = jnp.array({[float(f'{x:.6g}') for x in start]})  # {', '.join(names)}, in SI units",
             f"ys = model(jnp.linspace(0.0, {outcome.starts.times[-1]:.3g}, 201), y0)",
             "energy = model.energy(0.0, *jnp.split(y0, 2))",

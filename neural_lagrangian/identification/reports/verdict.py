@@ -61,6 +61,8 @@ def limits(outcome: Outcome) -> list[str]:
         f"The model may be wrong outside of the recorded positions and velocities{_systems(outcome)}.",
         "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
+    if outcome.columns.controls and not outcome.settings["control_lag"]:
+        lines.append("No delay of the controls was found: they are taken to be linear between samples.")
     contest = outcome.contest
     if contest.candidates and not contest.is_model:
         why = "has no Lagrangian" if not contest.winner.is_mechanical else NOT_BETTER
