@@ -1,5 +1,6 @@
 """A rigid chain is fitted to recordings of angles, with its friction and the offsets of the sensors."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -147,6 +148,27 @@ def test_the_start_has_the_constants_of_a_clean_motion(true):
     np.testing.assert_allclose(again.inertia * ratio, true.inertia, rtol=0.02, atol=0.02)
     np.testing.assert_allclose(again.weight * ratio * scale**2, true.weight, rtol=0.02, atol=0.02)
     np.testing.assert_allclose(again.offset, true.offset, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(("true", "driven"), [(CHAINS[n - 1], joint) for n in (1, 2, 3) for joint in range(n)])
+def test_the_start_finds_the_joint_that_a_control_drives(true, driven):
+    """A clean motion of a chain driven at one joint; the motion and its accelerations are exact."""
+    n = len(true.weight)
+    gain = np.zeros((n, 1))
+    gain[driven] = 7.0
+    chain = eqx.tree_at(lambda one: one.forces.gain, true, jnp.asarray(gain))
+    ts = jnp.arange(0.0, 20.0, 0.005)
+    us = jnp.sin(1.7 * ts + 0.1 * ts**2)[:, None]
+    control = nl.mechanics.SampledControl(ts, us)
+    term = nl.EulerLagrangeTerm(chain.lagrangian, solved=lambda t, q, v: chain.acceleration(q, v, control(t)))
+    steps = nl.integrators.Integration(RK4(), stepsize_controller=nl.StepsPerSample(4))
+    y0 = jnp.asarray([*[0.4, 0.5, 0.6][:n], *np.zeros(n)])
+    ys, scale = np.asarray(jax.jit(lambda y0: steps.rollout(term, ts, y0))(y0)), np.sqrt(20.0)
+    pieces = [(np.asarray(ts) * scale, ys[:, :n], ys[:, n:] / scale, np.asarray(us))]
+    start = estimated(pieces, np.asarray(true.forces.friction.width) / scale)
+    assert start is not None
+    found = start.gain[:, 0] * scale**2 * float(true.inertia[0, 0])
+    np.testing.assert_allclose(found, gain[:, 0], atol=0.2)
 
 
 def test_a_chain_is_tried_on_angles_only():

@@ -41,17 +41,17 @@ def candidate(family, free, misfit=1.0, information=0.0):
     return Candidate(family.name, int(free.sum()), misfit, information, fit=fit)
 
 
-def kinds_of(family):
+def kinds_of(family, controls=0):
     """The unknowns that may be free together: each kind of friction with and without offsets, and what may be zero."""
     at, found = family.slices, []
     for kinds in FRICTIONS.values():
         for offset in (1.0, 0.0) if at.offset.stop > at.offset.start else (0.0,):
-            free = np.ones(at.drag.stop)
+            free = np.ones(at.drag.stop + controls * len(family.joint_names))
             free[at.of_friction], free[at.offset] = 0.0, offset
             for kind in kinds:
                 free[getattr(at, kind)] = 1.0
             found.append(free)
-            for i in [i for i in family.optional if free[i]]:
+            for i in [i for i in (*family.optional, *at.gains(len(free))) if free[i]]:
                 fewer = free.copy()
                 fewer[i] = 0.0
                 found.append(fewer)
@@ -79,19 +79,21 @@ def constants_in(title):
     return {part.removeprefix("with ") for part in title.split(", ")}
 
 
+@pytest.mark.parametrize("controls", [0, 1, 2])
 @pytest.mark.parametrize("kind", RECORDINGS)
-def test_a_title_says_which_constants_a_candidate_has(kind):
+def test_a_title_says_which_constants_a_candidate_has(kind, controls):
     for family in families_of(*RECORDINGS[kind]):
-        candidates = [candidate(family, free, misfit=1.0 + i) for i, free in enumerate(kinds_of(family))]
+        candidates = [candidate(family, free, misfit=1.0 + i) for i, free in enumerate(kinds_of(family, controls))]
         contest = Contest.of(candidates, [])
         assert len({one.title for one in contest.candidates}) == len(contest.candidates) == len(candidates)
 
 
+@pytest.mark.parametrize("controls", [0, 2])
 @pytest.mark.parametrize("kind", RECORDINGS)
-def test_the_verdict_names_what_the_best_candidate_is_not(kind):
+def test_the_verdict_names_what_the_best_candidate_is_not(kind, controls):
     families = families_of(*RECORDINGS[kind])
     for family in families:
-        rows = [candidate(family, free, misfit=9.0) for free in kinds_of(family)]
+        rows = [candidate(family, free, misfit=9.0) for free in kinds_of(family, controls)]
         others = [candidate(one, np.ones(one.slices.drag.stop), misfit=9.0) for one in families if one is not family]
         others += [Candidate(name, 9, 9.0) for name in (NETWORK, FORMULA, NULL)]
         for i in np.linspace(0, len(rows) - 1, WINNERS).astype(int):
