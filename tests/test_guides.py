@@ -34,7 +34,7 @@ SHOWN = {name: len(blocks) for name, path in PAGES.items() if (blocks := blocks_
 SHOWN_ONLY = {
     "how_to/coming_from": (2, "programs of other packages, for comparison"),
     "how_to/discovery": (1, "needs CasADi; tests/discovery/test_casadi.py runs it where that is installed"),
-    "how_to/command_line": (3, "read the folders, and the recording, of the commands above them"),
+    "how_to/command_line": (4, "read the folders, and the recording, of the commands above them"),
     "tutorials/messy_recording": (1, "`identify` takes minutes; how_to/command_line runs it on a smaller recording"),
 }
 """Pages with blocks that are not run: how many, and why."""

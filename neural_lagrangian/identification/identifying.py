@@ -1,8 +1,6 @@
 """`identify`: read a recording, fit known systems, train a network, search for a formula, and compare them all."""
 
-import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,13 +25,11 @@ from .inspection import inspected
 from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
-from .recordings import Declared, Measure, Region, starts_of
+from .recordings import Declared, Measure, starts_of
 from .reports import Outcome, models_of
+from .settings import call_of, settings_of
 from .trained import Trained
 from .wanted import Tell, Wanted
-
-PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
-"""Packages whose versions are written to the settings."""
 
 
 def identify(
@@ -129,7 +125,7 @@ def identify(
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
     wanted.check()
     if command is None:
-        wanted = wanted._replace(command=_call(source, declared, wanted))
+        wanted = wanted._replace(command=call_of(source, declared, wanted))
     with precision(double=not float32):
         return Identified.of(_identified(source, declared, wanted, Budget(minutes)))
 
@@ -184,17 +180,9 @@ def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
     return continues and bool(read_settings(cast(Path, wanted.folder))["training"]["steps"])
 
 
-def _call(source: str | Path | Trajectories, declared: Declared, wanted: Wanted) -> str:
-    """The call of `identify` that gives the same result, as text."""
-    options = {name: getattr(wanted, name) for name in ("structure", "friction", "steps", "seed", "float32")}
-    named = [f"{name}={value!r}" for name, value in (vars(declared) | options).items() if value is not None]
-    first = "trajectories" if isinstance(source, Trajectories) else repr(str(source))
-    return f"identify({', '.join([first, *named])})"
-
-
 def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budget: Budget) -> Outcome:
     """Compute the outcome. Each file of the folder is written as soon as its content is known."""
-    settings = _settings(task, wanted)
+    settings = settings_of(task, wanted)
     try:
         if not is_folder(folder):
             write_settings(folder, settings)
@@ -276,7 +264,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     errors, rollouts = rollout_errors(models, starts, task.columns, measure)
     energies = energies_of(best, starts, rollouts[contest.predictor])
     contest = contest._replace(energy_lost=_energy_lost(contest, best, errors, energies.lost_to_friction(starts)))
-    learned = (_settings(task, wanted), task.columns, str(task.parts), trained)
+    learned = (settings_of(task, wanted), task.columns, str(task.parts), trained)
     cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
     why_not = "" if better_than_baselines(errors, contest.predictor) else "no model is better than the baselines"
@@ -312,23 +300,3 @@ def _cut_short(
     if formula is not None and not formula.refined:
         lines.append("The time limit left no time to refine the coefficients of the formula.")
     return tuple(lines)
-
-
-def _settings(task: Task, wanted: Wanted) -> dict[str, Any]:
-    """All settings that are needed to repeat the call."""
-    scaling = {"centre": task.scaling.centre, "q_scale": task.scaling.q_scale, "t_scale": task.scaling.t_scale}
-    return {
-        "command": wanted.command,
-        "recording": task.name,
-        "columns": task.columns.settings,
-        "velocity_window": task.window,
-        "velocity_lag": task.lag,
-        "control_lag": task.control_lag,
-        "architecture": task.architecture.settings,
-        "region": Region.of(task.parts.train, task.columns).settings,
-        "scaling": {name: value.tolist() for name, value in scaling.items()},
-        "parameters": {one.name: one.settings for one in task.architecture.parameters},
-        "training": {"seed": wanted.seed, **(task.plan._asdict() if task.trains else {"steps": []})},
-        "precision": "single" if wanted.float32 else "trained in single, judged in double",
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-    }

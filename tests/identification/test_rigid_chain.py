@@ -1,5 +1,7 @@
 """A rigid chain is fitted to recordings of angles, with its friction and the offsets of the sensors."""
 
+from types import SimpleNamespace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,11 +17,12 @@ from neural_lagrangian.identification.candidates.all_candidates import (
     explaining,
     known_candidates,
 )
-from neural_lagrangian.identification.candidates.contest import NETWORK
-from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
+from neural_lagrangian.identification.candidates.contest import NETWORK, Candidate
+from neural_lagrangian.identification.candidates.fitted_families import fitted_families, found_of, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
 from neural_lagrangian.identification.families.chain_start import estimated
 from neural_lagrangian.identification.families.family import Expansion, Units, forces_of, labels_of_forces
+from neural_lagrangian.identification.families.family_fit import FamilyFit
 from neural_lagrangian.identification.families.friction import Friction
 from neural_lagrangian.identification.families.joint_forces import JointForces
 from neural_lagrangian.identification.families.known_families import families_for
@@ -184,6 +187,19 @@ def test_a_chain_is_tried_on_angles_only():
     ]
     for names, angles in (("a", ""), ("ab", "a"), ("abcd", "abcd")):
         assert chains(names, angles) == []
+
+
+@pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
+def test_the_constant_that_sets_the_scale_has_no_error(dof, frame):
+    """The inertia that is 1 by definition, and no other; its derivatives are zero up to rounding."""
+    true = CHAINS[dof - 1]
+    family, x = ChainFamily(frame, np.asarray(true.forces.friction.width)), np.asarray(unknowns(true))
+    jacobian = np.random.default_rng(0).normal(size=(5, 40, len(x)))
+    fit = FamilyFit(family, x, np.ones(len(x)), np.ones(1), np.zeros(1), np.zeros((5, 40, 1)), jacobian, 200)
+    columns = Columns("t", tuple("abc"[:dof]), (), None, {}, tuple("abc"[:dof]))
+    found = found_of(Candidate("chain", 1, 1.0), fit, SimpleNamespace(columns=columns), SECONDS)
+    fixed = [one.name for one in found.constants if one.error == 0]
+    assert fixed == [f"I_{dof}{dof}" if frame.kind == "relative" else "I_11"]
 
 
 @pytest.fixture(scope="module")

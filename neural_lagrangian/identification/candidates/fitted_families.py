@@ -169,8 +169,9 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
     library, angles = family.library(symbols_for(task.columns)), task.columns.periodic
 
     def errors(of: Callable[[jax.Array], jax.Array]) -> np.ndarray:
-        J = np.asarray(jax.jit(jax.jacfwd(of))(x), np.float64)
-        return np.sqrt(np.maximum(np.einsum("ik,kl,il->i", J, fit.covariance, J), 0.0))
+        J, values = (np.asarray(part, np.float64) for part in jax.jit(lambda x: (jax.jacfwd(of)(x), of(x)))(x))
+        found = np.sqrt(np.maximum(np.einsum("ik,kl,il->i", J, fit.covariance, J), 0.0))
+        return np.where(found > np.finfo(dtype).eps * np.abs(values), found, 0.0)  # a fixed constant has rounding only
 
     def constants(x: jax.Array) -> jax.Array:
         forces = forces_of(family, x, units)
