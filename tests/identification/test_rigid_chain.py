@@ -1,7 +1,5 @@
 """A rigid chain is fitted to recordings of angles, with its friction and the offsets of the sensors."""
 
-from types import SimpleNamespace
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -189,17 +187,16 @@ def test_a_chain_is_tried_on_angles_only():
         assert chains(names, angles) == []
 
 
-@pytest.mark.parametrize(("dof", "frame"), FRAMES, ids=KINDS)
-def test_the_constant_that_sets_the_scale_has_no_error(dof, frame):
-    """The inertia that is 1 by definition, and no other; its derivatives are zero up to rounding."""
-    true = CHAINS[dof - 1]
-    family, x = ChainFamily(frame, np.asarray(true.forces.friction.width)), np.asarray(unknowns(true))
-    jacobian = np.random.default_rng(0).normal(size=(5, 40, len(x)))
+@pytest.mark.parametrize("seed", range(3))
+def test_the_constant_that_sets_the_scale_has_no_error(seed):
+    """The inertia that is 1 by definition, and no other, although its derivatives are zero up to rounding only."""
+    frame, random = frames(2)[1], np.random.default_rng(seed)
+    family, x = ChainFamily(frame, np.ones(2)), random.uniform(0.1, 0.9, 12)
+    jacobian = random.normal(size=(5, 40, len(x)))
     fit = FamilyFit(family, x, np.ones(len(x)), np.ones(1), np.zeros(1), np.zeros((5, 40, 1)), jacobian, 200)
-    columns = Columns("t", tuple("abc"[:dof]), (), None, {}, tuple("abc"[:dof]))
-    found = found_of(Candidate("chain", 1, 1.0), fit, SimpleNamespace(columns=columns), SECONDS)
-    fixed = [one.name for one in found.constants if one.error == 0]
-    assert fixed == [f"I_{dof}{dof}" if frame.kind == "relative" else "I_11"]
+    columns = Columns("t", ("a", "b"), (), None, {}, ("a", "b"))
+    found = found_of(Candidate("chain", 1, 1.0), fit, columns, SECONDS)
+    assert [one.name for one in found.constants if one.error == 0] == ["I_22"]
 
 
 @pytest.fixture(scope="module")

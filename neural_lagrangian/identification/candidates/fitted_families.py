@@ -27,7 +27,7 @@ from ..families import (
 from ..formulas import TIME_IS_UP, Attempt, Constant, RefinedFormula, symbols_for
 from ..judging import better_than_baselines, rollout_errors
 from ..preparation import Task
-from ..recordings import Measure, starts_of
+from ..recordings import Columns, Measure, starts_of
 from .contest import FORMULA, NETWORK, NULL, Candidate, Contest, distinct
 from .cross_validation import cross_validated
 from .trial import Trial, width_of
@@ -158,15 +158,15 @@ def with_formula(one: Candidate, task: Task, units: Units, *, anyway: bool = Fal
     """A fitted family with its formula, if that predicts the validation set better than the baselines, or `anyway`."""
     if one.fit is None or one.found is not None or not np.isfinite(one.misfit):
         return one
-    found = found_of(one, one.fit, task, units)
+    found = found_of(one, one.fit, task.columns, units)
     return one._replace(found=found) if anyway or _predicts(found, task) else one
 
 
-def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> RefinedFormula:
+def found_of(one: Candidate, fit: FamilyFit, columns: Columns, units: Units) -> RefinedFormula:
     """The member of a family as a formula with its friction and its constants, in SI units."""
     family, dtype = fit.family.shared, jnp.result_type(float)
     x = jnp.asarray(fit.x, dtype)
-    library, angles = family.library(symbols_for(task.columns)), task.columns.periodic
+    library, angles = family.library(symbols_for(columns)), columns.periodic
 
     def errors(of: Callable[[jax.Array], jax.Array]) -> np.ndarray:
         J, values = (np.asarray(part, np.float64) for part in jax.jit(lambda x: (jax.jacfwd(of)(x), of(x)))(x))
@@ -179,7 +179,7 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
         parts = (family.constants(x, units), friction.linear, friction.dry, friction.drag, forces.gain.ravel())
         return jnp.concatenate(parts)
 
-    labels = [*family.labels, *labels_of_forces(family, task.columns.controls)]
+    labels = [*family.labels, *labels_of_forces(family, columns.controls)]
     values = np.asarray(constants(x), np.float64)
     named = [
         Constant(*label, value, error)
@@ -189,7 +189,7 @@ def found_of(one: Candidate, fit: FamilyFit, task: Task, units: Units) -> Refine
     joints = family.joints @ np.asarray(family.matrix, np.float64)
     force = forces_of(family, x, units).force(joints)
     if library is None:
-        model = NeuralLagrangian.from_lagrangian(InSI(family, x, units, angles), dof=task.columns.dof, force=force)
+        model = NeuralLagrangian.from_lagrangian(InSI(family, x, units, angles), dof=columns.dof, force=force)
         return RefinedFormula(one.name, model, one.misfit, constants=tuple(named))
     expansion = Expansion.of(library)
 
