@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 
 from ..discovery import Formula
-from ..models import NeuralLagrangian, Scaled, with_dead_time, with_precision
+from ..models import NeuralLagrangian, Scaled, with_precision
 from ..numerics import precision
 from ..observation import Sensor
 from ..training import History
@@ -32,6 +32,7 @@ from .folders import (
 )
 from .judging import Errors, better_than_baselines
 from .plain_text import aligned, stated_all
+from .recordings import Timing
 from .remark import Remark
 from .reports import Outcome, rendered, verdict, write_report
 
@@ -179,10 +180,10 @@ class Identified:
         return ", ".join(name for name in written if (Path(folder) / name).exists())
 
     def _of_recorded_controls(self, model: Model) -> Model:
-        """A model in JAX's default precision, with controls that act as late as was found."""
-        dtype, lag = jnp.result_type(float), self.outcome.settings["control_lag"]
+        """A model in JAX's default precision, whose controls act when those of the recording do."""
+        dtype, timing = jnp.result_type(float), Timing.read(self.outcome.settings)
         found = in_precision(model, dtype) if isinstance(model, Scaled) else with_precision(model, dtype)
-        return with_dead_time(found, lag)
+        return timing.of(found, self.outcome.columns.dof)
 
     def _precision(self) -> AbstractContextManager[None]:
         return precision(double=self.outcome.settings["precision"] != "single")

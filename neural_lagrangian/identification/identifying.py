@@ -163,10 +163,10 @@ def _timed(
 ) -> tuple[Task, Known | None]:
     """The task with controls at the time at which they act, as the best fit so far says, and its families."""
     lag = control_lag(task, known, formula)
-    if not lag.seconds:
+    if lag is None:
         return task, known
     wanted.said("controls", str(lag))
-    task = task.with_delayed_controls(lag.seconds, str(lag))
+    task = task.with_timing(lag.timing, str(lag))
     return task, known_candidates(task, wanted.candidates, budget.ends_families)
 
 

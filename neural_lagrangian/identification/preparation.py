@@ -10,7 +10,18 @@ from .architecture import Architecture
 from .faults import NoAnswerError
 from .inspection import Inspection
 from .learning import Plan, plan_of, shortest_piece, spacing
-from .recordings import Columns, Parts, by_system, cut, dealt, dealt_by_system, delayed, sizes_of_controls, varied_of
+from .recordings import (
+    Columns,
+    Parts,
+    Timing,
+    by_system,
+    cut,
+    dealt,
+    dealt_by_system,
+    delayed,
+    sizes_of_controls,
+    varied_of,
+)
 
 
 class Task(NamedTuple):
@@ -20,7 +31,7 @@ class Task(NamedTuple):
     recorded, as far as they were. `seen`: the training set with its observations and the coordinates as recorded, if
     observations are declared. `window`: samples of the polynomials that gave or improved the velocities; `None` if
     these are as recorded. `lag`: how late recorded velocities were, in seconds; they are moved.
-    `control_lag`: how late controls act, in seconds; they are moved.
+    `timing`: when controls act; they are moved.
     `read`: sentences on the recording for the report. `facts`: the task as pairs of a topic and a text. `trains`:
     whether a network is trained.
     """
@@ -37,16 +48,16 @@ class Task(NamedTuple):
     read: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     trains: bool = True
-    control_lag: float = 0.0
+    timing: Timing = Timing()
     seen: Trajectories | None = None
 
-    def with_delayed_controls(self, lag: float, said: str) -> "Task":
-        """The task with controls at the time at which they act, `lag` seconds after their own. `said`: why."""
-        more = lag - self.control_lag
+    def with_timing(self, timing: Timing, said: str) -> "Task":
+        """The task with controls at the time at which they act. `said`: why."""
+        more = timing.delay - self.timing.delay
         parts, observed = (Parts(*(delayed(part, more) for part in each)) for each in (self.parts, self.observed))
         facts = (*self.facts, ("controls", said))
         read = (*self.read, f"{said[0].upper()}{said[1:]}.")
-        return self._replace(parts=parts, observed=observed, read=read, facts=facts, control_lag=lag)
+        return self._replace(parts=parts, observed=observed, read=read, facts=facts, timing=timing)
 
     @property
     def training(self) -> str:

@@ -31,7 +31,7 @@ def settings_of(task: Task, wanted: Wanted) -> dict[str, Any]:
         "columns": task.columns.settings,
         "velocity_window": task.window,
         "velocity_lag": task.lag,
-        "control_lag": task.control_lag,
+        "control_timing": task.timing.settings,
         "architecture": task.architecture.settings,
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},

@@ -6,6 +6,7 @@ from .controlled import takes_control as takes_control
 from .controlled import with_control
 from .controlled import with_dead_time as with_dead_time
 from .controlled import with_held_control as with_held_control
+from .controlled import with_holding as with_holding
 from .controlled import without_control as without_control
 from .files import ModelFileError, load, save
 from .hamiltonian import HamiltonianNetwork

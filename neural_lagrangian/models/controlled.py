@@ -74,6 +74,20 @@ def with_dead_time(model: Model, delay: float) -> Model:
     return jax.tree.map(late, model, is_leaf=_is_control_force)
 
 
+def with_holding(model: Model, dof: int) -> Model:
+    """The same model with controls that are held from one sample to the next: `with_control` keeps this kind. They are
+    zero until they are set.
+    """
+
+    def holding(node: Any) -> Any:
+        if not _is_control_force(node):
+            return node
+        zero = SampledControl(jnp.zeros(1), jnp.zeros((1, node.controls(dof))), "hold")
+        return eqx.tree_at(lambda force: force.control, node, zero, is_leaf=lambda x: x is None)
+
+    return jax.tree.map(holding, model, is_leaf=_is_control_force)
+
+
 def control_sizes(model: Any, dof: int) -> tuple[int, ...]:
     """Number of controls of each `ControlForce` of a model with `dof` degrees of freedom."""
     return tuple(force.controls(dof) for force in _control_forces(model))

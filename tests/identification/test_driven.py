@@ -101,7 +101,8 @@ def folder(held, tmp_path_factory):
 
 def test_a_held_control_is_known_by_its_delay(found):
     check(found)
-    assert found.outcome.settings["control_lag"] == pytest.approx(STEP / 2, rel=1e-3)
+    timing = found.outcome.settings["control_timing"]
+    assert timing == {"delay": pytest.approx(STEP / 2, rel=1e-3), "held": True}
     assert "held from one sample to the next" in " ".join(found.outcome.read)
     assert "driven by the control" in found.verdict
     assert "as small as the noise" in found.verdict
@@ -110,14 +111,14 @@ def test_a_held_control_is_known_by_its_delay(found):
 def test_a_control_that_is_linear_between_samples_has_no_delay():
     found = found_in(driven_pendulum(HELD, held=False))
     check(found)
-    assert found.outcome.settings["control_lag"] == 0.0
+    assert found.outcome.settings["control_timing"] == {"delay": 0.0, "held": False}
 
 
 @pytest.mark.slow
 def test_a_late_control_is_moved():
     """More constants may be free: before its first sample a control is constant, which is a small error."""
     found = found_in(driven_pendulum(HELD, held=False, late=0.05))
-    assert found.outcome.settings["control_lag"] == pytest.approx(0.05, abs=0.0005)
+    assert found.outcome.settings["control_timing"] == {"delay": pytest.approx(0.05, abs=0.0005), "held": False}
     known = constants(found)
     assert known["g_1"].value == pytest.approx(WEIGHT, rel=0.002)
     assert known["linear friction at joint 1"].value == pytest.approx(DAMPING, rel=0.01)
@@ -143,6 +144,9 @@ def test_the_model_takes_controls_as_they_were_recorded(found, held):
     ts, us = jnp.asarray(held.ts[0]), jnp.asarray(held.controls[0])
     ys = nl.models.with_control(found.model, ts, us)(ts[:300], jnp.asarray([0.5, 0.0]))
     assert np.sqrt(np.mean((ys[:, 0] - held.ys[0, :300, 0]) ** 2)) < 0.004
+    finer = jnp.asarray(STEP / 4 * np.arange(4 * len(ts))), jnp.repeat(us, 4, axis=0)  # the same held control
+    again = nl.models.with_control(found.model, *finer)(ts[:300], jnp.asarray([0.5, 0.0]))
+    np.testing.assert_allclose(again, ys, atol=2e-4)
 
 
 def test_a_folder_predicts_with_a_file_and_with_constants(folder):

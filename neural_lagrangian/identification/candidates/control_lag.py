@@ -9,7 +9,7 @@ from ..families import refitted, with_linear_friction
 from ..formulas import RefinedFormula
 from ..learning import spacing
 from ..preparation import Task
-from ..recordings import delayed
+from ..recordings import Timing, delayed
 from .all_candidates import Known, fits_of_formula
 
 MAX_LAG = 0.5
@@ -28,32 +28,26 @@ XTOL = 1e-4
 
 
 class ControlLag(NamedTuple):
-    """How late the controls act.
+    """When the controls act, with what was corrected before, and the standard error of their delay, in seconds."""
 
-    `seconds`: with what was corrected before; zero if nothing is to be corrected. `error`: standard error. `held`:
-    whether the delay is half a sample.
-    """
-
-    seconds: float
+    timing: Timing
     error: float
-    held: bool
 
     def __str__(self) -> str:
-        if self.held:
+        if self.timing.held:
             return "the controls are held from one sample to the next: they are moved by half a sample"
-        return f"the controls act {1e3 * self.seconds:.3g} ms (± {1e3 * self.error:.1g}) late: they are moved"
+        return f"the controls act {1e3 * self.timing.delay:.3g} ms (± {1e3 * self.error:.1g}) late: they are moved"
 
 
-def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None = None) -> ControlLag:
+def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None = None) -> ControlLag | None:
     r"""The delay $\tau$ with which controls $u(t - \tau)$ leave the least residual of the best family of known form, or
-    of the terms of a formula if they describe the motion better.
+    of the terms of a formula if they describe the motion better; `None` if nothing is to be corrected.
     """
-    nothing = ControlLag(0.0, np.inf, held=False)
     if not task.columns.controls or known is None:
-        return nothing
+        return None
     fitted = known.fitted if formula is None else fits_of_formula(task, known, formula)
     if not fitted.candidates:
-        return nothing
+        return None
     trial, fit = known.trial, with_linear_friction(fitted.best)
 
     def squares(lag: float) -> float:
@@ -61,15 +55,14 @@ def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None 
         one = refitted(fit, trial.fitted._replace(us=late.us))
         return float(one.squares.sum()) if one.is_sound else np.inf
 
-    found: Any = minimize_scalar(
-        squares, bounds=(-task.control_lag / trial.units.time, MAX_LAG), method="bounded", options={"xatol": XTOL}
-    )
+    earliest = -task.timing.delay / trial.units.time
+    found: Any = minimize_scalar(squares, bounds=(earliest, MAX_LAG), method="bounded", options={"xatol": XTOL})
     lag, least = float(found.x), float(found.fun)
     bend = (squares(lag - STEP) - 2 * least + squares(lag + STEP)) / STEP**2
     variance = max(least / max(fit.used, 1), 1.0)
     error = np.sqrt(2 * variance / bend) if bend > 0 else np.inf
     if not (abs(lag) > MIN_SIGNIFICANCE * error and lag < MAX_LAG - STEP):
-        return nothing
-    sample, seconds = spacing(task.parts.train), task.control_lag + lag * trial.units.time
-    held = abs(seconds / sample - HELD) < MAX_OFF
-    return ControlLag(HELD * sample if held else seconds, float(error) * trial.units.time, held=held)
+        return None
+    sample, delay = spacing(task.parts.train), task.timing.delay + lag * trial.units.time
+    held = abs(delay / sample - HELD) < MAX_OFF
+    return ControlLag(Timing(HELD * sample if held else delay, held), float(error) * trial.units.time)

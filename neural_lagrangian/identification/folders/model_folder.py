@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from ...models import NeuralLagrangian, Scaled, load, save, with_dead_time, with_precision
+from ...models import NeuralLagrangian, Scaled, load, save, with_precision
 from ...networks import with_parameters
 from ...observation import Sensor
 from ...trajectories import Scaling
@@ -23,7 +23,7 @@ from ..choices import Predictor
 from ..families import Family
 from ..faults import NoAnswerError
 from ..plain_text import aligned, stated_all
-from ..recordings import Calibrated, Columns, Varied, beyond, read_calibrated, read_varied, table_of, values_of
+from ..recordings import Calibrated, Columns, Timing, Varied, beyond, read_calibrated, read_varied, table_of, values_of
 from .family_file import read_family
 from .formula_file import read_formula
 from .settings_file import is_folder, named_faults, read_settings, stored_predictor
@@ -189,19 +189,19 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
     with named_faults(folder):
         architecture = Architecture.of(settings["architecture"], read_varied(settings, columns))
         scaling = Scaling(**settings["scaling"])
-        lag = float(settings.get("control_lag", 0.0))  # none in earlier versions
+        timing = Timing.read(settings)
     if predictor == "formula":
-        return Learned(with_dead_time(read_formula(folder, columns), lag), columns, settings, folder, predictor)
+        return Learned(timing.of(read_formula(folder, columns), columns.dof), columns, settings, folder, predictor)
     if predictor == "family":
         found = read_family(folder, columns, candidates)
-        return Learned(with_dead_time(found, lag), columns, settings, folder, predictor)
+        return Learned(timing.of(found, columns.dof), columns, settings, folder, predictor)
     if not has_network(folder):
         raise NoAnswerError(left_in(folder) if settings["training"]["steps"] else f"{folder} {NO_NETWORK}")
     weights = (folder / MODEL).stat().st_size // 4
     with named_faults(folder):
         architecture.check(columns, weights)
     model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
-    model = with_dead_time(in_precision(model, jnp.result_type(float)), lag)
+    model = timing.of(in_precision(model, jnp.result_type(float)), columns.dof)
     return Learned(model, columns, settings, folder, predictor)
 
 

@@ -15,6 +15,7 @@ from .region import Region
 from .signals import signal_of
 from .starts import Starts, starts_of
 from .suspicious import refusals, sampling_summary, suspicious
+from .timing import Timing
 from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "Region",
     "Starts",
+    "Timing",
     "Varied",
     "assigned",
     "beyond",

@@ -5,6 +5,7 @@ Nothing is decided in this file: `judging.better_than_baselines` decides whether
 
 from ...training import STEPS_EXHAUSTED
 from ..judging import MAX_VALID_ERROR, Errors, better_than_baselines
+from ..recordings import Timing
 from .outcome import Outcome
 
 NOT_BETTER = "predicts no better than constant velocity or rest: do not use it"
@@ -61,7 +62,7 @@ def limits(outcome: Outcome) -> list[str]:
         f"The model may be wrong outside of the recorded positions and velocities{_systems(outcome)}.",
         "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
-    if outcome.columns.controls and not outcome.settings["control_lag"]:
+    if outcome.columns.controls and not Timing.read(outcome.settings).delay:
         lines.append("No delay of the controls was found: they are taken to be linear between samples.")
     contest = outcome.contest
     if contest.candidates and not contest.is_model:
