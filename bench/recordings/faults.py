@@ -49,7 +49,8 @@ def noisy(relative: float, *, velocities: bool = False) -> Fault:
 def recorded(system: System, runs: list[tuple[np.ndarray, np.ndarray]], options: dict[str, Any]) -> Recorded:
     """Trajectories of the runs."""
     ts, ys = zip(*runs, strict=True)
-    motion = nl.Trajectories(list(ts), list(ys), names=list(system.names))
+    us = [np.asarray(system.control(t))[:, None] for t in ts] if system.motor else None
+    motion = nl.Trajectories(list(ts), list(ys), controls=us, names=list(system.names))
     return Recorded(motion, {"angles": list(system.angles), **options}, np.zeros(system.dof))
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,11 +11,15 @@ import numpy as np
 from jaxtyping import Array
 
 import neural_lagrangian as nl
+from neural_lagrangian.identification.candidates.contest import Candidate
+from neural_lagrangian.identification.candidates.fitted_families import found_of
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.judging import better_than_baselines
+from neural_lagrangian.identification.learning import spacing
 from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.recordings.declared import Declared
-from neural_lagrangian.integrators import RK4, Integration
+from neural_lagrangian.identification.recordings.timing import Timing
+from neural_lagrangian.integrators import RK4
 
 from .faults import Recorded, made
 from .oracle import fitted
@@ -63,8 +66,8 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
     if found.formula_model is None or not better_than_baselines(found.errors, "formula"):
         return row | {"verdict": refused}
     model = found.formula_model
-    rule = nl.NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=STEPS)
-    error = prediction_error(rule, system, recording, exact)
+    held = Timing.read(found.outcome.settings).held
+    error = prediction_error(rule_of(model), system, recording, exact, held=held)
     ratio = error / oracle if 0 < oracle < np.inf else np.nan
     row |= {"error": error if np.isfinite(error) else None, "ratio": float(ratio) if np.isfinite(ratio) else None}
     return row | {"verdict": result(system, winner, contest.is_unexplained, error, oracle, refused)}
@@ -74,7 +77,8 @@ def result(system: System, winner: Any, warned: bool, error: float, oracle: floa
     """Whether an answer is right, or warns of itself, or neither."""
     friction = [word for word in ("linear", "dry", "drag") if getattr(system, word)] or ["no friction"]
     said = str(winner.variant or "")
-    named = bool(system.family) and system.family in winner.name and all(word in said for word in friction)
+    driven = ["driven by the control"] * bool(system.motor)
+    named = bool(system.family) and system.family in winner.name and all(word in said for word in friction + driven)
     if named or error <= MAX_RATIO * (oracle if oracle <= MAX_SOLVED else MAX_SOLVED / MAX_RATIO):
         return FOUND
     return refused if warned else WRONG
@@ -88,41 +92,44 @@ def oracle_error(system: System, recording: Recorded, exact: tuple[np.ndarray, n
         task = prepared(inspected(recording.motion, declared), structure="mechanical", friction=False, steps=10)
     except nl.NeuralLagrangianError:
         return np.inf
+    if system.motor:
+        task = task.with_timing(Timing(spacing(task.parts.train) / 2, held=True), "as it is")
     found = fitted(system, recording.shift, task)
     if found is None:
         return np.inf
     fit, trial = found
-    sizes = trial.scaling.q_scale
-    body = fit.family.shared.body(jnp.asarray(fit.x))
-    return prediction_error(_InSI(body, jnp.asarray(sizes), trial.units.time), system, recording, exact)
+    model = found_of(Candidate("the true family", 0, 0.0), fit, task.columns, trial.units).model
+    return prediction_error(rule_of(model), system, recording, exact)
 
 
-class _InSI(eqx.Module):
-    """A rollout of a member of a family in SI units."""
-
-    body: Any
-    sizes: Array
-    time: float
-
-    def __call__(self, ts: Array, y0: Array) -> Array:
-        def field(t: Any, y: Array, args: Any) -> Array:
-            q, v = jnp.split(y, 2)
-            a = self.body.acceleration(t, q / self.sizes, v * self.time / self.sizes) * self.sizes / self.time**2
-            return jnp.concatenate([v, a])
-
-        return Integration(RK4(), stepsize_controller=STEPS).rollout(diffrax.ODETerm(field), ts, y0)
+def rule_of(model: nl.NeuralLagrangian) -> nl.NeuralLagrangian:
+    """The same model with a fixed number of steps."""
+    return nl.NeuralLagrangian(model.network, RK4(), force=model.force, stepsize_controller=STEPS)
 
 
 def prediction_error(
-    model: Callable[[Array, Array], Array], system: System, recording: Recorded, exact: tuple[np.ndarray, np.ndarray]
+    model: Callable[[Array, Array], Array],
+    system: System,
+    recording: Recorded,
+    exact: tuple[np.ndarray, np.ndarray],
+    *,
+    held: bool = True,
 ) -> float:
-    """Median root mean square error of the coordinates over a period, from exact states, in spreads."""
+    """Median root mean square error of the coordinates over a period, from exact states, in spreads.
+
+    `held`: whether the model knows that its controls are held. A line through them is then half a sample later.
+    """
     t, y = exact
     y = y + np.concatenate([recording.shift, 0 * recording.shift])  # as sensors without noise would show it
     length = round(system.period / float(t[1] - t[0]))
     begins = np.linspace(0, len(t) - length - 1, STARTS).astype(int)
     ts, ys = t[: length + 1], np.stack([y[k : k + length + 1] for k in begins])
-    predicted = np.asarray(_rollouts(model, jnp.asarray(ts), jnp.asarray(ys[:, 0])))[..., : system.dof]
+    us = None
+    if system.motor:
+        levels = np.asarray(system.control(t))
+        between = np.concatenate([levels[:1], (levels[1:] + levels[:-1]) / 2]) if held else levels
+        us = jnp.asarray(np.stack([between[k : k + length + 1, None] for k in begins]))
+    predicted = np.asarray(_rollouts(model, jnp.asarray(ts), jnp.asarray(ys[:, 0]), us))[..., : system.dof]
     spreads = y.std(axis=0)[: system.dof]
     spreads = np.where(np.isin(system.names, system.angles), np.minimum(spreads, 1.0), spreads)
     errors = np.sqrt(np.mean(((predicted - ys[..., : system.dof]) / spreads) ** 2, axis=(1, 2)))
@@ -130,5 +137,7 @@ def prediction_error(
 
 
 @eqx.filter_jit
-def _rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array) -> Array:
-    return jax.vmap(model, (None, 0))(ts, y0s)
+def _rollouts(model: Callable[[Array, Array], Array], ts: Array, y0s: Array, us: Array | None) -> Array:
+    if us is None:
+        return jax.vmap(model, (None, 0))(ts, y0s)
+    return jax.vmap(lambda y0, u: nl.models.with_control(model, ts, u, kind="linear")(ts, y0))(y0s, us)

@@ -21,7 +21,8 @@ class System:
 
     `family`: a part of the name of the candidate that is right; empty if the formula must be searched for. `constants`:
     of `lagrangian(constants, q, v)`. `joints`: $R$; `None` for the velocities. `drive`: a force that depends on time,
-    which no candidate has. `period`: of the motion, in seconds. `start`: initial state.
+    which no candidate has. `motor`: force on each coordinate per unit of the recorded control. `torque`: size of that
+    control. `period`: of the motion, in seconds. `start`: initial state.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,13 @@ class System:
     drag: tuple[float, ...] = ()
     joints: tuple[tuple[float, ...], ...] | None = None
     drive: Callable[[Any], Any] | None = None
+    motor: tuple[float, ...] = ()
+    torque: float = 0.0
+
+    def control(self, ts: Any) -> Any:
+        """The control of the motor: random steps, each held for a third of a period."""
+        levels = jnp.asarray(np.random.default_rng(7).uniform(-self.torque, self.torque, MAX_LEVELS))
+        return levels[jnp.floor(3 * jnp.asarray(ts) / self.period + 1e-6).astype(int)]
 
     @property
     def dof(self) -> int:
@@ -72,11 +80,14 @@ class System:
         rates = R @ v
         linear, dry, drag = (jnp.asarray(part or (0.0,) * self.dof) for part in (self.linear, self.dry, self.drag))
         force = -(linear * rates + dry * jnp.tanh(rates / DRY_WIDTH) + drag * rates * jnp.abs(rates)) @ R
-        return force if self.drive is None else force + self.drive(t)
+        force = force if self.drive is None else force + self.drive(t)
+        return force + jnp.asarray(self.motor) * self.control(t) if self.motor else force
 
 
 DRY_WIDTH = 0.05
 """Rate below which dry friction falls to zero, in SI units."""
+MAX_LEVELS = 200
+"""Number of levels of a control."""
 
 
 def pendulum(c, q, v):
@@ -175,5 +186,18 @@ SYSTEMS = {
         ONE, ONE, "", pendulum, {"g": 20.0}, 1.4, (0.4, 0.0), linear=(0.3,),
         drive=lambda t: 6.0 * jnp.cos(jnp.asarray([3.0]) * t),
     ),
+    "pendulum with a motor": System(
+        ONE, ONE, "rigid chain", pendulum, {"g": 20.0}, 1.4, (0.4, 0.0), linear=(0.3,), motor=(1.0,), torque=12.0
+    ),
+    "arm with a motor": System(
+        TWO, TWO, "relative", relative_chain, CHAIN_OF_TWO, 1.2, (0.4, 0.3, 0.0, 0.0), linear=(0.2, 0.1),
+        motor=(1.0, 0.0), torque=20.0,
+    ),
+    "cart with a motor": System(
+        MIXED, ONE, "cart", cart, {"a": 0.3, "b": 0.4, "g": 3.924, "k": 4.0}, 1.6, (0.3, 1.0, 0.0, 0.0),
+        linear=(0.1, 0.02), motor=(1.0, 0.0), torque=4.0,
+    ),
 }  # fmt: skip
-"""The systems by name: swinging, turning, chaotic, damped, driven; one to three degrees of freedom."""
+"""The systems by name: swinging, turning, chaotic, damped, driven with and without a recorded control; one to three
+degrees of freedom.
+"""

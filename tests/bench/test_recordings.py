@@ -3,12 +3,14 @@
 import dataclasses
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import neural_lagrangian as nl
 from bench.recordings import __main__ as command
 from bench.recordings.faults import FAULTS, made
-from bench.recordings.run import FOUND, WRONG, prediction_error
+from bench.recordings.run import FOUND, WRONG, prediction_error, rule_of
 from bench.recordings.systems import SYSTEMS
 from bench.recordings.table import written
 
@@ -49,6 +51,19 @@ def test_the_true_model_has_no_error_of_prediction_and_another_has():
     assert prediction_error(system.model, system, recording, exact) < 1e-4
     without_friction = dataclasses.replace(system, drag=()).model
     assert prediction_error(without_friction, system, recording, exact) > 1e-2
+
+
+def test_a_motor_drives_the_exact_motion_by_the_control_that_is_recorded():
+    system = SYSTEMS["pendulum with a motor"]
+    recording, exact = made(system, "15 a period", 0)
+    ((t, _),) = recording.motion
+    control = recording.motion.controls[0, :, 0]
+    np.testing.assert_array_equal(control, system.control(t))
+    assert np.sum(np.diff(control) != 0) == 3 * 24 - 1  # held for a third of a period
+    forces = nl.mechanics.LinearDamping([np.sqrt(0.3)]) + nl.mechanics.ControlForce([[1.0]])
+    pendulum = nl.NeuralLagrangian.from_lagrangian(lambda t, q, v: v[0] ** 2 / 2 + 20 * jnp.cos(q[0]), force=forces)
+    assert prediction_error(rule_of(pendulum), system, recording, exact) < 1e-3
+    assert prediction_error(rule_of(pendulum), system, recording, exact, held=False) > 5e-3
 
 
 def test_predictions_start_from_what_the_sensors_show():
