@@ -15,6 +15,7 @@ from .recordings import (
     Parts,
     Timing,
     by_system,
+    controls_like_others,
     cut,
     dealt,
     dealt_by_system,
@@ -87,6 +88,8 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
     if columns.observations:
         seen = _with_coordinates(parts.train, observed.train, columns)
         parts, observed = (Parts(*(replace(one, observations=None) for one in part)) for part in (parts, observed))
+    if driving := controls_like_others(parts.train, columns):
+        raise NoAnswerError(f"{inspection.name}: in the training set {driving[0]}")
     varied = varied_of(parts.train, columns)
     sizes = sizes_of_controls(parts.train)
     friction = friction or bool(sizes)  # the energy of driven motion does not show whether there is any

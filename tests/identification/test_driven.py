@@ -185,11 +185,13 @@ def test_the_code_of_the_report_runs(found, folder, monkeypatch):
         ({"motor": np.nan}, "expected finite numbers"),
         ("short.csv", "the controls end after 0.02 s; expected 4 s"),
         ("empty.csv", "'motor .Nm.' has no number 0.02 s after the start"),
+        ("back.csv", "back.csv: time 10 follows 20; expected strictly increasing times"),
     ],
 )
 def test_controls_of_a_prediction_are_checked(folder, controls, message):
     (folder / "short.csv").write_text("time (ms),motor (Nm)\n0,1\n20,1\n")
     (folder / "empty.csv").write_text("time (ms),motor (Nm)\n0,1\n20,\n5000,1\n")
+    (folder / "back.csv").write_text("time (ms),motor (Nm)\n0,1\n20,1\n10,1\n5000,1\n")
     controls = folder / controls if isinstance(controls, str) else controls
     with pytest.raises(UsageError, match=message):
         predicted(str(folder / "fit"), [0.5, 0.0], until=4000.0, step=20.0, controls=controls)
@@ -204,6 +206,8 @@ def test_controls_that_cannot_be_told_apart_are_refused(held):
     ):
         with pytest.raises(NoAnswerError, match=message):
             found_in(with_controls(held, us))
+    with pytest.raises(NoAnswerError, match="in the training set the control 'u0' never changes"):
+        found_in(with_controls(held, np.where((np.arange(len(u)) // 150 == 2)[:, None], u, 0.0)))  # a held-out piece
     seen = with_controls(held, u, observations={"gyro": u[None]})
     with pytest.raises(UsageError, match="sensors are not calibrated on driven motion"):
         found_in(seen, observations={"gyro": "velocity:theta"})

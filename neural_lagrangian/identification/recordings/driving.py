@@ -13,8 +13,6 @@ MIN_APART = 1e-6
 """Least singular value of normalised controls, over the largest one, if the motion can tell them apart."""
 MIN_SHARE = 0.1
 """Share in a combination that vanishes, over the largest one, from which a control is named."""
-MIN_SHARE = 0.1
-"""Share in a combination that vanishes, over the largest one, from which a control is named."""
 
 
 def controls_like_others(motion: Trajectories, columns: Columns) -> list[Remark]:

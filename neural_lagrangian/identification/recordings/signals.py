@@ -21,7 +21,7 @@ def signal_of(
     - `folder`: the folder of the model, for the errors. `until`: duration of the prediction in seconds.
 
     **Raises:** `UsageError` for missing or unknown controls, for controls of free motion, and for a file that is too
-    short or has empty cells; the errors of `read_trajectories`.
+    short, whose times do not increase, or that has empty cells; the errors of `read_trajectories`.
     """
     names = columns.controls
     if not names:
@@ -47,6 +47,9 @@ def signal_of(
     check_suffix(path)
     (rows,) = read_beside(path, [columns.time, *names], [], time=columns.time, trajectory=None)
     ts = (rows[:, 0] - rows[0, 0]) * of_another_file(path, columns).time_factor
+    if len(back := np.flatnonzero(np.diff(ts) <= 0)):
+        earlier, later = rows[back[0], 0], rows[back[0] + 1, 0]
+        raise UsageError(f"{path}: {columns.time} {later:.6g} follows {earlier:.6g}; expected strictly increasing times")
     if ts[-1] < until * (1 - 1e-9):
         raise UsageError(f"{path}: the controls end after {ts[-1]:.6g} s; expected {until:.6g} s, as `until` says")
     empty = np.argwhere(~np.isfinite(rows[:, 1:]))
