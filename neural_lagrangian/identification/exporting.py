@@ -10,7 +10,7 @@ from ..export import can_be_included, to_c
 from .choices import Language, Predictor
 from .faults import NoAnswerError, UsageError
 from .folders import Learned, may_be_used, read_folder
-from .recordings import assigned
+from .recordings import Timing, assigned
 from .reports import NOT_BETTER
 
 
@@ -65,9 +65,18 @@ def _notes(learned: Learned, parameters: Mapping[str, float] | None) -> list[str
     return [
         f"state: {'; '.join(states)}; SI units",
         f"predictor: {learned.predictor}, learned from {settings['recording']}, by {settings['command']}",
+        *([f"controls: {_controls(learned)}"] if columns.controls else []),
         *([f"parameters: {assigned(parameters, learned.parameters)}"] if parameters else []),
         *_range(learned),
     ]
+
+
+def _controls(learned: Learned) -> str:
+    """Which control each `u` is, and how late it acts, which is not part of the functions."""
+    timing, names = Timing.read(learned.settings), learned.columns.controls
+    known = "; ".join(f"u[{k}] = {name}" for k, name in enumerate(names))
+    late = timing.delay > 0 and not timing.held
+    return f"{known}{f'; the values of {timing.delay:.6g} s before, as they act late' if late else ''}"
 
 
 def _range(learned: Learned) -> list[str]:

@@ -1,5 +1,8 @@
 """Motion driven by recorded controls: their gains, their delay, and what is done with a driven model."""
 
+import json
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.command_line.program import main
 from neural_lagrangian.discovery import Formula, Library
-from neural_lagrangian.identification import NoAnswerError, UsageError, compared, identify, inspect, predicted
+from neural_lagrangian.identification import NoAnswerError, UsageError, compared, exported, identify, inspect, predicted
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
 from neural_lagrangian.identification.recordings.driving import delayed, thinned
@@ -165,6 +168,18 @@ def test_a_folder_is_compared_with_its_recording(folder):
     facts = dict(compared([str(folder / "fit"), str(folder / "motor.csv")]).facts)
     assert "stays below 10% of the spread for at least" in facts["verdict"]
     assert "controls motor (Nm)" in str(inspect(folder / "motor.csv", coordinates=["theta"], controls=["motor"]))
+
+
+@pytest.mark.parametrize(("delay", "is_held"), [(0.01, True), (0.05, False)])
+def test_an_exported_model_names_its_controls_and_their_delay(folder, tmp_path, delay, is_held):
+    place = shutil.copytree(folder / "fit", tmp_path / "fit")
+    settings = json.loads((place / "settings.json").read_text())
+    settings["control_timing"] = {"delay": delay, "held": is_held}
+    (place / "settings.json").write_text(json.dumps(settings))
+    exported(str(place), tmp_path / "motor.c")
+    text = " ".join((tmp_path / "motor.c").read_text().split())
+    assert "controls: u[0] = motor (Nm)" in text
+    assert ("the values of 0.05 s before" in text) == (not is_held)
 
 
 def test_the_code_of_the_report_runs(found, folder, monkeypatch):

@@ -10,7 +10,6 @@ __all__ = [
     "NULL",
     "Candidate",
     "Contest",
-    "ControlLag",
     "Known",
     "Trial",
     "compared_candidates",

@@ -49,7 +49,9 @@ def signal_of(
     ts = (rows[:, 0] - rows[0, 0]) * of_another_file(path, columns).time_factor
     if len(back := np.flatnonzero(np.diff(ts) <= 0)):
         earlier, later = rows[back[0], 0], rows[back[0] + 1, 0]
-        raise UsageError(f"{path}: {columns.time} {later:.6g} follows {earlier:.6g}; expected strictly increasing times")
+        raise UsageError(
+            f"{path}: {columns.time} {later:.6g} follows {earlier:.6g}; expected strictly increasing times"
+        )
     if ts[-1] < until * (1 - 1e-9):
         raise UsageError(f"{path}: the controls end after {ts[-1]:.6g} s; expected {until:.6g} s, as `until` says")
     empty = np.argwhere(~np.isfinite(rows[:, 1:]))
