@@ -12,6 +12,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line.program import main
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import NoAnswerError, UsageError, compared, exported, identify, inspect, predicted
+from neural_lagrangian.identification.candidates.control_lag import valley
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
 from neural_lagrangian.identification.recordings.driving import delayed, thinned
@@ -271,6 +272,18 @@ def test_a_formula_at_another_scale_moves_alike():
     one, other = (nl.models.with_control(each, *control).acceleration(0.0, q, v) for each in (model, scaled))
     np.testing.assert_allclose(one, other, rtol=1e-12)
     np.testing.assert_allclose(gain_matrix(scaled, q), [[0.75]])
+
+
+def test_the_delay_is_that_of_the_nearest_minimum():
+    """Rollouts with a wrong delay lose the motion; then the residuals hardly depend on it."""
+
+    def squares(lag):
+        return min((lag - 0.04) ** 2, 0.001) - 1e-3 * (lag > 0.3)
+
+    low, high = valley(squares, 0.0)
+    assert low < 0.04 < high < 0.3
+    assert valley(lambda lag: lag**2, -0.01) == (-0.01, 0.02)
+    assert valley(lambda lag: -lag, 0.0)[1] == 0.5
 
 
 def response(t, us, at):

@@ -1,5 +1,6 @@
 """How late the controls of a recording act, such as half a sample for a controller that holds its output."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ HELD = 0.5
 MAX_OFF = 0.1
 """Largest distance from `HELD`, in samples, of a delay that is taken for that of a held control."""
 STEP = 0.02
-"""Step of the second difference that gives the standard error, in natural units of time."""
+"""First step of the search, and step of the second difference for the standard error, in natural units of time."""
 
 XTOL = 1e-4
 """Tolerance of the delay, in natural units of time."""
@@ -55,14 +56,29 @@ def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None 
         one = refitted(fit, trial.fitted._replace(us=late.us))
         return float(one.squares.sum()) if one.is_sound else np.inf
 
-    earliest = -task.timing.delay / trial.units.time
-    found: Any = minimize_scalar(squares, bounds=(earliest, MAX_LAG), method="bounded", options={"xatol": XTOL})
+    bounds = valley(squares, -task.timing.delay / trial.units.time)
+    found: Any = minimize_scalar(squares, bounds=bounds, method="bounded", options={"xatol": XTOL})
     lag, least = float(found.x), float(found.fun)
     bend = (squares(lag - STEP) - 2 * least + squares(lag + STEP)) / STEP**2
     variance = max(least / max(fit.used, 1), 1.0)
     error = np.sqrt(2 * variance / bend) if bend > 0 else np.inf
-    if not (abs(lag) > MIN_SIGNIFICANCE * error and lag < MAX_LAG - STEP):
+    if not (abs(lag) > MIN_SIGNIFICANCE * error and least < squares(0.0) and lag < MAX_LAG - STEP):
         return None
     sample, delay = spacing(task.parts.train), task.timing.delay + lag * trial.units.time
     held = abs(delay / sample - HELD) < MAX_OFF
     return ControlLag(Timing(HELD * sample if held else delay, held), float(error) * trial.units.time)
+
+
+def valley(squares: Callable[[float], float], least: float) -> tuple[float, float]:
+    """Bounds of the first minimum on the way down from zero: steps that double, until the residuals grow.
+
+    A minimum far away may be that of rollouts that have lost the motion.
+
+    **Arguments:**
+
+    - `squares`: of a delay in natural units. `least`: the smallest delay.
+    """
+    before, at, step, height = max(least, -STEP), 0.0, STEP, squares(0.0)
+    while at + step < MAX_LAG and (lower := squares(at + step)) < height:
+        before, at, step, height = at, at + step, 2 * step, lower
+    return before, min(at + step, MAX_LAG)
