@@ -188,6 +188,21 @@ def test_forces_of_a_users_family_are_at_its_joints():
     assert np.abs(apart - expected).max() > 0.1
 
 
+def test_pendulums_side_by_side_have_sensors_with_offsets():
+    """Each sensor shows 20 degrees too much, and a spring between them is bent where both hang down."""
+    shift = np.deg2rad(20)
+
+    def coupled(t, q, v):
+        a, b = q[0] - shift, q[1] - shift
+        return 0.5 * v[0] ** 2 + 0.75 * v[1] ** 2 + 20 * jnp.cos(a) + 36 * jnp.cos(b) - 1.5 * (b - a) ** 2
+
+    motion = moving(coupled, [1.3, 0.0, 0.0, 0.0], force=nl.mechanics.LinearDamping([0.2, 0.2]))
+    task, trial = tried(motion, ["a", "b"])
+    (family,) = [one for one in families_for(task.columns) if isinstance(one, CoupledPendulums)]
+    start = family.start(trial.pieces(np.eye(2)))
+    np.testing.assert_allclose(start[family.slices.offset], -shift, atol=0.03)
+
+
 @pytest.mark.bad_input
 @pytest.mark.parametrize(
     ("joints", "message"),

@@ -173,7 +173,7 @@ class CoupledPendulums(AbstractLinearFamily):
 
     @property
     def offsets(self) -> list[tuple[int, str]]:
-        return []
+        return [(i, "angle") for i in range(len(self.names))]
 
     def values(self, q: Array, v: Array) -> Array:
         return jnp.concatenate([v**2 / 2, jnp.cos(q), -(jnp.diff(q) ** 2) / 2])

@@ -22,8 +22,11 @@ MAX_ROWS_OF_START = 3000
 """Largest number of samples that the start of a fit uses, to bound its run time."""
 MIN_MASS = 1e-3
 """Least coefficient of a term that must be positive, at the start of a fit."""
-LENGTH_OFFSETS = (0.0, 1.0, 3.0)
-"""Offsets of a length at which the start is sought, in units of the motion."""
+OFFSETS = {"angle": (0.0, np.pi / 2, np.pi, -np.pi / 2), "length": (0.0, 1.0, 3.0)}
+"""Offsets at which the start is sought, in radians and in units of the motion, by kind."""
+
+SAME_RESIDUAL = 1.01
+"""Largest ratio of residuals of starts that are equally good."""
 
 
 class Term(NamedTuple):
@@ -118,15 +121,18 @@ class AbstractLinearFamily(AbstractFamily):
             X = self._rows(some, offset)
             return X @ solved(X) / np.linalg.norm(X[:, 0])
 
-        kinds = {"angle": (0.0, np.pi / 2, np.pi, -np.pi / 2), "length": LENGTH_OFFSETS}
         found = []
-        for guess in product(*(kinds[kind] for _, kind in self.offsets)):
-            offset = np.array(guess)
+        kinds = [kind for _, kind in self.offsets]
+        of_kind = {kind: guesses if kind in kinds else (0.0,) for kind, guesses in OFFSETS.items()}
+        for guess in product(*of_kind.values()):  # the same for all offsets of a kind
+            offset = np.array([dict(zip(of_kind, guess, strict=True))[kind] for kind in kinds])
             offset = least_squares(left, offset, max_nfev=20).x if len(offset) else offset
             c = solved(self._rows(some, offset))
             wrong = sum(c[k] <= 0 for k, term in enumerate(self.terms) if term.positive)
             found.append((wrong, float(np.sum(left(offset) ** 2)), offset, c))
-        _, _, offset, c = min(found, key=lambda one: one[:2])
+        wrong, least = min(one[:2] for one in found)
+        equal = [one for one in found if one[0] == wrong and one[1] <= SAME_RESIDUAL * least]
+        _, _, offset, c = min(equal, key=lambda one: np.abs(one[2]).sum())  # half a turn changes signs only
         count = len(self.terms)
         c[:count] = [max(x, MIN_MASS) if term.positive else x for x, term in zip(c[:count], self.terms, strict=True)]
         friction, gains = np.split(c[count:], [2 * len(self.names)])
