@@ -200,7 +200,7 @@ def test_pendulums_side_by_side_have_sensors_with_offsets():
     task, trial = tried(motion, ["a", "b"])
     (family,) = [one for one in families_for(task.columns) if isinstance(one, CoupledPendulums)]
     start = family.start(trial.pieces(np.eye(2)))
-    np.testing.assert_allclose(start[family.slices.offset], -shift, atol=0.03)
+    np.testing.assert_allclose(start[family.slices.offset], [-shift, -shift], atol=0.03)
 
 
 @pytest.mark.bad_input
