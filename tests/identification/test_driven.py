@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +16,11 @@ from neural_lagrangian.identification import NoAnswerError, UsageError, compared
 from neural_lagrangian.identification.candidates.control_lag import valley
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
+from neural_lagrangian.identification.recordings import Timing
 from neural_lagrangian.identification.recordings.driving import delayed, thinned
 from neural_lagrangian.identification.recordings.starts import starts_of
 from neural_lagrangian.identification.reports.report import python_of
+from neural_lagrangian.identification.reports.verdict import limits
 
 pytestmark = pytest.mark.double
 
@@ -110,6 +113,14 @@ def test_a_held_control_is_known_by_its_delay(found):
     assert "held from one sample to the next" in " ".join(found.outcome.read)
     assert "driven by the control" in found.verdict
     assert "as small as the noise" in found.verdict
+
+
+@pytest.mark.parametrize(("parameters", "said"), [((), "found"), (("k",), "looked for")])
+def test_the_report_says_whether_a_delay_was_looked_for(found, parameters, said):
+    settings = found.outcome.settings | {"control_timing": Timing().settings}
+    columns = replace(found.outcome.columns, parameters=parameters)
+    lines = limits(found.outcome._replace(settings=settings, columns=columns))
+    assert f"No delay of the controls was {said}: they are taken to be linear between samples." in lines
 
 
 def test_a_control_that_is_linear_between_samples_has_no_delay():

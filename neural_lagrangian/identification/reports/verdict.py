@@ -63,7 +63,8 @@ def limits(outcome: Outcome) -> list[str]:
         "Motion cannot determine the scale of the Lagrangian, a constant in it, or a total time derivative dF/dt.",
     ]
     if outcome.columns.controls and not Timing.read(outcome.settings).delay:
-        lines.append("No delay of the controls was found: they are taken to be linear between samples.")
+        sought = "looked for" if outcome.columns.parameters else "found"
+        lines.append(f"No delay of the controls was {sought}: they are taken to be linear between samples.")
     contest = outcome.contest
     if contest.candidates and not contest.is_model:
         why = "has no Lagrangian" if not contest.winner.is_mechanical else NOT_BETTER
