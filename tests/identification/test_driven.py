@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line.program import main
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import NoAnswerError, UsageError, compared, exported, identify, inspect, predicted
-from neural_lagrangian.identification.candidates.control_lag import valley
+from neural_lagrangian.identification.candidates.control_lag import least_near
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
 from neural_lagrangian.identification.recordings import Timing
@@ -285,16 +286,23 @@ def test_a_formula_at_another_scale_moves_alike():
     np.testing.assert_allclose(gain_matrix(scaled, q), [[0.75]])
 
 
-def test_the_delay_is_that_of_the_nearest_minimum():
-    """Rollouts with a wrong delay lose the motion; then the residuals hardly depend on it."""
+class Fit(NamedTuple):
+    lag: float
+    squares: np.ndarray
+    is_sound: bool = True
 
-    def squares(lag):
-        return min((lag - 0.04) ** 2, 0.001) - 1e-3 * (lag > 0.3)
 
-    low, high = valley(squares, 0.0)
-    assert low < 0.04 < high < 0.3
-    assert valley(lambda lag: lag**2, -0.01) == (-0.01, 0.02)
-    assert valley(lambda lag: -lag, 0.0)[1] == 0.5
+def fit_in_a_valley(lag, start):
+    """A fit to a delay of 0.27, which is lost if it begins further away than a chaotic motion can follow."""
+    lost = abs(lag - start.lag) > 0.03
+    return Fit(lag, np.array(9e9 if lost else 600 + 4e4 * (lag - 0.27) ** 2))
+
+
+def test_the_delay_is_found_by_fits_that_begin_nearby():
+    lag, least, bend = least_near(fit_in_a_valley, Fit(0.0, np.array(np.inf)))
+    assert lag == pytest.approx(0.27, abs=1e-6)
+    assert least == pytest.approx(600, abs=1.0)
+    assert bend == pytest.approx(8e4)
 
 
 def response(t, us, at):

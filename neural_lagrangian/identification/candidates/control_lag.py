@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
-from ..families import refitted, with_linear_friction
+from ..families import FamilyFit, refitted, with_linear_friction
 from ..formulas import RefinedFormula
 from ..learning import spacing
 from ..preparation import Task
@@ -21,11 +20,12 @@ HELD = 0.5
 """Delay of a held control, in samples: a line through its samples is half a sample early."""
 MAX_OFF = 0.1
 """Largest distance from `HELD`, in samples, of a delay that is taken for that of a held control."""
-STEP = 0.02
-"""First step of the search, and step of the second difference for the standard error, in natural units of time."""
-
-XTOL = 1e-4
-"""Tolerance of the delay, in natural units of time."""
+FIRST_STEP, LAST_STEP = 0.01, 0.0025
+"""First and smallest step of the search, in natural units of time. Each fit begins at that of the best delay so far, so
+the first step is one that a chaotic motion can follow.
+"""
+MAX_FITS = 60
+"""Largest number of fits of the search, to bound the run time."""
 
 
 class ControlLag(NamedTuple):
@@ -51,34 +51,54 @@ def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None 
         return None
     trial, fit = known.trial, with_linear_friction(fitted.best)
 
-    def squares(lag: float) -> float:
-        late = trial.plan.windows(delayed(trial.estimate, lag), trial.estimate, len(trial.fitted.ts), trial.fitted.size)
-        one = refitted(fit, trial.fitted._replace(us=late.us))
-        return float(one.squares.sum()) if one.is_sound else np.inf
+    def fit_at(lag: float, start: FamilyFit) -> FamilyFit:
+        moved, windows = delayed(trial.estimate, lag), trial.fitted
+        late = trial.plan.windows(moved, trial.estimate, len(windows.ts), windows.size)
+        return refitted(start, windows._replace(us=late.us))
 
-    bounds = valley(squares, -task.timing.delay / trial.units.time)
-    found: Any = minimize_scalar(squares, bounds=bounds, method="bounded", options={"xatol": XTOL})
-    lag, least = float(found.x), float(found.fun)
-    bend = (squares(lag - STEP) - 2 * least + squares(lag + STEP)) / STEP**2
+    found = least_near(fit_at, fit)
+    if found is None:
+        return None
+    lag, least, bend = found
     variance = max(least / max(fit.used, 1), 1.0)
-    error = np.sqrt(2 * variance / bend) if bend > 0 else np.inf
-    if not (abs(lag) > MIN_SIGNIFICANCE * error and least < squares(0.0) and lag < MAX_LAG - STEP):
+    error = np.sqrt(2 * variance / bend)
+    if not (abs(lag) > MIN_SIGNIFICANCE * error and -task.timing.delay / trial.units.time <= lag < MAX_LAG):
         return None
     sample, delay = spacing(task.parts.train), task.timing.delay + lag * trial.units.time
     held = abs(delay / sample - HELD) < MAX_OFF
     return ControlLag(Timing(HELD * sample if held else delay, held), float(error) * trial.units.time)
 
 
-def valley(squares: Callable[[float], float], least: float) -> tuple[float, float]:
-    """Bounds of the first minimum on the way down from zero: steps that double, until the residuals grow.
+def least_near(fit_at: Callable[[float, Any], Any], start: Any) -> tuple[float, float, float] | None:
+    r"""The minimum of the sum of squares $S(\tau)$ that is reached from $\tau = 0$ without a rise.
 
-    A minimum far away may be that of rollouts that have lost the motion.
+    A fit that begins far away may end at another minimum, where its residuals are large; a shorter step is then tried.
 
     **Arguments:**
 
-    - `squares`: of a delay in natural units. `least`: the smallest delay.
+    - `fit_at`: the fit for a delay, callable of the delay and the fit where it begins.
+    - `start`: where the fit without delay begins.
+
+    **Returns:** $\tau$, $S$ and $S''$ by a parabola through the last three fits; `None` if there is no minimum.
     """
-    before, at, step, height = max(least, -STEP), 0.0, STEP, squares(0.0)
-    while at + step < MAX_LAG and (lower := squares(at + step)) < height:
-        before, at, step, height = at, at + step, 2 * step, lower
-    return before, min(at + step, MAX_LAG)
+
+    def squares(fit: Any) -> float:
+        return float(fit.squares.sum()) if fit.is_sound else np.inf
+
+    at, step, growth, best = 0.0, FIRST_STEP, 2.0, fit_at(0.0, start)
+    for _ in range(MAX_FITS // 2):
+        beside = [fit_at(at + sign * step, best) for sign in (-1, 1)]
+        before, least, after = squares(beside[0]), squares(best), squares(beside[1])
+        if min(before, after) < least:
+            at, best = (at - step, beside[0]) if before < after else (at + step, beside[1])
+            step *= growth
+        elif step > LAST_STEP:
+            step, growth = step / 2, 1.0
+        else:
+            bend = before - 2 * least + after
+            if not (np.isfinite(bend) and bend > 0):
+                return None
+            return at + step * (before - after) / (2 * bend), least, bend / step**2
+        if abs(at) > MAX_LAG:
+            return None
+    return None
