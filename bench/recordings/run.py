@@ -17,8 +17,8 @@ from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.judging import better_than_baselines
 from neural_lagrangian.identification.learning import spacing
 from neural_lagrangian.identification.preparation import prepared
+from neural_lagrangian.identification.recordings.control_timing import Timing
 from neural_lagrangian.identification.recordings.declared import Declared
-from neural_lagrangian.identification.recordings.timing import Timing
 from neural_lagrangian.integrators import RK4
 
 from .faults import Recorded, made

@@ -18,7 +18,7 @@ from neural_lagrangian.identification.candidates.control_lag import least_near
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
 from neural_lagrangian.identification.recordings import Timing
-from neural_lagrangian.identification.recordings.driving import delayed, thinned
+from neural_lagrangian.identification.recordings.controls import delayed, thinned
 from neural_lagrangian.identification.recordings.starts import starts_of
 from neural_lagrangian.identification.reports.report import python_of
 from neural_lagrangian.identification.reports.verdict import limits

@@ -4,18 +4,18 @@ from .calibrated import Calibrated, Estimate, read_calibrated, reading_of, table
 from .channels import Channel, ChannelKind
 from .columns import Columns, of_another_file, roles
 from .constants_of_runs import constants_of_runs, equal_in_all_runs
+from .control_signal import signal_of
+from .control_timing import Timing
+from .controls import controls_like_others, delayed, sizes_of_controls, thinned
 from .declared import Declared, columns_of, columns_of_motion
-from .driving import controls_like_others, delayed, sizes_of_controls, thinned
 from .measure import Measure
 from .observed_columns import unchanging_channels
 from .pieces import Parts, by_system, cut, dealt, dealt_by_system
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
 from .region import Region
-from .signals import signal_of
 from .starts import Starts, starts_of
 from .suspicious import refusals, sampling_summary, suspicious
-from .timing import Timing
 from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
 
 __all__ = [

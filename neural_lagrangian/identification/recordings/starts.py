@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ...models import takes_control, with_control
 from ...networks import parameters_of_runs, with_args
 from ...trajectories import Trajectories, Windows
-from .driving import thinned
+from .controls import thinned
 
 MAX_STARTS = 50
 """Largest number of start states."""
