@@ -77,7 +77,7 @@ def result(system: System, winner: Any, warned: bool, error: float, oracle: floa
     """Whether an answer is right, or warns of itself, or neither."""
     friction = [word for word in ("linear", "dry", "drag") if getattr(system, word)] or ["no friction"]
     said = str(winner.variant or "")
-    driven = ["driven by the control"] * bool(system.motor)
+    driven = ["driven by u0"] * bool(system.motor)
     named = bool(system.family) and system.family in winner.name and all(word in said for word in friction + driven)
     if named or error <= MAX_RATIO * (oracle if oracle <= MAX_SOLVED else MAX_SOLVED / MAX_RATIO):
         return FOUND

@@ -112,7 +112,7 @@ def test_a_held_control_is_known_by_its_delay(found):
     timing = found.outcome.settings["control_timing"]
     assert timing == {"delay": pytest.approx(STEP / 2, rel=1e-3), "held": True}
     assert "held from one sample to the next" in " ".join(found.outcome.read)
-    assert "driven by the control" in found.verdict
+    assert "driven by u0" in found.verdict
     assert "as small as the noise" in found.verdict
 
 
@@ -152,7 +152,7 @@ def test_a_control_without_effect_has_none():
     free = driven_pendulum(0 * HELD, held=False)
     idle = with_controls(free, HELD[:, None])
     found = found_in(idle)
-    assert "without the control" in found.candidates.winner.title
+    assert "without u0" in found.candidates.winner.title
     assert np.all(np.asarray(found.model.force(0.0, jnp.zeros(1), jnp.zeros(1))) == 0)
 
 

@@ -38,7 +38,9 @@ def families_of(names, angles):
 def candidate(family, free, misfit=1.0, information=0.0):
     nothing = np.zeros(1)
     fit = FamilyFit(family, np.zeros(len(free)), free, nothing, nothing, nothing, nothing, 0)
-    return Candidate(family.name, int(free.sum()), misfit, information, fit=fit)
+    gains = len(free) - family.slices.drag.stop
+    controls = tuple(f"u{k}" for k in range(gains // len(family.joint_names)))
+    return Candidate(family.name, int(free.sum()), misfit, information, fit=fit, controls=controls)
 
 
 def kinds_of(family, controls=0):

@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
     set, whichever is larger: a motion that only begins with a transient may look free at its end. `rest_error`: two
     standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in units of the
     noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of the
-    validation set. `is_mechanical`: whether it has a Lagrangian.
+    validation set. `is_mechanical`: whether it has a Lagrangian. `controls`: names of those that may drive it.
     """
 
     name: str
@@ -60,11 +60,12 @@ class Candidate(NamedTuple):
     errors: np.ndarray | None = None
     held: np.ndarray | None = None
     is_mechanical: bool = True
+    controls: tuple[str, ...] = ()
 
     @property
     def variant(self) -> Variant | None:
         """Which constants of its family it has; `None` for a candidate that is no family."""
-        return None if self.fit is None else Variant.of(self.fit.family, self.fit.free)
+        return None if self.fit is None else Variant.of(self.fit.family, self.fit.free, self.controls)
 
     @property
     def title(self) -> str:

@@ -133,7 +133,7 @@ def _candidates(kinds: dict[str, FamilyFit], reference: FamilyFit, trial: Trial,
         errors = held.mean_squares(there.squares, there.noise)
         rest = trial.rest((fit.residuals, fit.noise, trial.fitted), (there.residuals, there.noise, held))
         criterion = information(fit, reference) - least
-        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors}
+        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors, "controls": trial.controls}
         found.append(Candidate(fit.family.name, int(fit.free.sum()), float(errors.mean()), criterion, **facts))
     return found
 

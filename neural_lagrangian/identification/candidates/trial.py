@@ -41,7 +41,7 @@ class Trial(NamedTuple):
 
     `estimate`: the training set with estimated states. `fitted`, `held`: windows of the training and validation sets.
     `noise`: of each channel, infinite for velocities that were not recorded, at the start of a fit. `level`: noise of
-    the recorded coordinates, in whose units errors are given.
+    the recorded coordinates, in whose units errors are given. `controls`: names of the controls.
     """
 
     units: Units
@@ -52,6 +52,7 @@ class Trial(NamedTuple):
     held: FitWindows
     noise: np.ndarray
     level: np.ndarray
+    controls: tuple[str, ...] = ()
 
     @staticmethod
     def of(task: Task) -> "Trial | None":
@@ -74,7 +75,8 @@ class Trial(NamedTuple):
         held = plan.windows(estimate[1], observed[1], len(windows.ts), size)
         noise = _noise(observed[0], size, recorded_velocities=bool(task.columns.velocities))
         level = noise_level(observed[0], FIRST_NOISE[0] * size[: observed[0].dof])
-        return Trial(units, units.scaling(angles, dof), estimate[0], plan, windows, held, noise, level)
+        scaling = units.scaling(angles, dof)
+        return Trial(units, scaling, estimate[0], plan, windows, held, noise, level, task.columns.controls)
 
     @property
     def rest_error(self) -> float:

@@ -24,8 +24,10 @@ class Variant(NamedTuple):
     driven: frozenset[tuple[str, str]] = frozenset()
 
     @staticmethod
-    def of(family: AbstractFamily, free: np.ndarray) -> "Variant":
-        """The variant of a family with these unknowns. `free`: one for a fitted one, zero for a fixed one."""
+    def of(family: AbstractFamily, free: np.ndarray, controls: tuple[str, ...] = ()) -> "Variant":
+        """The variant of a family with these unknowns. `free`: one for a fitted one, zero for a fixed one. `controls`:
+        their names.
+        """
         at, joints = family.slices, tuple(family.joint_names)
         friction = frozenset(
             (words, joint)
@@ -34,9 +36,7 @@ class Variant(NamedTuple):
             if is_free
         )
         left_out = tuple(family.labels[i][0] for i in np.flatnonzero(free[at.constants] == 0))
-        gains = free[at.gain].reshape(len(joints), -1)
-        count = gains.shape[1]
-        controls = ("the control",) if count == 1 else tuple(f"control {k + 1}" for k in range(count))
+        gains = free[at.gain].reshape(len(joints), len(controls))
         driven = frozenset((controls[k], joints[i]) for i, k in np.argwhere(gains))
         return Variant(joints, friction, int(np.sum(free[at.offset] != 0)), left_out, controls, driven)
 
