@@ -7,7 +7,7 @@ import pytest
 from neural_lagrangian.identification import Family
 from neural_lagrangian.identification.candidates.contest import FORMULA, NETWORK, NULL, Candidate, Contest
 from neural_lagrangian.identification.candidates.fitted_families import check_names
-from neural_lagrangian.identification.evidence.advice import what_next
+from neural_lagrangian.identification.evidence.advice import weakest, what_next
 from neural_lagrangian.identification.families.family import Units
 from neural_lagrangian.identification.families.family_fit import FamilyFit
 from neural_lagrangian.identification.families.friction import FRICTIONS
@@ -79,6 +79,28 @@ def differences(words):
 def constants_in(title):
     """The friction and the sensor offsets in a title."""
     return {part.removeprefix("with ") for part in title.split(", ")}
+
+
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_the_kind_of_the_weakest_constant_is_its_own(kind):
+    """Also in a family without offsets, whose friction begins where offsets would."""
+    for family in families_of(*RECORDINGS[kind]):
+        at, joints = family.slices, len(family.joint_names)
+        count = at.drag.stop + joints
+        for name, part in at._asdict().items():
+            for i in range(*part.indices(count)):
+                jacobian = np.eye(count)[None] * np.where(np.arange(count) == i, 1e-3, 1e3)
+                fit = FamilyFit(
+                    family,
+                    np.ones(count),
+                    np.ones(count),
+                    np.ones(1),
+                    np.zeros(1),
+                    np.zeros((1, count, 1)),
+                    jacobian,
+                    count,
+                )
+                assert weakest(fit) == (name, [i])
 
 
 @pytest.mark.parametrize("controls", [0, 1, 2])

@@ -43,7 +43,7 @@ def weakest(fit: FamilyFit) -> tuple[str, list[int]]:
     chosen = free[np.flatnonzero(weak > 0.5 * weak.max())]
     kinds = fit.family.slices._asdict()
     first = int(free[np.argmax(weak)])
-    kind = max((kind for kind, part in kinds.items() if part.start <= first), key=lambda kind: kinds[kind].start)
+    kind = next(kind for kind, part in kinds.items() if first in range(*part.indices(len(fit.x))))
     return kind, chosen.tolist()
 
 
