@@ -42,7 +42,7 @@ def finite(name: str, x: Array) -> Array:
 
 
 def is_positive(value: Any) -> bool:
-    """Whether a value is one real number, finite and positive."""
+    """Whether a value is a positive finite number."""
     number = np.asarray(value)
     return number.ndim == 0 and number.dtype.kind in "fiu" and bool(np.isfinite(number) and number > 0)
 

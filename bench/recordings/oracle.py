@@ -8,7 +8,7 @@ import numpy as np
 
 from neural_lagrangian.identification import Family
 from neural_lagrangian.identification.candidates.trial import Trial, width_of
-from neural_lagrangian.identification.families.family import forces_of
+from neural_lagrangian.identification.families.family import Pieces, forces_of
 from neural_lagrangian.identification.families.family_fit import FamilyFit, fit_family, with_each_friction
 from neural_lagrangian.identification.preparation import Task
 
@@ -28,11 +28,12 @@ def fitted(system: System, shift: np.ndarray, task: Task) -> tuple[FamilyFit, Tr
     trial = Trial.of(task)
     if trial is None:
         return None
-    motion, none = task.parts.train, np.zeros((0, len(task.columns.controls)))
+    motion = task.parts.train
+    pieces = trial.pieces(np.eye(motion.dof))
     family = with_offset(system, shift).on(task.columns, trial.units, motion.ys[motion.mask].mean(axis=0)[: motion.dof])
-    rates = np.concatenate([v @ family.joints.T for _, _, v, _ in trial.pieces(np.eye(motion.dof))])
+    rates = np.concatenate([v @ family.joints.T for _, _, v, _ in pieces])
     family = eqx.tree_at(lambda one: one.width, family, jnp.asarray(width_of(rates)))
-    fit = fit_family(trial.fitted, family, start_of(family, system, trial, none), trial.noise)
+    fit = fit_family(trial.fitted, family, start_of(family, system, trial, pieces), trial.noise)
     found = with_each_friction(fit, trial.fitted, lambda: False).get(system.kind)
     return None if found is None else (found, trial)
 
@@ -52,9 +53,9 @@ def with_offset(system: System, shift: np.ndarray) -> Family:
     return Family("the true family", lagrangian, start, joints=system.joints)
 
 
-def start_of(family: Any, system: System, trial: Trial, controls: np.ndarray) -> np.ndarray:
-    """The true constants, friction and gains as unknowns of the family. `controls`: of one piece, for their number."""
-    at, x = family.slices, family.start([(controls[:, 0:0],) * 3 + (controls,)])
+def start_of(family: Any, system: System, trial: Trial, pieces: Pieces) -> np.ndarray:
+    """The true constants, friction and gains as unknowns of the family."""
+    at, x = family.slices, family.start(pieces)
     x[at.of_friction], x[at.gain] = 1.0, 1.0
     of_one = forces_of(family, jnp.asarray(x), trial.units)  # the forces in SI units of unknowns of one
     for kind in ("linear", "dry", "drag"):

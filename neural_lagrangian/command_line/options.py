@@ -115,8 +115,10 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
 def signal_given(asked: argparse.Namespace) -> dict[str, float] | str | None:
     """The value of the option of `add_signal`: a file, or constants by name."""
     given: list[str] | None = asked.controls
-    if given is None or (len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file())):
-        return None if given is None else given[0]
+    if given is None:
+        return None
+    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file()):
+        return given[0]
     try:
         return dict(map(_parse_value, given))
     except argparse.ArgumentTypeError as error:

@@ -141,7 +141,7 @@ def _source(path: Any) -> Path:
 
 
 def can_be_included(path: Path) -> bool:
-    """Whether the name of the file can stand in an `#include` of C."""
+    """Whether C can include a file with this name."""
     return path.name.isprintable() and not set(path.name) & NOT_IN_NAMES
 
 

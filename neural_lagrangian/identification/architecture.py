@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..lagrangians import MechanicalLagrangian
-from ..mechanics import AbstractForce, ControlForce, LinearDamping
+from ..mechanics import ControlForce, LinearDamping, summed
 from ..models import NeuralLagrangian, NeuralODE
 from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from .choices import Structure
@@ -93,11 +93,11 @@ class Architecture:
 
     def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
         """An untrained model, in single precision."""
-        force: AbstractForce | None = self._driven()
+        damping = None
         if self.friction:
             diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]
             damping = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
-            force = damping if force is None else damping + force
+        force = summed([damping, self._driven()])
         if self.structure == "mechanical":
             return NeuralLagrangian(self._mechanical(key), force=force)
         return NeuralLagrangian(self._network("scalar", 2 * self.dof, key), force=force)

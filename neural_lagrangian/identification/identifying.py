@@ -12,7 +12,17 @@ from ..numerics import precision
 from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
-from .candidates import NETWORK, NULL, Candidate, Contest, Known, compared_candidates, control_lag, known_candidates
+from .candidates import (
+    NETWORK,
+    NULL,
+    Candidate,
+    Contest,
+    Known,
+    compared_candidates,
+    control_lag,
+    known_candidates,
+    with_formula_terms,
+)
 from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined, sensors_of
@@ -158,11 +168,9 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     return _written(task, wanted, wanted.folder, known, budget)
 
 
-def _timed(
-    task: Task, wanted: Wanted, known: Known | None, budget: Budget, formula: RefinedFormula | None = None
-) -> tuple[Task, Known | None]:
+def _timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> tuple[Task, Known | None]:
     """The task with controls at the time at which they act, as the best fit so far says, and its families."""
-    lag = control_lag(task, known, formula)
+    lag = None if known is None else control_lag(task, known)
     if lag is None:
         return task, known
     wanted.said("controls", str(lag))
@@ -247,8 +255,9 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         attempts = look_for_formulas(trained.model, searched, library_for(task.columns), budget.ends_search)
         evidence = Evidence(task.parts, task.observed, task.plan, bool(task.columns.velocities), task.columns.periodic)
         formula = best_formula(attempts, trained.model, evidence, budget.ends_refinement)
-        if formula is not None and not budget.ends_refinement():
-            task, known = _timed(task, wanted, known, budget, formula)
+        if task.columns.controls and formula is not None and known is not None and not budget.ends_refinement():
+            known = with_formula_terms(task, known, formula, budget.ends_refinement)
+            task, known = _timed(task, wanted, known, budget)
         if known is not None and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
             networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model

@@ -114,14 +114,13 @@ class Inspection:
         rows = [["column, in SI", "minimum", "mean", "maximum", "deviation"]]
         motion = self.recording.observed
         names = [*self.columns.coordinates, *self.columns.velocities]
-        for name, x in zip(names, motion.ys[motion.mask].T, strict=False):
-            rows.append([name, *(f"{value:.4g}" for value in (x.min(), np.mean(x), x.max(), np.std(x)))])
-        for name in self.columns.observations:
-            x = (self.recording.recorded.observations or {})[name][self.recording.recorded.mask]
+        series = dict(zip(names, motion.ys[motion.mask].T, strict=False))
+        recorded = self.recording.recorded
+        series |= {name: (recorded.observations or {})[name][recorded.mask] for name in self.columns.observations}
+        if recorded.controls is not None:
+            series |= zip(self.columns.controls, recorded.controls[recorded.mask].T, strict=True)
+        for name, x in series.items():
             rows.append([name, *(f"{f(x):.4g}" for f in (np.nanmin, np.nanmean, np.nanmax, np.nanstd))])
-        if (us := self.recording.recorded.controls) is not None:
-            for name, x in zip(self.columns.controls, us[self.recording.recorded.mask].T, strict=True):
-                rows.append([name, *(f"{f(x):.4g}" for f in (np.min, np.mean, np.max, np.std))])
         return [
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),

@@ -24,6 +24,8 @@ from .forces import (
     SmoothFriction,
 )
 from .forces import ForceSum as ForceSum
+from .forces import summed as summed
+from .forces import terms_of as terms_of
 from .inverse_dynamics import TorqueParts, inverse_dynamics, torque_parts
 from .legendre import energy, momentum, velocity_from_momentum
 from .mass_solves import AbstractMassSolve, Banded, BlockDiagonal, Cholesky, DampedInverse, PseudoInverse

@@ -1,6 +1,7 @@
 """Trainable models of motion. For ready-made physical systems see `systems`."""
 
 from .controlled import control_sizes as control_sizes
+from .controlled import driven_by as driven_by
 from .controlled import is_driven as is_driven
 from .controlled import takes_control as takes_control
 from .controlled import with_control

@@ -98,6 +98,13 @@ def with_held_control(model: Model, u: Array) -> Model:
     return _with_signal(model, _Held(u))
 
 
+def driven_by(model: Model, ts: ArrayLike | None, us: ArrayLike | None) -> Model:
+    """The model driven by recorded controls; unchanged if there are none, or if it takes none."""
+    if ts is None or us is None or not takes_control(model):
+        return model
+    return with_control(model, ts, us)
+
+
 def takes_control(model: Any) -> bool:
     """Whether the model has a `ControlForce`."""
     return bool(_control_forces(model))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .._types import Scalar
-from ..models import is_driven, takes_control, with_control
+from ..models import driven_by, is_driven, takes_control
 from ..networks import parameters_of_runs, unfrozen, unknown_of, with_parameters
 from ..trajectories import Window
 from .alike import name_of, unwrapped
@@ -46,9 +46,7 @@ def conditioned(model: Any, window: Window) -> Any:
 
 def driven(model: Any, window: Window) -> Any:
     """The model driven by the controls of a window; unchanged if there are none, or if it takes none."""
-    if window.controls is None or not takes_control(model):
-        return model
-    return with_control(model, window.ts, window.controls)
+    return driven_by(model, window.ts, window.controls)
 
 
 def called(argument: str, function: Callable[[Any, Window], Any], model: Any, window: Window) -> Any:

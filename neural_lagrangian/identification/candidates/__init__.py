@@ -1,6 +1,6 @@
 """The candidates of an identification, fitted and compared on the validation set."""
 
-from .all_candidates import Known, compared_candidates, known_candidates
+from .all_candidates import Known, compared_candidates, known_candidates, with_formula_terms
 from .contest import NETWORK, NULL, Candidate, Contest
 from .control_lag import control_lag
 from .trial import Trial
@@ -15,4 +15,5 @@ __all__ = [
     "compared_candidates",
     "control_lag",
     "known_candidates",
+    "with_formula_terms",
 ]

@@ -22,13 +22,14 @@ class Known(NamedTuple):
     """The families of known form, fitted to a task.
 
     `fitted`: their fits. `cut_short`: whether the time limit left no time for any. `explains`: the best family, if no
-    other candidate can be much better.
+    other candidate can be much better. `has_formula`: whether `fitted` has the terms of the formula of the search too.
     """
 
     trial: Trial
     fitted: Fitted
     cut_short: bool
     explains: Candidate | None
+    has_formula: bool = False
 
 
 def known_candidates(
@@ -86,11 +87,10 @@ def compared_candidates(
     """
     if known is None:
         return NOTHING
-    trial, fitted = known.trial, known.fitted
+    trial = known.trial
     if known.cut_short:
-        return Contest((), tuple(fitted.refused))
-    if formula is not None and not is_over():
-        fitted = fits_of_formula(task, known, formula, is_over)
+        return Contest((), tuple(known.fitted.refused))
+    fitted = (known if formula is None else with_formula_terms(task, known, formula, is_over)).fitted
     candidates = list(fitted.candidates)
     compared: dict[str, tuple[Any, RefinedFormula | None]] = {name: (model, None) for name, model in models.items()}
     if formula is not None and (formula.couples_joints or not any(one.name == FORMULA for one in candidates)):
@@ -104,13 +104,14 @@ def compared_candidates(
     return ranked(candidates, fitted.refused, task, trial)
 
 
-def fits_of_formula(
-    task: Task, known: Known, formula: RefinedFormula, is_over: Callable[[], bool] = lambda: False
-) -> Fitted:
-    """The known families, and the terms of a formula as one more."""
+def with_formula_terms(task: Task, known: Known, formula: RefinedFormula, is_over: Callable[[], bool]) -> Known:
+    """The known families with the terms of a formula as one more, if there is time."""
+    if known.has_formula or is_over():
+        return known
     family = FormulaFamily.of(FORMULA, formula.formula, task.columns, known.trial.units, _mean(task))
     also = fitted_families([family], known.trial, is_over, known.fitted.fits)
-    return also._replace(refused=[*known.fitted.refused, *also.refused])
+    fitted = also._replace(refused=[*known.fitted.refused, *also.refused])
+    return known._replace(fitted=fitted, has_formula=True)
 
 
 def _mean(task: Task) -> np.ndarray:

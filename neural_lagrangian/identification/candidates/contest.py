@@ -259,7 +259,7 @@ def best_family(families: list[Candidate]) -> list[Candidate]:
 
 
 def _tied(one: Candidate, least: Candidate) -> bool:
-    """Whether two candidates err equally on the validation set. A single window cannot tell."""
+    """Whether the errors of two candidates on the validation set differ by chance only. One window does not show it."""
     if one.held is None or least.held is None or len(one.held) < 2:
         return False
     difference = Difference.of(one.held, least.held)

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..families import FamilyFit, refitted, with_linear_friction
-from ..formulas import RefinedFormula
 from ..learning import spacing
 from ..preparation import Task
 from ..recordings import Timing, delayed
-from .all_candidates import Known, fits_of_formula
+from .all_candidates import Known
 
 MAX_LAG = 0.5
 """Largest delay that is believed, in natural units of time (a period is 6.3)."""
@@ -40,16 +39,13 @@ class ControlLag(NamedTuple):
         return f"the controls act {1e3 * self.timing.delay:.3g} ms (± {1e3 * self.error:.1g}) late: they are moved"
 
 
-def control_lag(task: Task, known: Known | None, formula: RefinedFormula | None = None) -> ControlLag | None:
-    r"""The delay $\tau$ with which controls $u(t - \tau)$ leave the least residual of the best family of known form, or
-    of the terms of a formula if they describe the motion better; `None` if nothing is to be corrected.
+def control_lag(task: Task, known: Known) -> ControlLag | None:
+    r"""The delay $\tau$ with which controls $u(t - \tau)$ leave the least residual of the best fit; `None` if there is
+    nothing to correct.
     """
-    if not task.columns.controls or known is None:
+    if not task.columns.controls or not known.fitted.candidates:
         return None
-    fitted = known.fitted if formula is None else fits_of_formula(task, known, formula)
-    if not fitted.candidates:
-        return None
-    trial, fit = known.trial, with_linear_friction(fitted.best)
+    trial, fit = known.trial, with_linear_friction(known.fitted.best)
 
     def fit_at(lag: float, start: FamilyFit) -> FamilyFit:
         moved, windows = delayed(trial.estimate, lag), trial.fitted

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from ...discovery import descend, noise_of
 from ...integrators import RK4, Integration, StepsPerSample
-from ...models import takes_control, with_control
+from ...models import driven_by
 from ...trajectories import Scaling, Trajectories, spread
 from ..families import (
     FAILED_RESIDUAL,
@@ -25,7 +25,7 @@ from ..families import (
     WindowPlan,
 )
 from ..preparation import Task
-from ..recordings import sizes_of_controls, thinned
+from ..recordings import thinned
 from .rest import noise_level, rest_of
 
 WIDTH_SHARE = 0.03
@@ -60,7 +60,7 @@ class Trial(NamedTuple):
         angles, dof = task.columns.periodic, task.columns.dof
         lengths = [task.scaling.q_scale[i] for i in range(dof) if i not in angles]
         length = float(np.exp(np.mean(np.log(lengths)))) if lengths else 1.0
-        units = Units(float(task.scaling.t_scale), length, sizes_of_controls(task.parts.train))
+        units = Units(float(task.scaling.t_scale), length, task.architecture.controls)
         estimate, observed = (
             [units.motion(part, angles) for part in (parts.train, parts.validation)]
             for parts in (task.parts, task.observed)
@@ -159,8 +159,7 @@ def _residuals(
 
     def residual(x: Array, shift: Array, run: tuple[Array, ...]) -> Array:
         ts, us, ys, y0 = run
-        driven = with_control(model, ts, us) if us.shape[1] and takes_control(model) else model
-        term = diffrax.ODETerm(driven.vector_field)
+        term = diffrax.ODETerm(driven_by(model, ts, us if us.shape[1] else None).vector_field)
         rows = integration.rollout(term, ts, sizes * (y0 + size * shift)) / sizes[None]
         relative = ((rows - ys) * weight[None]).reshape(-1)
         return jnp.where(jnp.abs(relative) < FAILED_RESIDUAL, relative, FAILED_RESIDUAL) + 0 * x[0]

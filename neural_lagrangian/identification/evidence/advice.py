@@ -13,12 +13,12 @@ WELL_KNOWN = 0.02
 MIN_SIZE, MIN_FRICTION = 0.1, 1e-4
 """Smallest sizes of an unknown and of a constant of friction, in natural units, relative to which errors count."""
 FREE_SCALE = "Constants are ratios: free motion cannot determine the scale of the Lagrangian, such as masses in kg."
-"""What the constants of free motion are."""
+"""Said of the constants that are fitted to free motion."""
 DRIVEN_SCALE = (
     "Constants are ratios. If a control is a known force or torque, its gain should be 1: divide the Lagrangian, the "
     "friction and the gains by it to get all of them in SI units."
 )
-"""What the constants of driven motion are."""
+"""Said of the constants that are fitted to driven motion."""
 ADVICE = {
     "offset": "record the system at rest for some seconds, and swings to both sides",
     "linear": "record one long decay from the largest motion to rest",

@@ -18,7 +18,7 @@ from .family_fit import (
 )
 from .fit_windows import MAX_ROWS, MIN_ROWS, FitWindows, WindowPlan
 from .formula_family import FormulaFamily
-from .joint_forces import as_json, numbers, of_json, summed
+from .joint_forces import as_json, numbers, of_json
 from .known_families import families_for
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 from .user_family import Family, UserFamily, UserLagrangian
@@ -60,7 +60,6 @@ __all__ = [
     "refitted",
     "residual_of",
     "simplified",
-    "summed",
     "weak_rows",
     "with_each_friction",
     "with_linear_friction",

@@ -4,7 +4,7 @@ import abc
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,6 +14,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Scalar
 from ...discovery import Formula, Library
+from ...mechanics import Cholesky, acceleration
 from ...trajectories import Scaling, Trajectories
 from .friction import WORDS, Friction
 from .joint_forces import JointForces
@@ -59,6 +60,19 @@ class AbstractBody(eqx.Module):
     @abc.abstractmethod
     def acceleration(self, q: Array, v: Array, u: Array) -> Array:
         """The acceleration with friction and controls `u`; NaN if the mass matrix is not positive definite."""
+
+
+class AbstractBodyOfFamily(AbstractBody):
+    """A member whose acceleration follows from its Lagrangian and the joints of its `family`."""
+
+    family: eqx.AbstractVar[Any]
+
+    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
+        def force(t: ArrayLike, q: Array, v: Array) -> Array:
+            R = jnp.asarray(self.family.joints, v.dtype)
+            return self.forces(R @ v, u) @ R
+
+        return acceleration(self.lagrangian, 0.0, q, v, force=force, mass_solve=Cholesky())
 
 
 class Slices(NamedTuple):

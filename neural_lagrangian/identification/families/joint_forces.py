@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from ...mechanics import AbstractForce, AtJoints, ControlForce, ForceSum, LinearDamping, SmoothFriction
+from ...mechanics import AbstractForce, AtJoints, ControlForce, ForceSum, LinearDamping, SmoothFriction, summed
 from .friction import Friction, QuadraticDrag
 
 
@@ -42,11 +42,6 @@ class JointForces(eqx.Module):
         """
         driven = [ControlForce(jnp.asarray(joints.T, self.gain.dtype) @ self.gain)] if self.gain.size else []
         return summed([*self.friction.forces(joints), *driven])
-
-
-def summed(forces: Sequence[AbstractForce]) -> AbstractForce | None:
-    """The sum of forces; `None` if there are none."""
-    return sum(forces[1:], forces[0]) if forces else None
 
 
 def as_json(force: Any) -> list[dict[str, Any]]:

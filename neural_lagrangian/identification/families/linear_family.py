@@ -13,8 +13,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from ..._types import Scalar
-from ...mechanics import Cholesky, acceleration
-from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
+from .family import AbstractBodyOfFamily, AbstractFamily, Pieces, Slices, Units
 from .joint_forces import JointForces
 from .weak_form import solved, weak_rows
 
@@ -24,7 +23,6 @@ MIN_MASS = 1e-3
 """Least coefficient of a term that must be positive, at the start of a fit."""
 OFFSETS = {"angle": (0.0, np.pi / 2, np.pi, -np.pi / 2), "length": (0.0, 1.0, 3.0)}
 """Offsets at which the start is sought, in radians and in units of the motion, by kind."""
-
 SAME_RESIDUAL = 1.01
 """Largest ratio of residuals of starts that are equally good."""
 
@@ -42,7 +40,7 @@ class Term(NamedTuple):
     positive: bool = False
 
 
-class LinearBody(AbstractBody):
+class LinearBody(AbstractBodyOfFamily):
     """A member of a linear family, in natural units."""
 
     family: "AbstractLinearFamily"
@@ -52,13 +50,6 @@ class LinearBody(AbstractBody):
 
     def lagrangian(self, t: ArrayLike, q: Array, v: Array) -> Scalar:
         return self.coefficients @ self.family.values(self.family.shifted(q, self.offset), v)
-
-    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
-        def force(t, q, v):
-            R = jnp.asarray(self.family.joints, v.dtype)
-            return self.forces(R @ v, u) @ R
-
-        return acceleration(self.lagrangian, 0.0, q, v, force=force, mass_solve=Cholesky())
 
 
 class AbstractLinearFamily(AbstractFamily):
@@ -124,8 +115,9 @@ class AbstractLinearFamily(AbstractFamily):
         found = []
         kinds = [kind for _, kind in self.offsets]
         of_kind = {kind: guesses if kind in kinds else (0.0,) for kind, guesses in OFFSETS.items()}
-        for guess in product(*of_kind.values()):  # the same for all offsets of a kind
-            offset = np.array([dict(zip(of_kind, guess, strict=True))[kind] for kind in kinds])
+        for values in product(*of_kind.values()):  # the same for all offsets of a kind
+            guess = dict(zip(of_kind, values, strict=True))
+            offset = np.array([guess[kind] for kind in kinds])
             offset = least_squares(left, offset, max_nfev=20).x if len(offset) else offset
             c = solved(self._rows(some, offset))
             wrong = sum(c[k] <= 0 for k, term in enumerate(self.terms) if term.positive)

@@ -11,9 +11,9 @@ from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Scalar
 from ...discovery import Library
-from ...mechanics import Cholesky, acceleration, mass_matrix
+from ...mechanics import mass_matrix
 from ..recordings import Columns
-from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
+from .family import AbstractBodyOfFamily, AbstractFamily, Pieces, Slices, Units
 from .joint_forces import JointForces
 
 Lagrangian = Callable[[Mapping[str, Any], Array, Array], Any]
@@ -163,7 +163,7 @@ class UserFamily(AbstractFamily):
         return None
 
 
-class UserBody(AbstractBody):
+class UserBody(AbstractBodyOfFamily):
     """A member of a user's family, in natural units."""
 
     family: UserFamily
@@ -176,10 +176,3 @@ class UserBody(AbstractBody):
         values = family.constants(self.x, Units(1.0, 1.0))
         constants = {name: values[k] for k, name in enumerate(family.names)}
         return jnp.asarray(family.lagrangian(constants, q * sizes, v * sizes / time)) / energy
-
-    def acceleration(self, q: Array, v: Array, u: Array) -> Array:
-        def force(t, q, v):
-            R = jnp.asarray(self.family.joints, v.dtype)
-            return self.forces(R @ v, u) @ R
-
-        return acceleration(self.lagrangian, 0.0, q, v, force=force, mass_solve=Cholesky())

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...lagrangians import GivenLagrangian
-from ...mechanics import AbstractForce
+from ...mechanics import AbstractForce, summed
 from ...models import NeuralLagrangian
-from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json, summed
+from ..families import Family, InSI, UserFamily, UserLagrangian, as_json, of_json
 from ..faults import NoAnswerError
 from ..formulas import RefinedFormula
 from ..recordings import Columns

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...discovery import Formula, Library
-from ...mechanics import ForceSum, LinearDamping
+from ...mechanics import LinearDamping, summed, terms_of
 from ...models import NeuralLagrangian
-from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json, summed
+from ..families import MAX_BODIES, as_json, atoms_of_a_chain, numbers, of_json
 from ..formulas import RefinedFormula, library_for, symbols_for
 from ..recordings import Columns
 from .json_file import read_json, write_json
@@ -25,8 +25,7 @@ def write_formula(folder: Path, found: RefinedFormula | None) -> None:
 
 
 def _content(found: RefinedFormula) -> dict[str, Any]:
-    force = found.model.force
-    forces = force.terms if isinstance(force, ForceSum) else () if force is None else (force,)
+    forces = terms_of(found.model.force)
     damping = next((one for one in forces if isinstance(one, LinearDamping)), None)
     errors = found.formula.standard_errors
     return {

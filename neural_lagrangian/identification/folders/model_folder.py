@@ -191,18 +191,18 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
         scaling = Scaling(**settings["scaling"])
         timing = Timing.read(settings)
     if predictor == "formula":
-        return Learned(timing.of(read_formula(folder, columns), columns.dof), columns, settings, folder, predictor)
-    if predictor == "family":
-        found = read_family(folder, columns, candidates)
-        return Learned(timing.of(found, columns.dof), columns, settings, folder, predictor)
-    if not has_network(folder):
+        model = read_formula(folder, columns)
+    elif predictor == "family":
+        model = read_family(folder, columns, candidates)
+    elif not has_network(folder):
         raise NoAnswerError(left_in(folder) if settings["training"]["steps"] else f"{folder} {NO_NETWORK}")
-    weights = (folder / MODEL).stat().st_size // 4
-    with named_faults(folder):
-        architecture.check(columns, weights)
-    model = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
-    model = timing.of(in_precision(model, jnp.result_type(float)), columns.dof)
-    return Learned(model, columns, settings, folder, predictor)
+    else:
+        weights = (folder / MODEL).stat().st_size // 4
+        with named_faults(folder):
+            architecture.check(columns, weights)
+        network = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
+        model = in_precision(network, jnp.result_type(float))
+    return Learned(timing.of(model, columns.dof), columns, settings, folder, predictor)
 
 
 def predictor_of(folder: str | Path, asked: Predictor | None = None) -> Predictor:

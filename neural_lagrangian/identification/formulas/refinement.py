@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from ...discovery import Formula, FoundLagrangian, damping_force
 from ...integrators import StepsPerSample
-from ...mechanics import AbstractForce, ControlForce, ForceSum, LinearDamping
+from ...mechanics import AbstractForce, ControlForce, LinearDamping, summed, terms_of
 from ...models import NeuralLagrangian, control_sizes, with_held_control
 from ...numerics import root_mean_square
 from ...training import StartError, polish
@@ -174,8 +174,7 @@ def _force_beside(found: FoundLagrangian, network: Any, evidence: Evidence) -> A
     q = jnp.asarray(motion.ys[motion.mask].mean(axis=0)[: motion.dof])
     D, G = damping_matrix(network, q) / found.scale, gain_matrix(network, q) / found.scale
     driven = ControlForce(jnp.asarray(G, dtype)) if G.size else None
-    damping = damping_force(D, dtype) if D.any() else None
-    return damping if driven is None else driven if damping is None else damping + driven
+    return summed([damping_force(D, dtype) if D.any() else None, driven])
 
 
 def _with_fewer_terms(one: RefinedFormula, evidence: Evidence, is_over: Callable[[], bool]) -> Iterator[RefinedFormula]:
@@ -238,9 +237,7 @@ def _at_scale(model: NeuralLagrangian) -> NeuralLagrangian:
     model = eqx.tree_at(lambda m: m.network, model, scaled)
     if model.force is None:
         return model
-    terms = model.force.terms if isinstance(model.force, ForceSum) else (model.force,)
-    forces = [_times(term, factor) for term in terms]
-    return eqx.tree_at(lambda m: m.force, model, forces[0] if len(forces) == 1 else ForceSum(tuple(forces)))
+    return eqx.tree_at(lambda m: m.force, model, summed([_times(term, factor) for term in terms_of(model.force)]))
 
 
 def _times(force: Any, factor: Array) -> AbstractForce:

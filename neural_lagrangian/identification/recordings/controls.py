@@ -31,8 +31,8 @@ def controls_like_others(motion: Trajectories, columns: Columns) -> list[Remark]
         return []
     shares = np.abs(directions[-1])
     names = [columns.controls[k] for k in np.flatnonzero(shares > MIN_SHARE * shares.max())]
-    said = f"the controls {' and '.join(names)} are not independent: one follows from the others"
-    return [Remark(f"{said}, so their effects cannot be told apart; leave one out")]
+    said = f"the controls {' and '.join(names)} are not independent, so their effects cannot be told apart"
+    return [Remark(f"{said}; leave one of them out")]
 
 
 def sizes_of_controls(motion: Trajectories) -> tuple[float, ...]:

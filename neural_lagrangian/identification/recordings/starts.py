@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...models import takes_control, with_control
+from ...models import driven_by
 from ...networks import parameters_of_runs, with_args
 from ...trajectories import Trajectories, Windows
 from .controls import thinned
@@ -50,19 +50,16 @@ class Starts(NamedTuple):
 
     @property
     def are_alike(self) -> bool:
-        """Whether one model serves all starts: one system, and free motion."""
+        """Whether all starts have the same model: there is one system, and no control."""
         return self.parameters is None and self.controls is None
 
     def _conditions(self, model: Any) -> tuple[Any, Any, Any]:
-        """Parameters, times and controls of the starts, as far as the model takes them."""
-        parameters = self.parameters if parameters_of_runs(model) else None
-        driven = self.controls is not None and takes_control(model)
-        return (parameters, self.ts, self.controls) if driven else (parameters, None, None)
+        """Parameters, if the model takes any, times and controls of the starts."""
+        return self.parameters if parameters_of_runs(model) else None, self.ts, self.controls
 
 
-def _of_one(model: Any, parameters: Any, ts: Array | None, us: Array | None) -> Any:
-    model = with_args(model, parameters)
-    return model if ts is None or us is None else with_control(model, ts, us)
+def _of_one(model: Any, parameters: Any, ts: Array, us: Array | None) -> Any:
+    return driven_by(with_args(model, parameters), ts, us)
 
 
 def starts_of(trajectories: Trajectories, stride: int) -> Starts:

@@ -5,6 +5,8 @@ from .dead_time import DeadTime
 from .dissipation import LinearDamping, RayleighDissipation, SmoothFriction
 from .force import AbstractForce
 from .force import ForceSum as ForceSum
+from .force import summed as summed
+from .force import terms_of as terms_of
 from .joints import AtJoints
 from .load_friction import LoadFriction
 from .memory import (

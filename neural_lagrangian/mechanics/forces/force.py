@@ -5,6 +5,7 @@ Any callable `force(t, q, v) -> (dof,)` is a force. The forces of this package c
 
 import abc
 import functools
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import equinox as eqx
@@ -22,10 +23,10 @@ class AbstractForce(eqx.Module):
         """The force $Q(t, q, v)$, shape `(dof,)`."""
 
     def __add__(self, other: Force) -> "ForceSum":
-        return ForceSum((*_terms(self), *_terms(other)))
+        return ForceSum((*terms_of(self), *terms_of(other)))
 
     def __radd__(self, other: Force) -> "ForceSum":
-        return ForceSum((*_terms(other), *_terms(self)))
+        return ForceSum((*terms_of(other), *terms_of(self)))
 
 
 class ForceSum(AbstractForce):
@@ -58,7 +59,16 @@ def has_damping_matrix(force: Any) -> TypeGuard[Any]:
     return callable(getattr(force, "damping_matrix", None))
 
 
-def _terms(force: Force) -> tuple[Force, ...]:
+def summed(forces: Sequence[AbstractForce | None]) -> AbstractForce | None:
+    """The sum of those forces that are there; `None` if there are none."""
+    some = [force for force in forces if force is not None]
+    return sum(some[1:], some[0]) if some else None
+
+
+def terms_of(force: Force | None) -> tuple[Force, ...]:
+    """The terms of a sum; of no sum the force itself, and nothing of `None`."""
+    if force is None:
+        return ()
     if isinstance(force, ForceSum):
         return force.terms
     if not callable(force):
