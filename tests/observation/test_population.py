@@ -37,6 +37,16 @@ KNOWN = Frozen(0.7)
 FALL = np.linspace(0.0, 1.0, 11)
 
 
+@eqx.filter_jit
+def swing(length):
+    """The motion of a pendulum."""
+    return nl.systems.Pendulum(length=length)(TS, jnp.array([1.2, 0.0]))
+
+
+def angle_of(q):  # one function for all rigs: each new one is compiled anew
+    return q[0]
+
+
 class Gravity(eqx.Module):
     """Pendulums of unknown lengths, and of a gravity that is trained unless it is frozen."""
 
@@ -52,7 +62,7 @@ def pendulums(motion, gravity=None, **prior):
     model = nl.NeuralLagrangian.from_lagrangian(lagrangian, dof=1, stepsize_controller=STEPS)
     sensors = {
         "angle": Sensor(Position(), noise=Frozen(0.02)),
-        "rate": Sensor(Gyroscope(lambda q: q[0]), noise=Frozen(0.05)),
+        "rate": Sensor(Gyroscope(angle_of), noise=Frozen(0.05)),
     }
     prior = {"mean": 1.0, "spread": Frozen(0.5)} | prior
     return Observed(model, sensors, population=Population({"length": Normal(**prior)}, motion))
@@ -62,7 +72,7 @@ def swings(lengths=LENGTHS, seed=0, short=None):
     """Pendulums as their sensors see them; `short` is the number of a run of which only one sample is there."""
     rng, observations, guesses = np.random.default_rng(seed), {"angle": [], "rate": []}, []
     for i, length in enumerate(lengths):
-        ys = np.asarray(nl.systems.Pendulum(length=float(length))(TS, jnp.array([1.2, 0.0])))
+        ys = np.asarray(swing(jnp.asarray(length)))
         seen = ys + rng.normal(size=ys.shape) * [0.02, 0.05]
         guesses.append(seen.copy())
         if i == short:
