@@ -11,6 +11,7 @@ import optimistix as optx
 import pytest
 
 from neural_lagrangian import observation
+from neural_lagrangian.identification.recordings import channel_of, reading_of
 from neural_lagrangian.integrators import RK4
 from neural_lagrangian.mechanics import (
     BoucWen,
@@ -175,6 +176,9 @@ class Camera(eqx.Module):
 READINGS = {
     "position": (observation.Position(1), 1),
     "velocity": (observation.Velocity(), 2),
+    "acceleration": (observation.Acceleration(), 2),
+    "sine of a sum": (reading_of(channel_of("seen", "sine:a+b", "ab", {}), "ab"), 1),
+    "acceleration of a difference": (reading_of(channel_of("seen", "acceleration:b-a", "ab", {}), "ab"), 1),
     "camera": (observation.StateFunction(Camera(jnp.asarray(1.3, DTYPE), jnp.asarray(0.2, DTYPE))), 2),
     "angle between": (observation.StateFunction(lambda t, q, v: q[1] - q[0]), 1),
     "accelerometer": (observation.Accelerometer(bob, lambda q: q[0] + 0.1), 2),

@@ -79,8 +79,9 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         type=_parse_observation,
         default=[],
         metavar="COLUMN=KIND:COORDINATE",
-        help="columns that see the position or the velocity of a coordinate, such as gyro=velocity:theta; gain, "
-        "offset, delay and noise of each sensor are found with the model",
+        help="columns that see the position, velocity, acceleration, sine or cosine of a coordinate, such as "
+        "gyro=velocity:theta, or of a sum or difference, such as elbow=position:b-a; gain, offset, delay and noise of "
+        "each sensor are found with the model",
     )
     group.add_argument(
         "--controls",

@@ -174,7 +174,9 @@ def inspect(
     - `parameters`: columns of known parameters of the system, such as a length, which are constant in each trajectory
       and differ between them. They are not converted. (Default for `Trajectories`: all that differ.)
     - `observations`: columns that are not coordinates, but other views of the state, and what each sees:
-      `"position:NAME"` or `"velocity:NAME"` of a coordinate, such as `{"gyro": "velocity:theta"}`. Cells may be empty.
+      `"position:NAME"`, `"velocity:NAME"`, `"acceleration:NAME"`, `"sine:NAME"` or `"cosine:NAME"` of a coordinate,
+      such as `{"gyro": "velocity:theta"}`, or of a sum or difference of coordinates, such as `"position:b-a"`. Cells
+      may be empty.
     - `controls`: columns of signals that drive the motion, such as motor torques or voltages. They are linear between
       samples, and never converted. `Trajectories` hold their own.
 

@@ -1,5 +1,6 @@
 """What sensors see of a motion: observation models, and their likelihood for training."""
 
+from .acceleration import Acceleration
 from .accelerometer import Accelerometer
 from .applied_force import AppliedForce
 from .calibrate import calibrate
@@ -23,6 +24,7 @@ from .velocity import Velocity
 
 __all__ = [
     "AbstractReading",
+    "Acceleration",
     "Accelerometer",
     "AppliedForce",
     "Belief",

@@ -34,8 +34,8 @@ class Sensor(AbstractLate):
 
     **Arguments:**
 
-    - `reading`: what the sensor reads: `Position`, `Velocity`, `StateFunction`, `Accelerometer`, `Gyroscope`,
-      `AppliedForce`, or your own `AbstractReading`.
+    - `reading`: what the sensor reads: `Position`, `Velocity`, `Acceleration`, `StateFunction`, `Accelerometer`,
+      `Gyroscope`, `AppliedForce`, or your own `AbstractReading`.
     - `noise`: standard deviation, in the unit of the channel. It is stored as its logarithm, and trained by
       `negative_log_likelihood`.
     - `gain`: units of the channel per unit of the reading. `offset`: in the unit of the channel. Like `noise`, each is

@@ -12,10 +12,11 @@ from neural_lagrangian.identification import UsageError, identify, inspect
 from neural_lagrangian.identification.evidence import sensors_of
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.preparation import prepared
-from neural_lagrangian.identification.recordings import Columns, Declared, read_calibrated
+from neural_lagrangian.identification.recordings import Columns, Declared, channel_of, read_calibrated
 from neural_lagrangian.observation import Observed, Sensor, Velocity
 from neural_lagrangian.trajectories import DataFileError, Trajectories
 
+from ..helpers import slow
 from .recordings import write_rows
 
 pytestmark = pytest.mark.double
@@ -72,14 +73,69 @@ def test_intervals_hold_gain_offset_delay_and_noise(swing, tmp_path):
     assert inside >= 13  # of 16
 
 
+@pytest.fixture(scope="module")
+def chain():
+    """A double pendulum whose elbow and link are seen by sensors; the true model, times and states."""
+    model = nl.NeuralLagrangian.from_lagrangian(nl.systems.DoublePendulum().lagrangian, dof=2)
+    ts = np.arange(0.0, 6.0, 0.02)
+    return model, ts, np.asarray(model(ts, jnp.array([0.9, -0.4, 0.0, 0.5])))
+
+
+SEEN = {
+    "acceleration:a": lambda y, a: a[:, 0],
+    "cosine:a+b": lambda y, a: np.cos(y[:, 0] + y[:, 1]),
+    "velocity:a + b": lambda y, a: y[:, 2] + y[:, 3],
+    "sine:a": lambda y, a: np.sin(y[:, 0]),
+    "position:b-a": lambda y, a: y[:, 1] - y[:, 0],
+    "acceleration:a-b": lambda y, a: a[:, 0] - a[:, 1],
+}
+"""Declarations of channels of a double pendulum, and formulas of what they see, from states and accelerations."""
+
+
+@pytest.mark.parametrize("some", [slice(3), slow(slice(3, 6))], ids=["some kinds", "other kinds"])
+def test_each_kind_of_channel_is_calibrated(chain, tmp_path, some):
+    """The late readings are computed by formulas, with accelerations from differences of the velocities."""
+    model, ts, ys = chain
+    late, h, rng = ts[2:] - TRUTH["delay"], 1e-4, np.random.default_rng(0)
+    moments = np.sort(np.concatenate([late - h, late, late + h]))
+    before, then, after = (
+        np.asarray(model(np.concatenate([[0.0], moments]), ys[0]))[1:].reshape(-1, 3, 4).swapaxes(0, 1)
+    )
+    accelerations = (after - before)[:, 2:] / (2 * h)
+    seen = {
+        name: TRUTH["gain"] * formula(then, accelerations) + TRUTH["offset"]
+        for name, formula in list(SEEN.items())[some]
+    }
+    noise = {name: 0.02 * np.std(values) for name, values in seen.items()}
+    readings = [values + noise[name] * rng.normal(size=len(values)) for name, values in seen.items()]
+    rows = np.column_stack([ts[2:], ys[2:, :2] + 0.003 * rng.normal(size=(len(then), 2)), *readings])
+    path = write_rows(tmp_path / "chain.csv", ",".join(["t", "a", "b", *(f"s{k}" for k in range(len(seen)))]), rows)
+    sees = {f"s{k}": declared for k, declared in enumerate(seen)}
+    declared = Declared(coordinates=["a", "b"], angles=["a", "b"], observations=sees)
+    sensors = sensors_of(model, prepared(inspected(path, declared), structure="mechanical", friction=False, steps=10))
+    assert sensors.sentences == ()
+    for column, name in sees.items():
+        size, found = np.std(seen[name]), sensors.by_name[column]
+        largest = {"gain": 0.01, "offset": 0.02 * size, "delay": 2e-3, "noise": 0.1 * noise[name]}
+        for quantity, truth in (TRUTH | {"noise": noise[name]}).items():
+            value, error = getattr(found, quantity)
+            assert abs(value - truth) < 3.5 * error, (name, quantity)
+            assert error < largest[quantity], (name, quantity)
+
+
 def test_units_do_not_change_the_answer(swing, tmp_path):
     rows = rows_of(swing)
-    plain = found(swing, tmp_path / "plain.csv", rows).by_name["gyro"]
-    scaled = rows * np.array([1e3, 1.0, np.degrees(1.0)])
-    units = found(swing, tmp_path / "units.csv", scaled, "t (ms),theta,gyro (deg/s)").by_name["gyro"]
-    assert (plain.unit, units.unit) == ("", "rad/s")
-    for name in TRUTH:
-        np.testing.assert_allclose(getattr(units, name), getattr(plain, name), rtol=1e-5)
+    rows = np.column_stack([rows, 0.7 * np.sin(rows[:, 1]), -9.0 * np.sin(rows[:, 1])])
+    sees = {"observations": GYRO | {"tip": "sine:theta", "swing": "acceleration:theta"}}
+    plain = found(swing, tmp_path / "plain.csv", rows, "t,theta,gyro,tip,swing", **sees).by_name
+    scaled = rows * np.array([1e3, 1.0, np.degrees(1.0), 1e3, np.degrees(1.0)])
+    header = "t (ms),theta,gyro (deg/s),tip (mm),swing (deg/s^2)"
+    units = found(swing, tmp_path / "units.csv", scaled, header, **sees).by_name
+    assert [one.unit for one in plain.values()] == ["", "", ""]
+    assert {name: one.unit for name, one in units.items()} == {"gyro": "rad/s", "tip": "m", "swing": "rad/s^2"}
+    for column, one in units.items():
+        for name in TRUTH:
+            np.testing.assert_allclose(getattr(one, name), getattr(plain[column], name), rtol=1e-5)
 
 
 def test_a_channel_that_sees_another_thing_is_named(swing, tmp_path):
@@ -124,7 +180,15 @@ def test_info_lists_the_channels(swing, tmp_path, header):
 WRONG = {
     "a column that is absent": ({"imu": "velocity:theta"}, HEADER, DataFileError, "'imu'.*is absent"),
     "no kind": ({"gyro": "theta"}, HEADER, UsageError, "expected what the column sees"),
-    "another kind": ({"gyro": "acceleration:theta"}, HEADER, UsageError, "sees 'acceleration'; expected position or"),
+    "another kind": ({"gyro": "jerk:theta"}, HEADER, UsageError, "sees 'jerk'; expected position, velocity, accel"),
+    "a sum of one": (
+        {"gyro": "velocity:theta+"},
+        HEADER,
+        UsageError,
+        "expected one of the coordinates, theta, or a sum",
+    ),
+    "a coordinate twice": ({"gyro": "velocity:theta+theta"}, HEADER, UsageError, "expected each coordinate once"),
+    "a unit of a sine": ({"gyro": "sine:theta"}, "t,theta,gyro (m/s)", UsageError, "'m/s' is a unit of velocity"),
     "not a coordinate": ({"gyro": "velocity:phi"}, HEADER, UsageError, "of 'phi'; expected one of the coordinates"),
     "a coordinate": ({"theta": "position:theta"}, HEADER, UsageError, "'theta' is named 2 times"),
     "a unit of another quantity": (GYRO, "t,theta,gyro (deg)", UsageError, "'deg' is a unit of position"),
@@ -138,6 +202,33 @@ def test_wrong_declarations_are_refused(swing, tmp_path, fault):
     path = write_rows(tmp_path / "swing.csv", header, rows_of(swing)[:100])
     with pytest.raises(error, match=message):
         inspect(path, **OPTIONS, observations=observations)
+
+
+def test_a_declaration_is_read_as_it_is_written():
+    """Names may contain signs and spaces; a text that can be read in two ways is refused."""
+    names = ("a", "b-c", "d e")
+    for text in ("position:a", "velocity:b-c", "sine:a-b-c+d e", "acceleration:d e-a"):
+        channel = channel_of("seen", text, names, {})
+        assert str(channel) == text
+        assert channel_of("seen", str(channel), names, {}) == channel
+    assert channel_of("seen", "position: a  -  b-c", names, {}).title == "position of a - b-c"
+    assert channel_of("seen", "position:a (deg)+b-c", names, {"a (deg)": "a"}).coordinates == ("a", "b-c")
+    with pytest.raises(UsageError, match="may be a coordinate or a sum or difference"):
+        channel_of("seen", "position:a-b", ("a", "b", "a-b"), {})
+
+
+@pytest.mark.bad_input
+@pytest.mark.parametrize(
+    ("sees", "message"), [("sine:x", "name 'x' in `angles`"), ("position:x-a", "all angles or none")]
+)
+def test_angles_and_lengths_are_not_mixed(swing, tmp_path, sees, message):
+    rows = np.column_stack([rows_of(swing), rows_of(swing)[:, 1]])
+    motion = Trajectories(rows[:, 0], rows[:, [1, 3, 1, 3]], names=["x", "a"], observations={"seen": rows[:, 2]})
+    with pytest.raises(UsageError, match=message):
+        inspect(motion, angles=["a"], velocities=[], observations={"seen": sees})
+    path = write_rows(tmp_path / "cart.csv", "t,x (m),seen,a (deg)", rows)
+    with pytest.raises(UsageError, match=message):
+        inspect(path, coordinates=["x", "a"], observations={"seen": sees})
 
 
 @pytest.mark.bad_input
@@ -195,6 +286,13 @@ def test_an_angle_seen_twice_may_be_wrapped(swing, tmp_path):
     path = write_rows(tmp_path / "turns.csv", "t,theta (deg),copy (deg)", np.stack([ts, wrapped, wrapped], axis=1))
     read = inspect(path, coordinates=["theta"], observations={"copy": "position:theta"}).recording.recorded
     np.testing.assert_allclose(read.observations["copy"][0, :, 0], read.ys[0, :, 0], atol=1e-9)
+    elbow = (-2 * angle + 0.5 * np.cos(2 * ts) + np.pi) % (2 * np.pi) - np.pi
+    rows = np.stack([ts, wrapped, (np.degrees(0.5 * np.cos(2 * ts) - angle)), np.degrees(elbow)], axis=1)
+    path = write_rows(tmp_path / "arm.csv", "t,theta (deg),phi (deg),elbow (deg)", rows)
+    read = inspect(path, coordinates=["theta", "phi"], observations={"elbow": "position:phi-theta"}).recording.recorded
+    difference = read.ys[0, :, 1] - read.ys[0, :, 0]
+    turns = (read.observations["elbow"][0, :, 0] - difference) / (2 * np.pi)
+    np.testing.assert_allclose(turns, 0, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -204,9 +302,10 @@ def test_a_fit_with_a_gyroscope(swing, tmp_path, monkeypatch, capsys):
 
     monkeypatch.chdir(tmp_path)
     rows = rows_of(swing) * np.array([1.0, 1.0, np.degrees(1.0)])
-    write_rows(tmp_path / "swing.csv", "t,theta,gyro (deg/s)", rows)
+    tip = 300.0 * np.sin(rows[:, 1]) + np.random.default_rng(1).normal(size=len(rows))
+    write_rows(tmp_path / "swing.csv", "t,theta,gyro (deg/s),tip (mm)", np.column_stack([rows, tip]))
     arguments = ["fit", "swing.csv", "--coordinates", "theta", "--angles", "theta"]
-    assert main([*arguments, "--observations", "gyro=velocity:theta"]) == 0
+    assert main([*arguments, "--observations", "gyro=velocity:theta", "tip=sine:theta"]) == 0
     said = capsys.readouterr().out
     assert "gyro [rad/s]" in said
     page = (tmp_path / "swing-fit" / "report.html").read_text()
@@ -218,11 +317,12 @@ def test_a_fit_with_a_gyroscope(swing, tmp_path, monkeypatch, capsys):
     rollout = ["rollout", "swing-fit", "--start", "1", "0", "--until", "0.4", "--step", "0.1"]
     assert main(rollout) == 0
     table = capsys.readouterr().out.splitlines()
-    assert table[0] == "t,theta,theta_dot,gyro"
+    assert table[0] == "t,theta,theta_dot,gyro,tip"
     last = dict(zip(table[0].split(","), map(float, table[-1].split(",")), strict=True))
     ts = jnp.linspace(0.0, 0.4, 5)
     observed = Observed(learned.model, learned.sensors)
     expected = observed.readings(ts, eqx.filter_jit(learned.model)(ts, jnp.array([1.0, 0.0])))["gyro"]
+    assert last["tip"] == pytest.approx(300.0 * np.sin(last["theta"]), abs=3.0)
     assert np.radians(last["gyro"]) == pytest.approx(float(expected[-1, 0]), rel=1e-6)
     assert main(["compare", "swing-fit", "swing.csv"]) == 0
     plain = identify("swing.csv", **OPTIONS)

@@ -14,7 +14,9 @@ from ...integrators import StepsPerSample, without_integration
 from ...networks import Frozen
 from ...numerics import trained_and_rest
 from ...observation import (
+    AbstractReading,
     Information,
+    Instant,
     Observed,
     Position,
     Sensor,
@@ -132,18 +134,24 @@ def _windows(task: Task, seen: Trajectories) -> Trajectories:
 def _first_guess(model: Any, task: Task, motion: Trajectories) -> Observed:
     """The model, which does not change, with sensors from a regression on the estimated states."""
     columns = task.columns
-    sensors = {name: _regressed(name, task, motion) for name in columns.observations}
+    readings = {name: reading_of(channel, columns.coordinates) for name, channel in columns.observations.items()}
+    seen = _seen(model, readings, jnp.asarray(motion.ts), jnp.asarray(motion.ys))
+    sensors = {name: _regressed(readings[name], name, np.asarray(seen[name]), task, motion) for name in readings}
     for i, name in enumerate(columns.coordinates):
         values = (motion.observations or {})[name]
         left, least = float(np.std(values[..., 0] - motion.ys[..., i])), _least_noise(values)
         sensors[name] = Sensor(Position(i), noise=max(left, least))
+    return Observed(_with_known_weights(model, motion, task), sensors)
+
+
+def _with_known_weights(model: Any, motion: Trajectories, task: Task) -> Any:
+    """The model with weights that are not trained, and steps for the rows of the windows."""
     row = spacing(motion) / float(task.scaling.t_scale)
     steps = StepsPerSample(max(1, -int(-row // ROW_INTERVAL)))
     trained, rest = trained_and_rest(without_integration(model))
     known = eqx.combine(jax.tree.map(Frozen, trained), rest, is_leaf=_is_frozen)
     known = eqx.tree_at(lambda m: m.integration, known, model.integration, is_leaf=_is_absent)
-    known = eqx.tree_at(lambda m: m.integration.stepsize_controller, known, steps, is_leaf=_is_absent)
-    return Observed(known, sensors)
+    return eqx.tree_at(lambda m: m.integration.stepsize_controller, known, steps, is_leaf=_is_absent)
 
 
 def _is_frozen(node: Any) -> bool:
@@ -154,13 +162,11 @@ def _is_absent(node: Any) -> bool:
     return node is None
 
 
-def _regressed(name: str, task: Task, motion: Trajectories) -> Sensor:
-    """The delay for which a channel is closest to a linear function of what it sees, and that function."""
-    channel, columns = task.columns.observations[name], task.columns
-    at = columns.coordinates.index(channel.coordinate) + (columns.dof if channel.kind == "velocity" else 0)
+def _regressed(reading: AbstractReading, name: str, seen: np.ndarray, task: Task, motion: Trajectories) -> Sensor:
+    """The delay for which a channel is closest to a linear function of what it sees, `seen`, and that function."""
     values, best = (motion.observations or {})[name][..., 0], (np.inf, 1.0, 0.0, 0.0)
     for delay in np.linspace(-MAX_DELAY, MAX_DELAY, DELAYS) * float(task.scaling.t_scale):
-        pairs = [_at(t, y[:, at], z, delay) for t, y, z in zip(motion.ts, motion.ys, values, strict=True)]
+        pairs = [_at(*window, delay) for window in zip(motion.ts, seen, values, strict=True)]
         x, z = np.concatenate([x for x, _ in pairs]), np.concatenate([z for _, z in pairs])
         if len(x) < MIN_VALUES or not np.ptp(x) > 0:
             continue
@@ -170,7 +176,7 @@ def _regressed(name: str, task: Task, motion: Trajectories) -> Sensor:
     left, gain, offset, delay = best
     least, most = _least_noise(values), float(np.nanstd(values))
     noise = float(np.clip(left, least, most))
-    return Sensor(reading_of(channel, columns), noise=noise, gain=gain, offset=offset, delay=delay)
+    return Sensor(reading, noise=noise, gain=gain, offset=offset, delay=delay)
 
 
 def _least_noise(values: np.ndarray) -> float:
@@ -187,6 +193,16 @@ def _at(t: np.ndarray, x: np.ndarray, z: np.ndarray, delay: float) -> tuple[np.n
 def _readings(model: Observed, ts: Any, starts: Any) -> dict[str, Any]:
     """The expected values of all channels, shape `(window, row, 1)`."""
     return jax.vmap(lambda t, y: model.readings(t, model(t, y)))(ts, starts)
+
+
+@eqx.filter_jit
+def _seen(model: Any, readings: dict[str, AbstractReading], ts: Any, ys: Any) -> dict[str, Any]:
+    """What ideal sensors would read at given states, shape `(window, row)`."""
+
+    def seen(t: Any, y: Any) -> dict[str, Any]:
+        return {name: reading(Instant(model, t, y))[0] for name, reading in readings.items()}
+
+    return jax.vmap(jax.vmap(seen))(ts, ys)
 
 
 def _judged(name: str, errors: np.ndarray, values: np.ndarray) -> tuple[float, list[str]]:

@@ -1,7 +1,8 @@
 """From the columns of a file to checked motion: roles of columns, velocities, jumps, pieces and scales."""
 
-from .calibrated import Calibrated, Estimate, read_calibrated, reading_of, table_of
-from .channels import Channel, ChannelKind
+from .calibrated import Calibrated, Estimate, read_calibrated, table_of
+from .channel_reading import reading_of
+from .channels import Channel, channel_of
 from .columns import Columns, of_another_file, roles
 from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .control_signal import signal_of
@@ -22,7 +23,6 @@ __all__ = [
     "WRITTEN_SUFFIXES",
     "Calibrated",
     "Channel",
-    "ChannelKind",
     "Columns",
     "Declared",
     "Estimate",
@@ -36,6 +36,7 @@ __all__ = [
     "assigned",
     "beyond",
     "by_system",
+    "channel_of",
     "columns_of",
     "columns_of_motion",
     "constants_of_runs",

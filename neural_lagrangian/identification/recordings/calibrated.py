@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...networks import Frozen
-from ...observation import AbstractReading, Position, Sensor, Velocity
+from ...observation import Sensor
+from .channel_reading import reading_of
 from .channels import Channel
 from .columns import Columns
 
-READINGS: dict[str, type[Position] | type[Velocity]] = {"position": Position, "velocity": Velocity}
-"""What sees each kind of channel."""
 HALF_INTERVAL = 1.96
 """Half of a 95 % interval, in standard errors."""
 
@@ -44,7 +43,7 @@ class Calibrated(NamedTuple):
     def sensor(self, columns: Columns) -> Sensor:
         """The sensor, with known quantities."""
         gain, offset, delay, noise = (Frozen(one.value) for one in (self.gain, self.offset, self.delay, self.noise))
-        return Sensor(reading_of(self.channel, columns), gain=gain, offset=offset, delay=delay, noise=noise)
+        return Sensor(reading_of(self.channel, columns.coordinates), gain=gain, offset=offset, delay=delay, noise=noise)
 
     def row(self, name: str) -> list[str]:
         """The cells of a table."""
@@ -65,11 +64,6 @@ HEADER = ["sensor", "sees", "gain", "offset", "delay [ms]", "noise"]
 def table_of(sensors: Mapping[str, Calibrated]) -> list[list[str]]:
     """Sensors as rows of text, the header first. Each value has half of its 95 % interval."""
     return [HEADER, *(one.row(name) for name, one in sensors.items())] if sensors else []
-
-
-def reading_of(channel: Channel, columns: Columns) -> AbstractReading:
-    """What an ideal sensor of a channel reads."""
-    return READINGS[channel.kind](columns.coordinates.index(channel.coordinate))
 
 
 def read_calibrated(settings: Mapping[str, Any], columns: Columns) -> dict[str, Calibrated]:

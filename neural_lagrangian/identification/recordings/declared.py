@@ -8,7 +8,7 @@ from typing import Any
 from ..._checks import positive_integer
 from ...trajectories import DataFileError, Trajectories, find_heading, headings_of, measures_angle, suffixes
 from ..faults import NoAnswerError, UsageError
-from .channels import Channel, channel_of
+from .channels import OF_ANGLES, Channel, channel_of
 from .columns import Columns
 
 SENSORS_OF_DRIVEN = "sensors are not calibrated on driven motion"
@@ -115,6 +115,7 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
     channels = {name: channel_of(name, sees, coordinates, texts) for name, sees in seen.items()}
     for name, channel in channels.items():
         _check_unit(path, name, channel, units.get(name))
+        _check_angles(name, channel, angles, units)
     return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters), channels, tuple(controls))
 
 
@@ -124,6 +125,17 @@ def _check_unit(path: Path, name: str, channel: Channel, unit: str | None) -> No
         channel.factor(unit)
     except DataFileError as error:
         raise UsageError(f"{path}: {name!r} is declared as the {channel.title}: {error}") from error
+
+
+def _check_angles(name: str, channel: Channel, angles: Sequence[str], units: Mapping[str, str]) -> None:
+    """**Raises:** `UsageError` for a sine or cosine of what is not an angle, and a sum of an angle and a length."""
+    are = [one in angles or measures_angle(units.get(one, "")) for one in channel.coordinates]
+    says = f"`observations` says that {name!r} sees the {channel.title}"
+    if channel.kind in OF_ANGLES and not all(are):
+        other = channel.coordinates[are.index(False)]
+        raise UsageError(f"{says}; expected angles: name {other!r} in `angles`, or give its unit of angle")
+    if len(set(are)) > 1:
+        raise UsageError(f"{says}; expected coordinates of one kind, all angles or none (see `angles`)")
 
 
 def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
@@ -142,7 +154,7 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
     gap = motion.gap if declared.gap is None else declared.gap
     rates = tuple(f"{name}_dot" for name in coordinates) if declared.velocities is None else ()
     time = next(name for name in ("t", "time", "seconds") if name not in (*coordinates, *rates))
-    seen = _observations(motion, declared, coordinates)
+    seen = _observations(motion, declared, coordinates, angles)
     parameters = _parameters(motion, declared)
     if seen and parameters:
         raise UsageError(
@@ -161,10 +173,12 @@ def _control_names(count: int, taken: Sequence[str]) -> tuple[str, ...]:
     return next(names for names in lists if not set(names) & set(taken))
 
 
-def _observations(motion: Trajectories, declared: Declared, coordinates: Sequence[str]) -> dict[str, Channel]:
+def _observations(
+    motion: Trajectories, declared: Declared, coordinates: Sequence[str], angles: Sequence[str]
+) -> dict[str, Channel]:
     """What the observations of trajectories in memory see.
 
-    **Raises:** `UsageError` unless each is declared and has one column.
+    **Raises:** `UsageError` unless each is declared and has one column, and as `_check_angles`.
     """
     known, said = motion.observations or {}, declared.observations or {}
     if unknown := [name for name in said if name not in known]:
@@ -179,7 +193,10 @@ def _observations(motion: Trajectories, declared: Declared, coordinates: Sequenc
     for name in said:
         if (width := known[name].shape[-1]) > 1:
             raise UsageError(f"the observations {name!r} of the Trajectories have {width} columns; expected one")
-    return {name: channel_of(name, sees, coordinates, {}) for name, sees in said.items()}
+    channels = {name: channel_of(name, sees, coordinates, {}) for name, sees in said.items()}
+    for name, channel in channels.items():
+        _check_angles(name, channel, angles, {})
+    return channels
 
 
 def _parameters(motion: Trajectories, declared: Declared) -> tuple[str, ...]:

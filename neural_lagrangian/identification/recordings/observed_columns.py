@@ -37,14 +37,18 @@ def observed_beside(path: Path, columns: Columns, recorded: Trajectories) -> dic
 def without_turns(motion: Trajectories, columns: Columns) -> dict[str, np.ndarray] | None:
     """The channels of a motion. Those that see an angle, in a unit of angle, have no jumps by a turn.
 
-    In each trajectory they are moved by whole turns to where they are closest to their coordinate.
+    In each trajectory they are moved by whole turns to where they are closest to what they see.
     """
     seen = dict(motion.observations or {})
     for name, channel in columns.observations.items():
         unit = columns.units.get(name)
-        if channel.kind != "position" or channel.coordinate not in columns.angles or channel.unit(unit) != "rad":
+        if (
+            channel.kind != "position"
+            or channel.unit(unit) != "rad"
+            or not set(channel.coordinates) <= set(columns.angles)
+        ):
             continue
-        angle = motion.ys[..., columns.coordinates.index(channel.coordinate)]
+        angle = channel.of({name: motion.ys[..., columns.coordinates.index(name)] for name in channel.coordinates})
         seen[name] = values = seen[name].copy()
         for row, truth in zip(values[..., 0], angle, strict=True):
             there = np.isfinite(row)
