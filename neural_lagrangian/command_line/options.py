@@ -21,6 +21,7 @@ COLUMNS = (
     "parameters",
     "observations",
     "controls",
+    "tracked",
 )
 """Options for the columns of a recording. `inspect` and `identify` take them as arguments of the same names."""
 OPTIONS = {name: f"--{name}" for name in (*COLUMNS, "resume", "start", "until", "step", "output", "anyway")} | {
@@ -73,6 +74,11 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="columns of known parameters of the system, such as a length, that differ between the trajectories",
     )
+    _add_views(group)
+
+
+def _add_views(group: Any) -> None:
+    """Add the options that declare columns which are not coordinates: those of sensors, controls and tracked points."""
     group.add_argument(
         "--observations",
         nargs="+",
@@ -89,6 +95,14 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="columns of signals that drive the motion, such as motor torques or voltages; the gain of each at each "
         "joint is found with the model",
+    )
+    group.add_argument(
+        "--tracked",
+        nargs="*",
+        type=_parse_tracked,
+        metavar="NAME=X,Y",
+        help="angles of points in a video, such as theta=x,y for a point that moves on a circle, or theta2=x1,y1,x2,y2 "
+        "for the line from a joint to a point; without a name, there are none",
     )
 
 
@@ -134,6 +148,7 @@ def parameters_given(asked: argparse.Namespace) -> dict[str, float] | None:
 def columns_given(asked: argparse.Namespace) -> dict[str, Any]:
     """The values of the options of `add_columns`, as Python arguments."""
     by_column = {name: dict(getattr(asked, name)) or None for name in ("units", "observations")}
+    by_column["tracked"] = None if asked.tracked is None else dict(asked.tracked)
     return {name: getattr(asked, name) for name in COLUMNS} | by_column
 
 
@@ -148,7 +163,7 @@ def in_options(message: Any) -> str:
 def _option(name: str, value: Any) -> str:
     """An option with its value, as a user types it."""
     if isinstance(value, Mapping):
-        value = [f"{column}={unit}" for column, unit in value.items()]
+        value = [f"{name}={said if isinstance(said, str) else ','.join(said)}" for name, said in value.items()]
     return " ".join([f"--{name}", *(value if isinstance(value, list) else [])])
 
 
@@ -206,3 +221,9 @@ def _parse_unit(text: str) -> tuple[str, str]:
 def _parse_observation(text: str) -> tuple[str, str]:
     """Parse a column and what it sees, from `COLUMN=KIND:COORDINATE`."""
     return _pair(text, "COLUMN=KIND:COORDINATE, such as gyro=velocity:theta", mark=":")
+
+
+def _parse_tracked(text: str) -> tuple[str, list[str]]:
+    """Parse a tracked coordinate and the columns of its points, from `NAME=X,Y`."""
+    name, columns = _pair(text, "NAME=X,Y, such as theta=x,y", mark=",")
+    return name, [column.strip() for column in columns.split(",")]

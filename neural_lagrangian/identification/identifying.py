@@ -56,6 +56,7 @@ def identify(
     parameters: Sequence[str] | None = None,
     observations: Mapping[str, str] | None = None,
     controls: Sequence[str] | None = None,
+    tracked: Mapping[str, Sequence[str]] | None = None,
     structure: Structure = "mechanical",
     friction: bool = False,
     steps: int | None = None,
@@ -87,9 +88,9 @@ def identify(
     **Arguments:**
 
     - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`,
-      `observations`, `controls`: the recording and its columns, as for `inspect`. A file needs `dof` or `coordinates`.
-      Gain, offset, delay and noise of `observations` are found with the best model, which does not depend on them. The
-      force of each control at each joint is proportional to it, with a gain that is found.
+      `observations`, `controls`, `tracked`: the recording and its columns, as for `inspect`. A file needs `dof`,
+      `coordinates` or `tracked`. Gain, offset, delay and noise of `observations` are found with the best model, which
+      does not depend on them. The force of each control at each joint is proportional to it, with a gain that is found.
     - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
       one network.
     - `friction`: whether the network learns linear damping in addition to the Lagrangian. It always does for driven
@@ -129,7 +130,7 @@ def identify(
     ```
     """
     roles = (dof, time, coordinates, velocities, trajectory)
-    declared = Declared(*roles, units, angles, gap, parameters, observations, controls)
+    declared = Declared(*roles, units, angles, gap, parameters, observations, controls, tracked)
     place = None if folder is None else Path(folder)
     users = tuple(candidates)
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)

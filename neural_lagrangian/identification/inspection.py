@@ -22,6 +22,7 @@ from .recordings import (
     controls_like_others,
     equal_in_all_runs,
     late_velocities,
+    points_on_circles,
     read_recording,
     recording_of,
     refusals,
@@ -73,7 +74,12 @@ class Inspection:
         """What looks wrong. Each remark holds the options that help."""
         late = [] if self.recording.lag is None else late_velocities(self.recording.lag, self.columns)
         constants = [] if self.path is None else constants_of_runs(self.path, self.columns)
-        return (*suspicious(self.recording.recorded, self.columns), *late, *constants)
+        return (*suspicious(self.recording.recorded, self.columns), *self.on_circles, *late, *constants)
+
+    @cached_property
+    def on_circles(self) -> tuple[Remark, ...]:
+        """Coordinates that are those of points on circles, such as the bob of a pendulum."""
+        return tuple(points_on_circles(self.recording.trajectories, self.columns, in_memory=self.path is None))
 
     @cached_property
     def wrong_rates(self) -> tuple[Remark, ...]:
@@ -87,7 +93,7 @@ class Inspection:
         alike = equal_in_all_runs(self.recording.recorded, self.columns)
         constant = unchanging_channels(self.recording.recorded)
         driving = controls_like_others(self.recording.recorded, self.columns)
-        return (*still_or_jumping, *self.wrong_rates, *alike, *constant, *driving)
+        return (*still_or_jumping, *self.wrong_rates, *self.on_circles, *alike, *constant, *driving)
 
     @property
     def described(self) -> str:
@@ -125,6 +131,7 @@ class Inspection:
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
             ("ranges", aligned(rows)),
+            *([("tracked", "\n".join(self.recording.tracked))] if self.recording.tracked else []),
             *([("parameters", self.values)] if self.columns.parameters else []),
             ("suspicious", "\n".join(map(written, self.remarks)) or "nothing"),
         ]
@@ -153,14 +160,15 @@ def inspect(
     parameters: Sequence[str] | None = None,
     observations: Mapping[str, str] | None = None,
     controls: Sequence[str] | None = None,
+    tracked: Mapping[str, Sequence[str]] | None = None,
 ) -> Inspection | Learned:
     """Summarise a recording and find what looks wrong: samples, intervals, gaps, ranges, jumps, spikes.
 
     **Arguments:**
 
     - `source`: a file with one sample a row (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...); or
-      `Trajectories`, which take only `angles`, `gap`, `parameters`, `observations` and `velocities=[]`; or a folder
-      that `identify` has written.
+      `Trajectories`, which take only `angles`, `gap`, `parameters`, `observations`, `velocities=[]` and
+      `tracked={}`; or a folder that `identify` has written.
     - `dof`: number of degrees of freedom. The first `dof` columns after the time are the coordinates, the next ones
       their velocities. If neither `dof` nor `coordinates` is given, all columns after the time are coordinates.
     - `time`: column of times (default: the first column of numbers or dates).
@@ -179,6 +187,11 @@ def inspect(
       may be empty.
     - `controls`: columns of signals that drive the motion, such as motor torques or voltages. They are linear between
       samples, and never converted. `Trajectories` hold their own.
+    - `tracked`: coordinates that are angles of points in a video: `{"theta": ["x", "y"]}` is the angle of a point about
+      the centre of the circle on which it moves, `{"theta_2": ["x1", "y1", "x2", "y2"]}` that of the line from a joint
+      to a point. It is zero along y, on the side on which the points are on average, and grows towards larger x. The
+      columns may be in any one unit, such as pixels. Velocities are estimated. An empty mapping says that coordinates
+      which lie on a circle are independent.
 
     **Returns:** an `Inspection`; for a folder, the model with its settings, a `Learned`; if the best model is a
     `Family` of yours, it has the network.
@@ -201,7 +214,7 @@ def inspect(
     ```
     """
     roles = (dof, time, coordinates, velocities, trajectory)
-    declared = Declared(*roles, units, angles, gap, parameters, observations, controls)
+    declared = Declared(*roles, units, angles, gap, parameters, observations, controls, tracked)
     if not isinstance(source, Trajectories) and (is_folder(Path(source)) or Path(source).is_dir()):
         if declared != Declared():
             raise UsageError(f"{source} is a folder of a model; leave out all options: its columns are known")

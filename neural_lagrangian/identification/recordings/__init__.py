@@ -11,6 +11,7 @@ from .controls import controls_like_others, delayed, sizes_of_controls, thinned
 from .declared import Declared, columns_of, columns_of_motion
 from .measure import Measure
 from .observed_columns import unchanging_channels
+from .on_circles import points_on_circles
 from .pieces import Parts, by_system, cut, dealt, dealt_by_system
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
@@ -48,6 +49,7 @@ __all__ = [
     "equal_in_all_runs",
     "late_velocities",
     "of_another_file",
+    "points_on_circles",
     "read_calibrated",
     "read_recording",
     "read_varied",

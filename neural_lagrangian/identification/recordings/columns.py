@@ -24,7 +24,9 @@ class Columns:
     column without one is in SI units. `gap` is the longest interval in seconds that is not a gap, as for
     `Trajectories`. `parameters` are constant in each trajectory and differ between them; they are never converted.
     `observations` are columns that are not coordinates, but other views of the state. `controls` are signals that drive
-    the motion, such as motor torques or voltages; they are never converted.
+    the motion, such as motor torques or voltages; they are never converted. `tracked` are coordinates that are angles,
+    each with the columns of its points, which are never converted: x and y of a point on a circle, or those of a joint
+    and of a point linked to it. `None`: the user has not said whether there are any.
     """
 
     time: str
@@ -37,11 +39,18 @@ class Columns:
     parameters: tuple[str, ...] = ()
     observations: dict[str, Channel] = field(default_factory=dict)
     controls: tuple[str, ...] = ()
+    tracked: dict[str, tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
-        """**Raises:** `UsageError` if one column is given two roles."""
-        names = [self.time, *self.coordinates, *self.velocities, *self.parameters, *self.observations]
-        names += self.controls
+        """**Raises:** `UsageError` if one column is given two roles, or for the columns of a tracked coordinate."""
+        for name, points in (self.tracked or {}).items():
+            if len(points) not in (2, 4) or len(set(points)) < len(points):
+                raise UsageError(
+                    f"`tracked` has the columns {', '.join(points)} for {name!r}; expected x and y of a point that "
+                    f"moves on a circle, or x and y of a joint, then x and y of a point linked to it"
+                )
+        names = [self.time, *self.positions, *self.velocities, *self.parameters, *self.observations]
+        names += [*self.controls, *(self.tracked or {})]
         names += [] if self.trajectory is None else [self.trajectory]
         for name in names:
             if (count := names.count(name)) > 1:
@@ -56,11 +65,15 @@ class Columns:
             read["gap"] = float(settings["gap"])
         seen = settings.get("observations", {})
         read["observations"] = {name: channel_of(name, sees, read["coordinates"], {}) for name, sees in seen.items()}
+        if settings.get("tracked") is not None:
+            read["tracked"] = {name: tuple(points) for name, points in settings["tracked"].items()}
         given = Columns(**settings | read)
         names = [given.time, *given.coordinates, *given.velocities, *given.angles, *given.parameters]
-        names += [*given.controls, *given.units, *given.units.values()]
+        names += [*given.controls, *given.units, *given.units.values(), *given.points]
         if not all(isinstance(name, str) for name in names):
             raise ValueError(f"the names and units of columns are {names}; expected strings")
+        if unknown := set(given.tracked or ()) - set(given.coordinates):
+            raise ValueError(f"`tracked` names {', '.join(unknown)}; expected coordinates")
         if not given.coordinates or len(given.velocities) not in (0, given.dof):
             raise ValueError(
                 f"there are {given.dof} coordinates and {len(given.velocities)} velocities; "
@@ -87,6 +100,17 @@ class Columns:
         return tuple(self.coordinates.index(name) for name in self.angles)
 
     @property
+    def points(self) -> tuple[str, ...]:
+        """The columns of the points of tracked coordinates, each once."""
+        return tuple(dict.fromkeys(point for points in (self.tracked or {}).values() for point in points))
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """The columns that give the coordinates: those of coordinates, then the other columns of points."""
+        own = [name for name in self.coordinates if name not in (self.tracked or {})]
+        return tuple(dict.fromkeys((*own, *self.points)))
+
+    @property
     def rates(self) -> tuple[str, ...]:
         """Names of the velocities. An estimated velocity is named `NAME_dot` after its coordinate."""
         return self.velocities or tuple(f"{name}_dot" for name in self.coordinates)
@@ -103,7 +127,8 @@ class Columns:
     @property
     def converted_units(self) -> dict[str, str]:
         """The units of the columns that are converted to SI with the states: time, coordinates and velocities."""
-        others = (*self.parameters, *self.observations, *self.controls)
+        points = (name for name in self.points if name not in self.coordinates)
+        others = (*self.parameters, *self.observations, *self.controls, *points)
         return {name: unit for name, unit in self.units.items() if name not in others}
 
     @property
@@ -117,7 +142,7 @@ class Columns:
         """Names of all columns with a role."""
         label = () if self.trajectory is None else (self.trajectory,)
         others = (*self.parameters, *self.observations, *self.controls)
-        return (self.time, *self.coordinates, *self.velocities, *others, *label)
+        return (self.time, *self.positions, *self.velocities, *others, *label)
 
     @property
     def time_factor(self) -> float:
@@ -151,7 +176,7 @@ def of_another_file(path: Path, columns: Columns) -> Columns:
     """
     headings = {heading.name: heading.unit for heading in headings_of(path)}
     own = {
-        name: headings[name] for name in (columns.time, *columns.coordinates, *columns.velocities) if headings.get(name)
+        name: headings[name] for name in (columns.time, *columns.positions, *columns.velocities) if headings.get(name)
     }
     for name in (*columns.parameters, *columns.controls):
         own_unit, unit = headings.get(name), columns.units.get(name)
@@ -167,9 +192,7 @@ def roles(path: Path | None, columns: Columns) -> str:
 
     def listed(names: Sequence[str]) -> str:
         said = (f"{name} [{columns.units[name]}]" if name in columns.units else name for name in names)
-        return ", ".join(
-            f"{text}{' (angle)' * (name in columns.angles)}" for text, name in zip(said, names, strict=True)
-        )
+        return ", ".join(f"{text}{_angle_note(name, columns)}" for text, name in zip(said, names, strict=True))
 
     parts = [f"time {listed([columns.time])}", f"coordinates {listed(columns.coordinates)}"]
     if columns.velocities:
@@ -186,3 +209,12 @@ def roles(path: Path | None, columns: Columns) -> str:
     headings = [] if path is None else headings_of(path)
     ignored = [f"{h.name}{KIND_NOTES[h.kind]}" for h in headings if h.name not in columns.used]
     return "; ".join(parts + ([f"ignored: {', '.join(ignored)}"] if ignored else []))
+
+
+def _angle_note(name: str, columns: Columns) -> str:
+    """What follows the name of an angle; empty for other columns."""
+    points = (columns.tracked or {}).get(name, ())
+    if points:
+        seen = ", ".join(points) if len(points) == 2 else f"the line {', '.join(points[:2])} to {', '.join(points[2:])}"
+        return f" (angle of {seen})"
+    return " (angle)" * (name in columns.angles)

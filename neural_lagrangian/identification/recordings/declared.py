@@ -37,6 +37,14 @@ class Declared:
     parameters: Sequence[str] | None = None
     observations: Mapping[str, str] | None = None
     controls: Sequence[str] | None = None
+    tracked: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def named_coordinates(self) -> list[str] | None:
+        """The coordinates that are named: by `coordinates`, then by `tracked`. `None`: they follow from the order."""
+        if self.coordinates is None and not self.tracked:
+            return None
+        return list(dict.fromkeys((*(self.coordinates or ()), *(self.tracked or ()))))
 
     def __post_init__(self) -> None:
         if self.dof is not None:
@@ -50,20 +58,38 @@ class Declared:
                 f"`observations` is {self.observations!r}; expected what each column sees, such as "
                 f"{{'gyro': 'velocity:theta'}}"
             )
+        if self.tracked is not None:
+            self._check_tracked(self.tracked)
         if self.observations and self.parameters:
             raise UsageError("`observations` and `parameters` are given; expected one: sensors are those of one system")
         if self.observations and self.controls:
             raise UsageError(f"{SENSORS_OF_DRIVEN}; leave out one of `observations` and `controls`")
         if self.gap is not None and not self.gap > 0:
             raise ValueError(f"`gap` is {self.gap}; expected a positive time in seconds, or `math.inf` for no gaps")
-        if self.coordinates is not None and self.dof not in (None, len(self.coordinates)):
-            raise UsageError(
-                f"`dof` is {self.dof}, but `coordinates` names {len(self.coordinates)} columns; give one of them"
-            )
-        dof = self.dof if self.coordinates is None else len(self.coordinates)
+        named = self.named_coordinates
+        if named is not None and self.dof not in (None, len(named)):
+            names = f"`coordinates` names {len(named)} columns; give one of them"
+            if self.tracked:
+                names = f"the coordinates are {', '.join(named)}; name the others in `coordinates`, or leave out `dof`"
+            raise UsageError(f"`dof` is {self.dof}, but {names}")
+        dof = self.dof if named is None else len(named)
         if self.velocities and dof not in (None, len(self.velocities)):
             raise UsageError(
                 f"`velocities` names {len(self.velocities)} columns; expected {dof}, or none to estimate them"
+            )
+
+    def _check_tracked(self, tracked: Any) -> None:
+        """**Raises:** `ValueError` for other than columns by coordinate; `UsageError` beside `velocities`."""
+        lists = tracked.values() if isinstance(tracked, Mapping) else [""]
+        if any(isinstance(points, str) or not isinstance(points, Sequence) for points in lists):
+            raise ValueError(
+                f"`tracked` is {tracked!r}; expected the columns of the points of each angle, such as "
+                f"{{'theta': ['x', 'y']}}"
+            )
+        if tracked and self.velocities:
+            raise UsageError(
+                "`velocities` and `tracked` are given; leave out `velocities`: those of all coordinates are estimated "
+                "if one is tracked"
             )
 
 
@@ -83,7 +109,7 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
     `DataFileError` if it lacks a column that is named.
     """
     check_suffix(path)
-    if (declared.time is None or declared.coordinates is None) and path.suffix.lower() in SUFFIXES_WITHOUT_ORDER:
+    if (declared.time is None or declared.named_coordinates is None) and path.suffix.lower() in SUFFIXES_WITHOUT_ORDER:
         raise UsageError(f"{path}: the columns of a {path.suffix} file have no order; give `time` and `coordinates`")
     headings = headings_of(path)
 
@@ -93,30 +119,35 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
     trajectory = None if declared.trajectory is None else named(declared.trajectory)
     parameters, controls = ([named(name) for name in said or ()] for said in (declared.parameters, declared.controls))
     seen = {named(name): sees for name, sees in (declared.observations or {}).items()}
+    tracked = {name: tuple(map(named, points)) for name, points in (declared.tracked or {}).items()}
     labels = (trajectory, *parameters, *seen, *controls)
     names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
     time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
     velocities = [named(name) for name in declared.velocities or ()]
-    if declared.coordinates is None:
+    if declared.named_coordinates is None:
         free = [name for name in names if name not in (time, *velocities)]
         coordinates, found = _by_order(path, free, time, declared.dof, all_are_coordinates)
         velocities = found if declared.velocities is None else velocities
     else:
-        coordinates = [named(name) for name in declared.coordinates]
+        coordinates = [name if name in tracked else named(name) for name in declared.named_coordinates]
     units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
     said = {named(name): unit for name, unit in (declared.units or {}).items()}
-    used = (time, *coordinates, *velocities, *parameters, *seen, *controls)
+    used = (time, *coordinates, *velocities, *parameters, *seen, *controls, *sum(tracked.values(), ()))
     units = {name: unit for name, unit in (units | said).items() if name in used or name in said}
     texts = {text: heading.name for heading in headings[::-1] for text in (heading.text, heading.base)}
+    if taken := [name for name in tracked if name in texts]:
+        raise UsageError(f"`tracked` names {taken[0]!r}, but {path} has a column of this name; choose another name")
     angles = _angles(declared, coordinates, texts)
     if angles is None:
         angles = [name for name in coordinates if name in units and measures_angle(units[name])]
+    angles += [name for name in tracked if name not in angles]
     roles = (time, tuple(coordinates), tuple(velocities), trajectory)
     channels = {name: channel_of(name, sees, coordinates, texts) for name, sees in seen.items()}
     for name, channel in channels.items():
         _check_unit(path, name, channel, units.get(name))
         _check_angles(name, channel, angles, units)
-    return Columns(*roles, units, tuple(angles), declared.gap, tuple(parameters), channels, tuple(controls))
+    others = (declared.gap, tuple(parameters), channels, tuple(controls), None if declared.tracked is None else tracked)
+    return Columns(*roles, units, tuple(angles), *others)
 
 
 def _check_unit(path: Path, name: str, channel: Channel, unit: str | None) -> None:
@@ -143,9 +174,9 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
 
     **Raises:** `UsageError` for an option that only files take.
     """
-    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units", "controls"):
+    for name in ("dof", "time", "coordinates", "velocities", "trajectory", "units", "controls", "tracked"):
         value = getattr(declared, name)
-        if value is not None and not (name == "velocities" and len(value) == 0):
+        if value is not None and not (name in ("velocities", "tracked") and len(value) == 0):
             raise UsageError(
                 f"`{name}` is {value!r}; leave it out: Trajectories hold times and states in SI units, and controls"
             )
@@ -164,7 +195,8 @@ def columns_of_motion(motion: Trajectories, declared: Declared) -> Columns:
     if seen and motion.controls is not None:
         raise UsageError(f"{SENSORS_OF_DRIVEN}, and the Trajectories have both; expected one of them")
     controls = _control_names(0 if motion.controls is None else motion.controls.shape[2], (*coordinates, *rates))
-    return Columns(time, coordinates, rates, None, {}, angles, gap, parameters, seen, controls)
+    tracked = None if declared.tracked is None else {}
+    return Columns(time, coordinates, rates, None, {}, angles, gap, parameters, seen, controls, tracked)
 
 
 def _control_names(count: int, taken: Sequence[str]) -> tuple[str, ...]:

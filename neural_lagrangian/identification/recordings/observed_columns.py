@@ -19,7 +19,7 @@ def observed_beside(path: Path, columns: Columns, recorded: Trajectories) -> dic
 
     **Raises:** `DataFileError` as `read_trajectories`, and for a column without a number beside the coordinates.
     """
-    names, states = list(columns.observations), (*columns.coordinates, *columns.velocities)
+    names, states = list(columns.observations), (*columns.positions, *columns.velocities)
     runs = read_beside(path, names, states, time=columns.time, trajectory=columns.trajectory)
     if [len(run) for run in runs] != recorded.lengths.tolist():
         raise NoAnswerError(f"{path}: the rows of {', '.join(names)} are not those of the coordinates")

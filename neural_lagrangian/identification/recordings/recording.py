@@ -23,6 +23,7 @@ from .declared import check_suffix
 from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_by_cross_validation
 from .observed_columns import observed_beside, without_turns
 from .recorded_rates import Lag, combined, lag_of, without_lag
+from .tracked import as_written, with_angles
 
 WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
 """Suffixes of files that can be written."""
@@ -39,7 +40,7 @@ class Recording(NamedTuple):
     were not recorded, local polynomials of `window` samples estimate them and smooth the positions of `trajectories`;
     `observed` has the positions as recorded. Noisy recorded velocities are combined with those of the polynomials.
     Without noise `window` is `None`, and `observed` is `trajectories`. `lag`: how late recorded velocities were, before
-    each was moved to the time of its coordinate.
+    each was moved to the time of its coordinate. `tracked`: sentences on the circles and links of tracked coordinates.
     """
 
     recorded: Trajectories
@@ -47,29 +48,32 @@ class Recording(NamedTuple):
     observed: Trajectories
     window: int | None
     lag: Lag | None = None
+    tracked: tuple[str, ...] = ()
 
 
 def read_recording(path: Path, columns: Columns) -> Recording:
     """Read the motion in a file.
 
-    **Raises:** the errors of `read_trajectories`; `NoAnswerError` if a trajectory is too short to estimate velocities.
+    **Raises:** the errors of `read_trajectories` and `with_angles`; `NoAnswerError` if a trajectory is too short to
+    estimate velocities.
     """
     check_suffix(path)
     recorded = read_trajectories(
         path,
-        positions=list(columns.coordinates),
+        positions=list(columns.positions),
         velocities=list(columns.velocities) or None,
         time=columns.time,
         trajectory=columns.trajectory,
-        units=columns.converted_units,
+        units=columns.converted_units | as_written(columns),
         parameters=list(columns.parameters) or None,
         controls=list(columns.controls) or None,
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )
+    recorded, tracked = with_angles(path, recorded, columns)
     if columns.observations:
         recorded = replace(recorded, observations=observed_beside(path, columns, recorded))
-    return recording_of(str(path), recorded, columns)
+    return recording_of(str(path), recorded, columns)._replace(tracked=tracked)
 
 
 def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recording:
