@@ -12,7 +12,7 @@ from .newton import Inverse, inverse_of, newton_root
 from .precision import precision
 from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
 from .removable import at_regular_point, has_derivatives, regular_point
-from .trainable import AbstractFrozen, trained_and_rest
+from .trainable import AbstractFrozen, in_layers, trained_and_rest
 from .triangular import lower_triangular
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "gauss_lobatto",
     "gradient_and_curvature",
     "has_derivatives",
+    "in_layers",
     "interpolant",
     "inverse_of",
     "inverse_softplus",

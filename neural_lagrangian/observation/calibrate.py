@@ -1,14 +1,19 @@
 """`calibrate`: sensors, constants, noise and populations from one recording, by repeated least squares."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._checks import positive_integer
+from ..numerics import trained_and_rest
 from ..training import Polished, gauss_newton
 from ..trajectories import Trajectories
+from .determination import information
 from .likelihood import check_recording, observation_residual
+from .linearized import with_known_noise
 from .noise import estimate_noise, noise_to_estimate
 from .observed import Observed
 from .spread import estimate_spread
@@ -25,6 +30,7 @@ def calibrate(
     stride: int = 1,
     windows: int = 256,
     least_noise: Mapping[str, float] | None = None,
+    allow_undetermined: bool = False,
 ) -> Polished:
     """Train an `Observed` model by least squares, and estimate the noise of its sensors, in turn.
 
@@ -41,10 +47,14 @@ def calibrate(
     - `rounds`: number of times that noise and spreads are estimated; at least 1.
     - `steps`, `horizon`, `stride`, `windows`: as for `gauss_newton`, in each round.
     - `least_noise`: as for `estimate_noise`.
+    - `allow_undetermined`: whether to train gains, offsets and delays that the observations do not determine. They then
+      end somewhere, and `information` says which they are.
 
     **Returns:** a `Polished`, that of the last `gauss_newton`.
 
-    **Raises:** as `gauss_newton` and `estimate_noise`.
+    **Raises:** `ValueError` if `information` finds, for `model` as it is given, that the gain, offset, delay or drift
+    of a sensor is not determined. A network takes up an offset of the only sensor of a position, for example. Also as
+    `gauss_newton` and `estimate_noise`.
 
     **Example:**
 
@@ -67,6 +77,8 @@ def calibrate(
     noisy = bool(noise_to_estimate(model, least_noise))
     spread = model.population is not None and bool(model.population.estimated)
     guess = np.asarray(trajectories.ys if states is None else states)
+    if not allow_undetermined:
+        _check_determined(model, trajectories, guess, horizon, stride)
     cut: dict[str, Any] = {"horizon": horizon, "stride": stride}
 
     def fitted(model: Observed) -> Polished:
@@ -82,3 +94,20 @@ def calibrate(
         model = estimate_spread(model, trajectories, **cut) if spread else model
         result = fitted(model)
     return result
+
+
+def _check_determined(
+    model: Observed, trajectories: Trajectories, guess: np.ndarray, horizon: int, stride: int
+) -> None:
+    """**Raises:** `ValueError` if observations do not determine a quantity of a sensor that is trained."""
+    if not jax.tree.leaves(trained_and_rest(with_known_noise(model).sensors)[0]):
+        return
+    known = information(model, replace(trajectories, ys=guess), horizon=horizon, stride=stride)
+    named = zip(known.names, np.asarray(known.standard_errors), strict=True)
+    if lost := [name for name, error in named if name.startswith("sensors[") and not np.isfinite(error)]:
+        said = "; ".join(line for line in known.words() if any(name in line for name in lost))
+        raise ValueError(
+            f"`model` trains {', '.join(lost)}, which the observations do not determine: {said}. Expected known values "
+            f"(`Frozen`), another sensor, or first values of the model from which they are determined; with "
+            f"`allow_undetermined=True` they end somewhere"
+        )

@@ -13,11 +13,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
 from ..integrators import with_integration, without_integration
-from ..numerics import trained_and_rest
+from ..numerics import in_layers, trained_and_rest
 from .observed import Observed
 
 MIN_SHARE = 1e-2
@@ -115,20 +116,28 @@ class Information(eqx.Module):
         return float(value), float(self._errors(gradient[None])[0])
 
     def words(self) -> list[str]:
-        """One line for each thing that the observations do not determine; empty if they determine everything."""
+        """One line for each thing that the observations do not determine; empty if they determine everything.
+
+        Weights of networks have no lines of their own: a network may always have several weights for one function.
+        """
         lengths, shares, directions = map(np.asarray, self._observed)
-        has_effect, names = lengths > 0, _names(self.model)
-        without = [name for name in (names[i] for i in np.flatnonzero(~has_effect)) if not name.startswith(PRIOR)]
+        names, weights = _names(self.model), in_layers(trained_and_rest(without_integration(self.model))[0])
+        reported, has_effect = ~weights, lengths > 0
+        without = [name for name in (names[i] for i in np.flatnonzero(reported & ~has_effect)) if PRIOR not in name]
         lines = [f"{name} has no effect on the observations" for name in without]
-        for direction in directions[shares <= undetermined_share(shares.dtype)]:
-            involved = np.flatnonzero((np.abs(direction) > MIN_SHARE) & has_effect)
+        for direction in _sparse(directions[shares <= undetermined_share(shares.dtype)], reported & has_effect):
+            involved = np.flatnonzero((np.abs(direction) > MIN_SHARE) & reported & has_effect)
+            with_network = np.linalg.norm(direction[weights]) > MIN_SHARE
+            change = direction[involved] / lengths[involved]
+            ratio = " : ".join(f"{x / change[0]:.3g}" for x in change)
+            together = ", ".join(names[i] for i in involved)
+            prior = "; only the prior tells them apart" if any(POPULATION in names[i] for i in involved) else ""
             if len(involved) == 1:
-                lines.append(f"{names[involved[0]]} is confounded with the initial states")
-            elif len(involved) > 1:
-                change = direction[involved] / lengths[involved]
-                ratio = " : ".join(f"{x / change[0]:.3g}" for x in change)
-                together = ", ".join(names[i] for i in involved)
-                prior = "; only the prior tells them apart" if any(POPULATION in names[i] for i in involved) else ""
+                other = "weights of the network" if with_network else "initial states"
+                lines.append(f"{together} is confounded with the {other}")
+            elif with_network:
+                lines.append(f"{together} are confounded with the weights of the network: changes as {ratio}{prior}")
+            else:
                 lines.append(f"{together} are confounded: changes as {ratio} have no effect{prior}")
         for i, j in np.argwhere(np.triu(np.abs(np.asarray(self.correlation)) > MAX_CORRELATION, 1)):
             close = f"their errors have the correlation {self.correlation[i, j]:.4f}"
@@ -143,6 +152,23 @@ class Information(eqx.Module):
         rows = zip(self.names, np.asarray(self.values), np.asarray(self.standard_errors), strict=True)
         shown = [f"{name}: {value:.6g} +- {error:.2g}" for name, value, error in rows]
         return "\n".join([*shown, *(f"misfit of {name}: {x:.3g}" for name, x in self.misfit.items()), *self.words()])
+
+
+def _sparse(free: np.ndarray, reported: np.ndarray) -> np.ndarray:
+    """The undetermined directions in which reported numbers take part, shape `(direction, weight)`.
+
+    In each, the numbers are as few as Gaussian elimination leaves, and the largest is one.
+    """
+    if not len(free) or not reported.any():
+        return free[:0]
+    U, size, V = np.linalg.svd(free[:, reported], full_matrices=False)
+    kept = size > MIN_SHARE
+    if not kept.any():
+        return free[:0]
+    V, whole = V[kept], (U.T[kept] / size[kept, None]) @ free
+    _, order = scipy.linalg.qr(V, mode="r", pivoting=True)
+    rows = np.linalg.solve(V[:, order[: len(V)]], whole)  # each of these numbers takes part in one direction
+    return rows / np.abs(rows[:, reported]).max(axis=1, keepdims=True)
 
 
 def described(model: Observed, own: Array, information: Array, misfit: dict[str, float]) -> Information:
@@ -205,7 +231,7 @@ def _errors(gradients: Array, spectrum: Spectrum) -> tuple[Array, Array]:
     scaled = jnp.where(free, 0, along / jnp.sqrt(jnp.where(free, 1, shares))[None])
     covariance = scaled @ scaled.T
     size = jnp.linalg.norm(along, axis=1)
-    lost = jnp.max(jnp.abs(jnp.where(free[None], along, 0)), axis=1) > MIN_SHARE * size
+    lost = jnp.linalg.norm(jnp.where(free[None], along, 0), axis=1) > MIN_SHARE * size
     lost |= jnp.any((gradients != 0) & (lengths == 0)[None], axis=1)
     return jnp.where(lost, jnp.inf, jnp.sqrt(jnp.diagonal(covariance))), covariance
 

@@ -25,6 +25,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._checks import positive_integer
 from ..integrators import Controller
+from ..numerics import in_layers
 from ..trajectories import Trajectories, Window
 from .alike import alike, name_of
 from .jacobians import NormalEquations, Residuals, check_memory, forward_or_reverse, normal_equations
@@ -123,12 +124,17 @@ class _State(NamedTuple):
     growth: Float[Array, ""]
 
 
-def _scales_of_damping(B: NormalEquations, weights: int) -> tuple[Array, Array]:
-    """Curvatures of weights and of states, by which the damping is multiplied."""
-    scales = B.curvatures
-    if weights > MAX_WEIGHTS_WITH_UNITS:  # those of a network: one damping keeps steps along flat directions short
-        return jnp.max(scales[0], keepdims=True), jnp.max(scales[1], keepdims=True, initial=0)
-    return scales
+def _scales_of_damping(B: NormalEquations, weights: PyTree) -> tuple[Array, Array]:
+    """Curvatures of weights and of states, by which the damping is multiplied.
+
+    The weights of a network share one: a unit that the data hardly reach has nearly no curvature, and would run away.
+    """
+    of_weights, of_states = B.curvatures
+    if len(of_weights) > MAX_WEIGHTS_WITH_UNITS:
+        return jnp.max(of_weights, keepdims=True), jnp.max(of_states, keepdims=True, initial=0)
+    together = in_layers(weights)
+    shared = jnp.max(jnp.diagonal(B.H), where=together, initial=0)
+    return jnp.where(together & (shared > 0), shared, of_weights), of_states
 
 
 @eqx.filter_jit
@@ -168,7 +174,7 @@ def _minimized(
         )
 
     begun = blocks(start, first)
-    scales = _scales_of_damping(begun, start.size)
+    scales = _scales_of_damping(begun, weights)
 
     def trial(state: _State, _: None) -> tuple[_State, Array]:
         w, x, value, B, damping, growth = state

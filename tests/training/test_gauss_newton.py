@@ -206,3 +206,16 @@ def test_estimated_states_are_those_of_least_squares_over_all():
     np.testing.assert_allclose(found.states[:, 0].ravel(), expected.x[2:], atol=1e-5)
     without = gauss_newton(spring(0.5), noisy, steps=20, **settings)  # negative control: noisy starts
     assert without.loss[-1] > 1.5 * found.loss[-1]
+
+
+def test_a_unit_that_the_data_do_not_reach_does_not_stop_a_small_network():
+    """Its curvature is nearly zero. Damped by that alone, it would run away at each step, and none would be taken."""
+    ts, starts = jnp.arange(0, 4.0, 0.05), jnp.asarray([[1.5, 0.0], [0.5, 2.0]])
+    motion = nl.simulate(nl.systems.Pendulum(), ts, starts)
+    lagrangian = nl.MechanicalLagrangian.from_mlp(1, width=8, depth=1, mass="unit", key=jax.random.key(0))
+    out_of_reach = eqx.tree_at(
+        lambda one: one.potential.layers[0].bias, lagrangian, replace_fn=lambda b: b.at[0].set(-20)
+    )
+    model = nl.NeuralLagrangian.from_lagrangian(out_of_reach, dof=1, stepsize_controller=nl.StepsPerSample(1))
+    result = gauss_newton(model, motion, horizon=10, windows=32, steps=15)
+    assert result.loss[-1] < 1e-4 * result.loss[0]

@@ -108,7 +108,7 @@ def _fitted(model: Observed, motion: Trajectories, horizon: int) -> Polished:
     """`observation.calibrate`: each window is used, and each channel has a least noise."""
     least = {name: _least_noise(values) for name, values in (motion.observations or {}).items()}
     effort = {"rounds": ROUNDS, "steps": STEPS, "windows": len(motion)}
-    return calibrate(model, motion, horizon=horizon, least_noise=least, **effort)
+    return calibrate(model, motion, horizon=horizon, least_noise=least, allow_undetermined=True, **effort)
 
 
 def _count(motion: Trajectories, name: str) -> int:
