@@ -166,7 +166,7 @@ def _sparse(free: np.ndarray, reported: np.ndarray) -> np.ndarray:
     if not kept.any():
         return free[:0]
     V, whole = V[kept], (U.T[kept] / size[kept, None]) @ free
-    _, order = scipy.linalg.qr(V, mode="r", pivoting=True)
+    order = scipy.linalg.qr(V, mode="r", pivoting=True)[-1]
     rows = np.linalg.solve(V[:, order[: len(V)]], whole)  # each of these numbers takes part in one direction
     return rows / np.abs(rows[:, reported]).max(axis=1, keepdims=True)
 
