@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 import neural_lagrangian as nl
+from neural_lagrangian.identification import identifying
 from neural_lagrangian.identification.candidates.contest import Candidate
 from neural_lagrangian.identification.candidates.fitted_families import found_of
 from neural_lagrangian.identification.inspection import inspected
@@ -41,9 +43,10 @@ FOUND, RIGHTLY, MISSED, WRONG = "found", "rightly refused", "missed", "wrong and
 def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
     """The result of one case, as JSON can hold it.
 
-    `said`: the best candidate. `verdict`: one of four results. `ratio`: error of prediction over that of the oracle.
-    `oracle`: error of the oracle, in spreads. `rest`: errors in units of the noise, as the verdict says them.
-    `coverage`: of the bands on the held-out set. `seconds`: processor time of `identify`.
+    `said`: the best candidate. `undecided`: friction that the verdict says it may have too. `verdict`: one of four
+    results. `ratio`: error of prediction over that of the oracle. `oracle`: error of the oracle, in spreads. `rest`:
+    errors in units of the noise, as the verdict says them. `coverage`: of the bands on the held-out set. `seconds`:
+    processor time of `identify`.
     """
     system = SYSTEMS[name]
     recording, exact = made(system, fault, seed)
@@ -53,7 +56,8 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
     refused = RIGHTLY if not oracle <= MAX_SOLVED else MISSED
     began = time.process_time()
     try:
-        found = nl.identification.identify(recording.motion, **recording.options, steps=steps, seed=seed)
+        with patch.object(identifying, "DEFAULT_STEPS", steps):  # without `steps`, a network is trained if it is needed
+            found = nl.identification.identify(recording.motion, **recording.options, seed=seed)
     except nl.NeuralLagrangianError as error:
         return row | {"verdict": refused, "said": str(error), "seconds": time.process_time() - began}
     row["seconds"] = time.process_time() - began
@@ -63,6 +67,7 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
         return row | {"verdict": refused, "said": "no candidate"}
     winner = contest.winner
     row |= {"said": winner.title, "rest": winner.rest if np.isfinite(winner.rest) else None}
+    row["undecided"] = list(contest.undecided)
     if found.formula_model is None or not better_than_baselines(found.errors, "formula"):
         return row | {"verdict": refused}
     model = found.formula_model
@@ -70,7 +75,8 @@ def case(name: str, fault: str, seed: int, *, steps: int) -> dict[str, Any]:
     error = prediction_error(rule_of(model), system, recording, exact, held=held)
     ratio = error / oracle if 0 < oracle < np.inf else np.nan
     row |= {"error": error if np.isfinite(error) else None, "ratio": float(ratio) if np.isfinite(ratio) else None}
-    return row | {"verdict": result(system, winner, contest.is_unexplained, error, oracle, refused)}
+    warned = contest.is_unexplained or bool(contest.undecided)
+    return row | {"verdict": result(system, winner, warned, error, oracle, refused)}
 
 
 def result(system: System, winner: Any, warned: bool, error: float, oracle: float, refused: str) -> str:

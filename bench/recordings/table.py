@@ -14,12 +14,13 @@ HEAD = """# Recordings gym
 `python -m bench.recordings` makes recordings of known systems with faults of real ones, and gives them to `identify`,
 with {steps} gradient steps of the network at most. The oracle is the true family, started from the true constants, and
 fitted by the same package to the same data. Both predict motion that the recording does not hold, over one period from
-exact states. This page is made of {cases} cases, out of {all} pairs of a system and a fault.
+exact states. The network is trained only if no known system leaves nothing but noise. This page is made of {cases}
+cases, out of {all} pairs of a system and a fault.
 
 - **found**: the best candidate is the true family with its friction, or it errs at most {ratio} times as much as the
   oracle.
-- **rightly refused**: no answer, or one with the warning that something is missing, where the oracle errs by more than
-  a tenth of the spread, or where no oracle exists.
+- **rightly refused**: no answer, or one with the warning that something is missing or that its friction is undecided,
+  where the oracle errs by more than a tenth of the spread, or where no oracle exists.
 - **missed**: the same where the oracle solves the case.
 - **wrong and confident**: another answer without this warning.
 - **right**: found, or rightly refused. **ratio**: error over the oracle's, median. **close**: share of the cases in
@@ -38,6 +39,9 @@ def written(rows: list[dict[str, Any]]) -> str:
         lines = [_line(name, [row for row in rows if row[key] == name]) for name in names]
         head = f"| {title} | cases | {' | '.join(RESULTS)} | right | ratio | close | coverage | seconds |"
         parts.append("\n".join([head, "| --- " * 11 + "|", *lines, _line("all", rows)]))
+    found = [row for row in rows if row["verdict"] == FOUND]
+    doubted = sum(bool(row.get("undecided")) for row in found)
+    parts.append(f"Of {len(found)} answers that are found, {doubted} say that their friction is undecided.")
     wrong = [row for row in rows if row["verdict"] == WRONG]
     if wrong:
         named = (f"- {row['system']}, {row['fault']}: {row['said']}, ratio {_text(row['ratio'])}" for row in wrong)

@@ -18,20 +18,23 @@ from .candidates import (
     Candidate,
     Contest,
     Known,
+    Span,
     compared_candidates,
     control_lag,
     known_candidates,
+    said_of,
+    undisturbed,
     with_formula_terms,
 )
 from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined, sensors_of
 from .families import Family
-from .faults import UsageError
+from .faults import NoAnswerError, UsageError
 from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .identified import Identified, write_outcome
-from .inspection import inspected
+from .inspection import Inspection, inspected
 from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
@@ -40,6 +43,9 @@ from .reports import Outcome, models_of
 from .settings import call_of, settings_of
 from .trained import Trained
 from .wanted import Tell, Wanted
+
+MAX_ROUNDS = 3
+"""Number of times that disturbed spans are looked for, each time with families that fit the rest better."""
 
 
 def identify(
@@ -71,6 +77,8 @@ def identify(
 ) -> Identified:
     r"""Learn the Lagrangian of a recorded motion, search for its formula, and test both on held-out motion.
 
+    Rests are left out, since something may hold the system, and so are pushes, if a system of known form describes the
+    rest of the motion.
     The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out.
     Systems of known form with unknown constants are fitted first: chains of rigid bodies, a cart with a pendulum,
     masses on springs, ..., each with several kinds of friction. If one of them leaves nothing but the noise of the
@@ -145,7 +153,8 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     """Read the recording, report remarks and facts to `tell`, and compute the outcome."""
     inspection = inspected(source, declared)
     steps = DEFAULT_STEPS if wanted.steps is None else wanted.steps
-    task = prepared(inspection, structure=wanted.structure, friction=wanted.friction, steps=steps)
+    plan = {"structure": wanted.structure, "friction": wanted.friction, "steps": steps}
+    task = prepared(inspection, **plan)
     for remark in inspection.remarks:
         wanted.said("note", remark)
     for topic, text in task.facts:
@@ -158,6 +167,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     if not task.columns.parameters:  # a family or a formula holds for one system
         known = known_candidates(task, wanted.candidates, budget.ends_families)
         task, known = _timed(task, wanted, known, budget)
+        task, known = _calm(inspection, task, wanted, known, budget, plan)
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
@@ -177,6 +187,31 @@ def _timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> t
     wanted.said("controls", str(lag))
     task = task.with_timing(lag.timing, str(lag))
     return task, known_candidates(task, wanted.candidates, budget.ends_families)
+
+
+def _calm(
+    inspection: Inspection, task: Task, wanted: Wanted, known: Known | None, budget: Budget, plan: dict[str, Any]
+) -> tuple[Task, Known | None]:
+    """The task without disturbed spans and its families, if a family then leaves nothing but noise."""
+    other, found = task, known
+    spans: tuple[Span, ...] = ()
+    for _ in range(MAX_ROUNDS):
+        if found is None or found.explains is not None or budget.ends_families():
+            break
+        calm = undisturbed(inspection, found)
+        if calm is None:
+            break
+        inspection, spans = calm.inspection, spans + calm.spans
+        try:
+            other = prepared(inspection, **plan)
+        except NoAnswerError:  # too little is left
+            break
+        found = known_candidates(other, wanted.candidates, budget.ends_families)
+    if not spans or found is None or found.explains is None:
+        return task, known
+    said = said_of(spans, several=len(inspection.recording.recorded) > 1)
+    wanted.said("disturbed", said)
+    return other._replace(read=(*other.read, f"{said}."), facts=(*other.facts, ("disturbed", said))), found
 
 
 def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
@@ -278,6 +313,8 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
     why_not = "" if better_than_baselines(errors, contest.predictor) else "no model is better than the baselines"
+    if examination is not None and examination.candidate is contest.winner:
+        contest = contest._replace(undecided=examination.likely)
     sensors = sensors_of(best, task, "the time limit left no time" if budget.ends_refinement() else why_not)
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
     return Outcome(*learned, *results, task.read, cut_short, sensors)

@@ -26,6 +26,7 @@ from .recordings import (
     read_recording,
     recording_of,
     refusals,
+    rest_remarks,
     roles,
     sampling_summary,
     suspicious,
@@ -73,8 +74,9 @@ class Inspection:
     def remarks(self) -> tuple[Remark, ...]:
         """What looks wrong. Each remark holds the options that help."""
         late = [] if self.recording.lag is None else late_velocities(self.recording.lag, self.columns)
+        rests = rest_remarks(self.recording.rests, self.columns.time, several=len(self.recording.recorded) > 1)
         constants = [] if self.path is None else constants_of_runs(self.path, self.columns)
-        return (*suspicious(self.recording.recorded, self.columns), *self.on_circles, *late, *constants)
+        return (*suspicious(self.recording.recorded, self.columns), *self.on_circles, *late, *rests, *constants)
 
     @cached_property
     def on_circles(self) -> tuple[Remark, ...]:

@@ -109,12 +109,14 @@ class Contest(NamedTuple):
     """All candidates, the best first, and what could not be fitted.
 
     `energy_lost`: energy that the recorded motion loses by the model of the best candidate, over the mean kinetic
-    energy, if that shows that the candidate lacks friction; otherwise zero.
+    energy, if that shows that the candidate lacks friction; otherwise zero. `undecided`: friction that the best
+    candidate lacks, and that is likely.
     """
 
     candidates: tuple[Candidate, ...]
     refused: tuple[Attempt, ...]
     energy_lost: float = 0.0
+    undecided: tuple[str, ...] = ()
 
     @staticmethod
     def of(candidates: list[Candidate], refused: list[Attempt]) -> "Contest":
@@ -203,6 +205,9 @@ class Contest(NamedTuple):
         worse = [one for one in others if self.ratio(one) >= MIN_WORSE]
         equal = [one.unlike(best) for one in others if self.ratio(one) < MIN_WORSE]
         lines = [f"Best description of the motion: {best.title} ({_counted(best.parameters)}).", *self._explained()]
+        if self.undecided:
+            also = " or ".join(self.undecided)
+            lines.append(f"Undecided: {also} would describe this recording as well, and other motion differently.")
         for where, difference in (("by cross-validation", True), ("on the validation set", False)):
             told = [one for one in worse if (self._difference(one) is not None) == difference]
             margins = "; ".join(f"{one.unlike(best)} ({self._margin(one)})" for one in told)

@@ -49,7 +49,7 @@ def control_lag(task: Task, known: Known) -> ControlLag | None:
 
     def fit_at(lag: float, start: FamilyFit) -> FamilyFit:
         moved, windows = delayed(trial.estimate, lag), trial.fitted
-        late = trial.plan.windows(moved, trial.estimate, len(windows.ts), windows.size)
+        late = trial.plan.windows(moved, trial.estimate, trial.plan.spread(moved, len(windows.ts)), windows.size)
         return refitted(start, windows._replace(us=late.us))
 
     found = least_near(fit_at, fit)

@@ -66,7 +66,7 @@ def noise_level(observed: Trajectories, least: Float[np.ndarray, " dof"]) -> Flo
     return np.maximum.reduce([noise, rounding, least])
 
 
-def resolution(runs: list[Float[np.ndarray, " time"]]) -> float:
+def resolution(runs: list[Float[np.ndarray, " _"]]) -> float:
     """The step of a digital sensor; zero if its readings have none."""
     changes = np.concatenate([np.abs(np.diff(values)) for values in runs])
     rounding = 64 * np.finfo(float).eps * max(np.abs(values).max() for values in runs)

@@ -7,6 +7,7 @@ import numpy as np
 from ..candidates import Candidate
 from ..families import FamilyFit, labels_of_forces
 from ..formulas import Constant
+from .undecided import Undecided
 
 WELL_KNOWN = 0.02
 """Relative standard error below which a constant is well known."""
@@ -41,15 +42,16 @@ def weakest(fit: FamilyFit) -> tuple[str, list[int]]:
     _, vectors = np.linalg.eigh(fit.covariance[np.ix_(free, free)] / np.outer(size, size))
     weak = np.abs(vectors[:, -1])
     chosen = free[np.flatnonzero(weak > 0.5 * weak.max())]
-    kinds = fit.family.slices._asdict()
-    first = int(free[np.argmax(weak)])
-    kind = next(kind for kind, part in kinds.items() if first in range(*part.indices(len(fit.x))))
-    return kind, chosen.tolist()
+    return fit.family.slices.kind(int(free[np.argmax(weak)]), len(fit.x)), chosen.tolist()
 
 
-def what_next(one: Candidate, controls: Sequence[str] = ()) -> str:
-    """A sentence on the next recording. `controls`: their names."""
+def what_next(one: Candidate, controls: Sequence[str] = (), undecided: Sequence[Undecided] = ()) -> str:
+    """A sentence on the next recording. `controls`: their names. `undecided`: friction that is likely, but not
+    shown.
+    """
     assert one.fit is not None
+    for other in undecided:
+        return f"Another motion would show whether there is {other.name}: {ADVICE[other.kind]}."
     if not one.fit.free.any():
         return "All constants are known."
     kind, chosen = weakest(one.fit)
@@ -79,8 +81,14 @@ def _named(one: Candidate, chosen: list[int], controls: Sequence[str]) -> list[s
     return [names[i] for i in chosen if i in names]
 
 
-def uncertain(constants: tuple[Constant, ...], controls: Sequence[str] = ()) -> list[str]:
-    """Sentences on constants that are hardly known. `controls`: names of those that drive the motion."""
+def uncertain(
+    constants: tuple[Constant, ...], controls: Sequence[str] = (), undecided: Sequence[Undecided] = ()
+) -> list[str]:
+    """Sentences on constants that are hardly known, and on friction that is not excluded. `controls`: names of those
+    that drive the motion.
+    """
     weak = [one.name for one in constants if one.error > 0.5 * abs(one.value) and one.unit != "deg"]
-    lines = [DRIVEN_SCALE if controls else FREE_SCALE]
-    return [*lines, f"Hardly known, with an error of more than half the value: {', '.join(weak)}."] if weak else lines
+    hardly = [f"Hardly known, with an error of more than half the value: {', '.join(weak)}."] if weak else []
+    most = [f"{one.name} up to {one.most:.2g}" for one in undecided]
+    excluded = [f"Not excluded: {', '.join(most)} (one in twenty is larger)."] if most else []
+    return [DRIVEN_SCALE if controls else FREE_SCALE, *hardly, *excluded]

@@ -53,7 +53,7 @@ def bands_of(fit: FamilyFit, task: Task, trial: Trial) -> Bands:
     """
     parts = (task.parts.held_out, task.observed.held_out)
     estimated, observed = (trial.units.motion(part, task.columns.periodic) for part in parts)
-    test = trial.plan.windows(estimated, observed, len(trial.fitted.ts), trial.held.size)
+    test = trial.plan.windows(estimated, observed, trial.plan.spread(estimated, len(trial.fitted.ts)), trial.held.size)
     count = max(len(test.ts), len(trial.held.ts))  # one program serves both
     seen = max(3, round(SEEN_SHARE * test.ys.shape[1]))
     deviations = [_deviations(fit, one.padded(count), seen, len(one.ts)) for one in (trial.held, test)]

@@ -7,6 +7,7 @@ from ..preparation import Task
 from .advice import uncertain, what_next
 from .bands import Bands, bands_of
 from .diagnosis import Diagnosis, diagnosed
+from .undecided import undecided
 from .whiteness import Whiteness, whiteness_of
 
 MAX_RATIO = 1.2
@@ -17,7 +18,7 @@ class Examination(NamedTuple):
     """What is known of a family.
 
     `whiteness`: the correlation of its errors in time. `next`: a sentence on the next recording. `certainty`: sentences
-    on the constants.
+    on the constants. `likely`: friction that is likely, and that the recording does not decide.
     """
 
     candidate: Candidate
@@ -26,6 +27,7 @@ class Examination(NamedTuple):
     whiteness: Whiteness
     certainty: list[str]
     next: str
+    likely: tuple[str, ...] = ()
 
     def constants(self) -> list[list[str]]:
         """The constants as rows of text, the header first."""
@@ -59,7 +61,10 @@ def examined(contest: Contest, task: Task) -> Examination | None:
         return None
     assert best.fit is not None
     assert best.found is not None
-    certainty = uncertain(best.found.constants, task.columns.controls)
+    possible = undecided(best, contest, trial)
+    likely = [one for one in possible if one.is_likely]
+    certainty = uncertain(best.found.constants, task.columns.controls, possible)
+    advice = what_next(best, task.columns.controls, likely)
     bands, diagnosis = bands_of(best.fit, task, trial), diagnosed(best.fit, trial, only_noise=best.leaves_noise)
     whiteness = whiteness_of(best.fit, trial, tuple(task.columns.coordinates))
-    return Examination(best, bands, diagnosis, whiteness, certainty, what_next(best, task.columns.controls))
+    return Examination(best, bands, diagnosis, whiteness, certainty, advice, tuple(map(str, likely)))

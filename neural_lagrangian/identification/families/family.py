@@ -99,6 +99,10 @@ class Slices(NamedTuple):
         """The indices of all constants of friction."""
         return np.r_[self.linear, self.dry, self.drag]
 
+    def kind(self, index: int, unknowns: int) -> str:
+        """The kind of an unknown, of so many."""
+        return next(kind for kind, part in self._asdict().items() if index in range(*part.indices(unknowns)))
+
     def gains(self, unknowns: int) -> np.ndarray:
         """The indices of the gains in a vector of so many unknowns."""
         return np.arange(unknowns)[self.gain]

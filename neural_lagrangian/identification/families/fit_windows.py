@@ -1,6 +1,6 @@
 """Windows of recorded motion for the fit of a family, in natural units."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ MAX_ROWS, MIN_ROWS = 6000, 8
 
 
 class FitWindows(NamedTuple):
-    """Windows that do not overlap.
+    """Windows of recorded motion.
 
     `ts`: shape `(window, row)`. `us`: controls, linear between rows, shape `(window, row, m)`. `ys`: as recorded, shape
     `(window, row, 2 dof)`. `y0s`: estimated initial states. `counts`: one for a row that counts. `size`: typical size
@@ -77,13 +77,27 @@ class WindowPlan(NamedTuple):
         rows = min(round(WINDOW_DURATION / (stride * step)) + 1, most)
         return WindowPlan(stride, rows, max(1, int(np.ceil(stride * step / ROW_INTERVAL * (1 - 1e-9)))))
 
-    def windows(self, estimated: Trajectories, observed: Trajectories, most: int, size: np.ndarray) -> FitWindows:
-        """At most `most` windows, spread evenly over the pieces."""
-        span = (self.rows - 1) * self.stride + 1
+    @property
+    def span(self) -> int:
+        """Number of samples of a window."""
+        return (self.rows - 1) * self.stride + 1
+
+    def places(self, motion: Trajectories, overlapping: int = 1) -> list[tuple[int, int]]:
+        """The piece and the first sample of each window that fits into a motion. `overlapping`: how many overlap."""
+        apart = max(1, self.span // overlapping)
+        return [(i, k) for i, (t, _) in enumerate(motion) for k in range(0, len(t) - self.span + 1, apart)]
+
+    def spread(self, motion: Trajectories, most: int) -> list[tuple[int, int]]:
+        """The places of at most `most` windows, spread evenly over the pieces."""
+        places = self.places(motion)
+        return [places[k] for k in np.linspace(0, len(places) - 1, min(most, len(places))).astype(int)]
+
+    def windows(
+        self, estimated: Trajectories, observed: Trajectories, places: Sequence[tuple[int, int]], size: np.ndarray
+    ) -> FitWindows:
+        """The windows at these places."""
         pairs, signals = list(zip(estimated, observed, strict=True)), thinned(estimated, self.stride).controls
-        starts = [(i, k) for i, ((t, _), _) in enumerate(pairs) for k in range(0, len(t) - span + 1, span)]
-        chosen = [starts[k] for k in np.linspace(0, len(starts) - 1, min(most, len(starts))).astype(int)]
-        rows = [(i, slice(k, k + span, self.stride)) for i, k in chosen]
+        rows = [(i, slice(k, k + self.span, self.stride)) for i, k in places]
         (of_estimate, of_record) = zip(*pairs, strict=True)
         ts = np.stack([of_estimate[i][0][at] - of_estimate[i][0][at][0] for i, at in rows])
         us = np.zeros((*ts.shape, 0)) if signals is None else np.stack([signals[i][at] for i, at in rows])

@@ -12,10 +12,11 @@ from .declared import Declared, columns_of, columns_of_motion
 from .measure import Measure
 from .observed_columns import unchanging_channels
 from .on_circles import points_on_circles
-from .pieces import Parts, by_system, cut, dealt, dealt_by_system
+from .pieces import Parts, by_system, cut, dealt, dealt_by_system, taken
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
 from .region import Region
+from .rests import rest_remarks
 from .starts import Starts, starts_of
 from .suspicious import refusals, sampling_summary, suspicious
 from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
@@ -56,6 +57,7 @@ __all__ = [
     "reading_of",
     "recording_of",
     "refusals",
+    "rest_remarks",
     "roles",
     "sampling_summary",
     "signal_of",
@@ -63,6 +65,7 @@ __all__ = [
     "starts_of",
     "suspicious",
     "table_of",
+    "taken",
     "thinned",
     "unchanging_channels",
     "values_of",

@@ -60,8 +60,8 @@ def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
     long = [(run, t, y) for run, (t, y) in enumerate(trajectories) if len(t) >= shortest]
     wanted = sum(len(t) for _, t, _ in long) / PIECES_WANTED if len(long) < PIECES_WANTED else np.inf
     pieces = [
-        (run, rows, t[rows] - t[rows[0]], y[rows])
-        for run, t, y in long
+        (run, rows)
+        for run, t, _ in long
         for rows in np.array_split(np.arange(len(t)), np.clip(round(len(t) / wanted), 1, len(t) // shortest))
     ]
     if len(pieces) < MIN_PIECES:
@@ -69,13 +69,15 @@ def cut(name: str, trajectories: Trajectories, shortest: int) -> Trajectories:
             f"{name} is too short: {int(trajectories.lengths.sum())} samples give {len(pieces)} pieces of at least "
             f"{shortest} samples without a gap; expected at least {MIN_PIECES} pieces: record longer"
         )
-    values = None
-    if trajectories.parameters is not None:
-        values = {name: each[[run for run, *_ in pieces]] for name, each in trajectories.parameters.items()}
-    runs = trajectories.select([run for run, *_ in pieces])
-    beside = signals_in(runs, [rows for _, rows, *_ in pieces])
-    motion = [t for *_, t, _ in pieces], [y for *_, y in pieces]
-    return Trajectories(*motion, **beside, parameters=values, gap=math.inf, names=trajectories.names)
+    return taken(trajectories, pieces).from_zero()
+
+
+def taken(motion: Trajectories, parts: Sequence[tuple[int, np.ndarray]]) -> Trajectories:
+    """Some rows of some trajectories, as trajectories of their own. `parts`: the trajectory and the rows of each."""
+    each, rows = motion.select([i for i, _ in parts]), [rows for _, rows in parts]
+    ts, ys = zip(*((t[at], y[at]) for (t, y), at in zip(each, rows, strict=True)), strict=True)
+    beside = {"parameters": each.parameters, "names": motion.names}
+    return Trajectories(list(ts), list(ys), **signals_in(each, rows), **beside, gap=math.inf)
 
 
 def signals_in(motion: Trajectories, rows: Sequence[np.ndarray]) -> dict[str, Any]:

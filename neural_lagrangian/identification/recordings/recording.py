@@ -23,6 +23,7 @@ from .declared import check_suffix
 from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_by_cross_validation
 from .observed_columns import observed_beside, without_turns
 from .recorded_rates import Lag, combined, lag_of, without_lag
+from .rests import Rest, without_rests
 from .tracked import as_written, with_angles
 
 WRITTEN_SUFFIXES = (".csv", ".npz", ".parquet", ".h5", ".hdf5")
@@ -40,7 +41,8 @@ class Recording(NamedTuple):
     were not recorded, local polynomials of `window` samples estimate them and smooth the positions of `trajectories`;
     `observed` has the positions as recorded. Noisy recorded velocities are combined with those of the polynomials.
     Without noise `window` is `None`, and `observed` is `trajectories`. `lag`: how late recorded velocities were, before
-    each was moved to the time of its coordinate. `tracked`: sentences on the circles and links of tracked coordinates.
+    each was moved to the time of its coordinate. `rests`: what is left out of `trajectories`, since nothing moves.
+    `tracked`: sentences on the circles and links of tracked coordinates.
     """
 
     recorded: Trajectories
@@ -48,6 +50,7 @@ class Recording(NamedTuple):
     observed: Trajectories
     window: int | None
     lag: Lag | None = None
+    rests: tuple[Rest, ...] = ()
     tracked: tuple[str, ...] = ()
 
 
@@ -88,8 +91,9 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     recorded = replace(recorded, observations=without_turns(recorded, columns))
     runs = recorded.split_at_gaps()
+    moving, rests = without_rests(runs, columns.periodic, CANDIDATE_WINDOWS[0])
     if columns.velocities:
-        return _with_rates(recorded, runs, columns)
+        return _with_rates(recorded, moving, columns)._replace(rests=tuple(rests))
     longest = np.zeros(len(recorded), int)
     np.maximum.at(longest, recorded.runs().trajectory, runs.lengths)
     if (shortest := longest.min()) < CANDIDATE_WINDOWS[0]:
@@ -97,12 +101,12 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
         least = CANDIDATE_WINDOWS[0]
         few = f"a trajectory has {shortest} samples{between}; expected at least {least} to estimate velocities"
         raise NoAnswerError(f"{name}: {few}")
-    runs = runs.select(runs.lengths >= CANDIDATE_WINDOWS[0])
+    runs = moving.select(moving.lengths >= CANDIDATE_WINDOWS[0])
     ts, qs = without_velocities(runs)
     window = window_by_cross_validation(ts, qs)
     smooth = smoothed_runs(runs, window)
     observed = [np.concatenate([q, y[:, columns.dof :]], axis=1) for q, (_, y) in zip(qs, smooth, strict=True)]
-    return Recording(recorded, smooth, replace(smooth, ys=padded(observed, smooth)), window)
+    return Recording(recorded, smooth, replace(smooth, ys=padded(observed, smooth)), window, rests=tuple(rests))
 
 
 def _with_rates(recorded: Trajectories, runs: Trajectories, columns: Columns) -> Recording:
