@@ -183,7 +183,7 @@ def test_the_circle_is_that_of_least_distances():
         return np.sum((np.linalg.norm(points - centre, axis=1) - radius) ** 2)
 
     least = squares(circle.centre, circle.radius)
-    for step in 0.01 * np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, -1]]):
+    for step in 1e-4 * np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, -1]]):
         for sign in (1, -1):
             assert squares(circle.centre + sign * step[:2], circle.radius + sign * step[2]) > least
 
