@@ -12,7 +12,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line.program import main
 from neural_lagrangian.identification import NoAnswerError, UsageError, compared, identify, inspect, predicted
 from neural_lagrangian.identification.recordings import Columns
-from neural_lagrangian.identification.recordings.circles import circle_through
+from neural_lagrangian.identification.recordings.circles import circle_through, usual
 
 from .recordings import write_rows
 
@@ -162,7 +162,7 @@ def test_a_double_pendulum_is_found_in_pixels(tmp_path):
 def test_the_circle_of_an_arc_is_found_within_its_error(arc):
     """The errors are those of many noisy arcs, which have no bias either."""
     apart = []
-    for seed in range(200):
+    for seed in range(100):
         turned = arc * np.linspace(-0.5, 0.5, 120)
         points = np.column_stack([7 + 2 * np.sin(turned), 3 - 2 * np.cos(turned)])
         circle = circle_through(points + 0.01 * np.random.default_rng(seed).normal(size=points.shape))
@@ -186,6 +186,33 @@ def test_the_circle_is_that_of_least_distances():
     for step in 1e-4 * np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, -1]]):
         for sign in (1, -1):
             assert squares(circle.centre + sign * step[:2], circle.radius + sign * step[2]) > least
+
+
+@pytest.mark.parametrize("arc", [0.5, 6.3])
+def test_frames_in_which_another_thing_was_tracked_do_not_count(arc):
+    turned, rng = arc * np.linspace(-0.5, 0.5, 500), np.random.default_rng(0)
+    points = np.column_stack([7 + 2 * np.sin(turned), 3 - 2 * np.cos(turned)]) + 0.01 * rng.normal(size=(500, 2))
+    sound, lost = circle_through(points[::10]), points.copy()
+    lost[5::50] = [30.0, 20.0]
+    circle = circle_through(lost)
+    assert (sound.outliers, circle.outliers) == (0, 10)
+    assert abs(circle.radius - 2) < 4 * circle.error < 4 * sound.error
+
+
+@pytest.mark.parametrize(("count", "left"), [(0, 200), (9, 191), (11, 200)])
+def test_more_than_one_in_twenty_are_no_outliers(count, left):
+    errors = np.sin(np.arange(200.0))
+    errors[:count] = 100.0
+    assert usual(errors).sum() == left
+
+
+def test_lost_frames_do_not_spoil_the_angle(tmp_path):
+    points = pixels(ends(double_swing(T), [LINK_1, LINK_2]), scale=600.0)
+    points[100:110, 2:] = [20.0, 30.0]
+    found = inspect(written(tmp_path / "a.csv", T, points, "t,x1,y1,x2,y2"), tracked=CHAIN)
+    apart = np.delete(found.recording.recorded.ys[0, :, :2] - double_swing(T), np.s_[100:110], axis=0)
+    assert (np.std(apart, axis=0) < 0.01).all()
+    assert ", without 10 points far away" in found.recording.tracked[1]
 
 
 def test_the_angle_is_that_of_the_pendulum(tmp_path):

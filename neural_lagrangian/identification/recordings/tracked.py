@@ -8,7 +8,7 @@ import numpy as np
 
 from ...trajectories import Trajectories
 from ..faults import NoAnswerError, UsageError
-from .circles import circle_through
+from .circles import circle_through, usual
 from .columns import Columns
 
 MAX_MISFIT = 0.1
@@ -90,7 +90,8 @@ def _about_centre(path: Path, name: str, at: np.ndarray, mask: np.ndarray, point
         )
     about = ", ".join(f"{value:.5g}" for value in circle.centre)
     where = f"the centre ({about}) of a circle of radius {circle.radius:.5g} ± {circle.error:.1g}"
-    said = f"{name}: angle of {seen} about {where}, from which they are {circle.misfit:.2g} away (RMS)"
+    lost = _lost(circle.outliers)
+    said = f"{name}: angle of {seen} about {where}, from which they are {circle.misfit:.2g} away (RMS{lost})"
     return Arm(at[0] - circle.centre, at[1], said)
 
 
@@ -98,7 +99,8 @@ def _linked(path: Path, name: str, at: np.ndarray, mask: np.ndarray, points: tup
     """The line from the first point, a joint, to the second. `at`: points, velocities, `(2, trajectory, time, 4)`."""
     line, rate = at[..., 2:] - at[..., :2]
     lengths = np.linalg.norm(line[mask], axis=1)
-    length, spread, ends = lengths.mean(), lengths.std(), f"{', '.join(points[:2])} and {', '.join(points[2:])}"
+    kept, ends = usual(lengths), f"{', '.join(points[:2])} and {', '.join(points[2:])}"
+    length, spread, lost = lengths[kept].mean(), lengths[kept].std(), _lost(int((~kept).sum()))
     if not lengths.all():
         raise NoAnswerError(
             f"{path}: {ends} are the same point in {(lengths == 0).sum()} rows, where {name!r} has no value; leave "
@@ -109,8 +111,14 @@ def _linked(path: Path, name: str, at: np.ndarray, mask: np.ndarray, points: tup
             f"{path}: the distance between {ends} is {length:.3g} ± {spread:.3g}, so no rigid link joins them, and "
             f"{name!r} is not the angle of one; name the columns of its two ends"
         )
-    said = f"{name}: angle of the line from {' to '.join(ends.split(' and '))}, of length {length:.5g} ± {spread:.2g}"
+    line_of = f"the line from {', '.join(points[:2])} to {', '.join(points[2:])}"
+    said = f"{name}: angle of {line_of}, of length {length:.5g} ± {spread:.2g}{lost}"
     return Arm(line, rate, said)
+
+
+def _lost(count: int) -> str:
+    """What is said of outliers: these rows stay in the recording."""
+    return f", without {count} point{'s' * (count > 1)} far away" if count else ""
 
 
 def _check_units(path: Path, name: str, points: tuple[str, ...], columns: Columns) -> None:
