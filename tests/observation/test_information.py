@@ -89,10 +89,13 @@ def test_an_undetermined_function_has_an_infinite_error():
 def test_intervals_of_95_per_cent_cover_the_truth():
     """Of 200 recordings, between 90 and 99 % of the intervals of each quantity hold the true value."""
     truth = {"gain": 1.1, "offset": 0.05, "delay": 0.037}
-    exact, start = rig(), rig(k=8.5, gain=1.0, offset=0.0, delay=0.03)
-    hits = []
-    for seed in range(200):
-        motion = swing(exact, seed)
+    exact, start, rng = rig(), rig(k=8.5, gain=1.0, offset=0.0, delay=0.03), np.random.default_rng(0)
+    ys = exact(TS, jnp.asarray([1.8, 0.0]))
+    readings, hits = exact.readings(TS, ys), []
+    for _ in range(200):
+        noise = {name: float(exact.sensors[name].noise) * rng.normal(size=(len(TS), 1)) for name in readings}
+        seen = {name: np.asarray(values) + noise[name] for name, values in readings.items()}
+        motion = nl.Trajectories(TS, np.asarray(ys), observations=seen)
         cut = {"horizon": 49, "windows": 4, "states": motion.ys}
         model = training.gauss_newton(start, motion, residual=observation_residual, steps=10, **cut).model
         found = information(model, motion, horizon=49)

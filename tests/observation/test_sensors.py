@@ -86,5 +86,7 @@ def test_simulated_observations_have_the_noise_and_the_steps_that_are_declared()
 def test_bad_sensors_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         Sensor(Position(), **arguments)
-    with pytest.raises(ValueError, match=r"`reading` is .*; expected an instance of Accelerometer, AppliedForce"):
+    with pytest.raises(
+        ValueError, match=r"`reading` is .*; expected an instance of Acceleration, Accelerometer, AppliedForce"
+    ):
         Sensor("angle", noise=1.0)

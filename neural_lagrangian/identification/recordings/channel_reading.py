@@ -18,7 +18,7 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {"sine": jnp.sin, "cosine": jnp
 """Functions of the sum that a kind of channel sees, if not the sum itself."""
 
 
-class SumReading(AbstractReading):
+class _SumReading(AbstractReading):
     r"""A function of a sum with signs, $f(\sum_i s_i x_i)$, of the columns $x_i$ of another reading.
 
     **Arguments:**
@@ -44,4 +44,4 @@ def reading_of(channel: Channel, coordinates: Sequence[str]) -> AbstractReading:
     function = FUNCTIONS.get(channel.kind)
     if len(channel.terms) == 1 and function is None:
         return columns
-    return SumReading(columns, tuple(sign for _, sign in channel.terms), function)
+    return _SumReading(columns, tuple(sign for _, sign in channel.terms), function)
