@@ -18,23 +18,19 @@ from .candidates import (
     Candidate,
     Contest,
     Known,
-    Span,
     compared_candidates,
-    control_lag,
-    known_candidates,
-    said_of,
-    undisturbed,
     with_formula_terms,
 )
 from .chaos import lyapunov_time
 from .choices import Structure
 from .evidence import energies_of, examined, sensors_of
 from .families import Family
-from .faults import NoAnswerError, UsageError
+from .faults import UsageError
+from .fitting import fitted, timed
 from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .identified import Identified, write_outcome
-from .inspection import Inspection, inspected
+from .inspection import inspected
 from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
 from .learning import DEFAULT_STEPS, train
 from .preparation import Task, prepared
@@ -43,9 +39,6 @@ from .reports import Outcome, models_of
 from .settings import call_of, settings_of
 from .trained import Trained
 from .wanted import Tell, Wanted
-
-MAX_ROUNDS = 3
-"""Number of times that disturbed spans are looked for, each time with families that fit the rest better."""
 
 
 def identify(
@@ -165,9 +158,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
         claim(wanted.folder, resume=wanted.resume)
     known = None
     if not task.columns.parameters:  # a family or a formula holds for one system
-        known = known_candidates(task, wanted.candidates, budget.ends_families)
-        task, known = _timed(task, wanted, known, budget)
-        task, known = _calm(inspection, task, wanted, known, budget, plan)
+        task, known = fitted(inspection, task, wanted, budget, plan)
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")
@@ -177,41 +168,6 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     if wanted.folder is None:
         return _judged(task, wanted, known, _learned(task, wanted, budget), budget)
     return _written(task, wanted, wanted.folder, known, budget)
-
-
-def _timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> tuple[Task, Known | None]:
-    """The task with controls at the time at which they act, as the best fit so far says, and its families."""
-    lag = None if known is None else control_lag(task, known)
-    if lag is None:
-        return task, known
-    wanted.said("controls", str(lag))
-    task = task.with_timing(lag.timing, str(lag))
-    return task, known_candidates(task, wanted.candidates, budget.ends_families)
-
-
-def _calm(
-    inspection: Inspection, task: Task, wanted: Wanted, known: Known | None, budget: Budget, plan: dict[str, Any]
-) -> tuple[Task, Known | None]:
-    """The task without disturbed spans and its families, if a family then leaves nothing but noise."""
-    other, found = task, known
-    spans: tuple[Span, ...] = ()
-    for _ in range(MAX_ROUNDS):
-        if found is None or found.explains is not None or budget.ends_families():
-            break
-        calm = undisturbed(inspection, found)
-        if calm is None:
-            break
-        inspection, spans = calm.inspection, spans + calm.spans
-        try:
-            other = prepared(inspection, **plan)
-        except NoAnswerError:  # too little is left
-            break
-        found = known_candidates(other, wanted.candidates, budget.ends_families)
-    if not spans or found is None or found.explains is None:
-        return task, known
-    said = said_of(spans, several=len(inspection.recording.recorded) > 1)
-    wanted.said("disturbed", said)
-    return other._replace(read=(*other.read, f"{said}."), facts=(*other.facts, ("disturbed", said))), found
 
 
 def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
@@ -293,7 +249,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         formula = best_formula(attempts, trained.model, evidence, budget.ends_refinement)
         if task.columns.controls and formula is not None and known is not None and not budget.ends_refinement():
             known = with_formula_terms(task, known, formula, budget.ends_refinement)
-            task, known = _timed(task, wanted, known, budget)
+            task, known = timed(task, wanted, known, budget)
         if known is not None and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
             networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model

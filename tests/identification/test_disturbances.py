@@ -8,7 +8,7 @@ import neural_lagrangian as nl
 from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates import Contest, Trial, known_candidates, said_of, undisturbed
 from neural_lagrangian.identification.evidence.undecided import undecided
-from neural_lagrangian.identification.identifying import _calm
+from neural_lagrangian.identification.fitting import calm as without_pushes
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.recordings import Declared
@@ -154,7 +154,7 @@ def test_a_wrong_law_is_no_disturbance():
     assert undisturbed(inspection, known) is not None
     task = prepared(inspection, **PLAN)
     wanted = Wanted("mechanical", False, None, None, 0, False, None, False, None, (), None)
-    assert _calm(inspection, task, wanted, known, Budget(None), PLAN)[1] is known
+    assert without_pushes(inspection, task, wanted, known, Budget(None), PLAN)[1] is known
 
 
 def test_friction_that_is_not_shown_is_undecided():
