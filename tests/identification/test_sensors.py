@@ -92,7 +92,9 @@ SEEN = {
 """Declarations of channels of a double pendulum, and formulas of what they see, from states and accelerations."""
 
 
-@pytest.mark.parametrize("some", [slice(3), slow(slice(3, 6))], ids=["some kinds", "other kinds"])
+@pytest.mark.parametrize(
+    "some", [slice(2, 3), slow(slice(2)), slow(slice(3, 6))], ids=["velocity of a sum", "two kinds", "three kinds"]
+)
 def test_each_kind_of_channel_is_calibrated(chain, tmp_path, some):
     """The late readings are computed by formulas, with accelerations from differences of the velocities."""
     model, ts, ys = chain

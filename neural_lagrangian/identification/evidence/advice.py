@@ -21,7 +21,7 @@ DRIVEN_SCALE = (
 )
 """Said of the constants that are fitted to driven motion."""
 ADVICE = {
-    "offset": "record the system at rest for some seconds, and swings to both sides",
+    "offset": "record swings to both sides of the rest position",
     "linear": "record one long decay from the largest motion to rest",
     "dry": "record the last, slow swings until the system stops",
     "drag": "record faster motion, from the largest amplitude that is possible",
