@@ -61,6 +61,18 @@ def test_velocities_that_were_not_recorded_are_found(tmp_path):
         assert errors[recording.window] < 10 * noise * FREQUENCY
 
 
+@pytest.mark.parametrize("rate", [100.0, 1000.0, 8000.0])
+@pytest.mark.parametrize("turns", [False, True])
+def test_velocities_of_an_encoder_are_those_of_the_motion(tmp_path, rate, turns):
+    """Of 500 steps, also if it shows each of them several times. More samples make velocities better, not worse."""
+    ts = np.arange(0, 10, 1 / rate)
+    angle, speed = 1.2 * np.sin(3 * ts) + 4 * ts * turns, 3.6 * np.cos(3 * ts) + 4 * turns
+    step = np.ptp(angle) / 500
+    path = write_rows(tmp_path / "a.csv", "t,x", np.column_stack([ts, step * np.round(angle / step)]))
+    found = read_recording(path, POSITIONS).trajectories
+    np.testing.assert_array_less(np.abs(found.ys[0, :, 1] - speed).std(), 0.05 * speed.std())
+
+
 def test_cross_validation_takes_the_narrowest_window_where_there_is_no_noise():
     ts = np.linspace(0, 10, 400)
     assert window_by_cross_validation([ts], [np.sin(5 * ts)[:, None]]) == min(CANDIDATE_WINDOWS)

@@ -8,10 +8,10 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from ...discovery import noise_of
-from ...trajectories import Trajectories, noise_gain
+from ...trajectories import Trajectories
 from ..remark import Remark
 from .columns import Columns
-from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_for
+from .local_polynomials import CANDIDATE_WINDOWS, gains, padded, smoothed_runs
 from .pieces import signals_in
 
 MAX_LAG, MIN_LAG = 0.5, 1e-3
@@ -163,5 +163,4 @@ def _some(motion: Trajectories) -> Trajectories:
 
 def _smooth(motion: Trajectories, window: int) -> tuple[Trajectories, np.ndarray]:
     """States from local polynomials, and their noise gains, shape `(sample, 3)`."""
-    gains = [noise_gain(t, window=window_for(len(t), window), gap=math.inf) for t, _ in motion]
-    return smoothed_runs(motion, window), np.concatenate(gains)
+    return smoothed_runs(motion, window), np.concatenate([gains(t, window) for t, _ in motion])
