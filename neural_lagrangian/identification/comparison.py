@@ -92,7 +92,7 @@ def compared(
     states = motion.ys[motion.mask]
     facts = [
         ("recording", f"{path}: {sampling_summary(recording.recorded)}"),
-        *([("tracked", "\n".join(recording.tracked))] if recording.tracked else []),
+        *recording.facts,
         ("predictor", "\n".join(f"{name}: {one.predictor}" for name, one in by_name.items())),
         ("motion", str(measure)),
         ("errors", aligned(errors.table(first.columns))),

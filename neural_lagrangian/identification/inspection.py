@@ -133,7 +133,7 @@ class Inspection:
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
             ("ranges", aligned(rows)),
-            *([("tracked", "\n".join(self.recording.tracked))] if self.recording.tracked else []),
+            *self.recording.facts,
             *([("parameters", self.values)] if self.columns.parameters else []),
             ("suspicious", "\n".join(map(written, self.remarks)) or "nothing"),
         ]

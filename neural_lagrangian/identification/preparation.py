@@ -100,15 +100,14 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         how = "as recorded, combined with" if columns.velocities else "estimated by"
         found = f"{how} local polynomials of {recording.window} samples"
     lag = None if recording.lag is None else recording.lag.seconds.tolist()
-    tracked = recording.tracked
     facts = (
         ("recording", f"{inspection.name}: {inspection.described}"),
         ("columns", inspection.roles),
-        *([("tracked", "\n".join(tracked))] if tracked else []),
+        *recording.facts,
         ("velocities", f"{', '.join(columns.rates)}, {found}"),
         ("pieces", str(parts)),
     )
-    described = (inspection.described, inspection.roles, *tracked)
+    described = (inspection.described, inspection.roles, *recording.tracked)
     read = (*(f"{text}." for text in described), *map(str, inspection.remarks))
     found = (architecture, scaling, parts, observed, plan, recording.window, lag, read, facts)
     return Task(inspection.name, columns, *found, seen=seen)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from ..families import FamilyFit, FitWindows, held_out, refitted
 from ..inspection import Inspection
-from ..recordings import taken
+from ..recordings import rows_where, taken
 from .all_candidates import Known
 
 MIN_FACTOR = 3.0
@@ -74,8 +74,8 @@ def undisturbed(inspection: Inspection, known: Known) -> Undisturbed | None:
         kept[i][k : k + trial.plan.span] = False
     for i, k in (place for place, is_wrong in zip(places, wrong, strict=True) if not is_wrong):
         kept[i][k + edge : k + trial.plan.span - edge] = True  # the initial state takes a push near the edge
-    spans = [(i, at) for i, rows in enumerate(kept) for at in _runs_of(~rows)]
-    parts = [(i, at) for i, rows in enumerate(kept) for at in _runs_of(rows)]
+    spans = [(i, at) for i, rows in enumerate(kept) for at in rows_where(~rows)]
+    parts = [(i, at) for i, rows in enumerate(kept) for at in rows_where(rows)]
     if not spans:
         return None
     times = recording.trajectories.ts
@@ -104,9 +104,3 @@ def _errors(fit: FamilyFit, motion: FitWindows) -> Float[np.ndarray, " window"]:
 def _wrong(errors: Float[np.ndarray, " window"]) -> Bool[np.ndarray, " window"]:
     """Which windows do not fit."""
     return errors > MIN_FACTOR**2 * np.median(errors)
-
-
-def _runs_of(rows: np.ndarray) -> list[np.ndarray]:
-    """The runs of rows that are true, as indices."""
-    edges = np.flatnonzero(np.diff(rows, prepend=False, append=False))
-    return [np.arange(first, end) for first, end in edges.reshape(-1, 2)]

@@ -50,8 +50,8 @@ def what_next(one: Candidate, controls: Sequence[str] = (), undecided: Sequence[
     shown.
     """
     assert one.fit is not None
-    for other in undecided:
-        return f"Another motion would show whether there is {other.name}: {ADVICE[other.kind]}."
+    if undecided:
+        return f"Another motion would show whether there is {undecided[0].name}: {ADVICE[undecided[0].kind]}."
     if not one.fit.free.any():
         return "All constants are known."
     kind, chosen = weakest(one.fit)

@@ -51,33 +51,35 @@ def undecided(best: Candidate, contest: Contest, trial: Trial) -> list[Undecided
 
     It is that of the other fits of the same family that predict as well by cross-validation.
     """
+    if best.fit is None or best.errors is None:
+        return []
+    pieces = trial.pieces(np.asarray(best.fit.family.matrix, np.float64))
+    _, q, v, _ = map(np.concatenate, zip(*pieces, strict=True))
+    length = sum(float(t[-1] - t[0]) for t, *_ in pieces)
+    least = MAX_SHARE * max(_lost(best.fit, best.fit.x, v), _kinetic_energy(best.fit, q, v) / length)
     found: dict[str, Undecided] = {}
     for rival in contest.candidates:
-        if rival.name != best.name or rival.fit is None or best.fit is None:
-            continue
-        if rival.errors is None or best.errors is None:  # not cross-validated: far behind
+        if rival.name != best.name or rival.fit is None or rival.errors is None:  # the last: far behind
             continue
         behind = Difference.of(rival.errors, best.errors)
         if behind.mean <= MAX_BEHIND * behind.error:
-            found = {one.name: one for one in _only_in(rival.fit, best.fit, trial)} | found
+            only = np.flatnonzero(rival.fit.free > best.fit.free)
+            found = {one.name: one for one in _of(rival.fit, only, trial, v, least)} | found
     return list(found.values())
 
 
-def _only_in(rival: FamilyFit, best: FamilyFit, trial: Trial) -> list[Undecided]:
-    """The friction that only the rival has, if it matters at its upper limit."""
-    at = rival.family.slices
-    names = [name for name, _ in labels_of_forces(rival.family, ())]
-    errors = np.sqrt(np.maximum(np.diagonal(rival.covariance), 0.0))
-    least = MAX_SHARE * max(_lost(best, best.x, trial), _stored(best, trial))
+def _of(fit: FamilyFit, unknowns: np.ndarray, trial: Trial, v: np.ndarray, least: float) -> list[Undecided]:
+    """The friction among the unknowns that may take more than the least power, for rates of change `v`."""
+    at = fit.family.slices
+    names = [name for name, _ in labels_of_forces(fit.family, ())]
+    errors = np.sqrt(np.maximum(np.diagonal(fit.covariance), 0.0))
     found = []
     for name, i in zip(names, at.of_friction.tolist(), strict=True):
-        if not rival.free[i] or best.free[i]:
-            continue
-        none, most = rival.x.copy(), rival.x.copy()
-        none[i], most[i] = 0.0, rival.x[i] + QUANTILE * errors[i]
-        if _lost(rival, most, trial) - _lost(rival, none, trial) > least:
-            unit = _in_si(rival, most, trial)[name] / most[i]
-            found.append(Undecided(at.kind(i, len(rival.x)), name, float(rival.x[i] * unit), float(errors[i] * unit)))
+        none, most = fit.x.copy(), fit.x.copy()
+        none[i], most[i] = 0.0, fit.x[i] + QUANTILE * errors[i]
+        if i in unknowns and _lost(fit, most, v) - _lost(fit, none, v) > least:
+            unit = _in_si(fit, most, trial)[name] / most[i]
+            found.append(Undecided(at.kind(i, len(fit.x)), name, float(fit.x[i] * unit), float(errors[i] * unit)))
     return found
 
 
@@ -88,24 +90,15 @@ def _in_si(fit: FamilyFit, x: np.ndarray, trial: Trial) -> dict[str, float]:
     return dict(zip([name for name, _ in labels_of_forces(fit.family, ())], values, strict=True))
 
 
-def _lost(fit: FamilyFit, x: np.ndarray, trial: Trial) -> float:
-    """Mean power of the friction with the unknowns `x` in the recorded motion, in natural units."""
-    _, v = _states(fit, trial)
+def _lost(fit: FamilyFit, x: np.ndarray, v: np.ndarray) -> float:
+    """Mean power of the friction with the unknowns `x`, in natural units."""
     rates = v @ fit.family.joints.T
     friction = fit.family.shared.body(jnp.asarray(x)).forces.friction
     return -float(np.mean(np.sum(rates * np.asarray(jax.vmap(friction)(jnp.asarray(rates))), axis=1)))
 
 
-def _stored(fit: FamilyFit, trial: Trial) -> float:
-    """Mean kinetic energy over the length of the recording, in natural units."""
-    q, v = map(jnp.asarray, _states(fit, trial))
+def _kinetic_energy(fit: FamilyFit, q: np.ndarray, v: np.ndarray) -> float:
+    """Mean kinetic energy, in natural units."""
     body = fit.family.shared.body(jnp.asarray(fit.x))
-    momenta = jax.vmap(jax.grad(body.lagrangian, argnums=2), (None, 0, 0))(0.0, q, v)
-    length = sum(float(t[-1] - t[0]) for t, *_ in trial.pieces(np.eye(trial.estimate.dof)))
-    return float(jnp.mean(jnp.sum(momenta * v, axis=1)) / 2 / length)
-
-
-def _states(fit: FamilyFit, trial: Trial) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the family and their rates in the training set, in natural units."""
-    pieces = trial.pieces(np.asarray(fit.family.matrix, np.float64))
-    return np.concatenate([q for _, q, _, _ in pieces]), np.concatenate([v for _, _, v, _ in pieces])
+    momenta = jax.vmap(jax.grad(body.lagrangian, argnums=2), (None, 0, 0))(0.0, jnp.asarray(q), jnp.asarray(v))
+    return float(jnp.mean(jnp.sum(momenta * v, axis=1)) / 2)

@@ -12,7 +12,7 @@ from .declared import Declared, columns_of, columns_of_motion
 from .measure import Measure
 from .observed_columns import unchanging_channels
 from .on_circles import points_on_circles
-from .pieces import Parts, by_system, cut, dealt, dealt_by_system, taken
+from .pieces import Parts, by_system, cut, dealt, dealt_by_system, rows_where, taken
 from .recorded_rates import late_velocities
 from .recording import WRITTEN_SUFFIXES, Recording, read_recording, recording_of, wrong_rates
 from .region import Region
@@ -59,6 +59,7 @@ __all__ = [
     "refusals",
     "rest_remarks",
     "roles",
+    "rows_where",
     "sampling_summary",
     "signal_of",
     "sizes_of_controls",

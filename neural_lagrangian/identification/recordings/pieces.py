@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from ...trajectories import Trajectories
 from ..faults import NoAnswerError
@@ -78,6 +79,12 @@ def taken(motion: Trajectories, parts: Sequence[tuple[int, np.ndarray]]) -> Traj
     ts, ys = zip(*((t[at], y[at]) for (t, y), at in zip(each, rows, strict=True)), strict=True)
     beside = {"parameters": each.parameters, "names": motion.names}
     return Trajectories(list(ts), list(ys), **signals_in(each, rows), **beside, gap=math.inf)
+
+
+def rows_where(wanted: Bool[np.ndarray, " time"]) -> list[np.ndarray]:
+    """The rows of each run of rows that are wanted."""
+    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
+    return [np.arange(first, end) for first, end in edges.reshape(-1, 2)]
 
 
 def signals_in(motion: Trajectories, rows: Sequence[np.ndarray]) -> dict[str, Any]:

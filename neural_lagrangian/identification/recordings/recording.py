@@ -53,6 +53,11 @@ class Recording(NamedTuple):
     rests: tuple[Rest, ...] = ()
     tracked: tuple[str, ...] = ()
 
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What was found of tracked coordinates, as pairs of a topic and a text."""
+        return [("tracked", "\n".join(self.tracked))] if self.tracked else []
+
 
 def read_recording(path: Path, columns: Columns) -> Recording:
     """Read the motion in a file.

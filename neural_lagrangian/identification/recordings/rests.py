@@ -1,7 +1,6 @@
 """Leave out the time in which nothing moves: a hand may hold the system, and no equation of motion describes a hand."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from ...trajectories import Trajectories
 from ..remark import Remark
-from .pieces import taken
+from .pieces import rows_where, taken
 
 MIN_REST, MIN_SAMPLES = 3.0, 16
 """Shortest rest, in sixths of a period and in samples."""
@@ -45,12 +44,8 @@ def without_rests(runs: Trajectories, periodic: Sequence[int], shortest: int) ->
     parts, rests = [], []
     for i, (t, y) in enumerate(runs):
         at_rest = still(np.asarray(t, np.float64), np.asarray(y[:, : runs.dof], np.float64), STILL * spread, least)
-        edges = np.flatnonzero(np.diff(at_rest, prepend=not at_rest[0], append=not at_rest[-1]))
-        for first, end in pairwise(edges):
-            if at_rest[first]:
-                rests.append(Rest(i, float(t[first]), float(t[end - 1])))
-            elif end - first >= shortest:
-                parts.append((i, np.arange(first, end)))
+        rests += [Rest(i, float(t[rows[0]]), float(t[rows[-1]])) for rows in rows_where(at_rest)]
+        parts += [(i, rows) for rows in rows_where(~at_rest) if len(rows) >= shortest]
     moving = sum(float(runs.ts[i, rows[-1]] - runs.ts[i, rows[0]]) for i, rows in parts)
     return (taken(runs, parts), rests) if rests and moving > 2 * least else (runs, [])
 
