@@ -7,7 +7,7 @@ from .equilibration import equilibrated, power_of_two, symmetric_scales
 from .inverse_softplus import inverse_softplus
 from .jaxpr import depends, program_of
 from .lobatto import differentiation_matrix, gauss_lobatto, interpolant
-from .natural_scales import natural_scales, nearest_thousand, root_mean_square
+from .natural_scales import DEVIATION_OF_MEDIAN, natural_scales, nearest_thousand, root_mean_square
 from .newton import Inverse, inverse_of, newton_root
 from .precision import precision
 from .pseudoinverse import cutoff, natural_inverse, pseudoinverse, pseudoinverse_tangent
@@ -16,6 +16,7 @@ from .trainable import AbstractFrozen, in_layers, trained_and_rest
 from .triangular import lower_triangular
 
 __all__ = [
+    "DEVIATION_OF_MEDIAN",
     "KEEP_STAGES",
     "AbstractFrozen",
     "Directions",

@@ -22,6 +22,8 @@ def natural_scales(matrices: Float[np.ndarray, "sample dof dof"]) -> Float[np.nd
     return 1 / np.where((r > 0) & np.isfinite(r), r, 1)
 
 
+DEVIATION_OF_MEDIAN = 1.4826
+"""Standard deviation of normal values with mean zero, divided by the median of their sizes."""
 AnyArray = TypeVar("AnyArray", Array, np.ndarray)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ...discovery import noise_of
+from ...numerics import DEVIATION_OF_MEDIAN
 from ...trajectories import Trajectories
 
 ORDER, GAIN = 6, np.sqrt(924.0)
@@ -20,8 +21,6 @@ NEIGHBOURS, MIN_OUTLIER, MAX_OUTLIERS = 7, 6.0, 0.05
 """An outlier differs from the median of this many neighbours in time by more than this many standard deviations of such
 differences. At most this share of the residuals are outliers.
 """
-DEVIATION_OF_MEDIAN = 1.4826
-"""Standard deviation of normal values with mean zero, divided by the median of their sizes."""
 MAX_EXPLAINED, MIN_UNEXPLAINED = 1.2, 2.0
 """Errors in units of the noise: up to the first, no model can be much better; from the second on, something is missing.
 

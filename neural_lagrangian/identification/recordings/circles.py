@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import least_squares
 
+from ...numerics import DEVIATION_OF_MEDIAN
+
 STRAIGHT = 100.0
 """Radius from which points are on a line, in RMS distances from their mean: an arc of about a degree."""
 OUTLIER = 6.0
@@ -70,7 +72,7 @@ def _near_a_circle(points: np.ndarray) -> np.ndarray:
 def usual(errors: np.ndarray) -> np.ndarray:
     """Which errors are no outliers. If more than `MAX_OUTLIERS` are, all count."""
     apart = np.abs(errors - np.median(errors))
-    kept = apart <= OUTLIER * 1.4826 * np.median(apart)
+    kept = apart <= OUTLIER * DEVIATION_OF_MEDIAN * np.median(apart)
     return kept if kept.mean() >= 1 - MAX_OUTLIERS else np.ones(len(errors), bool)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
+from ...numerics import DEVIATION_OF_MEDIAN
 from ...trajectories import Trajectories, differentiate, noise_gain
 from ..remark import Remark
 from .columns import Columns
@@ -150,7 +151,7 @@ def _spikes(ts: list[np.ndarray], qs: list[np.ndarray], spread: float) -> list[n
         if len(t) >= SPIKE_WINDOW:
             smooth = differentiate(t, q[:, None], window=SPIKE_WINDOW).ys[0, :, 0]
             rows[:] = np.abs(q - smooth) / np.sqrt(1 - noise_gain(t, window=SPIKE_WINDOW)[:, 0] ** 2)
-    usual = 1.4826 * np.median(np.concatenate(missed))
+    usual = DEVIATION_OF_MEDIAN * np.median(np.concatenate(missed))
     least = max(SPIKE_FACTOR * usual, MIN_SPIKE * spread)
     # A spike also spoils the fits of its neighbours, so only the largest distance nearby counts.
     return [(rows > least) & (rows == maximum_filter1d(rows, SPIKE_WINDOW)) for rows in missed]
