@@ -171,7 +171,31 @@ def _candidates(
         if len(without_empty_tail(below[0])) > len(names) and delimiter is None:
             continue
         units = None if units is None else units + [""] * (len(names) - len(units))
-        yield names, units, i + 1 + (units is not None)
+        yield _qualified(names, rows[:i]), units, i + 1 + (units is not None)
+
+
+def _qualified(names: Sequence[str], above: Sequence[list[str]]) -> list[str]:
+    """The names, those that occur several times with the words above them, as in a file with points of several bodies.
+
+    An empty cell above means the same word as to its left.
+    """
+    found = list(names)
+    for row in reversed(above):
+        again = [found.count(name) > 1 for name in found]
+        words = without_empty_tail(row)
+        if (
+            not any(again)
+            or len(words) < 2
+            or len(words) > len(found)
+            or not all(is_word(word) for word in words if word)
+        ):
+            break
+        filled, last = [], ""
+        for word in [*words, *[""] * (len(found) - len(words))]:
+            filled.append(last := word or last)
+        pairs = zip(found, filled, again, strict=True)
+        found = [f"{word}_{name}" if repeated and word else name for name, word, repeated in pairs]
+    return found
 
 
 def _commented_names(

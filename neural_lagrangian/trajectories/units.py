@@ -64,6 +64,7 @@ _MEANT |= {unit: unit for unit in (*TIME, *_BASES) if len(unit) > 2}  # in capit
 _RECIPROCAL = re.compile(r"([^\s*·./]+)[\s*·.]+([^\s*·./\d^-]+)\^?\(?-([12])\)?")
 _SUPERSCRIPTS = str.maketrans({"\u00b2": "2", "\u00b9": "1", "\u207b": "-", "\u2212": "-", "\u22c5": "·"})
 _KINDS: tuple[QuantityName, ...] = ("position", "velocity", "acceleration")
+_MULTIPLE = re.compile(r"(\d+\.?\d*(?:[eE][+-]?\d+)?)(?:/(\d+\.?\d*))?[\s*·]+(\D.*)")
 _QUOTIENT = re.compile(r"([^/]+)(?:/([^/\d^]+)(\^?2)?)?")
 
 
@@ -72,6 +73,8 @@ def si_factor(unit: str, quantity: QuantityName) -> float:
 
     Velocities are written as `deg/s`, accelerations as `deg/s^2` (or `deg/s2`). Other common spellings are known too:
     `°`, `degrees`, `sec`, `m s^-1`, `m/s²`, `rev/min`.
+
+    A number before the unit multiplies it: `0.09 deg` for the steps of an encoder, `1/30 s` for the images of a video.
 
     A `reading` of a sensor may have a unit of any of these quantities.
 
@@ -83,9 +86,18 @@ def si_factor(unit: str, quantity: QuantityName) -> float:
     return factor
 
 
+def quantity_of(unit: str) -> QuantityName:
+    """What a known unit measures: a time, a position, a velocity or an acceleration.
+
+    **Raises:** `DataFileError` for an unknown unit.
+    """
+    return _parse(unit)[0]
+
+
 def measures_angle(unit: str) -> bool:
     """Whether a unit of position, velocity or acceleration is based on angles (not on lengths)."""
     unit = _canonical(unit)
+    unit = match[3] if (match := _MULTIPLE.fullmatch(unit)) else unit
     return unit == "rpm" or unit.partition("/")[0] in ANGLE
 
 
@@ -104,6 +116,8 @@ def known_unit(text: str) -> str | None:
 def _canonical(text: str) -> str:
     """A unit in the spelling of this module, if it is known."""
     text = text.strip().translate(_SUPERSCRIPTS)
+    if match := _MULTIPLE.fullmatch(text):
+        return f"{match[1]}{f'/{match[2]}' if match[2] else ''} {_canonical(match[3])}"
     if text.casefold() in ("rpm", "r/min", "rev/min", "u/min"):
         return "rpm"
     if match := _RECIPROCAL.fullmatch(text):
@@ -117,6 +131,11 @@ def _canonical(text: str) -> str:
 
 def _parse(unit: str) -> tuple[QuantityName, float]:
     meant = _canonical(unit)
+    if many := _MULTIPLE.fullmatch(meant):
+        (quantity, factor), over = _parse(many[3]), float(many[2] or 1)
+        if not (float(many[1]) > 0 and over > 0):
+            raise DataFileError(f"{unit!r} is not a known unit; expected a positive number before it")
+        return quantity, factor * float(many[1]) / over
     match = _QUOTIENT.fullmatch("turn/min" if meant == "rpm" else meant)
     base, time, square = match.groups() if match else (unit, None, None)
     if base in TIME and time is None:

@@ -17,6 +17,7 @@ from neural_lagrangian.trajectories import (
     without_velocities,
     write_trajectories,
 )
+from neural_lagrangian.trajectories.tables import headings_of
 
 from .recordings import NAMES, SUFFIXES, need, recording, same
 
@@ -87,6 +88,25 @@ def test_columns_are_found_by_name_whatever_else_is_there(tmp_path):
     path.write_text('\ufeffnote, v ,t,q\r\n"a, b",1,0.0,5\r\nc,-2e-1,0.5,"6"\r\n\r\n', encoding="utf-8")
     data = read_trajectories(path, positions=["q"], velocities=["v"])
     np.testing.assert_array_equal(data.ys[0], [[5.0, 1.0], [6.0, -0.2]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            ["scorer,net,net,net,net", "part,bob,bob,tip,tip", "coords,x,y,x,y"],
+            ["coords", "bob_x", "bob_y", "tip_x", "tip_y"],
+        ),
+        (["mass A,,,mass B,,", "t,x,y,t,x,y"], [f"mass {m}_{name}" for m in "AB" for name in "txy"]),
+        (["left,left,right", "t,x,y"], ["t", "x", "y"]),
+        (["a title", "t,x,x"], ["t", "x", "x"]),
+    ],
+)
+def test_names_that_occur_twice_get_the_words_above_them(lines, expected, tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [",".join(str(k + 0.5 * i) for i in range(len(expected))) for k in range(9)]
+    path.write_text("\n".join([*lines, *rows]))
+    assert [heading.name for heading in headings_of(path)] == expected
 
 
 def test_rows_of_several_runs_may_be_mixed_and_runs_may_have_words_for_names(tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from neural_lagrangian.trajectories.units import ANGLE, LENGTH, TIME, measures_angle, si_factor
+from neural_lagrangian.trajectories.units import ANGLE, LENGTH, TIME, known_unit, measures_angle, si_factor
 
 INCH = 0.0254  # by the international agreement of 1959
 DAY = 24 * 60 * 60
@@ -57,3 +57,25 @@ def test_velocities_are_per_time():
 def test_accelerations_are_per_squared_time():
     assert si_factor("m/min^2", "acceleration") == pytest.approx(1 / 3600)
     assert si_factor("deg/ms^2", "acceleration") == pytest.approx(math.pi / 180 * 1e6)
+
+
+@pytest.mark.parametrize(
+    ("unit", "quantity", "value"),
+    [
+        ("1/30 s", "time", 1 / 30),
+        ("33.3 ms", "time", 0.0333),
+        ("0.09 deg", "position", math.radians(0.09)),
+        ("2.5e-4*m", "position", 2.5e-4),
+        ("0.5 deg/s", "velocity", math.radians(0.5)),
+    ],
+)
+def test_a_number_multiplies_a_unit(unit, quantity, value):
+    """For the steps of an encoder and the images of a video."""
+    assert si_factor(unit, quantity) == pytest.approx(value, rel=1e-15)
+    assert si_factor(known_unit(unit), quantity) == si_factor(unit, quantity)
+    assert measures_angle(unit) == ("deg" in unit)
+
+
+@pytest.mark.parametrize("unit", ["0 s", "1/0 s", "-1 s", "1.5.2 m", "2 3 m", "3"])
+def test_other_numbers_are_no_units(unit):
+    assert known_unit(unit) is None
