@@ -14,10 +14,13 @@ import neural_lagrangian as nl
 from neural_lagrangian.command_line.program import main
 from neural_lagrangian.discovery import Formula, Library
 from neural_lagrangian.identification import NoAnswerError, UsageError, compared, exported, identify, inspect, predicted
-from neural_lagrangian.identification.candidates.control_lag import least_near
+from neural_lagrangian.identification.candidates import control_lag, known_candidates
+from neural_lagrangian.identification.candidates.control_lag import _in_steps, least_near
 from neural_lagrangian.identification.evidence.energies import energies_of
 from neural_lagrangian.identification.formulas.refinement import _at_scale, gain_matrix
-from neural_lagrangian.identification.recordings import Timing
+from neural_lagrangian.identification.inspection import inspected
+from neural_lagrangian.identification.preparation import prepared
+from neural_lagrangian.identification.recordings import Declared, Timing
 from neural_lagrangian.identification.recordings.controls import delayed, thinned
 from neural_lagrangian.identification.recordings.starts import starts_of
 from neural_lagrangian.identification.reports.report import python_of
@@ -128,6 +131,21 @@ def test_a_control_that_is_linear_between_samples_has_no_delay():
     found = found_in(driven_pendulum(HELD, held=False))
     check(found)
     assert found.outcome.settings["control_timing"] == {"delay": 0.0, "held": False}
+
+
+@pytest.mark.parametrize(("held", "noise"), [(True, 0.3), (True, 0.002), (False, 0.002)])
+def test_a_control_in_steps_is_held_unless_the_motion_says_otherwise(held, noise):
+    """With so much noise the motion does not tell half a sample; that its values repeat does."""
+    us = np.repeat(2 * np.random.default_rng(1).normal(size=38), 40)[:1500]
+    motion = driven_pendulum(us, held=held, noise=noise)
+    declared = Declared(angles=["theta"], velocities=[])
+    task = prepared(inspected(motion, declared), structure="mechanical", friction=False, steps=10)
+    lag = control_lag(task, known_candidates(task))
+    assert (lag is not None) == held
+    if lag is not None:
+        assert lag.timing == Timing(pytest.approx(STEP / 2), held=True)
+    assert _in_steps(task.parts.train)
+    assert not _in_steps(replace(motion, controls=HELD[None, :, None]))
 
 
 @pytest.mark.slow

@@ -1,10 +1,11 @@
 """How late the controls of a recording act, such as half a sample for a controller that holds its output."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from ...trajectories import Trajectories
 from ..families import FamilyFit, refitted, with_linear_friction
 from ..learning import spacing
 from ..preparation import Task
@@ -18,7 +19,15 @@ MIN_SIGNIFICANCE = 5.0
 HELD = 0.5
 """Delay of a held control, in samples: a line through its samples is half a sample early."""
 MAX_OFF = 0.1
-"""Largest distance from `HELD`, in samples, of a delay that is taken for that of a held control."""
+"""Largest distance from `HELD`, in samples, of a well-known delay that is taken for that of a held control."""
+MAX_LIKELY, MAX_UNLIKELY = 2.0, 3.0
+"""Largest distances from `HELD` in standard errors: of a delay that is taken for that of a held control, and of one
+that does not differ from zero, if the control is in steps.
+"""
+MAX_JUMPS, MIN_ALONE = 0.5, 0.9
+"""A control is in steps if its value changes from sample to sample in less than the first share of them, and the second
+share of the changes, or more, have none beside them.
+"""
 FIRST_STEP, LAST_STEP = 0.01, 0.0025
 """First and smallest step of the search, in natural units of time. Each fit begins at that of the best delay so far, so
 the first step is one that a chaotic motion can follow.
@@ -57,12 +66,24 @@ def control_lag(task: Task, known: Known) -> ControlLag | None:
         return None
     lag, least, bend = found
     variance = max(least / max(fit.used, 1), 1.0)
-    error = np.sqrt(2 * variance / bend)
-    if not (abs(lag) > MIN_SIGNIFICANCE * error and -task.timing.delay / trial.units.time <= lag < MAX_LAG):
-        return None
+    error = float(np.sqrt(2 * variance / bend)) * trial.units.time
     sample, delay = spacing(task.parts.train), task.timing.delay + lag * trial.units.time
-    held = abs(delay / sample - HELD) < MAX_OFF
-    return ControlLag(Timing(HELD * sample if held else delay, held), float(error) * trial.units.time)
+    if abs(delay - task.timing.delay) > MIN_SIGNIFICANCE * error and delay >= 0 and lag < MAX_LAG:
+        held = abs(delay - HELD * sample) < max(MAX_OFF * sample, MAX_LIKELY * error)
+    elif not task.timing.held and _in_steps(task.parts.train) and abs(delay - HELD * sample) < MAX_UNLIKELY * error:
+        held = True
+    else:
+        return None
+    return ControlLag(Timing(HELD * sample if held else delay, held), error)
+
+
+def _in_steps(motion: Trajectories) -> bool:
+    """Whether the controls keep their values over several samples, and then jump."""
+    controls = cast(np.ndarray, motion.controls)
+    changes = [us[1:] != us[:-1] for us in (controls[i, :n] for i, n in enumerate(motion.lengths))]
+    jumps = np.concatenate(changes)
+    alone = np.concatenate([one[1:-1] & ~one[:-2] & ~one[2:] for one in changes])
+    return bool((jumps.mean(axis=0) < MAX_JUMPS).all() and alone.sum() >= MIN_ALONE * jumps.sum())
 
 
 def least_near(fit_at: Callable[[float, Any], Any], start: Any) -> tuple[float, float, float] | None:
