@@ -326,7 +326,8 @@ def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():
 
     assert "lacks something: its errors are 3.5 times the noise" in verdict_of(3.5)
     assert "no model can be much better" in verdict_of(1.1)
-    assert "noise" not in verdict_of(1.6) + verdict_of(np.nan)
+    assert "noise" not in verdict_of(1.4) + verdict_of(np.nan)
+    assert "lacks something: its errors are 1.6 times" in verdict_of(1.6, error=0.05)
     assert "no model can be much better" in verdict_of(1.6, error=0.5)  # so few rows do not say more
 
 

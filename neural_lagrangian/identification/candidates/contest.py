@@ -77,6 +77,11 @@ class Candidate(NamedTuple):
         """Whether its errors are as small as the noise of the recording."""
         return bool(self.rest <= MAX_EXPLAINED + self.rest_error)
 
+    @property
+    def lacks_something(self) -> bool:
+        """Whether its errors are so much larger than the noise of the recording that something is missing."""
+        return bool(self.rest >= MIN_UNEXPLAINED + self.rest_error)
+
     def unlike(self, best: "Candidate") -> str:
         """What it is, or how it differs from a candidate of the same family: words that do not describe that one."""
         if self.variant is not None and best.variant is not None and self.name == best.name:
@@ -175,7 +180,7 @@ class Contest(NamedTuple):
         if not self.candidates or not np.isfinite(self.winner.misfit):
             return True
         best = self.winner
-        return not best.is_mechanical or self.energy_lost > 0 or bool(best.rest >= MIN_UNEXPLAINED)
+        return not best.is_mechanical or self.energy_lost > 0 or best.lacks_something
 
     def ratio(self, one: Candidate) -> float:
         """Error of a candidate over that of the winner: of cross-validation, or on the validation set."""
@@ -224,7 +229,7 @@ class Contest(NamedTuple):
         if self.energy_lost > 0:
             lost = f"its energy falls by {self.energy_lost:.0%} along the recorded motion"
             lines.append(f"{UNEXPLAINED}: {lost}, so it lacks friction.")
-        if best.rest >= MIN_UNEXPLAINED:
+        if best.lacks_something:
             return [*lines, f"{UNEXPLAINED}: its errors are {best.rest:.2g} times the noise of the recording."]
         if best.leaves_noise and not lines:
             return ["Its errors are as small as the noise of the recording: no model can be much better."]

@@ -21,8 +21,9 @@ NEIGHBOURS, MIN_OUTLIER, MAX_OUTLIERS = 7, 6.0, 0.05
 """An outlier differs from the median of this many neighbours in time by more than this many standard deviations of such
 differences. At most this share of the residuals are outliers.
 """
-MAX_EXPLAINED, MIN_UNEXPLAINED = 1.2, 2.0
-"""Errors in units of the noise: up to the first, no model can be much better; from the second on, something is missing.
+MAX_EXPLAINED, MIN_UNEXPLAINED = 1.2, 1.5
+"""Errors in units of the noise, each with two standard errors of its own: up to the first, no model can be much better;
+from the second on, something is missing.
 
 Simulated errors of a true model, with white noise and fitted initial states, 400 seeds each; the noise level comes from
 seven times as many samples. The share of seeds in which they exceed 1.2, and 1.2 with two standard errors of their own
@@ -37,9 +38,9 @@ for so many rows, `sqrt(2 / rows)`:
 | 126 | 1 % | 0 | 3 % | 0 |
 | 504 and more | 0 | 0 | 0 | 0 |
 
-They exceed 2.0 in 1.5 % of the seeds with 8 rows, and in none with 15 or more. An additional error that grows along the
-window is noticed in half of the seeds (504 rows) from 1.0 noise levels on by the first threshold, and from 2.2 on by
-the second one.
+They exceed 1.5 with two standard errors in at most 2.5 % of the seeds with 8 rows, in 0.8 % with 15, and in none with
+more. An additional error that grows along windows of 42 rows is noticed in half of the seeds (504 rows) by the first
+threshold if it ends at 1.4 noise levels, and by the second one if it ends at 2.1.
 """
 
 
