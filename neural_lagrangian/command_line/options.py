@@ -36,9 +36,14 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
     """Add the options that declare the columns of a recording."""
     group = parser.add_argument_group(
         "the recording",
-        "By default the first column is time, the next ones are coordinates, and the next ones their velocities.",
+        "By default names, units and values of the columns tell which are time, coordinates and velocities.",
     )
-    group.add_argument("--dof", type=parse_count, metavar="N", help="number of degrees of freedom")
+    group.add_argument(
+        "--dof",
+        type=parse_count,
+        metavar="N",
+        help="number of degrees of freedom: so many columns beside the time are coordinates, the next their velocities",
+    )
     group.add_argument("--time", metavar="COLUMN", help="column of times")
     group.add_argument("--coordinates", nargs="+", metavar="COLUMN", help="columns of the coordinates")
     group.add_argument(
@@ -60,7 +65,8 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--angles",
         nargs="*",
         metavar="COLUMN",
-        help="coordinates that are angles (default: those in units of angle); without a name, there are none",
+        help="coordinates that are angles (default: those in units of angle, and of those without a unit the ones with "
+        "which a known system describes the motion); without a name, there are none",
     )
     group.add_argument(
         "--gap",
@@ -164,7 +170,8 @@ def _option(name: str, value: Any) -> str:
     """An option with its value, as a user types it."""
     if isinstance(value, Mapping):
         value = [f"{name}={said if isinstance(said, str) else ','.join(said)}" for name, said in value.items()]
-    return " ".join([f"--{name}", *(value if isinstance(value, list) else [])])
+    values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    return " ".join([f"--{name}", *values])
 
 
 def parse_count(text: str) -> int:

@@ -1,10 +1,12 @@
 """Fit the systems of known form: with controls at the time at which they act, and without disturbed spans."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from .budget import Budget
 from .candidates import Known, Span, control_lag, known_candidates, said_of, undisturbed
 from .faults import NoAnswerError
+from .hypotheses import Hypothesis, most_likely
 from .inspection import Inspection
 from .preparation import Task, prepared
 from .wanted import Wanted
@@ -14,15 +16,19 @@ MAX_ROUNDS = 3
 
 
 def fitted(
-    inspection: Inspection, task: Task, wanted: Wanted, budget: Budget, plan: dict[str, Any]
+    hypotheses: Iterable[Hypothesis], wanted: Wanted, budget: Budget, plan: dict[str, Any]
 ) -> tuple[Task, Known | None]:
     """The families that may describe a recording, and the task to which they are fitted.
 
     **Arguments:** `plan`: of `prepared`.
     """
-    known = known_candidates(task, wanted.candidates, budget.ends_families)
+    (one, known), said = most_likely(hypotheses, wanted.candidates, budget.ends_families)
+    task = one.task
+    if said is not None:
+        wanted.said("note", said)
+        task = task._replace(read=(*task.read, f"{said}."))
     task, known = timed(task, wanted, known, budget)
-    return calm(inspection, task, wanted, known, budget, plan)
+    return calm(one.inspection, task, wanted, known, budget, plan)
 
 
 def timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> tuple[Task, Known | None]:

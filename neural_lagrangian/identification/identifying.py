@@ -1,6 +1,7 @@
 """`identify`: read a recording, fit known systems, train a network, search for a formula, and compare them all."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,11 +30,11 @@ from .faults import UsageError
 from .fitting import fitted, timed
 from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
+from .hypotheses import hypotheses_of
 from .identified import Identified, write_outcome
-from .inspection import inspected
 from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
 from .learning import DEFAULT_STEPS, train
-from .preparation import Task, prepared
+from .preparation import Task
 from .recordings import Declared, Measure, starts_of
 from .reports import Outcome, models_of
 from .settings import call_of, settings_of
@@ -89,9 +90,9 @@ def identify(
     **Arguments:**
 
     - `source`, `dof`, `time`, `coordinates`, `velocities`, `trajectory`, `units`, `angles`, `gap`, `parameters`,
-      `observations`, `controls`, `tracked`: the recording and its columns, as for `inspect`. A file needs `dof`,
-      `coordinates` or `tracked`. Gain, offset, delay and noise of `observations` are found with the best model, which
-      does not depend on them. The force of each control at each joint is proportional to it, with a gain that is found.
+      `observations`, `controls`, `tracked`: the recording and its columns, as for `inspect`. Gain, offset, delay and
+      noise of `observations` are found with the best model, which does not depend on them. The force of each control at
+      each joint is proportional to it, with a gain that is found.
     - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
       one network.
     - `friction`: whether the network learns linear damping in addition to the Lagrangian. It always does for driven
@@ -144,11 +145,12 @@ def identify(
 
 def _identified(source: str | Path | Trajectories, declared: Declared, wanted: Wanted, budget: Budget) -> Outcome:
     """Read the recording, report remarks and facts to `tell`, and compute the outcome."""
-    inspection = inspected(source, declared)
     steps = DEFAULT_STEPS if wanted.steps is None else wanted.steps
     plan = {"structure": wanted.structure, "friction": wanted.friction, "steps": steps}
-    task = prepared(inspection, **plan)
-    for remark in inspection.remarks:
+    hypotheses = hypotheses_of(source, declared, plan)
+    first = next(hypotheses)
+    task = first.task
+    for remark in (*first.inspection.found_roles, *first.inspection.remarks):
         wanted.said("note", remark)
     for topic, text in task.facts:
         wanted.said(topic, text)
@@ -158,7 +160,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
         claim(wanted.folder, resume=wanted.resume)
     known = None
     if not task.columns.parameters:  # a family or a formula holds for one system
-        task, known = fitted(inspection, task, wanted, budget, plan)
+        task, known = fitted(chain([first], hypotheses), wanted, budget, plan)
     explains = None if known is None else known.explains
     if explains is not None:
         wanted.said("families", f"{explains.title}: its errors are as small as the noise; no search is needed")

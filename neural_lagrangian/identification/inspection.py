@@ -1,7 +1,7 @@
 """`inspect`: summarise a recording, and find what looks wrong in it, before training."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -21,6 +21,7 @@ from .recordings import (
     constants_of_runs,
     controls_like_others,
     equal_in_all_runs,
+    has_order,
     late_velocities,
     points_on_circles,
     read_recording,
@@ -28,9 +29,12 @@ from .recordings import (
     refusals,
     rest_remarks,
     roles,
+    roles_remark,
     sampling_summary,
     suspicious,
     unchanging_channels,
+    undeclared_angles,
+    with_found_roles,
     wrong_rates,
 )
 from .remark import Remark
@@ -45,6 +49,8 @@ class Inspection:
 
     - `name`, `path`: name and path of the file. `path` is `None` for trajectories in memory.
     - `columns`: role of each column. `recording`: the motion as recorded and as read, in SI units.
+    - `open`: coordinates of which nothing says whether they are angles: they have no unit, and `angles` is not given.
+    - `found_roles`: what was found of the roles of columns, if nobody says which are coordinates.
     - `remarks`: suspicious samples. `refusals`: reasons why `identify` refuses the recording; empty if it accepts it.
 
     **Example:**
@@ -53,7 +59,7 @@ class Inspection:
     >>> import numpy as np, neural_lagrangian as nl
     >>> t = np.arange(0.0, 10.0, 0.02)
     >>> turning = nl.Trajectories(t, np.stack([3 * t % (2 * np.pi), np.full(500, 3.0)], axis=1), names=["phi"])
-    >>> print(nl.identification.inspect(turning).refusals[0])
+    >>> print(nl.identification.inspect(turning, angles=[], velocities=[]).refusals[0])
     phi: jumps by a turn; declare it an angle (angles=['phi']): 4 in all, the first at 2.08 s
     >>> nl.identification.inspect(turning, angles=["phi"]).refusals
     ()
@@ -64,6 +70,8 @@ class Inspection:
     path: Path | None
     columns: Columns
     recording: Recording
+    open: tuple[str, ...] = ()
+    found_roles: tuple[Remark, ...] = ()
 
     @property
     def trajectories(self) -> Trajectories:
@@ -76,7 +84,9 @@ class Inspection:
         late = [] if self.recording.lag is None else late_velocities(self.recording.lag, self.columns)
         rests = rest_remarks(self.recording.rests, self.columns.time, several=len(self.recording.recorded) > 1)
         constants = [] if self.path is None else constants_of_runs(self.path, self.columns)
-        return (*suspicious(self.recording.recorded, self.columns), *self.on_circles, *late, *rests, *constants)
+        unusual = suspicious(self.recording.recorded, self.columns)
+        angles = undeclared_angles(self.recording.recorded, self.columns, self.open)
+        return (*unusual, *angles, *self.on_circles, *late, *rests, *constants)
 
     @cached_property
     def on_circles(self) -> tuple[Remark, ...]:
@@ -91,7 +101,7 @@ class Inspection:
     @cached_property
     def refusals(self) -> tuple[Remark, ...]:
         """Why `identify` refuses the recording; empty if it accepts it."""
-        still_or_jumping = refusals(self.recording, self.columns)
+        still_or_jumping = refusals(self.recording, self.columns, self.open)
         alike = equal_in_all_runs(self.recording.recorded, self.columns)
         constant = unchanging_channels(self.recording.recorded)
         driving = controls_like_others(self.recording.recorded, self.columns)
@@ -132,6 +142,7 @@ class Inspection:
         return [
             ("recording", f"{self.name}: {self.described}"),
             ("columns", self.roles),
+            *(("found", written(remark)) for remark in self.found_roles),
             ("ranges", aligned(rows)),
             *self.recording.facts,
             *([("parameters", self.values)] if self.columns.parameters else []),
@@ -171,15 +182,19 @@ def inspect(
     - `source`: a file with one sample a row (`.csv`, `.txt`, `.npz`, `.parquet`, `.h5`, a spreadsheet, ...); or
       `Trajectories`, which take only `angles`, `gap`, `parameters`, `observations`, `velocities=[]` and
       `tracked={}`; or a folder that `identify` has written.
-    - `dof`: number of degrees of freedom. The first `dof` columns after the time are the coordinates, the next ones
-      their velocities. If neither `dof` nor `coordinates` is given, all columns after the time are coordinates.
-    - `time`: column of times (default: the first column of numbers or dates).
+    - `dof`: number of degrees of freedom. The first `dof` columns beside the time are the coordinates, the next ones
+      their velocities. If neither `dof` nor `coordinates` is given, names, units and values tell: a column is a
+      velocity if its integral is another column. If they do not, `inspect` shows all columns as coordinates, and
+      `identify` asks.
+    - `time`: column of times (default: the first one that is called like a time or is in a unit of time, else the first
+      column of numbers or dates).
     - `coordinates`: columns of the coordinates.
     - `velocities`: columns of the velocities. An empty list means: estimate them from the coordinates.
     - `trajectory`: column that numbers or names the trajectories.
     - `units`: units of columns, such as `{"t": "ms", "theta": "deg"}` (default: units in the headings, or SI).
-    - `angles`: names or indices of the coordinates that are angles (default: those in units of angle). The model is
-      periodic in them, and jumps by a full turn are removed.
+    - `angles`: names or indices of the coordinates that are angles. The model is periodic in them, and jumps by a full
+      turn are removed. By default those in units of angle are; of coordinates without a unit, `identify` assumes what
+      lets a system of known form describe the motion best: that they are angles in radians or degrees, or none.
     - `gap`: longest interval in seconds that is not a gap (default: 7 times the usual interval around it).
     - `parameters`: columns of known parameters of the system, such as a length, which are constant in each trajectory
       and differ between them. They are not converted. (Default for `Trajectories`: all that differ.)
@@ -229,15 +244,46 @@ def inspect(
 def inspected(
     source: str | Path | Trajectories, declared: Declared, *, all_are_coordinates: bool = False
 ) -> Inspection:
-    """Read a recording. Arguments and errors are those of `inspect`."""
+    """Read a recording. Arguments and errors are those of `inspect`.
+
+    `all_are_coordinates`: whether all columns beside the time are coordinates if it is not clear which are.
+    """
     if not isinstance(source, Trajectories):
         path = Path(source)
-        columns = columns_of(path, declared, all_are_coordinates=all_are_coordinates)
-        return Inspection(str(path), path, columns, read_recording(path, columns))
+        known = _with_roles(path, declared, all_are_coordinates=all_are_coordinates)
+        columns = columns_of(path, known)
+        found = Inspection(str(path), path, columns, read_recording(path, columns), _open(columns, declared))
+        if known is declared:
+            return found
+        if found.on_circles and not declared.velocities:  # the angles are found too, and not asked for
+            known = replace(known, **{"coordinates": None, "velocities": [], **found.on_circles[0].options})
+            found = inspected(source, known)
+        return replace(found, found_roles=(roles_remark(known),))
     columns = columns_of_motion(source, declared)
     known = source.parameters or {}
     used = {name: known[name] for name in columns.parameters} or None
     extras = {"names": source.names, "parameters": used, "observations": source.observations}
     plain = Trajectories(source.ts, source.ys, mask=source.mask, controls=source.controls, **extras)
     plain = plain.astype(np.float64)
-    return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns))
+    return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns), _open(columns, declared))
+
+
+def _with_roles(path: Path, declared: Declared, *, all_are_coordinates: bool) -> Declared:
+    """The declaration with the roles of the columns, found in the file if nobody says which are coordinates.
+
+    **Raises:** `UsageError` if they are not clear, unless `all_are_coordinates`; `DataFileError` for a damaged file.
+    """
+    if declared.dof is not None or declared.named_coordinates is not None or not has_order(path):
+        return declared
+    try:
+        return with_found_roles(path, declared)
+    except UsageError:
+        if not all_are_coordinates:
+            raise
+        return declared
+
+
+def _open(columns: Columns, declared: Declared) -> tuple[str, ...]:
+    """The coordinates of which nothing says whether they are angles."""
+    said = (*columns.units, *columns.angles)
+    return () if declared.angles is not None else tuple(name for name in columns.coordinates if name not in said)

@@ -108,7 +108,7 @@ def prepared(inspection: Inspection, *, structure: str, friction: bool, steps: i
         ("pieces", str(parts)),
     )
     described = (inspection.described, inspection.roles, *recording.tracked)
-    read = (*(f"{text}." for text in described), *map(str, inspection.remarks))
+    read = (*(f"{text}." for text in described), *map(str, (*inspection.found_roles, *inspection.remarks)))
     found = (architecture, scaling, parts, observed, plan, recording.window, lag, read, facts)
     return Task(inspection.name, columns, *found, seen=seen)
 

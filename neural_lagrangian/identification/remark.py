@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ..trajectories import Trajectories
+
 
 class Remark(NamedTuple):
     """A sentence with options of `identify` in it that would help.
@@ -37,3 +41,14 @@ class Remark(NamedTuple):
     def __str__(self) -> str:
         """The sentence, with options as Python arguments."""
         return self.with_options(lambda name, value: f"{name}={value!r}")
+
+
+def counted(what: Remark, wrong: list[np.ndarray], trajectories: Trajectories) -> list[Remark]:
+    """The remark with the number of wrong samples and the time of the first; no remark if there are none."""
+    count = int(sum(rows.sum() for rows in wrong))
+    if not count:
+        return []
+    i = next(i for i, rows in enumerate(wrong) if rows.any())
+    time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
+    where = f" of trajectory {i}" if len(trajectories) > 1 else ""
+    return [what._replace(after=f"{what.after}: {count} in all, the first at {time:.6g} s{where}")]

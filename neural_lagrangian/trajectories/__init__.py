@@ -2,10 +2,12 @@
 
 from .angles import continuous as continuous
 from .beside import read_beside as read_beside
+from .clocks import seconds_of as seconds_of
 from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
 from .files import read_trajectories
+from .headings import Heading as Heading
 from .headings import find_heading as find_heading
 from .headings import heading_of as heading_of
 from .scaling import Scaling
@@ -16,6 +18,7 @@ from .tables import read_table as read_table
 from .tables import suffixes as suffixes
 from .units import QuantityName as QuantityName
 from .units import measures_angle as measures_angle
+from .units import quantity_of as quantity_of
 from .units import si_factor as si_factor
 from .validation import check_resolution as check_resolution
 from .window import Window

@@ -32,6 +32,11 @@ class Heading(NamedTuple):
         """The heading without its unit, if the unit is known, else the whole text."""
         return self.base if self.unit is not None else self.text
 
+    @property
+    def names(self) -> set[str]:
+        """What the column may be called."""
+        return {self.text, self.base}
+
 
 def heading_of(text: str, kind: CellKind = "number", *, unit: str | None = None, solidus: bool = False) -> Heading:
     """Parse a heading.

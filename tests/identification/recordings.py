@@ -53,7 +53,7 @@ def faulty(path, fault):
     elif fault == "no velocity":
         rows = [[t, x, (7 * i) % 11] for i, (t, x, _) in enumerate(rows)]
     elif fault == "turns":
-        rows = [[t, 3 * t % (2 * np.pi), 3.0] for t, *_ in rows]
+        header, rows = "t,x [m],v [m/s]", [[t, 3 * t % (2 * np.pi), 3.0] for t, *_ in rows]
     elif fault == "two runs":
         rows = rows[:150] + rows[:150]
     return write_rows(path, header, rows)

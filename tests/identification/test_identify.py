@@ -49,9 +49,9 @@ def test_what_would_be_refused_is_known_before(fault, tmp_path):
 
 def test_an_inspection_prints_what_info_prints(tmp_path, capsys):
     path = write(tmp_path / "a.csv")
-    inspected = inspect(path)
+    inspected = inspect(path, dof=1)
     assert capsys.readouterr() == ("", "")
-    assert main(["info", str(path)]) == 0
+    assert main(["info", str(path), "--dof", "1"]) == 0
     assert capsys.readouterr().out == f"{inspected}\n"
     assert inspected._repr_html_().startswith("<pre>recording ")
 

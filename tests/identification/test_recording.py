@@ -1,5 +1,7 @@
 """Which columns are what, and what becomes of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,14 +155,14 @@ class TestSuspicious:
         assert any("the same value 10 times in a row" in line for line in self.found(q))
 
     def test_a_name_that_reads_like_an_angle(self):
-        undeclared = Columns("t", ("theta_1",), (), None, {}, ())
-        small, large = np.cos(3 * self.ts), 90 * np.cos(3 * self.ts)
-        (line,) = self.found(small, columns=undeclared)
-        assert line == "theta_1: has the name of an angle, but is not declared as one (angles=['theta_1'])"
-        (line,) = self.found(large, columns=undeclared)
-        assert line.endswith("(angles=['theta_1'], units={'theta_1': 'deg'})")
-        declared = Columns("t", ("theta_1",), (), None, {"theta_1": "deg"}, ("theta_1",))
-        assert self.found(small, columns=declared) == []
+        small = np.stack([np.cos(3 * self.ts), -3 * np.sin(3 * self.ts)], axis=1)
+        motion = Trajectories(self.ts, small, names=["theta_1"])
+        (remark,) = inspect(motion).remarks
+        assert str(remark) == "theta_1: has the name of an angle, but is not declared as one (angles=['theta_1'])"
+        (remark,) = inspect(replace(motion, ys=90 * motion.ys)).remarks
+        assert str(remark).endswith("(angles=['theta_1'], units={'theta_1': 'deg'})")
+        for angles in (["theta_1"], []):
+            assert inspect(motion, angles=angles).remarks == ()
 
 
 def test_parameters_that_differ_between_runs_are_not_ignored(tmp_path):

@@ -1,5 +1,6 @@
 """From the columns of a file to checked motion: roles of columns, velocities, jumps, pieces and scales."""
 
+from .angles import Angles, possible_angles, undeclared_angles
 from .calibrated import Calibrated, Estimate, read_calibrated, table_of
 from .channel_reading import reading_of
 from .channels import Channel, channel_of
@@ -8,7 +9,8 @@ from .constants_of_runs import constants_of_runs, equal_in_all_runs
 from .control_signal import signal_of
 from .control_timing import Timing
 from .controls import controls_like_others, delayed, sizes_of_controls, thinned
-from .declared import Declared, columns_of, columns_of_motion
+from .declared import Declared, columns_of, columns_of_motion, has_order
+from .found_roles import roles_remark, with_found_roles
 from .measure import Measure
 from .observed_columns import unchanging_channels
 from .on_circles import points_on_circles
@@ -23,6 +25,7 @@ from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
 
 __all__ = [
     "WRITTEN_SUFFIXES",
+    "Angles",
     "Calibrated",
     "Channel",
     "Columns",
@@ -48,9 +51,11 @@ __all__ = [
     "dealt_by_system",
     "delayed",
     "equal_in_all_runs",
+    "has_order",
     "late_velocities",
     "of_another_file",
     "points_on_circles",
+    "possible_angles",
     "read_calibrated",
     "read_recording",
     "read_varied",
@@ -59,6 +64,7 @@ __all__ = [
     "refusals",
     "rest_remarks",
     "roles",
+    "roles_remark",
     "rows_where",
     "sampling_summary",
     "signal_of",
@@ -69,7 +75,9 @@ __all__ = [
     "taken",
     "thinned",
     "unchanging_channels",
+    "undeclared_angles",
     "values_of",
     "varied_of",
+    "with_found_roles",
     "wrong_rates",
 ]

@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from ..._checks import positive_integer
-from ...trajectories import DataFileError, Trajectories, find_heading, headings_of, measures_angle, suffixes
+from ...trajectories import (
+    DataFileError,
+    Trajectories,
+    find_heading,
+    headings_of,
+    measures_angle,
+    suffixes,
+)
 from ..faults import NoAnswerError, UsageError
 from .channels import OF_ANGLES, Channel, channel_of
 from .columns import Columns
+from .time_column import time_column
 
 SENSORS_OF_DRIVEN = "sensors are not calibrated on driven motion"
 """Why observations and controls exclude each other."""
@@ -45,6 +53,13 @@ class Declared:
         if self.coordinates is None and not self.tracked:
             return None
         return list(dict.fromkeys((*(self.coordinates or ()), *(self.tracked or ()))))
+
+    @property
+    def labels(self) -> set[str]:
+        """The columns with another role than time."""
+        lists = (self.coordinates, self.velocities, self.parameters, self.observations, self.controls)
+        own = () if self.trajectory is None else (self.trajectory,)
+        return {name for names in (*lists, own) for name in names or ()}
 
     def __post_init__(self) -> None:
         if self.dof is not None:
@@ -93,7 +108,7 @@ class Declared:
             )
 
 
-def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = False) -> Columns:
+def columns_of(path: Path, declared: Declared) -> Columns:
     """Find the role of each column of a file, from the declaration, the headings and the order of columns.
 
     A heading such as `x (cm)` names the column `x` and its unit. Only columns of numbers count in the order. By
@@ -103,13 +118,12 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
 
     - `path`: the recording. Only its headings are read.
     - `declared`: what the user declares.
-    - `all_are_coordinates`: whether all columns after the time are coordinates if `dof` is not given.
 
     **Raises:** `UsageError` if the declaration does not fit the file; `NoAnswerError` if the file has too few columns;
     `DataFileError` if it lacks a column that is named.
     """
     check_suffix(path)
-    if (declared.time is None or declared.named_coordinates is None) and path.suffix.lower() in SUFFIXES_WITHOUT_ORDER:
+    if (declared.time is None or declared.named_coordinates is None) and not has_order(path):
         raise UsageError(f"{path}: the columns of a {path.suffix} file have no order; give `time` and `coordinates`")
     headings = headings_of(path)
 
@@ -122,11 +136,11 @@ def columns_of(path: Path, declared: Declared, *, all_are_coordinates: bool = Fa
     tracked = {name: tuple(map(named, points)) for name, points in (declared.tracked or {}).items()}
     labels = (trajectory, *parameters, *seen, *controls)
     names = [heading.name for heading in headings if heading.kind in ("number", "clock") and heading.name not in labels]
-    time = (names or [headings[0].name])[0] if declared.time is None else named(declared.time)
+    time = time_column(path, headings, declared.time, declared.labels)
     velocities = [named(name) for name in declared.velocities or ()]
     if declared.named_coordinates is None:
         free = [name for name in names if name not in (time, *velocities)]
-        coordinates, found = _by_order(path, free, time, declared.dof, all_are_coordinates)
+        coordinates, found = _by_order(path, free, time, declared.dof)
         velocities = found if declared.velocities is None else velocities
     else:
         coordinates = [name if name in tracked else named(name) for name in declared.named_coordinates]
@@ -270,15 +284,8 @@ def _angles(declared: Declared, coordinates: Sequence[str], texts: Mapping[str, 
     return named
 
 
-def _by_order(
-    path: Path, free: list[str], time: str, dof: int | None, all_are_coordinates: bool
-) -> tuple[list[str], list[str]]:
-    """The names of coordinates and velocities, by the order of columns."""
-    if dof is None and not all_are_coordinates:
-        raise UsageError(
-            "neither `dof` nor `coordinates` is given; give `dof`, the number of degrees of freedom, "
-            "or `coordinates`, the names of their columns"
-        )
+def _by_order(path: Path, free: list[str], time: str, dof: int | None) -> tuple[list[str], list[str]]:
+    """The names of coordinates and velocities, by the order of columns. Without `dof` all columns are coordinates."""
     dof = len(free) if dof is None else dof
     if len(free) < max(dof, 1):
         found = ", ".join(map(repr, free)) or "none"
@@ -287,6 +294,11 @@ def _by_order(
             f"expected at least {max(dof, 1)}, one for each degree of freedom (`dof`)"
         )
     return free[:dof], free[dof : 2 * dof] if len(free) >= 2 * dof else []
+
+
+def has_order(path: Path) -> bool:
+    """Whether the columns of a file have an order."""
+    return path.suffix.lower() not in SUFFIXES_WITHOUT_ORDER
 
 
 def check_suffix(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Read a recording as trajectories: remove jumps of angles, and estimate velocities that were not recorded."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -136,12 +137,9 @@ def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
     found, advice = [], {"velocities": []}
     for i, rate in enumerate(columns.velocities):
         name = columns.coordinates[i]
-        pairs = [_centred(t, y[:, i], y[:, columns.dof + i]) for t, y in trajectories]
-        q, integral = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        if not (q.any() and integral.any()):
+        factor, apart = compared_with_integral([(t, y[:, i], y[:, columns.dof + i]) for t, y in trajectories])
+        if np.isnan(factor):
             continue
-        factor = np.dot(q, integral) / np.dot(integral, integral)
-        apart = np.linalg.norm(q - factor * integral) / np.linalg.norm(q)
         least = "name the right column, or estimate velocities from the coordinates ("
         if apart > MAX_SHAPE_ERROR:
             found.append(Remark(f"column {rate!r} is not the rate of change of {name!r}; {least}", advice, ")"))
@@ -149,6 +147,19 @@ def wrong_rates(trajectories: Trajectories, columns: Columns) -> list[Remark]:
             times = f"column {rate!r} is {1 / factor:.3g} times the rate of change of {name!r}"
             found.append(Remark(f"{times}: declare its unit (`units`); or {least}", advice, ")"))
     return found
+
+
+def compared_with_integral(runs: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[float, float]:
+    """The factor between a coordinate and the integral of its velocity, and how far they then differ, as a share of the
+    coordinate; NaN if one of them never changes.
+
+    **Arguments:** `runs`: times, coordinates and velocities of each run.
+    """
+    q, integral = (np.concatenate(part) for part in zip(*(_centred(*run) for run in runs), strict=True))
+    if not (q.any() and integral.any()):
+        return np.nan, np.nan
+    factor = np.dot(q, integral) / np.dot(integral, integral)
+    return float(factor), float(np.linalg.norm(q - factor * integral) / np.linalg.norm(q))
 
 
 def _centred(t: np.ndarray, q: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

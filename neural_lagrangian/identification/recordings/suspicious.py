@@ -1,14 +1,14 @@
 """Find samples that look wrong, and coordinates from which nothing can be learned."""
 
-import re
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
 from ...numerics import DEVIATION_OF_MEDIAN
 from ...trajectories import Trajectories, differentiate, noise_gain
-from ..remark import Remark
+from ..remark import Remark, counted
+from .angles import lost_turns
 from .columns import Columns
 from .recording import Recording
 
@@ -16,10 +16,6 @@ SPIKE_FACTOR, MIN_SPIKE = 10.0, 0.05
 """Thresholds for a spike: its distance from a local polynomial, as a multiple of the usual distance and as a share of
 the coordinate's spread. A spike exceeds both.
 """
-ANGLE_NAME = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
-"""Names that are usual for angles."""
-MAX_TURNS_IN_RADIANS = 3
-"""An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
 MIN_STILL_SAMPLES = 10
 """Number of equal samples in a row from which a sensor is probably stuck."""
 SPIKE_WINDOW = 7
@@ -43,15 +39,18 @@ def _gaps(count: int) -> str:
     return f", {count} gap{'s' * (count > 1)}" if count else ""
 
 
-def refusals(recording: Recording, columns: Columns) -> list[Remark]:
-    """Remarks on coordinates from which nothing can be learned: they never change, or jump by a turn."""
+def refusals(recording: Recording, columns: Columns, open: Sequence[str] = ()) -> list[Remark]:
+    """Remarks on coordinates from which nothing can be learned: they never change, or jump by a turn and are no angles.
+
+    **Arguments:** `open`: coordinates that may be angles.
+    """
     motion = recording.trajectories
     found = [
         Remark(f"column {name!r} never changes; record motion in which it does, or leave the column out")
         for name, values in zip(columns.coordinates, motion.ys[motion.mask].T, strict=False)
         if not np.ptp(values) > 0
     ]
-    return [*found, *lost_turns(recording.recorded, columns)]
+    return [*found, *lost_turns(recording.recorded, columns, open)]
 
 
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
@@ -59,7 +58,7 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
     found = gaps(trajectories, columns)
     trajectories = trajectories.split_at_gaps()
     places = list(trajectories)
-    found += lost_turns(trajectories, columns) or _undeclared_angles(trajectories, columns)
+    found += lost_turns(trajectories, columns)
     for i, name in enumerate(columns.coordinates):
         qs = [y[:, i] for _, y in places]
         spread = np.concatenate(qs).std()
@@ -67,11 +66,11 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
             found.append(Remark(f"{name}: never changes"))
             continue
         still = [_in_a_row(np.diff(q) == 0, MIN_STILL_SAMPLES) for q in qs]
-        found += _counted(
+        found += counted(
             Remark(f"{name}: the same value {MIN_STILL_SAMPLES} times in a row or more"), still, trajectories
         )
         spikes = _spikes([t for t, _ in places], qs, spread)
-        found += _counted(Remark(f"{name}: samples far from their neighbours"), spikes, trajectories)
+        found += counted(Remark(f"{name}: samples far from their neighbours"), spikes, trajectories)
     return found
 
 
@@ -88,53 +87,6 @@ def gaps(trajectories: Trajectories, columns: Columns) -> list[Remark]:
     most = f", the longest of {length.max():.4g} s" if len(after) > 1 else ""
     across = "no window crosses " + ("them" if len(after) > 1 else "it")
     return [Remark(f"{line} {start[0]:.6g} s{where}{most}; {across}")]
-
-
-def lost_turns(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """Remarks on coordinates that jump by 2 pi or 360 but are not declared as angles."""
-    found, trajectories = [], trajectories.split_at_gaps()
-    for name in (name for name in columns.coordinates if name not in columns.angles):
-        steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
-        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
-        for turn, degrees in ((2 * np.pi, False), (360.0, True)):
-            if usual < turn / 6:
-                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
-                remark = Remark(f"{name}: jumps by a turn; declare it an angle (", _as_angle(name, degrees), ")")
-                found += _counted(remark, jumps, trajectories)
-    return found
-
-
-def _undeclared_angles(trajectories: Trajectories, columns: Columns) -> list[Remark]:
-    """Remarks on coordinates that have the name of an angle but are not declared as angles."""
-    found = []
-    for i, name in enumerate(columns.coordinates):
-        if ANGLE_NAME.match(name) and name not in columns.angles:
-            large = bool(max(np.ptp(y[:, i]) for _, y in trajectories) > MAX_TURNS_IN_RADIANS * 2 * np.pi)
-            options = _as_angle(name, large and name not in columns.units)
-            found.append(
-                Remark(
-                    f"{name}: has the name of an angle, but is not declared as one (",
-                    options,
-                    ")",
-                )
-            )
-    return found
-
-
-def _as_angle(name: str, degrees: bool) -> dict[str, Any]:
-    """Options that declare a coordinate an angle."""
-    return {"angles": [name]} | ({"units": {name: "deg"}} if degrees else {})
-
-
-def _counted(what: Remark, wrong: list[np.ndarray], trajectories: Trajectories) -> list[Remark]:
-    """The remark with the number of wrong samples and the time of the first; no remark if there are none."""
-    count = int(sum(rows.sum() for rows in wrong))
-    if not count:
-        return []
-    i = next(i for i, rows in enumerate(wrong) if rows.any())
-    time = list(trajectories)[i][0][int(np.argmax(wrong[i]))]
-    where = f" of trajectory {i}" if len(trajectories) > 1 else ""
-    return [what._replace(after=f"{what.after}: {count} in all, the first at {time:.6g} s{where}")]
 
 
 def _in_a_row(same: np.ndarray, count: int) -> np.ndarray:

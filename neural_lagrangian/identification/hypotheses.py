@@ -1,0 +1,143 @@
+"""Which coordinates are angles, and in which unit, if nothing says so: the systems of known form that fit decide."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..trajectories import Trajectories
+from .candidates import Candidate, Contest, Known, known_candidates
+from .families import Family
+from .faults import NoAnswerError
+from .inspection import Inspection, inspected
+from .preparation import Task, prepared
+from .recordings import Angles, Declared, possible_angles
+from .remark import Remark
+
+MIN_GAIN = 0.5
+"""Angles that names do not suggest must leave nothing but noise, or at most this share of the errors."""
+
+
+class Hypothesis(NamedTuple):
+    """A recording that is read with some coordinates as angles.
+
+    `open`: coordinates of which nothing says whether they are angles. `angles`: those of them that are.
+    """
+
+    inspection: Inspection
+    task: Task
+    open: tuple[str, ...]
+    angles: Angles
+
+
+class Fit(NamedTuple):
+    """The families fitted to a recording under a hypothesis."""
+
+    hypothesis: Hypothesis
+    known: Known | None
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best family; `None` if there is none."""
+        if self.known is None:
+            return None
+        best = self.known.explains or next(iter(Contest.of(self.known.fitted.candidates, []).candidates), None)
+        return best if best is not None and np.isfinite(best.rest) else None
+
+    @property
+    def rest(self) -> float:
+        """The errors of the best family in units of the noise; infinite if there is none."""
+        return np.inf if self.best is None else self.best.rest
+
+    def is_like(self, other: "Fit") -> bool:
+        """Whether its errors are larger than those of another one by chance only."""
+        return self is other or (self.best is not None and self.rest <= other.rest * (1 + self.best.rest_error))
+
+
+def hypotheses_of(source: str | Path | Trajectories, declared: Declared, plan: dict[str, Any]) -> Iterator[Hypothesis]:
+    """The hypotheses under which a recording can be learned from, the most usual first. It is read again for each.
+
+    There is one only, if units or `angles` say what the coordinates are.
+
+    **Arguments:** `plan`: of `prepared`.
+
+    **Raises:** the errors of `inspected` and `prepared`, if there is none.
+    """
+    plain = inspected(source, declared)
+    open, in_si = () if plain.on_circles else plain.open, isinstance(source, Trajectories)
+    refused: list[NoAnswerError] = []
+    possible = possible_angles(plain.recording.recorded, plain.columns, open, in_si=in_si)
+    for angles in possible:
+        inspection = inspected(source, _declaring(angles, declared, plain)) if angles.names else plain
+        inspection = replace(inspection, open=())
+        try:
+            task = prepared(inspection, **plan)
+        except NoAnswerError as error:
+            refused.append(error)
+            continue
+        yield Hypothesis(inspection, task, open, angles)
+    if len(refused) == len(possible):
+        raise refused[0]
+
+
+def _declaring(angles: Angles, declared: Declared, plain: Inspection) -> Declared:
+    """The declaration with angles. Velocities of angles in degrees are in degrees per second, unless those as read are
+    not the derivatives of the coordinates.
+    """
+    columns, units = plain.columns, dict(declared.units or {})
+    known = [name for name in columns.angles if name not in (declared.tracked or {})]
+    if angles.degrees:
+        units |= dict.fromkeys(angles.names, "deg")
+        rates = dict(zip(columns.coordinates, columns.velocities, strict=False))
+        for rate in (rates[name] for name in angles.names if name in rates and not plain.wrong_rates):
+            units.setdefault(rate, columns.units.get(rate, "deg/s"))
+    return replace(declared, angles=[*known, *angles.names], units=units or None)
+
+
+def most_likely(
+    hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_over: Callable[[], bool]
+) -> tuple[Fit, Remark | None]:
+    """The hypothesis whose families describe the recording best, and what it says; `None` if there was no other.
+
+    Of equal ones it is the one with the fewest constants, then the most usual one. If names suggest angles, and a
+    system with them leaves nothing but noise, no other is tried.
+
+    **Arguments:** `users`: candidates of the user. `is_over`: no further hypothesis is tried once it returns true.
+    """
+    fits: list[Fit] = []
+    for one in hypotheses:
+        if fits and is_over():
+            break
+        fits.append(Fit(one, known_candidates(one.task, users, is_over)))
+        explains = fits[-1].known is not None and fits[-1].known.explains is not None
+        if one.angles.names and one.angles.is_usual and explains:
+            break
+    usual = min(fit.rest for fit in fits if fit.hypothesis.angles.is_usual)
+    likely = [
+        fit
+        for fit in fits
+        if fit.hypothesis.angles.is_usual
+        or (fit.best is not None and (fit.best.leaves_noise or fit.rest <= MIN_GAIN * usual))
+    ]
+    least = min(likely, key=lambda fit: fit.rest)
+    equal = [fit for fit in likely if fit.is_like(least)]
+    best = min(equal, key=lambda fit: 0 if fit.best is None else fit.best.parameters)
+    return best, _said(best, fits, equal)
+
+
+def _said(best: Fit, fits: Sequence[Fit], equal: Sequence[Fit]) -> Remark | None:
+    """What is assumed of the coordinates, and why; `None` if nothing is."""
+    one = best.hypothesis
+    if not one.open:
+        return None
+    why = ""
+    if best.best is not None:
+        why = f", since the best known system then errs by {best.rest:.3g} times the noise"
+        others = min((fit.rest for fit in fits if fit not in equal), default=np.inf)
+        why += f", and otherwise by {others:.3g} times or more" if others < np.inf else ""
+    also = [str(fit.hypothesis.angles) for fit in equal if fit is not best]
+    why += f"; as good: {', or '.join(also)}" if also else ""
+    before = f"no unit is given for {', '.join(one.open)}; assumed: {one.angles} ("
+    return Remark(before, one.angles.options, f"){why}")

@@ -1,0 +1,99 @@
+"""Coordinates that may be angles: what their names, jumps and ranges say."""
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...trajectories import Trajectories
+from ..remark import Remark, counted
+from .columns import Columns
+
+ANGLE_NAME = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
+"""Names that are usual for angles."""
+MAX_TURNS_IN_RADIANS = 3
+"""An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
+MAX_DOF_OF_SUBSETS = 2
+"""Up to so many degrees of freedom, each set of coordinates may be the angles. Of more, all may be, or none."""
+
+
+class Angles(NamedTuple):
+    """The angles among coordinates of which nothing says whether they are angles.
+
+    `degrees`: whether these are in degrees. `is_usual`: whether names or jumps suggest them.
+    """
+
+    names: tuple[str, ...]
+    degrees: bool = False
+    is_usual: bool = True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that declare them."""
+        units = {"units": dict.fromkeys(self.names, "deg")} if self.degrees else {}
+        return {"angles": list(self.names)} | units
+
+    def __str__(self) -> str:
+        if not self.names:
+            return "no coordinate is an angle"
+        are = "is an angle" if len(self.names) == 1 else "are angles"
+        return f"{', '.join(self.names)} {are} in {'degrees' if self.degrees else 'radians'}"
+
+
+def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str], *, in_si: bool) -> list[Angles]:
+    """What may be angles, the most usual first.
+
+    **Arguments:**
+
+    - `open`: the coordinates of which nothing says whether they are angles. The others are kept as they are.
+    - `in_si`: whether they are in SI units, so that no angle is in degrees.
+    """
+    jumping = {remark.options["angles"][0]: "units" in remark.options for remark in lost_turns(motion, columns)}
+    jumping = {name: degrees for name, degrees in jumping.items() if name in open}
+    usual = {name for name in open if name in jumping or ANGLE_NAME.match(name)}
+    sizes = range(len(open) + 1) if len(open) <= MAX_DOF_OF_SUBSETS else (0, len(open))
+    subsets = {frozenset(names) for size in sizes for names in combinations(open, size)} | {frozenset(usual)}
+    found = []
+    for subset in subsets:
+        names = tuple(name for name in open if name in subset)
+        if not set(jumping) <= subset:
+            continue
+        turns = {jumping[name] for name in names if name in jumping}
+        is_usual, large = subset == usual, bool(names) and in_degrees(motion, columns, names)
+        units = turns or ({False} if in_si or not large else {True, False} if is_usual else {True})
+        found += [Angles(names, degrees, is_usual) for degrees in sorted(units, reverse=True)]
+    mixed = len(open)
+    return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
+
+
+def in_degrees(motion: Trajectories, columns: Columns, names: Sequence[str]) -> bool:
+    """Whether one of these coordinates covers many turns in radians, so that it is probably in degrees."""
+    at = [columns.coordinates.index(name) for name in names]
+    return bool(max(np.ptp(y[:, i]) for _, y in motion for i in at) > MAX_TURNS_IN_RADIANS * 2 * np.pi)
+
+
+def lost_turns(trajectories: Trajectories, columns: Columns, open: Sequence[str] = ()) -> list[Remark]:
+    """Remarks on coordinates that jump by 2 pi or 360, but are not declared as angles, and are not `open`."""
+    found, trajectories = [], trajectories.split_at_gaps()
+    for name in (name for name in columns.coordinates if name not in (*columns.angles, *open)):
+        steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
+        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
+        for turn, degrees in ((2 * np.pi, False), (360.0, True)):
+            if usual < turn / 6:
+                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
+                options = Angles((name,), degrees).options
+                found += counted(
+                    Remark(f"{name}: jumps by a turn; declare it an angle (", options, ")"), jumps, trajectories
+                )
+    return found
+
+
+def undeclared_angles(trajectories: Trajectories, columns: Columns, open: Sequence[str]) -> list[Remark]:
+    """Remarks on coordinates that have the name of an angle, if nothing says whether they are one."""
+    found = []
+    for name in (name for name in open if ANGLE_NAME.match(name)):
+        options = Angles((name,), in_degrees(trajectories, columns, [name])).options
+        found.append(Remark(f"{name}: has the name of an angle, but is not declared as one (", options, ")"))
+    return found

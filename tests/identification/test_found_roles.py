@@ -1,0 +1,154 @@
+"""Which columns are coordinates and velocities, if nobody says."""
+
+import numpy as np
+import pytest
+
+import neural_lagrangian as nl
+from neural_lagrangian.identification import inspect
+from neural_lagrangian.identification.recordings.columns import Columns
+
+T = np.arange(0.0, 20.0, 1 / 60)
+SWING = 1.2 * np.exp(-0.02 * T) * np.cos(3 * T + 0.2 * np.sin(T))
+OTHER = 0.3 * np.cos(2.2 * T) + 0.2 * np.sin(4 * T)
+CIRCLE = 0.4 * np.sin(T), 0.4 * np.cos(T)
+RNG = np.random.default_rng(0)
+
+
+def noisy(x):
+    return x + 0.01 * x.std() * np.random.default_rng(round(1e6 * abs(x[1]))).normal(size=x.shape)
+
+
+def rate(x):
+    return np.gradient(x, T)
+
+
+THETA, OMEGA, ALPHA = noisy(SWING), noisy(rate(SWING)), noisy(rate(rate(SWING)))
+X, V = noisy(OTHER), noisy(rate(OTHER))
+MOVED = rate(0.45 * SWING.std() / OTHER.std() * OTHER)
+EAST, NORTH = map(noisy, CIRCLE)
+
+
+def written(path, header, *columns):
+    np.savetxt(path, np.stack(columns, axis=1), delimiter=",", header=header, comments="", fmt="%.6f")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "time", "coordinates", "velocities"),
+    [
+        ("t,theta", [T, THETA], "t", ["theta"], []),
+        ("theta,t", [THETA, T], "t", ["theta"], []),
+        ("angle [deg],stamp [s]", [THETA, T], "stamp", ["angle"], []),
+        ("t,theta,omega", [T, THETA, OMEGA], "t", ["theta"], ["omega"]),
+        ("t,omega,theta", [T, OMEGA, THETA], "t", ["theta"], ["omega"]),
+        ("t [ms],theta,omega", [1000 * T, THETA, OMEGA], "t", ["theta"], ["omega"]),
+        ("t,theta,omega", [T, THETA % (2 * np.pi), OMEGA], "t", ["theta"], ["omega"]),
+        ("t,theta,omega", [T, THETA, np.degrees(OMEGA)], "t", ["theta"], ["omega"]),
+        ("t,theta,omega,alpha", [T, THETA, OMEGA, ALPHA], "t", ["theta"], ["omega"]),
+        ("t,q,qd,qdd", [T, SWING, rate(SWING), rate(rate(SWING))], "t", ["q"], ["qd"]),
+        ("t,x,vx,theta,omega", [T, X, V, THETA, OMEGA], "t", ["x", "theta"], ["vx", "omega"]),
+        ("t,q1,q2,omega1,omega2", [T, X, THETA, V, OMEGA], "t", ["q1", "q2"], ["omega1", "omega2"]),
+        ("t,q1,q2,omega1", [T, X, THETA, V], "t", ["q1", "q2"], []),
+        ("frame,time,x,y", [np.arange(len(T)), T, EAST, NORTH], "time", ["x", "y"], []),
+        ("time,theta_deg,theta_rad", [T, np.degrees(SWING), SWING], "time", ["theta_deg"], []),
+        ("t,theta,length,marker", [T, THETA, 0 * T + 0.4, T > 10], "t", ["theta"], []),
+        ("t,u,x,likelihood", [T, V, X, RNG.random(len(T))], "t", ["x"], ["u"]),
+        ("t,x,fixed", [T, X, RNG.normal(size=len(T))], "t", ["x"], []),
+    ],
+)
+def test_names_units_and_values_tell(tmp_path, header, columns, time, coordinates, velocities):
+    found = inspect(written(tmp_path / "a.csv", header, *columns), angles=[])
+    names = found.columns
+    assert (names.time, list(names.coordinates), list(names.velocities)) == (time, coordinates, velocities)
+    said = {"time": time, "coordinates": coordinates} | ({"velocities": velocities} if velocities else {})
+    assert found.found_roles[0].options == said
+    assert inspect(found.path, angles=[], **said).found_roles == ()
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3"], ["first", "second", "third"]])
+def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_path, names):
+    rows = "\n".join(
+        f"{name},{t},{q}"
+        for name, part in zip(names, np.split(THETA, 3), strict=True)
+        for t, q in zip(T[: len(part)], part, strict=True)
+    )
+    (tmp_path / "a.csv").write_text(f"trial,t,theta\n{rows}\n")
+    found = inspect(tmp_path / "a.csv")
+    assert found.columns.trajectory == "trial"
+    assert found.recording.recorded.lengths.tolist() == [400] * 3
+    assert found.columns.coordinates == ("theta",)
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "why"),
+    [
+        (
+            "t,theta,torque",
+            [THETA, X],
+            "'torque' looks like no coordinate: if it drives the motion, name it in `controls`",
+        ),
+        ("t,theta,F (N)", [THETA, X], "'F (N)' looks like no coordinate"),
+        ("t,theta,u0", [THETA, X], "'u0' looks like no coordinate"),
+        ("t,theta,gyro", [THETA, X], "'gyro' looks like a velocity, but is the rate of change of no column"),
+        ("t,theta [deg],wheel [deg/s]", [THETA, X], "'wheel' looks like a velocity"),
+        ("t,theta,omega", [THETA, 2 * OMEGA], "'omega' looks like a velocity, but is the rate of change of no column"),
+        (
+            "t,theta,omega",
+            [THETA, OMEGA + MOVED],
+            "'omega' looks like a velocity, but is the rate of change of no column",
+        ),
+        ("t,theta,torque", [THETA, RNG.normal(size=len(T))], "'torque' looks like no coordinate"),
+        ("t,marker,length", [T > 10, 0 * T + 1], "no column would be the coordinates"),
+    ],
+)
+def test_what_is_not_clear_is_asked(tmp_path, header, columns, why):
+    """Nothing that may drive or show the motion is left out in silence."""
+    path = written(tmp_path / "a.csv", header, T, *columns)
+    with pytest.raises(nl.identification.UsageError) as failed:
+        nl.identification.identify(path)
+    assert f"neither `dof` nor `coordinates` is given, and {why}" in str(failed.value)
+
+
+def test_points_on_a_circle_are_an_angle(tmp_path):
+    """A video of a pendulum: what would be asked with `dof` is done. A circular orbit stays two coordinates."""
+    x, y = 300 + 200 * np.sin(SWING), 100 + 200 * np.cos(SWING)
+    found = inspect(written(tmp_path / "a.csv", "t,x,y", T, noisy(x), noisy(y)))
+    assert found.columns.coordinates == ("theta",)
+    assert found.found_roles[0].options == {"time": "t", "tracked": {"theta": ["x", "y"]}}
+    assert found.refusals == ()
+    angle = found.recording.trajectories.ys[0, :, 0]
+    np.testing.assert_allclose(angle, SWING, atol=0.03)
+    path = written(tmp_path / "b.csv", "t,x,y", T, EAST, NORTH)
+    assert inspect(path).columns.coordinates == ("x", "y")
+    assert inspect(found.path, tracked={}, coordinates=["x", "y"]).columns.coordinates == ("x", "y")
+    assert inspect(found.path, dof=2).refusals == inspect(found.path, dof=2).on_circles != ()
+
+
+def test_points_of_bodies_in_a_video_are_named_after_them(tmp_path):
+    """As DeepLabCut writes them: three lines of names, times in images, a fixed pivot that jitters."""
+    x, y = 300 + 200 * np.sin(SWING), 100 + 200 * np.cos(SWING)
+    jitter = RNG.normal(size=(2, len(T)))
+    sure = 0.9 + 0.1 * RNG.random((2, len(T)))
+    rows = np.stack([np.arange(len(T)), noisy(x), noisy(y), sure[0], 300 + jitter[0], 100 + jitter[1], sure[1]], axis=1)
+    head = "scorer" + ",net" * 6 + "\nbodyparts" + ",bob" * 3 + ",pivot" * 3 + "\ncoords" + ",x,y,likelihood" * 2
+    np.savetxt(tmp_path / "video.csv", rows, delimiter=",", header=head, comments="", fmt="%.4f")
+    found = inspect(tmp_path / "video.csv", units={"coords": "1/60 s"})
+    assert found.found_roles[0].options == {"time": "coords", "tracked": {"theta": ["bob_x", "bob_y"]}}
+    np.testing.assert_allclose(found.recording.trajectories.ts[0], T, atol=1e-6)
+    np.testing.assert_allclose(found.recording.trajectories.ys[0, :, 0], SWING, atol=0.03)
+
+
+def test_an_inspection_shows_all_columns_that_are_not_clear(tmp_path):
+    path = written(tmp_path / "a.csv", "t,theta,torque", T, THETA, X)
+    assert inspect(path).columns.coordinates == ("theta", "torque")
+    assert inspect(path).found_roles == ()
+
+
+def test_what_is_said_is_not_found(tmp_path):
+    """Columns with a role are left out, and declared velocities are kept."""
+    path = written(tmp_path / "a.csv", "t,theta,torque,omega", T, THETA, X, OMEGA)
+    assert inspect(path, controls=["torque"]).columns.velocities == ("omega",)
+    assert inspect(path, controls=["torque"], velocities=[]).columns.velocities == ()
+    by_order = inspect(path, dof=1).columns
+    assert (by_order.coordinates, by_order.velocities) == (("theta",), ("torque",))
+    assert isinstance(by_order, Columns)
