@@ -95,6 +95,12 @@ def quantised(system, runs, rng):
     return recorded(system, [(t, np.round(y / step) * step) for t, y in runs], {"velocities": []})
 
 
+def undeclared(system, runs, rng):
+    """Nothing says which coordinates are angles."""
+    found = noisy(0.01)(system, runs, rng)
+    return found._replace(options={"velocities": []})
+
+
 FAULTS: dict[str, tuple[Fault, Sampling]] = {
     "noise 0.1 %": (noisy(0.001), Sampling()),
     "noise 1 %": (noisy(0.01), Sampling()),
@@ -107,6 +113,7 @@ FAULTS: dict[str, tuple[Fault, Sampling]] = {
     "quantised, fast": (quantised, Sampling(600.0)),
     "short runs": (noisy(0.01), Sampling(60.0, 12)),
     "outliers": (outliers, Sampling()),
+    "nothing declared": (undeclared, Sampling()),
 }
 """The faults by name, with the sampling of each."""
 

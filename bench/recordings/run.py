@@ -92,8 +92,7 @@ def result(system: System, winner: Any, warned: bool, error: float, oracle: floa
 
 def oracle_error(system: System, recording: Recorded, exact: tuple[np.ndarray, np.ndarray]) -> float:
     """Error of prediction of the true family; infinite if it cannot be fitted."""
-    columns = {"velocities": None, **recording.options}
-    declared = Declared(None, None, None, columns["velocities"], None, None, columns["angles"], None)
+    declared = Declared(velocities=recording.options.get("velocities"), angles=list(system.angles))
     try:
         task = prepared(inspected(recording.motion, declared), structure="mechanical", friction=False, steps=10)
     except nl.NeuralLagrangianError:
