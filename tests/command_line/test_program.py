@@ -89,7 +89,11 @@ def test_faults_of_a_recording_are_named_in_one_line(fault, tmp_path, capsys):
             1,
             "beside the time 't' are 'x', 'v'; expected at least 3, one for each degree of freedom (--dof)",
         ),
-        (["--controls", "x"], 2, "and 'v' looks like a velocity, but is the rate of change of no column: give --dof"),
+        (
+            ["--controls", "x"],
+            2,
+            "and 'v' looks like a velocity, but is the rate of change of no column: if it is a sensor",
+        ),
         (["--coordinates", "y"], 1, "column 'y': is absent; the file has 't', 'x', 'v'"),
         (["--dof", "2", "--coordinates", "x"], 2, "--dof is 2, but --coordinates names 1"),
         (["--dof", "1", "--velocities", "v", "x"], 2, "--velocities names 2 columns"),

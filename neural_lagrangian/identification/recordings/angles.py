@@ -1,6 +1,5 @@
 """Coordinates that may be angles: what their names, jumps and ranges say."""
 
-import re
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -10,9 +9,10 @@ import numpy as np
 from ...trajectories import Trajectories
 from ..remark import Remark, counted
 from .columns import Columns
+from .words import words_of
 
-ANGLE_NAME = re.compile(r"(theta|phi|psi|angle|azimuth|pitch|roll|yaw)(?![a-z])", re.IGNORECASE)
-"""Names that are usual for angles."""
+ANGLE_WORDS = {"theta", "phi", "psi", "angle", "azimuth", "pitch", "roll", "yaw"}
+"""Words in names that are usual for angles."""
 MAX_TURNS_IN_RADIANS = 3
 """An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
 MAX_DOF_OF_SUBSETS = 2
@@ -52,7 +52,7 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
     """
     jumping = {remark.options["angles"][0]: "units" in remark.options for remark in lost_turns(motion, columns)}
     jumping = {name: degrees for name, degrees in jumping.items() if name in open}
-    usual = {name for name in open if name in jumping or ANGLE_NAME.match(name)}
+    usual = {name for name in open if name in jumping or _is_named(name)}
     sizes = range(len(open) + 1) if len(open) <= MAX_DOF_OF_SUBSETS else (0, len(open))
     subsets = {frozenset(names) for size in sizes for names in combinations(open, size)} | {frozenset(usual)}
     found = []
@@ -66,6 +66,11 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
         found += [Angles(names, degrees, is_usual) for degrees in sorted(units, reverse=True)]
     mixed = len(open)
     return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
+
+
+def _is_named(name: str) -> bool:
+    """Whether a coordinate has the name of an angle."""
+    return not ANGLE_WORDS.isdisjoint(words_of(name))
 
 
 def in_degrees(motion: Trajectories, columns: Columns, names: Sequence[str]) -> bool:
@@ -93,7 +98,7 @@ def lost_turns(trajectories: Trajectories, columns: Columns, open: Sequence[str]
 def undeclared_angles(trajectories: Trajectories, columns: Columns, open: Sequence[str]) -> list[Remark]:
     """Remarks on coordinates that have the name of an angle, if nothing says whether they are one."""
     found = []
-    for name in (name for name in open if ANGLE_NAME.match(name)):
+    for name in filter(_is_named, open):
         options = Angles((name,), in_degrees(trajectories, columns, [name])).options
         found.append(Remark(f"{name}: has the name of an angle, but is not declared as one (", options, ")"))
     return found

@@ -15,22 +15,19 @@ from ..remark import Remark
 from .declared import Declared
 from .recording import compared_with_integral
 from .time_column import time_column
+from .words import words_of
 
-_END = r"(?![a-z])"
-CONTROL_NAME = re.compile(
-    rf"(torque|tau|force|voltage|volt|current|pwm|duty|command|cmd|input|motor|setpoint|reference|ref|control|u){_END}",
-    re.IGNORECASE,
-)
-RATE_NAME = re.compile(
-    rf"(omega|vel|velocity|speed|rate|gyro|v|w)[xyz]?{_END}|g[xyz]{_END}|\w*(dot|_rate|_vel|_velocity|_speed){_END}"
-    rf"|d_?(theta|phi|psi|alpha|angle|pos|[xyzqr]){_END}",
-    re.IGNORECASE,
-)
-OTHER_NAME = re.compile(
-    rf"(acc|accel|acceleration|a[xyz]|status|valid|temp|temperature){_END}|.*(likelihood|confidence){_END}",
-    re.IGNORECASE,
-)
-"""Names that are usual for controls, for velocities, and for columns that are none of these and no coordinates."""
+WORDS = {
+    "velocity": r"omega|vel|velocity|velocities|speed|rate|gyro|gyroscope|dot|\w+dot|[vwg][xyz]?"
+    r"|d(theta|phi|psi|alpha|angle|pos|[xyzqr])",
+    "other": r"acc|accel|acceleration|a[xyz]|status|valid|temp|temperature|likelihood|confidence",
+    "control": r"torque|tau|force|effort|voltage|volt|current|pwm|duty|command|cmd|setpoint|reference|ref",
+    "coordinate": r"angle|theta|phi|psi|pos|position|displacement|distance|height|pitch|roll|yaw",
+    "control, maybe": r"motor|input|control|u",
+}
+"""Words of names that are usual for velocities, for columns with no role, for controls, and for coordinates. The first
+kind counts of which a name has a word.
+"""
 PIXELS = tuple(f"{a}{name}{b}" for name in ("px", "pix", "pixel", "pixels") for a, b in ("()", "[]"))
 MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
 """A velocity is that of a coordinate if their ratio is one, or a radian in degrees, up to the first factor, and if its
@@ -178,14 +175,18 @@ def _motion(
     origin = {one.name: _origin(one, t, columns, parts) for one in columns}
     coordinates, velocities = [], {}
     for one in columns:
-        integral = origin[one.name]
+        integral, said = origin[one.name], _kind(one.name)
         if integral is not None:
             velocities.setdefault(integral, one.name)  # an acceleration is that of a velocity
-        elif one.quantity == "acceleration" or OTHER_NAME.match(one.name):
+        elif one.quantity == "acceleration" or said == "other":
             continue
-        elif one.quantity == "velocity" or (one.quantity is None and RATE_NAME.match(one.name)):
-            raise _unclear(path, f"{one.name!r} looks like a velocity, but is the rate of change of no column:")
-        elif one.odd_unit or one.quantity == "time" or (one.quantity is None and CONTROL_NAME.match(one.name)):
+        elif one.quantity == "velocity" or (one.quantity is None and said == "velocity"):
+            raise _unclear(
+                path,
+                f"{one.name!r} looks like a velocity, but is the rate of change of no column: if it is "
+                "a sensor, name it in `observations`, and",
+            )
+        elif one.odd_unit or one.quantity == "time" or (one.quantity is None and said in ("control", "control, maybe")):
             raise _unclear(
                 path, f"{one.name!r} looks like no coordinate: if it drives the motion, name it in `controls`, and"
             )
@@ -195,6 +196,13 @@ def _motion(
         found = ", ".join(map(repr, coordinates)) or "no column"
         raise _unclear(path, f"{found} would be the coordinates:")
     return coordinates, velocities
+
+
+def _kind(name: str) -> str | None:
+    """The kind of column for which its name is usual; `None` for another name."""
+    words = words_of(name)
+    kinds = (kind for kind, known in WORDS.items() if any(re.fullmatch(known, word) for word in words))
+    return next(kinds, None)
 
 
 def _without_jumps(x: np.ndarray) -> np.ndarray:
@@ -220,7 +228,7 @@ def _same(one: Column, other: Column) -> bool:
 def _origin(one: Column, t: np.ndarray, columns: Sequence[Column], parts: Sequence[slice]) -> str | None:
     """The column whose rate of change a column is; `None` if there is none."""
     found = []
-    told = one.quantity == "velocity" or bool(RATE_NAME.match(one.name))
+    told = one.quantity == "velocity" or _kind(one.name) == "velocity"
     most, apart_most = (MAX_FACTOR, MAX_SHAPE_ERROR) if told else (MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS)
     for other in columns:
         pairs = list(_pairs(t, other.values, one.values, parts))
