@@ -47,13 +47,20 @@ class Fit(NamedTuple):
         return best if best is not None and np.isfinite(best.rest) else None
 
     @property
-    def rest(self) -> float:
-        """The errors of the best family in units of the noise; infinite if there is none."""
-        return np.inf if self.best is None else self.best.rest
+    def level(self) -> float:
+        """The noise of the coordinates as recorded, in recorded units; its geometric mean over them."""
+        if self.known is None:
+            return np.inf
+        trial, columns = self.known.trial, self.hypothesis.inspection.columns
+        recorded = trial.level * trial.scaling.q_scale / columns.state_factors[: columns.dof]
+        return float(np.exp(np.mean(np.log(recorded))))
 
-    def is_like(self, other: "Fit") -> bool:
-        """Whether its errors are larger than those of another one by chance only."""
-        return self is other or (self.best is not None and self.rest <= other.rest * (1 + self.best.rest_error))
+    def rest(self, level: float) -> float:
+        """The errors of the best family in units of the noise `level`; infinite if there is none.
+
+        The noise depends on what is known of the motion, so that of another hypothesis may be the better estimate.
+        """
+        return np.inf if self.best is None else self.best.rest * self.level / level
 
 
 def hypotheses_of(source: str | Path | Trajectories, declared: Declared, plan: dict[str, Any]) -> Iterator[Hypothesis]:
@@ -114,28 +121,32 @@ def most_likely(
         explains = fits[-1].known is not None and fits[-1].known.explains is not None
         if one.angles.names and one.angles.is_usual and explains:
             break
-    usual = min(fit.rest for fit in fits if fit.hypothesis.angles.is_usual)
-    likely = [
-        fit
-        for fit in fits
-        if fit.hypothesis.angles.is_usual
-        or (fit.best is not None and (fit.best.leaves_noise or fit.rest <= MIN_GAIN * usual))
-    ]
-    least = min(likely, key=lambda fit: fit.rest)
-    equal = [fit for fit in likely if fit.is_like(least)]
+    level = min(fit.level for fit in fits)
+    usual = min((fit.rest(level) for fit in fits if fit.hypothesis.angles.is_usual), default=np.inf)
+    every = [(fit, fit.rest(level)) for fit in fits]
+    likely = [pair for pair in every if _is_likely(*pair, usual)] or every
+    least = min(rest for _, rest in likely)
+    equal = [fit for fit, rest in likely if rest <= least * (1 + (0 if fit.best is None else fit.best.rest_error))]
     best = min(equal, key=lambda fit: 0 if fit.best is None else fit.best.parameters)
-    return best, _said(best, fits, equal)
+    return best, _said(best, fits, equal, level)
 
 
-def _said(best: Fit, fits: Sequence[Fit], equal: Sequence[Fit]) -> Remark | None:
+def _is_likely(fit: Fit, rest: float, usual: float) -> bool:
+    """Whether names suggest a hypothesis, or it explains the motion, or much more of it than those do."""
+    if fit.hypothesis.angles.is_usual or fit.best is None:
+        return fit.hypothesis.angles.is_usual
+    return fit.best._replace(rest=rest).leaves_noise or rest <= MIN_GAIN * usual
+
+
+def _said(best: Fit, fits: Sequence[Fit], equal: Sequence[Fit], level: float) -> Remark | None:
     """What is assumed of the coordinates, and why; `None` if nothing is."""
     one = best.hypothesis
     if not one.open:
         return None
     why = ""
     if best.best is not None:
-        why = f", since the best known system then errs by {best.rest:.3g} times the noise"
-        others = min((fit.rest for fit in fits if fit not in equal), default=np.inf)
+        why = f", since the best known system then errs by {best.rest(level):.3g} times the noise"
+        others = min((fit.rest(level) for fit in fits if fit not in equal), default=np.inf)
         why += f", and otherwise by {others:.3g} times or more" if others < np.inf else ""
     also = [str(fit.hypothesis.angles) for fit in equal if fit is not best]
     why += f"; as good: {', or '.join(also)}" if also else ""

@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import neural_lagrangian as nl
-from neural_lagrangian.identification.hypotheses import hypotheses_of, most_likely
+from neural_lagrangian.identification.candidates import known_candidates
+from neural_lagrangian.identification.hypotheses import Fit, hypotheses_of, most_likely
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.recordings import Angles, Columns, Declared, possible_angles
 
@@ -55,10 +56,10 @@ def found(source, **options):
         ("theta", [WHIRL[0] % (2 * np.pi)], Angles(("theta",)), 1),
         ("q", [(DEGREES * WHIRL[0]) % 360], Angles(("q",), degrees=True), 1),
         ("q", [SWING[0]], Angles(("q",), is_usual=False), 2),
-        ("q", [DEGREES * SWING[0]], Angles(("q",), degrees=True, is_usual=False), 2),
+        ("q", [DEGREES * SWING[0]], Angles(("q",), degrees=True, is_usual=False), 3),
         ("x", [SPRING[0]], Angles(()), 2),
         ("theta", [SPRING[0]], Angles((), is_usual=False), 2),
-        ("x", [1000 * SPRING[0]], Angles(()), 2),
+        ("x", [1000 * SPRING[0]], Angles(()), 3),
     ],
 )
 def test_the_motion_tells_angles_from_lengths(tmp_path, heading, columns, expected, tried):
@@ -131,3 +132,26 @@ def test_names_come_first_and_jumps_decide():
     assert orders(("x", "phi"), wide)[:2] == [(("phi",), True), (("phi",), False)]
     jumping = np.stack([quiet[:, 0], 5 * ts % 360, quiet[:, 2]], axis=1)
     assert orders(("a", "b"), jumping) == [(("b",), True), (("a", "b"), True)]
+
+
+def test_the_noise_is_that_of_the_best_estimate():
+    """A coordinate that turns has a wrong natural time as a length, and then motion may be taken for smoothed noise."""
+    ts, rng = np.arange(0.0, 30.0, 0.02), np.random.default_rng(0)
+
+    def slope(t, y):  # no known system
+        return [y[1], -9 * np.sin(y[0]) - 6 * np.sin(3 * y[0] + 1) - 0.02 * y[1] + 8 * np.cos(1.3 * t)]
+
+    q = solve_ivp(slope, (0, 30), (0.0, 9.0), t_eval=ts, rtol=1e-9, atol=1e-9).y[0] + 0.005 * rng.normal(size=len(ts))
+    assert np.ptp(q) > 20
+    motion = nl.Trajectories(ts, np.stack([q, 0 * q], axis=1), names=["phi"])
+    fits = [
+        Fit(one, known_candidates(one.task, (), lambda: False))
+        for one in hypotheses_of(motion, Declared(velocities=[]), PLAN)
+    ]
+    turning, plain = fits
+    assert turning.hypothesis.angles.names == ("phi",)
+    np.testing.assert_allclose(turning.level, 0.005, rtol=0.1)
+    assert turning.rest(0.5) == pytest.approx(turning.best.rest * turning.level / 0.5)
+    assert plain.level > 10 * turning.level
+    best, _ = most_likely((fit.hypothesis for fit in fits), (), lambda: False)
+    assert best.hypothesis.angles.names == ("phi",)

@@ -62,7 +62,8 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
             continue
         turns = {jumping[name] for name in names if name in jumping}
         is_usual, large = subset == usual, bool(names) and in_degrees(motion, columns, names)
-        units = turns or ({False} if in_si or not large else {True, False} if is_usual else {True})
+        whole = is_usual or len(subset) == len(open)
+        units = turns or ({False} if in_si or not large else {True, False} if whole else {True})
         found += [Angles(names, degrees, is_usual) for degrees in sorted(units, reverse=True)]
     mixed = len(open)
     return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
