@@ -121,6 +121,21 @@ def test_what_is_not_clear_is_asked(tmp_path, header, columns, why):
     assert f"neither `dof` nor `coordinates` is given, and {why}" in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0,1", "has 1 samples; expected at least"),
+        ("0,1\n1,inf\n2,3\n3,4\n4,4.5\n5,4\n6,3\n7,2", "is infinite"),
+        ("0,\n1,\n2,", "columns of numbers beside the time 't' are none"),
+        ("0,1\n1,2\n1,2\n0,1\n0,2", "no column would be the coordinates"),
+    ],
+)
+def test_a_recording_without_motion_is_refused_in_words(tmp_path, rows, message):
+    (tmp_path / "a.csv").write_text(f"t,x\n{rows}\n")
+    with pytest.raises(nl.NeuralLagrangianError, match=message):
+        nl.identification.identify(tmp_path / "a.csv")
+
+
 def test_points_on_a_circle_are_an_angle(tmp_path):
     """A video of a pendulum: what would be asked with `dof` is done. A circular orbit stays two coordinates."""
     x, y = 300 + 200 * np.sin(SWING), 100 + 200 * np.cos(SWING)

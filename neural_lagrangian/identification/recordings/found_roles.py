@@ -33,6 +33,8 @@ MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
 """A velocity is that of a coordinate if their ratio is one, or a radian in degrees, up to the first factor, and if its
 integral differs from the coordinate by less than the second share.
 """
+MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS = 1.05, 0.1
+"""The same for a column without the name or the unit of a velocity."""
 SAME = 1e-4
 """Two columns show the same if, up to scale and origin, they differ by less than this share."""
 FEW = 3
@@ -41,8 +43,6 @@ MIN_JITTER = 1.4
 """Mean square of the steps of noise from row to row, in units of its variance: it is two for white noise."""
 ROWS_OF_A_RUN = 20
 """A column that names trajectories changes after more rows than this on average."""
-MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS = 1.05, 0.1
-"""The same for a column without the name or the unit of a velocity."""
 MAX_COORDINATES, MIN_ROWS, GAP_FACTOR = 6, 5, 7
 """Most columns that are all coordinates; least rows of a part; an interval longer than this many usual ones ends it."""
 
@@ -79,6 +79,8 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
         declared = replace(declared, trajectory=_trajectory(path, headings[time], others))
         free = [h for h in free if h.name != declared.trajectory]
     t, columns, parts = _read(path, headings[time], free, declared)
+    if len(t) < MIN_ROWS:
+        return replace(declared, time=time, dof=1)  # refused where samples are counted
     columns = [one for one in columns if not _is_no_motion(one.values, parts)]
     coordinates, velocities = _motion(path, t, columns, parts)
     found = [velocities[name] for name in coordinates if name in velocities]
@@ -113,7 +115,8 @@ def _read(
     unit = _unit(time, declared)
     t = seconds_of(table, time.text, path) * (1.0 if unit is None else si_factor(unit, "time"))
     step = np.diff(t)
-    ends = ~((step > 0) & (step <= GAP_FACTOR * np.nanmedian(step)))
+    usual = np.median(step[step > 0]) if (step > 0).any() else 0.0
+    ends = ~((step > 0) & (step <= GAP_FACTOR * usual))
     for name in labels:
         ends |= table.columns[name][1:] != table.columns[name][:-1]
     bounds = [0, *(np.flatnonzero(ends) + 1), len(t)]
@@ -136,17 +139,22 @@ def _unit(heading: Heading, declared: Declared) -> str | None:
 def _is_no_motion(x: np.ndarray, parts: Sequence[slice]) -> bool:
     """Whether a column is empty, constant, a mark, or grows by the same amount from row to row."""
     values = x[np.isfinite(x)]
-    if not np.ptp(values) > 0 if len(values) else True:
+    if not (len(values) and np.ptp(values) > 0):
         return True
-    steps = np.concatenate([np.diff(x[part]) for part in parts]) if parts else np.diff(x)
-    even = bool(np.ptp(steps[np.isfinite(steps)]) <= 1e-9 * np.abs(values).max())
+    even = bool(np.ptp(_steps(x, parts)) <= 1e-9 * np.abs(values).max())
     return even or (len(np.unique(values)) <= FEW and bool((values % 1 == 0).all()))
 
 
 def _is_noise(x: np.ndarray, parts: Sequence[slice]) -> bool:
     """Whether a column jitters without a motion, as a fixed point in a video."""
-    steps = np.concatenate([np.diff(x[part]) for part in parts]) if parts else np.diff(x)
-    return bool(np.nanmean(steps**2) > MIN_JITTER * np.nanvar(x))
+    return bool(np.mean(_steps(x, parts) ** 2) > MIN_JITTER * np.var(x[np.isfinite(x)]))
+
+
+def _steps(x: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
+    """The changes of a column from row to row inside the parts; a zero if there is none."""
+    steps = np.concatenate([np.zeros(1), *(np.diff(x[part]) for part in parts)])
+    found = steps[1:][np.isfinite(steps[1:])]
+    return found if len(found) else steps[:1]
 
 
 def _trajectory(path: Path, time: Heading, others: Sequence[Heading]) -> str | None:
