@@ -15,7 +15,8 @@ HEAD = """# Recordings gym
 with {steps} gradient steps of the network at most. The oracle is the true family, started from the true constants, and
 fitted by the same package to the same data. Both predict motion that the recording does not hold, over one period from
 exact states. The network is trained only if no known system leaves nothing but noise. This page is made of {cases}
-cases, out of {all} pairs of a system and a fault.
+cases: {pairs} of {all} pairs of a system and a fault, with up to {seeds} recordings of each. Which coordinates are
+angles is declared, except in `nothing declared`.
 
 - **found**: the best candidate is the true family with its friction, or it errs at most {ratio} times as much as the
   oracle.
@@ -33,7 +34,10 @@ RESULTS = (FOUND, RIGHTLY, MISSED, WRONG)
 def written(rows: list[dict[str, Any]]) -> str:
     """The page as Markdown."""
     steps = max((row["steps"] for row in rows), default=0)
-    parts = [HEAD.format(steps=steps, cases=len(rows), all=len(SYSTEMS) * len(FAULTS), ratio=MAX_RATIO)]
+    pairs = [(row["system"], row["fault"]) for row in rows]
+    counts = {"cases": len(rows), "pairs": len(set(pairs)), "all": len(SYSTEMS) * len(FAULTS)}
+    counts["seeds"] = max(map(pairs.count, pairs), default=0)
+    parts = [HEAD.format(steps=steps, ratio=MAX_RATIO, **counts)]
     for title, key in (("fault", "fault"), ("system", "system")):
         names = dict.fromkeys(row[key] for row in rows)
         lines = [_line(name, [row for row in rows if row[key] == name]) for name in names]
