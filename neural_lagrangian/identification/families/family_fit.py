@@ -1,6 +1,7 @@
 """Fit the constants of a family by rollouts with estimated initial states, over growing windows."""
 
 from collections.abc import Callable
+from math import comb
 from typing import NamedTuple
 
 import equinox as eqx
@@ -155,7 +156,9 @@ def held_out(fit: FamilyFit, motion: FitWindows) -> FamilyFit:
 
 
 def information(fit: FamilyFit, best: FamilyFit) -> float:
-    """Information criterion of Schwarz (1978), with the noise and the correlation of the residuals of `best`.
+    r"""Extended information criterion of Chen and Chen (2008), with the noise and the correlation of the residuals of
+    `best`: that of Schwarz (1978), and $2 \ln \binom{p}{k}$ for $k$ of $p$ constants that may be left out, since some
+    of many seem significant by chance.
 
     Residuals of a model that is not exact are correlated (autocorrelation at lag one), so they count as fewer.
     """
@@ -163,7 +166,10 @@ def information(fit: FamilyFit, best: FamilyFit) -> float:
     used = np.isfinite(best.noise)
     ratio = np.where(used, np.where(used, fit.noise, 1.0) / np.where(used, best.noise, 1.0), 1.0)
     squares = float(np.sum((fit.residuals * ratio) ** 2)) / (each * variance)
-    return squares + float(fit.free.sum() * np.log(max(best.used / each, 2)))
+    at = fit.family.slices
+    optional = fit.free[np.r_[fit.family.optional, at.gains(len(fit.x)), np.r_[at.offset]].astype(int)]
+    choices = np.log(comb(len(optional), int(optional.sum())))
+    return squares + float(fit.free.sum() * np.log(max(best.used / each, 2)) + 2 * choices)
 
 
 def _counted(fit: FamilyFit) -> tuple[float, float]:
