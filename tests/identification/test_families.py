@@ -11,7 +11,7 @@ from neural_lagrangian.identification.candidates.contest import Candidate, Conte
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
 from neural_lagrangian.identification.families.family import Expansion, InSI, Units, forces_of
-from neural_lagrangian.identification.families.family_fit import fit_family, simplified
+from neural_lagrangian.identification.families.family_fit import FamilyFit, fit_family, information, simplified
 from neural_lagrangian.identification.families.friction import Friction
 from neural_lagrangian.identification.families.joint_forces import JointForces, as_json, of_json
 from neural_lagrangian.identification.families.known_families import (
@@ -316,6 +316,30 @@ def test_margins_of_cross_validation_have_their_errors():
     said = f"Worse by cross-validation: second (by 20 ± {100 * error:.0f}%)."
     assert said in Contest((best, second, Candidate("third", 3, 4.0)), ()).verdict()
     assert "Worse on the validation set: third (by 100%)." in Contest((best, Candidate("third", 3, 4.0)), ()).verdict()
+
+
+def test_a_constant_of_many_must_be_clearer():
+    """The best of 18 columns of noise explains more than nothing in a third of the seeds by Schwarz's criterion."""
+    family, rng, rows = Springs(jnp.eye(3), jnp.ones(3), ("a", "b", "c"), False), np.random.default_rng(0), 200
+    count = family.slices.drag.stop
+    assert len(family.optional) == 18
+    by_chance = 0
+    for _ in range(200):
+        noise, columns = rng.normal(size=rows), rng.normal(size=(rows, 18))
+        gains = (columns.T @ noise) ** 2 / np.sum(columns**2, axis=0)
+        best = columns[:, np.argmax(gains)]
+        left = noise - best * (best @ noise) / (best @ best)
+        without, other = np.zeros(count), np.zeros(count)
+        other[family.optional[0]] = 1.0
+
+        def fit(residuals, free):
+            shape = (1, rows, 1)
+            nothing = np.zeros((1, rows, count))
+            return FamilyFit(family, free, free, np.ones(1), np.zeros((1, 6)), residuals.reshape(shape), nothing, rows)
+
+        plain = fit(noise, without)
+        by_chance += information(fit(left, other), plain) < information(plain, plain)
+    assert by_chance < 12  # 3.5 expected; with the criterion of Schwarz 60
 
 
 def test_what_the_best_candidate_leaves_is_told_in_units_of_the_noise():

@@ -26,8 +26,10 @@ that is chosen. A smaller threshold predicts better, and finds friction and offs
 | turning pendulum, linear friction, 12 periods, 5 % noise | 1.10 | 1.10 | 1.13 | 1.29 |
 | hard spring, linear friction, 12 periods, 5 % noise | 1.04 | 1.04 | 1.02 | 1.08 |
 """
-SAME_MISFIT, SAME_CRITERION = 1e-3, 0.5
-"""Largest relative difference of errors, and largest difference of criteria, of candidates that are the same."""
+SAME_MISFIT, SAME_CRITERION = 1e-3, 2.0
+"""Largest relative difference of errors, and largest difference of criteria, of candidates that are the same. Their
+families may differ in what can be left out.
+"""
 UNEXPLAINED = "The best description lacks something"
 """Beginning of the sentence that warns of the best candidate."""
 NETWORK, FORMULA, NULL = "network", "formula of the search", "network without mechanics"
@@ -40,13 +42,13 @@ class Candidate(NamedTuple):
     """A fitted candidate.
 
     `name`: what it is. `parameters`: number of fitted constants. `misfit`: mean square residual on the validation set
-    in units of the noise, with estimated initial states. `information`: criterion of Schwarz on the training set, less
-    that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`: details.
-    `rest`: errors of the coordinates in units of the noise of the recording, on the training set or on the validation
-    set, whichever is larger: a motion that only begins with a transient may look free at its end. `rest_error`: two
-    standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in units of the
-    noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of the
-    validation set. `is_mechanical`: whether it has a Lagrangian. `controls`: names of those that may drive it.
+    in units of the noise, with estimated initial states. `information`: criterion of Chen and Chen on the training set,
+    less that of the best one; NaN for a candidate that was not fitted in this way. `found`: the formula. `fit`:
+    details. `rest`: errors of the coordinates in units of the noise of the recording, on the training set or on the
+    validation set, whichever is larger: a motion that only begins with a transient may look free at its end.
+    `rest_error`: two standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in
+    units of the noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of
+    the validation set. `is_mechanical`: whether it has a Lagrangian. `controls`: names of those that may drive it.
     """
 
     name: str
@@ -254,8 +256,8 @@ class Contest(NamedTuple):
 def best_family(families: list[Candidate]) -> list[Candidate]:
     """The best of fitted families, which are in the order of their error on the validation set; none of none.
 
-    It is the most probable one (criterion of Schwarz) of those that are equal: by cross-validation, or, without it, by
-    nearly the least error on the validation set.
+    It is the most probable one (criterion of Chen and Chen) of those that are equal: by cross-validation, or, without
+    it, by nearly the least error on the validation set.
     """
     tested = [(one, one.errors) for one in families if one.errors is not None]
     if tested:
