@@ -167,7 +167,7 @@ def test_friction_that_is_not_shown_is_undecided():
 
     friction, short = {"linear": 0.02, "dry": 0.15}, np.arange(0, 3, 0.03)
     swings = [swing(short, start, **friction) for start in 1.7 + 0.1 * np.arange(8)]
-    said, (one,) = undecided_of(recorded(short, swings, noise=0.02))
+    said, (one,) = undecided_of(recorded(short, swings, noise=0.03))
     assert said == "linear friction"
     assert (one.kind, one.name, one.is_likely) == ("dry", "dry friction at joint 1", True)
     assert abs(one.value - 0.15) < 2 * one.error
