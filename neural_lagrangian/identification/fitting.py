@@ -6,7 +6,7 @@ from typing import Any
 from .budget import Budget
 from .candidates import Known, Span, control_lag, known_candidates, said_of, undisturbed
 from .faults import NoAnswerError
-from .hypotheses import Hypothesis, most_likely
+from .hypotheses import Decision, Hypothesis, assumed, most_likely
 from .inspection import Inspection
 from .preparation import Task, prepared
 from .wanted import Wanted
@@ -22,13 +22,39 @@ def fitted(
 
     **Arguments:** `plan`: of `prepared`.
     """
-    (one, known), said = most_likely(hypotheses, wanted.candidates, budget.ends_families)
-    task = one.task
+    decision = most_likely(hypotheses, wanted.candidates, budget.ends_families)
+    (one, known), said = decision.best, decision.said
+    task, known = timed(one.task, wanted, known, budget)
+    if known is not None and known.explains is None:
+        task, known, one = undisturbed_of(decision, (task, known), wanted, budget, plan)
+        if one is not decision.best.hypothesis:
+            said = assumed(one, ", since a known system then leaves nothing but noise in the undisturbed motion")
     if said is not None:
         wanted.said("note", said)
         task = task._replace(read=(*task.read, f"{said}."))
-    task, known = timed(task, wanted, known, budget)
-    return calm(one.inspection, task, wanted, known, budget, plan)
+    return task, known
+
+
+def undisturbed_of(
+    decision: Decision, best: tuple[Task, Known], wanted: Wanted, budget: Budget, plan: dict[str, Any]
+) -> tuple[Task, Known, Hypothesis]:
+    """The hypothesis of which a family with the fewest constants leaves nothing but noise without disturbed spans, else
+    the best one with all spans.
+    """
+    found = []
+    for fit, task, known in (
+        (decision.best, *best),
+        *((fit, fit.hypothesis.task, fit.known) for fit in decision.others),
+    ):
+        calmed = calm(fit.hypothesis.inspection, task, known, wanted, budget, plan)
+        if calmed is not None:
+            found.append((*calmed, fit.hypothesis))
+    if not found:
+        return (*best, decision.best.hypothesis)
+    task, known, one = min(found, key=lambda each: each[1].explains.parameters)
+    topic, said = task.facts[-1]
+    wanted.said(topic, said)
+    return task, known, one
 
 
 def timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> tuple[Task, Known | None]:
@@ -42,9 +68,9 @@ def timed(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> tu
 
 
 def calm(
-    inspection: Inspection, task: Task, wanted: Wanted, known: Known | None, budget: Budget, plan: dict[str, Any]
-) -> tuple[Task, Known | None]:
-    """The task without disturbed spans and its families, if a family then leaves nothing but noise."""
+    inspection: Inspection, task: Task, known: Known | None, wanted: Wanted, budget: Budget, plan: dict[str, Any]
+) -> tuple[Task, Known] | None:
+    """The task without disturbed spans and its families, if a family then leaves nothing but noise; else `None`."""
     other, found = task, known
     spans: tuple[Span, ...] = ()
     for _ in range(MAX_ROUNDS):
@@ -60,7 +86,6 @@ def calm(
             break
         found = known_candidates(other, wanted.candidates, budget.ends_families)
     if not spans or found is None or found.explains is None:
-        return task, known
+        return None
     said = said_of(spans, several=len(inspection.recording.recorded) > 1)
-    wanted.said("disturbed", said)
     return other._replace(read=(*other.read, f"{said}."), facts=(*other.facts, ("disturbed", said))), found

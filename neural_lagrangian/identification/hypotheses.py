@@ -103,10 +103,18 @@ def _declaring(angles: Angles, declared: Declared, plain: Inspection) -> Declare
     return replace(declared, angles=[*known, *angles.names], units=units or None)
 
 
-def most_likely(
-    hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_over: Callable[[], bool]
-) -> tuple[Fit, Remark | None]:
-    """The hypothesis whose families describe the recording best, and what it says; `None` if there was no other.
+class Decision(NamedTuple):
+    """The most likely hypothesis with its families, the others from the least errors on, and what is said of it; `None`
+    if nothing is assumed.
+    """
+
+    best: Fit
+    others: list[Fit]
+    said: Remark | None
+
+
+def most_likely(hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_over: Callable[[], bool]) -> Decision:
+    """The hypothesis whose families describe the recording best.
 
     Of equal ones it is the one with the fewest constants, then the most usual one. If names suggest angles, and a
     system with them leaves nothing but noise, no other is tried.
@@ -128,7 +136,8 @@ def most_likely(
     least = min(rest for _, rest in likely)
     equal = [fit for fit, rest in likely if rest <= least * (1 + (0 if fit.best is None else fit.best.rest_error))]
     best = min(equal, key=lambda fit: 0 if fit.best is None else fit.best.parameters)
-    return best, _said(best, fits, equal, level)
+    others = sorted((fit for fit in fits if fit is not best), key=lambda fit: fit.rest(level))
+    return Decision(best, others, _said(best, fits, equal, level))
 
 
 def _is_likely(fit: Fit, rest: float, usual: float) -> bool:
@@ -136,6 +145,12 @@ def _is_likely(fit: Fit, rest: float, usual: float) -> bool:
     if fit.hypothesis.angles.is_usual or fit.best is None:
         return fit.hypothesis.angles.is_usual
     return fit.best._replace(rest=rest).leaves_noise or rest <= MIN_GAIN * usual
+
+
+def assumed(one: Hypothesis, why: str) -> Remark:
+    """A remark on what is assumed of the coordinates. `why`: a clause with its mark before it."""
+    before = f"no unit is given for {', '.join(one.open)}; assumed: {one.angles} ("
+    return Remark(before, one.angles.options, f"){why}")
 
 
 def _said(best: Fit, fits: Sequence[Fit], equal: Sequence[Fit], level: float) -> Remark | None:
@@ -150,5 +165,4 @@ def _said(best: Fit, fits: Sequence[Fit], equal: Sequence[Fit], level: float) ->
         why += f", and otherwise by {others:.3g} times or more" if others < np.inf else ""
     also = [str(fit.hypothesis.angles) for fit in equal if fit is not best]
     why += f"; as good: {', or '.join(also)}" if also else ""
-    before = f"no unit is given for {', '.join(one.open)}; assumed: {one.angles} ("
-    return Remark(before, one.angles.options, f"){why}")
+    return assumed(one, why)

@@ -154,7 +154,7 @@ def test_a_wrong_law_is_no_disturbance():
     assert undisturbed(inspection, known) is not None
     task = prepared(inspection, **PLAN)
     wanted = Wanted("mechanical", False, None, None, 0, False, None, False, None, (), None)
-    assert without_pushes(inspection, task, wanted, known, Budget(None), PLAN)[1] is known
+    assert without_pushes(inspection, task, known, wanted, Budget(None), PLAN) is None
 
 
 def test_friction_that_is_not_shown_is_undecided():

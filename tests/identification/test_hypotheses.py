@@ -5,10 +5,13 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import neural_lagrangian as nl
+from neural_lagrangian.identification.budget import Budget
 from neural_lagrangian.identification.candidates import known_candidates
+from neural_lagrangian.identification.fitting import fitted
 from neural_lagrangian.identification.hypotheses import Fit, hypotheses_of, most_likely
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.recordings import Angles, Columns, Declared, possible_angles
+from neural_lagrangian.identification.wanted import Wanted
 
 TS = np.arange(0.0, 20.0, 0.03)
 NOISE = 0.01
@@ -42,8 +45,9 @@ def found(source, **options):
             tried.append(one)
             yield one
 
-    fit, said = most_likely(counted(), (), lambda: False)
-    return fit, said, len(tried)
+    decision = most_likely(counted(), (), lambda: False)
+    assert len(decision.others) == len(tried) - 1
+    return decision.best, decision.said, len(tried)
 
 
 @pytest.mark.parametrize(
@@ -153,5 +157,24 @@ def test_the_noise_is_that_of_the_best_estimate():
     np.testing.assert_allclose(turning.level, 0.005, rtol=0.1)
     assert turning.rest(0.5) == pytest.approx(turning.best.rest * turning.level / 0.5)
     assert plain.level > 10 * turning.level
-    best, _ = most_likely((fit.hypothesis for fit in fits), (), lambda: False)
-    assert best.hypothesis.angles.names == ("phi",)
+    decision = most_likely((fit.hypothesis for fit in fits), (), lambda: False)
+    assert decision.best.hypothesis.angles.names == ("phi",)
+
+
+def test_a_push_does_not_decide():
+    """It makes all systems err. Without it, those of angles leave nothing but noise."""
+
+    def slope(t, y):
+        return [y[1], -16 * np.sin(y[0]) - 0.1 * y[1] + 8 * (17 < t < 17.4)]
+
+    ts = np.arange(0.0, 40.0, 0.02)
+    q = solve_ivp(slope, (0, 40), (2.0, 0.0), t_eval=ts, rtol=1e-9, atol=1e-9, max_step=0.05).y[0]
+    q += NOISE * np.random.default_rng(0).normal(size=len(ts))
+    motion = nl.Trajectories(ts, np.stack([q, 0 * q], axis=1), names=["q"])
+    said = []
+    wanted = Wanted("mechanical", False, None, None, 0, False, None, False, None, (), lambda *told: said.append(told))
+    task, known = fitted(hypotheses_of(motion, Declared(velocities=[]), PLAN), wanted, Budget(None), PLAN)
+    assert task.columns.angles == ("q",)
+    assert "chain" in known.explains.name
+    assert [topic for topic, _ in said] == ["disturbed", "note"]
+    assert "q is an angle in radians" in str(said[1][1])
