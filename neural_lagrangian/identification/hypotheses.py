@@ -73,12 +73,14 @@ def hypotheses_of(source: str | Path | Trajectories, declared: Declared, plan: d
     **Raises:** the errors of `inspected` and `prepared`, if there is none.
     """
     plain = inspected(source, declared)
+    for found in plain.found_roles:  # once for all hypotheses
+        declared = replace(declared, **found.options)
     open, in_si = () if plain.on_circles else plain.open, isinstance(source, Trajectories)
     refused: list[NoAnswerError] = []
     possible = possible_angles(plain.recording.recorded, plain.columns, open, in_si=in_si)
     for angles in possible:
         inspection = inspected(source, _declaring(angles, declared, plain)) if angles.names else plain
-        inspection = replace(inspection, open=())
+        inspection = replace(inspection, open=(), found_roles=plain.found_roles)
         try:
             task = prepared(inspection, **plan)
         except NoAnswerError as error:
