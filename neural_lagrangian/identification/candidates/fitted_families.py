@@ -28,8 +28,8 @@ from ..formulas import TIME_IS_UP, Attempt, Constant, RefinedFormula, symbols_fo
 from ..judging import better_than_baselines, rollout_errors
 from ..preparation import Task
 from ..recordings import Columns, Measure, starts_of
-from .contest import FORMULA, NETWORK, NULL, Candidate, Contest, distinct
-from .cross_validation import cross_validated
+from .contest import FORMULA, NETWORK, NULL, Candidate, Contest, best_family, distinct
+from .cross_validation import cross_validated, errors_of_windows
 from .trial import Trial, width_of
 
 MAX_LOG_NOISE = np.log(3.0)
@@ -65,6 +65,7 @@ def fitted_families(
     fits: list[dict[str, FamilyFit]] = list(before)
     refused: list[Attempt] = []
     least = min((_log_noise(fit) for kinds in before for fit in kinds.values()), default=np.inf)
+    simple: list[FamilyFit] = []
     for family in families:
         if is_over():
             refused.append(Attempt(family.name, None, TIME_IS_UP))
@@ -82,15 +83,19 @@ def fitted_families(
         if not kinds:
             continue
         criteria = {name: information(fit, grown) for name, fit in kinds.items()}
-        best = min(criteria, key=lambda name: criteria[name])
-        kinds[best] = simplified(kinds[best], trial.fitted, is_over)
+        likely = min(criteria, key=lambda name: criteria[name])
+        kinds[likely] = simplified(kinds[likely], trial.fitted, is_over)
+        simple.append(kinds[likely])
         fits.append(kinds)
     if not fits:
         return Fitted([], refused, trial.noise, [])
     reference = Fitted([], refused, trial.noise, fits).best
     held = trial.held.padded(len(trial.fitted.ts))
-    candidates = distinct([one for kinds in fits for one in _candidates(kinds, reference, trial, held)])
+    candidates = distinct([_candidate(fit, reference, trial, held) for kinds in fits for fit in kinds.values()])
     candidates = cross_validated(candidates, reference.noise, trial.fitted, held, is_over)
+    best = best_family(sorted(candidates, key=lambda one: one.misfit))[0]
+    if best.fit is not None and not any(best.fit is fit for fit in simple):
+        candidates += _simpler(best.fit, candidates, reference, trial, held, is_over)
     return Fitted(candidates, refused, reference.noise, fits)
 
 
@@ -124,18 +129,35 @@ def _log_noise(fit: FamilyFit) -> float:
     return float(np.mean(np.log(fit.noise[np.isfinite(fit.noise)])))
 
 
-def _candidates(kinds: dict[str, FamilyFit], reference: FamilyFit, trial: Trial, held: FitWindows) -> list[Candidate]:
-    """The kinds of friction of one family."""
-    least = information(reference, reference)
-    found = []
-    for fit in kinds.values():
-        there = held_out(fit._replace(noise=reference.noise), held)
-        errors = held.mean_squares(there.squares, there.noise)
-        rest = trial.rest((fit.residuals, fit.noise, trial.fitted), (there.residuals, there.noise, held))
-        criterion = information(fit, reference) - least
-        facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors, "controls": trial.controls}
-        found.append(Candidate(fit.family.name, int(fit.free.sum()), float(errors.mean()), criterion, **facts))
-    return found
+def _candidate(fit: FamilyFit, reference: FamilyFit, trial: Trial, held: FitWindows) -> Candidate:
+    """A fit as a candidate, measured in units of the noise of `reference`."""
+    there = held_out(fit._replace(noise=reference.noise), held)
+    errors = held.mean_squares(there.squares, there.noise)
+    rest = trial.rest((fit.residuals, fit.noise, trial.fitted), (there.residuals, there.noise, held))
+    criterion = information(fit, reference) - information(reference, reference)
+    facts = {"fit": fit, "rest": rest, "rest_error": trial.rest_error, "held": errors, "controls": trial.controls}
+    return Candidate(fit.family.name, int(fit.free.sum()), float(errors.mean()), criterion, **facts)
+
+
+def _simpler(
+    best: FamilyFit,
+    others: list[Candidate],
+    reference: FamilyFit,
+    trial: Trial,
+    held: FitWindows,
+    is_over: Callable[[], bool],
+) -> list[Candidate]:
+    """A candidate without the constants that the motion does not show, cross-validated if the `others` are; none if it
+    shows all.
+    """
+    fit = simplified(best, trial.fitted, is_over)
+    simpler = _candidate(fit, reference, trial, held)
+    if any(one.title == simpler.title for one in others):
+        return []
+    if any(one.errors is not None for one in others):
+        fit = fit._replace(noise=reference.noise)
+        simpler = simpler._replace(errors=errors_of_windows(fit, trial.fitted, held))
+    return [simpler]
 
 
 def ranked(candidates: list[Candidate], refused: list[Attempt], task: Task, trial: Trial) -> Contest:
