@@ -5,9 +5,13 @@ from collections.abc import Callable
 
 from ..training import Progress
 
-FAMILY_SHARE, TRAINING_SHARE, SEARCH_SHARE, REFINEMENT_SHARE = 0.3, 0.6, 0.7, 0.8
-"""Shares of the time limit, counted from the start. After its share, the fit of families, the training, the search for
-a formula or the refinement starts no further step. The last fifth is for rollouts, figures and the report.
+FINISH_SHARE, FINISH_SECONDS, MAX_FINISH_SHARE = 0.2, 20.0, 1 / 3
+"""Time kept for rollouts, figures and the report: a share of the limit, at least the seconds that compilation takes on
+one core, but no larger share than the last.
+"""
+FAMILY_SHARE, TRAINING_SHARE, SEARCH_SHARE = 0.5, 0.75, 0.85
+"""Shares of the time before that. After its share, the fit of families, the training or the search for a formula starts
+no further step; the refinement none at the end of this time.
 """
 
 
@@ -22,8 +26,12 @@ class Budget:
         self.minutes, self.clock, self.start = minutes, clock, clock()
 
     def is_spent(self, share: float = 1.0) -> bool:
-        """Whether more than this share of the time limit has passed."""
-        return self.minutes is not None and self.clock() - self.start > share * 60 * self.minutes
+        """Whether more than this share of the time before the finish has passed."""
+        if self.minutes is None:
+            return False
+        limit = 60 * self.minutes
+        finish = max(FINISH_SHARE * limit, min(FINISH_SECONDS, MAX_FINISH_SHARE * limit))
+        return self.clock() - self.start > share * (limit - finish)
 
     def ends_families(self) -> bool:
         """Whether the time is up for the fit of families of known form."""
@@ -39,4 +47,4 @@ class Budget:
 
     def ends_refinement(self) -> bool:
         """Whether the time is up for the refinement of formulas."""
-        return self.is_spent(REFINEMENT_SHARE)
+        return self.is_spent()

@@ -237,7 +237,8 @@ def _trained(
 def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | None, budget: Budget) -> Outcome:
     """Search for a formula, and compute the errors of all models on held-out motion.
 
-    If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis.
+    If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis. There is
+    none beside a network whose training was cut short: the one that was trained longer would seem better.
     """
     motion = task.parts.train
     attempts: list[Attempt] = []
@@ -252,7 +253,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         if task.columns.controls and formula is not None and known is not None and not budget.ends_refinement():
             known = with_formula_terms(task, known, formula, budget.ends_refinement)
             task, known = timed(task, wanted, known, budget)
-        if known is not None and not budget.ends_refinement():
+        if known is not None and _is_whole(trained, task) and not budget.ends_refinement():
             null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
             networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model
     starts = starts_of(task.parts.held_out, task.plan.stride)
@@ -278,6 +279,11 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
     return Outcome(*learned, *results, task.read, cut_short, sensors)
 
 
+def _is_whole(trained: Trained, task: Task) -> bool:
+    """Whether the network took all steps that were planned."""
+    return len(trained.history.loss) >= sum(task.plan.steps)
+
+
 def _energy_lost(contest: Contest, best: Any, errors: Errors, lost: float) -> float:
     """The energy lost, if that says that friction is missing: not of a family, which was fitted with friction too, and
     not of a model that predicts badly, whose energy means nothing.
@@ -292,8 +298,8 @@ def _cut_short(
 ) -> tuple[str, ...]:
     """What was cut short by the time limit, or left out because it was not needed; one sentence each."""
     lines = []
-    done, steps = 0 if trained is None else len(trained.history.loss), sum(task.plan.steps)
-    if task.trains and done < steps:
+    if trained is not None and not _is_whole(trained, task):
+        done, steps = len(trained.history.loss), sum(task.plan.steps)
         lines.append(f"The time limit ended training after {done} of {steps} steps. More may give a better network.")
     if any(attempt.cut_short for attempt in attempts):
         lines.append("The time limit ended the search for a formula. A longer search may find one.")

@@ -11,7 +11,8 @@ from neural_lagrangian.command_line import main
 from neural_lagrangian.command_line.options import COLUMNS, in_options
 from neural_lagrangian.command_line.program import _parser
 from neural_lagrangian.identification import Remark, UsageError, identify, identifying, inspect, learning
-from neural_lagrangian.identification.candidates.contest import Candidate
+from neural_lagrangian.identification.budget import Budget
+from neural_lagrangian.identification.candidates.contest import NULL, Candidate
 from neural_lagrangian.identification.folders.settings_file import REQUIRED_SETTINGS, write_settings
 from neural_lagrangian.identification.formulas import refinement
 from neural_lagrangian.identification.wanted import Wanted
@@ -166,3 +167,17 @@ def test_a_continued_call_trains_if_the_call_before_did(stored, explains, tmp_pa
     assert identifying._trains(continued, explains) == (bool(stored) or explains is None)
     assert identifying._trains(wanted, explains) == (explains is None)
     assert identifying._trains(wanted._replace(steps=90), explains)
+
+
+@pytest.mark.slow
+@pytest.mark.optax
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_network_whose_training_was_cut_short_is_compared_with_no_other_one(ended, monkeypatch):
+    """A network without mechanics that was trained longer would seem better."""
+    forced = np.stack([np.cos(3 * TS) + 0.4 * np.cos(7.3 * TS), -3 * np.sin(3 * TS) - 2.92 * np.sin(7.3 * TS)], axis=1)
+    forced += 0.001 * np.random.default_rng(0).normal(size=forced.shape)
+    monkeypatch.setattr(Budget, "ends_training", lambda _, progress: ended and progress.step >= 3)
+    found = identify(motion(forced), angles=[], steps=6)
+    assert (len(found.outcome.trained.history.loss) < 6) == ended
+    names = {one.name for one in found.outcome.contest.candidates}
+    assert (NULL in names) != ended

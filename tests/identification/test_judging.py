@@ -192,11 +192,10 @@ def test_a_lyapunov_time_is_found_of_chaos_alone():
 
 
 def test_training_ends_after_minutes_not_seconds():
-    """And each part of a fit has its share, in the order in which they come."""
+    """Each part of a fit has its share, in the order in which they come. The rest is for what follows."""
     now = [100.0]
     budget = Budget(10.0, clock=lambda: now[0])
     asked = (
-        budget.is_spent,
         budget.ends_families,
         partial(budget.ends_training, PROGRESS),
         budget.ends_search,
@@ -207,14 +206,25 @@ def test_training_ends_after_minutes_not_seconds():
         now[0] = 100.0 + seconds
         return [over() for over in asked]
 
-    assert at(11.0) == [False, False, False, False, False]
-    assert at(181.0) == [False, True, False, False, False]
-    assert at(361.0) == [False, True, True, False, False]
-    assert at(421.0) == [False, True, True, True, False]
-    assert at(481.0) == [False, True, True, True, True]
-    assert at(599.0)[0] is False
-    assert at(601.0)[0] is True
+    assert at(11.0) == [False, False, False, False]
+    assert at(241.0) == [True, False, False, False]
+    assert at(361.0) == [True, True, False, False]
+    assert at(409.0) == [True, True, True, False]
+    assert at(479.0) == [True, True, True, False]
+    assert at(481.0) == [True, True, True, True]
     assert not Budget(None, clock=lambda: np.inf).is_spent()
+
+
+@pytest.mark.parametrize("seconds", [6.0, 30.0, 60.0, 90.0, 120.0])
+def test_a_short_limit_keeps_time_for_the_finish(seconds):
+    """Programs for the report take as long to compile whatever the limit."""
+    now = [0.0]
+    budget = Budget(seconds / 60, clock=lambda: now[0])
+    kept = min(20.0, seconds / 3) if seconds < 100 else 0.2 * seconds
+    now[0] = seconds - kept - 1e-3
+    assert not budget.ends_refinement()
+    now[0] = seconds - kept + 1e-3
+    assert budget.ends_refinement()
 
 
 def test_the_time_limit_is_named_only_if_it_ended_the_search():
