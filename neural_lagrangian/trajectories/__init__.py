@@ -7,6 +7,7 @@ from .container import Trajectories
 from .differentiate import differentiate, noise_gain, without_velocities
 from .errors import DataFileError, DtypeError, NonFiniteError, ShapeError, SplitError, TimeOrderError, TrajectoryError
 from .files import read_trajectories
+from .gaps import runs_of as runs_of
 from .headings import Heading as Heading
 from .headings import find_heading as find_heading
 from .headings import heading_of as heading_of

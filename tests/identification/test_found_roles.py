@@ -43,6 +43,7 @@ def written(path, header, *columns):
         ("t,omega,theta", [T, OMEGA, THETA], "t", ["theta"], ["omega"]),
         ("t [ms],theta,omega", [1000 * T, THETA, OMEGA], "t", ["theta"], ["omega"]),
         ("t,theta,omega", [T, THETA % (2 * np.pi), OMEGA], "t", ["theta"], ["omega"]),
+        ("t,theta,omega", [T + 40 * (T > 8), THETA, OMEGA], "t", ["theta"], ["omega"]),
         ("t,theta,omega", [T, THETA, np.degrees(OMEGA)], "t", ["theta"], ["omega"]),
         ("t,theta,omega,alpha", [T, THETA, OMEGA, ALPHA], "t", ["theta"], ["omega"]),
         ("t,q,qd,qdd", [T, SWING, rate(SWING), rate(rate(SWING))], "t", ["q"], ["qd"]),
@@ -76,12 +77,13 @@ def test_names_units_and_values_tell(tmp_path, header, columns, time, coordinate
 
 @pytest.mark.parametrize("names", [["1", "2", "3"], ["first", "second", "third"]])
 def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_path, names):
-    rows = "\n".join(
+    rows = [
         f"{name},{t},{q}"
         for name, part in zip(names, np.split(THETA, 3), strict=True)
         for t, q in zip(T[: len(part)], part, strict=True)
-    )
-    (tmp_path / "a.csv").write_text(f"trial,t,theta\n{rows}\n")
+    ]
+    text = "\n".join(["row,trial,t,theta", *(f"{i},{row}" for i, row in enumerate(rows))])
+    (tmp_path / "a.csv").write_text(text)
     found = inspect(tmp_path / "a.csv")
     assert found.columns.trajectory == "trial"
     assert found.recording.recorded.lengths.tolist() == [400] * 3

@@ -9,10 +9,8 @@ import numpy as np
 from ...trajectories import Trajectories
 from ..remark import Remark, counted
 from .columns import Columns
-from .words import words_of
+from .words import is_named_as_angle
 
-ANGLE_WORDS = {"theta", "phi", "psi", "angle", "azimuth", "pitch", "roll", "yaw"}
-"""Words in names that are usual for angles."""
 MAX_TURNS_IN_RADIANS = 3
 """An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
 MAX_DOF_OF_SUBSETS = 2
@@ -52,7 +50,7 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
     """
     jumping = {remark.options["angles"][0]: "units" in remark.options for remark in lost_turns(motion, columns)}
     jumping = {name: degrees for name, degrees in jumping.items() if name in open}
-    usual = {name for name in open if name in jumping or _is_named(name)}
+    usual = {name for name in open if name in jumping or is_named_as_angle(name)}
     sizes = range(len(open) + 1) if len(open) <= MAX_DOF_OF_SUBSETS else (0, len(open))
     subsets = {frozenset(names) for size in sizes for names in combinations(open, size)} | {frozenset(usual)}
     found = []
@@ -69,11 +67,6 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
     return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
 
 
-def _is_named(name: str) -> bool:
-    """Whether a coordinate has the name of an angle."""
-    return not ANGLE_WORDS.isdisjoint(words_of(name))
-
-
 def in_degrees(motion: Trajectories, columns: Columns, names: Sequence[str]) -> bool:
     """Whether one of these coordinates covers many turns in radians, so that it is probably in degrees."""
     at = [columns.coordinates.index(name) for name in names]
@@ -85,21 +78,24 @@ def lost_turns(trajectories: Trajectories, columns: Columns, open: Sequence[str]
     found, trajectories = [], trajectories.split_at_gaps()
     for name in (name for name in columns.coordinates if name not in (*columns.angles, *open)):
         steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
-        usual = np.quantile(np.abs(np.concatenate(steps)), 0.9)
         for turn, degrees in ((2 * np.pi, False), (360.0, True)):
-            if usual < turn / 6:
-                jumps = [np.abs(np.abs(step) - turn) < turn / 6 for step in steps]
-                options = Angles((name,), degrees).options
-                found += counted(
-                    Remark(f"{name}: jumps by a turn; declare it an angle (", options, ")"), jumps, trajectories
-                )
+            remark = Remark(f"{name}: jumps by a turn; declare it an angle (", Angles((name,), degrees).options, ")")
+            found += counted(remark, jumps_by(turn, steps), trajectories)
     return found
+
+
+def jumps_by(turn: float, steps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Which steps of a coordinate, in some runs, are jumps by a turn. If many are large, none is."""
+    sizes = [np.abs(step) for step in steps]
+    every = np.concatenate(sizes)
+    is_slow = every.size > 0 and np.quantile(every, 0.9) < turn / 6
+    return [is_slow & (np.abs(size - turn) < turn / 6) for size in sizes]
 
 
 def undeclared_angles(trajectories: Trajectories, columns: Columns, open: Sequence[str]) -> list[Remark]:
     """Remarks on coordinates that have the name of an angle, if nothing says whether they are one."""
     found = []
-    for name in filter(_is_named, open):
+    for name in filter(is_named_as_angle, open):
         options = Angles((name,), in_degrees(trajectories, columns, [name])).options
         found.append(Remark(f"{name}: has the name of an angle, but is not declared as one (", options, ")"))
     return found

@@ -3,32 +3,19 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ...trajectories import Heading, QuantityName, headings_of, quantity_of, read_table, seconds_of, si_factor
 from ..faults import UsageError
 from ..remark import Remark
+from .angles import jumps_by
 from .declared import Declared
+from .free_columns import MIN_ROWS, Column, free_columns
 from .recording import compared_with_integral
-from .time_column import time_column
-from .words import words_of
+from .words import kind_of_name
 
-WORDS = {
-    "velocity": r"omega|vel|velocity|velocities|speed|rate|gyro|gyroscope|dot|\w+dot|[vwg][xyz]?"
-    r"|d(theta|phi|psi|alpha|angle|pos|[xyzqr])",
-    "other": r"acc|accel|acceleration|a[xyz]|status|valid|temp|temperature|likelihood|confidence",
-    "control": r"torque|tau|force|effort|voltage|volt|current|pwm|duty|command|cmd|setpoint|reference|ref",
-    "coordinate": r"angle|theta|phi|psi|pos|position|displacement|distance|height|pitch|roll|yaw",
-    "control, maybe": r"motor|input|control|u",
-}
-"""Words of names that are usual for velocities, for columns with no role, for controls, and for coordinates. The first
-kind counts of which a name has a word.
-"""
-PIXELS = tuple(f"{a}{name}{b}" for name in ("px", "pix", "pixel", "pixels") for a, b in ("()", "[]"))
 MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
 """A velocity is that of a coordinate if their ratio is one, or a radian in degrees, up to the first factor, and if its
 integral differs from the coordinate by less than the second share.
@@ -41,22 +28,8 @@ FEW = 3
 """A column of so few whole numbers is a mark, not a coordinate."""
 MIN_JITTER = 1.4
 """Mean square of the steps of noise from row to row, in units of its variance: it is two for white noise."""
-ROWS_OF_A_RUN = 20
-"""A column that names trajectories changes after more rows than this on average."""
-MAX_COORDINATES, MIN_ROWS, GAP_FACTOR = 6, 5, 7
-"""Most columns that are all coordinates; least rows of a part; an interval longer than this many usual ones ends it."""
-
-
-class Column(NamedTuple):
-    """A column in SI units, as far as its unit is known.
-
-    `quantity`: what its unit measures; `None` without a known unit. `odd_unit`: whether it has an unknown one.
-    """
-
-    name: str
-    values: np.ndarray
-    quantity: QuantityName | None
-    odd_unit: bool
+MAX_COORDINATES = 6
+"""Most columns that are all coordinates."""
 
 
 def with_found_roles(path: Path, declared: Declared) -> Declared:
@@ -68,25 +41,16 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
 
     **Raises:** `UsageError` if they are not clear. `DataFileError` for a damaged file.
     """
-    headings = {heading.name: heading for heading in headings_of(path)}
-    time = time_column(path, list(headings.values()), declared.time, declared.labels)
-    taken = declared.labels | {time}
-    free = [heading for heading in headings.values() if heading.kind == "number" and not taken & heading.names]
-    if not free:
-        return replace(declared, time=time, dof=1)  # refused where columns are counted
-    if declared.trajectory is None:
-        others = [h for h in headings.values() if h.kind in ("number", "text") and h.name != time]
-        declared = replace(declared, trajectory=_trajectory(path, headings[time], others))
-        free = [h for h in free if h.name != declared.trajectory]
-    t, columns, parts = _read(path, headings[time], free, declared)
-    if len(t) < MIN_ROWS:
-        return replace(declared, time=time, dof=1)  # refused where samples are counted
+    time, t, trajectory, columns, parts = free_columns(path, declared)
+    declared = replace(declared, time=time, trajectory=trajectory)
+    if not columns or len(t) < MIN_ROWS:
+        return replace(declared, dof=1)  # refused where columns and samples are counted
     columns = [one for one in columns if not _is_no_motion(one.values, parts)]
     coordinates, velocities = _motion(path, t, columns, parts)
     found = [velocities[name] for name in coordinates if name in velocities]
     whole = len(found) == len(coordinates) and declared.velocities is None
     named = found if whole else list(declared.velocities or ())
-    return replace(declared, time=time, coordinates=coordinates, velocities=named)
+    return replace(declared, coordinates=coordinates, velocities=named)
 
 
 def roles_remark(declared: Declared) -> Remark:
@@ -104,36 +68,6 @@ def _unclear(path: Path, why: str) -> UsageError:
         f"{path}: neither `dof` nor `coordinates` is given, and {why} give `dof`, the number of degrees of freedom, "
         f"or `coordinates`, the names of their columns"
     )
-
-
-def _read(
-    path: Path, time: Heading, free: Sequence[Heading], declared: Declared
-) -> tuple[np.ndarray, list[Column], list[slice]]:
-    """The times, the other columns, and the parts of the rows between gaps and of one run each."""
-    labels = [] if declared.trajectory is None else [declared.trajectory]
-    table = read_table(path, [time.text, *(h.text for h in free)], labels, clock=time.text)
-    unit = _unit(time, declared)
-    t = seconds_of(table, time.text, path) * (1.0 if unit is None else si_factor(unit, "time"))
-    step = np.diff(t)
-    usual = np.median(step[step > 0]) if (step > 0).any() else 0.0
-    ends = ~((step > 0) & (step <= GAP_FACTOR * usual))
-    for name in labels:
-        ends |= table.columns[name][1:] != table.columns[name][:-1]
-    bounds = [0, *(np.flatnonzero(ends) + 1), len(t)]
-    columns = []
-    for heading in free:
-        unit = _unit(heading, declared)
-        quantity = None if unit is None else quantity_of(unit)
-        factor = 1.0 if unit is None or quantity is None else si_factor(unit, quantity)
-        odd = heading.unit is None and heading.text != heading.base and not heading.text.endswith(PIXELS)
-        columns.append(Column(heading.name, factor * table.columns[heading.text], quantity, odd and unit is None))
-    return t, columns, [slice(a, b) for a, b in pairwise(bounds) if b - a >= MIN_ROWS]
-
-
-def _unit(heading: Heading, declared: Declared) -> str | None:
-    """The unit of a column, as declared or in its heading."""
-    said = (unit for name, unit in (declared.units or {}).items() if name in heading.names)
-    return next(said, heading.unit)
 
 
 def _is_no_motion(x: np.ndarray, parts: Sequence[slice]) -> bool:
@@ -157,20 +91,6 @@ def _steps(x: np.ndarray, parts: Sequence[slice]) -> np.ndarray:
     return found if len(found) else steps[:1]
 
 
-def _trajectory(path: Path, time: Heading, others: Sequence[Heading]) -> str | None:
-    """The column that changes where times begin again, and seldom otherwise; `None` if there is none."""
-    table = read_table(path, [time.text], [h.text for h in others], clock=time.text)
-    again = np.diff(seconds_of(table, time.text, path)) < 0
-    if not again.any():
-        return None
-    for heading in others:
-        x = table.columns[heading.text]
-        changes = x[1:] != x[:-1]
-        if changes[again].all() and changes.sum() * ROWS_OF_A_RUN < len(x):
-            return heading.name
-    return None
-
-
 def _motion(
     path: Path, t: np.ndarray, columns: Sequence[Column], parts: Sequence[slice]
 ) -> tuple[list[str], dict[str, str]]:
@@ -183,7 +103,7 @@ def _motion(
     origin = {one.name: _origin(one, t, columns, parts) for one in columns}
     coordinates, velocities = [], {}
     for one in columns:
-        integral, said = origin[one.name], _kind(one.name)
+        integral, said = origin[one.name], kind_of_name(one.name)
         if integral is not None:
             velocities.setdefault(integral, one.name)  # an acceleration is that of a velocity
         elif one.quantity == "acceleration" or said == "other":
@@ -206,19 +126,11 @@ def _motion(
     return coordinates, velocities
 
 
-def _kind(name: str) -> str | None:
-    """The kind of column for which its name is usual; `None` for another name."""
-    words = words_of(name)
-    kinds = (kind for kind, known in WORDS.items() if any(re.fullmatch(known, word) for word in words))
-    return next(kinds, None)
-
-
 def _without_jumps(x: np.ndarray) -> np.ndarray:
     """A column without jumps by a turn, in radians or degrees."""
     there = np.isfinite(x)
-    step = np.abs(np.diff(x[there]))
     for turn in (2 * np.pi, 360.0):
-        if len(step) and np.quantile(step, 0.9) < turn / 6 and (np.abs(step - turn) < turn / 6).any():
+        if jumps_by(turn, [np.diff(x[there])])[0].any():
             x = x.copy()
             x[there] = np.unwrap(x[there], period=turn)
     return x
@@ -236,7 +148,7 @@ def _same(one: Column, other: Column) -> bool:
 def _origin(one: Column, t: np.ndarray, columns: Sequence[Column], parts: Sequence[slice]) -> str | None:
     """The column whose rate of change a column is; `None` if there is none."""
     found = []
-    told = one.quantity == "velocity" or _kind(one.name) == "velocity"
+    told = one.quantity == "velocity" or kind_of_name(one.name) == "velocity"
     most, apart_most = (MAX_FACTOR, MAX_SHAPE_ERROR) if told else (MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS)
     for other in columns:
         pairs = list(_pairs(t, other.values, one.values, parts))

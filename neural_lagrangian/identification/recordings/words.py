@@ -1,10 +1,34 @@
-"""The words in the names of columns."""
+"""The words in the names of columns, and what they are usual for."""
 
 import re
+from typing import Literal, TypeAlias
 
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+NameKind: TypeAlias = Literal["velocity", "other", "control", "coordinate", "control, maybe"]
+USUAL: dict[NameKind, str] = {
+    "velocity": r"omega|vel|velocity|velocities|speed|rate|gyro|gyroscope|dot|\w+dot|[vwg][xyz]?"
+    r"|d(theta|phi|psi|alpha|angle|pos|[xyzqr])",
+    "other": r"acc|accel|acceleration|a[xyz]|status|valid|temp|temperature|likelihood|confidence",
+    "control": r"torque|tau|force|effort|voltage|volt|current|pwm|duty|command|cmd|setpoint|reference|ref",
+    "coordinate": r"angle|theta|phi|psi|pos|position|displacement|distance|height|pitch|roll|yaw",
+    "control, maybe": r"motor|input|control|u",
+}
+"""Words that are usual for velocities, for columns with no role, for controls, and for coordinates."""
+ANGLES = {"theta", "phi", "psi", "angle", "azimuth", "pitch", "roll", "yaw"}
+"""Words that are usual for angles."""
 
 
 def words_of(name: str) -> list[str]:
     """The words of a name in lower case, without digits and marks: `motor`, `angle` for `motorAngle_2`."""
     return [word.lower() for word in WORD.findall(name)]
+
+
+def kind_of_name(name: str) -> NameKind | None:
+    """The kind of column for which a name is usual: the first kind of which it has a word; `None` if it has none."""
+    words = words_of(name)
+    return next((kind for kind, usual in USUAL.items() if any(re.fullmatch(usual, word) for word in words)), None)
+
+
+def is_named_as_angle(name: str) -> bool:
+    """Whether a name is usual for angles."""
+    return not ANGLES.isdisjoint(words_of(name))
