@@ -118,8 +118,8 @@ class Decision(NamedTuple):
 def most_likely(hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_over: Callable[[], bool]) -> Decision:
     """The hypothesis whose families describe the recording best.
 
-    Of equal ones it is the one with the fewest constants, then the most usual one. If names suggest angles, and a
-    system with them leaves nothing but noise, no other is tried.
+    Of those that describe it equally well, the one with the fewest constants is chosen, then the most usual one. No
+    further one is tried after angles that names suggest, if a system with them leaves nothing but noise.
 
     **Arguments:** `users`: candidates of the user. `is_over`: no further hypothesis is tried once it returns true.
     """
@@ -143,7 +143,9 @@ def most_likely(hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_ov
 
 
 def _is_likely(fit: Fit, rest: float, usual: float) -> bool:
-    """Whether names suggest a hypothesis, or it explains the motion, or much more of it than those do."""
+    """Whether a hypothesis may be chosen: names or jumps suggest it, or its errors are those of the noise, or they are
+    much smaller than `usual`, the least ones of those that names or jumps suggest.
+    """
     if fit.hypothesis.angles.is_usual or fit.best is None:
         return fit.hypothesis.angles.is_usual
     return fit.best._replace(rest=rest).leaves_noise or rest <= MIN_GAIN * usual

@@ -1,4 +1,4 @@
-"""Whether coordinates without a unit are angles, and in which unit, is told by the systems that fit, not by chance."""
+"""The systems that fit tell whether coordinates without a unit are angles, and in which unit."""
 
 import numpy as np
 import pytest
