@@ -18,6 +18,7 @@ from .tables import headings_of as headings_of
 from .tables import read_table as read_table
 from .tables import suffixes as suffixes
 from .units import QuantityName as QuantityName
+from .units import known_unit as known_unit
 from .units import measures_angle as measures_angle
 from .units import quantity_of as quantity_of
 from .units import si_factor as si_factor

@@ -8,15 +8,22 @@ from .errors import DataFileError
 from .layout import MISSING
 from .table import Table
 
+UNIX_TIMES = 1e9, 4.2e9
+"""Seconds from 1970 to 2001 and to 2103. Nothing but a clock shows such numbers of milli-, micro- or nanoseconds."""
 
-def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.ndarray:
-    """A time column in double precision. Numbers do not change; dates and times of day become seconds from the first.
+
+def seconds_of(table: Table, name: str, path: str | PathLike[str] | None, factor: float | None = None) -> np.ndarray:
+    """A time column in seconds, in double precision. Dates and times of day become seconds from the first.
+
+    **Arguments:** `factor`: seconds in the unit of numbers. `None`: the unit is not known; it is the second, unless the
+    numbers are so large that they are milli-, micro- or nanoseconds since 1970.
 
     **Raises:** `DataFileError` at the first cell that is not a time.
     """
     column = table.columns[name]
     if column.dtype.kind in "fiu":
-        return column.astype(np.float64, copy=False)
+        column = column.astype(np.float64, copy=False)
+        return column * (_unit_of_clock(column) if factor is None else factor)
     import pandas  # imported here because it takes half a second
 
     if column.dtype.kind in "Mm":
@@ -45,3 +52,12 @@ def seconds_of(table: Table, name: str, path: str | PathLike[str] | None) -> np.
         since = found[~empty] - found[~empty][0]
         seconds[~empty] = since.astype(np.int64) / 1e9
     return seconds
+
+
+def _unit_of_clock(numbers: np.ndarray) -> float:
+    """Seconds in the unit of times that nobody gives."""
+    known = numbers[np.isfinite(numbers)]
+    least, most = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    return next(
+        (unit for unit in (1e-3, 1e-6, 1e-9) if UNIX_TIMES[0] < unit * least <= unit * most < UNIX_TIMES[1]), 1.0
+    )

@@ -64,7 +64,7 @@ def read_trajectories(
       or such names by parameter, as for `observations`. They are not converted.
     - `dof`: number of degrees of freedom, if there are no `positions`. The guesses of the states are then zero.
     - `time`: column name of the times: numbers, ISO 8601 dates, or times of day. Dates and times of day become seconds
-      from the first.
+      from the first. Without a unit, numbers of milli-, micro- or nanoseconds since 1970 are known by their size.
     - `trajectory`: column name of a label (number or word) that identifies the trajectory of each row. `None`: the file
       is one trajectory. Trajectories are in the order of their first rows.
     - `units`: units of columns, such as `{"t": "ms", "theta": "deg", "omega": "deg/s"}`. They override the units in the
@@ -104,9 +104,7 @@ def read_trajectories(
     known = _units_of(quantities, places, headings, units or {}, file)
     factors = si_factors(file, quantities, known)
     table = read_table(source, list(quantities), [] if trajectory is None else [trajectory], clock=time)
-    table.columns[time] = seconds_of(table, time, file)
-    if headings[places[time]].kind in ("clock", "text"):
-        factors.pop(time, None)
+    table.columns[time] = seconds_of(table, time, file, factors.pop(time, None))
     for name, factor in factors.items():
         table.columns[name] = table.columns[name] * factor
     rows = sample_rows(file, table, quantities, trajectory)

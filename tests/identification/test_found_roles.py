@@ -11,7 +11,7 @@ T = np.arange(0.0, 20.0, 1 / 60)
 SWING = 1.2 * np.exp(-0.02 * T) * np.cos(3 * T + 0.2 * np.sin(T))
 OTHER = 0.3 * np.cos(2.2 * T) + 0.2 * np.sin(4 * T)
 CIRCLE = 0.4 * np.sin(T), 0.4 * np.cos(T)
-RNG = np.random.default_rng(0)
+RNG, DEGREES = np.random.default_rng(0), 180 / np.pi
 
 
 def noisy(x):
@@ -63,6 +63,9 @@ def written(path, header, *columns):
         ),
         ("t,motorAngle,motorSpeed", [T, THETA, OMEGA], "t", ["motorAngle"], ["motorSpeed"]),
         (",t,theta", [np.arange(len(T)), T, THETA], "t", ["theta"], []),
+        ("sample,time_ms,theta", [np.arange(len(T)), 1000 * T, THETA], "time_ms", ["theta"], []),
+        ("millis,pos_mm,vel_mm_s", [1000 * T, 1000 * X, 1000 * V], "millis", ["pos_mm"], ["vel_mm_s"]),
+        ("t,angleDeg,omega_deg", [T, np.degrees(THETA), np.degrees(OMEGA)], "t", ["angleDeg"], ["omega_deg"]),
         ("t,x,fixed", [T, X, RNG.normal(size=len(T))], "t", ["x"], []),
     ],
 )
@@ -73,6 +76,37 @@ def test_names_units_and_values_tell(tmp_path, header, columns, time, coordinate
     said = {"time": time, "coordinates": coordinates} | ({"velocities": velocities} if velocities else {})
     assert found.found_roles[0].options == said
     assert inspect(found.path, angles=[], **said).found_roles == ()
+
+
+@pytest.mark.parametrize(
+    ("header", "factors", "units"),
+    [
+        ("time_ms,theta_deg,omega_deg_s", (1e3, DEGREES, DEGREES), ("ms", "deg", "deg/s")),
+        ("millis,thetaDeg,omegaDps", (1e3, DEGREES, DEGREES), ("ms", "deg", "deg/s")),
+        ("timestamp_us,theta_rad,omega_rad_per_s", (1e6, 1, 1), ("us", "rad", "rad/s")),
+        ("Time-ns,theta1_deg,omega1_deg", (1e9, DEGREES, DEGREES), ("ns", "deg", "deg/s")),
+        ("t_s,x_mm,v_m_s", (1, 1e3, 1), (None, "mm", "m/s")),
+        ("t,x_m,v_x", (1, 1, 1), (None, None, None)),
+        ("t (ms),x_mm (cm),v_mm_s (m/s)", (1e3, 1e2, 1), ("ms", "cm", "m/s")),
+    ],
+)
+def test_names_may_end_in_units(tmp_path, header, factors, units):
+    """Units in brackets come first; a single letter may mean anything."""
+    swing = np.stack([T, SWING, rate(SWING)])
+    path = written(tmp_path / "a.csv", header, *(swing * np.reshape(factors, (3, 1))))
+    names = [name.split(" (")[0] for name in header.split(",")]
+    found = inspect(path, time=names[0], coordinates=names[1:2], velocities=names[2:])
+    assert tuple(found.columns.units.get(name) for name in names) == units
+    ts, ys = next(iter(found.recording.recorded))
+    np.testing.assert_allclose(np.column_stack([ts, ys]), swing.T, atol=1e-6)
+
+
+def test_an_end_of_a_name_that_is_no_unit_of_its_column_means_something_else(tmp_path):
+    """A velocity is in no unit of time, and declared units override those in names."""
+    path = written(tmp_path / "a.csv", "t,x_ms,v_cm", T, SWING, rate(SWING))
+    assert inspect(path, coordinates=["x_ms"], velocities=["v_cm"]).columns.units == {"v_cm": "cm/s"}
+    columns = inspect(path, coordinates=["x_ms"], velocities=["v_cm"], units={"v_cm": "m/s"}).columns
+    assert columns.units == {"v_cm": "m/s"}
 
 
 @pytest.mark.parametrize("names", [["1", "2", "3"], ["first", "second", "third"]])

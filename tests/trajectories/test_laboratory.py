@@ -78,6 +78,19 @@ def test_data_frames_are_read_as_files_are(package):
         read_trajectories(frame, positions=["y"])
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("start", [1.75e9, 2e7])
+def test_a_clock_that_counts_from_1970_is_known_by_its_numbers(unit, start):
+    """Years before 2001 may be times of something else, and a unit that is given counts."""
+    times = start / unit + T / unit
+    seconds = (times * unit if start > 1e9 else times) if unit < 1 else times
+    frame = {"stamp": times, "x": X}
+    read = read_trajectories(frame, positions=["x"], time="stamp", estimate=parabolas)
+    np.testing.assert_allclose(read.ts[0], seconds, rtol=1e-15)
+    given = read_trajectories(frame, positions=["x"], time="stamp", units={"stamp": "s"}, estimate=parabolas)
+    np.testing.assert_array_equal(given.ts[0], times)
+
+
 @pytest.mark.parametrize("above", [[], [["Tracker"], ["Rate", 60]]])
 @pytest.mark.parametrize("kind", ["numbers", "text", "dates"])
 def test_spreadsheets(above, kind, tmp_path):

@@ -18,6 +18,7 @@ from ..faults import NoAnswerError, UsageError
 from .channels import OF_ANGLES, Channel, channel_of
 from .columns import Columns
 from .time_column import time_column
+from .units_in_names import unit_of
 
 SENSORS_OF_DRIVEN = "sensors are not calibrated on driven motion"
 """Why observations and controls exclude each other."""
@@ -144,7 +145,9 @@ def columns_of(path: Path, declared: Declared) -> Columns:
         velocities = found if declared.velocities is None else velocities
     else:
         coordinates = [name if name in tracked else named(name) for name in declared.named_coordinates]
-    units = {heading.name: heading.unit for heading in headings if heading.unit is not None}
+    measured = {time: "time"} | dict.fromkeys(coordinates, "position") | dict.fromkeys(velocities, "velocity")
+    measured |= {name: sees.partition(":")[0].strip() for name, sees in seen.items()}
+    units = {one.name: unit for one in headings if (unit := unit_of(one, measured.get(one.name))) is not None}
     said = {named(name): unit for name, unit in (declared.units or {}).items()}
     used = (time, *coordinates, *velocities, *parameters, *seen, *controls, *sum(tracked.values(), ()))
     units = {name: unit for name, unit in (units | said).items() if name in used or name in said}

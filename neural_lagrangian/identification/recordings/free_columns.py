@@ -19,6 +19,7 @@ from ...trajectories import (
 )
 from .declared import Declared
 from .time_column import time_column
+from .units_in_names import unit_of
 
 PIXELS = tuple(f"{a}{name}{b}" for name in ("px", "pix", "pixel", "pixels") for a, b in ("()", "[]"))
 MIN_ROWS = 5
@@ -67,7 +68,7 @@ def free_columns(path: Path, declared: Declared) -> FreeColumns:
     labels = [one.text for one in texts] if declared.trajectory is None else [declared.trajectory]
     table = read_table(path, [time.text, *(one.text for one in numbers)], labels, clock=time.text)
     unit = _unit(time, declared)
-    t = seconds_of(table, time.text, path) * (1.0 if unit is None else si_factor(unit, "time"))
+    t = seconds_of(table, time.text, path, None if unit is None else si_factor(unit, "time"))
     trajectory = declared.trajectory
     if trajectory is None:
         names = {one.name: table.columns[one.text] for one in (*numbers, *texts)}
@@ -82,7 +83,7 @@ def free_columns(path: Path, declared: Declared) -> FreeColumns:
 def _unit(heading: Heading, declared: Declared) -> str | None:
     """The unit of a column, as declared or in its heading."""
     said = (unit for name, unit in (declared.units or {}).items() if name in heading.names)
-    return next(said, heading.unit)
+    return next(said, unit_of(heading))
 
 
 def _column(heading: Heading, values: np.ndarray, declared: Declared) -> Column:

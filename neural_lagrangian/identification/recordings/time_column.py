@@ -5,9 +5,11 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from ...trajectories import Heading, find_heading, quantity_of
+from .units_in_names import unit_of
+from .words import words_of
 
-TIME_NAME = re.compile(r"t|times?|timestamps?|seconds?|secs?|elapsed|zeit|temps|tiempo|clock", re.IGNORECASE)
-"""Names that are usual for times."""
+USUAL_WORD = re.compile(r"times?|timestamps?|stamp|seconds?|secs?|elapsed|zeit|temps|tiempo|clock")
+"""Words that are usual in names of times."""
 
 
 def time_column(path: Path, headings: Sequence[Heading], named: str | None, others: Container[str]) -> str:
@@ -23,5 +25,11 @@ def time_column(path: Path, headings: Sequence[Heading], named: str | None, othe
         for heading in headings
         if heading.kind in ("number", "clock") and not any(name in others for name in heading.names)
     ]
-    called = [h for h in free if TIME_NAME.fullmatch(h.name) or (h.unit is not None and quantity_of(h.unit) == "time")]
-    return (called or free or list(headings))[0].name
+    return ([*filter(_is_time, free)] or free or list(headings))[0].name
+
+
+def _is_time(heading: Heading) -> bool:
+    """Whether a column is called like a time or is in a unit of time."""
+    called = heading.name.lower() == "t" or any(map(USUAL_WORD.fullmatch, words_of(heading.name)))
+    unit = unit_of(heading)
+    return called or (unit is not None and quantity_of(unit) == "time")
