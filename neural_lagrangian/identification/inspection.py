@@ -31,6 +31,7 @@ from .recordings import (
     roles,
     roles_remark,
     sampling_summary,
+    steps_of_sensors,
     suspicious,
     unchanging_channels,
     undeclared_angles,
@@ -86,7 +87,8 @@ class Inspection:
         constants = [] if self.path is None else constants_of_runs(self.path, self.columns)
         unusual = suspicious(self.recording.recorded, self.columns)
         angles = undeclared_angles(self.recording.recorded, self.columns, self.open)
-        return (*unusual, *angles, *self.on_circles, *late, *rests, *constants)
+        steps = steps_of_sensors(self.columns)
+        return (*self.recording.lost, *unusual, *angles, *steps, *self.on_circles, *late, *rests, *constants)
 
     @cached_property
     def on_circles(self) -> tuple[Remark, ...]:

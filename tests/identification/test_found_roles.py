@@ -109,6 +109,21 @@ def test_an_end_of_a_name_that_is_no_unit_of_its_column_means_something_else(tmp
     assert columns.units == {"v_cm": "m/s"}
 
 
+def test_what_counts_steps_of_a_sensor_may_be_an_angle(tmp_path):
+    path = written(tmp_path / "a.csv", "t,counts", T, np.round(650 * SWING))
+    found = inspect(path)
+    (said,) = [one for one in found.remarks if "steps of a sensor" in str(one)]
+    again = inspect(path, **said.options)
+    assert again.columns.angles == ("counts",)
+    assert not any("steps of a sensor" in str(one) for one in again.remarks)
+
+
+def test_times_that_repeat_are_named(tmp_path):
+    path = written(tmp_path / "a.csv", "t,theta", np.round(T), THETA)
+    with pytest.raises(nl.trajectories.DataFileError, match="line 3, column 't': repeats"):
+        nl.identification.identify(path)
+
+
 @pytest.mark.parametrize("names", [["1", "2", "3"], ["first", "second", "third"]])
 def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_path, names):
     rows = [
@@ -147,6 +162,11 @@ def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_p
         ),
         ("t,theta,torque", [THETA, RNG.normal(size=len(T))], "'torque' looks like no coordinate"),
         ("t,marker,length", [T > 10, 0 * T + 1], "no column would be the coordinates"),
+        (
+            "Run 1: Time (s),Run 1: x,Run 2: Time (s),Run 2: x",
+            [X, T, THETA],
+            "'Run 1: Time' and 'Run 2: Time' are both times",
+        ),
     ],
 )
 def test_what_is_not_clear_is_asked(tmp_path, header, columns, why):
@@ -163,7 +183,7 @@ def test_what_is_not_clear_is_asked(tmp_path, header, columns, why):
         ("0,1", "has 1 samples; expected at least"),
         ("0,1\n1,inf\n2,3\n3,4\n4,4.5\n5,4\n6,3\n7,2", "is infinite"),
         ("0,\n1,\n2,", "columns of numbers beside the time 't' are none"),
-        ("0,1\n1,2\n1,2\n0,1\n0,2", "no column would be the coordinates"),
+        ("0,1\n1,2\n1,2\n0,1\n0,2", "line 4, column 't': repeats"),
     ],
 )
 def test_a_recording_without_motion_is_refused_in_words(tmp_path, rows, message):

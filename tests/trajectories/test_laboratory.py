@@ -91,6 +91,12 @@ def test_a_clock_that_counts_from_1970_is_known_by_its_numbers(unit, start):
     np.testing.assert_array_equal(given.ts[0], times)
 
 
+def test_durations_of_matlab(tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join(["Time,x", *(f"{t:.4f} sec,{x}" for t, x in zip(T, X, strict=True))]))
+    read = read_trajectories(tmp_path / "a.csv", positions=["x"], time="Time", estimate=parabolas)
+    np.testing.assert_allclose(read.ts[0], T - T[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("above", [[], [["Tracker"], ["Rate", 60]]])
 @pytest.mark.parametrize("kind", ["numbers", "text", "dates"])
 def test_spreadsheets(above, kind, tmp_path):

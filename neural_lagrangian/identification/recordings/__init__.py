@@ -1,6 +1,6 @@
 """From the columns of a file to checked motion: roles of columns, velocities, jumps, pieces and scales."""
 
-from .angles import Angles, possible_angles, undeclared_angles
+from .angles import Angles, possible_angles, steps_of_sensors, undeclared_angles
 from .calibrated import Calibrated, Estimate, read_calibrated, table_of
 from .channel_reading import reading_of
 from .channels import Channel, channel_of
@@ -70,6 +70,7 @@ __all__ = [
     "signal_of",
     "sizes_of_controls",
     "starts_of",
+    "steps_of_sensors",
     "suspicious",
     "table_of",
     "taken",

@@ -9,10 +9,12 @@ import numpy as np
 from ...trajectories import Trajectories
 from ..remark import Remark, counted
 from .columns import Columns
-from .words import is_named_as_angle
+from .words import is_named_as_angle, is_named_as_steps
 
 MAX_TURNS_IN_RADIANS = 3
 """An angle that covers more turns than this in one trajectory, read as radians, is probably in degrees."""
+A_STEP = "0.09 deg"
+"""What a remark gives as an example: the step of an encoder with 4000 of them."""
 MAX_DOF_OF_SUBSETS = 2
 """Up to so many degrees of freedom, each set of coordinates may be the angles. Of more, all may be, or none."""
 
@@ -99,3 +101,16 @@ def undeclared_angles(trajectories: Trajectories, columns: Columns, open: Sequen
         options = Angles((name,), in_degrees(trajectories, columns, [name])).options
         found.append(Remark(f"{name}: has the name of an angle, but is not declared as one (", options, ")"))
     return found
+
+
+def steps_of_sensors(columns: Columns) -> list[Remark]:
+    """Remarks on coordinates that seem to be in steps of a sensor, of which nothing says whether they are angles."""
+    named = (name for name in columns.coordinates if name not in (*columns.units, *columns.angles))
+    return [
+        Remark(
+            f"{name}: seems to count steps of a sensor; if it is an angle, give their size (",
+            {"units": {name: A_STEP}},
+            ")",
+        )
+        for name in filter(is_named_as_steps, named)
+    ]

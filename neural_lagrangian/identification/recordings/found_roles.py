@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ...trajectories import headings_of
 from ..faults import UsageError
 from ..remark import Remark
 from .angles import jumps_by
 from .declared import Declared
 from .free_columns import MIN_ROWS, Column, free_columns
 from .recording import compared_with_integral
+from .time_column import is_time
 from .words import kind_of_name
 
 MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
@@ -43,8 +45,14 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
     """
     time, t, trajectory, columns, parts = free_columns(path, declared)
     declared = replace(declared, time=time, trajectory=trajectory)
-    if not columns or len(t) < MIN_ROWS:
-        return replace(declared, dof=1)  # refused where columns and samples are counted
+    if not columns or not parts:
+        return replace(declared, dof=1)  # refused where columns are counted, or where times do not increase
+    if other := [one.name for one in headings_of(path) if is_time(one) and _differ_by_number(one.name, time)]:
+        raise _unclear(
+            path,
+            f"{time!r} and {other[0]!r} are both times: if runs stand side by side, write them below each other, with "
+            "a column that numbers them; else",
+        )
     columns = [one for one in columns if not _is_no_motion(one.values, parts)]
     coordinates, velocities = _motion(path, t, columns, parts)
     found = [velocities[name] for name in coordinates if name in velocities]
@@ -178,3 +186,8 @@ def _alike(one: str, other: str) -> bool:
     """Whether two names differ by a number or an axis only, such as `q1` and `q2`, or `x` and `y`."""
     first, second = (re.sub(r"^[xyz](?![a-z])|[xyz]?\d*$", "", name.lower()) for name in (one, other))
     return first == second
+
+
+def _differ_by_number(one: str, other: str) -> bool:
+    """Whether two names are the same but for numbers in them, as `Run 1: Time` and `Run 2: Time`."""
+    return one != other and re.sub(r"\d+", "", one) == re.sub(r"\d+", "", other)

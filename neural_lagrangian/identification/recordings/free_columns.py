@@ -18,6 +18,7 @@ from ...trajectories import (
     si_factor,
 )
 from .declared import Declared
+from .lost_samples import far_from_others
 from .time_column import time_column
 from .units_in_names import unit_of
 
@@ -91,7 +92,8 @@ def _column(heading: Heading, values: np.ndarray, declared: Declared) -> Column:
     quantity = None if unit is None else quantity_of(unit)
     factor = 1.0 if unit is None or quantity is None else si_factor(unit, quantity)
     odd = heading.unit is None and heading.text != heading.base and not heading.text.endswith(PIXELS)
-    return Column(heading.name, factor * values, quantity, odd and unit is None)
+    values = np.where(far_from_others(values), np.nan, factor * values)
+    return Column(heading.name, values, quantity, odd and unit is None)
 
 
 def _changes(x: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from ..remark import Remark
 from .columns import Columns
 from .declared import check_suffix
 from .local_polynomials import CANDIDATE_WINDOWS, padded, smoothed_runs, window_by_cross_validation
+from .lost_samples import without_lost_samples
 from .observed_columns import observed_beside, without_turns
 from .recorded_rates import Lag, combined, lag_of, without_lag
 from .rests import Rest, without_rests
@@ -43,7 +44,8 @@ class Recording(NamedTuple):
     `observed` has the positions as recorded. Noisy recorded velocities are combined with those of the polynomials.
     Without noise `window` is `None`, and `observed` is `trajectories`. `lag`: how late recorded velocities were, before
     each was moved to the time of its coordinate. `rests`: what is left out of `trajectories`, since nothing moves.
-    `tracked`: sentences on the circles and links of tracked coordinates.
+    `tracked`: sentences on the circles and links of tracked coordinates. `lost`: remarks on samples that are left out
+    as missing.
     """
 
     recorded: Trajectories
@@ -53,6 +55,7 @@ class Recording(NamedTuple):
     lag: Lag | None = None
     rests: tuple[Rest, ...] = ()
     tracked: tuple[str, ...] = ()
+    lost: tuple[Remark, ...] = ()
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -79,10 +82,14 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )
+    remarks: list[Remark] = []
+    if not columns.observations:  # these are read beside all samples
+        recorded, remarks = without_lost_samples(recorded, [*columns.positions, *columns.velocities])
     recorded, tracked = with_angles(path, recorded, columns)
     if columns.observations:
         recorded = replace(recorded, observations=observed_beside(path, columns, recorded))
-    return recording_of(str(path), recorded, columns)._replace(tracked=tracked)
+    found = recording_of(str(path), recorded, columns)
+    return found._replace(tracked=tracked, lost=(*remarks, *found.lost))
 
 
 def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recording:
@@ -94,6 +101,13 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
 
     **Raises:** `NoAnswerError` if a trajectory is too short to estimate velocities.
     """
+    recorded, lost = without_lost_samples(recorded, [*columns.coordinates, *columns.velocities])
+    found = _prepared(name, recorded, columns)
+    return found._replace(lost=tuple(lost))
+
+
+def _prepared(name: str, recorded: Trajectories, columns: Columns) -> Recording:
+    """Angles without jumps, no rests, and velocities."""
     recorded = _continuous(replace(recorded, gap=columns.gap), columns)
     recorded = replace(recorded, observations=without_turns(recorded, columns))
     runs = recorded.split_at_gaps()

@@ -25,10 +25,10 @@ def time_column(path: Path, headings: Sequence[Heading], named: str | None, othe
         for heading in headings
         if heading.kind in ("number", "clock") and not any(name in others for name in heading.names)
     ]
-    return ([*filter(_is_time, free)] or free or list(headings))[0].name
+    return ([*filter(is_time, free)] or free or list(headings))[0].name
 
 
-def _is_time(heading: Heading) -> bool:
+def is_time(heading: Heading) -> bool:
     """Whether a column is called like a time or is in a unit of time."""
     called = heading.name.lower() == "t" or any(map(USUAL_WORD.fullmatch, words_of(heading.name)))
     unit = unit_of(heading)

@@ -16,6 +16,8 @@ USUAL: dict[NameKind, str] = {
 """Words that are usual for velocities, for columns with no role, for controls, and for coordinates."""
 ANGLES = {"theta", "phi", "psi", "angle", "azimuth", "pitch", "roll", "yaw"}
 """Words that are usual for angles."""
+STEPS = {"count", "counts", "tick", "ticks", "step", "steps", "pulses", "encoder", "enc", "adc", "pot", "raw", "lsb"}
+"""Words that are usual for numbers as a sensor writes them."""
 
 
 def words_of(name: str) -> list[str]:
@@ -32,3 +34,8 @@ def kind_of_name(name: str) -> NameKind | None:
 def is_named_as_angle(name: str) -> bool:
     """Whether a name is usual for angles."""
     return not ANGLES.isdisjoint(words_of(name))
+
+
+def is_named_as_steps(name: str) -> bool:
+    """Whether a name is usual for numbers as a sensor writes them."""
+    return not STEPS.isdisjoint(words_of(name))
