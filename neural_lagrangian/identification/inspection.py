@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..trajectories import Trajectories
+from ..trajectories import Trajectories, headings_of, quantity_of
 from .faults import UsageError
 from .folders import Learned, has_network, is_folder, predictor_of, read_folder
 from .plain_text import aligned, stated_all
@@ -35,6 +35,7 @@ from .recordings import (
     suspicious,
     unchanging_channels,
     undeclared_angles,
+    unit_of,
     with_found_roles,
     wrong_rates,
 )
@@ -273,14 +274,16 @@ def inspected(
 def _with_roles(path: Path, declared: Declared, *, all_are_coordinates: bool) -> Declared:
     """The declaration with the roles of the columns, found in the file if nobody says which are coordinates.
 
-    **Raises:** `UsageError` if they are not clear, unless `all_are_coordinates`; `DataFileError` for a damaged file.
+    **Raises:** `UsageError` if they are not clear, unless `all_are_coordinates` and units allow that; `DataFileError`
+    for a damaged file.
     """
     if declared.dof is not None or declared.named_coordinates is not None or not has_order(path):
         return declared
     try:
         return with_found_roles(path, declared)
     except UsageError:
-        if not all_are_coordinates:
+        units = filter(None, map(unit_of, headings_of(path)))
+        if not all_are_coordinates or not {"time", "position"}.issuperset(map(quantity_of, units)):
             raise
         return declared
 

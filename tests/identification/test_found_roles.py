@@ -118,6 +118,11 @@ def test_what_counts_steps_of_a_sensor_may_be_an_angle(tmp_path):
     assert not any("steps of a sensor" in str(one) for one in again.remarks)
 
 
+def test_what_cannot_be_a_coordinate_is_not_shown_as_one(tmp_path):
+    with pytest.raises(nl.identification.UsageError, match="all columns look like velocities"):
+        inspect(written(tmp_path / "a.csv", "t,Gyroscope x (rad/s)", T, OMEGA))
+
+
 def test_times_that_repeat_are_named(tmp_path):
     path = written(tmp_path / "a.csv", "t,theta", np.round(T), THETA)
     with pytest.raises(nl.trajectories.DataFileError, match="line 3, column 't': repeats"):
@@ -162,6 +167,11 @@ def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_p
         ),
         ("t,theta,torque", [THETA, RNG.normal(size=len(T))], "'torque' looks like no coordinate"),
         ("t,marker,length", [T > 10, 0 * T + 1], "no column would be the coordinates"),
+        (
+            "t,Gyroscope x (rad/s),gyro_y",
+            [OMEGA, V],
+            "all columns look like velocities or accelerations: record a coord",
+        ),
         (
             "Run 1: Time (s),Run 1: x,Run 2: Time (s),Run 2: x",
             [X, T, THETA],

@@ -21,6 +21,7 @@ from .region import Region
 from .rests import rest_remarks
 from .starts import Starts, starts_of
 from .suspicious import refusals, sampling_summary, suspicious
+from .units_in_names import unit_of
 from .varied import Varied, assigned, beyond, read_varied, values_of, varied_of
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "thinned",
     "unchanging_channels",
     "undeclared_angles",
+    "unit_of",
     "values_of",
     "varied_of",
     "with_found_roles",

@@ -108,6 +108,12 @@ def _motion(
     """
     columns = [one._replace(values=_without_jumps(one.values)) for one in columns]
     columns = [one for k, one in enumerate(columns) if not any(_same(one, other) for other in columns[:k])]
+    if columns and all(_is_rate(one) for one in columns):
+        raise _unclear(
+            path,
+            "all columns look like velocities or accelerations: record a coordinate too, or learn from sensors alone "
+            "in Python (`neural_lagrangian.observation`); else",
+        )
     origin = {one.name: _origin(one, t, columns, parts) for one in columns}
     coordinates, velocities = [], {}
     for one in columns:
@@ -132,6 +138,12 @@ def _motion(
         found = ", ".join(map(repr, coordinates)) or "no column"
         raise _unclear(path, f"{found} would be the coordinates:")
     return coordinates, velocities
+
+
+def _is_rate(one: Column) -> bool:
+    """Whether a column is a velocity or an acceleration by its unit, or, without one, by its name."""
+    named = one.quantity is None and kind_of_name(one.name) in ("velocity", "other")
+    return one.quantity in ("velocity", "acceleration") or named
 
 
 def _without_jumps(x: np.ndarray) -> np.ndarray:
