@@ -10,21 +10,22 @@ CLOCKS = {"millis": "ms", "micros": "us", "milliseconds": "ms", "microseconds": 
 """Names that are a unit of time by themselves; Arduino calls its clocks so."""
 UNITS = ("ms", "us", "ns", "msec", "usec", "nsec", *CLOCKS, "mm", "cm", "km", "rad", "radians", "deg", "degrees", "rpm")
 """Units at the end of names. Others, such as `m`, `s` or `min`, are SI already, or likely to mean something else."""
-_KINDS = ("time", "position", "velocity", "acceleration")
 OVER_TIME = {"s": "/s", "sec": "/s", "second": "/s", "s2": "/s^2"}
 """What follows the unit of a coordinate in that of a rate of change, as in `rad_s` or `rad_per_s`."""
+MEASURED = ("time", "position", "velocity", "acceleration")
+"""Quantities of which names may end in a unit."""
 
 
 def unit_of(heading: Heading, measured: str | None = None) -> str | None:
     """The unit in a heading: in brackets, in a line of units, or, without these, at the end of the name.
 
-    **Arguments:** `measured`: the quantity of the column, if it is known. A name that ends in a unit of another one
-    means something else.
+    **Arguments:** `measured`: the quantity of the column, if it is known. Then a unit of another quantity at the end of
+    the name means something else.
     """
     if heading.unit is not None or heading.text != heading.base:
         return heading.unit
     unit = unit_in_name(heading.name)
-    return unit if unit is None or measured not in _KINDS or quantity_of(unit) == measured else None
+    return unit if unit is None or measured not in MEASURED or quantity_of(unit) == measured else None
 
 
 def unit_in_name(name: str) -> str | None:
