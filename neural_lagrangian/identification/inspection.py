@@ -253,11 +253,11 @@ def inspected(
     """
     if not isinstance(source, Trajectories):
         path = Path(source)
-        known = _with_roles(path, declared, all_are_coordinates=all_are_coordinates)
+        known, unclear = _with_roles(path, declared, all_are_coordinates=all_are_coordinates)
         columns = columns_of(path, known)
         found = Inspection(str(path), path, columns, read_recording(path, columns), _open(columns, declared))
         if known is declared:
-            return found
+            return replace(found, found_roles=unclear)
         if found.on_circles and not declared.velocities:  # the angles are found too, and not asked for
             known = replace(known, **{"coordinates": None, "velocities": [], **found.on_circles[0].options})
             found = inspected(source, known)
@@ -271,21 +271,22 @@ def inspected(
     return Inspection(IN_MEMORY, None, columns, recording_of(IN_MEMORY, plain, columns), _open(columns, declared))
 
 
-def _with_roles(path: Path, declared: Declared, *, all_are_coordinates: bool) -> Declared:
-    """The declaration with the roles of the columns, found in the file if nobody says which are coordinates.
+def _with_roles(path: Path, declared: Declared, *, all_are_coordinates: bool) -> tuple[Declared, tuple[Remark, ...]]:
+    """The declaration with the roles of the columns, found in the file if nobody says which are coordinates, and a
+    remark if they are not clear.
 
     **Raises:** `UsageError` if they are not clear, unless `all_are_coordinates` and units allow that; `DataFileError`
     for a damaged file.
     """
     if declared.dof is not None or declared.named_coordinates is not None or not has_order(path):
-        return declared
+        return declared, ()
     try:
-        return with_found_roles(path, declared)
-    except UsageError:
+        return with_found_roles(path, declared), ()
+    except UsageError as error:
         units = filter(None, map(unit_of, headings_of(path)))
         if not all_are_coordinates or not {"time", "position"}.issuperset(map(quantity_of, units)):
             raise
-        return declared
+        return declared, (Remark(f"not clear: {error}"),)
 
 
 def _open(columns: Columns, declared: Declared) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from .errors import DataFileError
 from .layout import MISSING
 from .table import Table
 
+DURATION, IN_SECONDS = r"^(\d+(?:\.\d+)?(?:e-?\d+)?) (sec|min|hr)$", {"sec": 1.0, "min": 60.0, "hr": 3600.0}
+"""A duration as MATLAB writes it, and its units."""
 UNIX_TIMES = 1e9, 4.2e9
 """Seconds from 1970 to 2001 and to 2103. Nothing but a clock shows such numbers of milli-, micro- or nanoseconds."""
 
@@ -35,7 +37,13 @@ def seconds_of(table: Table, name: str, path: str | PathLike[str] | None, factor
         text = text.where(~empty)
         found = pandas.to_datetime(text, format="ISO8601", utc=True, errors="coerce").to_numpy("M8[ns]")
         if np.isnat(found).all():
-            found = pandas.to_timedelta(text, errors="coerce").to_numpy("m8[ns]")
+            parts = text.str.extract(DURATION)
+            if parts[0].notna().any():
+                found = pandas.to_timedelta(parts[0].astype(float) * parts[1].map(IN_SECONDS), unit="s")
+            else:
+                text = text.str.replace(r"^(\d+:\d\d(\.\d+)?)$", r"00:\1", regex=True)  # minutes and seconds
+                found = pandas.to_timedelta(text, errors="coerce")
+            found = found.to_numpy("m8[ns]")
     wrong = np.isnat(found) & ~empty
     if wrong.any():
         index = int(np.argmax(wrong))
@@ -56,8 +64,8 @@ def seconds_of(table: Table, name: str, path: str | PathLike[str] | None, factor
 
 def _unit_of_clock(numbers: np.ndarray) -> float:
     """Seconds in the unit of times that nobody gives."""
-    known = numbers[np.isfinite(numbers)]
-    least, most = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    known = numbers[np.isfinite(numbers)]  # the first ones may come before the clock was set
+    least, most = np.quantile(known, [0.1, 1.0]) if known.size else (0.0, 0.0)
     return next(
         (unit for unit in (1e-3, 1e-6, 1e-9) if UNIX_TIMES[0] < unit * least <= unit * most < UNIX_TIMES[1]), 1.0
     )

@@ -24,7 +24,7 @@ WORD_BYTES = re.compile(rb"[\x80-\xff]{3}")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 CLOCK = re.compile(
-    r"(\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4})([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?|\d+([.,]\d+)? (sec|min|hr)"
+    r"(\d{4}-\d\d-\d\d|\d\d\.\d\d\.\d{4})([T ]\d\d:.*)?|\d+:\d\d(:\d\d)?([.,]\d+)?|\d+([.,]\d+)?(e-?\d+)? (sec|min|hr)"
 )
 """Dates, times of day, and durations with their unit, as MATLAB writes them."""
 BLANK_SEPARATED = re.compile(r"[^\s\[({]+(?:\s*[\[({][^\])}]*[\])}])?")

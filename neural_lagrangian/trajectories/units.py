@@ -118,7 +118,7 @@ def _canonical(text: str) -> str:
     text = text.strip().translate(_SUPERSCRIPTS)
     if match := _MULTIPLE.fullmatch(text):
         return f"{match[1]}{f'/{match[2]}' if match[2] else ''} {_canonical(match[3])}"
-    if text.casefold() in ("rpm", "r/min", "rev/min", "u/min"):
+    if text.casefold() in ("rpm", "r/min", "rev/min", "u/min", "1/min"):
         return "rpm"
     if match := _RECIPROCAL.fullmatch(text):
         text = f"{match[1]}/{match[2]}" + ("^2" if match[3] == "2" else "")

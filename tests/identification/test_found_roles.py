@@ -29,7 +29,7 @@ EAST, NORTH = map(noisy, CIRCLE)
 
 
 def written(path, header, *columns):
-    np.savetxt(path, np.stack(columns, axis=1), delimiter=",", header=header, comments="", fmt="%.6f")
+    np.savetxt(path, np.stack(columns, axis=1), delimiter=",", header=header, comments="", fmt="%.9f")
     return path
 
 
@@ -63,6 +63,16 @@ def written(path, header, *columns):
         ),
         ("t,motorAngle,motorSpeed", [T, THETA, OMEGA], "t", ["motorAngle"], ["motorSpeed"]),
         (",t,theta", [np.arange(len(T)), T, THETA], "t", ["theta"], []),
+        ("time_step,time,theta", [np.arange(len(T)), T, THETA], "time", ["theta"], []),
+        ("T,t,theta", [20 + 0.001 * T + 1e-4 * SWING, T, THETA], "t", ["theta"], []),
+        ("x_m,v_ms,t_s", [X, V, T], "t_s", ["x_m"], ["v_ms"]),
+        ("millis(),theta", [1000 * T, THETA], "millis()", ["theta"], []),
+        ("time,seconds_elapsed,roll", [T, T + 1e-3 * RNG.random(len(T)), THETA], "time", ["roll"], []),
+        ("time,stamp.nsecs,theta,omega", [T, T % 1 * 1e9, THETA, OMEGA], "time", ["theta"], ["omega"]),
+        ("t,theta_raw,theta_filt", [T, SWING + 0.02 * RNG.normal(size=len(T)), SWING], "t", ["theta_raw"], []),
+        ("t,theta,KE,battery", [T, THETA, rate(SWING) ** 2, 5 - 0.01 * T + 0.1 * SWING], "t", ["theta"], []),
+        ("t,angle,rpm", [T, THETA, OMEGA * 30 / np.pi], "t", ["angle"], ["rpm"]),
+        ("time,xPos,yPos", [T, *CIRCLE[::-1]], "time", ["xPos", "yPos"], []),
         ("sample,time_ms,theta", [np.arange(len(T)), 1000 * T, THETA], "time_ms", ["theta"], []),
         ("millis,pos_mm,vel_mm_s", [1000 * T, 1000 * X, 1000 * V], "millis", ["pos_mm"], ["vel_mm_s"]),
         ("t,angleDeg,omega_deg", [T, np.degrees(THETA), np.degrees(OMEGA)], "t", ["angleDeg"], ["omega_deg"]),
@@ -84,6 +94,9 @@ def test_names_units_and_values_tell(tmp_path, header, columns, time, coordinate
         ("time_ms,theta_deg,omega_deg_s", (1e3, DEGREES, DEGREES), ("ms", "deg", "deg/s")),
         ("millis,thetaDeg,omegaDps", (1e3, DEGREES, DEGREES), ("ms", "deg", "deg/s")),
         ("timestamp_us,theta_rad,omega_rad_per_s", (1e6, 1, 1), ("us", "rad", "rad/s")),
+        ("time_0.1ms,theta_deg,omega_deg", (1e4, DEGREES, DEGREES), ("0.1 ms", "deg", "deg/s")),
+        ("time_min,theta_rad,rpm", (1 / 60, 1, 30 / np.pi), ("min", "rad", "rpm")),
+        ("Time_uS,x_mm,v_ms", (1e6, 1e3, 1), ("us", "mm", "m/s")),
         ("Time-ns,theta1_deg,omega1_deg", (1e9, DEGREES, DEGREES), ("ns", "deg", "deg/s")),
         ("t_s,x_mm,v_m_s", (1, 1e3, 1), (None, "mm", "m/s")),
         ("t,x_m,v_x", (1, 1, 1), (None, None, None)),
@@ -121,6 +134,23 @@ def test_what_counts_steps_of_a_sensor_may_be_an_angle(tmp_path):
 def test_what_cannot_be_a_coordinate_is_not_shown_as_one(tmp_path):
     with pytest.raises(nl.identification.UsageError, match="all columns look like velocities"):
         inspect(written(tmp_path / "a.csv", "t,Gyroscope x (rad/s)", T, OMEGA))
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e9, "ns"), (1 / 86400, "d")])
+def test_times_that_are_hardly_in_seconds_are_named(tmp_path, factor, unit):
+    path = written(tmp_path / "a.csv", "stamp,x", 1e5 * T, X)
+    path.write_text("stamp,x\n" + "\n".join(f"{factor * t:.12g},{x}" for t, x in zip(T, X, strict=True)))
+    said = inspect(path).remarks[0]
+    assert "s apart; give the unit of time" in str(said)
+    assert said.options == {"units": {"stamp": unit}}
+    assert not any("unit of time" in str(one) for one in inspect(path, **said.options).remarks)
+
+
+def test_a_date_that_is_not_read_is_no_reason_to_take_another_column(tmp_path):
+    rows = (f"3/1/2026 2:00:{t:06.3f} PM,{i},{x}" for i, (t, x) in enumerate(zip(T, X, strict=True)))
+    (tmp_path / "a.csv").write_text("\n".join(["Timestamp,Sample,x", *rows]))
+    with pytest.raises(nl.trajectories.DataFileError, match="column 'Timestamp': '3/1/2026 2:00:00"):
+        inspect(tmp_path / "a.csv")
 
 
 def test_times_that_repeat_are_named(tmp_path):
@@ -166,6 +196,11 @@ def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_p
             "'omega' looks like a velocity, but is the rate of change of no column",
         ),
         ("t,theta,torque", [THETA, RNG.normal(size=len(T))], "'torque' looks like no coordinate"),
+        ("t,theta,theta_desired", [THETA, X], "'theta_desired' looks like no coordinate"),
+        ("time_A,theta_A,time_B,theta_B", [THETA, T, X], "'time_A' and 'time_B' are both times"),
+        ("t,theta,t.1,theta.1", [THETA, T, X], "'t' and 't.1' are both times"),
+        ("t,Run 1 Angle,Run 2 Angle", [THETA, X], "'Run 1 Angle' and 'Run 2 Angle' seem to be two runs"),
+        ("t,east,north", [np.cos(T), np.sin(T)], "'east' is the rate of change of 'north', and the reverse"),
         ("t,marker,length", [T > 10, 0 * T + 1], "no column would be the coordinates"),
         (
             "t,Gyroscope x (rad/s),gyro_y",
@@ -234,7 +269,7 @@ def test_points_of_bodies_in_a_video_are_named_after_them(tmp_path):
 def test_an_inspection_shows_all_columns_that_are_not_clear(tmp_path):
     path = written(tmp_path / "a.csv", "t,theta,torque", T, THETA, X)
     assert inspect(path).columns.coordinates == ("theta", "torque")
-    assert inspect(path).found_roles == ()
+    assert "'torque' looks like no coordinate" in str(inspect(path).found_roles[0])
 
 
 def test_what_is_said_is_not_found(tmp_path):

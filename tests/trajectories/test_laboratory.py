@@ -89,10 +89,16 @@ def test_a_clock_that_counts_from_1970_is_known_by_its_numbers(unit, start):
     np.testing.assert_allclose(read.ts[0], seconds, rtol=1e-15)
     given = read_trajectories(frame, positions=["x"], time="stamp", units={"stamp": "s"}, estimate=parabolas)
     np.testing.assert_array_equal(given.ts[0], times)
+    times[0] = 0.0  # before the clock was set
+    read = read_trajectories(frame, positions=["x"], time="stamp", estimate=parabolas)
+    np.testing.assert_allclose(read.ts[0], seconds[1:], rtol=1e-15)
 
 
-def test_durations_of_matlab(tmp_path):
-    (tmp_path / "a.csv").write_text("\n".join(["Time,x", *(f"{t:.4f} sec,{x}" for t, x in zip(T, X, strict=True))]))
+@pytest.mark.parametrize("written", ["{0:.4f} sec", "{0:.6e} sec", "00:{0:07.4f}"])
+def test_durations(tmp_path, written):
+    """As MATLAB and spreadsheets write them."""
+    rows = (f"{written.format(t).replace('e+0', 'e').replace('e-0', 'e-')},{x}" for t, x in zip(T, X, strict=True))
+    (tmp_path / "a.csv").write_text("\n".join(["Time,x", *rows]))
     read = read_trajectories(tmp_path / "a.csv", positions=["x"], time="Time", estimate=parabolas)
     np.testing.assert_allclose(read.ts[0], T - T[0], atol=1e-4)
 

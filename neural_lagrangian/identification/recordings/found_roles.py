@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .declared import Declared
 from .free_columns import MIN_ROWS, Column, free_columns
 from .recording import compared_with_integral
 from .time_column import is_time
-from .words import kind_of_name
+from .words import kind_of_name, without_marks_of_treatment, words_of
 
 MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
 """A velocity is that of a coordinate if their ratio is one, or a radian in degrees, up to the first factor, and if its
@@ -24,12 +25,20 @@ integral differs from the coordinate by less than the second share.
 """
 MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS = 1.05, 0.1
 """The same for a column without the name or the unit of a velocity."""
-SAME = 1e-4
-"""Two columns show the same if, up to scale and origin, they differ by less than this share."""
+SAME, SAME_TREATED = 1e-4, 0.1
+"""Two columns show the same if, up to scale and origin, they differ by less than this share; the second one for columns
+whose names differ by a unit or by how they were treated.
+"""
+BESIDE = re.compile(r"[\W_]+[A-Za-z]$|[\W\d_]+")
+"""What tells columns of runs apart that stand side by side."""
+RUN = re.compile(r"run|trial|test|take|set")
+"""Words in names of such columns."""
 FEW = 3
 """A column of so few whole numbers is a mark, not a coordinate."""
 MIN_JITTER = 1.4
 """Mean square of the steps of noise from row to row, in units of its variance: it is two for white noise."""
+SIDE_BY_SIDE = "if runs stand side by side, write them below each other, with a column that numbers them; else"
+"""What to do about runs that are columns."""
 MAX_COORDINATES = 6
 """Most columns that are all coordinates."""
 
@@ -47,13 +56,11 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
     declared = replace(declared, time=time, trajectory=trajectory)
     if not columns or not parts:
         return replace(declared, dof=1)  # refused where columns are counted, or where times do not increase
-    if other := [one.name for one in headings_of(path) if is_time(one) and _differ_by_number(one.name, time)]:
-        raise _unclear(
-            path,
-            f"{time!r} and {other[0]!r} are both times: if runs stand side by side, write them below each other, with "
-            "a column that numbers them; else",
-        )
-    columns = [one for one in columns if not _is_no_motion(one.values, parts)]
+    headings = headings_of(path)
+    if other := [one.name for one in headings if is_time(one) and _stand_beside(one.name, time)]:
+        raise _unclear(path, f"{time!r} and {other[0]!r} are both times: {SIDE_BY_SIDE}")
+    clocks = {one.name for one in headings if is_time(one)}
+    columns = [one for one in columns if one.name not in clocks and not _is_no_motion(one.values, parts)]
     coordinates, velocities = _motion(path, t, columns, parts)
     found = [velocities[name] for name in coordinates if name in velocities]
     whole = len(found) == len(coordinates) and declared.velocities is None
@@ -114,7 +121,7 @@ def _motion(
             "all columns look like velocities or accelerations: record a coordinate too, or learn from sensors alone "
             "in Python (`neural_lagrangian.observation`); else",
         )
-    origin = {one.name: _origin(one, t, columns, parts) for one in columns}
+    origin = {one.name: _origin(path, one, t, columns, parts) for one in columns}
     coordinates, velocities = [], {}
     for one in columns:
         integral, said = origin[one.name], kind_of_name(one.name)
@@ -134,6 +141,9 @@ def _motion(
             )
         elif not _is_noise(one.values, parts):
             coordinates.append(one.name)
+    for one, other in combinations(coordinates, 2):
+        if _stand_beside(one, other) and any(map(RUN.fullmatch, words_of(one))):
+            raise _unclear(path, f"{one!r} and {other!r} seem to be two runs: {SIDE_BY_SIDE}")
     if not 0 < len(coordinates) <= MAX_COORDINATES:
         found = ", ".join(map(repr, coordinates)) or "no column"
         raise _unclear(path, f"{found} would be the coordinates:")
@@ -162,13 +172,20 @@ def _same(one: Column, other: Column) -> bool:
     a, b = (
         (values[both] - values[both].mean() for values in (one.values, other.values)) if both.any() else ([0.0], [0.0])
     )
-    return bool(np.linalg.norm(a - b * (np.dot(a, b) / max(np.dot(b, b), 1e-300))) < SAME * np.linalg.norm(a))
+    treated = without_marks_of_treatment(one.name) == without_marks_of_treatment(other.name)
+    most = SAME_TREATED if treated else SAME
+    return bool(np.linalg.norm(a - b * (np.dot(a, b) / max(np.dot(b, b), 1e-300))) < most * np.linalg.norm(a))
 
 
-def _origin(one: Column, t: np.ndarray, columns: Sequence[Column], parts: Sequence[slice]) -> str | None:
-    """The column whose rate of change a column is; `None` if there is none."""
-    found = []
+def _origin(path: Path, one: Column, t: np.ndarray, columns: Sequence[Column], parts: Sequence[slice]) -> str | None:
+    """The column whose rate of change a column is; `None` if there is none.
+
+    **Raises:** `UsageError` if values do not tell which of two columns is the rate of change of the other.
+    """
+    found: list[tuple[float, Column]] = []
     told = one.quantity == "velocity" or kind_of_name(one.name) == "velocity"
+    if not told and kind_of_name(one.name) == "coordinate":
+        return None
     most, apart_most = (MAX_FACTOR, MAX_SHAPE_ERROR) if told else (MAX_FACTOR_OF_OTHERS, MAX_ERROR_OF_OTHERS)
     for other in columns:
         pairs = list(_pairs(t, other.values, one.values, parts))
@@ -180,8 +197,25 @@ def _origin(one: Column, t: np.ndarray, columns: Sequence[Column], parts: Sequen
             abs(np.log(factor / ratio)) for ratio in ((1.0,) if units else (1.0, DEGREES, 1 / DEGREES)) if factor > 0
         ]
         if near and min(near) < np.log(most) and apart < apart_most:
-            found.append((apart, other.name))
-    return min(found)[1] if found else None
+            found.append((apart, other))
+    if not found:
+        return None
+    _, origin = min(found, key=lambda pair: pair[0])
+    if not told and _is_origin_too(one, origin, t, parts):
+        raise _unclear(
+            path,
+            f"{one.name!r} is the rate of change of {origin.name!r}, and the reverse, so either may be a velocity, or "
+            "both are coordinates of a circular motion:",
+        )
+    return origin.name
+
+
+def _is_origin_too(one: Column, other: Column, t: np.ndarray, parts: Sequence[slice]) -> bool:
+    """Whether a column is, up to its sign, the rate of change of its own rate of change, as at an angular frequency of
+    one.
+    """
+    factor, apart = compared_with_integral(list(_pairs(t, one.values, other.values, parts)))
+    return bool(abs(np.log(max(abs(factor), 1e-300))) < np.log(MAX_FACTOR) and apart < MAX_ERROR_OF_OTHERS)
 
 
 def _pairs(
@@ -200,6 +234,6 @@ def _alike(one: str, other: str) -> bool:
     return first == second
 
 
-def _differ_by_number(one: str, other: str) -> bool:
-    """Whether two names are the same but for numbers in them, as `Run 1: Time` and `Run 2: Time`."""
-    return one != other and re.sub(r"\d+", "", one) == re.sub(r"\d+", "", other)
+def _stand_beside(one: str, other: str) -> bool:
+    """Whether two names are the same but for numbers or a letter, as `Run 1: Time` and `Run 2: Time`."""
+    return one != other and BESIDE.sub("", one) == BESIDE.sub("", other)

@@ -18,6 +18,8 @@ the coordinate's spread. A spike exceeds both.
 """
 MIN_STILL_SAMPLES = 10
 """Number of equal samples in a row from which a sensor is probably stuck."""
+PLAUSIBLE_INTERVALS = 1e-6, 1e3
+"""Seconds from sample to sample that need no unit of time to be believed."""
 SPIKE_WINDOW = 7
 """Number of samples of the local polynomial that finds spikes."""
 
@@ -55,7 +57,7 @@ def refusals(recording: Recording, columns: Columns, open: Sequence[str] = ()) -
 
 def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
     """Remarks on suspicious samples: how many of each kind in each column, and where the first one is."""
-    found = gaps(trajectories, columns)
+    found = implausible_times(trajectories, columns) + gaps(trajectories, columns)
     trajectories = trajectories.split_at_gaps()
     places = list(trajectories)
     found += lost_turns(trajectories, columns)
@@ -72,6 +74,15 @@ def suspicious(trajectories: Trajectories, columns: Columns) -> list[Remark]:
         spikes = _spikes([t for t, _ in places], qs, spread)
         found += counted(Remark(f"{name}: samples far from their neighbours"), spikes, trajectories)
     return found
+
+
+def implausible_times(trajectories: Trajectories, columns: Columns) -> list[Remark]:
+    """A remark on times without a unit that are hardly in seconds."""
+    step = float(np.median(np.concatenate([np.diff(t) for t, _ in trajectories])))
+    if columns.time in columns.units or PLAUSIBLE_INTERVALS[0] <= step <= PLAUSIBLE_INTERVALS[1]:
+        return []
+    guess = {"units": {columns.time: "ns" if step > PLAUSIBLE_INTERVALS[1] else "d"}}
+    return [Remark(f"{columns.time}: samples are {step:.3g} s apart; give the unit of time, such as (", guess, ")")]
 
 
 def gaps(trajectories: Trajectories, columns: Columns) -> list[Remark]:
