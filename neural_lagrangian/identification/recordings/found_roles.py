@@ -46,9 +46,9 @@ MAX_COORDINATES = 6
 def with_found_roles(path: Path, declared: Declared) -> Declared:
     """The declaration with coordinates and velocities, for a file of which neither `dof` nor `coordinates` is known.
 
-    A column is a velocity if its integral is another column. Columns that are constant, count the rows, are derivatives
-    of velocities or show the same as another one are left out. If times begin again where a column changes, it names
-    the trajectories.
+    A column is a velocity if its integral is another column. Other clocks, and columns that are constant, count the
+    rows, are derivatives of velocities or show the same as another one are left out. If times begin again where a
+    column changes, it names the trajectories.
 
     **Raises:** `UsageError` if they are not clear. `DataFileError` for a damaged file.
     """
@@ -56,10 +56,9 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
     declared = replace(declared, time=time, trajectory=trajectory)
     if not columns or not parts:
         return replace(declared, dof=1)  # refused where columns are counted, or where times do not increase
-    headings = headings_of(path)
-    if other := [one.name for one in headings if is_time(one) and _stand_beside(one.name, time)]:
+    clocks = [one.name for one in headings_of(path) if is_time(one)]
+    if other := [name for name in clocks if _stand_beside(name, time)]:
         raise _unclear(path, f"{time!r} and {other[0]!r} are both times: {SIDE_BY_SIDE}")
-    clocks = {one.name for one in headings if is_time(one)}
     columns = [one for one in columns if one.name not in clocks and not _is_no_motion(one.values, parts)]
     coordinates, velocities = _motion(path, t, columns, parts)
     found = [velocities[name] for name in coordinates if name in velocities]
