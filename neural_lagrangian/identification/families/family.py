@@ -173,6 +173,15 @@ class AbstractFamily(eqx.Module):
     def library(self, names: list[str] | None) -> Library | None:
         """The terms of a formula of the family in the recorded coordinates; `None` if it has no such terms."""
 
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"] | None:
+        r"""The points of a drawing of the motion $\theta$ in SI units, joined by a line, x to the right and y up.
+
+        `None` if no drawing is known.
+        """
+        return None
+
     @property
     def is_formula(self) -> bool:
         """Whether its members are formulas of terms."""

@@ -132,6 +132,14 @@ class Springs(AbstractLinearFamily):
     def offsets(self) -> list[tuple[int, str]]:
         return []
 
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"]:
+        """A wall, and the masses in equal distances from it."""
+        apart = 2 * float(np.ptp(theta, axis=0).max())
+        along = np.concatenate([0 * theta[:, :1], theta + apart * np.arange(1, len(self.names) + 1)], axis=1)
+        return np.stack([along, 0 * along], axis=2)
+
     def values(self, q: Array, v: Array) -> Array:
         n = len(self.names)
         pairs = jnp.stack([-q[i] * q[j] * (0.5 if i == j else 1.0) for i in range(n) for j in range(i, n)])

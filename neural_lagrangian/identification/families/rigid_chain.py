@@ -103,6 +103,14 @@ class ChainFamily(AbstractFamily):
     def joint_names(self) -> list[str]:
         return [f"joint {k + 1}" for k in range(self.bodies)]
 
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"]:
+        """The joints, and the end of the last body, with bodies of equal length."""
+        phi = theta + x[self.slices.offset]
+        ends = np.cumsum(np.stack([np.sin(phi), -np.cos(phi)], axis=2), axis=1)
+        return np.concatenate([np.zeros_like(ends[:, :1]), ends], axis=1)
+
     def body(self, x: Array) -> RigidChain:
         n, at = self.bodies, self.slices
         logarithms, couplings, weight = jnp.split(x[at.constants], [n - 1, n - 1 + n * (n - 1) // 2])

@@ -7,6 +7,7 @@ from typing import Any
 from ..._atomic import atomic_write
 from ...discovery import Formula
 from ..folders import settings_text
+from .animation import animation
 from .figures import correlations, energy_and_history, error_growth, missing_force, prediction_with_band, predictions
 from .outcome import Outcome
 from .templates import rendered
@@ -27,6 +28,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts[outcome.predictor][0], outcome.formula
     examination, history = outcome.examination, None if outcome.trained is None else outcome.trained.history
+    drawing, drawing_caption = ("", "") if examination is None else animation(examination)
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
         "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
@@ -46,6 +48,8 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "of_sensors": [] if outcome.sensors is None else outcome.sensors.sentences,
         "constants": [] if examination is None else examination.constants(),
         "certainty": [] if examination is None else examination.certainty,
+        "drawing": drawing,
+        "drawing_caption": drawing_caption,
         "coverage": "" if examination is None else f"{examination.bands}.",
         "unexplained": [] if examination is None else examination.unexplained,
         "next": "" if examination is None else examination.next,
