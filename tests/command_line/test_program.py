@@ -92,7 +92,7 @@ def test_faults_of_a_recording_are_named_in_one_line(fault, tmp_path, capsys):
         (
             ["--controls", "x"],
             2,
-            "and 'v' looks like a velocity, but is the rate of change of no column: if it is a sensor",
+            "and all columns without a role look like velocities or accelerations: record a coordinate too",
         ),
         (["--coordinates", "y"], 1, "column 'y': is absent; the file has 't', 'x', 'v'"),
         (["--dof", "2", "--coordinates", "x"], 2, "--dof is 2, but --coordinates names 1"),

@@ -132,7 +132,7 @@ def test_what_counts_steps_of_a_sensor_may_be_an_angle(tmp_path):
 
 
 def test_what_cannot_be_a_coordinate_is_not_shown_as_one(tmp_path):
-    with pytest.raises(nl.identification.UsageError, match="all columns look like velocities"):
+    with pytest.raises(nl.identification.UsageError, match="all columns without a role look like velocities"):
         inspect(written(tmp_path / "a.csv", "t,Gyroscope x (rad/s)", T, OMEGA))
 
 
@@ -205,7 +205,7 @@ def test_runs_are_those_of_the_column_that_changes_where_time_begins_again(tmp_p
         (
             "t,Gyroscope x (rad/s),gyro_y",
             [OMEGA, V],
-            "all columns look like velocities or accelerations: record a coord",
+            "all columns without a role look like velocities or accel",
         ),
         (
             "Run 1: Time (s),Run 1: x,Run 2: Time (s),Run 2: x",

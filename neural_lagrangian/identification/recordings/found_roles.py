@@ -117,8 +117,8 @@ def _motion(
     if columns and all(_is_rate(one) for one in columns):
         raise _unclear(
             path,
-            "all columns look like velocities or accelerations: record a coordinate too, or learn from sensors alone "
-            "in Python (`neural_lagrangian.observation`); else",
+            "all columns without a role look like velocities or accelerations: record a coordinate too, or learn from "
+            "sensors alone in Python (`neural_lagrangian.observation`); else",
         )
     origin = {one.name: _origin(path, one, t, columns, parts) for one in columns}
     coordinates, velocities = [], {}
