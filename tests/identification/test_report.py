@@ -17,6 +17,8 @@ PLAIN = {
     "limits": ["plain"],
     "band": "plain",
     "coverage": "plain",
+    "drawing": "plain",
+    "drawing_caption": "plain",
     "candidates": [["plain", "plain"], ["plain", "plain"]],
     "constants": [["plain", "plain"], ["plain", "plain"]],
     "certainty": ["plain"],

@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
+from markupsafe import Markup
 
 from ..evidence import Examination
 
@@ -12,7 +13,7 @@ SHORTEST, LONGEST = 2.0, 15.0
 COLOURS = {"recorded": "#999", "predicted": "#1f5fbf"}
 
 
-def animation(examination: Examination) -> tuple[str, str]:
+def animation(examination: Examination) -> tuple[Markup, str]:
     """An SVG drawing of the first held-out window, and a caption; both empty if no drawing of the family is known."""
     fit, bands = examination.candidate.fit, examination.bands
     assert fit is not None
@@ -24,7 +25,7 @@ def animation(examination: Examination) -> tuple[str, str]:
     }
     points = {name: found for name, found in drawn.items() if found is not None}
     if not points:
-        return "", ""
+        return Markup(), ""
     t = bands.ts[0, kept]
     length = float(t[-1] - t[0])
     seconds = float(np.clip(length, SHORTEST, LONGEST))
@@ -33,7 +34,7 @@ def animation(examination: Examination) -> tuple[str, str]:
         f"Held-out motion, {pace}: recorded (grey) and predicted (blue). The motion does not tell the lengths, so all "
         "are drawn equal. Click the drawing to see it again."
     )
-    return svg((t - t[0]) / length, points, seconds), caption
+    return Markup(svg((t - t[0]) / length, points, seconds)), caption  # it holds numbers only
 
 
 def svg(

@@ -4,6 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from ..._atomic import atomic_write
 from ...discovery import Formula
 from ..folders import settings_text
@@ -28,7 +30,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts[outcome.predictor][0], outcome.formula
     examination, history = outcome.examination, None if outcome.trained is None else outcome.trained.history
-    drawing, drawing_caption = ("", "") if examination is None else animation(examination)
+    drawing, drawing_caption = (Markup(), "") if examination is None else animation(examination)
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
         "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
