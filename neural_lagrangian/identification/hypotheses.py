@@ -118,8 +118,8 @@ class Decision(NamedTuple):
 def most_likely(hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_over: Callable[[], bool]) -> Decision:
     """The hypothesis whose families describe the recording best.
 
-    Of those that describe it equally well, the one with the fewest constants is chosen, then the most usual one. No
-    further one is tried after angles that names suggest, if a system with them leaves nothing but noise.
+    If several describe it equally well, it is the one with the fewest constants, or else the most usual one. The search
+    ends early if names suggest angles, and a system with these angles leaves nothing but noise.
 
     **Arguments:** `users`: candidates of the user. `is_over`: no further hypothesis is tried once it returns true.
     """
@@ -143,8 +143,10 @@ def most_likely(hypotheses: Iterable[Hypothesis], users: Sequence[Family], is_ov
 
 
 def _is_likely(fit: Fit, rest: float, usual: float) -> bool:
-    """Whether a hypothesis may be chosen: names or jumps suggest it, or its errors are those of the noise, or they are
-    much smaller than `usual`, the least ones of those that names or jumps suggest.
+    """Whether a hypothesis may be chosen.
+
+    It may if names or jumps suggest it, if it leaves nothing but noise, or if it errs much less than `usual`, the best
+    of those that names or jumps suggest.
     """
     if fit.hypothesis.angles.is_usual or fit.best is None:
         return fit.hypothesis.angles.is_usual

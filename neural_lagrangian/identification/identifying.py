@@ -280,7 +280,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
 
 
 def _is_whole(trained: Trained, task: Task) -> bool:
-    """Whether the network took all steps that were planned."""
+    """Whether the training was not cut short."""
     return len(trained.history.loss) >= sum(task.plan.steps)
 
 

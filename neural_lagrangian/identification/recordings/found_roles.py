@@ -9,14 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ...trajectories import headings_of
 from ..faults import UsageError
 from ..remark import Remark
 from .angles import jumps_by
 from .declared import Declared
 from .free_columns import MIN_ROWS, Column, free_columns
 from .recording import compared_with_integral
-from .time_column import is_time
 from .words import kind_of_name, without_marks_of_treatment, words_of
 
 MAX_FACTOR, MAX_SHAPE_ERROR, DEGREES = 1.25, 0.35, 180 / np.pi
@@ -52,11 +50,10 @@ def with_found_roles(path: Path, declared: Declared) -> Declared:
 
     **Raises:** `UsageError` if they are not clear. `DataFileError` for a damaged file.
     """
-    time, t, trajectory, columns, parts = free_columns(path, declared)
+    time, t, clocks, trajectory, columns, parts = free_columns(path, declared)
     declared = replace(declared, time=time, trajectory=trajectory)
     if not columns or not parts:
         return replace(declared, dof=1)  # refused where columns are counted, or where times do not increase
-    clocks = [one.name for one in headings_of(path) if is_time(one)]
     if other := [name for name in clocks if _stand_beside(name, time)]:
         raise _unclear(path, f"{time!r} and {other[0]!r} are both times: {SIDE_BY_SIDE}")
     columns = [one for one in columns if one.name not in clocks and not _is_no_motion(one.values, parts)]

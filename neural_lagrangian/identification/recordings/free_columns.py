@@ -19,7 +19,7 @@ from ...trajectories import (
 )
 from .declared import Declared
 from .lost_samples import far_from_others
-from .time_column import time_column
+from .time_column import is_time, time_column
 from .units_in_names import unit_of
 
 PIXELS = tuple(f"{a}{name}{b}" for name in ("px", "pix", "pixel", "pixels") for a, b in ("()", "[]"))
@@ -44,12 +44,14 @@ class Column(NamedTuple):
 class FreeColumns(NamedTuple):
     """The columns of numbers without a role.
 
-    `time`, `t`: name and values of the column of times. `trajectory`: name of the column that names the trajectories.
-    `columns`: the others. `parts`: rows between gaps, of one trajectory each.
+    `time`, `t`: name and values of the column of times. `clocks`: names of all columns that are called like times or in
+    a unit of time. `trajectory`: name of the column that names the trajectories. `columns`: the others. `parts`: rows
+    between gaps, of one trajectory each.
     """
 
     time: str
     t: np.ndarray
+    clocks: list[str]
     trajectory: str | None
     columns: list[Column]
     parts: list[slice]
@@ -78,7 +80,8 @@ def free_columns(path: Path, declared: Declared) -> FreeColumns:
     else:
         changes = _changes(table.columns[trajectory])
     columns = [_column(one, table.columns[one.text], declared) for one in numbers if one.name != trajectory]
-    return FreeColumns(time.name, t, trajectory, columns, list(_parts(t, changes, declared.gap)))
+    clocks = [one.name for one in headings if is_time(one)]
+    return FreeColumns(time.name, t, clocks, trajectory, columns, list(_parts(t, changes, declared.gap)))
 
 
 def _unit(heading: Heading, declared: Declared) -> str | None:

@@ -82,14 +82,13 @@ def read_recording(path: Path, columns: Columns) -> Recording:
         gap=math.inf,  # gaps are reported first, and the recording is split later
         estimate=partial(differentiate, window=3, degree=2),  # the smallest window leaves the positions as they are
     )
-    remarks: list[Remark] = []
-    if not columns.observations:  # these are read beside all samples
-        recorded, remarks = without_lost_samples(recorded, [*columns.positions, *columns.velocities])
-    recorded, tracked = with_angles(path, recorded, columns)
-    if columns.observations:
+    if columns.observations:  # they are read beside all samples, the lost ones too
+        recorded, tracked = with_angles(path, recorded, columns)
         recorded = replace(recorded, observations=observed_beside(path, columns, recorded))
-    found = recording_of(str(path), recorded, columns)
-    return found._replace(tracked=tracked, lost=(*remarks, *found.lost))
+        return recording_of(str(path), recorded, columns)._replace(tracked=tracked)
+    recorded, remarks = without_lost_samples(recorded, [*columns.positions, *columns.velocities])
+    recorded, tracked = with_angles(path, recorded, columns)
+    return _prepared(str(path), recorded, columns)._replace(tracked=tracked, lost=tuple(remarks))
 
 
 def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recording:
@@ -102,8 +101,7 @@ def recording_of(name: str, recorded: Trajectories, columns: Columns) -> Recordi
     **Raises:** `NoAnswerError` if a trajectory is too short to estimate velocities.
     """
     recorded, lost = without_lost_samples(recorded, [*columns.coordinates, *columns.velocities])
-    found = _prepared(name, recorded, columns)
-    return found._replace(lost=tuple(lost))
+    return _prepared(name, recorded, columns)._replace(lost=tuple(lost))
 
 
 def _prepared(name: str, recorded: Trajectories, columns: Columns) -> Recording:
