@@ -200,7 +200,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--steps",
         type=parse_count,
-        help="total number of gradient steps of the network (default: 2400, or none if a known system explains all)",
+        help="total number of gradient steps of each network (default: 2400, or none if a known system explains all)",
     )
     group.add_argument(
         "--minutes",

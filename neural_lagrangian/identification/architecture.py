@@ -1,7 +1,7 @@
 """The networks that `identify` can train, and their settings."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import equinox as eqx
@@ -15,10 +15,15 @@ from ..mechanics import ControlForce, LinearDamping, summed
 from ..models import NeuralLagrangian, NeuralODE
 from ..networks import Conditioned, PeriodicEmbedding, WithInputs
 from .choices import Structure
+from .prior import Prior
 from .recordings import Columns, Varied
 
 INITIAL_DAMPING = 0.2
 """Damping before training: diagonal of the Cholesky factor of the damping matrix, in natural units."""
+INITIAL_SHARE = 0.1
+"""Weights of the last layer before training, over the usual ones, of a mass that is added to a known system. The
+factor of the damping has this diagonal.
+"""
 
 
 class Gains(eqx.Module):
@@ -91,13 +96,15 @@ class Architecture:
         """The fields, as JSON can hold them, without the parameters."""
         return {name: value for name, value in asdict(self).items() if name != "parameters"}
 
-    def model(self, key: PRNGKeyArray) -> NeuralLagrangian:
-        """An untrained model, in single precision."""
-        damping = None
-        if self.friction:
-            diagonal = np.eye(self.dof)[np.tril_indices(self.dof)]
-            damping = LinearDamping(jnp.asarray(INITIAL_DAMPING * diagonal, jnp.float32))
-        force = summed([damping, self._driven()])
+    def beside_known_system(self) -> "Architecture":
+        """That of a network that is added to a known system: it is mechanical, with damping."""
+        return replace(self, structure="mechanical", friction=True)
+
+    def model(self, key: PRNGKeyArray, prior: Prior | None = None) -> NeuralLagrangian:
+        """An untrained model, in single precision. `prior`: a known system to which a mechanical network is added."""
+        if prior is not None:
+            return self._added_to(prior, key)
+        force = summed([self._damping(INITIAL_DAMPING) if self.friction else None, self._driven()])
         if self.structure == "mechanical":
             return NeuralLagrangian(self._mechanical(key), force=force)
         return NeuralLagrangian(self._network("scalar", 2 * self.dof, key), force=force)
@@ -107,12 +114,29 @@ class Architecture:
         network = self._network(self.dof, (3 if self.controls else 2) * self.dof, key)
         return NeuralODE(network, dof=self.dof, control=self._driven())
 
-    def _driven(self) -> ControlForce | None:
-        """The force of the controls, with gains that are trained; `None` without controls."""
+    def _added_to(self, prior: Prior, key: PRNGKeyArray) -> NeuralLagrangian:
+        r"""A known system, to which a network adds a potential, a mass matrix $\succeq 0$ and linear damping.
+
+        Before training they are small. The gains of the controls begin as those of the system.
+        """
+        networks = self._mechanical(key)
+        potential = _with_output(networks.potential, 0.0, 0.0)
+        mass = _with_output(networks.mass, INITIAL_SHARE, -_identity(self.dof))  # I + N begins near zero
+        added = MechanicalLagrangian(potential, mass, dof=self.dof, floor=0.0)
+        forces = [prior.friction(jnp.float32), self._damping(INITIAL_SHARE), self._driven(prior.gains())]
+        lagrangian = prior.lagrangian(jnp.float32) + added
+        return NeuralLagrangian.from_lagrangian(lagrangian, dof=self.dof, force=summed(forces))
+
+    def _damping(self, size: float) -> LinearDamping:
+        """Linear damping of this size that is the same for all coordinates."""
+        return LinearDamping(jnp.asarray(size * _identity(self.dof), jnp.float32))
+
+    def _driven(self, gains: Float[np.ndarray, "dof m"] | None = None) -> ControlForce | None:
+        """The force of the controls, with gains that are trained; `None` without controls. `gains`: their start."""
         if not self.controls:
             return None
-        gains = jnp.eye(self.dof, len(self.controls), dtype=jnp.float32)
-        return ControlForce(Gains(gains, tuple(1 / size for size in self.controls)))
+        start = np.eye(self.dof, len(self.controls)) if gains is None else gains * np.array(self.controls)
+        return ControlForce(Gains(jnp.asarray(start, jnp.float32), tuple(1 / size for size in self.controls)))
 
     def _mechanical(self, key: PRNGKeyArray) -> MechanicalLagrangian:
         """Kinetic minus potential energy."""
@@ -133,3 +157,25 @@ class Architecture:
         sizes = {one.name: jnp.asarray(one.half_range, jnp.float32) for one in self.parameters}
         conditioned = Conditioned(WithInputs(network, sizes, centres), centres)
         return PeriodicEmbedding(conditioned, self.dof, self.periodic)
+
+
+def _identity(dof: int) -> Float[np.ndarray, " entry"]:
+    """The entries of the identity as a lower triangular matrix, row by row."""
+    return np.eye(dof)[np.tril_indices(dof)]
+
+
+def _with_output(network: Any, share: float, bias: Any) -> Any:
+    """A network whose last layer has its weights times `share`, and this bias."""
+
+    def changed(node: Any) -> Any:
+        if not _is_mlp(node):
+            return node
+        last = node.layers[-1]
+        new = share * last.weight, jnp.broadcast_to(jnp.asarray(bias, last.bias.dtype), last.bias.shape)
+        return eqx.tree_at(lambda mlp: (mlp.layers[-1].weight, mlp.layers[-1].bias), node, new)
+
+    return jax.tree.map(changed, network, is_leaf=_is_mlp)
+
+
+def _is_mlp(node: Any) -> bool:
+    return isinstance(node, eqx.nn.MLP)

@@ -10,5 +10,8 @@ Predictor = Literal["network", "formula", "family"]
 or of the search; or `"family"`, the best `Family` of the user, with its friction.
 """
 
+NETWORK: Predictor = "network"
+"""The predictor that is a network, and the name of a network alone as a candidate."""
+
 Structure = Literal["mechanical", "free"]
 """Form of the Lagrangian: `"mechanical"`, kinetic minus potential energy, each a network; `"free"`, one network."""

@@ -5,16 +5,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-import jax
-import jax.numpy as jnp
-
-from ..models import NeuralLagrangian, NeuralODE, Scaled, with_precision
 from ..numerics import precision
-from ..training import Callback, json_lines
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import (
-    NETWORK,
     NULL,
     Candidate,
     Contest,
@@ -24,16 +18,17 @@ from .candidates import (
 )
 from .chaos import lyapunov_time
 from .choices import Structure
-from .evidence import energies_of, examined, sensors_of
+from .evidence import energies_of, examined, lacking, sensors_of
 from .families import Family
 from .faults import UsageError
 from .fitting import fitted, timed
-from .folders import CHECKPOINTS, HISTORY, claim, is_folder, left_in, read_settings, write_model, write_settings
+from .folders import CHECKPOINTS, claim, is_folder, left_in, read_settings, write_model, write_settings
 from .formulas import Attempt, Evidence, RefinedFormula, best_formula, library_for, look_for_formulas
 from .hypotheses import hypotheses_of
 from .identified import Identified, write_outcome
 from .judging import Errors, better_than_baselines, predicts_a_period, rollout_errors
-from .learning import DEFAULT_STEPS, train
+from .learning import DEFAULT_STEPS
+from .networks import Networks, is_whole, networks_of, null_of
 from .preparation import Task
 from .recordings import Declared, Measure, starts_of
 from .reports import Outcome, models_of
@@ -76,11 +71,13 @@ def identify(
     The recording is cut into pieces. Seven of ten are for training, one is the validation set, two are held out.
     Systems of known form with unknown constants are fitted first: chains of rigid bodies, a cart with a pendulum,
     masses on springs, ..., each with several kinds of friction. If one of them leaves nothing but the noise of the
-    recording, no other model can be much better, and this is the answer. Otherwise a network $L(q, \dot q)$ in natural
-    units is trained with gradients through its rollouts, in single precision; everything else is computed in double
-    precision. The search for a formula uses the recording and the network; rollouts refine the coefficients. The last
-    candidate is a network without mechanics. All candidates are compared on the validation set, with their initial
-    states estimated.
+    recording, no other model can be much better, and this is the answer. Otherwise a network is added to the
+    Lagrangian of the best one, and learns what that lacks. If this leaves more than noise, or if no known system
+    predicts at all, a network $L(q, \dot q)$ is trained alone. Networks have natural units and are trained with
+    gradients through their rollouts, in single precision; everything else is computed in double precision. The search
+    for a formula uses the recording and the better network; rollouts refine the coefficients. The last candidate, if
+    none leaves nothing but noise, is a network without mechanics. All candidates are compared on the validation set,
+    with their initial states estimated.
     If `parameters` differ between the runs, one network learns all systems, with the parameters as further inputs, and
     nothing else is tried: a formula holds for one system. The pieces held out are then of systems that are not in the
     training set, if there are at least five.
@@ -93,11 +90,11 @@ def identify(
       `observations`, `controls`, `tracked`: the recording and its columns, as for `inspect`. Gain, offset, delay and
       noise of `observations` are found with the best model, which does not depend on them. The force of each control at
       each joint is proportional to it, with a gain that is found.
-    - `structure`: that of the network: `"mechanical"`, kinetic minus potential energy, each a network; or `"free"`,
-      one network.
-    - `friction`: whether the network learns linear damping in addition to the Lagrangian. It always does for driven
-      motion, whose energy does not show whether there is friction.
-    - `steps`: total number of gradient steps of the network. By default they are 2400, or none if a system of known
+    - `structure`: that of the network alone: `"mechanical"`, kinetic minus potential energy, each a network; or
+      `"free"`, one network.
+    - `friction`: whether the network alone learns linear damping in addition to the Lagrangian. It always does for
+      driven motion, whose energy does not show whether there is friction, and so does one beside a known system.
+    - `steps`: total number of gradient steps of each network. By default they are 2400, or none if a system of known
       form leaves nothing but noise.
     - `minutes`: time limit for everything, in minutes (default: none). The best result so far is tested and returned.
     - `seed`: random seed for initial weights and batches.
@@ -168,7 +165,7 @@ def _identified(source: str | Path | Trajectories, declared: Declared, wanted: W
     if task.trains:
         wanted.said("training", task.training)
     if wanted.folder is None:
-        return _judged(task, wanted, known, _learned(task, wanted, budget), budget)
+        return _judged(task, wanted, known, networks_of(task, wanted, known, budget), budget)
     return _written(task, wanted, wanted.folder, known, budget)
 
 
@@ -184,17 +181,19 @@ def _trains(wanted: Wanted, explains: Candidate | None) -> bool:
 
 def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budget: Budget) -> Outcome:
     """Compute the outcome. Each file of the folder is written as soon as its content is known."""
-    settings = settings_of(task, wanted)
     try:
         if not is_folder(folder):
-            write_settings(folder, settings)
-        trained = _learned(task, wanted, budget)
+            write_settings(folder, settings_of(task, wanted))
+        networks = networks_of(task, wanted, known, budget)
+        trained = next(iter(networks.trained), None)
+        write_settings(folder, settings_of(task, wanted, trained))  # only after training has accepted the checkpoints
         if trained is not None:
             write_model(folder, trained.model)
-        write_settings(folder, settings)  # a resumed fit: only after training has accepted the checkpoints
-        outcome = _judged(task, wanted, known, trained, budget)
+        outcome = _judged(task, wanted, known, networks, budget)
+        if outcome.trained is not None and outcome.trained is not trained:
+            write_model(folder, outcome.trained.model)
         write_outcome(folder, outcome)
-        if trained is None:
+        if not any((folder / CHECKPOINTS).iterdir()):
             (folder / CHECKPOINTS).rmdir()  # there is nothing to resume
         return outcome
     except KeyboardInterrupt as error:
@@ -202,47 +201,17 @@ def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budg
         raise
 
 
-def _learned(task: Task, wanted: Wanted, budget: Budget) -> Trained | None:
-    """Train the network, if it is needed. It is returned in JAX's default precision."""
-    if not task.trains:
-        return None
-    folder = wanted.folder
-    history = [] if folder is None else [json_lines(folder / HISTORY)]
-    checkpoints = None if folder is None else folder / CHECKPOINTS
-    network = task.architecture.model(jax.random.key(wanted.seed))
-    return _trained(network, task, wanted, [*history, budget.ends_training], checkpoints)
-
-
-def _trained(
-    network: NeuralLagrangian | NeuralODE,
-    task: Task,
-    wanted: Wanted,
-    callbacks: Sequence[Callback],
-    checkpoints: Path | None = None,
-) -> Trained:
-    result = train(
-        network,
-        task.parts,
-        task.scaling,
-        task.plan,
-        periodic=task.columns.periodic,
-        seed=wanted.seed,
-        callbacks=callbacks,
-        checkpoints=checkpoints,
-        progress=wanted.tell is not None,
-    )
-    return Trained(Scaled(with_precision(result.model, jnp.result_type(float)), task.scaling), result.history)
-
-
-def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | None, budget: Budget) -> Outcome:
+def _judged(task: Task, wanted: Wanted, known: Known | None, networks: Networks, budget: Budget) -> Outcome:
     """Search for a formula, and compute the errors of all models on held-out motion.
 
     If a known family leaves nothing but noise, no formula is searched for, and there is no null hypothesis. There is
-    none beside a network whose training was cut short: the one that was trained longer would seem better.
+    none either if a network does, and none beside a network whose training was cut short: the one that was trained
+    longer would seem better.
     """
     motion = task.parts.train
     attempts: list[Attempt] = []
-    formula, networks = None, {} if trained is None else {NETWORK: trained.model}
+    formula, trained = None, next(iter(networks.trained), None)
+    models = {one.name: one.model for one in networks.trained}
     if task.columns.parameters:
         attempts = [Attempt("the recording", None, f"{task.columns.differing}, and a formula holds for one system")]
     elif trained is not None and (known is None or known.explains is None):
@@ -253,35 +222,32 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, trained: Trained | 
         if task.columns.controls and formula is not None and known is not None and not budget.ends_refinement():
             known = with_formula_terms(task, known, formula, budget.ends_refinement)
             task, known = timed(task, wanted, known, budget)
-        if known is not None and _is_whole(trained, task) and not budget.ends_refinement():
-            null = task.architecture.without_mechanics(jax.random.key(wanted.seed))
-            networks[NULL] = _trained(null, task, wanted, [lambda _: budget.ends_refinement()]).model
+        needs_null = is_whole(trained, task) and not networks.leave_noise
+        if known is not None and needs_null and not budget.ends_refinement():
+            models[NULL] = null_of(task, wanted, budget)
     starts = starts_of(task.parts.held_out, task.plan.stride)
-    contest = compared_candidates(task, known, networks, formula, budget.ends_refinement)
+    contest = compared_candidates(task, known, models, formula, budget.ends_refinement)
+    trained = networks.chosen(contest)
     formula = contest.formula if contest.candidates else formula
     attempts += contest.refused
-    models = models_of(trained, formula, contest)
-    best = models[contest.predictor]
+    predictors = models_of(trained, formula, contest)
+    best = predictors[contest.predictor]
     measure = Measure.of(motion, task.columns)
     if not budget.ends_refinement():
         measure = measure._replace(lyapunov_time=lyapunov_time(best, starts, measure))
-    errors, rollouts = rollout_errors(models, starts, task.columns, measure)
+    errors, rollouts = rollout_errors(predictors, starts, task.columns, measure)
     energies = energies_of(best, starts, rollouts[contest.predictor])
     contest = contest._replace(energy_lost=_energy_lost(contest, best, errors, energies.lost_to_friction(starts)))
-    learned = (settings_of(task, wanted), task.columns, str(task.parts), trained)
+    learned = (settings_of(task, wanted, trained), task.columns, str(task.parts), trained)
     cut_short = _cut_short(task, known, trained, attempts, formula)
     examination = examined(contest, task) if not budget.ends_refinement() else None
+    lacks = None if examination is not None or budget.ends_refinement() else lacking(contest, task)
     why_not = "" if better_than_baselines(errors, contest.predictor) else "no model is better than the baselines"
     if examination is not None and examination.candidate is contest.winner:
         contest = contest._replace(undecided=examination.likely)
     sensors = sensors_of(best, task, "the time limit left no time" if budget.ends_refinement() else why_not)
     results = (attempts, formula, starts, errors, rollouts, energies, contest, examination)
-    return Outcome(*learned, *results, task.read, cut_short, sensors)
-
-
-def _is_whole(trained: Trained, task: Task) -> bool:
-    """Whether the training was not cut short."""
-    return len(trained.history.loss) >= sum(task.plan.steps)
+    return Outcome(*learned, *results, task.read, cut_short, sensors, lacks)
 
 
 def _energy_lost(contest: Contest, best: Any, errors: Errors, lost: float) -> float:
@@ -298,7 +264,7 @@ def _cut_short(
 ) -> tuple[str, ...]:
     """What was cut short by the time limit, or left out because it was not needed; one sentence each."""
     lines = []
-    if trained is not None and not _is_whole(trained, task):
+    if trained is not None and not is_whole(trained, task):
         done, steps = len(trained.history.loss), sum(task.plan.steps)
         lines.append(f"The time limit ended training after {done} of {steps} steps. More may give a better network.")
     if any(attempt.cut_short for attempt in attempts):

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..trajectories import Trajectories
+from .folders import formula_as_json
 from .preparation import Task
 from .recordings import Declared, Region
+from .trained import Trained
 from .wanted import Wanted
 
 PACKAGES = ("neural_lagrangian", "jax", "equinox", "diffrax", "optax", "numpy", "scipy")
@@ -22,8 +24,9 @@ def call_of(source: str | Path | Trajectories, declared: Declared, wanted: Wante
     return f"identify({', '.join([first, *named])})"
 
 
-def settings_of(task: Task, wanted: Wanted) -> dict[str, Any]:
-    """All settings that are needed to repeat the call."""
+def settings_of(task: Task, wanted: Wanted, trained: Trained | None = None) -> dict[str, Any]:
+    """All settings that are needed to repeat the call and, with the network `trained`, to build that."""
+    prior = None if trained is None else trained.prior
     scaling = {"centre": task.scaling.centre, "q_scale": task.scaling.q_scale, "t_scale": task.scaling.t_scale}
     return {
         "command": wanted.command,
@@ -32,7 +35,8 @@ def settings_of(task: Task, wanted: Wanted) -> dict[str, Any]:
         "velocity_window": task.window,
         "velocity_lag": task.lag,
         "control_timing": task.timing.settings,
-        "architecture": task.architecture.settings,
+        "architecture": (task if trained is None else trained).architecture.settings,
+        "known_system": None if prior is None else formula_as_json(prior.found),
         "region": Region.of(task.parts.train, task.columns).settings,
         "scaling": {name: value.tolist() for name, value in scaling.items()},
         "parameters": {one.name: one.settings for one in task.architecture.parameters},

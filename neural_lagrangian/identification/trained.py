@@ -10,23 +10,40 @@ from jaxtyping import Array
 from ..mechanics import MassMatrixReport, mass_matrix_report
 from ..models import Scaled
 from ..training import History
+from .architecture import Architecture
+from .choices import NETWORK
 from .formulas import damping_matrix
+from .prior import Prior
 from .recordings import Starts
 
 
 class Trained(NamedTuple):
-    """A trained network as a model in SI units, and the history of its training."""
+    """A trained network as a model in SI units, and the history of its training.
+
+    `prior`: the known system to which the network is added; `None` for a network alone.
+    """
 
     model: Scaled
     history: History
+    architecture: Architecture
+    prior: Prior | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the candidate."""
+        return NETWORK if self.prior is None else f"{self.prior.name} with a network"
 
     def facts(self, starts: Starts) -> list[tuple[str, str]]:
         """Texts on the training, the mass matrix and the friction: pairs of a topic and a text."""
         looks = self.history.held_out
         least = np.min(looks, initial=np.inf, where=np.isfinite(looks))
-        took = f"{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
+        what = "" if self.prior is None else f"{self.name}, "
+        took = f"{what}{self.history.seconds[-1]:.0f} s, {len(self.history.loss)} steps"
         facts = [
-            ("trained", f"{took}, smallest validation loss {least:.2g}"),
+            (
+                "trained",
+                f"{took}, smallest validation loss {least:.2g}",
+            ),
             ("mass", str(self._mass_report(starts)).removeprefix("mass matrix ")),
         ]
         if self.model.force is not None and (found := self._damping_rates(starts)).any():

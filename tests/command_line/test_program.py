@@ -201,7 +201,7 @@ def test_what_an_interrupted_fit_leaves_is_said_truly(tmp_path, monkeypatch, cap
             reach()
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(identifying, "_learned", interrupted)
+        monkeypatch.setattr(identifying, "networks_of", interrupted)
         assert main(["fit", str(path), "--dof", "1", "--output", str(folder), "--resume"]) == 130
         error = capsys.readouterr().err
         assert said in error

@@ -18,7 +18,8 @@ from neural_lagrangian.identification import (
     predicted,
 )
 from neural_lagrangian.identification.candidates.all_candidates import FORMULA, NULL
-from neural_lagrangian.identification.candidates.contest import NETWORK, Candidate, Contest
+from neural_lagrangian.identification.candidates.contest import Candidate, Contest
+from neural_lagrangian.identification.choices import NETWORK
 from neural_lagrangian.identification.folders.family_file import FAMILY
 from neural_lagrangian.identification.formulas.refinement import RefinedFormula
 from neural_lagrangian.identification.identified import Identified
@@ -65,7 +66,7 @@ def winner(request):
         searched = RefinedFormula("the recording", model, 0.0)
         one = won_by(found, Candidate(FORMULA, 2, 1e-9, found=searched))
         return Identified.of(one.outcome._replace(formula=searched))
-    network = Candidate(NETWORK, 100, 1e-9)
+    network = Candidate(NETWORK, 100, 1e-9, is_network=True)
     if request.param == "no mechanics":
         return won_by(found, Candidate(NULL, 100, 1e-10, is_mechanical=False), network)
     return won_by(found, network)

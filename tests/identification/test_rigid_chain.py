@@ -15,9 +15,10 @@ from neural_lagrangian.identification.candidates.all_candidates import (
     explaining,
     known_candidates,
 )
-from neural_lagrangian.identification.candidates.contest import NETWORK, Candidate
+from neural_lagrangian.identification.candidates.contest import Candidate
 from neural_lagrangian.identification.candidates.fitted_families import fitted_families, found_of, ranked
 from neural_lagrangian.identification.candidates.trial import Trial
+from neural_lagrangian.identification.choices import NETWORK
 from neural_lagrangian.identification.families.chain_start import estimated
 from neural_lagrangian.identification.families.family import Expansion, Units, forces_of, labels_of_forces
 from neural_lagrangian.identification.families.family_fit import FamilyFit

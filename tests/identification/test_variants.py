@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from neural_lagrangian.identification import Family
-from neural_lagrangian.identification.candidates.contest import FORMULA, NETWORK, NULL, Candidate, Contest
+from neural_lagrangian.identification.candidates.contest import FORMULA, NULL, Candidate, Contest
 from neural_lagrangian.identification.candidates.fitted_families import check_names
+from neural_lagrangian.identification.choices import NETWORK
 from neural_lagrangian.identification.evidence.advice import weakest, what_next
 from neural_lagrangian.identification.families.family import Units
 from neural_lagrangian.identification.families.family_fit import FamilyFit
@@ -177,7 +178,7 @@ def test_what_a_cart_lacks_is_said():
 
 
 def test_a_network_without_mechanics_is_no_network_of_a_lagrangian():
-    contest = Contest((Candidate(NULL, 9, 1.0, is_mechanical=False), Candidate(NETWORK, 9, 4.0)), ())
+    contest = Contest((Candidate(NULL, 9, 1.0, is_mechanical=False), Candidate(NETWORK, 9, 4.0, is_network=True)), ())
     assert contest.verdict()[-1] == "Worse on the validation set: network with mechanics (by 100%)."
 
 

@@ -8,8 +8,10 @@ import jax
 import numpy as np
 
 from ..families import Family, FormulaFamily, families_for
+from ..folders import formula_as_json, formula_of_json
 from ..formulas import RefinedFormula
 from ..preparation import Task
+from ..prior import Prior
 from .contest import FORMULA, NULL, Candidate, Contest
 from .fitted_families import Fitted, check_names, fitted_families, ranked, with_formula
 from .trial import Trial
@@ -67,6 +69,36 @@ def explaining(candidates: list[Candidate], task: Task, trial: Trial) -> Candida
     return None if best.found is None else best
 
 
+def prior_of(task: Task, known: Known | None) -> Prior | None:
+    """The best system of known form, if it predicts better than the baselines, and leaves more than noise."""
+    if known is None or known.explains is not None:
+        return None
+    contest = Contest.of(known.fitted.candidates, [])
+    one = next((one for one in contest.candidates if one.fit is not None and one.fit.family.is_formula), None)
+    found = None if one is None else with_formula(one, task, known.trial.units).found
+    if found is None:
+        return None
+    as_read_back = formula_of_json(task.columns, formula_as_json(found))  # so that a file of the network fits
+    return Prior(as_read_back, task.scaling)
+
+
+def candidate_of(
+    name: str,
+    model: Any,
+    noise: np.ndarray,
+    trial: Trial,
+    found: RefinedFormula | None = None,
+    *,
+    is_network: bool = False,
+    is_mechanical: bool = True,
+) -> Candidate:
+    """A model of motion in SI units as a candidate, in units of `noise`. `found`: what it is as a formula."""
+    misfit, rest, held = trial.misfit(model, noise)
+    count = _weights(model) if found is None else found.constants_count
+    facts = {"found": found, "rest": rest, "rest_error": trial.rest_error, "held": held}
+    return Candidate(name, count, misfit, **facts, is_network=is_network, is_mechanical=is_mechanical)
+
+
 def compared_candidates(
     task: Task,
     known: Known | None,
@@ -92,15 +124,12 @@ def compared_candidates(
         return Contest((), tuple(known.fitted.refused))
     fitted = (known if formula is None else with_formula_terms(task, known, formula, is_over)).fitted
     candidates = list(fitted.candidates)
-    compared: dict[str, tuple[Any, RefinedFormula | None]] = {name: (model, None) for name, model in models.items()}
+    for name, model in models.items():
+        has_lagrangian = name != NULL
+        one = candidate_of(name, model, fitted.noise, trial, is_network=has_lagrangian, is_mechanical=has_lagrangian)
+        candidates.append(one)
     if formula is not None and (formula.couples_joints or not any(one.name == FORMULA for one in candidates)):
-        compared[FORMULA] = formula.model, formula
-    for name, (model, found) in compared.items():
-        count = _weights(model) if found is None else found.constants_count
-        misfit, rest, held = trial.misfit(model, fitted.noise)
-        facts = {"found": found, "rest": rest, "rest_error": trial.rest_error, "held": held}
-        facts["is_mechanical"] = name != NULL
-        candidates.append(Candidate(name, count, misfit, **facts))
+        candidates.append(candidate_of(FORMULA, formula.model, fitted.noise, trial, formula))
     return ranked(candidates, fitted.refused, task, trial)
 
 

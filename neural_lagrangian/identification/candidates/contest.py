@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..choices import Predictor
+from ..choices import NETWORK, Predictor
 from ..families import FamilyFit, Variant
 from ..formulas import MAX_LOSS_RATIO, Attempt, RefinedFormula
 from .rest import MAX_EXPLAINED, MIN_UNEXPLAINED
@@ -32,8 +32,8 @@ families may differ in what can be left out.
 """
 UNEXPLAINED = "The best description lacks something"
 """Beginning of the sentence that warns of the best candidate."""
-NETWORK, FORMULA, NULL = "network", "formula of the search", "network without mechanics"
-"""Names of candidates that are no families."""
+FORMULA, NULL = "formula of the search", "network without mechanics"
+"""Names of candidates that are no families, beside `NETWORK` and a known system with a network."""
 MAX_NAMED_RATIO = 10.0
 """Largest factor between errors that is given in numbers."""
 
@@ -48,7 +48,8 @@ class Candidate(NamedTuple):
     validation set, whichever is larger: a motion that only begins with a transient may look free at its end.
     `rest_error`: two standard errors of `rest`. `errors`: mean square residuals of all windows by cross-validation, in
     units of the noise; `None` for a candidate that is no family, or that is far behind. `held`: those of the windows of
-    the validation set. `is_mechanical`: whether it has a Lagrangian. `controls`: names of those that may drive it.
+    the validation set. `is_network`: whether it is a network with a Lagrangian. `is_mechanical`: whether it has a
+    Lagrangian. `controls`: names of those that may drive it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Candidate(NamedTuple):
     rest_error: float = 0.0
     errors: np.ndarray | None = None
     held: np.ndarray | None = None
+    is_network: bool = False
     is_mechanical: bool = True
     controls: tuple[str, ...] = ()
 
@@ -161,7 +163,7 @@ class Contest(NamedTuple):
         for one in self.candidates:
             if one.found is not None:
                 return "formula" if one.found.is_formula else "family"
-            if one.name == NETWORK and np.isfinite(one.misfit):
+            if one.is_network and np.isfinite(one.misfit):
                 return "network"
         return "network"
 
@@ -169,7 +171,7 @@ class Contest(NamedTuple):
     def is_model(self) -> bool:
         """Whether the best candidate can predict by itself. Otherwise `predictor` names a candidate behind it."""
         best = self.winner
-        return best.found is not None or (best.name == NETWORK and bool(np.isfinite(best.misfit)))
+        return best.found is not None or (best.is_network and bool(np.isfinite(best.misfit)))
 
     @property
     def winner(self) -> Candidate:

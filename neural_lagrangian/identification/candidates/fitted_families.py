@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...models import NeuralLagrangian
+from ..choices import NETWORK
 from ..families import (
     AbstractFamily,
     Expansion,
@@ -28,7 +29,7 @@ from ..formulas import TIME_IS_UP, Attempt, Constant, RefinedFormula, symbols_fo
 from ..judging import better_than_baselines, rollout_errors
 from ..preparation import Task
 from ..recordings import Columns, Measure, starts_of
-from .contest import FORMULA, NETWORK, NULL, Candidate, Contest, best_family, distinct
+from .contest import FORMULA, NULL, Candidate, Contest, best_family, distinct
 from .cross_validation import cross_validated, errors_of_windows
 from .trial import Trial, width_of
 

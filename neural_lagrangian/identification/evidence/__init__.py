@@ -3,7 +3,7 @@
 from .bands import Bands
 from .diagnosis import Diagnosis
 from .energies import Energies, energies_of, energy_range
-from .examination import Examination, examined
+from .examination import Examination, Lacking, examined, lacking
 from .sensors import Sensors, sensors_of
 from .whiteness import Whiteness
 
@@ -12,10 +12,12 @@ __all__ = [
     "Diagnosis",
     "Energies",
     "Examination",
+    "Lacking",
     "Sensors",
     "Whiteness",
     "energies_of",
     "energy_range",
     "examined",
+    "lacking",
     "sensors_of",
 ]

@@ -53,6 +53,27 @@ class Examination(NamedTuple):
         ]
 
 
+class Lacking(NamedTuple):
+    """The force that the best family lacks, where a network is better. `name`: what the family is."""
+
+    name: str
+    diagnosis: Diagnosis
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the force depends on."""
+        return [f"What the {self.name} lacks, and the network describes:", *self.diagnosis.sentences]
+
+
+def lacking(contest: Contest, task: Task) -> Lacking | None:
+    """What the best family lacks, if a network is the best candidate; `None` if there is no family or no network."""
+    best = next((one for one in contest.candidates if one.fit is not None), None)
+    trial = Trial.of(task)
+    if best is None or best.fit is None or trial is None or not contest.winner.is_network:
+        return None
+    return Lacking(best.name, diagnosed(best.fit, trial))
+
+
 def examined(contest: Contest, task: Task) -> Examination | None:
     """Examine the best family; `None` if no family is as good as the best candidate."""
     best = next((one for one in contest.candidates if one.fit is not None and one.found is not None), None)

@@ -1,11 +1,12 @@
 """The folder of a model: what `identify` writes and `load_model` reads."""
 
 from .family_file import FAMILY, write_family
-from .formula_file import FORMULA, write_formula
+from .formula_file import FORMULA, formula_as_json, formula_of_json, write_formula
 from .model_folder import (
     CHECKPOINTS,
     HISTORY,
     MODEL,
+    ON_KNOWN_SYSTEM,
     REPORT,
     Learned,
     claim,
@@ -27,11 +28,14 @@ __all__ = [
     "FORMULA",
     "HISTORY",
     "MODEL",
+    "ON_KNOWN_SYSTEM",
     "PREDICTOR",
     "REPORT",
     "SETTINGS",
     "Learned",
     "claim",
+    "formula_as_json",
+    "formula_of_json",
     "has_network",
     "in_precision",
     "is_folder",

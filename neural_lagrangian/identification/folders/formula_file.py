@@ -21,10 +21,11 @@ FORMULA = "formula.json"
 
 def write_formula(folder: Path, found: RefinedFormula | None) -> None:
     """Write the formula, all or nothing. If `found` is `None`, delete the formula of an earlier fit."""
-    write_json(folder / FORMULA, None if found is None else _content(found))
+    write_json(folder / FORMULA, None if found is None else formula_as_json(found))
 
 
-def _content(found: RefinedFormula) -> dict[str, Any]:
+def formula_as_json(found: RefinedFormula) -> dict[str, Any]:
+    """A formula as JSON can hold it."""
     forces = terms_of(found.model.force)
     damping = next((one for one in forces if isinstance(one, LinearDamping)), None)
     errors = found.formula.standard_errors
@@ -48,10 +49,11 @@ def read_formula(folder: Path, columns: Columns) -> NeuralLagrangian:
     **Raises:** `NoAnswerError` if there is no such file, or the file is damaged.
     """
     missing = f"{folder} holds no formula: `identify` found none or was interrupted before; use the network"
-    return read_json(folder / FORMULA, partial(_model, columns), missing=missing)
+    return read_json(folder / FORMULA, partial(formula_of_json, columns), missing=missing).model
 
 
-def _model(columns: Columns, content: dict[str, Any]) -> NeuralLagrangian:
+def formula_of_json(columns: Columns, content: dict[str, Any]) -> RefinedFormula:
+    """A formula that `formula_as_json` wrote, without the errors of its constants."""
     dtype, names = jnp.result_type(float), symbols_for(columns)
     known = Library.coordinates(columns.dof, 1, names=names) + Library.velocities(columns.dof, 1, names=names)
     known = known + atoms_of_a_chain(columns.dof, names) if columns.dof <= MAX_BODIES else known
@@ -67,4 +69,4 @@ def _model(columns: Columns, content: dict[str, Any]) -> NeuralLagrangian:
     factor = content["damping_factor"]
     damping = [] if factor is None else [LinearDamping(jnp.asarray(np.asarray(factor, np.float64), dtype))]
     forces = [*damping, *(of_json(part) for part in content.get("friction_at_joints", []))]
-    return NeuralLagrangian(formula, force=summed(forces))
+    return RefinedFormula(str(content["where"]), NeuralLagrangian(formula, force=summed(forces)), np.nan)

@@ -23,15 +23,18 @@ from ..choices import Predictor
 from ..families import Family
 from ..faults import NoAnswerError
 from ..plain_text import aligned, stated_all
+from ..prior import Prior
 from ..recordings import Calibrated, Columns, Timing, Varied, beyond, read_calibrated, read_varied, table_of, values_of
 from .family_file import read_family
-from .formula_file import read_formula
+from .formula_file import formula_of_json, read_formula
 from .settings_file import is_folder, named_faults, read_settings, stored_predictor
 
 MODEL, REPORT, HISTORY = "model", "report.html", "history.jsonl"
 """Names of the files."""
-CHECKPOINTS = "checkpoints"
-"""Name of the folder of checkpoints. `resume` needs it."""
+CHECKPOINTS, ON_KNOWN_SYSTEM = "checkpoints", "on_known_system"
+"""Name of the folder of checkpoints, which `resume` needs, and of the folder with those and the losses of the network
+that is added to a known system.
+"""
 NO_NETWORK = "has no network: none was needed; load the formula, or fit again with `steps` to train one"
 """What is said of a folder in which a system of known form leaves nothing but noise."""
 
@@ -72,7 +75,7 @@ class Learned(NamedTuple):
         if has_network(self.folder):
             model = f"{self.folder}: undamaged, the SHA-256 of its arrays is the recorded one"
             of_network = [
-                ("structure", f"{architecture['structure']}, {friction}; networks with {networks}"),
+                ("structure", f"{architecture['structure']}, {friction}; networks with {networks}{self._added_to()}"),
                 ("training", f"{sum(training['steps'])} steps, seed {training['seed']}"),
             ]
         return [
@@ -86,6 +89,11 @@ class Learned(NamedTuple):
             *of_network,
             ("versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())),
         ]
+
+    def _added_to(self) -> str:
+        """The known system to which the network is added, in words."""
+        known = self.settings.get("known_system")
+        return f"; added to the {known['where']}" if isinstance(known, dict) else ""
 
     def __str__(self) -> str:
         """The summary, as `neural_lagrangian info` prints it."""
@@ -200,7 +208,10 @@ def read_folder(folder: str | Path, predictor: Predictor | None = None, candidat
         weights = (folder / MODEL).stat().st_size // 4
         with named_faults(folder):
             architecture.check(columns, weights)
-        network = load(folder / MODEL, Scaled(architecture.model(jax.random.key(0)), scaling))
+            known = settings.get("known_system")  # none in earlier versions
+            prior = None if known is None else Prior(formula_of_json(columns, known), scaling)
+            like = architecture.model(jax.random.key(0), prior)
+        network = load(folder / MODEL, Scaled(like, scaling))
         model = in_precision(network, jnp.result_type(float))
     return Learned(timing.of(model, columns.dof), columns, settings, folder, predictor)
 
@@ -264,6 +275,6 @@ def left_in(folder: Path) -> str:
         return f"{folder} holds a finished fit with its report"
     if (folder / MODEL).is_file():
         return f"{folder} holds the trained network, without a report; repeat the call with `resume` to write it"
-    if any((folder / CHECKPOINTS).glob("step-*.checkpoint")):
+    if any(folder.rglob("step-*.checkpoint")):
         return f"{folder} holds a checkpoint of the training; repeat the call with `resume` to continue"
     return f"{folder} holds no checkpoint yet; repeat the call with `resume` to start again"

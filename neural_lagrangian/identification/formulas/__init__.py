@@ -1,7 +1,16 @@
 """Formulas: candidate terms, sparse search, and refinement by rollouts."""
 
 from .candidate_terms import library_for, product_of_velocities, symbols_for
-from .refinement import MAX_LOSS_RATIO, Constant, Evidence, RefinedFormula, best_formula, damping_matrix, pivot
+from .refinement import (
+    MAX_LOSS_RATIO,
+    Constant,
+    Evidence,
+    RefinedFormula,
+    best_formula,
+    damping_matrix,
+    gain_matrix,
+    pivot,
+)
 from .search import TIME_IS_UP, Attempt, look_for_formulas
 
 __all__ = [
@@ -13,6 +22,7 @@ __all__ = [
     "RefinedFormula",
     "best_formula",
     "damping_matrix",
+    "gain_matrix",
     "library_for",
     "look_for_formulas",
     "pivot",

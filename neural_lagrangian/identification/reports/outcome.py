@@ -7,9 +7,9 @@ import numpy as np
 
 from ...models import NeuralLagrangian, Scaled
 from ...training import failures_of, in_words
-from ..candidates import NETWORK, Contest
-from ..choices import Predictor
-from ..evidence import Energies, Examination, Sensors, energy_range
+from ..candidates import Contest
+from ..choices import NETWORK, Predictor
+from ..evidence import Energies, Examination, Lacking, Sensors, energy_range
 from ..formulas import Attempt, RefinedFormula
 from ..judging import Errors, better_than_baselines
 from ..recordings import Columns, Starts
@@ -22,7 +22,8 @@ class Outcome(NamedTuple):
 
     `trained`: the network; `None` if none was trained. `formula`: the best formula. `energies`: of the model that
     `predictor` names. `pieces`, `read` and `cut_short` are sentences for the report: on the pieces, on the recording,
-    and on what was cut short or left out. `sensors`: those of declared observations.
+    and on what was cut short or left out. `sensors`: those of declared observations. `lacking`: what the best family
+    lacks that is not examined.
     """
 
     settings: dict[str, Any]
@@ -40,6 +41,7 @@ class Outcome(NamedTuple):
     read: tuple[str, ...] = ()
     cut_short: tuple[str, ...] = ()
     sensors: Sensors | None = None
+    lacking: Lacking | None = None
 
     @property
     def predictor(self) -> Predictor:
@@ -77,7 +79,8 @@ class Outcome(NamedTuple):
         """Texts on the training, on failures and on the energy: pairs of a topic and a text."""
         facts = [] if self.trained is None else self.trained.facts(self.starts)
         facts += [("failures", f"{name}: {reasons}") for name, reasons in self.failures().items()]
-        return [*facts, ("energy", str(self.energies))]
+        facts.append(("energy", str(self.energies)))
+        return facts if self.lacking is None else [*facts, ("unexplained", "\n".join(self.lacking.sentences))]
 
     def hints(self) -> tuple[Remark, ...]:
         """Options to try next."""

@@ -30,10 +30,14 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
     """The contents of the page, by the names in the template. Figures are Base64 text."""
     rollout, formula = outcome.rollouts[outcome.predictor][0], outcome.formula
     examination, history = outcome.examination, None if outcome.trained is None else outcome.trained.history
+    diagnosis = None if examination is None else examination.diagnosis
+    unexplained = [] if examination is None else examination.unexplained
+    if outcome.lacking is not None:
+        diagnosis, unexplained = outcome.lacking.diagnosis, outcome.lacking.sentences
     drawing, drawing_caption = (Markup(), "") if examination is None else animation(examination)
     figures = {
         "band": b"" if examination is None else prediction_with_band(examination.bands, outcome.columns),
-        "missing_force": b"" if examination is None else missing_force(examination.diagnosis),
+        "missing_force": b"" if diagnosis is None else missing_force(diagnosis),
         "whiteness": b"" if examination is None else correlations(examination.whiteness),
         "error_growth": error_growth(outcome.errors, outcome.columns),
         "predictions": predictions(outcome.starts, outcome.rollouts, outcome.columns),
@@ -53,7 +57,7 @@ def contents_of(outcome: Outcome, folder: Path) -> dict[str, Any]:
         "drawing": drawing,
         "drawing_caption": drawing_caption,
         "coverage": "" if examination is None else f"{examination.bands}.",
-        "unexplained": [] if examination is None else examination.unexplained,
+        "unexplained": unexplained,
         "next": "" if examination is None else examination.next,
         "formula": outcome.reading(),
         "latex": None if formula is None else _latex(formula.formula),
