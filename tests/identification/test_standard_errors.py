@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from scipy.signal import lfilter
 
 import neural_lagrangian as nl
 from neural_lagrangian.identification.candidates import Contest, known_candidates
-from neural_lagrangian.identification.families import refitted
+from neural_lagrangian.identification.families import FamilyFit, refitted
 from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.preparation import prepared
 from neural_lagrangian.identification.recordings import Declared
@@ -56,3 +57,24 @@ def test_a_block_bootstrap_gives_the_same(stiffness):
     white = np.linalg.inv(np.einsum("wrk,wrl->kl", J, J)) * fit.squares.sum() / fit.used
     too_small = (np.sqrt(np.diagonal(white)) / bootstrap).min() < 0.3  # of white noise of the same size
     assert too_small == bool(stiffness)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.97])
+@pytest.mark.parametrize("windows", [7, 60])
+def test_standard_errors_of_few_windows_are_those_of_many_recordings(windows, correlation):
+    """Also if there are hardly more windows than constants: a recording of 40 s of two pendulums has seven."""
+    rows, constants, recordings = 60, 6, 400
+    rng, used = np.random.default_rng(2), rows * windows
+    J = lfilter([1.0], [1.0, -0.9], rng.normal(size=(windows, rows, constants)), axis=1)
+    flat = J.reshape(-1, constants)
+    fit = FamilyFit(None, np.zeros(constants), np.ones(constants), np.ones(1), np.zeros((windows, 2)), None, J, used)
+    estimates, said = [], []
+    for _ in range(recordings):
+        noise = lfilter([1.0], [1.0, -correlation], rng.normal(size=(windows, rows, 1)), axis=1)
+        x = np.linalg.lstsq(flat, noise.ravel(), rcond=None)[0]
+        residuals = (noise.ravel() - flat @ x).reshape(noise.shape)
+        estimates.append(x)
+        said.append(np.sqrt(np.diagonal(fit._replace(residuals=residuals).covariance)))
+    ratio = np.median(said, axis=0) / np.std(estimates, axis=0)
+    assert ratio.min() > (0.9 if windows > 7 else 0.75)
+    assert ratio.max() < (1.25 if windows > 7 else 1.5)

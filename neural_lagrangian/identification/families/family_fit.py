@@ -28,6 +28,8 @@ MIN_NOISE = 1e-5
 """Least noise of a channel, as a share of its size: the rollouts are not more accurate."""
 MIN_SIGNIFICANCE = 2.0
 """A constant that may be zero is left out below this many standard errors, if the criterion agrees."""
+CHANCE = 3.0
+"""Largest autocorrelation of white noise, in standard errors."""
 MAX_CORRELATION = 0.98
 """Largest autocorrelation of residuals at lag one that is believed."""
 PRIOR_WEIGHT, TOLERANCE, MIN_PIVOT = 1e-6, 1e-7, 1e-12
@@ -64,23 +66,38 @@ class FamilyFit(NamedTuple):
 
     @property
     def covariance(self) -> np.ndarray:
-        """Covariance of the unknowns. Residuals of a model that is not exact are correlated within a window, so the
-        scatter of the gradients of the windows counts if it is larger than that of white noise.
+        r"""Covariance of the unknowns.
+
+        With the Jacobian $J_w$ and the residuals $r_w$ of window $w$, of which there are $W$, it is
+        $(\sum_w J_w^\top J_w)^{-1} \sigma^2$ for white noise. Residuals of a model that is not exact are correlated
+        within a window. Standard errors are then at least those of the jackknife over the windows:
+
+        $$\frac{W - 1}{W} \sum_w d_w d_w^\top, \quad d_w = \Big(\sum_{v \ne w} J_v^\top J_v\Big)^{-1} J_w^\top r_w,$$
+
+        where $d_w$ is how far the fit moves, to first order, if window $w$ is left out. (Bell and McCaffrey 2002)
         """
         at = np.flatnonzero(self.free)
         J = self.jacobian[..., at]
-        G = np.linalg.pinv(np.einsum("wrk,wrl->kl", J, J), hermitian=True)
+        A = np.einsum("wrk,wrl->wkl", J, J)
+        G = np.linalg.pinv(A.sum(axis=0), hermitian=True)
         white = G * max(self.squares.sum() / max(self.used - len(at) - self.shifts.size, 1), 1.0)
-        windows = len(J)
+        windows = int(np.any(J != 0, axis=(1, 2)).sum())
         covariance = np.zeros((len(self.x), len(self.x)))
         covariance[np.ix_(at, at)] = white
-        if windows > len(at) + 1:
-            scores = np.einsum("wrk,wr->wk", J, self.residuals.reshape(windows, -1))
-            scattered = G @ (scores.T @ scores) @ G * windows / (windows - len(at))
+        if windows > 1 and self._are_correlated:
+            scores = np.einsum("wrk,wr->wk", J, self.residuals.reshape(len(J), -1))
+            moved = np.einsum("wkl,wl->wk", np.linalg.pinv(A.sum(axis=0) - A, hermitian=True), scores)
+            scattered = (windows - 1) / windows * np.sum(moved**2, axis=0)
             known = np.maximum(np.diagonal(white), np.finfo(float).tiny)  # zero in a direction without any information
-            growth = np.sqrt(np.maximum(np.diagonal(scattered) / known, 1.0))
+            growth = np.sqrt(np.maximum(scattered / known, 1.0))
             covariance[np.ix_(at, at)] *= np.outer(growth, growth)
         return covariance
+
+    @property
+    def _are_correlated(self) -> bool:
+        """Whether neighbouring residuals are alike by more than chance allows."""
+        products, squares = map(np.sum, lag_one(self.residuals))
+        return bool(products > CHANCE * squares / np.sqrt(max(self.used, 1)))
 
 
 def fit_family(motion: FitWindows, family: AbstractFamily, start: np.ndarray, noise: np.ndarray) -> FamilyFit:
