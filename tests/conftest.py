@@ -85,6 +85,9 @@ def forget_compiled_functions():
     yield
     if resident_memory() > 2 << 30:
         jax.clear_caches()
+    from neural_lagrangian.numerics import make_room_for_programs  # here, after jaxtyping checks its functions
+
+    make_room_for_programs()
 
 
 def resident_memory():

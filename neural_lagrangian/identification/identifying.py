@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from ..numerics import precision
+from ..numerics import make_room_for_programs, precision
 from ..trajectories import Trajectories
 from .budget import Budget
 from .candidates import (
@@ -134,6 +134,7 @@ def identify(
     users = tuple(candidates)
     wanted = Wanted(structure, friction, steps, minutes, seed, float32, place, resume, command, users, tell)
     wanted.check()
+    make_room_for_programs()
     if command is None:
         wanted = wanted._replace(command=call_of(source, declared, wanted))
     with precision(double=not float32):

@@ -2,6 +2,7 @@
 
 from .batching import any_in_batch
 from .checkpointing import KEEP_STAGES, keep
+from .compiled_programs import make_room_for_programs
 from .curvature import Directions, gradient_and_curvature
 from .equilibration import equilibrated, power_of_two, symmetric_scales
 from .inverse_softplus import inverse_softplus
@@ -36,6 +37,7 @@ __all__ = [
     "inverse_softplus",
     "keep",
     "lower_triangular",
+    "make_room_for_programs",
     "natural_inverse",
     "natural_scales",
     "nearest_thousand",
