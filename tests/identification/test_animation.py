@@ -9,8 +9,9 @@ import pytest
 import neural_lagrangian as nl
 from neural_lagrangian.identification.candidates import Candidate
 from neural_lagrangian.identification.evidence import Bands, Examination
+from neural_lagrangian.identification.families.family import AbstractFamily
 from neural_lagrangian.identification.families.family_fit import FamilyFit
-from neural_lagrangian.identification.families.known_families import families_for
+from neural_lagrangian.identification.families.known_families import CoupledPendulums, families_for
 from neural_lagrangian.identification.recordings import Columns
 from neural_lagrangian.identification.reports.animation import animation
 
@@ -22,20 +23,25 @@ NAMES = {
     "rigid chain of 2 bodies, absolute angles": "ab",
     "rigid chain of 2 bodies, relative angles": "ab",
     "2 masses between linear springs": "",
+    "2 pendulums coupled by springs": "ab",
+    "cart with a pendulum": "b",
+    "pendulum on a spring": "b",
 }
 """Families with a drawing, and which of two coordinates are angles."""
 
 
-def shown(name, offset=0.0, motion=MOTION, ts=TS):
+def shown(name, offset=0.0, motion=MOTION, ts=TS, constants=(), sizes=(1.0, 1.0)):
     """The polylines of the page by their name, the animations, and the caption."""
     columns = Columns("t", ("a", "b"), (), None, {}, tuple(NAMES.get(name, "ab")))
     (family,) = [one for one in families_for(columns) if one.name == name]
     x = np.zeros(family.slices.drag.stop)
+    x[: len(constants)] = constants
     x[family.slices.offset] = offset
     nothing = np.zeros(1)
     fit = FamilyFit(family, x, np.ones(len(x)), nothing, nothing, nothing, nothing, 0)
     predicted = motion + 0.01
-    bands = Bands(ts[None], motion[None], predicted[None], np.ones((1, *motion.shape)), 3, 0.9, 1.0)
+    half, sizes = np.ones((1, *motion.shape)), np.array(sizes)
+    bands = Bands(ts[None], motion[None], predicted[None], half, sizes, 3, 0.9, 1.0)
     candidate = Candidate(name, len(x), 1.0, fit=fit)
     drawing, caption = animation(Examination(candidate, bands, None, None, [], ""))
     return drawing, caption
@@ -49,17 +55,56 @@ def frames_of(drawing):
     return np.array(values, float), moving
 
 
-@pytest.mark.parametrize("name", list(NAMES)[:2])
-def test_a_chain_is_drawn_as_the_double_pendulum(name):
-    """In the frames of the page, up to scale and origin, y downwards."""
-    points, _ = frames_of(shown(name, offset=0.3)[0])
-    angles = (np.cumsum(MOTION, axis=1) if "relative" in name else MOTION) + 0.3
-    system = nl.systems.DoublePendulum()
-    bodies = np.array([system.drawing(jnp.asarray(q)).bodies for q in angles])
-    expected = np.concatenate([np.zeros((len(TS), 1, 2)), bodies], axis=1) * [1, -1]
+def is_drawn(points, expected):
+    """Whether points of a page are those of a drawing, up to scale and origin, y downwards."""
+    expected = expected * [1, -1]
     scale = np.ptp(points[0, :, :, 0]) / np.ptp(expected[..., 0])
     moved = scale * (expected - expected[:1, :1]) + points[0, :1, :1]
-    np.testing.assert_allclose(points[0], moved, atol=1.0)  # coordinates are rounded to a tenth of a pixel
+    return np.abs(points[0] - moved).max() < 1.0  # coordinates are rounded to a tenth of a pixel
+
+
+def bodies_of(system, states):
+    return np.array([system.drawing(jnp.asarray(q)).bodies for q in states])
+
+
+@pytest.mark.parametrize("name", list(NAMES)[:2])
+def test_a_chain_is_drawn_as_the_double_pendulum(name):
+    points, _ = frames_of(shown(name, offset=0.3)[0])
+    angles = (np.cumsum(MOTION, axis=1) if "relative" in name else MOTION) + 0.3
+    bodies = bodies_of(nl.systems.DoublePendulum(), angles)
+    assert is_drawn(points, np.concatenate([np.zeros((len(TS), 1, 2)), bodies], axis=1))
+
+
+@pytest.mark.parametrize("turned", [1.0, -1.0])
+def test_a_cart_is_drawn_with_the_length_of_its_pole(turned):
+    """In units of half a metre; the angle may be counted either way."""
+    cart = nl.systems.CartPole(length=0.8)
+    inertia = cart.cart_mass + cart.pole_mass
+    a, b = cart.pole_mass * 0.8**2 / 0.5**2 / inertia, turned * cart.pole_mass * 0.8 / 0.5 / inertia
+    name = "cart with a pendulum"
+    drawing, caption = shown(name, offset=0.3, constants=(a, b), sizes=(0.5, 1.0))
+    states = (MOTION + np.array([0, 0.3])) * [1, turned]
+    expected = bodies_of(cart, states)[:, [0, 0, 1]]
+    assert is_drawn(frames_of(drawing)[0], expected)
+    other, _ = shown(name, offset=0.3, constants=(a, 2 * b), sizes=(0.5, 1.0))
+    assert not is_drawn(frames_of(other)[0], expected)
+    assert "equal" not in caption
+
+
+def test_a_pendulum_on_a_spring_is_drawn_with_its_length():
+    motion = MOTION * [0.2, 1] + [0.7, 0]
+    drawing, _ = shown("pendulum on a spring", offset=(0.3, 0.4), motion=motion, sizes=(0.5, 1.0))
+    bodies = bodies_of(nl.systems.SpringPendulum(), motion + np.array([0.4 * 0.5, 0.3]))
+    assert is_drawn(frames_of(drawing)[0], np.concatenate([0 * bodies, bodies], axis=1))
+
+
+def test_coupled_pendulums_hang_side_by_side():
+    drawing, caption = shown("2 pendulums coupled by springs", offset=0.3)
+    bodies = bodies_of(nl.systems.CoupledPendulums(), MOTION + 0.3)
+    pivots = np.broadcast_to([[-1.0, 0.0], [1.0, 0.0]], bodies.shape)
+    path = np.stack([pivots, bodies, pivots], axis=2).reshape(len(TS), 6, 2)
+    assert is_drawn(frames_of(drawing)[0], path)
+    assert "all are drawn equal" in caption
 
 
 def test_masses_keep_their_displacements():
@@ -80,5 +125,6 @@ def test_it_takes_the_time_of_the_motion(length, seconds, pace):
     assert pace in caption
 
 
-def test_without_a_known_drawing_there_is_none():
+def test_without_a_known_drawing_there_is_none(monkeypatch):
+    monkeypatch.setattr(CoupledPendulums, "drawn", AbstractFamily.drawn)
     assert shown("2 pendulums coupled by springs") == ("", "")

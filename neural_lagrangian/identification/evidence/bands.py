@@ -24,14 +24,15 @@ class Bands(NamedTuple):
     """Predictions with bands on held-out windows, in SI units.
 
     `ts`: shape `(window, row)`. `recorded`, `predicted`, `half`: coordinates, and half the width of the band, shape
-    `(window, row, dof)`. `seen`: number of first rows that gave the initial states. `coverage`: share of the
-    predicted samples in the band. `factor`: of the widths, from the validation set.
+    `(window, row, dof)`. `sizes`: natural unit of each coordinate. `seen`: number of first rows that gave the initial
+    states. `coverage`: share of the predicted samples in the band. `factor`: of the widths, from the validation set.
     """
 
     ts: np.ndarray
     recorded: np.ndarray
     predicted: np.ndarray
     half: np.ndarray
+    sizes: np.ndarray
     seen: int
     coverage: float
     factor: float
@@ -64,7 +65,7 @@ def bands_of(fit: FamilyFit, task: Task, trial: Trial) -> Bands:
     recorded = test.ys[..., :dof] * scale
     predicted = recorded + test_missed * fit.noise[:dof] * scale
     width = factor * test_half * fit.noise[:dof] * scale
-    return Bands(test.ts * trial.units.time, recorded, predicted, width, seen, coverage, factor)
+    return Bands(test.ts * trial.units.time, recorded, predicted, width, scale, seen, coverage, factor)
 
 
 def _deviations(fit: FamilyFit, motion: FitWindows, seen: int, windows: int) -> tuple[np.ndarray, np.ndarray]:

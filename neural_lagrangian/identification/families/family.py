@@ -176,11 +176,16 @@ class AbstractFamily(eqx.Module):
     def drawn(
         self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
     ) -> Float[np.ndarray, "time point 2"] | None:
-        r"""The points of a drawing of the motion $\theta$ in SI units, joined by a line, x to the right and y up.
+        r"""The points of a drawing of the motion $\theta$, joined by a line, x to the right and y up, in natural units.
 
         `None` if no drawing is known.
         """
         return None
+
+    @property
+    def is_drawn_to_scale(self) -> bool:
+        """Whether the motion tells all lengths of the drawing."""
+        return False
 
     @property
     def is_formula(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...discovery import Library
+from ...systems.drawing import hanging
 from ..formulas import product_of_velocities
 from ..recordings import Columns
 from .family import AbstractFamily
@@ -26,6 +27,10 @@ class AbstractAngleAndLength(AbstractLinearFamily):
     @property
     def lengths(self) -> list[bool]:
         return [i != self.angle for i in range(2)]
+
+    @property
+    def is_drawn_to_scale(self) -> bool:
+        return True
 
 
 class CartPendulum(AbstractAngleAndLength):
@@ -53,6 +58,17 @@ class CartPendulum(AbstractAngleAndLength):
     @property
     def offsets(self) -> list[tuple[int, str]]:
         return [(self.angle, "angle")]
+
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"]:
+        """The cart, and the end of a simple pendulum with the length $a / b$. The first point of a line has no mark, so
+        the cart has two.
+        """
+        q, (a, b) = self.without_offsets(theta, x), x[self.slices.constants][:2]
+        cart = np.stack([q[:, 1 - self.angle], 0 * q[:, 0]], axis=1)
+        pole = np.asarray(hanging(jnp.asarray(np.sign(b) * q[:, self.angle]), abs(a / b)))
+        return np.stack([cart, cart, cart + pole], axis=1)
 
     def values(self, q: Array, v: Array) -> Array:
         x, theta, u, w = q[1 - self.angle], q[self.angle], v[1 - self.angle], v[self.angle]
@@ -84,6 +100,14 @@ class ElasticPendulum(AbstractAngleAndLength):
     @property
     def offsets(self) -> list[tuple[int, str]]:
         return [(self.angle, "angle"), (1 - self.angle, "length")]
+
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"]:
+        """The pivot and the mass."""
+        q = self.without_offsets(theta, x)
+        mass = np.asarray(hanging(jnp.asarray(q[:, self.angle]), jnp.asarray(q[:, [1 - self.angle]])))
+        return np.stack([0 * mass, mass], axis=1)
 
     def values(self, q: Array, v: Array) -> Array:
         r, theta, u, w = q[1 - self.angle], q[self.angle], v[1 - self.angle], v[self.angle]
@@ -182,6 +206,15 @@ class CoupledPendulums(AbstractLinearFamily):
     @property
     def offsets(self) -> list[tuple[int, str]]:
         return [(i, "angle") for i in range(len(self.names))]
+
+    def drawn(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time point 2"]:
+        """Pivots two lengths apart on a beam, each with its pendulum."""
+        pivots = np.stack([2.0 * np.arange(len(self.names)), np.zeros(len(self.names))], axis=1)
+        bobs = pivots + np.asarray(hanging(jnp.asarray(self.without_offsets(theta, x)), 1.0))
+        pivots = np.broadcast_to(pivots, bobs.shape)
+        return np.stack([pivots, bobs, pivots], axis=2).reshape(len(theta), -1, 2)
 
     def values(self, q: Array, v: Array) -> Array:
         return jnp.concatenate([v**2 / 2, jnp.cos(q), -(jnp.diff(q) ** 2) / 2])

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import Array, ArrayLike, Float
 
 from ..._types import Scalar
 from .family import AbstractBodyOfFamily, AbstractFamily, Pieces, Slices, Units
@@ -93,6 +93,13 @@ class AbstractLinearFamily(AbstractFamily):
         for k, (i, _) in enumerate(self.offsets):
             q = q.at[i].add(offset[k])
         return q
+
+    def without_offsets(
+        self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
+    ) -> Float[np.ndarray, "time dof"]:
+        """A motion without the offsets of the sensors."""
+        offset = jnp.asarray(x[self.slices.offset])
+        return np.asarray(jax.vmap(lambda q: self.shifted(q, offset))(jnp.asarray(theta)))
 
     def body(self, x: Array) -> LinearBody:
         at = self.slices

@@ -20,7 +20,7 @@ def animation(examination: Examination) -> tuple[Markup, str]:
     matrix = np.asarray(fit.family.matrix, np.float64)
     kept = np.unique(np.linspace(0, len(bands.ts[0]) - 1, FRAMES).astype(int))
     drawn = {
-        name: fit.family.drawn(motion[0, kept] @ matrix.T, fit.x)
+        name: fit.family.drawn(motion[0, kept] / bands.sizes @ matrix.T, fit.x)
         for name, motion in (("recorded", bands.recorded), ("predicted", bands.predicted))
     }
     points = {name: found for name, found in drawn.items() if found is not None}
@@ -30,9 +30,9 @@ def animation(examination: Examination) -> tuple[Markup, str]:
     length = float(t[-1] - t[0])
     seconds = float(np.clip(length, SHORTEST, LONGEST))
     pace = "in real time" if seconds == length else f"{length:.3g} s in {seconds:.3g} s"
+    lengths = "" if fit.family.is_drawn_to_scale else "The motion does not tell the lengths, so all are drawn equal. "
     caption = (
-        f"Held-out motion, {pace}: recorded (grey) and predicted (blue). The motion does not tell the lengths, so all "
-        "are drawn equal. Click the drawing to see it again."
+        f"Held-out motion, {pace}: recorded (grey) and predicted (blue). {lengths}Click the drawing to see it again."
     )
     return Markup(svg((t - t[0]) / length, points, seconds)), caption  # it holds numbers only
 
