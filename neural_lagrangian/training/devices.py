@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, DTypeLike, PyTree
+from jaxtyping import DTypeLike, PyTree
 
 from ..trajectories import Trajectories, Windows
 
@@ -48,15 +48,15 @@ def on_devices(function: Callable[..., PyTree], windows: Windows) -> Callable[..
 def shared(function: Callable[..., PyTree], mesh: Mesh | None) -> Callable[..., PyTree]:
     """Call `function` with arrays of this process, replicated on every device of the mesh.
 
-    Arrays that are sharded already stay so. The results are arrays of this process again. Without a mesh, `function` is
-    returned unchanged.
+    Arrays that are sharded already, and those of NumPy, such as in a `Scaling`, stay as they are. The results are
+    arrays of this process again. Without a mesh, `function` is returned unchanged.
     """
     if mesh is None:
         return function
     everywhere = NamedSharding(mesh, EVERYWHERE)
 
-    def replicated(x: Array) -> Array:
-        if isinstance(x.sharding, NamedSharding):
+    def replicated(x: Any) -> Any:
+        if isinstance(x, np.ndarray) or isinstance(x.sharding, NamedSharding):
             return x
         if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             return jax.random.wrap_key_data(replicated(jax.random.key_data(x)), impl=jax.random.key_impl(x))

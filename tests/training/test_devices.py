@@ -8,6 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AxisType
 
 import neural_lagrangian as nl
 
@@ -44,6 +45,18 @@ def test_they_end_with_the_weights_of_one_device(tmp_path, processes, devices, m
             for i, expected in enumerate(weights(one)):
                 np.testing.assert_allclose(found[f"arr_{i}"], expected, rtol=1e-12, atol=1e-12)
     assert list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_model_with_arrays_of_numpy_is_shared_too():
+    """Such as a `Scaling`, which stays in double precision."""
+    scaling = nl.trajectories.Scaling([0.1], [2.0], 0.5)
+    mesh = jax.make_mesh((1,), ("data",), axis_types=(AxisType.Explicit,))
+    shared, alone = (
+        nl.fit(nl.Scaled(make(0.0), scaling), data(), key=jax.random.key(0), **fit_options(mesh=one, **SETTINGS))
+        for one in (mesh, None)
+    )
+    for one, other in zip(weights(shared), weights(alone), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
 def test_a_mesh_that_cannot_share_the_training_is_refused():
