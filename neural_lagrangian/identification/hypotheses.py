@@ -9,6 +9,7 @@ import numpy as np
 
 from ..trajectories import Trajectories
 from .candidates import Candidate, Contest, Known, known_candidates
+from .encoders import angles_in_steps
 from .families import Family
 from .faults import NoAnswerError
 from .inspection import Inspection, inspected
@@ -78,6 +79,7 @@ def hypotheses_of(source: str | Path | Trajectories, declared: Declared, plan: d
     open, in_si = () if plain.on_circles else plain.open, isinstance(source, Trajectories)
     refused: list[NoAnswerError] = []
     possible = possible_angles(plain.recording.recorded, plain.columns, open, in_si=in_si)
+    possible += [] if in_si else angles_in_steps(plain.recording, open)
     for angles in possible:
         inspection = inspected(source, _declaring(angles, declared, plain)) if angles.names else plain
         inspection = replace(inspection, open=(), found_roles=plain.found_roles)
@@ -92,16 +94,16 @@ def hypotheses_of(source: str | Path | Trajectories, declared: Declared, plan: d
 
 
 def _declaring(angles: Angles, declared: Declared, plain: Inspection) -> Declared:
-    """The declaration with angles. Velocities of angles in degrees are in degrees per second, unless those as read are
-    not the derivatives of the coordinates.
+    """The declaration with angles. Velocities of angles are in the same unit per second, unless those as read are not
+    the derivatives of the coordinates.
     """
     columns, units = plain.columns, dict(declared.units or {})
     known = [name for name in columns.angles if name not in (declared.tracked or {})]
-    if angles.degrees:
-        units |= dict.fromkeys(angles.names, "deg")
+    if angles.unit != "rad":
+        units |= dict.fromkeys(angles.names, angles.unit)
         rates = dict(zip(columns.coordinates, columns.velocities, strict=False))
         for rate in (rates[name] for name in angles.names if name in rates and not plain.wrong_rates):
-            units.setdefault(rate, columns.units.get(rate, "deg/s"))
+            units.setdefault(rate, columns.units.get(rate, f"{angles.unit}/s"))
     return replace(declared, angles=[*known, *angles.names], units=units or None)
 
 

@@ -54,16 +54,18 @@ def found(source, **options):
     ("heading", "columns", "expected", "tried"),
     [
         ("theta", [SWING[0]], Angles(("theta",)), 1),
-        ("theta", [DEGREES * SWING[0]], Angles(("theta",), degrees=True), 1),
-        ("theta,omega", [DEGREES * SWING[0], DEGREES * SWING[1]], Angles(("theta",), degrees=True), 1),
-        ("theta,omega", [DEGREES * SWING[0], SWING[1]], Angles(("theta",), degrees=True), 1),
+        ("theta", [DEGREES * SWING[0]], Angles(("theta",), unit="deg"), 1),
+        ("theta,omega", [DEGREES * SWING[0], DEGREES * SWING[1]], Angles(("theta",), unit="deg"), 1),
+        ("theta,omega", [DEGREES * SWING[0], SWING[1]], Angles(("theta",), unit="deg"), 1),
         ("theta", [WHIRL[0] % (2 * np.pi)], Angles(("theta",)), 1),
-        ("q", [(DEGREES * WHIRL[0]) % 360], Angles(("q",), degrees=True), 1),
+        ("q", [(DEGREES * WHIRL[0]) % 360], Angles(("q",), unit="deg"), 1),
         ("q", [SWING[0]], Angles(("q",), is_usual=False), 2),
-        ("q", [DEGREES * SWING[0]], Angles(("q",), degrees=True, is_usual=False), 3),
+        ("q", [DEGREES * SWING[0]], Angles(("q",), unit="deg", is_usual=False), 3),
         ("x", [SPRING[0]], Angles(()), 2),
         ("theta", [SPRING[0]], Angles((), is_usual=False), 2),
         ("x", [1000 * SPRING[0]], Angles(()), 3),
+        ("counts", [np.round(2000 / (2 * np.pi) * SWING[0])], Angles(("counts",), "0.18 deg", is_usual=False), 5),
+        ("x", [np.round(2400 / (2 * np.pi) * SWING[0]) + 900], Angles(("x",), "0.15 deg", is_usual=False), 5),
     ],
 )
 def test_the_motion_tells_angles_from_lengths(tmp_path, heading, columns, expected, tried):
@@ -126,7 +128,8 @@ def test_names_come_first_and_jumps_decide():
         columns = Columns("t", tuple(names), (), None, {}, ())
         ys = np.concatenate([qs[:, :dof], 0 * qs[:, :dof]], axis=1)
         return [
-            (one.names, one.degrees) for one in possible_angles(nl.Trajectories(ts, ys), columns, names, in_si=False)
+            (one.names, one.unit == "deg")
+            for one in possible_angles(nl.Trajectories(ts, ys), columns, names, in_si=False)
         ]
 
     assert orders(("x", "phi"), quiet) == [(("phi",), False), ((), False), (("x", "phi"), False), (("x",), False)]

@@ -23,7 +23,7 @@ from .known_families import families_for
 from .rigid_chain import MAX_BODIES, atoms_of_a_chain
 from .user_family import Family, UserFamily, UserLagrangian
 from .variant import Variant
-from .weak_form import TEST_DURATION, weak_rows
+from .weak_form import TEST_DURATION, solved, weak_rows
 
 __all__ = [
     "FAILED_RESIDUAL",
@@ -60,6 +60,7 @@ __all__ = [
     "refitted",
     "residual_of",
     "simplified",
+    "solved",
     "weak_rows",
     "with_each_friction",
     "with_linear_friction",

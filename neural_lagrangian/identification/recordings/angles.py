@@ -22,24 +22,26 @@ MAX_DOF_OF_SUBSETS = 2
 class Angles(NamedTuple):
     """The angles among coordinates of which nothing says whether they are angles.
 
-    `degrees`: whether these are in degrees. `is_usual`: whether names or jumps suggest them.
+    `unit`: theirs, such as "rad", "deg" or "0.09 deg", the step of an encoder. `is_usual`: whether names or jumps
+    suggest them.
     """
 
     names: tuple[str, ...]
-    degrees: bool = False
+    unit: str = "rad"
     is_usual: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
         """The options that declare them."""
-        units = {"units": dict.fromkeys(self.names, "deg")} if self.degrees else {}
+        units = {} if self.unit == "rad" else {"units": dict.fromkeys(self.names, self.unit)}
         return {"angles": list(self.names)} | units
 
     def __str__(self) -> str:
         if not self.names:
             return "no coordinate is an angle"
         are = "is an angle" if len(self.names) == 1 else "are angles"
-        return f"{', '.join(self.names)} {are} in {'degrees' if self.degrees else 'radians'}"
+        words = {"rad": "radians", "deg": "degrees"}
+        return f"{', '.join(self.names)} {are} in {words.get(self.unit, f'steps of {self.unit}')}"
 
 
 def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str], *, in_si: bool) -> list[Angles]:
@@ -64,7 +66,7 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
         is_usual, large = subset == usual, bool(names) and in_degrees(motion, columns, names)
         whole = is_usual or len(subset) == len(open)
         units = turns or ({False} if in_si or not large else {True, False} if whole else {True})
-        found += [Angles(names, degrees, is_usual) for degrees in sorted(units, reverse=True)]
+        found += [Angles(names, "deg" if degrees else "rad", is_usual) for degrees in sorted(units, reverse=True)]
     mixed = len(open)
     return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
 
@@ -81,7 +83,11 @@ def lost_turns(trajectories: Trajectories, columns: Columns, open: Sequence[str]
     for name in (name for name in columns.coordinates if name not in (*columns.angles, *open)):
         steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
         for turn, degrees in ((2 * np.pi, False), (360.0, True)):
-            remark = Remark(f"{name}: jumps by a turn; declare it an angle (", Angles((name,), degrees).options, ")")
+            remark = Remark(
+                f"{name}: jumps by a turn; declare it an angle (",
+                Angles((name,), "deg" if degrees else "rad").options,
+                ")",
+            )
             found += counted(remark, jumps_by(turn, steps), trajectories)
     return found
 
@@ -98,7 +104,7 @@ def undeclared_angles(trajectories: Trajectories, columns: Columns, open: Sequen
     """Remarks on coordinates that have the name of an angle, if nothing says whether they are one."""
     found = []
     for name in filter(is_named_as_angle, open):
-        options = Angles((name,), in_degrees(trajectories, columns, [name])).options
+        options = Angles((name,), "deg" if in_degrees(trajectories, columns, [name]) else "rad").options
         found.append(Remark(f"{name}: has the name of an angle, but is not declared as one (", options, ")"))
     return found
 
