@@ -100,7 +100,7 @@ class Identified:
 
     @property
     def network(self) -> Scaled | None:
-        """The trained network, as a rollout model; `None` if none was trained."""
+        """The better network, alone or added to a known system, as a rollout model; `None` if none was trained."""
         trained = self.outcome.trained
         return None if trained is None else self._of_recorded_controls(trained.model)
 

@@ -88,6 +88,7 @@ def test_a_cart_is_drawn_with_the_length_of_its_pole(turned):
     assert is_drawn(frames_of(drawing)[0], expected)
     other, _ = shown(name, offset=0.3, constants=(a, 2 * b), sizes=(0.5, 1.0))
     assert not is_drawn(frames_of(other)[0], expected)
+    assert shown(name, constants=(a, 0.0)) == ("", "")  # not coupled: the motion does not tell the length
     assert "equal" not in caption
 
 

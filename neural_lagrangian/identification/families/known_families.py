@@ -61,11 +61,14 @@ class CartPendulum(AbstractAngleAndLength):
 
     def drawn(
         self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
-    ) -> Float[np.ndarray, "time point 2"]:
-        """The cart, and the end of a simple pendulum with the length $a / b$. The first point of a line has no mark, so
-        the cart has two.
+    ) -> Float[np.ndarray, "time point 2"] | None:
+        """The cart, and the end of a simple pendulum with the length $a / b$; `None` if they are not coupled.
+
+        The first point of a line has no mark, so the cart has two.
         """
         q, (a, b) = self.without_offsets(theta, x), x[self.slices.constants][:2]
+        if b == 0:
+            return None
         cart = np.stack([q[:, 1 - self.angle], 0 * q[:, 0]], axis=1)
         pole = np.asarray(hanging(jnp.asarray(np.sign(b) * q[:, self.angle]), abs(a / b)))
         return np.stack([cart, cart, cart + pole], axis=1)

@@ -93,7 +93,7 @@ class Learned(NamedTuple):
     def _added_to(self) -> str:
         """The known system to which the network is added, in words."""
         known = self.settings.get("known_system")
-        return f"; added to the {known['where']}" if isinstance(known, dict) else ""
+        return f"; added to the {known.get('where')}" if isinstance(known, dict) else ""
 
     def __str__(self) -> str:
         """The summary, as `neural_lagrangian info` prints it."""
