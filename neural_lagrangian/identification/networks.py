@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ..models import NeuralLagrangian, NeuralODE, Scaled, with_precision
-from ..training import Callback, FitResult, json_lines
+from ..training import Callback, DivergenceError, FitResult, json_lines
 from .budget import TRAINING_SHARE, Budget
 from .candidates import Contest, Known, candidate_of, prior_of
 from .folders import CHECKPOINTS, HISTORY, ON_KNOWN_SYSTEM
@@ -47,8 +47,8 @@ class Networks(NamedTuple):
 def networks_of(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> Networks:
     """Train the networks that are needed, in single precision; they are returned in JAX's default precision.
 
-    The first one is added to the best known system. There is no network alone if that one leaves nothing but noise, or
-    if no time is left.
+    The first one is added to the best known system; it is left out if its training diverges. There is no network alone
+    if that one leaves nothing but noise, or if no time is left.
     """
     if not task.trains:
         return Networks()
@@ -56,11 +56,14 @@ def networks_of(task: Task, wanted: Wanted, known: Known | None, budget: Budget)
     first = []
     if prior is not None:
         wanted.said("network", f"added to the {prior.name}, which lacks something")
-        first = [_trained_with_mechanics(task, wanted, budget, prior)]
+        try:
+            first = [_trained_with_mechanics(task, wanted, budget, prior)]
+        except DivergenceError as error:
+            wanted.said("network", f"left out: {error}")
     networks = Networks.of(first, known)
     if networks.leave_noise or (first and budget.is_spent(TRAINING_SHARE)):
         return networks
-    if first:
+    if prior is not None:
         wanted.said("network", "alone")
     return Networks.of([*first, _trained_with_mechanics(task, wanted, budget)], known)
 

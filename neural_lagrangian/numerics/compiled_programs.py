@@ -19,7 +19,7 @@ def make_room_for_programs() -> None:
     try:
         limit = int(LIMIT.read_text())
         used = MAPS.read_bytes().count(b"\n")
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # no such file, or no number in it: the limit is not known
         return
     if used > MAX_SHARE * limit:
         jax.clear_caches()

@@ -13,6 +13,8 @@ from neural_lagrangian.identification.inspection import inspected
 from neural_lagrangian.identification.recordings import Angles, Columns, Declared, possible_angles
 from neural_lagrangian.identification.wanted import Wanted
 
+from ..helpers import slow
+
 TS = np.arange(0.0, 20.0, 0.03)
 NOISE = 0.01
 PLAN = {"structure": "mechanical", "friction": False, "steps": 10}
@@ -65,7 +67,7 @@ def found(source, **options):
         ("theta", [SPRING[0]], Angles((), is_usual=False), 2),
         ("x", [1000 * SPRING[0]], Angles(()), 3),
         ("counts", [np.round(2000 / (2 * np.pi) * SWING[0])], Angles(("counts",), "0.18 deg", is_usual=False), 5),
-        ("x", [np.round(2400 / (2 * np.pi) * SWING[0]) + 900], Angles(("x",), "0.15 deg", is_usual=False), 5),
+        slow("x", [np.round(2400 / (2 * np.pi) * SWING[0]) + 900], Angles(("x",), "0.15 deg", is_usual=False), 5),
     ],
 )
 def test_the_motion_tells_angles_from_lengths(tmp_path, heading, columns, expected, tried):

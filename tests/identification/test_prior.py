@@ -23,6 +23,7 @@ from neural_lagrangian.identification.trained import Trained
 from neural_lagrangian.identification.wanted import Wanted
 from neural_lagrangian.models.controlled import with_held_control
 from neural_lagrangian.numerics import trained_and_rest
+from neural_lagrangian.training import DivergenceError
 
 from .test_rigid_chain import PENDULUM, frames, recorded, task_of
 
@@ -150,6 +151,23 @@ def test_there_is_no_network_alone_beside_one_that_leaves_nothing_but_noise(nois
     assert [one.name for one in found.trained] == ([on_known] if noise else [NETWORK, on_known])
     spent = Budget(1.0, clock=iter([0.0, *[1e9] * 9]).__next__)
     assert len(networks_of(task, WANTED, known, spent).trained) == 1
+
+
+@pytest.mark.bad_input
+def test_a_network_whose_training_diverges_on_a_known_system_is_left_out(pull, monkeypatch):
+    task, known = pull
+    said = []
+
+    def trained(task, wanted, budget, prior=None):
+        if prior is not None:
+            raise DivergenceError("3 of 4 windows diverge", None)
+        return Trained(None, None, task.architecture)
+
+    monkeypatch.setattr(networks, "_trained_with_mechanics", trained)
+    monkeypatch.setattr(networks, "candidate_of", lambda *_: Candidate(NETWORK, 9, 1.0, rest=1.0))
+    wanted = WANTED._replace(tell=lambda *message: said.append(message))
+    assert [one.name for one in networks_of(task, wanted, known, Budget(None)).trained] == [NETWORK]
+    assert ("network", "left out: 3 of 4 windows diverge") in said
 
 
 def test_the_better_network_of_all_candidates_is_kept():

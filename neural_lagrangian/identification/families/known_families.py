@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...discovery import Library
-from ...systems.drawing import hanging
 from ..formulas import product_of_velocities
 from ..recordings import Columns
+from .drawing import hanging
 from .family import AbstractFamily
 from .linear_family import AbstractLinearFamily, Term
 from .rigid_chain import MAX_BODIES, ChainFamily, frames
@@ -70,8 +70,7 @@ class CartPendulum(AbstractAngleAndLength):
         if b == 0:
             return None
         cart = np.stack([q[:, 1 - self.angle], 0 * q[:, 0]], axis=1)
-        pole = np.asarray(hanging(jnp.asarray(np.sign(b) * q[:, self.angle]), abs(a / b)))
-        return np.stack([cart, cart, cart + pole], axis=1)
+        return np.stack([cart, cart, cart + hanging(np.sign(b) * q[:, self.angle], abs(a / b))], axis=1)
 
     def values(self, q: Array, v: Array) -> Array:
         x, theta, u, w = q[1 - self.angle], q[self.angle], v[1 - self.angle], v[self.angle]
@@ -109,7 +108,7 @@ class ElasticPendulum(AbstractAngleAndLength):
     ) -> Float[np.ndarray, "time point 2"]:
         """The pivot and the mass."""
         q = self.without_offsets(theta, x)
-        mass = np.asarray(hanging(jnp.asarray(q[:, self.angle]), jnp.asarray(q[:, [1 - self.angle]])))
+        mass = hanging(q[:, self.angle], q[:, 1 - self.angle])
         return np.stack([0 * mass, mass], axis=1)
 
     def values(self, q: Array, v: Array) -> Array:
@@ -215,7 +214,7 @@ class CoupledPendulums(AbstractLinearFamily):
     ) -> Float[np.ndarray, "time point 2"]:
         """Pivots two lengths apart on a beam, each with its pendulum."""
         pivots = np.stack([2.0 * np.arange(len(self.names)), np.zeros(len(self.names))], axis=1)
-        bobs = pivots + np.asarray(hanging(jnp.asarray(self.without_offsets(theta, x)), 1.0))
+        bobs = pivots + hanging(self.without_offsets(theta, x))
         pivots = np.broadcast_to(pivots, bobs.shape)
         return np.stack([pivots, bobs, pivots], axis=2).reshape(len(theta), -1, 2)
 

@@ -10,8 +10,8 @@ from jaxtyping import Array, ArrayLike, Float
 from ..._types import Scalar
 from ...discovery import Library, angle_name, coordinate_names, velocity_names
 from ...mechanics import Cholesky
-from ...systems.drawing import hanging
 from .chain_start import estimated, unknowns_of
+from .drawing import hanging
 from .family import AbstractBody, AbstractFamily, Pieces, Slices, Units
 from .joint_forces import JointForces
 
@@ -108,7 +108,7 @@ class ChainFamily(AbstractFamily):
         self, theta: Float[np.ndarray, "time dof"], x: Float[np.ndarray, " unknown"]
     ) -> Float[np.ndarray, "time point 2"]:
         """The joints, and the end of the last body, with bodies of equal length."""
-        ends = np.cumsum(np.asarray(hanging(jnp.asarray(theta + x[self.slices.offset]), 1.0)), axis=1)
+        ends = np.cumsum(hanging(theta + x[self.slices.offset]), axis=1)
         return np.concatenate([np.zeros_like(ends[:, :1]), ends], axis=1)
 
     def body(self, x: Array) -> RigidChain:
