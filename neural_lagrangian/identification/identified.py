@@ -77,6 +77,7 @@ class Identified:
             *outcome.facts(),
             ("formula", outcome.reading()),
             *([] if outcome.examination is None else outcome.examination.facts()),
+            *([] if outcome.lacking is None else [("unexplained", "\n".join(outcome.lacking.sentences))]),
             *_sensor_facts(outcome),
             ("verdict", "\n".join(verdict(outcome))),
         ]

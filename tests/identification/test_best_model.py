@@ -24,6 +24,7 @@ from neural_lagrangian.identification.folders.family_file import FAMILY
 from neural_lagrangian.identification.formulas.refinement import RefinedFormula
 from neural_lagrangian.identification.identified import Identified
 from neural_lagrangian.identification.reports.report import contents_of, python_of
+from neural_lagrangian.identification.reports.verdict import verdict
 
 from ..export.compiled import Compiled, needs_compiler
 from .test_rigid_chain import PENDULUM, frames, recorded
@@ -197,3 +198,11 @@ def test_a_folder_without_a_verdict_has_its_network(pendulum, tmp_path):
     path.write_text(json.dumps(settings | {"predictor": "oracle"}))
     with pytest.raises(nl.identification.NoAnswerError, match="is damaged: `predictor` is 'oracle'"):
         nl.load_model(tmp_path / "fit")
+
+
+def test_a_formula_that_lacks_something_is_not_said_to_be_found(pendulum):
+    outcome = pendulum.outcome
+    assert verdict(outcome)[-1].startswith("The formula found: ")
+    rows = tuple(one._replace(rest=9.0) for one in outcome.contest.candidates)
+    worse = outcome._replace(contest=outcome.contest._replace(candidates=rows))
+    assert verdict(worse)[-1].startswith("The best formula, which lacks something: ")

@@ -79,8 +79,7 @@ class Outcome(NamedTuple):
         """Texts on the training, on failures and on the energy: pairs of a topic and a text."""
         facts = [] if self.trained is None else self.trained.facts(self.starts)
         facts += [("failures", f"{name}: {reasons}") for name, reasons in self.failures().items()]
-        facts.append(("energy", str(self.energies)))
-        return facts if self.lacking is None else [*facts, ("unexplained", "\n".join(self.lacking.sentences))]
+        return [*facts, ("energy", str(self.energies))]
 
     def hints(self) -> tuple[Remark, ...]:
         """Options to try next."""

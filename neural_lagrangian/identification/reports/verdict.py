@@ -30,7 +30,10 @@ def verdict(outcome: Outcome) -> list[str]:
                 f"hold for one system. For a formula, learn from the runs of one system."
             )
         return [*lines, why_none]
-    return [*lines, f"The formula found: {outcome.formula.formula}."]
+    of_formula = (one for one in outcome.contest.candidates if one.found is outcome.formula)
+    lacks = any(one.lacks_something for one in of_formula)
+    what = "The best formula, which lacks something" if lacks else "The formula found"
+    return [*lines, f"{what}: {outcome.formula.formula}."]
 
 
 def verdict_on(errors: Errors, name: str, where: str, failures: str = "") -> str:
