@@ -97,7 +97,7 @@ class Architecture:
         return {name: value for name, value in asdict(self).items() if name != "parameters"}
 
     def beside_known_system(self) -> "Architecture":
-        """That of a network that is added to a known system: it is mechanical, with damping."""
+        """The architecture of a network that is added to a known system: mechanical, with damping."""
         return replace(self, structure="mechanical", friction=True)
 
     def model(self, key: PRNGKeyArray, prior: Prior | None = None) -> NeuralLagrangian:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from ..training import Progress
 
 FINISH_SHARE, FINISH_SECONDS, MAX_FINISH_SHARE = 0.2, 20.0, 1 / 3
-"""Time kept for rollouts, figures and the report. It is the first share of the limit, or, if that is less than these
-seconds, in which one core compiles what is needed, so many seconds, but at most the second share.
+"""Time kept for rollouts, figures and the report: `FINISH_SHARE` of the limit. Where that is short, it is
+`FINISH_SECONDS`, in which one core compiles what is needed, but at most `MAX_FINISH_SHARE` of the limit.
 """
 FAMILY_SHARE, TRAINING_SHARE, SEARCH_SHARE = 0.5, 0.75, 0.85
 """Shares of the time before that. After its share, the fit of families, the training or the search for a formula starts
@@ -26,7 +26,7 @@ class Budget:
         self.minutes, self.clock, self.start = minutes, clock, clock()
 
     def is_spent(self, share: float = 1.0) -> bool:
-        """Whether this share of the usable time has passed: of the limit without the time kept for the report."""
+        """Whether this share of the time has passed. The time kept for the report does not count."""
         if self.minutes is None:
             return False
         limit = 60 * self.minutes

@@ -24,7 +24,9 @@ MAX_FOUND = 3
 
 
 def angles_in_steps(recording: Recording, open: Sequence[str]) -> list[Angles]:
-    """What the only coordinate may be, if it is in whole numbers: an angle in steps of an encoder.
+    """The only coordinate as an angle in steps of an encoder, once for each possible size of a step.
+
+    There are none if it is not in whole numbers.
 
     **Arguments:** `open`: the coordinates of which nothing says whether they are angles.
     """

@@ -100,7 +100,7 @@ def _declaring(angles: Angles, declared: Declared, plain: Inspection) -> Declare
     columns, units = plain.columns, dict(declared.units or {})
     known = [name for name in columns.angles if name not in (declared.tracked or {})]
     if angles.unit != "rad":
-        units |= dict.fromkeys(angles.names, angles.unit)
+        units |= angles.options["units"]
         rates = dict(zip(columns.coordinates, columns.velocities, strict=False))
         for rate in (rates[name] for name in angles.names if name in rates and not plain.wrong_rates):
             units.setdefault(rate, columns.units.get(rate, f"{angles.unit}/s"))

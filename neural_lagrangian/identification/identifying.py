@@ -186,7 +186,7 @@ def _written(task: Task, wanted: Wanted, folder: Path, known: Known | None, budg
         if not is_folder(folder):
             write_settings(folder, settings_of(task, wanted))
         networks = networks_of(task, wanted, known, budget)
-        trained = next(iter(networks.trained), None)
+        trained = networks.best
         write_settings(folder, settings_of(task, wanted, trained))  # only after training has accepted the checkpoints
         if trained is not None:
             write_model(folder, trained.model)
@@ -211,7 +211,7 @@ def _judged(task: Task, wanted: Wanted, known: Known | None, networks: Networks,
     """
     motion = task.parts.train
     attempts: list[Attempt] = []
-    formula, trained = None, next(iter(networks.trained), None)
+    formula, trained = None, networks.best
     models = {one.name: one.model for one in networks.trained}
     if task.columns.parameters:
         attempts = [Attempt("the recording", None, f"{task.columns.differing}, and a formula holds for one system")]

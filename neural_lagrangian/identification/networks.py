@@ -37,11 +37,16 @@ class Networks(NamedTuple):
         found.sort(key=lambda pair: pair[0].misfit)
         return Networks(tuple(one for _, one in found), bool(found) and found[0][0].leaves_noise)
 
+    @property
+    def best(self) -> Trained | None:
+        """The best network; `None` if none was trained."""
+        return next(iter(self.trained), None)
+
     def chosen(self, contest: Contest) -> Trained | None:
         """The best network of a comparison of all candidates; `None` if no network was trained."""
         by_name = {one.name: one for one in self.trained}
         named = (by_name[one.name] for one in contest.candidates if one.name in by_name)
-        return next(named, next(iter(self.trained), None))
+        return next(named, self.best)
 
 
 def networks_of(task: Task, wanted: Wanted, known: Known | None, budget: Budget) -> Networks:

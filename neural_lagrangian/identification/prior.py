@@ -1,13 +1,13 @@
 """A known system in natural units, to which a network is added."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from .._types import Coordinates, Force, Lagrangian, Scalar
+from .._types import Coordinates, Scalar
 from ..lagrangians import AbstractLagrangian
 from ..mechanics import AbstractForce, AbstractMassSolve, Cholesky, ControlForce, summed, terms_of
 from ..models import NeuralLagrangian, Scaled, with_precision
@@ -16,7 +16,8 @@ from ..trajectories import Scaling
 from .formulas import RefinedFormula, gain_matrix
 
 
-class Prior(NamedTuple):
+@dataclass(frozen=True)
+class Prior:
     r"""A known system that describes a motion in part. A network learns what it lacks.
 
     In natural units, with $s, \tau$ of the scaling, $c$ the factor by which the inertias have the geometric mean one:
@@ -36,7 +37,7 @@ class Prior(NamedTuple):
 
     def lagrangian(self, dtype: DTypeLike) -> AbstractLagrangian:
         r"""$c L_\text{known}$, which is not trained."""
-        return _Multiple(Frozen(self._inside(dtype).lagrangian), self._frozen_factor(dtype), self._dof)
+        return _Multiple(Frozen(self._inside(dtype).lagrangian), self._frozen_factor(dtype))
 
     def friction(self, dtype: DTypeLike) -> AbstractForce | None:
         """The friction of the system, which is not trained; `None` if there is none."""
@@ -52,7 +53,7 @@ class Prior(NamedTuple):
     def _dof(self) -> int:
         return len(self.scaling.q_scale)
 
-    @property
+    @cached_property
     def _factor(self) -> float:
         """One over the geometric mean of the diagonal of the mass matrix at the centre of the motion."""
         q = jnp.zeros(self._dof)
@@ -72,13 +73,12 @@ class Prior(NamedTuple):
 
 
 class _Multiple(AbstractLagrangian):
-    inner: Lagrangian
+    inner: Frozen
     factor: Frozen
-    _dof: int = eqx.field(static=True)
 
     @property
     def dof(self) -> int:
-        return self._dof
+        return self.inner.dof
 
     @property
     def mass_solve(self) -> AbstractMassSolve:
@@ -89,7 +89,7 @@ class _Multiple(AbstractLagrangian):
 
 
 class _MultipleForce(AbstractForce):
-    inner: Force
+    inner: Frozen
     factor: Frozen
 
     def __call__(self, t: ArrayLike, q: Array, v: Array) -> Coordinates:

@@ -171,7 +171,8 @@ def test_a_network_whose_training_diverges_on_a_known_system_is_left_out(pull, m
 
 
 def test_the_better_network_of_all_candidates_is_kept():
-    two = Trained(None, None, None), Trained(None, None, None, Prior(RefinedFormula("chain", None, 1.0), None))
+    prior = Prior(RefinedFormula("chain", None, 1.0), nl.trajectories.Scaling([0.0], [1.0], 1.0))
+    two = Trained(None, None, None), Trained(None, None, None, prior)
     named = [Candidate(one.name, 9, 1.0, is_network=True) for one in two]
     for order in (named, named[::-1]):
         contest = Contest((Candidate("family", 1, 0.5), *order), ())

@@ -83,7 +83,7 @@ class Candidate(NamedTuple):
 
     @property
     def lacks_something(self) -> bool:
-        """Whether something is missing: its errors are clearly larger than the noise of the recording."""
+        """Whether its errors are clearly larger than the noise of the recording."""
         return bool(self.rest >= MIN_UNEXPLAINED + self.rest_error)
 
     def unlike(self, best: "Candidate") -> str:

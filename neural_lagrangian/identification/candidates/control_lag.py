@@ -78,7 +78,7 @@ def control_lag(task: Task, known: Known) -> ControlLag | None:
 
 
 def _in_steps(motion: Trajectories) -> bool:
-    """Whether the controls are step functions, with several samples on each step."""
+    """Whether the controls stay the same for several samples at a time."""
     controls = cast(np.ndarray, motion.controls)
     changes = [us[1:] != us[:-1] for us in (controls[i, :n] for i, n in enumerate(motion.lengths))]
     jumps = np.concatenate(changes)

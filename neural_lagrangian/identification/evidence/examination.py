@@ -61,17 +61,17 @@ class Lacking(NamedTuple):
 
     @property
     def sentences(self) -> list[str]:
-        """What the force depends on."""
+        """Sentences on what the missing force depends on."""
         return [f"What the {self.name} lacks, and the network describes:", *self.diagnosis.sentences]
 
 
 def lacking(contest: Contest, task: Task) -> Lacking | None:
     """What the best family lacks, if a network is the best candidate; `None` if there is no family or no network."""
     best = next((one for one in contest.candidates if one.fit is not None), None)
-    trial = Trial.of(task)
-    if best is None or best.fit is None or trial is None or not contest.winner.is_network:
+    if best is None or best.fit is None or not contest.winner.is_network:
         return None
-    return Lacking(best.name, diagnosed(best.fit, trial))
+    trial = Trial.of(task)
+    return None if trial is None else Lacking(best.name, diagnosed(best.fit, trial))
 
 
 def examined(contest: Contest, task: Task) -> Examination | None:

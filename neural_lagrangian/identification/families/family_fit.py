@@ -84,7 +84,7 @@ class FamilyFit(NamedTuple):
         windows = int(np.any(J != 0, axis=(1, 2)).sum())
         covariance = np.zeros((len(self.x), len(self.x)))
         covariance[np.ix_(at, at)] = white
-        if windows > 1 and self._are_correlated:
+        if windows > 1 and self.correlation > CHANCE / np.sqrt(max(self.used, 1)):
             scores = np.einsum("wrk,wr->wk", J, self.residuals.reshape(len(J), -1))
             moved = np.einsum("wkl,wl->wk", np.linalg.pinv(A.sum(axis=0) - A, hermitian=True), scores)
             scattered = (windows - 1) / windows * np.sum(moved**2, axis=0)
@@ -94,10 +94,10 @@ class FamilyFit(NamedTuple):
         return covariance
 
     @property
-    def _are_correlated(self) -> bool:
-        """Whether neighbouring residuals are alike by more than chance allows."""
+    def correlation(self) -> float:
+        """Autocorrelation of the residuals at lag one."""
         products, squares = map(np.sum, lag_one(self.residuals))
-        return bool(products > CHANCE * squares / np.sqrt(max(self.used, 1)))
+        return float(products / max(squares, 1e-300))
 
 
 def fit_family(motion: FitWindows, family: AbstractFamily, start: np.ndarray, noise: np.ndarray) -> FamilyFit:
@@ -191,9 +191,8 @@ def information(fit: FamilyFit, best: FamilyFit) -> float:
 
 def _counted(fit: FamilyFit) -> tuple[float, float]:
     """How many residuals count as one, and their variance, which is at least that of the noise."""
-    products, squares = map(np.sum, lag_one(fit.residuals))
-    correlation = np.clip(products / max(squares, 1e-300), 0.0, MAX_CORRELATION)
-    return float((1 + correlation) / (1 - correlation)), float(max(squares / max(fit.used, 1), 1.0))
+    correlation = np.clip(fit.correlation, 0.0, MAX_CORRELATION)
+    return float((1 + correlation) / (1 - correlation)), float(max(fit.squares.sum() / max(fit.used, 1), 1.0))
 
 
 def _fixed(fit: FamilyFit, indices: np.ndarray, value: np.ndarray | float) -> FamilyFit:

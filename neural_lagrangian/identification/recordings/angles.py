@@ -52,8 +52,8 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
     - `open`: the coordinates of which nothing says whether they are angles. The others are kept as they are.
     - `in_si`: whether they are in SI units, so that no angle is in degrees.
     """
-    jumping = {remark.options["angles"][0]: "units" in remark.options for remark in lost_turns(motion, columns)}
-    jumping = {name: degrees for name, degrees in jumping.items() if name in open}
+    jumps = ((name, remark.options) for remark in lost_turns(motion, columns) for name in remark.options["angles"])
+    jumping = {name: options.get("units", {}).get(name, "rad") for name, options in jumps if name in open}
     usual = {name for name in open if name in jumping or is_named_as_angle(name)}
     sizes = range(len(open) + 1) if len(open) <= MAX_DOF_OF_SUBSETS else (0, len(open))
     subsets = {frozenset(names) for size in sizes for names in combinations(open, size)} | {frozenset(usual)}
@@ -65,8 +65,8 @@ def possible_angles(motion: Trajectories, columns: Columns, open: Sequence[str],
         turns = {jumping[name] for name in names if name in jumping}
         is_usual, large = subset == usual, bool(names) and in_degrees(motion, columns, names)
         whole = is_usual or len(subset) == len(open)
-        units = turns or ({False} if in_si or not large else {True, False} if whole else {True})
-        found += [Angles(names, "deg" if degrees else "rad", is_usual) for degrees in sorted(units, reverse=True)]
+        units = turns or ({"rad"} if in_si or not large else {"deg", "rad"} if whole else {"deg"})
+        found += [Angles(names, unit, is_usual) for unit in sorted(units)]
     mixed = len(open)
     return sorted(found, key=lambda one: (not one.is_usual, 0 < len(one.names) < mixed, len(one.names), one.names))
 
@@ -82,12 +82,8 @@ def lost_turns(trajectories: Trajectories, columns: Columns, open: Sequence[str]
     found, trajectories = [], trajectories.split_at_gaps()
     for name in (name for name in columns.coordinates if name not in (*columns.angles, *open)):
         steps = [np.diff(y[:, columns.coordinates.index(name)]) for _, y in trajectories]
-        for turn, degrees in ((2 * np.pi, False), (360.0, True)):
-            remark = Remark(
-                f"{name}: jumps by a turn; declare it an angle (",
-                Angles((name,), "deg" if degrees else "rad").options,
-                ")",
-            )
+        for turn, unit in ((2 * np.pi, "rad"), (360.0, "deg")):
+            remark = Remark(f"{name}: jumps by a turn; declare it an angle (", Angles((name,), unit).options, ")")
             found += counted(remark, jumps_by(turn, steps), trajectories)
     return found
 
